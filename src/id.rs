@@ -1,0 +1,275 @@
+//! Newtypes that parse: the names, numbers, digests, money and times that the rest is written in.
+//! Nothing here reads a clock or makes a random number; both arrive from the shell.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest as _, Sha256};
+
+/// Why a text is not the name, number or amount that it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub String);
+
+/// Longest name of an agent, artefact, outcome, schema or tool, in bytes.
+pub const NAME_BYTES_MAX: usize = 63;
+
+fn word(text: &str, dots: bool) -> Result<String, Malformed> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-' || (dots && c == '.');
+    let starts = text.starts_with(|c: char| c.is_ascii_lowercase());
+    if starts && text.len() <= NAME_BYTES_MAX && text.chars().all(inner) {
+        return Ok(text.to_owned());
+    }
+    let also = if dots { ", '.'" } else { "" };
+    Err(Malformed(format!(
+        "a name is a lower-case letter followed by letters, digits, '_', '-'{also}, {NAME_BYTES_MAX} bytes at most"
+    )))
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, dots = $dots:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Malformed;
+            fn from_str(text: &str) -> Result<Self, Malformed> {
+                word(text, $dots).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                String::deserialize(from)?.parse().map_err(de::Error::custom)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name!(/** A member of a team: the name it has in one topology. */ AgentName, dots = false);
+name!(/** An artefact of a topology. */ ArtefactName, dots = false);
+name!(/** The one word with which a turn ends. */ Outcome, dots = false);
+name!(/** A tool, such as `stats.rank`: a connection's or kind's name, a dot, a verb. */ ToolName, dots = true);
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+    };
+}
+
+number!(/** The number people know a run by; project-wide, never reused. */ RunNo(u64), "");
+number!(/** The number people know an approval or a question by; project-wide, never reused. */ ApprovalNo(u64), "");
+number!(/** A message's place among the messages of its run, from 1. */ MessageId(u32), "m");
+number!(/** A record's place in its run's journal, from 1; 0 is before the first. */ Seq(u64), "");
+number!(/** Counts the ownerships of a run, from 1; an append of an older epoch is refused. */ Epoch(u64), "");
+
+/// A run, inside and in `--json`; people see its [`RunNo`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub uuid::Uuid);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A SHA-256 over length-prefixed parts, shown as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// Digests `parts`, each prefixed by its length (u64, little-endian), under a `domain` that keeps
+    /// digests of different things apart.
+    pub fn of(domain: &str, parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in std::iter::once(&domain.as_bytes()).chain(parts) {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// The first eight hexadecimal digits, for people.
+    pub fn short(&self) -> String {
+        self.to_string()[..8].to_owned()
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.short())
+    }
+}
+
+impl FromStr for Digest {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let wrong = || Malformed("a digest is 64 lower-case hexadecimal digits".to_owned());
+        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+            return Err(wrong());
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        std::borrow::Cow::<str>::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// An effect, the same on all its attempts and in every epoch: the idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EffectId(pub Digest);
+
+impl EffectId {
+    /// The id of the `ordinal`-th effect that `agent` asks for while it handles `message` in `run`.
+    pub fn of(run: RunId, agent: &AgentName, message: MessageId, ordinal: u32) -> Self {
+        Self(Digest::of(
+            "callsheet effect 1",
+            &[run.0.as_bytes(), agent.as_str().as_bytes(), &message.0.to_le_bytes(), &ordinal.to_le_bytes()],
+        ))
+    }
+}
+
+impl fmt::Display for EffectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// This time and `ms` milliseconds; the end of time rather than an overflow.
+    #[must_use]
+    pub fn plus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add_unsigned(ms))
+    }
+
+    /// Milliseconds from `earlier` to here; 0 if it is later.
+    pub fn ms_since(self, earlier: Self) -> u64 {
+        u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
+    }
+}
+
+/// US dollars in billionths: enough for one token, an integer so that sums are exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NanoUsd(pub u64);
+
+impl NanoUsd {
+    const ONE: u64 = 1_000_000_000;
+}
+
+/// Parses plain decimal text such as `5`, `5.00` or `0.000_003`, never through a float.
+impl FromStr for NanoUsd {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let wrong =
+            || Malformed(format!("an amount in dollars is like 5.00, with nine decimals at most, not {text:?}"));
+        let plain = text.replace('_', "");
+        let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, "0"));
+        let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) || fraction.len() > 9 {
+            return Err(wrong());
+        }
+        let whole: u64 = whole.parse().map_err(|_| wrong())?;
+        let fraction: u64 = format!("{fraction:0<9}").parse().map_err(|_| wrong())?;
+        whole.checked_mul(Self::ONE).and_then(|n| n.checked_add(fraction)).map(Self).ok_or_else(wrong)
+    }
+}
+
+/// Dollars with two decimals, or as many as a small amount needs.
+impl fmt::Display for NanoUsd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0 / Self::ONE, self.0 % Self::ONE);
+        let digits = format!("{fraction:09}");
+        let kept = digits.trim_end_matches('0').len().max(2);
+        write!(f, "${whole}.{}", &digits[..kept])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_read_from_text_and_exact() {
+        let cases = [
+            ("5.00", Some(5_000_000_000)),
+            ("0.000_000_001", Some(1)),
+            ("18446744073", Some(18_446_744_073_000_000_000)),
+            ("18446744074", None),
+            ("1e3", None),
+            ("-1", None),
+            (".5", None),
+            ("1.0000000001", None),
+        ];
+        for (text, nanos) in cases {
+            assert_eq!(text.parse::<NanoUsd>().ok(), nanos.map(NanoUsd), "{text}");
+        }
+        assert_eq!(NanoUsd(5_000_000_000).to_string(), "$5.00");
+        assert_eq!(NanoUsd(123_400).to_string(), "$0.0001234");
+    }
+
+    #[test]
+    fn a_digest_depends_on_where_its_parts_end() {
+        assert_ne!(Digest::of("d", &[b"ab", b"c"]), Digest::of("d", &[b"a", b"bc"]));
+        let digest = Digest::of("d", &[]);
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+    }
+}

@@ -1,0 +1,329 @@
+//! The journal: an append-only list of records for each run, the bodies they name, the inbox beside them.
+//! The trait is blocking and in plain bytes; `writer` groups commits of many runs, and knows nothing of events.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
+
+/// The version of the tables and framing; a journal of a newer one is refused.
+pub const JOURNAL_FORMAT: u32 = 1;
+
+/// Where journals live. One contract test set runs over every implementation.
+pub trait Store: Send + Sync {
+    /// Applies `ops` in one durable transaction, each in a savepoint of its own: an op that fails takes only itself
+    /// with it. When this returns, what succeeded is on disk. A failed commit fails every op with [`Error::Broken`],
+    /// and the store refuses to write from then on.
+    fn commit(&self, ops: &[Op]) -> Vec<Result<Done, Error>>;
+
+    /// The records of `run` after `after`, in order, `limit` at most; the chain is verified as they are read.
+    fn records(&self, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error>;
+
+    /// A body of `run`; `None` if it was erased. Verified against its digest.
+    fn body(&self, run: RunId, digest: Digest) -> Result<Option<Body>, Error>;
+
+    /// A pinned blob (a plan), shared by runs. Verified against its digest by the caller, who knows the domain.
+    fn blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, Error>;
+
+    /// What was posted to `run` after `after`, in order.
+    fn inbox(&self, run: RunId, after: u64) -> Result<Vec<Posted>, Error>;
+
+    /// The runs that `query` names, newest first.
+    fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error>;
+
+    /// Changes whenever another process may have written; cheap enough to poll.
+    fn pulse(&self) -> Result<u64, Error>;
+}
+
+/// A write.
+#[derive(Debug, Clone)]
+pub enum Op {
+    /// Makes a run with its first batch (`after` is 0, `epoch` 1), owned by `owner`.
+    Create(NewRun, Batch),
+    /// Takes the ownership of a run: its epoch goes up by one. Refused with [`Error::Owned`] while another owner
+    /// lives, unless `take_over`.
+    Claim {
+        /// Which.
+        run: RunId,
+        /// By whom.
+        owner: OwnerId,
+        /// Even from a living owner, whose appends are then refused.
+        take_over: bool,
+    },
+    /// Gives the ownership up, if `owner` still has it.
+    Release {
+        /// Which.
+        run: RunId,
+        /// By whom.
+        owner: OwnerId,
+    },
+    /// Appends if the run stands at exactly (`after`, `epoch`), else [`Error::Conflict`].
+    Append(Batch),
+    /// Posts to a run's inbox; the same `id` again is answered with the first one's place and stores nothing.
+    Post {
+        /// To which run.
+        run: RunId,
+        /// The poster's id for it: a retry posts once.
+        id: uuid::Uuid,
+        /// JSON.
+        json: Vec<u8>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Takes the next approval number.
+    Number {
+        /// For which run: `approve 7` finds it by this.
+        run: RunId,
+    },
+}
+
+/// What a write came to, in the order of [`Op`]'s variants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// The run's number.
+    Created(RunNo),
+    /// The new epoch.
+    Claimed(Epoch),
+    /// It is free.
+    Released,
+    /// The last record's place.
+    Appended(Seq),
+    /// The row's place in the run's inbox, from 1.
+    Posted(u64),
+    /// The number.
+    Number(ApprovalNo),
+}
+
+/// What is fixed when a run is made.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Its id.
+    pub id: RunId,
+    /// The topology's name.
+    pub topology: String,
+    /// When.
+    pub at: Timestamp,
+    /// Its first owner.
+    pub owner: OwnerId,
+    /// Blobs that its records pin by digest; those already stored are left alone.
+    pub blobs: Vec<(Digest, Vec<u8>)>,
+}
+
+/// What one input came to: appended whole or not at all.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Which run.
+    pub run: RunId,
+    /// The last record that its writer knows.
+    pub after: Seq,
+    /// Its writer's epoch.
+    pub epoch: Epoch,
+    /// The events; at least one.
+    pub heads: Vec<Head>,
+    /// Bodies that the heads name for the first time.
+    pub bodies: Vec<Body>,
+    /// The run as lists show it, after this batch.
+    pub summary: Summary,
+}
+
+/// An event as bytes: branched on, hashed as stored, no personal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The event's kind, such as `message_sent`.
+    pub kind: String,
+    /// The version of that kind's JSON.
+    pub version: u16,
+    /// JSON.
+    pub json: Vec<u8>,
+}
+
+/// A head in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// From 1, without gaps.
+    pub seq: Seq,
+    /// Under which ownership.
+    pub epoch: Epoch,
+    /// The event.
+    pub head: Head,
+    /// [`chain`] of the record before and this one.
+    pub chain: Digest,
+}
+
+/// The chain's link for a record: over the link before (for the first record [`chain_start`]), place, epoch, kind,
+/// version and JSON, length-prefixed.
+pub fn chain(before: Digest, seq: Seq, epoch: Epoch, head: &Head) -> Digest {
+    Digest::of(
+        "callsheet record 1",
+        &[
+            &before.0,
+            &seq.0.to_le_bytes(),
+            &epoch.0.to_le_bytes(),
+            head.kind.as_bytes(),
+            &head.version.to_le_bytes(),
+            &head.json,
+        ],
+    )
+}
+
+/// The link before a run's first record: no run's chain is another's.
+pub fn chain_start(run: RunId) -> Digest {
+    Digest::of("callsheet chain 1", &[run.0.as_bytes()])
+}
+
+/// Content that heads name by digest. It can be erased; the chain still holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Body {
+    /// Over salt and bytes.
+    pub digest: Digest,
+    /// Random, erased with the bytes: the digest alone does not confirm a guess.
+    pub salt: [u8; 16],
+    /// JSON, or an outward item's final bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Body {
+    /// A body with its digest.
+    pub fn new(salt: [u8; 16], bytes: Vec<u8>) -> Self {
+        Self { digest: Self::digest_of(&salt, &bytes), salt, bytes }
+    }
+
+    /// Whether the digest is that of the bytes.
+    pub fn is_whole(&self) -> bool {
+        self.digest == Self::digest_of(&self.salt, &self.bytes)
+    }
+
+    fn digest_of(salt: &[u8; 16], bytes: &[u8]) -> Digest {
+        Digest::of("callsheet body 1", &[salt, bytes])
+    }
+}
+
+/// A row of the inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// From 1 in each run.
+    pub place: u64,
+    /// The poster's id.
+    pub id: uuid::Uuid,
+    /// JSON.
+    pub json: Vec<u8>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A run as lists and timers need it: rebuildable from its records, written with them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// One word: `running`, `waiting`, `paused`, `stuck`, `done`, `failed`, `rejected`, `cancelled`, `stopped`, `bug`.
+    pub status: String,
+    /// When it wants to be woken, if nobody wakes it before.
+    pub wake_at: Option<Timestamp>,
+    /// What it waits for, in words.
+    pub waiting_for: Option<String>,
+    /// Approvals and questions open now.
+    pub approvals: Vec<ApprovalNo>,
+    /// Steps taken.
+    pub steps: u64,
+    /// Tokens used.
+    pub tokens: u64,
+    /// Money spent, in billionths of a dollar.
+    pub nano_usd: u64,
+    /// Inbox rows heard.
+    pub heard: u64,
+    /// Whether nothing will happen any more.
+    pub over: bool,
+}
+
+/// A run's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRow {
+    /// Inside.
+    pub id: RunId,
+    /// For people.
+    pub no: RunNo,
+    /// The topology's name.
+    pub topology: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last appended to.
+    pub updated_at: Timestamp,
+    /// Its last record.
+    pub last: Seq,
+    /// Its ownership.
+    pub epoch: Epoch,
+    /// Who owns it, if the owner lives.
+    pub owner: Option<LiveOwner>,
+    /// Rows in its inbox.
+    pub posted: u64,
+    /// The projection.
+    pub summary: Summary,
+}
+
+/// Which runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Query {
+    /// This one.
+    pub id: Option<RunId>,
+    /// The one with this number.
+    pub no: Option<RunNo>,
+    /// The one that this approval number was taken for.
+    pub approval: Option<ApprovalNo>,
+    /// Only those that are not over.
+    pub live: bool,
+    /// Only those to wake at or before this, or with inbox rows not heard.
+    pub due: Option<Timestamp>,
+    /// At most so many; 0 is 1,000.
+    pub limit: usize,
+}
+
+/// An owner: one for each process (or system), for its whole life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OwnerId(pub uuid::Uuid);
+
+/// An owner that lives now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveOwner {
+    /// Its id.
+    pub id: OwnerId,
+    /// Its process.
+    pub pid: u32,
+}
+
+/// Why a journal cannot be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No such run.
+    #[error("no such run")]
+    UnknownRun,
+    /// Somebody else appended, or took the run over.
+    #[error("the run moved on: it stands at record {last}, epoch {epoch}")]
+    Conflict {
+        /// Where it stands.
+        last: Seq,
+        /// Whose it is.
+        epoch: Epoch,
+    },
+    /// Another process runs it.
+    #[error("process {pid} is driving this run")]
+    Owned {
+        /// That process.
+        pid: u32,
+    },
+    /// The bytes are not what was written.
+    #[error("the journal is damaged: {0}")]
+    Damaged(String),
+    /// A newer callsheet made it.
+    #[error("the journal has format {found}, this callsheet reads up to {JOURNAL_FORMAT}: use a newer callsheet")]
+    Newer {
+        /// Its format.
+        found: u32,
+    },
+    /// The disk is full.
+    #[error("the disk is full: free some space and resume; nothing that was accepted is lost")]
+    Full,
+    /// A write or sync failed; the store writes no more.
+    #[error("the journal cannot be written: {0}")]
+    Broken(String),
+    /// It cannot be opened or read.
+    #[error("the journal cannot be read: {0}")]
+    Unreadable(String),
+}

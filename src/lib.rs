@@ -1,0 +1,8 @@
+//! Callsheet runs teams of agents that do marketing work.
+
+pub mod id;
+pub mod journal;
+pub mod model;
+pub mod run;
+pub mod tool;
+pub mod topology;

@@ -1,0 +1,3 @@
+//! One run as a value.
+
+pub mod failure;

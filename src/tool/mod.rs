@@ -1,0 +1,134 @@
+//! The port for tools and checks. A tool declares what it is, performs one attempt per call and never retries;
+//! whether, when and how often it is called is decided in `run`.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::{ArtefactName, EffectId, Timestamp};
+use crate::run::failure::Failure;
+use crate::topology::spec::ToolSpec;
+
+/// What a tool's methods return: work that can be dropped at any await.
+pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+
+/// A tool. Inside and reading tools implement `call`; outward tools implement the other three.
+pub trait Tool: Send + Sync {
+    /// What it declares.
+    fn spec(&self) -> &ToolSpec;
+
+    /// Performs an inside or reading call; the result is what the agent sees.
+    fn call(&self, call: Call) -> Work<'_, Value> {
+        drop(call);
+        Box::pin(async { Err(unsupported(self.spec(), "is an outward tool: it is prepared, approved and performed")) })
+    }
+
+    /// Computes what the call would do, without effect: every recipient and every final byte.
+    fn prepare(&self, call: Call) -> Work<'_, Vec<Item>> {
+        drop(call);
+        Box::pin(async { Err(unsupported(self.spec(), "has nothing to prepare")) })
+    }
+
+    /// Performs one approved item, once.
+    fn perform(&self, item: Approved) -> Work<'_, Receipt> {
+        drop(item);
+        Box::pin(async { Err(unsupported(self.spec(), "has nothing to perform")) })
+    }
+
+    /// For a queryable tool: whether the item was performed.
+    fn query(&self, item: Approved) -> Work<'_, Option<Receipt>> {
+        drop(item);
+        Box::pin(async { Err(unsupported(self.spec(), "cannot be asked")) })
+    }
+}
+
+fn unsupported(spec: &ToolSpec, why: &str) -> Failure {
+    Failure::new(crate::run::failure::Class::Policy, format!("{} {why}", spec.name))
+}
+
+/// One call of a tool.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The effect that this is an attempt of: the key, and the seed of anything random.
+    pub effect: EffectId,
+    /// Arguments, valid against the tool's schema.
+    pub args: Value,
+    /// When the effect was asked for; the only time a tool may put into its bytes.
+    pub asked_at: Timestamp,
+    /// The run's folder for results, such as `out/12-re-engagement`; made when first written to.
+    pub folder: PathBuf,
+    /// How bodies that the call carries came to be, shown in what it makes: `scripted`, `computed`, `person`, `model`.
+    pub origin: String,
+}
+
+/// One thing that an outward tool would do: a slot of the manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Unique within the manifest, such as a file name.
+    pub key: String,
+    /// Who or what gets it, for people.
+    pub recipient: String,
+    /// How many people (or pages) that is.
+    pub recipients: u64,
+    /// One line on what it is.
+    pub title: String,
+    /// What the bytes are, such as `message/rfc822`.
+    pub media_type: String,
+    /// Exactly what would leave.
+    pub bytes: Vec<u8>,
+}
+
+/// An item under an unused slot of a permit.
+#[derive(Debug, Clone)]
+pub struct Approved {
+    /// The item's own effect: the key at the sink.
+    pub effect: EffectId,
+    /// The item, byte for byte as approved.
+    pub item: Item,
+    /// The run's folder.
+    pub folder: PathBuf,
+}
+
+/// What performing came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Where it is now, or what the sink said: a path below the project, an id.
+    pub place: String,
+}
+
+/// A rule on an artefact's body. Pure and total: it runs on every version, whoever wrote it.
+pub trait Check: Send + Sync {
+    /// The name in `checks = [...]`.
+    fn name(&self) -> &'static str;
+
+    /// Examines `body`; `desk` holds the artefacts that its writer could read, `settings` what `callsheet.toml` says
+    /// under `[checks.NAME]` (an empty object if nothing).
+    fn examine(&self, body: &Value, desk: &BTreeMap<ArtefactName, Value>, settings: &Value) -> Vec<Finding>;
+}
+
+/// What a check found wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How bad.
+    pub level: Level,
+    /// The rule that found it, such as `campaign_qa.unsubscribe`.
+    pub rule: String,
+    /// JSON pointer into the body.
+    pub at: String,
+    /// What is wrong and how to mend it, one sentence.
+    pub what: String,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// The version is refused; its writer is asked again.
+    Must,
+    /// The version stands; its readers are told.
+    Should,
+}

@@ -1,0 +1,4 @@
+//! TOML files -> a [`plan::Plan`] that cannot be wrong. Pure: text comes in, a plan or every fault at once goes out.
+
+pub mod plan;
+pub mod spec;

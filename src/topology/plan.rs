@@ -1,0 +1,379 @@
+//! A checked topology as a value: everything that a run branches on, pinned by digest in its first record.
+//! It is built only by `topology::check`; the run reads it and never looks at a file again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::spec::ToolSpec;
+use crate::id::{AgentName, ArtefactName, Digest, NanoUsd, Outcome, ToolName};
+
+/// The version of this type's JSON; a journal that pins another one is refused.
+pub const PLAN_FORMAT: u32 = 1;
+
+/// The outcomes that a person's turn can end with.
+pub const PERSON_OUTCOMES: [&str; 4] = ["approve", "request_changes", "reject", "expired"];
+
+/// The one outcome of a tool agent.
+pub const TOOL_OUTCOME: &str = "done";
+
+/// A topology with all that its files name, checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`PLAN_FORMAT`] when it was made.
+    pub format: u32,
+    /// The topology's file name without `.toml`.
+    pub name: String,
+    /// What it is for, one sentence.
+    pub description: String,
+    /// Whether models run.
+    pub mode: Mode,
+    /// The parameters of a run.
+    pub params: BTreeMap<String, Param>,
+    /// What the team makes.
+    pub artefacts: BTreeMap<ArtefactName, Artefact>,
+    /// JSON Schemas by name, each whole.
+    pub schemas: BTreeMap<String, Value>,
+    /// Settings of the checks that artefacts name.
+    pub checks: BTreeMap<String, Value>,
+    /// Who is on it.
+    pub team: BTreeMap<AgentName, Member>,
+    /// Who gets the brief.
+    pub start: AgentName,
+    /// Where each outcome of each member leads; total.
+    pub handoffs: BTreeMap<AgentName, BTreeMap<Outcome, Handoff>>,
+    /// What the run may spend.
+    pub budget: Budget,
+    /// How failures are answered.
+    pub supervisor: Supervisor,
+    /// Models by alias.
+    pub models: BTreeMap<String, ModelSpec>,
+    /// What the tools that the team uses declared when it was checked.
+    pub tools: BTreeMap<ToolName, ToolSpec>,
+    /// The script, if `mode` is rehearsal.
+    pub script: Option<Script>,
+    /// True if the project has no `[people]`: one person, who may approve.
+    pub single_person: bool,
+}
+
+/// Whether models run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// No model runs: agents speak from the script, outward tools draft.
+    Rehearsal,
+    /// Models run.
+    Live,
+}
+
+/// A parameter of a topology.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Param {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: ParamKind,
+    /// Its value if a run gives none; none makes it required.
+    pub default: Option<Value>,
+    /// What it means.
+    pub description: String,
+}
+
+/// The types of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ParamKind {
+    /// Text.
+    String,
+    /// A whole number.
+    Integer,
+    /// Any number.
+    Number,
+    /// true or false.
+    Boolean,
+}
+
+/// A typed, versioned thing that the team makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artefact {
+    /// A key of [`Plan::schemas`].
+    pub schema: String,
+    /// Checks that run on every version.
+    pub checks: Vec<String>,
+}
+
+/// An agent in its place on a team.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// What it does, one sentence.
+    pub does: String,
+    /// Artefacts that it reads from its desk.
+    pub reads: Vec<Read>,
+    /// Artefacts that each of its turns writes.
+    pub writes: Vec<ArtefactName>,
+    /// Its own limits, within the run's budget.
+    pub limits: Limits,
+    /// What it is.
+    pub role: Role,
+}
+
+/// An artefact that a member reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// Which.
+    pub artefact: ArtefactName,
+    /// True if it may be absent (`review?`).
+    pub optional: bool,
+}
+
+/// What a member is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Role {
+    /// A model, or its script.
+    Model {
+        /// The outcomes it chooses among.
+        outcomes: Vec<Outcome>,
+        /// The tools it is offered.
+        tools: Vec<ToolName>,
+        /// A key of [`Plan::models`].
+        model: String,
+        /// A template over brief, message and desk.
+        instructions: String,
+    },
+    /// A person who decides.
+    Person(Person),
+    /// A tool, called with arguments from the desk.
+    Tool {
+        /// Which.
+        tool: ToolName,
+        /// Its arguments by name.
+        args: BTreeMap<String, Arg>,
+    },
+}
+
+/// A person, or any of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Who may decide: `NAME` or `group:NAME`; empty means anyone.
+    pub who: Vec<String>,
+    /// How many different people must approve.
+    pub needed: u32,
+    /// Whether whoever started the run may approve.
+    pub starter_may_approve: bool,
+    /// Artefacts that they approve.
+    pub approves: Vec<ArtefactName>,
+    /// The outward tool agent whose manifest is bound; none binds the artefact versions.
+    pub binds: Option<AgentName>,
+    /// A reminder each so many milliseconds.
+    pub remind_every_ms: Option<u64>,
+    /// Who else is told, and after how long.
+    pub escalate: Option<Escalate>,
+    /// When waiting ends.
+    pub expires: Expires,
+}
+
+/// Who else is told when nobody decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escalate {
+    /// After so many milliseconds.
+    pub after_ms: u64,
+    /// `NAME` or `group:NAME`.
+    pub to: String,
+}
+
+/// What happens when nobody decides; never an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expires {
+    /// After so many milliseconds.
+    pub after_ms: u64,
+    /// What then.
+    pub then: Expiry,
+}
+
+/// What an unanswered approval comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Expiry {
+    /// The turn ends with the outcome `expired`.
+    Reject,
+    /// It waits on, marked overdue.
+    Hold,
+}
+
+/// An argument of a tool agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arg {
+    /// `{ value = ... }`
+    Value(Value),
+    /// A path into the desk, `message` or `params`.
+    Path {
+        /// An artefact's name, `message` or `params`.
+        root: String,
+        /// Keys below it.
+        keys: Vec<String>,
+    },
+}
+
+/// Where an outcome leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handoff {
+    /// To whom.
+    pub to: Recipient,
+    /// How often, and where then; none is unbounded and lies on no cycle of its own.
+    pub rounds: Option<Rounds>,
+}
+
+/// A bound on a handoff.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rounds {
+    /// So many times.
+    pub max: u32,
+    /// Where the next one goes instead.
+    pub then: Recipient,
+}
+
+/// Who gets a message.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipient {
+    /// A member of the team.
+    Member(AgentName),
+    /// The run's result.
+    End,
+}
+
+/// What a run may spend. `None` is `"unlimited"`, written out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Model and tool calls.
+    pub steps: Option<u64>,
+    /// Tokens in and out.
+    pub tokens: Option<u64>,
+    /// Money.
+    pub cost: Option<NanoUsd>,
+    /// Milliseconds with an effect under way.
+    pub active_ms: Option<u64>,
+    /// People (or pages) that outward tools may reach.
+    pub recipients: Option<u64>,
+    /// What a spent budget does.
+    pub when_spent: WhenSpent,
+}
+
+/// What a spent budget does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenSpent {
+    /// The run waits for a raise.
+    Pause,
+    /// The run ends.
+    Stop,
+}
+
+/// An agent's limits within a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Turns it may take.
+    pub turns: u32,
+    /// Steps within one turn.
+    pub steps_per_turn: u32,
+    /// Tokens that one reply may have.
+    pub output_tokens: u64,
+    /// Tokens it may use in the whole run.
+    pub tokens: Option<u64>,
+    /// Money it may use in the whole run.
+    pub cost: Option<NanoUsd>,
+    /// The time-out of one call.
+    pub call_timeout_ms: u64,
+}
+
+/// How failures are answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Supervisor {
+    /// Restarts of one agent within `within_ms`; one more pauses the run.
+    pub max_restarts: u32,
+    /// The window.
+    pub within_ms: u64,
+    /// First wait before a restart or a retry; doubles.
+    pub backoff_initial_ms: u64,
+    /// Longest such wait.
+    pub backoff_max_ms: u64,
+    /// A message that kills its agent so often goes to the dead letters.
+    pub poison_after: u32,
+    /// Failure class -> action, where it differs from the default.
+    pub on: BTreeMap<String, Action>,
+}
+
+/// What a failure that is not retried (any more) does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Retry as the one retry rule says, then dead-letter the message.
+    Retry,
+    /// Restart the agent and hand it the message again.
+    Restart,
+    /// Dead-letter the message and let a person say what next.
+    AskPerson,
+    /// End the run as failed.
+    Stop,
+}
+
+/// A model that an alias stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSpec {
+    /// `provider/model`, or `rehearsal`.
+    pub model: String,
+    /// What a million input tokens cost.
+    pub input_per_million: NanoUsd,
+    /// What a million output tokens cost.
+    pub output_per_million: NanoUsd,
+    /// Whether private data may be shown to it.
+    pub accepts_private: bool,
+}
+
+/// A rehearsal: what each agent says, from `rehearsals/TOPOLOGY.toml`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Script {
+    /// Lines by agent; the first whose `when` holds and that is unused, the last repeats.
+    pub lines: BTreeMap<AgentName, Vec<Line>>,
+}
+
+/// One scripted turn.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Line {
+    /// An expression; absent means always.
+    pub when: Option<String>,
+    /// Tool calls, in order.
+    pub calls: Vec<ScriptedCall>,
+    /// A template for the outcome; absent means the only one.
+    pub outcome: Option<String>,
+    /// A template for the note.
+    pub note: String,
+    /// Templates for the artefacts.
+    pub writes: BTreeMap<ArtefactName, Value>,
+}
+
+/// A tool call of a scripted turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScriptedCall {
+    /// Which tool.
+    pub tool: ToolName,
+    /// Templates for its arguments.
+    pub args: Value,
+    /// The name of the result in later templates.
+    #[serde(rename = "as")]
+    pub name: String,
+}
+
+impl Plan {
+    /// The digest by which a run pins this plan, over its JSON bytes.
+    pub fn digest(bytes: &[u8]) -> Digest {
+        Digest::of("callsheet plan 1", &[bytes])
+    }
+
+    /// The outcomes that `agent`'s turns can end with.
+    pub fn outcomes(&self, agent: &AgentName) -> impl Iterator<Item = &Outcome> {
+        self.handoffs.get(agent).into_iter().flat_map(BTreeMap::keys)
+    }
+}

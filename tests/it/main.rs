@@ -1,0 +1,9 @@
+//! One test binary; one file a subject; `tests/cases/` is data.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests fail by panicking and say what they saw")]
+
+mod campaigns;
+mod config;
+mod rehearsal;
+mod store;
+mod tools;
+mod topology;
