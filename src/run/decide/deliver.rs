@@ -1,0 +1,38 @@
+//! Routing: a turn's outcome leads where its handoff says, or, if the rounds are used up, where `then` says.
+
+use super::Draft;
+use crate::id::{MessageId, Outcome};
+use crate::model::Origin;
+use crate::run::event::{BodyRef, Event, Message};
+use crate::run::fold::Illegal;
+
+/// Ends the turn of `message` with `outcome` and sends what follows from it.
+pub(super) fn end_turn(
+    draft: &mut Draft,
+    message: MessageId,
+    outcome: &Outcome,
+    note: BodyRef,
+    origin: Origin,
+) -> Result<(), Illegal> {
+    let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
+    let (agent, desk) = (turn.agent.clone(), turn.desk.clone());
+    let handoff = draft.state.handoff(&agent, outcome).ok_or_else(|| super::impossible("no such outcome"))?.clone();
+    draft.emit(Event::TurnEnded { message, outcome: outcome.clone(), note })?;
+    let taken = draft.state.rounds.get(&(agent.clone(), outcome.clone())).copied().unwrap_or(0);
+    let (to, round, exhausted) = match handoff.rounds {
+        Some(rounds) if taken >= rounds.max => (rounds.then, taken, true),
+        _ => (handoff.to, taken + 1, false),
+    };
+    draft.emit(Event::MessageSent(Message {
+        id: MessageId(draft.state.messages_sent + 1),
+        cause: Some(message),
+        from: Some(agent),
+        to,
+        outcome: outcome.clone(),
+        note,
+        desk,
+        round,
+        exhausted,
+        origin,
+    }))
+}

@@ -1,0 +1,185 @@
+//! Acting on the world: only items of an approved manifest, each once, begun durably before they are performed, and
+//! never repeated on a guess.
+
+use super::{Draft, budget, deliver, retry, turn};
+use crate::id::{ApprovalNo, EffectId, MessageId, Outcome, Timestamp};
+use crate::model::Origin;
+use crate::run::event::{Amount, Event, Settled, Wish};
+use crate::run::failure::Class;
+use crate::run::fold::Illegal;
+use crate::run::input::Failed;
+use crate::run::state::{Effect, Permit, State, Turn};
+use crate::topology::plan::{Arg, Role, TOOL_OUTCOME};
+use crate::topology::spec::Repeat;
+
+/// Items that begin in one append.
+const CHUNK_MAX: usize = 64;
+
+/// Asks for the next items of the permit that the turn's desk is approved under, or ends the turn.
+pub(super) fn step(draft: &mut Draft, message: MessageId) -> Result<(), Illegal> {
+    let Some(turn) = draft.state.turns.get(&message).cloned() else { return Ok(()) };
+    if draft.state.effects.values().any(|effect| effect.message == message) {
+        return Ok(());
+    }
+    if let Some((class, reason)) = turn.failed {
+        return retry::give_up(draft, message, class, reason);
+    }
+    let Some(no) = turn.permit.or_else(|| permit_for(&draft.state, &turn)) else {
+        return retry::give_up(draft, message, Class::Policy, turn.message.note);
+    };
+    let permit = draft.state.permits.get(&no).ok_or_else(|| super::impossible("no such permit"))?;
+    let items =
+        permit.manifest.items.iter().enumerate().filter_map(|(slot, item)| Some((u32::try_from(slot).ok()?, *item)));
+    let unused: Vec<_> = items.filter(|(slot, _)| !permit.used.contains(slot)).take(CHUNK_MAX).collect();
+    if unused.is_empty() {
+        let note = turn.message.note;
+        return deliver::end_turn(draft, message, &Outcome::fixed(TOOL_OUTCOME), note, Origin::Computed);
+    }
+    let Some(Role::Tool { tool, .. }) = draft.state.member(&turn.agent).map(|m| m.role.clone()) else { return Ok(()) };
+    for (slot, item) in unused {
+        let amount = Amount { recipients: item.recipients, ..Amount::default() };
+        let wish =
+            Wish::Deliver { tool: tool.clone(), permit: no, slot, item: item.digest, recipients: item.recipients };
+        if turn::ask(draft, message, wish, amount)?.is_none() {
+            break;
+        }
+    }
+    begin(draft)
+}
+
+/// The permit for this member, with slots to use, whose manifest was made from the versions on the turn's desk.
+fn permit_for(state: &State, turn: &Turn) -> Option<ApprovalNo> {
+    let Role::Tool { args, .. } = &state.member(&turn.agent)?.role else { return None };
+    let roots = args.values().filter_map(|arg| match arg {
+        Arg::Path { root, .. } => Some(root.as_str()),
+        Arg::Value(_) => None,
+    });
+    let roots: Vec<&str> = roots.collect();
+    let fits = |permit: &Permit| {
+        let same = roots.iter().all(|root| permit.manifest.desk.get(*root) == turn.desk.get(*root));
+        let items = permit.manifest.items.len();
+        permit.member == turn.agent && same && (items == 0 || permit.used.len() < items)
+    };
+    state.permits.iter().rev().find(|(_, permit)| fits(permit)).map(|(no, _)| *no)
+}
+
+/// Begins outward effects that are due and have not begun: durably, until a time after which they are not performed.
+pub(super) fn begin(draft: &mut Draft) -> Result<(), Illegal> {
+    let due = |effect: &&Effect| {
+        effect.is_outward() && effect.began.is_none() && effect.failed.is_none() && effect.not_before <= draft.at
+    };
+    let ids: Vec<EffectId> =
+        draft.state.effects.iter().filter(|(_, effect)| due(effect)).map(|(id, _)| *id).take(CHUNK_MAX).collect();
+    ids.into_iter().try_for_each(|id| begin_one(draft, id))
+}
+
+fn begin_one(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
+    let Some(effect) = draft.state.effects.get(&id) else { return Ok(()) };
+    let not_after = draft.at.plus_ms(timeout_ms(&draft.state, effect));
+    draft.emit(Event::EffectBegan { id, epoch: draft.state.epoch, not_after })
+}
+
+/// Doubts every outward effect that an older ownership began and did not settle.
+pub(super) fn doubt_all(draft: &mut Draft) -> Result<(), Illegal> {
+    let epoch = draft.state.epoch;
+    let lost = draft.state.effects.iter().filter(|(_, e)| e.doubt.is_none() && e.failed.is_none());
+    let lost: Vec<EffectId> =
+        lost.filter(|(_, e)| e.began.is_some_and(|began| began.epoch < epoch)).map(|(id, _)| *id).collect();
+    lost.into_iter().try_for_each(|id| doubt(draft, id))
+}
+
+/// Nobody knows whether `id` happened. It is asked about once the earlier attempt can no longer be under way.
+pub(super) fn doubt(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
+    let Some(effect) = draft.state.effects.get(&id) else { return Ok(()) };
+    let until = effect.began.map_or(draft.at, |began| began.not_after);
+    let ask_from = until.plus_ms(timeout_ms(&draft.state, effect));
+    draft.emit(Event::FellInDoubt { id, ask_from })
+}
+
+/// Settles doubts as the tool's `repeat` allows: the same key again, a question to the sink, a question to a person.
+pub(super) fn resolve_doubts(draft: &mut Draft) -> Result<(), Illegal> {
+    for (id, effect) in due_doubts(draft) {
+        match draft.state.repeat(&effect) {
+            Repeat::Pure => begin_one(draft, id)?,
+            Repeat::Idempotent { key_age_ms } if is_young(&effect, draft.at, key_age_ms) => begin_one(draft, id)?,
+            Repeat::Queryable => query(draft, id, &effect)?,
+            Repeat::Idempotent { .. } | Repeat::Once => {
+                turn::ask(draft, effect.message, Wish::Question { about: id }, Amount::default())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Asks the sinks that can be asked; nothing is performed again.
+pub(super) fn query_doubts(draft: &mut Draft) -> Result<(), Illegal> {
+    for (id, effect) in due_doubts(draft) {
+        if draft.state.repeat(&effect) == Repeat::Queryable {
+            query(draft, id, &effect)?;
+        }
+    }
+    Ok(())
+}
+
+fn query(draft: &mut Draft, id: EffectId, effect: &Effect) -> Result<(), Illegal> {
+    turn::ask(draft, effect.message, Wish::Query { about: id }, Amount::default()).map(drop)
+}
+
+fn due_doubts(draft: &Draft) -> Vec<(EffectId, Effect)> {
+    let due = |effect: &Effect| effect.doubt.is_some_and(|from| from <= draft.at) && !effect.asked_about;
+    draft.state.effects.iter().filter(|(_, e)| due(e)).map(|(id, e)| (*id, e.clone())).collect()
+}
+
+/// A key is used again only while the sink surely remembers it, the call's own time-out included.
+fn is_young(effect: &Effect, at: Timestamp, key_age_ms: u64) -> bool {
+    effect.began.is_some_and(|began| at.ms_since(began.first_at) < key_age_ms / 2)
+}
+
+/// What an outward effect, a query or a question came to.
+pub(super) fn settled(
+    draft: &mut Draft,
+    id: EffectId,
+    effect: &Effect,
+    result: &Result<Settled, Failed>,
+) -> Result<(), Illegal> {
+    let Ok(result) = result else { return Ok(()) };
+    draft.emit(Event::EffectSettled { id, spent: effect.reserved, result: result.clone() })?;
+    match (&effect.wish, result) {
+        (Wish::Query { about }, Settled::Performed { .. }) => perform_settled(draft, *about, result),
+        (Wish::Query { about }, Settled::NotPerformed) if draft.state.cancelled_by.is_none() => {
+            begin_one(draft, *about)
+        }
+        (Wish::Question { about }, Settled::Numbered { no }) => {
+            draft.emit(Event::QuestionAsked { no: *no, effect: *about })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A person, or the sink, says that `id` was performed.
+pub(super) fn perform_settled(draft: &mut Draft, id: EffectId, result: &Settled) -> Result<(), Illegal> {
+    let Some(effect) = draft.state.effects.get(&id) else { return Ok(()) };
+    let spent = effect.reserved;
+    draft.emit(Event::EffectSettled { id, spent, result: result.clone() })
+}
+
+/// A person says that `id` was not performed: it begins again.
+pub(super) fn perform_again(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
+    begin_one(draft, id)
+}
+
+fn timeout_ms(state: &State, effect: &Effect) -> u64 {
+    match &effect.wish {
+        Wish::Deliver { tool, .. } => state.plan.tools.get(tool).map_or(0, |spec| spec.call_timeout_ms),
+        _ => 0,
+    }
+}
+
+/// An amount for an outward retry: the recipients again.
+pub(super) fn amount(effect: &Effect) -> Amount {
+    match effect.wish {
+        Wish::Deliver { recipients, .. } => Amount { recipients, ..Amount::default() },
+        Wish::Tool { .. } | Wish::Own { .. } => budget::TOOL_CALL,
+        _ => Amount::default(),
+    }
+}

@@ -1,0 +1,204 @@
+//! Failures: the one retry rule, back-off, restarts and their intensity, poison, dead letters.
+//! A step counts once per effect; the death of an owner is no attempt and no poison.
+
+use super::{Draft, advance, budget, outward};
+use crate::id::{AgentName, EffectId, MessageId};
+use crate::model::Usage;
+use crate::run::event::{Amount, BodyRef, Ending, Event, PauseReason, Settled, Wish};
+use crate::run::failure::Class;
+use crate::run::fold::Illegal;
+use crate::run::input::Failed;
+use crate::run::state::Effect;
+use crate::topology::plan::{Action, Mode};
+use crate::topology::spec::Labels;
+
+/// Attempts of a model call that fails transiently.
+const MODEL_ATTEMPTS_MAX: u32 = 8;
+
+/// Attempts of anything else that fails transiently.
+const TOOL_ATTEMPTS_MAX: u32 = 4;
+
+/// What a failed attempt comes to.
+pub(super) fn failed(
+    draft: &mut Draft,
+    id: EffectId,
+    effect: &Effect,
+    failed: &Failed,
+    usage: Option<Usage>,
+) -> Result<(), Illegal> {
+    let (class, reason) = (failed.class, failed.reason);
+    if effect.is_outward() && class == Class::InDoubt {
+        return outward::doubt(draft, id);
+    }
+    // A tool's refusal of what the model asked for is an answer to the model.
+    if matches!(effect.wish, Wish::Tool { .. }) && matches!(class, Class::Invalid | Class::Policy) {
+        let result =
+            Settled::Returned { body: reason, labels: Labels::default(), origin: crate::model::Origin::Computed };
+        return draft.emit(Event::EffectSettled { id, spent: effect.reserved, result });
+    }
+    let spent = match effect.wish {
+        Wish::Model { .. } if draft.state.plan.mode == Mode::Live => {
+            budget::used(&draft.state, &effect.agent, effect.reserved, usage).0
+        }
+        _ => Amount::default(),
+    };
+    let attempts_max = if matches!(effect.wish, Wish::Model { .. }) { MODEL_ATTEMPTS_MAX } else { TOOL_ATTEMPTS_MAX };
+    let retries = match draft.state.plan.supervisor.on.get(class.word()) {
+        None | Some(Action::Retry) => matches!(class, Class::Transient | Class::Throttled),
+        Some(Action::Restart | Action::AskPerson | Action::Stop) => false,
+    };
+    let last = !(retries && effect.attempt < attempts_max);
+    draft.emit(Event::EffectFailed { id, class, reason, spent, last: last && effect.is_outward() })?;
+    if last && effect.is_outward() {
+        return Ok(());
+    }
+    if last {
+        return finally(draft, effect, class, reason);
+    }
+    let wait_ms = failed.retry_after_ms.unwrap_or(0).max(backoff_ms(draft, effect.attempt));
+    plan_retry(draft, id, wait_ms)
+}
+
+/// What a failure that is not retried comes to.
+fn finally(draft: &mut Draft, effect: &Effect, class: Class, reason: BodyRef) -> Result<(), Illegal> {
+    match draft.state.plan.supervisor.on.get(class.word()) {
+        Some(Action::Stop) => advance::close(draft, Ending::Failed),
+        Some(Action::Restart) => restart(draft, &effect.agent.clone(), effect.message, class, reason),
+        Some(Action::Retry | Action::AskPerson) | None => give_up(draft, effect.message, class, reason),
+    }
+}
+
+/// Puts the message among the dead letters: the run is stuck until a person says what next.
+pub(super) fn give_up(draft: &mut Draft, message: MessageId, class: Class, reason: BodyRef) -> Result<(), Illegal> {
+    draft.emit(Event::DeadLettered { message, class, reason })
+}
+
+/// An agent died. Its effects failed with it, outward ones fell in doubt; it is restarted, unless its message is poison
+/// or it has failed too often.
+pub(super) fn agent_died(
+    draft: &mut Draft,
+    agent: &AgentName,
+    effects: &[EffectId],
+    class: Class,
+    reason: BodyRef,
+) -> Result<(), Illegal> {
+    if draft.state.ended.is_some() {
+        return Ok(());
+    }
+    let Some(message) = draft.state.turns.values().find(|turn| turn.agent == *agent).map(|turn| turn.message.id) else {
+        return Ok(());
+    };
+    for id in effects {
+        let Some(effect) = draft.state.effects.get(id).cloned() else { continue };
+        if effect.doubt.is_some() || effect.failed.is_some() {
+            continue;
+        }
+        if effect.is_outward() {
+            outward::doubt(draft, *id)?;
+        } else {
+            let paid = matches!(effect.wish, Wish::Model { .. }) && draft.state.plan.mode == Mode::Live;
+            let spent = if paid { effect.reserved } else { Amount::default() };
+            draft.emit(Event::EffectFailed { id: *id, class, reason, spent, last: false })?;
+        }
+    }
+    restart(draft, agent, message, class, reason)
+}
+
+fn restart(
+    draft: &mut Draft,
+    agent: &AgentName,
+    message: MessageId,
+    class: Class,
+    reason: BodyRef,
+) -> Result<(), Illegal> {
+    draft.emit(Event::AgentFailed { agent: agent.clone(), message, class, reason })?;
+    let supervisor = &draft.state.plan.supervisor;
+    let (poison_after, max_restarts, within_ms) =
+        (supervisor.poison_after, supervisor.max_restarts, supervisor.within_ms);
+    let outward = draft.state.effects.values().any(|effect| effect.message == message && effect.is_outward());
+    if draft.state.turns.get(&message).is_some_and(|turn| turn.deaths >= poison_after) && !outward {
+        return give_up(draft, message, class, reason);
+    }
+    let known = draft.state.agents.get(agent);
+    let recent = known.map_or(0, |a| a.restarts.iter().filter(|then| draft.at.ms_since(**then) < within_ms).count());
+    let restarts = u32::try_from(recent).unwrap_or(u32::MAX);
+    if restarts >= max_restarts {
+        return draft.emit(Event::Paused { why: PauseReason::Intensity { agent: agent.clone(), restarts } });
+    }
+    let not_before = draft.at.plus_ms(backoff_ms(draft, restarts + 1));
+    draft.emit(Event::AgentRestarted { agent: agent.clone(), not_before })
+}
+
+/// Plans the next attempt of every effect whose latest one failed.
+pub(super) fn plan_retries(draft: &mut Draft) -> Result<(), Illegal> {
+    let failed: Vec<EffectId> =
+        draft.state.effects.iter().filter(|(_, e)| e.failed.is_some()).map(|(id, _)| *id).collect();
+    for id in failed {
+        if draft.state.paused.is_none() && draft.state.ended.is_none() {
+            plan_retry(draft, id, 0)?;
+        }
+    }
+    Ok(())
+}
+
+fn plan_retry(draft: &mut Draft, id: EffectId, wait_ms: u64) -> Result<(), Illegal> {
+    let Some(effect) = draft.state.effects.get(&id).cloned() else { return Ok(()) };
+    let mut amount = again(draft, &effect);
+    // The step was counted when the effect was asked for and is given back when its attempt fails unpaid.
+    if draft.state.plan.mode == Mode::Live && matches!(effect.wish, Wish::Model { .. }) {
+        amount.steps = 0;
+    }
+    if !budget::fits(draft, &effect.agent, amount)? {
+        return Ok(());
+    }
+    let not_before = draft.at.plus_ms(wait_ms);
+    draft.emit(Event::RetryPlanned { id, attempt: effect.attempt + 1, reserved: amount, not_before })
+}
+
+/// What another attempt of `effect` reserves.
+fn again(draft: &Draft, effect: &Effect) -> Amount {
+    match (&effect.wish, draft.state.turns.get(&effect.message)) {
+        (Wish::Model { .. }, Some(turn)) => budget::model_call(&draft.state, turn),
+        _ => outward::amount(effect),
+    }
+}
+
+/// Model calls that an older owner had under way are paid at their maximum, and asked for again.
+pub(super) fn settle_lost_calls(draft: &mut Draft) -> Result<(), Illegal> {
+    if draft.state.plan.mode != Mode::Live || draft.state.ended.is_some() {
+        return Ok(());
+    }
+    for (id, effect) in model_calls(draft) {
+        if effect.failed.is_none() {
+            let Some(reason) = draft.state.turns.get(&effect.message).map(|turn| turn.message.note) else { continue };
+            let class = Class::InDoubt;
+            draft.emit(Event::EffectFailed { id, class, reason, spent: effect.reserved, last: false })?;
+        }
+    }
+    Ok(())
+}
+
+/// The run ends now: paid calls under way settle at their maximum.
+pub(super) fn abandon_calls(draft: &mut Draft) -> Result<(), Illegal> {
+    if draft.state.plan.mode != Mode::Live {
+        return Ok(());
+    }
+    for (id, effect) in model_calls(draft) {
+        let Some(reason) = draft.state.turns.get(&effect.message).map(|turn| turn.message.note) else { continue };
+        draft.emit(Event::EffectFailed { id, class: Class::InDoubt, reason, spent: effect.reserved, last: true })?;
+    }
+    Ok(())
+}
+
+fn model_calls(draft: &Draft) -> Vec<(EffectId, Effect)> {
+    let calls = draft.state.effects.iter().filter(|(_, effect)| matches!(effect.wish, Wish::Model { .. }));
+    calls.map(|(id, effect)| (*id, effect.clone())).collect()
+}
+
+/// The wait before attempt or restart number `nth` + 1: doubling, bounded, jittered.
+fn backoff_ms(draft: &Draft, nth: u32) -> u64 {
+    let supervisor = &draft.state.plan.supervisor;
+    let doubled =
+        supervisor.backoff_initial_ms.saturating_mul(1_u64.checked_shl(nth.saturating_sub(1)).unwrap_or(u64::MAX));
+    draft.jittered(doubled.min(supervisor.backoff_max_ms))
+}

@@ -1,0 +1,207 @@
+//! One agent's handling of one message: which effect it asks for next, and what a settled one comes to.
+
+use super::{Draft, advance, approval, budget, deliver, outward, retry};
+use crate::id::{ArtefactName, EffectId, MessageId, Outcome};
+use crate::model::{Origin, Usage};
+use crate::run::event::{ActHead, Amount, BodyRef, Event, Limit, Replied, Settled, Version, Wish, WriteHead};
+use crate::run::failure::Class;
+use crate::run::fold::Illegal;
+use crate::run::input::Failed;
+use crate::run::state::{Effect, Turn};
+use crate::topology::plan::{Recipient, Role, TOOL_OUTCOME};
+use crate::topology::spec::{Labels, Reach};
+
+/// Answers refused before a turn is given up: the first is asked again twice.
+const ANSWERS_REFUSED_MAX: u32 = 2;
+
+/// Replies with forbidden calls: told once, the second ends the turn.
+const POLICY_STRIKES_MAX: u32 = 1;
+
+/// Asks for what the turn of `message` needs next, if anything.
+pub(super) fn step(draft: &mut Draft, message: MessageId) -> Result<(), Illegal> {
+    let Some(turn) = draft.state.turns.get(&message) else { return Ok(()) };
+    let Some(member) = draft.state.member(&turn.agent) else { return Ok(()) };
+    let busy = draft.state.effects.values().any(|effect| effect.message == message);
+    match &member.role {
+        Role::Model { .. } if !turn.calls.is_empty() => ask_tools(draft, message),
+        Role::Model { .. } if !busy => ask_model(draft, message),
+        Role::Person(person) if !busy && advance::wants_preparing(draft, turn.approval) => {
+            let wish = Wish::Prepare { binds: person.binds.clone() };
+            ask(draft, message, wish, Amount::default()).map(drop)
+        }
+        Role::Tool { tool, .. } => {
+            let spec = draft.state.plan.tools.get(tool).ok_or_else(|| super::impossible("a tool without a spec"))?;
+            match spec.reach {
+                Reach::ActsOut => outward::step(draft, message),
+                Reach::Inside | Reach::ReadsOut if !busy => {
+                    let wish = Wish::Own { tool: tool.clone() };
+                    ask(draft, message, wish, budget::TOOL_CALL).map(drop)
+                }
+                Reach::Inside | Reach::ReadsOut => Ok(()),
+            }
+        }
+        Role::Model { .. } | Role::Person(_) => Ok(()),
+    }
+}
+
+/// Asks for an effect of the turn, if the budget allows; its id if it does.
+pub(super) fn ask(
+    draft: &mut Draft,
+    message: MessageId,
+    wish: Wish,
+    amount: Amount,
+) -> Result<Option<EffectId>, Illegal> {
+    let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
+    let (agent, ordinal, steps) = (turn.agent.clone(), turn.asked, turn.steps);
+    if amount.steps > 0 {
+        let declared = draft.state.member(&agent).map_or(0, |member| member.limits.steps_per_turn);
+        let limit = draft.state.ledger.raise.steps_per_turn.unwrap_or(declared).max(declared);
+        if steps >= limit {
+            let needed = u64::from(steps) + 1;
+            budget::exceeded(draft, Limit::StepsPerTurn, Some(agent), needed, u64::from(limit))?;
+            return Ok(None);
+        }
+    }
+    if !budget::fits(draft, &agent, amount)? {
+        return Ok(None);
+    }
+    let id = EffectId::of(draft.state.run, &agent, message, ordinal);
+    draft.emit(Event::EffectAsked { id, message, ordinal, wish, reserved: amount })?;
+    Ok(Some(id))
+}
+
+fn ask_model(draft: &mut Draft, message: MessageId) -> Result<(), Illegal> {
+    let Some(turn) = draft.state.turns.get(&message) else { return Ok(()) };
+    let amount = budget::model_call(&draft.state, turn);
+    let wish = Wish::Model { after: turn.model, shown: turn.unseen.clone() };
+    ask(draft, message, wish, amount).map(drop)
+}
+
+fn ask_tools(draft: &mut Draft, message: MessageId) -> Result<(), Illegal> {
+    let calls = draft.state.turns.get(&message).map(|turn| turn.calls.clone()).unwrap_or_default();
+    for call in calls {
+        let wish = Wish::Tool { call: call.call, tool: call.tool, args: call.args };
+        if ask(draft, message, wish, budget::TOOL_CALL)?.is_none() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Takes in what an attempt came to. One that nobody waits for any more (its turn was given up, another attempt was
+/// faster) comes to nothing.
+pub(super) fn settled(
+    draft: &mut Draft,
+    id: EffectId,
+    result: &Result<Settled, Failed>,
+    usage: Option<Usage>,
+) -> Result<(), Illegal> {
+    if draft.state.ended.is_some() {
+        return Ok(());
+    }
+    let Some(effect) = draft.state.effects.get(&id).cloned() else { return Ok(()) };
+    match result {
+        Err(failed) => retry::failed(draft, id, &effect, failed, usage),
+        Ok(Settled::Replied(replied)) => take_reply(draft, id, &effect, replied, usage),
+        Ok(returned @ Settled::Returned { body, labels, origin }) => {
+            draft.emit(Event::EffectSettled { id, spent: effect.reserved, result: returned.clone() })?;
+            match effect.wish {
+                Wish::Own { .. } => finish_own(draft, effect.message, *body, *labels, *origin),
+                _ => Ok(()),
+            }
+        }
+        Ok(prepared @ Settled::Prepared { .. }) => approval::prepared(draft, id, &effect, prepared),
+        Ok(Settled::Performed { .. } | Settled::NotPerformed | Settled::Numbered { .. }) => {
+            outward::settled(draft, id, &effect, result)
+        }
+    }
+}
+
+fn take_reply(
+    draft: &mut Draft,
+    id: EffectId,
+    effect: &Effect,
+    replied: &Replied,
+    usage: Option<Usage>,
+) -> Result<(), Illegal> {
+    let (spent, over_reported) = budget::used(&draft.state, &effect.agent, effect.reserved, usage);
+    let replied = Replied { over_reported, ..replied.clone() };
+    draft.emit(Event::EffectSettled { id, spent, result: Settled::Replied(replied.clone()) })?;
+    let message = effect.message;
+    match replied.act {
+        ActHead::Calls(calls) => {
+            let strikes = draft.state.turns.get(&message).map_or(0, |turn| turn.policy_strikes);
+            match calls.iter().find_map(|call| call.refused) {
+                Some(reason) if strikes > POLICY_STRIKES_MAX => retry::give_up(draft, message, Class::Policy, reason),
+                _ => Ok(()),
+            }
+        }
+        ActHead::Answer { outcome: Some(outcome), note, writes, problems: None } => {
+            let Some(turn) = draft.state.turns.get(&message).cloned() else { return Ok(()) };
+            if !may_end_with(draft, &turn, &outcome, &writes) {
+                return Err(super::impossible("an answer that breaks the plan was passed as valid"));
+            }
+            for write in writes {
+                write_version(draft, &turn, write.artefact, write.body, write.findings, turn.labels, write.origin)?;
+            }
+            deliver::end_turn(draft, message, &outcome, note, replied.origin)
+        }
+        ActHead::Answer { note, problems, .. } => {
+            let problems = problems.unwrap_or(note);
+            let refused = draft.state.turns.get(&message).map_or(0, |turn| turn.answers_refused);
+            if refused >= ANSWERS_REFUSED_MAX {
+                return retry::give_up(draft, message, Class::Invalid, problems);
+            }
+            draft.emit(Event::AnswerRefused { message, problems })
+        }
+    }
+}
+
+/// Whether `outcome` is declared, and the turn writes what it has to: all of its artefacts, unless it leads to `end`.
+fn may_end_with(draft: &Draft, turn: &Turn, outcome: &Outcome, writes: &[WriteHead]) -> bool {
+    let Some(handoff) = draft.state.handoff(&turn.agent, outcome) else { return false };
+    let Some(member) = draft.state.member(&turn.agent) else { return false };
+    let all = member.writes.iter().all(|name| writes.iter().any(|write| write.artefact == *name));
+    let only = writes.iter().all(|write| member.writes.contains(&write.artefact));
+    only && (all || handoff.to == Recipient::End)
+}
+
+fn write_version(
+    draft: &mut Draft,
+    turn: &Turn,
+    artefact: ArtefactName,
+    body: BodyRef,
+    findings: Option<BodyRef>,
+    labels: Labels,
+    origin: Origin,
+) -> Result<(), Illegal> {
+    let base = turn.desk.get(&artefact).copied();
+    let (message, writer) = (turn.message.id, turn.agent.clone());
+    draft.emit(Event::VersionWritten(Version {
+        artefact,
+        body,
+        message,
+        writer,
+        person: None,
+        base,
+        labels,
+        origin,
+        findings,
+    }))
+}
+
+/// Ends a tool agent's turn: its result is what it writes, if it writes.
+fn finish_own(
+    draft: &mut Draft,
+    message: MessageId,
+    body: BodyRef,
+    labels: Labels,
+    origin: Origin,
+) -> Result<(), Illegal> {
+    let Some(turn) = draft.state.turns.get(&message).cloned() else { return Ok(()) };
+    let writes = draft.state.member(&turn.agent).and_then(|member| member.writes.first().cloned());
+    if let Some(artefact) = writes {
+        write_version(draft, &turn, artefact, body, None, turn.labels.join(labels), origin)?;
+    }
+    deliver::end_turn(draft, message, &Outcome::fixed(TOOL_OUTCOME), body, origin)
+}

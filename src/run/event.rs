@@ -1,0 +1,512 @@
+//! All that can happen in a run, in the past tense: what its journal holds and its state is folded from.
+//! Heads only: texts and artefacts are named by digest, so that a body can be erased and the fold still holds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::Class;
+use crate::id::{
+    AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, NanoUsd, Outcome, Timestamp, ToolName,
+};
+use crate::model::Origin;
+use crate::topology::plan::{Mode, Recipient};
+use crate::topology::spec::Labels;
+
+/// The version of [`Fact`]'s JSON.
+pub const FACT_VERSION: u16 = 1;
+
+/// An event and when it happened; as JSON, a record's head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fact {
+    /// When: never earlier than the fact before.
+    pub at: Timestamp,
+    /// What.
+    pub is: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the variant says what its fields are; they fit on one screen")]
+pub enum Event {
+    /// The run began: what was checked is pinned, parameters are resolved.
+    Started { plan: Digest, mode: Mode, brief: BodyRef, by: Who },
+    /// An owner took the run up.
+    Opened { epoch: Epoch },
+    /// A row of the inbox was taken in.
+    Heard { place: u64, post: uuid::Uuid },
+    /// A row of the inbox was refused.
+    InputRefused { place: u64, post: uuid::Uuid, why: Refusal },
+    /// A message went to a member, or to `end`.
+    MessageSent(Message),
+    /// A member took a message up.
+    TurnBegan { message: MessageId },
+    /// An effect is wished for; it stays outstanding until it is settled.
+    EffectAsked { id: EffectId, message: MessageId, ordinal: u32, wish: Wish, reserved: Amount },
+    /// An outward effect may be performed until `not_after`.
+    EffectBegan { id: EffectId, epoch: Epoch, not_after: Timestamp },
+    /// An effect came to a result.
+    EffectSettled { id: EffectId, spent: Amount, result: Settled },
+    /// An attempt failed; the effect is still outstanding unless `last`.
+    EffectFailed { id: EffectId, class: Class, reason: BodyRef, spent: Amount, last: bool },
+    /// The next attempt of an effect.
+    RetryPlanned { id: EffectId, attempt: u32, reserved: Amount, not_before: Timestamp },
+    /// Nobody knows whether an outward effect happened; it is asked about from `ask_from` on.
+    FellInDoubt { id: EffectId, ask_from: Timestamp },
+    /// A version of an artefact was made.
+    VersionWritten(Version),
+    /// An answer was not taken; its writer is asked again.
+    AnswerRefused { message: MessageId, problems: BodyRef },
+    /// A turn ended with an outcome.
+    TurnEnded { message: MessageId, outcome: Outcome, note: BodyRef },
+    /// A person is asked to decide.
+    ApprovalAsked {
+        no: ApprovalNo,
+        message: MessageId,
+        binds: Digest,
+        replaces: Option<ApprovalNo>,
+        expires_at: Timestamp,
+    },
+    /// A person decided.
+    ApprovalDecided { no: ApprovalNo, by: Who, decision: Decision, comment: Option<BodyRef> },
+    /// An approval is no longer open, and nobody decided it.
+    ApprovalClosed { no: ApprovalNo, why: Closed },
+    /// The person's time was up; they are still waited for.
+    ApprovalOverdue { no: ApprovalNo },
+    /// The items of one manifest may be performed, each once.
+    PermitGiven { no: ApprovalNo, manifest: Digest, slots: u32 },
+    /// A person is asked whether an effect happened.
+    QuestionAsked { no: ApprovalNo, effect: EffectId },
+    /// A person said whether it happened.
+    QuestionAnswered { no: ApprovalNo, by: Who, happened: bool },
+    /// An agent died: a panic, an error, a hang.
+    AgentFailed { agent: AgentName, message: MessageId, class: Class, reason: BodyRef },
+    /// The supervisor starts it again, not before a time.
+    AgentRestarted { agent: AgentName, not_before: Timestamp },
+    /// A message cannot be handled; a person says what next.
+    DeadLettered { message: MessageId, class: Class, reason: BodyRef },
+    /// A person said what next.
+    DeadLetterAnswered { message: MessageId, by: Who, answer: DeadLetterAnswer },
+    /// Nothing new begins.
+    Paused { why: PauseReason },
+    /// It goes on.
+    Resumed { by: Who },
+    /// Limits were raised.
+    BudgetRaised { by: Who, raise: Raise },
+    /// A person wants it to end.
+    CancelAsked { by: Who },
+    /// Nothing will happen any more.
+    Ended { how: Ending },
+}
+
+impl Event {
+    /// The record's kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Opened { .. } => "opened",
+            Self::Heard { .. } => "heard",
+            Self::InputRefused { .. } => "input_refused",
+            Self::MessageSent(_) => "message_sent",
+            Self::TurnBegan { .. } => "turn_began",
+            Self::EffectAsked { .. } => "effect_asked",
+            Self::EffectBegan { .. } => "effect_began",
+            Self::EffectSettled { .. } => "effect_settled",
+            Self::EffectFailed { .. } => "effect_failed",
+            Self::RetryPlanned { .. } => "retry_planned",
+            Self::FellInDoubt { .. } => "fell_in_doubt",
+            Self::VersionWritten(_) => "version_written",
+            Self::AnswerRefused { .. } => "answer_refused",
+            Self::TurnEnded { .. } => "turn_ended",
+            Self::ApprovalAsked { .. } => "approval_asked",
+            Self::ApprovalDecided { .. } => "approval_decided",
+            Self::ApprovalClosed { .. } => "approval_closed",
+            Self::ApprovalOverdue { .. } => "approval_overdue",
+            Self::PermitGiven { .. } => "permit_given",
+            Self::QuestionAsked { .. } => "question_asked",
+            Self::QuestionAnswered { .. } => "question_answered",
+            Self::AgentFailed { .. } => "agent_failed",
+            Self::AgentRestarted { .. } => "agent_restarted",
+            Self::DeadLettered { .. } => "dead_lettered",
+            Self::DeadLetterAnswered { .. } => "dead_letter_answered",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
+            Self::BudgetRaised { .. } => "budget_raised",
+            Self::CancelAsked { .. } => "cancel_asked",
+            Self::Ended { .. } => "ended",
+        }
+    }
+}
+
+/// A body by digest, with its size in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct BodyRef {
+    /// Over salt and bytes.
+    pub digest: Digest,
+    /// How many.
+    pub bytes: u32,
+}
+
+/// A person, as far as known when they acted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
+    /// Their name.
+    pub name: String,
+    /// How it is known: `claimed`, `os_user`, `token`, `single-person project`.
+    pub how: String,
+    /// The groups that they were in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+}
+
+/// What travels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Its place among the run's messages.
+    pub id: MessageId,
+    /// The turn that it ended; none for the brief.
+    pub cause: Option<MessageId>,
+    /// From whom; none for the brief.
+    pub from: Option<AgentName>,
+    /// To whom.
+    pub to: Recipient,
+    /// On which outcome; `start` for the brief.
+    pub outcome: Outcome,
+    /// One sentence.
+    pub note: BodyRef,
+    /// Artefact versions that it carries.
+    pub desk: BTreeMap<ArtefactName, Digest>,
+    /// How often its handoff has been taken, this time included.
+    pub round: u32,
+    /// True if the rounds were used up and it went to `then`.
+    pub exhausted: bool,
+    /// Where its note comes from.
+    pub origin: Origin,
+}
+
+/// A version of an artefact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Which artefact.
+    pub artefact: ArtefactName,
+    /// Its body; the digest is the version's name.
+    pub body: BodyRef,
+    /// The turn that made it.
+    pub message: MessageId,
+    /// Who made it.
+    pub writer: AgentName,
+    /// The person, if one edited it.
+    pub person: Option<Who>,
+    /// The version on the desk before.
+    pub base: Option<Digest>,
+    /// What it was made from.
+    pub labels: Labels,
+    /// Where its content comes from.
+    pub origin: Origin,
+    /// What the checks said: a list of findings, if any.
+    pub findings: Option<BodyRef>,
+}
+
+/// What an effect is to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "as for events")]
+pub enum Wish {
+    /// Ask the model. The request is that of `after` (if any) and `shown`.
+    Model { after: Option<EffectId>, shown: Vec<Part> },
+    /// Perform a tool call that a model asked for.
+    Tool { call: String, tool: ToolName, args: BodyRef },
+    /// Call a tool agent's tool with arguments from the desk.
+    Own { tool: ToolName },
+    /// Compute what a person is to approve, and take a number for it.
+    Prepare { binds: Option<AgentName> },
+    /// Perform one item of an approved manifest.
+    Deliver { tool: ToolName, permit: ApprovalNo, slot: u32, item: Digest, recipients: u64 },
+    /// Ask the sink whether an effect happened.
+    Query { about: EffectId },
+    /// Take a number for a question about an effect.
+    Question { about: EffectId },
+}
+
+/// A part of what a model is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Its instructions, pinned in the plan; rendered over the parts that follow.
+    Instructions,
+    /// The run's parameters.
+    Brief(Digest),
+    /// The message's note.
+    Note(Digest),
+    /// An artefact that it reads.
+    Artefact(ArtefactName, Digest),
+    /// What checks said of one.
+    Findings(ArtefactName, Digest),
+    /// Its own earlier reply.
+    Reply(Digest),
+    /// The result of one of its calls.
+    Result(String, Digest),
+    /// Why its answer was not taken.
+    Problems(Digest),
+}
+
+/// What an effect came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "as for events")]
+pub enum Settled {
+    /// A model's reply.
+    Replied(Replied),
+    /// A tool's result.
+    Returned { body: BodyRef, labels: Labels, origin: Origin },
+    /// What a person is to approve; without a manifest, the versions on the desk.
+    Prepared { no: ApprovalNo, manifest: Option<Manifest> },
+    /// An item was performed.
+    Performed { receipt: BodyRef },
+    /// The sink says that it was not.
+    NotPerformed,
+    /// A number for a question.
+    Numbered { no: ApprovalNo },
+}
+
+/// A model's reply, as far as the run branches on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replied {
+    /// The whole reply.
+    pub body: BodyRef,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The script line, if it is scripted.
+    pub line: Option<u32>,
+    /// True if the provider reported more than it was allowed.
+    pub over_reported: bool,
+    /// What it does.
+    pub act: ActHead,
+}
+
+/// What a reply does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "as for events")]
+pub enum ActHead {
+    /// Tool calls.
+    Calls(Vec<CallHead>),
+    /// The end of the turn, if `problems` is none.
+    Answer { outcome: Option<Outcome>, note: BodyRef, writes: Vec<WriteHead>, problems: Option<BodyRef> },
+}
+
+/// A tool call that a model asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallHead {
+    /// Unique within the reply.
+    pub call: String,
+    /// Which tool.
+    pub tool: ToolName,
+    /// Its arguments.
+    pub args: BodyRef,
+    /// What forbids it (not offered, arguments do not fit): told to the model instead of a result.
+    pub refused: Option<BodyRef>,
+}
+
+/// An artefact that an answer writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteHead {
+    /// Which.
+    pub artefact: ArtefactName,
+    /// Its body.
+    pub body: BodyRef,
+    /// What the checks said, if anything.
+    pub findings: Option<BodyRef>,
+    /// Where its content comes from.
+    pub origin: Origin,
+}
+
+/// What an outward tool would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The list as a person sees it; its digest is what an approval binds.
+    pub body: BodyRef,
+    /// Its items, in order.
+    pub items: Vec<ItemHead>,
+    /// The versions that it was made from.
+    pub desk: BTreeMap<ArtefactName, Digest>,
+}
+
+/// An item of a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemHead {
+    /// Over its final bytes.
+    pub digest: Digest,
+    /// How many it reaches.
+    pub recipients: u64,
+}
+
+/// What is spent or reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Amount {
+    /// Model and tool calls.
+    pub steps: u64,
+    /// Tokens in and out.
+    pub tokens: u64,
+    /// Money.
+    pub cost: NanoUsd,
+    /// People reached.
+    pub recipients: u64,
+}
+
+/// What a person decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Exactly this, to exactly these.
+    Approve,
+    /// Another draft.
+    RequestChanges,
+    /// No.
+    Reject,
+}
+
+impl Decision {
+    /// The outcome that the person's turn ends with.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::RequestChanges => "request_changes",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// Why an approval closed without a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closed {
+    /// Its content was edited; the next approval of the same turn binds the new content.
+    Edited,
+    /// Nobody decided in time.
+    Expired,
+    /// The run ended.
+    RunEnded,
+}
+
+/// What becomes of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetterAnswer {
+    /// Hand it to its agent again.
+    Retry,
+    /// Drop it.
+    Discard,
+    /// End the run as failed.
+    Stop,
+}
+
+/// Why nothing new begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "as for events")]
+pub enum PauseReason {
+    /// A person wants it.
+    Asked { by: Who },
+    /// The next effect does not fit: `needed` (with what is spent and reserved) against `limit`, in `what`'s unit.
+    Budget { what: Limit, agent: Option<AgentName>, needed: u64, limit: u64 },
+    /// An agent failed too often.
+    Intensity { agent: AgentName, restarts: u32 },
+}
+
+/// A limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// Model and tool calls.
+    Steps,
+    /// Tokens.
+    Tokens,
+    /// Billionths of a dollar.
+    Cost,
+    /// Milliseconds with an effect under way.
+    ActiveTime,
+    /// People reached.
+    Recipients,
+    /// Turns of an agent between two decisions of a person.
+    Turns,
+    /// Steps of one turn.
+    StepsPerTurn,
+}
+
+/// New limits; absent ones stay.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Raise {
+    /// Of the run.
+    pub steps: Option<u64>,
+    /// Of the run.
+    pub tokens: Option<u64>,
+    /// Of the run.
+    pub cost: Option<NanoUsd>,
+    /// Of the run, in milliseconds.
+    pub active_ms: Option<u64>,
+    /// Of the run.
+    pub recipients: Option<u64>,
+    /// Of each agent.
+    pub turns: Option<u32>,
+    /// Of each turn.
+    pub steps_per_turn: Option<u32>,
+}
+
+/// Why a row of the inbox was refused; the poster's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "as for events")]
+pub enum Refusal {
+    /// This run has no such approval or question.
+    UnknownApproval,
+    /// Somebody decided before.
+    AlreadyDecided { by: String, decision: Decision },
+    /// This person approved it already; others are waited for.
+    AlreadyApproved,
+    /// The content changed since; another approval binds it.
+    Replaced { by: Option<ApprovalNo> },
+    /// The digest is not that of the content.
+    ContentChanged,
+    /// Its time was up, or the run ended.
+    Closed,
+    /// This person may not.
+    NotAllowed,
+    /// Whoever started the run may not approve here.
+    StarterMayNot,
+    /// The edit is not of an artefact that this person approves.
+    NotTheirs,
+    /// The edited version has faults: a list of sentences.
+    FaultyEdit { problems: BodyRef },
+    /// There is no such dead letter.
+    UnknownDeadLetter,
+    /// There is nothing to pause or resume.
+    NothingToDo,
+    /// A raise below what is spent and reserved, or below the limit.
+    RaiseTooLow,
+    /// The run is over.
+    RunOver,
+    /// The row cannot be read.
+    Unreadable,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// What reached `end` is its result.
+    Done,
+    /// A person rejected it, or did not answer in time.
+    Rejected,
+    /// A failure ended it.
+    Failed,
+    /// A person cancelled it.
+    Cancelled,
+    /// Its budget ended it.
+    Stopped,
+    /// A broken invariant of our own ended it; the evidence is in the journal.
+    Bug,
+}

@@ -1,0 +1,156 @@
+//! What a run hears: the owner's own events, workers' results, posts from the inbox, and that time has passed.
+//! Time, jitter, numbers and bodies arrive here; the core makes none of them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::event::{BodyRef, DeadLetterAnswer, Decision, Raise, Settled, Who};
+use super::failure::Class;
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Timestamp};
+use crate::model::Usage;
+use crate::topology::plan::Mode;
+
+/// One input: it comes to one batch of events, appended whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// When it was heard.
+    pub at: Timestamp,
+    /// Random, 0 to 1,000: where in its range a wait falls.
+    pub jitter_permille: u16,
+    /// What.
+    pub what: What,
+}
+
+/// What is heard.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// The first input of a new run.
+    Start {
+        /// The pinned plan.
+        plan: Digest,
+        /// Whether models run.
+        mode: Mode,
+        /// The resolved parameters.
+        brief: BodyRef,
+        /// A note for the first message.
+        note: BodyRef,
+        /// Who starts it.
+        by: Who,
+    },
+    /// The first input of every ownership.
+    Opened {
+        /// Of this ownership.
+        epoch: Epoch,
+    },
+    /// A worker's result of one attempt.
+    Settled {
+        /// Of this effect.
+        id: EffectId,
+        /// What it came to.
+        result: Result<Settled, Failed>,
+        /// What a model call used, if its provider said.
+        usage: Option<Usage>,
+    },
+    /// An agent died with these effects under way.
+    AgentDied {
+        /// Which.
+        agent: AgentName,
+        /// Under way when it died.
+        effects: Vec<EffectId>,
+        /// Transient for a hang, bug for a panic or an error.
+        class: Class,
+        /// In words.
+        reason: BodyRef,
+    },
+    /// A row of the inbox, next in order.
+    Posted {
+        /// Its place.
+        place: u64,
+        /// Its id.
+        post: uuid::Uuid,
+        /// Who posted it, and what; none if the row cannot be read.
+        say: Option<(Who, Command)>,
+    },
+    /// Time has passed.
+    Due,
+    /// The owner found its own invariants broken.
+    Broken,
+}
+
+/// A failed attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// Its class.
+    pub class: Class,
+    /// In words.
+    pub reason: BodyRef,
+    /// How long the other side wants to be left alone.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// What a person wants, with texts by reference.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each variant says what its fields are for")]
+pub enum Command {
+    /// A decision on exactly `binds`.
+    Decide { approval: ApprovalNo, binds: Digest, decision: Decision, comment: BodyRef },
+    /// A new version of an artefact in place of the one shown.
+    Edit {
+        approval: ApprovalNo,
+        binds: Digest,
+        artefact: ArtefactName,
+        body: BodyRef,
+        findings: Option<BodyRef>,
+        problems: Option<BodyRef>,
+    },
+    /// Whether an effect happened.
+    Answer { question: ApprovalNo, happened: bool, receipt: BodyRef },
+    /// What becomes of a dead letter.
+    DeadLetter { message: MessageId, answer: DeadLetterAnswer },
+    /// New limits; the run goes on if it was paused.
+    Raise(Raise),
+    /// Nothing new begins.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It ends.
+    Cancel,
+}
+
+/// A row of the inbox as it is posted: JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Post {
+    /// Who.
+    pub by: Who,
+    /// What.
+    pub say: Say,
+}
+
+/// What a person wants, with its texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the fields are those of `Command`, with texts in place of references")]
+pub enum Say {
+    /// A decision.
+    Decide { approval: ApprovalNo, binds: Digest, decision: Decision, comment: String },
+    /// A new version.
+    Edit { approval: ApprovalNo, binds: Digest, artefact: ArtefactName, body: Value },
+    /// Whether an effect happened.
+    Answer { question: ApprovalNo, happened: bool },
+    /// What becomes of a dead letter.
+    DeadLetter { message: MessageId, answer: DeadLetterAnswer },
+    /// New limits.
+    Raise(Raise),
+    /// Nothing new begins.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It ends.
+    Cancel,
+}
+
+/// A run's parameters, resolved.
+pub type Brief = BTreeMap<String, Value>;

@@ -1,0 +1,449 @@
+//! A run's state: what its events come to. It holds what is pending and what must not be forgotten, no texts.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::event::{
+    Amount, CallHead, Decision, Ending, Limit, Manifest, Message, PauseReason, Raise, Version, Who, Wish,
+};
+use super::failure::Class;
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, RunId, Timestamp};
+use crate::run::event::BodyRef;
+use crate::topology::plan::{Handoff, Member, Plan, Role};
+use crate::topology::spec::{Labels, Repeat};
+
+/// One run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// Which.
+    pub run: RunId,
+    /// What was checked, and pinned.
+    pub plan: Arc<Plan>,
+    /// Whose it is now.
+    pub epoch: Epoch,
+    /// The latest time it has heard of.
+    pub now: Timestamp,
+    /// Who started it.
+    pub starter: Option<Who>,
+    /// Its parameters.
+    pub brief: Option<BodyRef>,
+    /// What is spent and reserved, against which limits.
+    pub ledger: Ledger,
+    /// Messages sent so far.
+    pub messages_sent: u32,
+    /// Messages not handled yet, in order.
+    pub queued: BTreeMap<MessageId, Message>,
+    /// Turns under way, by the message that they handle.
+    pub turns: BTreeMap<MessageId, Turn>,
+    /// Effects not settled yet.
+    pub effects: BTreeMap<EffectId, Effect>,
+    /// Versions of artefacts.
+    pub versions: BTreeMap<Digest, Version>,
+    /// How often each bounded handoff was taken since the last reset.
+    pub rounds: BTreeMap<(AgentName, Outcome), u32>,
+    /// Approvals by number, closed ones included.
+    pub approvals: BTreeMap<ApprovalNo, Approval>,
+    /// Permits by the approval that gave them.
+    pub permits: BTreeMap<ApprovalNo, Permit>,
+    /// Open questions: whether an effect happened.
+    pub questions: BTreeMap<ApprovalNo, EffectId>,
+    /// What the supervisor knows of each agent.
+    pub agents: BTreeMap<AgentName, Agent>,
+    /// Messages that could not be handled.
+    pub dead: BTreeMap<MessageId, DeadLetter>,
+    /// Messages that reached `end`.
+    pub results: Vec<Message>,
+    /// Inbox rows heard or refused.
+    pub heard: u64,
+    /// Why nothing new begins.
+    pub paused: Option<PauseReason>,
+    /// Who wants it cancelled.
+    pub cancelled_by: Option<Who>,
+    /// How it ended.
+    pub ended: Option<Ending>,
+}
+
+/// What is spent and reserved.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ledger {
+    /// Settled.
+    pub spent: Amount,
+    /// For effects under way.
+    pub reserved: Amount,
+    /// Both, by agent.
+    pub by_agent: BTreeMap<AgentName, Account>,
+    /// Milliseconds with an effect under way.
+    pub active_ms: u64,
+    /// Since when one is.
+    pub active_since: Option<Timestamp>,
+    /// Raised limits.
+    pub raise: Raise,
+}
+
+/// An agent's part of the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Account {
+    /// Settled.
+    pub spent: Amount,
+    /// For effects under way.
+    pub reserved: Amount,
+}
+
+/// One agent's handling of one message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    /// What it handles.
+    pub message: Message,
+    /// Who.
+    pub agent: AgentName,
+    /// The desk, with what this turn wrote.
+    pub desk: BTreeMap<ArtefactName, Digest>,
+    /// Effects asked for so far.
+    pub asked: u32,
+    /// Steps so far.
+    pub steps: u32,
+    /// The latest model effect.
+    pub model: Option<EffectId>,
+    /// Parts of the next request that no earlier one of this turn had.
+    pub unseen: Vec<super::event::Part>,
+    /// Calls of the latest reply not asked for yet.
+    pub calls: Vec<CallHead>,
+    /// Answers refused.
+    pub answers_refused: u32,
+    /// Replies that broke the rules.
+    pub policy_strikes: u32,
+    /// Bytes of all that it was shown so far.
+    pub shown_bytes: u64,
+    /// What it was shown so far.
+    pub labels: Labels,
+    /// The script line of the latest reply.
+    pub line: Option<u32>,
+    /// For a person: the approval that is open or decided.
+    pub approval: Option<ApprovalNo>,
+    /// For an outward tool agent: the permit that it performs under.
+    pub permit: Option<ApprovalNo>,
+    /// For an outward tool agent: an item cannot be performed; what is under way settles, then the turn is given up.
+    pub failed: Option<(Class, BodyRef)>,
+    /// How often it killed its agent.
+    pub deaths: u32,
+}
+
+/// An effect not settled yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    /// The turn that asked.
+    pub message: MessageId,
+    /// Who.
+    pub agent: AgentName,
+    /// Its place among the turn's effects.
+    pub ordinal: u32,
+    /// What.
+    pub wish: Wish,
+    /// What is set aside for it.
+    pub reserved: Amount,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// Attempts so far, the current one included.
+    pub attempt: u32,
+    /// Not before this.
+    pub not_before: Timestamp,
+    /// The latest beginning, if it is outward.
+    pub began: Option<Began>,
+    /// From when it may be asked about, if nobody knows whether it happened.
+    pub doubt: Option<Timestamp>,
+    /// True while something else (a question, a query) settles it.
+    pub asked_about: bool,
+    /// The class of the latest attempt's failure, until the next attempt is planned.
+    pub failed: Option<Class>,
+}
+
+/// A beginning of an outward effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Began {
+    /// Under which ownership.
+    pub epoch: Epoch,
+    /// When first.
+    pub first_at: Timestamp,
+    /// Not performed after this.
+    pub not_after: Timestamp,
+}
+
+/// What a person is, or was, asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Approval {
+    /// The turn.
+    pub message: MessageId,
+    /// The member.
+    pub agent: AgentName,
+    /// What exactly: the digest of a manifest's body, or over the versions on the desk.
+    pub binds: Digest,
+    /// The manifest, if an outward tool follows.
+    pub manifest: Option<Manifest>,
+    /// The desk that it was made from.
+    pub desk: BTreeMap<ArtefactName, Digest>,
+    /// When.
+    pub asked_at: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// True once the time was up and it waits on.
+    pub overdue: bool,
+    /// Who approved so far.
+    pub approved_by: BTreeSet<String>,
+    /// What it came to.
+    pub fate: Option<Fate>,
+}
+
+/// What an approval came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// Decided.
+    Decided(Who, Decision),
+    /// Closed; the number of the one that binds the new content, once known.
+    Edited(Option<ApprovalNo>),
+    /// Closed without a decision.
+    Lapsed,
+}
+
+/// A manifest whose items may be performed, each once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Permit {
+    /// What.
+    pub manifest: Manifest,
+    /// For which member.
+    pub member: AgentName,
+    /// Slots used: performed, under way, or in doubt.
+    pub used: BTreeSet<u32>,
+}
+
+/// What the supervisor knows of an agent.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Agent {
+    /// Restarts within the window, oldest first.
+    pub restarts: VecDeque<Timestamp>,
+    /// All restarts.
+    pub restarts_total: u32,
+    /// It is not started before this.
+    pub not_before: Timestamp,
+    /// Turns since a person last decided.
+    pub turns: u32,
+    /// Turns in all.
+    pub turns_total: u32,
+    /// Script lines used by its turns.
+    pub lines_used: Vec<u32>,
+}
+
+/// A message that could not be handled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetter {
+    /// The message.
+    pub message: Message,
+    /// Why.
+    pub class: Class,
+    /// Why, in words.
+    pub reason: BodyRef,
+}
+
+/// What a run is doing, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Something is outstanding.
+    Running,
+    /// Only people can move it on.
+    Waiting,
+    /// Nothing new begins until it is resumed.
+    Paused,
+    /// Nothing is outstanding and it is not over.
+    Stuck,
+    /// It is over.
+    Ended(Ending),
+}
+
+impl Status {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Paused => "paused",
+            Self::Stuck => "stuck",
+            Self::Ended(Ending::Done) => "done",
+            Self::Ended(Ending::Rejected) => "rejected",
+            Self::Ended(Ending::Failed) => "failed",
+            Self::Ended(Ending::Cancelled) => "cancelled",
+            Self::Ended(Ending::Stopped) => "stopped",
+            Self::Ended(Ending::Bug) => "bug",
+        }
+    }
+}
+
+impl State {
+    /// A run before its first event.
+    pub fn new(run: RunId, plan: Arc<Plan>) -> Self {
+        Self {
+            run,
+            plan,
+            epoch: Epoch(0),
+            now: Timestamp(i64::MIN),
+            starter: None,
+            brief: None,
+            ledger: Ledger::default(),
+            messages_sent: 0,
+            queued: BTreeMap::new(),
+            turns: BTreeMap::new(),
+            effects: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            approvals: BTreeMap::new(),
+            permits: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            dead: BTreeMap::new(),
+            results: Vec::new(),
+            heard: 0,
+            paused: None,
+            cancelled_by: None,
+            ended: None,
+        }
+    }
+
+    /// The effects to perform, each with the time before which it is not to begin: asked for, not settled, and not
+    /// waiting for an answer about an earlier attempt. Whatever is in here and not under way, the shell starts.
+    pub fn outstanding(&self) -> Vec<(EffectId, Timestamp)> {
+        if self.ended.is_some() || self.paused.is_some() {
+            return Vec::new();
+        }
+        let ready = |effect: &&Effect| {
+            let outward = effect.is_outward();
+            effect.doubt.is_none()
+                && effect.failed.is_none()
+                && (self.cancelled_by.is_none() || outward)
+                && (!outward || effect.began.is_some())
+        };
+        self.effects
+            .iter()
+            .filter(|(_, effect)| ready(effect))
+            .map(|(id, effect)| {
+                let agent = self.agents.get(&effect.agent).map_or(Timestamp(i64::MIN), |agent| agent.not_before);
+                (*id, effect.not_before.max(agent))
+            })
+            .collect()
+    }
+
+    /// When the run wants to hear that time has passed, if nothing comes before.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        if self.ended.is_some() {
+            return None;
+        }
+        let waiting = self.approvals.values().filter(|a| a.fate.is_none() && !a.overdue).map(|a| a.expires_at);
+        let doubts = self.effects.values().filter(|e| !e.asked_about).filter_map(|e| e.doubt);
+        let begins = self.effects.values().filter(|e| e.is_outward() && e.began.is_none() && e.failed.is_none());
+        let begins = begins.map(|e| e.not_before).filter(|at| *at > self.now);
+        let starts = self.outstanding().into_iter().map(|(_, at)| at).filter(|at| *at > self.now);
+        waiting.chain(doubts).chain(begins).chain(starts).min()
+    }
+
+    /// What it is doing.
+    pub fn status(&self) -> Status {
+        if let Some(ending) = self.ended {
+            return Status::Ended(ending);
+        }
+        if self.paused.is_some() {
+            return Status::Paused;
+        }
+        if self.effects.iter().any(|(id, _)| !self.questions.values().any(|asked| asked == id)) {
+            return Status::Running;
+        }
+        if self.open_approvals().next().is_some() || !self.questions.is_empty() {
+            return Status::Waiting;
+        }
+        Status::Stuck
+    }
+
+    /// Approvals that wait for a person.
+    pub fn open_approvals(&self) -> impl Iterator<Item = (ApprovalNo, &Approval)> {
+        self.approvals.iter().filter(|(_, approval)| approval.fate.is_none()).map(|(no, approval)| (*no, approval))
+    }
+
+    /// The member of that name; every name in a state is of the plan.
+    pub fn member(&self, agent: &AgentName) -> Option<&Member> {
+        self.plan.team.get(agent)
+    }
+
+    /// Where `outcome` of `agent` leads.
+    pub fn handoff(&self, agent: &AgentName, outcome: &Outcome) -> Option<&Handoff> {
+        self.plan.handoffs.get(agent)?.get(outcome)
+    }
+
+    /// Whether `agent` is a person.
+    pub fn is_person(&self, agent: &AgentName) -> bool {
+        self.member(agent).is_some_and(|member| matches!(member.role, Role::Person(_)))
+    }
+
+    /// What a second execution of `effect` would do.
+    pub fn repeat(&self, effect: &Effect) -> Repeat {
+        match &effect.wish {
+            Wish::Deliver { tool, .. } => self.plan.tools.get(tool).map_or(Repeat::Once, |spec| spec.repeat),
+            _ => Repeat::Pure,
+        }
+    }
+
+    /// The limit in force, after raises; `None` is unlimited.
+    pub fn limit(&self, what: Limit) -> Option<u64> {
+        let (budget, raise) = (&self.plan.budget, &self.ledger.raise);
+        let raised = |new: Option<u64>, old: Option<u64>| old.map(|old| new.unwrap_or(old).max(old));
+        match what {
+            Limit::Steps => raised(raise.steps, budget.steps),
+            Limit::Tokens => raised(raise.tokens, budget.tokens),
+            Limit::Cost => raised(raise.cost.map(|c| c.0), budget.cost.map(|c| c.0)),
+            Limit::ActiveTime => raised(raise.active_ms, budget.active_ms),
+            Limit::Recipients => raised(raise.recipients, budget.recipients),
+            Limit::Turns | Limit::StepsPerTurn => None,
+        }
+    }
+
+    /// Milliseconds with an effect under way, up to `at`.
+    pub fn active_ms(&self, at: Timestamp) -> u64 {
+        self.ledger.active_ms + self.ledger.active_since.map_or(0, |since| at.ms_since(since))
+    }
+}
+
+impl Effect {
+    /// Whether it acts on the world.
+    pub fn is_outward(&self) -> bool {
+        matches!(self.wish, Wish::Deliver { .. })
+    }
+}
+
+impl Amount {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            steps: self.steps.saturating_add(other.steps),
+            tokens: self.tokens.saturating_add(other.tokens),
+            cost: crate::id::NanoUsd(self.cost.0.saturating_add(other.cost.0)),
+            recipients: self.recipients.saturating_add(other.recipients),
+        }
+    }
+
+    /// This without `other`; `None` if there is less than that.
+    pub fn minus(self, other: Self) -> Option<Self> {
+        Some(Self {
+            steps: self.steps.checked_sub(other.steps)?,
+            tokens: self.tokens.checked_sub(other.tokens)?,
+            cost: crate::id::NanoUsd(self.cost.0.checked_sub(other.cost.0)?),
+            recipients: self.recipients.checked_sub(other.recipients)?,
+        })
+    }
+
+    /// The part of it that `limit` bounds.
+    pub fn of(self, limit: Limit) -> u64 {
+        match limit {
+            Limit::Steps => self.steps,
+            Limit::Tokens => self.tokens,
+            Limit::Cost => self.cost.0,
+            Limit::Recipients => self.recipients,
+            Limit::ActiveTime | Limit::Turns | Limit::StepsPerTurn => 0,
+        }
+    }
+}
