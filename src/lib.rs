@@ -1,5 +1,7 @@
 //! Callsheet runs teams of agents that do marketing work.
 
+pub mod actor;
+pub mod clock;
 pub mod id;
 pub mod journal;
 pub mod model;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::id::{AgentName, ArtefactName, EffectId, Outcome, ToolName};
+pub use crate::run::event::Origin;
+pub use crate::run::input::Usage;
 use crate::tool::Work;
 use crate::topology::plan::Plan;
 
@@ -112,27 +114,4 @@ pub struct Answer {
     pub note: String,
     /// The artefacts that it writes.
     pub writes: BTreeMap<ArtefactName, Value>,
-}
-
-/// Where words come from; shown on every message, version and mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Origin {
-    /// Fixed text of a rehearsal.
-    Scripted,
-    /// A rehearsal's template over what tools returned, or a tool's own result.
-    Computed,
-    /// A model.
-    Model,
-    /// A person.
-    Person,
-}
-
-/// Tokens that a call used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Usage {
-    /// In.
-    pub input_tokens: u64,
-    /// Out, reasoning included.
-    pub output_tokens: u64,
 }

@@ -9,7 +9,6 @@ use super::failure::Class;
 use crate::id::{
     AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, NanoUsd, Outcome, Timestamp, ToolName,
 };
-use crate::model::Origin;
 use crate::topology::plan::{Mode, Recipient};
 use crate::topology::spec::Labels;
 
@@ -509,4 +508,18 @@ pub enum Ending {
     Stopped,
     /// A broken invariant of our own ended it; the evidence is in the journal.
     Bug,
+}
+
+/// Where words come from; shown on every message, version and mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Fixed text of a rehearsal.
+    Scripted,
+    /// A rehearsal's template over what tools returned, or a tool's own result.
+    Computed,
+    /// A model.
+    Model,
+    /// A person.
+    Person,
 }

@@ -201,6 +201,7 @@ impl State {
             asked: 0,
             steps: 0,
             model: None,
+            shown: Vec::new(),
             unseen,
             calls: Vec::new(),
             answers_refused: 0,
@@ -256,7 +257,8 @@ impl State {
         match wish {
             Wish::Model { .. } => {
                 turn.model = Some(id);
-                turn.unseen.clear();
+                let unseen = std::mem::take(&mut turn.unseen);
+                turn.shown.extend(unseen);
                 turn.steps += 1;
             }
             Wish::Tool { call, .. } => {
@@ -558,11 +560,5 @@ impl super::event::Raise {
             turns: newer.turns.or(self.turns),
             steps_per_turn: newer.steps_per_turn.or(self.steps_per_turn),
         }
-    }
-}
-
-impl From<&crate::journal::Body> for BodyRef {
-    fn from(body: &crate::journal::Body) -> Self {
-        Self { digest: body.digest, bytes: u32::try_from(body.bytes.len()).unwrap_or(u32::MAX) }
     }
 }

@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::event::{BodyRef, DeadLetterAnswer, Decision, Raise, Settled, Who};
 use super::failure::Class;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Timestamp};
-use crate::model::Usage;
 use crate::topology::plan::Mode;
 
 /// One input: it comes to one batch of events, appended whole.
@@ -154,3 +153,12 @@ pub enum Say {
 
 /// A run's parameters, resolved.
 pub type Brief = BTreeMap<String, Value>;
+
+/// Tokens that a call used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// In.
+    pub input_tokens: u64,
+    /// Out, reasoning included.
+    pub output_tokens: u64,
+}

@@ -104,6 +104,8 @@ pub struct Turn {
     pub steps: u32,
     /// The latest model effect.
     pub model: Option<EffectId>,
+    /// Parts of the requests so far, in order.
+    pub shown: Vec<super::event::Part>,
     /// Parts of the next request that no earlier one of this turn had.
     pub unseen: Vec<super::event::Part>,
     /// Calls of the latest reply not asked for yet.

@@ -2,7 +2,7 @@
 
 use super::{Draft, deliver};
 use crate::id::{ApprovalNo, EffectId, Outcome};
-use crate::model::Origin;
+use crate::run::event::Origin;
 use crate::run::event::{BodyRef, Closed, Decision, Event, Settled, Who};
 use crate::run::fold::Illegal;
 use crate::run::state::{Approval, Effect, Fate};

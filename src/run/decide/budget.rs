@@ -3,7 +3,7 @@
 
 use super::{Draft, advance};
 use crate::id::{AgentName, NanoUsd};
-use crate::model::Usage;
+use crate::run::input::Usage;
 use crate::run::event::{Amount, Ending, Event, Limit, PauseReason};
 use crate::run::fold::Illegal;
 use crate::run::state::{State, Turn};

@@ -2,7 +2,7 @@
 
 use super::Draft;
 use crate::id::{MessageId, Outcome};
-use crate::model::Origin;
+use crate::run::event::Origin;
 use crate::run::event::{BodyRef, Event, Message};
 use crate::run::fold::Illegal;
 

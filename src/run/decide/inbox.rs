@@ -2,7 +2,7 @@
 
 use super::{Draft, approval, outward};
 use crate::id::{ApprovalNo, ArtefactName, Digest};
-use crate::model::Origin;
+use crate::run::event::Origin;
 use crate::run::event::{
     BodyRef, Closed, DeadLetterAnswer, Decision, Ending, Event, Limit, PauseReason, Raise, Refusal, Settled, Version,
     Who,

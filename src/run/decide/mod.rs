@@ -15,7 +15,7 @@ use super::fold::Illegal;
 use super::input::{Input, What};
 use super::state::State;
 use crate::id::{MessageId, Outcome, Timestamp};
-use crate::model::Origin;
+use crate::run::event::Origin;
 use crate::topology::plan::Recipient;
 
 /// What `input` comes to in `state`: the events of one append, in order. An empty batch is nothing to append.

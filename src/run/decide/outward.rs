@@ -3,7 +3,7 @@
 
 use super::{Draft, budget, deliver, retry, turn};
 use crate::id::{ApprovalNo, EffectId, MessageId, Outcome, Timestamp};
-use crate::model::Origin;
+use crate::run::event::Origin;
 use crate::run::event::{Amount, Event, Settled, Wish};
 use crate::run::failure::Class;
 use crate::run::fold::Illegal;

@@ -3,7 +3,7 @@
 
 use super::{Draft, advance, budget, outward};
 use crate::id::{AgentName, EffectId, MessageId};
-use crate::model::Usage;
+use crate::run::input::Usage;
 use crate::run::event::{Amount, BodyRef, Ending, Event, PauseReason, Settled, Wish};
 use crate::run::failure::Class;
 use crate::run::fold::Illegal;
@@ -33,7 +33,7 @@ pub(super) fn failed(
     // A tool's refusal of what the model asked for is an answer to the model.
     if matches!(effect.wish, Wish::Tool { .. }) && matches!(class, Class::Invalid | Class::Policy) {
         let result =
-            Settled::Returned { body: reason, labels: Labels::default(), origin: crate::model::Origin::Computed };
+            Settled::Returned { body: reason, labels: Labels::default(), origin: crate::run::event::Origin::Computed };
         return draft.emit(Event::EffectSettled { id, spent: effect.reserved, result });
     }
     let spent = match effect.wish {

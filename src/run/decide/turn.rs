@@ -2,7 +2,8 @@
 
 use super::{Draft, advance, approval, budget, deliver, outward, retry};
 use crate::id::{ArtefactName, EffectId, MessageId, Outcome};
-use crate::model::{Origin, Usage};
+use crate::run::event::Origin;
+use crate::run::input::Usage;
 use crate::run::event::{ActHead, Amount, BodyRef, Event, Limit, Replied, Settled, Version, Wish, WriteHead};
 use crate::run::failure::Class;
 use crate::run::fold::Illegal;

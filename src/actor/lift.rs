@@ -1,0 +1,221 @@
+//! From raw to typed: what models, tools and people said becomes results and bodies that the core can branch on.
+//! Schemas and checks are applied here, once, to every version, whoever wrote it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::clock::Clock;
+use crate::id::{AgentName, ArtefactName, ToolName};
+use crate::journal::Body;
+use crate::model::{Act, Answer, Reply, ToolCall};
+use crate::run::event::{ActHead, BodyRef, CallHead, Replied, Settled, WriteHead};
+use crate::run::failure::Failure;
+use crate::run::input::{Failed, Usage};
+use crate::tool::{Check, Finding, Level};
+use crate::topology::plan::{Plan, Recipient, Role};
+
+/// Faults of one artefact that are told of at once.
+const PROBLEMS_MAX: usize = 20;
+
+/// A result with the bodies that it names.
+pub(super) struct Lifted {
+    pub(super) result: Result<Settled, Failed>,
+    pub(super) usage: Option<Usage>,
+    pub(super) bodies: Vec<Body>,
+}
+
+/// Collects bodies, giving each its salt.
+pub(super) struct Bodies<'a> {
+    clock: &'a dyn Clock,
+    made: Vec<Body>,
+}
+
+impl<'a> Bodies<'a> {
+    pub(super) fn new(clock: &'a dyn Clock) -> Self {
+        Self { clock, made: Vec::new() }
+    }
+
+    pub(super) fn bytes(&mut self, bytes: Vec<u8>) -> BodyRef {
+        let body = Body::new(self.clock.random(), bytes);
+        let named = BodyRef { digest: body.digest, bytes: u32::try_from(body.bytes.len()).unwrap_or(u32::MAX) };
+        self.made.push(body);
+        named
+    }
+
+    pub(super) fn json(&mut self, value: &Value) -> BodyRef {
+        self.bytes(value.to_string().into_bytes())
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> BodyRef {
+        self.json(&Value::from(text))
+    }
+
+    pub(super) fn failed(&mut self, failure: &Failure) -> Failed {
+        let reason = self.json(&json!({ "error": failure.reason }));
+        Failed { class: failure.class, reason, retry_after_ms: failure.retry_after_ms }
+    }
+
+    pub(super) fn into_made(self) -> Vec<Body> {
+        self.made
+    }
+}
+
+/// A plan's schemas and checks, compiled.
+pub struct Examiner {
+    artefacts: BTreeMap<ArtefactName, (Validator, Vec<Arc<dyn Check>>)>,
+    args: BTreeMap<ToolName, Validator>,
+    settings: BTreeMap<String, Value>,
+}
+
+/// What an examination of a body found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verdict {
+    /// Why it is not taken: schema errors, and findings that must be mended.
+    pub problems: Vec<String>,
+    /// All that the checks said.
+    pub findings: Vec<Finding>,
+}
+
+impl Examiner {
+    /// Compiles what `plan` names.
+    ///
+    /// # Errors
+    /// A sentence, if a schema or a check of the plan is not to be had: the plan was made by another callsheet.
+    pub fn new(plan: &Plan, checks: &[Arc<dyn Check>]) -> Result<Self, String> {
+        let mut artefacts = BTreeMap::new();
+        for (name, artefact) in &plan.artefacts {
+            let schema = plan.schemas.get(&artefact.schema).ok_or_else(|| format!("no schema {}", artefact.schema))?;
+            let named = |check: &String| {
+                let found = checks.iter().find(|known| known.name() == check);
+                found.cloned().ok_or_else(|| format!("this callsheet has no check {check}"))
+            };
+            let named = artefact.checks.iter().map(named).collect::<Result<_, _>>()?;
+            artefacts.insert(name.clone(), (compile(schema)?, named));
+        }
+        let args = plan.tools.iter().map(|(name, spec)| Ok((name.clone(), compile(&spec.args)?)));
+        Ok(Self { artefacts, args: args.collect::<Result<_, String>>()?, settings: plan.checks.clone() })
+    }
+
+    /// Examines a version of `artefact`; `desk` is what its writer could read.
+    pub fn examine(&self, artefact: &ArtefactName, body: &Value, desk: &BTreeMap<ArtefactName, Value>) -> Verdict {
+        let Some((schema, checks)) = self.artefacts.get(artefact) else {
+            return Verdict { problems: vec![format!("{artefact} is not an artefact of this topology")], ..Verdict::default() };
+        };
+        let problems = sentences(schema, body, artefact.as_str());
+        if !problems.is_empty() {
+            return Verdict { problems, findings: Vec::new() };
+        }
+        let none = json!({});
+        let look = |check: &Arc<dyn Check>| check.examine(body, desk, self.settings.get(check.name()).unwrap_or(&none));
+        let findings: Vec<Finding> = checks.iter().flat_map(look).collect();
+        let must = findings.iter().filter(|finding| finding.level == Level::Must).take(PROBLEMS_MAX);
+        Verdict { problems: must.map(|f| format!("{artefact}{}: {} ({})", f.at, f.what, f.rule)).collect(), findings }
+    }
+
+    /// What is wrong with a call's arguments.
+    pub fn call(&self, tool: &ToolName, args: &Value) -> Vec<String> {
+        self.args.get(tool).map_or_else(|| vec![format!("there is no tool {tool}")], |s| sentences(s, args, "args"))
+    }
+}
+
+fn compile(schema: &Value) -> Result<Validator, String> {
+    jsonschema::validator_for(schema).map_err(|error| format!("a schema does not compile: {error}"))
+}
+
+fn sentences(schema: &Validator, body: &Value, name: &str) -> Vec<String> {
+    let errors = schema.iter_errors(body).take(PROBLEMS_MAX);
+    errors.map(|error| format!("{name}{}: {error}", error.instance_path())).collect()
+}
+
+/// A model's reply as the core branches on it.
+pub(super) fn reply(
+    bodies: &mut Bodies<'_>,
+    plan: &Plan,
+    examiner: &Examiner,
+    agent: &AgentName,
+    desk: &BTreeMap<ArtefactName, Value>,
+    reply: &Reply,
+) -> Settled {
+    let whole = serde_json::to_value(reply).unwrap_or(Value::Null);
+    let body = bodies.json(&whole);
+    let act = match &reply.act {
+        Act::Calls(calls) => ActHead::Calls(calls_heads(bodies, plan, examiner, agent, calls)),
+        Act::Answer(answer) => answer_head(bodies, plan, examiner, agent, desk, answer, reply),
+    };
+    Settled::Replied(Replied { body, origin: reply.origin, line: reply.line, over_reported: false, act })
+}
+
+fn calls_heads(
+    bodies: &mut Bodies<'_>,
+    plan: &Plan,
+    examiner: &Examiner,
+    agent: &AgentName,
+    calls: &[ToolCall],
+) -> Vec<CallHead> {
+    let offered = match plan.team.get(agent).map(|member| &member.role) {
+        Some(Role::Model { tools, .. }) => tools.as_slice(),
+        _ => &[],
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    let heads = calls.iter().map(|call| {
+        let mut problems = Vec::new();
+        if !seen.insert(&call.id) {
+            problems.push(format!("two calls have the id {:?}", call.id));
+        }
+        if offered.contains(&call.tool) {
+            problems.extend(examiner.call(&call.tool, &call.args));
+        } else {
+            problems.push(format!("{agent} has no tool {}", call.tool));
+        }
+        let refused = (!problems.is_empty()).then(|| bodies.json(&json!({ "error": problems.join("; ") })));
+        CallHead { call: call.id.clone(), tool: call.tool.clone(), args: bodies.json(&call.args), refused }
+    });
+    heads.collect()
+}
+
+fn answer_head(
+    bodies: &mut Bodies<'_>,
+    plan: &Plan,
+    examiner: &Examiner,
+    agent: &AgentName,
+    desk: &BTreeMap<ArtefactName, Value>,
+    answer: &Answer,
+    reply: &Reply,
+) -> ActHead {
+    let mut problems = Vec::new();
+    let handoff = plan.handoffs.get(agent).and_then(|of| of.get(&answer.outcome));
+    if handoff.is_none() {
+        let declared: Vec<&str> = plan.outcomes(agent).map(|outcome| outcome.as_str()).collect();
+        problems.push(format!("the outcome {} is not one of {}", answer.outcome, declared.join(", ")));
+    }
+    let writes = plan.team.get(agent).map(|member| member.writes.as_slice()).unwrap_or_default();
+    let to_end = handoff.is_some_and(|handoff| handoff.to == Recipient::End);
+    let missing = writes.iter().filter(|name| !to_end && !answer.writes.contains_key(*name));
+    problems.extend(missing.map(|name| format!("{name} is not written")));
+    let foreign = answer.writes.keys().filter(|name| !writes.contains(name));
+    problems.extend(foreign.map(|name| format!("{agent} does not write {name}")));
+    // A version is checked against what its writer could read and what it writes beside it.
+    let mut shown = desk.clone();
+    shown.extend(answer.writes.iter().map(|(name, body)| (name.clone(), body.clone())));
+    let mut heads = Vec::new();
+    for (artefact, body) in answer.writes.iter().filter(|(name, _)| writes.contains(name)) {
+        let mut others = shown.clone();
+        others.remove(artefact);
+        let verdict = examiner.examine(artefact, body, &others);
+        problems.extend(verdict.problems);
+        let findings = findings(bodies, &verdict.findings);
+        heads.push(WriteHead { artefact: artefact.clone(), body: bodies.json(body), findings, origin: reply.origin });
+    }
+    problems.truncate(PROBLEMS_MAX);
+    let refused = (!problems.is_empty()).then(|| bodies.json(&json!(problems)));
+    let outcome = handoff.map(|_| answer.outcome.clone());
+    ActHead::Answer { outcome, note: bodies.text(&answer.note), writes: heads, problems: refused }
+}
+
+/// Findings as a body, if there are any.
+pub(super) fn findings(bodies: &mut Bodies<'_>, findings: &[Finding]) -> Option<BodyRef> {
+    (!findings.is_empty()).then(|| bodies.json(&json!(findings)))
+}

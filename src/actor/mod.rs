@@ -1,0 +1,119 @@
+//! The ractor shell around the core: who waits, performs, dies and is started again. It decides nothing.
+//!
+//! ```text
+//! System (root, scheduler) -- Writer
+//!   `- Run (one per live run: sole writer of its journal, supervisor of its agents)
+//!        `- Agent (one per member with something to do)
+//!             `- Attempt (one per attempt of an effect; its end, panic or kill is a supervision event)
+//! ```
+//!
+//! A mailbox only ever holds what the journal says is outstanding, so a dead actor's lost mailbox loses nothing.
+
+mod agent;
+mod ask;
+mod inbox;
+pub mod lift;
+mod perform;
+mod run;
+pub mod system;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::id::{Digest, RunId, RunNo, ToolName};
+use crate::journal::writer::Writer;
+use crate::journal::{OwnerId, Store};
+use crate::model::Model;
+use crate::tool::{Check, Tool};
+use crate::topology::plan::{Mode, Plan};
+
+/// What the shell reaches the world through.
+pub struct Ports {
+    /// The journal, to read.
+    pub store: Arc<dyn Store>,
+    /// The journal, to write.
+    pub writer: Writer,
+    /// Who this process is to the journal.
+    pub owner: OwnerId,
+    /// What stands for models in a rehearsal.
+    pub rehearsal: Arc<dyn Model>,
+    /// Models.
+    pub live: Option<Arc<dyn Model>>,
+    /// Tools by name.
+    pub tools: BTreeMap<ToolName, Arc<dyn Tool>>,
+    /// Checks.
+    pub checks: Vec<Arc<dyn Check>>,
+    /// Time and chance.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told at the boundaries.
+    pub probe: Arc<dyn Probe>,
+    /// The groups of each person.
+    pub people: BTreeMap<String, Vec<String>>,
+    /// The folder in which each run has its own.
+    pub out: PathBuf,
+    /// Whether a run that only waits is dropped from memory.
+    pub park: bool,
+}
+
+impl Ports {
+    fn model(&self, mode: Mode) -> Option<Arc<dyn Model>> {
+        match mode {
+            Mode::Rehearsal => Some(Arc::clone(&self.rehearsal)),
+            Mode::Live => self.live.clone(),
+        }
+    }
+}
+
+/// A boundary between what is durable and what is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// A batch is decided and not handed to the journal.
+    Decided,
+    /// Its commit has returned, and nobody has been told.
+    Committed,
+    /// An effect has started and is not performed.
+    Started,
+    /// It is performed, and its outcome is not appended.
+    Performed,
+}
+
+/// Told at every boundary: a crash sweep kills the process here.
+pub trait Probe: Send + Sync {
+    /// The process is at `point`.
+    fn at(&self, point: Point);
+}
+
+/// Does nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProbe;
+
+impl Probe for NoProbe {
+    fn at(&self, _point: Point) {}
+}
+
+/// A plan as runs pin it, shared by all runs of it.
+pub struct Pinned {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// By which runs name it.
+    pub digest: Digest,
+    /// Its schemas and checks, compiled.
+    pub examiner: lift::Examiner,
+}
+
+/// What an attempt needs to know of its run.
+struct Place {
+    run: RunId,
+    no: RunNo,
+    pinned: Arc<Pinned>,
+    ports: Arc<Ports>,
+}
+
+impl Place {
+    /// The run's own folder, such as `out/12-re-engagement`.
+    fn folder(&self) -> PathBuf {
+        self.ports.out.join(format!("{}-{}", self.no, self.pinned.plan.name))
+    }
+}

@@ -1,0 +1,311 @@
+//! One attempt of one effect, from what the journal holds to a typed result. It tries once and reports; it decides
+//! nothing and remembers nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::lift::{self, Bodies, Lifted};
+use super::{Place, Point, ask};
+use crate::id::{ArtefactName, Digest, EffectId, ToolName};
+use crate::journal::{Done, Op};
+use crate::model::Ask;
+use crate::run::event::{ItemHead, Manifest, Origin, Settled, Wish};
+use crate::run::failure::{Class, Failure};
+use crate::run::input::Usage;
+use crate::run::state::{Effect, Permit, Turn};
+use crate::tool::{Approved, Call, Item, Tool};
+use crate::topology::plan::{Arg, Mode, Role};
+use crate::topology::spec::Labels;
+
+/// All that an attempt needs, taken from the state when it starts.
+#[derive(Clone)]
+pub(super) struct Work {
+    pub(super) place: Arc<Place>,
+    pub(super) id: EffectId,
+    pub(super) effect: Effect,
+    pub(super) turn: Turn,
+    /// For the model: script lines used, and which turn of its agent this is.
+    pub(super) lines_used: Vec<u32>,
+    pub(super) nth_turn: u32,
+    /// For an outward effect (or a query about one): the effect itself and its permit.
+    pub(super) outward: Option<(EffectId, Effect, Permit)>,
+    /// Where the artefacts on the desk come from.
+    pub(super) origin: Origin,
+}
+
+impl Work {
+    /// The attempt's time-out.
+    pub(super) fn timeout_ms(&self) -> u64 {
+        let plan = &self.place.pinned.plan;
+        let tool = |name: &ToolName| plan.tools.get(name).map_or(30_000, |spec| spec.call_timeout_ms);
+        let bound = |member: &crate::id::AgentName| match plan.team.get(member).map(|member| &member.role) {
+            Some(Role::Tool { tool: name, .. }) => tool(name),
+            _ => 30_000,
+        };
+        match &self.effect.wish {
+            Wish::Model { .. } => plan.team.get(&self.turn.agent).map_or(90_000, |m| m.limits.call_timeout_ms),
+            Wish::Tool { tool: name, .. } | Wish::Own { tool: name } | Wish::Deliver { tool: name, .. } => tool(name),
+            Wish::Prepare { binds: Some(member) } => bound(member),
+            Wish::Prepare { binds: None } | Wish::Query { .. } | Wish::Question { .. } => 30_000,
+        }
+    }
+}
+
+/// Performs `work` within its time-out.
+pub(super) async fn perform(work: Work) -> Lifted {
+    let ports = Arc::clone(&work.place.ports);
+    let mut bodies = Bodies::new(ports.clock.as_ref());
+    let limit_ms = work.timeout_ms();
+    ports.probe.at(Point::Started);
+    let outcome = match tokio::time::timeout(Duration::from_millis(limit_ms), attempt(&work, &mut bodies)).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            let class = if work.effect.is_outward() { Class::InDoubt } else { Class::Transient };
+            Err(Failure::new(class, format!("no answer within {limit_ms} ms")))
+        }
+    };
+    ports.probe.at(Point::Performed);
+    let (result, usage) = match outcome {
+        Ok((settled, usage)) => (Ok(settled), usage),
+        Err(failure) => (Err(bodies.failed(&failure)), None),
+    };
+    Lifted { result, usage, bodies: bodies.into_made() }
+}
+
+type Outcome = Result<(Settled, Option<Usage>), Failure>;
+
+async fn attempt(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
+    match &work.effect.wish {
+        Wish::Model { .. } => model(work, bodies).await,
+        Wish::Tool { tool, args, .. } => {
+            let args = read(work, args.digest).await?;
+            call(work, bodies, tool, args).await
+        }
+        Wish::Own { tool: name } => own(work, bodies, name).await,
+        Wish::Prepare { binds } => prepare(work, bodies, binds.as_ref()).await,
+        Wish::Deliver { .. } => deliver(work, bodies).await,
+        Wish::Query { .. } => query(work, bodies).await,
+        Wish::Question { .. } => Ok((Settled::Numbered { no: number(work).await? }, None)),
+    }
+}
+
+async fn model(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
+    let mode = work.place.pinned.plan.mode;
+    let model = work.place.ports.model(mode);
+    let model = model.ok_or_else(|| Failure::new(Class::Permanent, "no model is connected to this callsheet"))?;
+    let ask: Ask = blocking(work, |work| ask::ask(&work.place, work.id, &work.turn, work.lines_used.clone(), work.nth_turn)).await?;
+    let desk = ask.desk.clone();
+    let reply = model.reply(ask).await?;
+    let pinned = &work.place.pinned;
+    let settled = lift::reply(bodies, &pinned.plan, &pinned.examiner, &work.turn.agent, &desk, &reply);
+    Ok((settled, reply.usage))
+}
+
+async fn call(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName, args: Value) -> Outcome {
+    let tool = tool(work, name)?;
+    let result = tool.call(request(work, args)).await?;
+    let labels = tool.spec().labels;
+    Ok((Settled::Returned { body: bodies.json(&result), labels, origin: Origin::Computed }, None))
+}
+
+/// A tool agent's own call: what it writes is examined as anybody's version is.
+async fn own(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName) -> Outcome {
+    let member = work.turn.agent.clone();
+    let (args, desk) = blocking(work, move |work| {
+        let desk = ask::desk(work.place.ports.store.as_ref(), work.place.run, &work.turn.desk)?;
+        Ok((resolve(work, &member, &desk)?, desk))
+    })
+    .await?;
+    let tool = tool(work, name)?;
+    let result = tool.call(request(work, args)).await?;
+    let pinned = &work.place.pinned;
+    if let Some(artefact) = pinned.plan.team.get(&work.turn.agent).and_then(|member| member.writes.first()) {
+        let problems = pinned.examiner.examine(artefact, &result, &desk).problems;
+        if !problems.is_empty() {
+            return Err(Failure::new(Class::Invalid, problems.join("; ")));
+        }
+    }
+    let labels: Labels = tool.spec().labels;
+    Ok((Settled::Returned { body: bodies.json(&result), labels, origin: Origin::Computed }, None))
+}
+
+async fn prepare(work: &Work, bodies: &mut Bodies<'_>, binds: Option<&crate::id::AgentName>) -> Outcome {
+    let manifest = match binds {
+        Some(member) => Some(manifest(work, bodies, member).await?),
+        None => None,
+    };
+    Ok((Settled::Prepared { no: number(work).await?, manifest }, None))
+}
+
+/// What the outward member would do with the desk: every item with the digest of its final bytes.
+async fn manifest(work: &Work, bodies: &mut Bodies<'_>, member: &crate::id::AgentName) -> Result<Manifest, Failure> {
+    let Some(Role::Tool { tool: name, args }) = work.place.pinned.plan.team.get(member).map(|m| &m.role) else {
+        return Err(Failure::new(Class::Bug, format!("{member} is not a tool agent")));
+    };
+    let of = member.clone();
+    let resolved = blocking(work, move |work| {
+        let desk = ask::desk(work.place.ports.store.as_ref(), work.place.run, &work.turn.desk)?;
+        resolve(work, &of, &desk)
+    })
+    .await?;
+    let problems = work.place.pinned.examiner.call(name, &resolved);
+    if !problems.is_empty() {
+        return Err(Failure::new(Class::Invalid, format!("{name}: {}", problems.join("; "))));
+    }
+    let items = tool(work, name)?.prepare(request(work, resolved)).await?;
+    let mut heads = Vec::new();
+    let mut listed = Vec::new();
+    for item in items {
+        let body = bodies.bytes(item.bytes);
+        heads.push(ItemHead { digest: body.digest, recipients: item.recipients });
+        listed.push(json!({
+            "key": item.key, "recipient": item.recipient, "recipients": item.recipients, "title": item.title,
+            "media_type": item.media_type, "digest": body.digest, "bytes": body.bytes,
+        }));
+    }
+    let roots = args.values().filter_map(|arg| match arg {
+        Arg::Path { root, .. } => root.parse::<ArtefactName>().ok(),
+        Arg::Value(_) => None,
+    });
+    let desk = roots.filter_map(|root| work.turn.desk.get(&root).map(|digest| (root, *digest))).collect();
+    let body = bodies.json(&json!({ "tool": name, "member": member, "items": listed }));
+    Ok(Manifest { body, items: heads, desk })
+}
+
+async fn deliver(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
+    let approved = approved(work).await?;
+    let Wish::Deliver { tool: name, .. } = &work.effect.wish else {
+        return Err(Failure::new(Class::Bug, "not an outward effect"));
+    };
+    let tool = tool(work, name)?;
+    let now = work.place.ports.clock.now();
+    if work.effect.began.is_none_or(|began| now > began.not_after) {
+        return Err(Failure::new(Class::Transient, "it began too long ago to be performed now"));
+    }
+    let receipt = if work.place.pinned.plan.mode == Mode::Rehearsal && !tool.spec().drafts {
+        json!({ "place": "recorded, not called: this is a rehearsal and the tool cannot draft" })
+    } else {
+        json!(tool.perform(approved).await?)
+    };
+    Ok((Settled::Performed { receipt: bodies.json(&receipt) }, None))
+}
+
+async fn query(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
+    let Some((_, Effect { wish: Wish::Deliver { tool: name, .. }, .. }, _)) = &work.outward else {
+        return Err(Failure::new(Class::Bug, "a query about nothing"));
+    };
+    let approved = approved(work).await?;
+    let settled = match tool(work, name)?.query(approved).await? {
+        Some(receipt) => Settled::Performed { receipt: bodies.json(&json!(receipt)) },
+        None => Settled::NotPerformed,
+    };
+    Ok((settled, None))
+}
+
+/// The item under the effect's slot, byte for byte as approved.
+async fn approved(work: &Work) -> Result<Approved, Failure> {
+    blocking(work, |work| {
+        let missing = || Failure::new(Class::Bug, "the slot is not in the approved manifest");
+        let (id, effect, permit) = work.outward.clone().ok_or_else(missing)?;
+        let Wish::Deliver { slot, item, .. } = effect.wish else { return Err(missing()) };
+        let head = permit.manifest.items.get(slot as usize).filter(|head| head.digest == item).ok_or_else(missing)?;
+        let (store, run) = (work.place.ports.store.as_ref(), work.place.run);
+        let list = ask::read(store, run, permit.manifest.body.digest)?;
+        let listed = list.pointer(&format!("/items/{slot}")).ok_or_else(missing)?;
+        let text = |key: &str| listed.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Ok(Approved {
+            effect: id,
+            item: Item {
+                key: text("key"),
+                recipient: text("recipient"),
+                recipients: head.recipients,
+                title: text("title"),
+                media_type: text("media_type"),
+                bytes: ask::read_bytes(store, run, head.digest)?,
+            },
+            folder: work.place.folder(),
+        })
+    })
+    .await
+}
+
+/// A tool agent's arguments, from the desk, the message and the parameters.
+fn resolve(work: &Work, member: &crate::id::AgentName, desk: &BTreeMap<ArtefactName, Value>) -> Result<Value, Failure> {
+    let Some(Role::Tool { args, .. }) = work.place.pinned.plan.team.get(member).map(|m| &m.role) else {
+        return Err(Failure::new(Class::Bug, format!("{member} is not a tool agent")));
+    };
+    let (store, run) = (work.place.ports.store.as_ref(), work.place.run);
+    let mut resolved = serde_json::Map::new();
+    for (name, arg) in args {
+        let value = match arg {
+            Arg::Value(value) => value.clone(),
+            Arg::Path { root, keys } => {
+                let whole = match root.as_str() {
+                    "message" => json!({ "note": ask::text(&ask::read(store, run, work.turn.message.note.digest)?) }),
+                    "params" => brief(work)?,
+                    artefact => desk.get(artefact).cloned().unwrap_or(Value::Null),
+                };
+                let step = |value: &Value, key: &String| value.get(key).cloned().unwrap_or(Value::Null);
+                keys.iter().fold(whole, |value, key| step(&value, key))
+            }
+        };
+        resolved.insert(name.clone(), value);
+    }
+    Ok(Value::Object(resolved))
+}
+
+fn brief(work: &Work) -> Result<Value, Failure> {
+    let brief = work.turn.shown.iter().chain(&work.turn.unseen).find_map(|part| match part {
+        crate::run::event::Part::Brief(digest) => Some(*digest),
+        _ => None,
+    });
+    let brief = brief.ok_or_else(|| Failure::new(Class::Bug, "the run has no brief"))?;
+    ask::read(work.place.ports.store.as_ref(), work.place.run, brief)
+}
+
+fn request(work: &Work, args: Value) -> Call {
+    let origin = match work.origin {
+        Origin::Scripted => "scripted",
+        Origin::Computed => "computed",
+        Origin::Model => "model",
+        Origin::Person => "person",
+    };
+    Call {
+        effect: work.id,
+        args,
+        asked_at: work.effect.asked_at,
+        folder: work.place.folder(),
+        origin: origin.to_owned(),
+    }
+}
+
+fn tool(work: &Work, name: &ToolName) -> Result<Arc<dyn Tool>, Failure> {
+    let missing = || Failure::new(Class::Permanent, format!("the tool {name} is no longer in callsheet.toml"));
+    work.place.ports.tools.get(name).cloned().ok_or_else(missing)
+}
+
+async fn number(work: &Work) -> Result<crate::id::ApprovalNo, Failure> {
+    match work.place.ports.writer.commit(Op::Number { run: work.place.run }).await {
+        Ok(Done::Number(no)) => Ok(no),
+        Ok(_) => Err(Failure::new(Class::Bug, "the journal gave no number")),
+        Err(error) => Err(Failure::new(Class::Transient, error.to_string())),
+    }
+}
+
+async fn read(work: &Work, digest: Digest) -> Result<Value, Failure> {
+    blocking(work, move |work| ask::read(work.place.ports.store.as_ref(), work.place.run, digest)).await
+}
+
+/// Reads of the journal block; they run where that harms nobody.
+async fn blocking<T: Send + 'static>(
+    work: &Work,
+    of: impl FnOnce(&Work) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let work = work.clone();
+    tokio::task::spawn_blocking(move || of(&work))
+        .await
+        .unwrap_or_else(|error| Err(Failure::new(Class::Bug, error.to_string())))
+}

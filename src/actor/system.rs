@@ -1,0 +1,369 @@
+//! The root: it makes and opens runs, keeps the table of the live ones, wakes what is due, and outlives them all.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::sync::watch;
+
+use super::lift::{Bodies, Examiner};
+pub use super::run::{Gone, Progress};
+use super::run::{Msg, Run, Setup, batch, folded};
+use super::{Pinned, Place, Point, Ports};
+use crate::id::{Digest, Epoch, RunId, RunNo, Seq};
+use crate::journal::{Done, Error as JournalError, NewRun, Op, Query, Store};
+use crate::run::decide::decide;
+use crate::run::event::{Event, Fact, Who};
+use crate::run::input::{Brief, Input, Post, What};
+use crate::run::state::State;
+use crate::topology::plan::{PLAN_FORMAT, Plan};
+
+/// How often the scheduler looks whether something is due or another process has written.
+const TICK_MS: u64 = 50;
+
+/// Records read at a time.
+const PAGE: usize = 1_000;
+
+/// Why a run cannot be made or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The journal says no.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The records are whole, and not a history that this callsheet knows.
+    #[error("the journal of this run cannot be replayed: {0}")]
+    Replay(String),
+    /// The plan needs what this callsheet does not have.
+    #[error("{0}")]
+    Plan(String),
+    /// An actor could not be started.
+    #[error("the run could not be started: {0}")]
+    Actor(String),
+}
+
+/// The running system; clones share it.
+#[derive(Clone)]
+pub struct System {
+    ports: Arc<Ports>,
+    live: Arc<DashMap<RunId, Handle>>,
+    pinned: Arc<DashMap<Digest, Arc<Pinned>>>,
+    root: ActorRef<Root>,
+}
+
+/// A live run from outside.
+#[derive(Clone)]
+pub struct Handle {
+    /// Its id.
+    pub run: RunId,
+    /// Its number.
+    pub no: RunNo,
+    progress: watch::Receiver<Progress>,
+    actor: ActorRef<Msg>,
+}
+
+impl Handle {
+    /// How far it is, and each time that it gets further.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
+    /// The run's own folder below `out`.
+    pub fn folder(&self, ports: &Ports, topology: &str) -> PathBuf {
+        ports.out.join(format!("{}-{topology}", self.no))
+    }
+}
+
+impl System {
+    /// Starts the root and its scheduler.
+    ///
+    /// # Errors
+    /// [`Error::Actor`] if the actor runtime is not there.
+    pub async fn start(ports: Arc<Ports>) -> Result<Self, Error> {
+        let (root, _) =
+            Actor::spawn(None, RootActor, ()).await.map_err(|error| Error::Actor(error.to_string()))?;
+        let system = Self { ports, live: Arc::default(), pinned: Arc::default(), root };
+        system.root.cast(Root::Schedule(system.clone())).map_err(|error| Error::Actor(error.to_string()))?;
+        Ok(system)
+    }
+
+    /// What the system reaches the world through.
+    pub fn ports(&self) -> &Arc<Ports> {
+        &self.ports
+    }
+
+    /// Makes a run of `plan` and starts it. When this returns, the run is durable.
+    ///
+    /// # Errors
+    /// If the journal refuses it, or the plan needs what is not there.
+    pub async fn run(&self, plan: &Plan, brief: &Brief, by: Who) -> Result<Handle, Error> {
+        let json = serde_json::to_vec(plan).map_err(|error| Error::Plan(error.to_string()))?;
+        let digest = Plan::digest(&json);
+        let pinned = self.pin(digest, &json)?;
+        let clock = Arc::clone(&self.ports.clock);
+        let run = RunId(clock.id());
+        let mut bodies = Bodies::new(clock.as_ref());
+        let brief = bodies.json(&serde_json::json!(brief));
+        let note = bodies.text(&plan.description);
+        let what = What::Start { plan: digest, mode: plan.mode, brief, note, by };
+        let at = clock.now();
+        let input = Input { at, jitter_permille: clock.jitter_permille(), what };
+        let state = State::new(run, Arc::clone(&pinned.plan));
+        let facts = decide(&state, &input).map_err(|illegal| Error::Replay(illegal.to_string()))?;
+        let state = folded(&state, &facts).map_err(|gone| Error::Replay(format!("{gone:?}")))?;
+        let first = batch(&state, Seq(0), &facts, bodies.into_made());
+        let new = NewRun {
+            id: run,
+            topology: plan.name.clone(),
+            at,
+            owner: self.ports.owner,
+            blobs: vec![(digest, json)],
+        };
+        let seq = Seq(facts.len() as u64);
+        self.ports.probe.at(Point::Decided);
+        let done = self.ports.writer.commit(Op::Create(new, first)).await?;
+        self.ports.probe.at(Point::Committed);
+        let Done::Created(no) = done else { return Err(Error::Replay("the journal gave no number".to_owned())) };
+        let epoch = state.epoch;
+        self.spawn(run, no, pinned, state, seq, true, epoch).await
+    }
+
+    /// Takes up a run from its journal; if this system has it live already, that one.
+    ///
+    /// # Errors
+    /// If it is unknown, driven by another process (and not `take_over`), or cannot be replayed.
+    pub async fn open(&self, run: RunId, take_over: bool) -> Result<Handle, Error> {
+        if let Some(live) = self.live(run) {
+            return Ok(live);
+        }
+        let owner = self.ports.owner;
+        let done = self.ports.writer.commit(Op::Claim { run, owner, take_over }).await?;
+        let Done::Claimed(epoch) = done else { return Err(Error::Replay("the journal gave no epoch".to_owned())) };
+        let (system, loaded) = (self.clone(), tokio::task::spawn_blocking);
+        let loaded = loaded(move || system.load(run)).await.map_err(|error| Error::Actor(error.to_string()))?;
+        match loaded {
+            Ok((no, pinned, state, seq)) => self.spawn(run, no, pinned, state, seq, false, epoch).await,
+            Err(error) => {
+                let _ = self.ports.writer.commit(Op::Release { run, owner }).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The run as this system has it live.
+    pub fn live(&self, run: RunId) -> Option<Handle> {
+        self.live.get(&run).filter(|live| live.progress.borrow().gone.is_none()).map(|live| live.value().clone())
+    }
+
+    /// Posts to a run's inbox, whoever owns it; durable when this returns.
+    ///
+    /// # Errors
+    /// If the journal refuses it.
+    pub async fn post(&self, run: RunId, id: uuid::Uuid, post: &Post) -> Result<u64, Error> {
+        let json = serde_json::to_vec(post).map_err(|error| Error::Plan(error.to_string()))?;
+        let at = self.ports.clock.now();
+        let done = self.ports.writer.commit(Op::Post { run, id, json, at }).await?;
+        if let Some(live) = self.live(run) {
+            let _ = live.actor.cast(Msg::Posted);
+        }
+        match done {
+            Done::Posted(place) => Ok(place),
+            _ => Err(Error::Replay("the journal gave no place".to_owned())),
+        }
+    }
+
+    /// Stops every live run in order: what a handler has begun to append is appended; the rest waits in the journal.
+    pub async fn stop(&self) {
+        let live: Vec<ActorRef<Msg>> = self.live.iter().map(|live| live.actor.clone()).collect();
+        for actor in live {
+            let _ = actor.stop_and_wait(None, Some(Duration::from_secs(5))).await;
+        }
+        let _ = self.root.stop_and_wait(None, Some(Duration::from_secs(1))).await;
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one run, named at both call sites")]
+    async fn spawn(
+        &self,
+        run: RunId,
+        no: RunNo,
+        pinned: Arc<Pinned>,
+        state: State,
+        seq: Seq,
+        opened: bool,
+        epoch: Epoch,
+    ) -> Result<Handle, Error> {
+        let first = Progress { seq, status: state.status(), wake_at: state.wake_at(), gone: None };
+        let (progress, seen) = watch::channel(first);
+        let place = Arc::new(Place { run, no, pinned, ports: Arc::clone(&self.ports) });
+        let setup = Setup { place, state, seq, opened, epoch, progress };
+        let spawned = Actor::spawn_linked(None, Run, setup, self.root.get_cell()).await;
+        let (actor, _) = spawned.map_err(|error| Error::Actor(error.to_string()))?;
+        let handle = Handle { run, no, progress: seen, actor };
+        self.live.insert(run, handle.clone());
+        Ok(handle)
+    }
+
+    fn pin(&self, digest: Digest, json: &[u8]) -> Result<Arc<Pinned>, Error> {
+        if let Some(known) = self.pinned.get(&digest) {
+            return Ok(Arc::clone(known.value()));
+        }
+        let plan = read_plan(digest, json)?;
+        let examiner = Examiner::new(&plan, &self.ports.checks).map_err(Error::Plan)?;
+        let pinned = Arc::new(Pinned { plan: Arc::new(plan), digest, examiner });
+        self.pinned.insert(digest, Arc::clone(&pinned));
+        Ok(pinned)
+    }
+
+    fn load(&self, run: RunId) -> Result<(RunNo, Arc<Pinned>, State, Seq), Error> {
+        let loaded = load(self.ports.store.as_ref(), run)?;
+        let pinned = self.pin(loaded.digest, &loaded.plan_json)?;
+        Ok((loaded.no, pinned, loaded.state, loaded.seq))
+    }
+
+    /// Opens what is due and not live, tells live runs of their posts, forgets those that are gone.
+    async fn tick(&self, pulse: &mut u64) {
+        self.live.retain(|_, live| live.progress.borrow().gone.is_none());
+        let store = Arc::clone(&self.ports.store);
+        let (now, before, parks) = (self.ports.clock.now(), *pulse, self.ports.park);
+        let looked = tokio::task::spawn_blocking(move || {
+            let pulse = store.pulse()?;
+            if pulse == before && !parks {
+                return Ok((pulse, Vec::new()));
+            }
+            let query = Query { live: true, due: Some(now), ..Query::default() };
+            store.runs(&query).map(|rows| (pulse, rows))
+        })
+        .await;
+        let Ok(Ok((seen, rows))) = looked else { return };
+        *pulse = seen;
+        for row in rows {
+            match self.live(row.id) {
+                Some(live) => drop(live.actor.cast(Msg::Posted)),
+                None if parks && row.owner.is_none() => drop(self.open(row.id, false).await),
+                None => {}
+            }
+        }
+    }
+}
+
+/// A run as its journal has it.
+pub struct Loaded {
+    /// Its number.
+    pub no: RunNo,
+    /// The pinned plan's digest.
+    pub digest: Digest,
+    /// The pinned plan.
+    pub plan_json: Vec<u8>,
+    /// What its records come to.
+    pub state: State,
+    /// Its last record.
+    pub seq: Seq,
+}
+
+/// Folds a run from its records: the same for an owner, a viewer and an auditor.
+///
+/// # Errors
+/// If it is unknown, damaged, or of a kind that this callsheet does not know.
+pub fn load(store: &dyn Store, run: RunId) -> Result<Loaded, Error> {
+    let rows = store.runs(&Query { id: Some(run), ..Query::default() })?;
+    let no = rows.first().ok_or(JournalError::UnknownRun)?.no;
+    let mut seq = Seq(0);
+    let mut loaded: Option<(Digest, Vec<u8>, State)> = None;
+    loop {
+        let page = store.records(run, seq, PAGE)?;
+        if page.is_empty() {
+            break;
+        }
+        for record in page {
+            let fact = read_fact(&record.head.json).map_err(|why| Error::Replay(format!("record {}: {why}", record.seq)))?;
+            if let Event::Started { plan, .. } = &fact.is {
+                let json = store.blob(*plan)?.ok_or_else(|| JournalError::Damaged("the pinned plan is gone".to_owned()))?;
+                let state = State::new(run, Arc::new(read_plan(*plan, &json)?));
+                loaded = Some((*plan, json, state));
+            }
+            let Some((_, _, state)) = loaded.as_mut() else {
+                return Err(Error::Replay("the first record does not start it".to_owned()));
+            };
+            state.apply(&fact).map_err(|illegal| Error::Replay(format!("record {}: {illegal}", record.seq)))?;
+            seq = record.seq;
+        }
+    }
+    let (digest, plan_json, state) = loaded.ok_or_else(|| Error::Replay("it has no records".to_owned()))?;
+    Ok(Loaded { no, digest, plan_json, state, seq })
+}
+
+/// Reads a record's head.
+///
+/// # Errors
+/// A sentence, for a kind that this callsheet does not know.
+pub fn read_fact(json: &[u8]) -> Result<Fact, String> {
+    serde_json::from_slice(json).map_err(|error| format!("not an event that this callsheet knows ({error})"))
+}
+
+fn read_plan(digest: Digest, json: &[u8]) -> Result<Plan, Error> {
+    if Plan::digest(json) != digest {
+        return Err(JournalError::Damaged("the pinned plan is not what was pinned".to_owned()).into());
+    }
+    let plan: Plan = serde_json::from_slice(json).map_err(|error| Error::Replay(format!("the pinned plan: {error}")))?;
+    if plan.format != PLAN_FORMAT {
+        return Err(Error::Replay(format!("its plan has format {}, this callsheet reads {PLAN_FORMAT}", plan.format)));
+    }
+    Ok(plan)
+}
+
+/// The root actor: supervisor of the runs, and the scheduler's clockwork.
+struct RootActor;
+
+enum Root {
+    Schedule(System),
+    Tick,
+}
+
+struct Clockwork {
+    system: Option<System>,
+    pulse: u64,
+}
+
+impl Actor for RootActor {
+    type Msg = Root;
+    type State = Clockwork;
+    type Arguments = ();
+
+    async fn pre_start(&self, _myself: ActorRef<Root>, (): ()) -> Result<Clockwork, ActorProcessingErr> {
+        Ok(Clockwork { system: None, pulse: 0 })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Root>,
+        message: Root,
+        state: &mut Clockwork,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Root::Schedule(system) => {
+                state.system = Some(system);
+                myself.send_interval(Duration::from_millis(TICK_MS), || Root::Tick);
+            }
+            Root::Tick => {
+                if let Some(system) = &state.system {
+                    system.tick(&mut state.pulse).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A run that fails takes nothing else with it.
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<Root>,
+        event: SupervisionEvent,
+        _state: &mut Clockwork,
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorFailed(cell, reason) = event {
+            tracing::error!(actor = %cell.get_id(), %reason, "a run's actor failed; its journal has everything");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! The only reader of the time, and of randomness: what a run hears of both passes through here.
+
+use crate::id::Timestamp;
+
+/// Time and chance.
+pub trait Clock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+
+    /// Sixteen random bytes.
+    fn random(&self) -> [u8; 16];
+
+    /// Where in its range a wait falls, 0 to 1,000.
+    fn jitter_permille(&self) -> u16 {
+        let [a, b, ..] = self.random();
+        u16::from_le_bytes([a, b]) % 1_001
+    }
+
+    /// A fresh id, ordered by time.
+    fn id(&self) -> uuid::Uuid {
+        let now = u64::try_from(self.now().0).unwrap_or(0);
+        let [.., a, b, c, d, e, f, g, h, i, j] = self.random();
+        uuid::Builder::from_unix_timestamp_millis(now, &[a, b, c, d, e, f, g, h, i, j]).into_uuid()
+    }
+}
+
+/// The machine's clock and its random numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Machine;
+
+impl Clock for Machine {
+    fn now(&self) -> Timestamp {
+        Timestamp(jiff::Timestamp::now().as_millisecond())
+    }
+
+    fn random(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        if getrandom::fill(&mut bytes).is_err() {
+            // Without randomness no salt hides anything and no id is unique; nothing sensible is left to do.
+            std::process::abort();
+        }
+        bytes
+    }
+}
