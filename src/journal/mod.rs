@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 
+pub mod memory;
+mod verify;
+pub mod writer;
+
 /// The version of the tables and framing; a journal of a newer one is refused.
 pub const JOURNAL_FORMAT: u32 = 1;
 
@@ -20,6 +24,9 @@ pub trait Store: Send + Sync {
 
     /// A body of `run`; `None` if it was erased. Verified against its digest.
     fn body(&self, run: RunId, digest: Digest) -> Result<Option<Body>, Error>;
+
+    /// Every body of `run` by digest, in the digests' order, and whether its bytes are still there or were erased.
+    fn bodies(&self, run: RunId) -> Result<Vec<(Digest, bool)>, Error>;
 
     /// A pinned blob (a plan), shared by runs. Verified against its digest by the caller, who knows the domain.
     fn blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, Error>;

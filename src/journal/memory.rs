@@ -1,0 +1,245 @@
+//! A journal in memory, for tests and simulation: all that a store promises but durability.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
+
+use super::{
+    Batch, Body, Done, Error, LiveOwner, NewRun, Op, OwnerId, Posted, Query, Record, RunRow, Store, Summary, chain,
+    chain_start, verify,
+};
+
+/// A journal that ends with the process.
+#[derive(Debug, Default)]
+pub struct Memory {
+    inner: Mutex<Inner>,
+}
+
+impl Memory {
+    /// An empty journal, in which no owner lives.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says that `owner` lives from now on, in process `pid`; without this a run of it is free to be claimed.
+    pub fn enliven(&self, owner: OwnerId, pid: u32) {
+        self.lock().living.insert(owner, pid);
+    }
+
+    /// Says that `owner` is dead.
+    pub fn bury(&self, owner: OwnerId) {
+        self.lock().living.remove(&owner);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for Memory {
+    fn commit(&self, ops: &[Op]) -> Vec<Result<Done, Error>> {
+        let mut inner = self.lock();
+        inner.pulse += 1;
+        ops.iter().map(|op| inner.apply(op)).collect()
+    }
+
+    fn records(&self, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error> {
+        let inner = self.lock();
+        let all = &inner.run(run)?.records;
+        let from = usize::try_from(after.0).unwrap_or(usize::MAX).min(all.len());
+        let page: Vec<_> = all[from..].iter().take(limit).cloned().collect();
+        let before = from.checked_sub(1).map_or_else(|| chain_start(run), |last| all[last].chain);
+        verify::follow(run, Seq(from as u64), before, &page)?;
+        Ok(page)
+    }
+
+    fn body(&self, run: RunId, digest: Digest) -> Result<Option<Body>, Error> {
+        Ok(self.lock().run(run)?.bodies.get(&digest).cloned())
+    }
+
+    fn bodies(&self, run: RunId) -> Result<Vec<(Digest, bool)>, Error> {
+        Ok(self.lock().run(run)?.bodies.keys().map(|digest| (*digest, true)).collect())
+    }
+
+    fn blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.lock().blobs.get(&digest).cloned())
+    }
+
+    fn inbox(&self, run: RunId, after: u64) -> Result<Vec<Posted>, Error> {
+        Ok(self.lock().run(run)?.inbox.iter().filter(|posted| posted.place > after).cloned().collect())
+    }
+
+    fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error> {
+        let inner = self.lock();
+        let limit = if query.limit == 0 { 1_000 } else { query.limit };
+        let newest_first = inner.order.iter().rev().filter_map(|id| inner.row(*id));
+        Ok(newest_first.filter(|row| inner.is_asked_for(row, query)).take(limit).collect())
+    }
+
+    fn pulse(&self) -> Result<u64, Error> {
+        Ok(self.lock().pulse)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    runs: HashMap<RunId, Run>,
+    order: Vec<RunId>,
+    approvals: Vec<RunId>,
+    blobs: HashMap<Digest, Vec<u8>>,
+    living: HashMap<OwnerId, u32>,
+    pulse: u64,
+}
+
+#[derive(Debug)]
+struct Run {
+    no: RunNo,
+    topology: String,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    epoch: Epoch,
+    owner: Option<OwnerId>,
+    records: Vec<Record>,
+    bodies: BTreeMap<Digest, Body>,
+    inbox: Vec<Posted>,
+    summary: Summary,
+}
+
+impl Inner {
+    // Each arm checks first and changes last, so that an op that fails has changed nothing.
+    fn apply(&mut self, op: &Op) -> Result<Done, Error> {
+        match op {
+            Op::Create(new, batch) => self.create(new, batch),
+            Op::Claim { run, owner, take_over } => self.claim(*run, *owner, *take_over),
+            Op::Release { run, owner } => {
+                let run = self.run_mut(*run)?;
+                run.owner.take_if(|holder| holder == owner);
+                Ok(Done::Released)
+            }
+            Op::Append(batch) => {
+                verify::well_formed(batch)?;
+                self.run_mut(batch.run)?.append(batch)
+            }
+            Op::Post { run, id, json, at } => Ok(Done::Posted(self.run_mut(*run)?.post(*id, json, *at))),
+            Op::Number { run } => {
+                self.run(*run)?;
+                self.approvals.push(*run);
+                Ok(Done::Number(ApprovalNo(self.approvals.len() as u64)))
+            }
+        }
+    }
+
+    fn create(&mut self, new: &NewRun, batch: &Batch) -> Result<Done, Error> {
+        verify::well_begun(new, batch)?;
+        if let Some(run) = self.runs.get(&new.id) {
+            return Err(run.conflict());
+        }
+        let no = RunNo(self.order.len() as u64 + 1);
+        let mut run = Run {
+            no,
+            topology: new.topology.clone(),
+            created_at: new.at,
+            updated_at: new.at,
+            epoch: Epoch(1),
+            owner: Some(new.owner),
+            records: Vec::new(),
+            bodies: BTreeMap::new(),
+            inbox: Vec::new(),
+            summary: Summary::default(),
+        };
+        run.append(batch)?;
+        self.runs.insert(new.id, run);
+        self.order.push(new.id);
+        for (digest, bytes) in &new.blobs {
+            self.blobs.entry(*digest).or_insert_with(|| bytes.clone());
+        }
+        Ok(Done::Created(no))
+    }
+
+    fn claim(&mut self, run: RunId, owner: OwnerId, take_over: bool) -> Result<Done, Error> {
+        let holder = self.run(run)?.owner.filter(|holder| *holder != owner && !take_over);
+        if let Some(pid) = holder.and_then(|holder| self.living.get(&holder)) {
+            return Err(Error::Owned { pid: *pid });
+        }
+        let run = self.run_mut(run)?;
+        run.owner = Some(owner);
+        run.epoch.0 += 1;
+        Ok(Done::Claimed(run.epoch))
+    }
+
+    fn run(&self, run: RunId) -> Result<&Run, Error> {
+        self.runs.get(&run).ok_or(Error::UnknownRun)
+    }
+
+    fn run_mut(&mut self, run: RunId) -> Result<&mut Run, Error> {
+        self.runs.get_mut(&run).ok_or(Error::UnknownRun)
+    }
+
+    fn row(&self, id: RunId) -> Option<RunRow> {
+        let run = self.runs.get(&id)?;
+        let owner = run.owner.and_then(|id| self.living.get(&id).map(|pid| LiveOwner { id, pid: *pid }));
+        Some(RunRow {
+            id,
+            no: run.no,
+            topology: run.topology.clone(),
+            created_at: run.created_at,
+            updated_at: run.updated_at,
+            last: run.last(),
+            epoch: run.epoch,
+            owner,
+            posted: run.inbox.len() as u64,
+            summary: run.summary.clone(),
+        })
+    }
+
+    fn is_asked_for(&self, row: &RunRow, query: &Query) -> bool {
+        let approval_of = |no: ApprovalNo| {
+            let place = usize::try_from(no.0).ok()?.checked_sub(1)?;
+            self.approvals.get(place).copied()
+        };
+        let unheard = row.posted > row.summary.heard;
+        query.id.is_none_or(|id| id == row.id)
+            && query.no.is_none_or(|no| no == row.no)
+            && query.approval.is_none_or(|no| approval_of(no) == Some(row.id))
+            && (!query.live || !row.summary.over)
+            && query.due.is_none_or(|at| unheard || row.summary.wake_at.is_some_and(|wake_at| wake_at <= at))
+    }
+}
+
+impl Run {
+    fn append(&mut self, batch: &Batch) -> Result<Done, Error> {
+        if batch.after != self.last() || batch.epoch != self.epoch {
+            return Err(self.conflict());
+        }
+        for head in &batch.heads {
+            let before = self.records.last().map_or_else(|| chain_start(batch.run), |record| record.chain);
+            let seq = Seq(self.last().0 + 1);
+            let chain = chain(before, seq, self.epoch, head);
+            self.records.push(Record { seq, epoch: self.epoch, head: head.clone(), chain });
+        }
+        for body in &batch.bodies {
+            self.bodies.entry(body.digest).or_insert_with(|| body.clone());
+        }
+        self.summary = batch.summary.clone();
+        self.updated_at = verify::now().max(self.created_at);
+        Ok(Done::Appended(self.last()))
+    }
+
+    fn post(&mut self, id: uuid::Uuid, json: &[u8], at: Timestamp) -> u64 {
+        if let Some(first) = self.inbox.iter().find(|posted| posted.id == id) {
+            return first.place;
+        }
+        let place = self.inbox.len() as u64 + 1;
+        self.inbox.push(Posted { place, id, json: json.to_vec(), at });
+        place
+    }
+
+    fn last(&self) -> Seq {
+        Seq(self.records.len() as u64)
+    }
+
+    fn conflict(&self) -> Error {
+        Error::Conflict { last: self.last(), epoch: self.epoch }
+    }
+}

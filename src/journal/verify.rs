@@ -1,0 +1,51 @@
+//! What every store checks of what it is given and of what it reads; where the bytes lie is not known here.
+
+use crate::id::{Digest, Epoch, RunId, Seq, Timestamp};
+
+use super::{Batch, Error, NewRun, Record, chain};
+
+/// Follows the chain from `before`, the link of record `after`, over `records`; the last link, or where it breaks.
+pub(super) fn follow(run: RunId, after: Seq, before: Digest, records: &[Record]) -> Result<Digest, Error> {
+    let (mut seq, mut link) = (after, before);
+    for record in records {
+        seq = Seq(seq.0 + 1);
+        if record.seq != seq {
+            return Err(damaged(run, seq, &format!("is missing; record {} is in its place", record.seq)));
+        }
+        link = chain(link, seq, record.epoch, &record.head);
+        if link != record.chain {
+            return Err(damaged(run, seq, "is not what was written: the hash chain breaks there"));
+        }
+    }
+    Ok(link)
+}
+
+/// The error for a record that is not as it was written.
+pub(super) fn damaged(run: RunId, seq: Seq, what: &str) -> Error {
+    Error::Damaged(format!("run {run}, record {seq} {what}; restore the journal from a copy"))
+}
+
+/// Refuses a batch that no reader could verify later, before it is written.
+pub(super) fn well_formed(batch: &Batch) -> Result<(), Error> {
+    if batch.heads.is_empty() {
+        return Err(Error::Broken(format!("run {}: a batch needs at least one record", batch.run)));
+    }
+    match batch.bodies.iter().find(|body| !body.is_whole()) {
+        Some(body) => Err(Error::Broken(format!("run {}: body {} has another digest", batch.run, body.digest))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a first batch that is not one.
+pub(super) fn well_begun(new: &NewRun, batch: &Batch) -> Result<(), Error> {
+    if batch.run != new.id || batch.after != Seq(0) || batch.epoch != Epoch(1) {
+        return Err(Error::Broken(format!("run {}: a new run begins after record 0 in epoch 1", new.id)));
+    }
+    well_formed(batch)
+}
+
+/// Now. [`super::RunRow::updated_at`] is for people and for no decision, so that a batch need not carry it.
+pub(super) fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
