@@ -38,7 +38,13 @@ pub(super) fn desk(
 }
 
 /// The request of `turn`'s latest model effect.
-pub(super) fn ask(place: &Place, effect: EffectId, turn: &Turn, lines_used: Vec<u32>, nth: u32) -> Result<Ask, Failure> {
+pub(super) fn ask(
+    place: &Place,
+    effect: EffectId,
+    turn: &Turn,
+    lines_used: Vec<u32>,
+    nth: u32,
+) -> Result<Ask, Failure> {
     let (store, run) = (place.ports.store.as_ref(), place.run);
     let mut ask = Ask {
         effect,

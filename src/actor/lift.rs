@@ -102,7 +102,10 @@ impl Examiner {
     /// Examines a version of `artefact`; `desk` is what its writer could read.
     pub fn examine(&self, artefact: &ArtefactName, body: &Value, desk: &BTreeMap<ArtefactName, Value>) -> Verdict {
         let Some((schema, checks)) = self.artefacts.get(artefact) else {
-            return Verdict { problems: vec![format!("{artefact} is not an artefact of this topology")], ..Verdict::default() };
+            return Verdict {
+                problems: vec![format!("{artefact} is not an artefact of this topology")],
+                ..Verdict::default()
+            };
         };
         let problems = sentences(schema, body, artefact.as_str());
         if !problems.is_empty() {

@@ -96,7 +96,9 @@ async fn model(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
     let mode = work.place.pinned.plan.mode;
     let model = work.place.ports.model(mode);
     let model = model.ok_or_else(|| Failure::new(Class::Permanent, "no model is connected to this callsheet"))?;
-    let ask: Ask = blocking(work, |work| ask::ask(&work.place, work.id, &work.turn, work.lines_used.clone(), work.nth_turn)).await?;
+    let ask: Ask =
+        blocking(work, |work| ask::ask(&work.place, work.id, &work.turn, work.lines_used.clone(), work.nth_turn))
+            .await?;
     let desk = ask.desk.clone();
     let reply = model.reply(ask).await?;
     let pinned = &work.place.pinned;

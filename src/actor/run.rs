@@ -15,7 +15,7 @@ use super::{Place, Point, inbox};
 use crate::id::{AgentName, EffectId, Seq, Timestamp};
 use crate::journal::{Batch, Body, Done, Error, Head, Op, Summary};
 use crate::run::decide::decide;
-use crate::run::event::{Fact, FACT_VERSION, Origin, Wish};
+use crate::run::event::{FACT_VERSION, Fact, Origin, Wish};
 use crate::run::failure::Class;
 use crate::run::input::{Input, What};
 use crate::run::state::{State, Status};
@@ -350,7 +350,9 @@ impl Live {
             _ => None,
         };
         let outward = about.and_then(|(id, effect)| match &effect.wish {
-            Wish::Deliver { permit, .. } => state.permits.get(permit).map(|permit| (id, effect.clone(), permit.clone())),
+            Wish::Deliver { permit, .. } => {
+                state.permits.get(permit).map(|permit| (id, effect.clone(), permit.clone()))
+            }
             _ => None,
         });
         let known = state.agents.get(&turn.agent);

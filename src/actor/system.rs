@@ -81,8 +81,7 @@ impl System {
     /// # Errors
     /// [`Error::Actor`] if the actor runtime is not there.
     pub async fn start(ports: Arc<Ports>) -> Result<Self, Error> {
-        let (root, _) =
-            Actor::spawn(None, RootActor, ()).await.map_err(|error| Error::Actor(error.to_string()))?;
+        let (root, _) = Actor::spawn(None, RootActor, ()).await.map_err(|error| Error::Actor(error.to_string()))?;
         let system = Self { ports, live: Arc::default(), pinned: Arc::default(), root };
         system.root.cast(Root::Schedule(system.clone())).map_err(|error| Error::Actor(error.to_string()))?;
         Ok(system)
@@ -113,13 +112,8 @@ impl System {
         let facts = decide(&state, &input).map_err(|illegal| Error::Replay(illegal.to_string()))?;
         let state = folded(&state, &facts).map_err(|gone| Error::Replay(format!("{gone:?}")))?;
         let first = batch(&state, Seq(0), &facts, bodies.into_made());
-        let new = NewRun {
-            id: run,
-            topology: plan.name.clone(),
-            at,
-            owner: self.ports.owner,
-            blobs: vec![(digest, json)],
-        };
+        let new =
+            NewRun { id: run, topology: plan.name.clone(), at, owner: self.ports.owner, blobs: vec![(digest, json)] };
         let seq = Seq(facts.len() as u64);
         self.ports.probe.at(Point::Decided);
         let done = self.ports.writer.commit(Op::Create(new, first)).await?;
@@ -268,29 +262,37 @@ pub struct Loaded {
 pub fn load(store: &dyn Store, run: RunId) -> Result<Loaded, Error> {
     let rows = store.runs(&Query { id: Some(run), ..Query::default() })?;
     let no = rows.first().ok_or(JournalError::UnknownRun)?.no;
+    let (digest, plan_json, plan) = pinned_plan(store, run)?;
+    let mut state = State::new(run, Arc::new(plan));
     let mut seq = Seq(0);
-    let mut loaded: Option<(Digest, Vec<u8>, State)> = None;
     loop {
         let page = store.records(run, seq, PAGE)?;
         if page.is_empty() {
-            break;
+            return Ok(Loaded { no, digest, plan_json, state, seq });
         }
         for record in page {
-            let fact = read_fact(&record.head.json).map_err(|why| Error::Replay(format!("record {}: {why}", record.seq)))?;
-            if let Event::Started { plan, .. } = &fact.is {
-                let json = store.blob(*plan)?.ok_or_else(|| JournalError::Damaged("the pinned plan is gone".to_owned()))?;
-                let state = State::new(run, Arc::new(read_plan(*plan, &json)?));
-                loaded = Some((*plan, json, state));
-            }
-            let Some((_, _, state)) = loaded.as_mut() else {
-                return Err(Error::Replay("the first record does not start it".to_owned()));
-            };
-            state.apply(&fact).map_err(|illegal| Error::Replay(format!("record {}: {illegal}", record.seq)))?;
+            let place = |why: String| Error::Replay(format!("record {}: {why}", record.seq));
+            let fact = read_fact(&record.head.json).map_err(place)?;
+            state.apply(&fact).map_err(|illegal| place(illegal.to_string()))?;
             seq = record.seq;
         }
     }
-    let (digest, plan_json, state) = loaded.ok_or_else(|| Error::Replay("it has no records".to_owned()))?;
-    Ok(Loaded { no, digest, plan_json, state, seq })
+}
+
+/// The plan that a run's first record pins: its digest, its bytes, itself.
+///
+/// # Errors
+/// As [`load`].
+pub fn pinned_plan(store: &dyn Store, run: RunId) -> Result<(Digest, Vec<u8>, Plan), Error> {
+    let first = store.records(run, Seq(0), 1)?;
+    let first = first.first().ok_or(JournalError::UnknownRun)?;
+    let fact = read_fact(&first.head.json).map_err(|why| Error::Replay(format!("record 1: {why}")))?;
+    let Event::Started { plan: digest, .. } = fact.is else {
+        return Err(Error::Replay("the first record does not start it".to_owned()));
+    };
+    let json = store.blob(digest)?.ok_or_else(|| JournalError::Damaged("the pinned plan is gone".to_owned()))?;
+    let plan = read_plan(digest, &json)?;
+    Ok((digest, json, plan))
 }
 
 /// Reads a record's head.
@@ -305,7 +307,8 @@ fn read_plan(digest: Digest, json: &[u8]) -> Result<Plan, Error> {
     if Plan::digest(json) != digest {
         return Err(JournalError::Damaged("the pinned plan is not what was pinned".to_owned()).into());
     }
-    let plan: Plan = serde_json::from_slice(json).map_err(|error| Error::Replay(format!("the pinned plan: {error}")))?;
+    let plan: Plan =
+        serde_json::from_slice(json).map_err(|error| Error::Replay(format!("the pinned plan: {error}")))?;
     if plan.format != PLAN_FORMAT {
         return Err(Error::Replay(format!("its plan has format {}, this callsheet reads {PLAN_FORMAT}", plan.format)));
     }

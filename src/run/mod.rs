@@ -7,6 +7,7 @@ pub mod failure;
 pub mod fold;
 pub mod input;
 pub mod state;
+pub mod view;
 
 use std::collections::BTreeMap;
 

@@ -3,9 +3,9 @@
 
 use super::{Draft, advance};
 use crate::id::{AgentName, NanoUsd};
-use crate::run::input::Usage;
 use crate::run::event::{Amount, Ending, Event, Limit, PauseReason};
 use crate::run::fold::Illegal;
+use crate::run::input::Usage;
 use crate::run::state::{State, Turn};
 use crate::topology::plan::{Member, ModelSpec, Role};
 

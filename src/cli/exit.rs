@@ -1,0 +1,91 @@
+//! How a command ends: one table of codes, and the sentence that goes with a failure.
+
+use crate::actor::system;
+use crate::journal;
+use crate::run::event::Ending;
+use crate::run::state::Status;
+
+/// The exit codes, as the README lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// It failed.
+    Failed = 1,
+    /// Wrong input: nothing was done.
+    Input = 2,
+    /// It waits for a person.
+    Waiting = 3,
+    /// Its budget stopped or paused it.
+    Budget = 4,
+    /// A person rejected it.
+    Rejected = 5,
+    /// Interrupted; the state is kept.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// What a run's state means to whoever waits for its end.
+    pub fn of(status: Status, over_budget: bool) -> Self {
+        match status {
+            Status::Ended(Ending::Done) => Self::Done,
+            Status::Ended(Ending::Rejected) => Self::Rejected,
+            Status::Ended(Ending::Stopped) => Self::Budget,
+            Status::Ended(Ending::Failed | Ending::Cancelled | Ending::Bug) => Self::Failed,
+            Status::Paused if over_budget => Self::Budget,
+            Status::Waiting | Status::Paused | Status::Stuck | Status::Running => Self::Waiting,
+        }
+    }
+}
+
+/// Why a command cannot go on: what is wrong and what to do, and the code.
+#[derive(Debug)]
+pub struct Stop {
+    /// The code.
+    pub exit: Exit,
+    /// For stderr; may quote hostile text.
+    pub text: String,
+}
+
+impl Stop {
+    /// The user's input is wrong.
+    pub fn input(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Input, text: text.into() }
+    }
+
+    /// Something failed.
+    pub fn failed(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Failed, text: text.into() }
+    }
+}
+
+impl From<journal::Error> for Stop {
+    fn from(error: journal::Error) -> Self {
+        use journal::Error::{Broken, Conflict, Damaged, Full, Newer, Owned, UnknownRun, Unreadable};
+        match &error {
+            UnknownRun => Self::input("there is no such run; `callsheet runs` lists them"),
+            Owned { .. } => {
+                Self::input(format!("{error}; wait for it, or take it over with `--take-over` if it is stuck"))
+            }
+            Newer { .. } | Unreadable(_) => Self::input(error.to_string()),
+            Damaged(_) => Self::failed(format!("{error}; `callsheet audit verify` says where")),
+            Conflict { .. } => Self::failed(format!("{error}: another process drives it now")),
+            Full | Broken(_) => Self::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<system::Error> for Stop {
+    fn from(error: system::Error) -> Self {
+        match error {
+            system::Error::Journal(error) => error.into(),
+            other => Self::failed(other.to_string()),
+        }
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Self::failed(error.to_string())
+    }
+}

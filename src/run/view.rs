@@ -1,0 +1,367 @@
+//! What people see of a run, folded from the same events: who said what to whom, what it cost, what went wrong.
+//! Texts come through [`Texts`], since heads hold none; nothing here is sanitised, every printer does that itself.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::event::{ActHead, BodyRef, Event, Fact, Message, Origin, PauseReason, Settled, Version, Wish};
+use super::state::State;
+use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Seq, Timestamp};
+use crate::topology::plan::Recipient;
+
+/// Where the texts that heads name are read.
+pub trait Texts {
+    /// The body as JSON; none if it was erased or is not JSON.
+    fn value(&self, digest: Digest) -> Option<Value>;
+}
+
+/// One thing that happened, as people read it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    /// Its record.
+    pub seq: Seq,
+    /// When.
+    pub at: Timestamp,
+    /// Who did it: a member, a person, `start`, `supervisor`.
+    pub from: String,
+    /// To whom, if it is a message.
+    pub to: Option<String>,
+    /// One word: an outcome, or what happened.
+    pub word: String,
+    /// In a sentence.
+    pub text: String,
+    /// Where its words come from.
+    pub origin: Option<Origin>,
+    /// What kind of thing it is.
+    pub kind: Kind,
+}
+
+/// What kind of thing an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A message along a handoff.
+    Message,
+    /// A call of a tool, with its result.
+    Call,
+    /// A version of an artefact.
+    Version,
+    /// An item that left, or was drafted.
+    Item,
+    /// A person is asked, or answered.
+    Person,
+    /// Something failed, was refused, retried or restarted.
+    Trouble,
+    /// The run began, was resumed, paused, ended.
+    Life,
+}
+
+/// Folds a run into entries.
+pub struct View {
+    state: State,
+    wishes: BTreeMap<EffectId, (AgentName, Wish)>,
+    versions: BTreeMap<ArtefactName, u32>,
+    messages: BTreeMap<MessageId, Message>,
+}
+
+impl View {
+    /// A view of a run before its first event.
+    pub fn new(state: State) -> Self {
+        Self {
+            state,
+            wishes: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            messages: BTreeMap::new(),
+        }
+    }
+
+    /// The state so far.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// A message by number.
+    pub fn message(&self, id: MessageId) -> Option<&Message> {
+        self.messages.get(&id)
+    }
+
+    /// All messages, in order.
+    pub fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.messages.values()
+    }
+
+    /// Takes `fact` in; what people see of it, if anything.
+    ///
+    /// # Errors
+    /// As [`State::apply`].
+    pub fn take(&mut self, seq: Seq, fact: &Fact, texts: &dyn Texts) -> Result<Option<Entry>, super::fold::Illegal> {
+        let before = self.entry(fact, texts);
+        self.state.apply(fact)?;
+        match &fact.is {
+            Event::EffectAsked { id, message, wish, .. } => {
+                if let Some(turn) = self.state.turns.get(message) {
+                    self.wishes.insert(*id, (turn.agent.clone(), wish.clone()));
+                }
+            }
+            Event::MessageSent(message) => drop(self.messages.insert(message.id, message.clone())),
+            Event::VersionWritten(version) => *self.versions.entry(version.artefact.clone()).or_default() += 1,
+            _ => {}
+        }
+        Ok(before.map(|entry| Entry { seq, at: fact.at, ..entry }))
+    }
+
+    fn entry(&self, fact: &Fact, texts: &dyn Texts) -> Option<Entry> {
+        let life = |word: &str, text: String| Some(entry("callsheet", word, text, Kind::Life));
+        match &fact.is {
+            Event::Started { by, .. } => {
+                life("started", format!("{} started {} ({})", by.name, self.state.plan.name, by.how))
+            }
+            Event::Opened { epoch } if epoch.0 > 1 => life("resumed", format!("taken up again, ownership {epoch}")),
+            Event::MessageSent(message) => Some(self.message_entry(message, texts)),
+            Event::EffectSettled { id, result, .. } => self.settled_entry(*id, result, texts),
+            Event::VersionWritten(version) => Some(self.version_entry(version)),
+            Event::Paused { why } => life("paused", pause_words(why)),
+            Event::Resumed { by } => life("went on", format!("{} let it go on", by.name)),
+            Event::BudgetRaised { by, raise } => {
+                let raise = serde_json::to_string(raise).unwrap_or_default();
+                life("raised", format!("{} raised the limits: {raise}", by.name))
+            }
+            Event::CancelAsked { by } => life("cancelling", format!("{} cancelled it", by.name)),
+            Event::Ended { how } => life("ended", super::state::Status::Ended(*how).word().to_owned()),
+            Event::ApprovalAsked { .. }
+            | Event::ApprovalDecided { .. }
+            | Event::ApprovalClosed { .. }
+            | Event::ApprovalOverdue { .. }
+            | Event::QuestionAsked { .. }
+            | Event::QuestionAnswered { .. } => self.person_entry(&fact.is, texts),
+            other => self.trouble_entry(other, texts),
+        }
+    }
+
+    fn message_entry(&self, message: &Message, texts: &dyn Texts) -> Entry {
+        let from = message.from.as_ref().map_or_else(|| "start".to_owned(), ToString::to_string);
+        let to = match &message.to {
+            Recipient::Member(agent) => agent.to_string(),
+            Recipient::End => "end".to_owned(),
+        };
+        let handoff = message.from.as_ref().and_then(|from| self.state.handoff(from, &message.outcome));
+        let rounds = handoff.and_then(|handoff| handoff.rounds.as_ref());
+        let round = match rounds {
+            Some(rounds) if message.exhausted => format!(" (the {} rounds are used up)", rounds.max),
+            Some(rounds) => format!(" (round {} of {})", message.round, rounds.max),
+            None => String::new(),
+        };
+        let text = format!("{}{round}", note(texts, message.note));
+        Entry {
+            to: Some(to),
+            origin: Some(message.origin),
+            ..entry(&from, message.outcome.as_str(), text, Kind::Message)
+        }
+    }
+
+    fn settled_entry(&self, id: EffectId, result: &Settled, texts: &dyn Texts) -> Option<Entry> {
+        let (agent, wish) = self.wishes.get(&id)?;
+        match (wish, result) {
+            (Wish::Tool { tool, args, .. }, Settled::Returned { body, .. }) => {
+                let args = texts.value(args.digest).map_or_else(String::new, |args| brief_of(&args));
+                let text = format!("{args} -> {}", texts.value(body.digest).map_or_else(erased, |v| brief_of(&v)));
+                Some(Entry { origin: Some(Origin::Computed), ..entry(agent.as_str(), tool.as_str(), text, Kind::Call) })
+            }
+            (Wish::Own { tool }, Settled::Returned { body, .. }) => {
+                let text = texts.value(body.digest).map_or_else(erased, |v| brief_of(&v));
+                Some(Entry { origin: Some(Origin::Computed), ..entry(agent.as_str(), tool.as_str(), text, Kind::Call) })
+            }
+            (Wish::Deliver { tool, .. }, Settled::Performed { receipt }) => {
+                let place = texts.value(receipt.digest).and_then(|v| v.get("place")?.as_str().map(str::to_owned));
+                Some(entry(agent.as_str(), tool.as_str(), place.unwrap_or_else(erased), Kind::Item))
+            }
+            (_, Settled::Replied(replied)) if replied.over_reported => {
+                let text = "its provider reports more than the call was allowed".to_owned();
+                Some(entry(agent.as_str(), "over-reported", text, Kind::Trouble))
+            }
+            (_, Settled::Replied(replied)) => match &replied.act {
+                ActHead::Calls(calls) => {
+                    let refused = calls.iter().find_map(|call| call.refused)?;
+                    Some(entry(agent.as_str(), "refused call", error_text(texts, refused), Kind::Trouble))
+                }
+                ActHead::Answer { .. } => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn version_entry(&self, version: &Version) -> Entry {
+        let nth = self.versions.get(&version.artefact).copied().unwrap_or(0) + 1;
+        let by = version.person.as_ref().map_or_else(|| version.writer.to_string(), |person| person.name.clone());
+        let checked = if version.findings.is_some() { ", with remarks of the checks" } else { "" };
+        let text = format!("{} version {nth} ({}{checked})", version.artefact, version.body.digest.short());
+        Entry { origin: Some(version.origin), ..entry(&by, "wrote", text, Kind::Version) }
+    }
+
+    fn person_entry(&self, event: &Event, texts: &dyn Texts) -> Option<Entry> {
+        match event {
+            Event::ApprovalAsked { no, message, replaces, .. } => {
+                let agent = self.state.turns.get(message).map_or_else(String::new, |turn| turn.agent.to_string());
+                let instead = replaces.map_or_else(String::new, |old| format!(", in place of {old}"));
+                Some(entry(&agent, "asked", format!("approval {no} is waiting{instead}"), Kind::Person))
+            }
+            Event::ApprovalDecided { no, by, decision, comment } => {
+                let comment = comment.map(|comment| note(texts, comment)).filter(|comment| !comment.is_empty());
+                let comment = comment.map_or_else(String::new, |comment| format!(": {comment}"));
+                let text = format!("approval {no}{comment} [{}]", by.how);
+                Some(entry(&by.name, decision.word(), text, Kind::Person))
+            }
+            Event::ApprovalClosed { no, why } => {
+                let why = match why {
+                    super::event::Closed::Edited => "its content was edited",
+                    super::event::Closed::Expired => "nobody decided in time",
+                    super::event::Closed::RunEnded => "the run ended",
+                };
+                Some(entry("callsheet", "closed", format!("approval {no}: {why}"), Kind::Person))
+            }
+            Event::ApprovalOverdue { no } => {
+                Some(entry("callsheet", "overdue", format!("approval {no} still waits"), Kind::Person))
+            }
+            Event::QuestionAsked { no, effect } => {
+                let of = self.wishes.get(effect).map_or_else(String::new, |(agent, _)| format!(" of {agent}"));
+                let text = format!("question {no}: nobody knows whether an item{of} was performed; look, and say");
+                Some(entry("callsheet", "in doubt", text, Kind::Person))
+            }
+            Event::QuestionAnswered { no, by, happened } => {
+                let word = if *happened { "it happened" } else { "it did not happen" };
+                Some(entry(&by.name, word, format!("question {no}"), Kind::Person))
+            }
+            _ => None,
+        }
+    }
+
+    fn trouble_entry(&self, event: &Event, texts: &dyn Texts) -> Option<Entry> {
+        let trouble = |who: &str, word: &str, text: String| Some(entry(who, word, text, Kind::Trouble));
+        match event {
+            Event::AnswerRefused { message, problems } => {
+                let agent = self.state.turns.get(message).map_or_else(String::new, |turn| turn.agent.to_string());
+                trouble(&agent, "asked again", problem_text(texts, *problems))
+            }
+            Event::EffectFailed { id, class, reason, .. } => {
+                let agent = self.wishes.get(id).map_or_else(String::new, |(agent, _)| agent.to_string());
+                trouble(&agent, class.word(), error_text(texts, *reason))
+            }
+            Event::FellInDoubt { id, .. } => {
+                let agent = self.wishes.get(id).map_or_else(String::new, |(agent, _)| agent.to_string());
+                trouble(&agent, "in_doubt", "an outward effect began, and nobody knows whether it happened".to_owned())
+            }
+            Event::AgentFailed { agent, class, reason, .. } => {
+                trouble(agent.as_str(), "died", format!("{}: {}", class.word(), error_text(texts, *reason)))
+            }
+            Event::AgentRestarted { agent, .. } => {
+                let times = self.state.agents.get(agent).map_or(0, |agent| agent.restarts_total) + 1;
+                trouble("supervisor", "restarts", format!("{agent}, restart {times}"))
+            }
+            Event::DeadLettered { message, class, reason } => {
+                let text = format!("{message}: {}: {}", class.word(), error_text(texts, *reason));
+                trouble("supervisor", "dead letter", text)
+            }
+            Event::DeadLetterAnswered { message, by, answer } => {
+                let word = serde_json::to_value(answer).ok().and_then(|v| v.as_str().map(str::to_owned));
+                trouble(&by.name, &word.unwrap_or_default(), format!("dead letter {message}"))
+            }
+            Event::InputRefused { why, .. } => {
+                let why = serde_json::to_string(why).unwrap_or_default();
+                trouble("callsheet", "refused", format!("what was posted: {why}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn entry(from: &str, word: &str, text: String, kind: Kind) -> Entry {
+    Entry {
+        seq: Seq(0),
+        at: Timestamp(0),
+        from: from.to_owned(),
+        to: None,
+        word: word.to_owned(),
+        text,
+        origin: None,
+        kind,
+    }
+}
+
+/// A note's text.
+pub fn note(texts: &dyn Texts, body: BodyRef) -> String {
+    match texts.value(body.digest) {
+        Some(Value::String(text)) => text,
+        Some(other) => brief_of(&other),
+        None => erased(),
+    }
+}
+
+/// The text of a reason: `{ "error": text }`, a list of sentences, or a note.
+pub fn error_text(texts: &dyn Texts, body: BodyRef) -> String {
+    match texts.value(body.digest) {
+        Some(Value::Object(map)) => {
+            map.get("error").and_then(Value::as_str).map_or_else(|| brief_of(&Value::Object(map.clone())), str::to_owned)
+        }
+        Some(Value::Array(_)) => problem_text(texts, body),
+        Some(Value::String(text)) => text,
+        Some(other) => brief_of(&other),
+        None => erased(),
+    }
+}
+
+fn problem_text(texts: &dyn Texts, body: BodyRef) -> String {
+    let list = texts.value(body.digest).and_then(|value| serde_json::from_value::<Vec<String>>(value).ok());
+    list.map_or_else(erased, |list| list.join("; "))
+}
+
+fn erased() -> String {
+    "(erased)".to_owned()
+}
+
+/// Why a run is paused, in words.
+pub fn pause_words(why: &PauseReason) -> String {
+    match why {
+        PauseReason::Asked { by } => format!("{} paused it", by.name),
+        PauseReason::Budget { what, agent, needed, limit } => {
+            let of = agent.as_ref().map_or_else(|| "the run".to_owned(), ToString::to_string);
+            let name = serde_json::to_value(what).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+            let (needed, limit) = match what {
+                super::event::Limit::Cost => {
+                    (crate::id::NanoUsd(*needed).to_string(), crate::id::NanoUsd(*limit).to_string())
+                }
+                _ => (needed.to_string(), limit.to_string()),
+            };
+            format!("the next step of {of} would need {needed} {name} in all, the limit is {limit}")
+        }
+        PauseReason::Intensity { agent, restarts } => {
+            format!("{agent} failed once more after {restarts} restarts within the window")
+        }
+    }
+}
+
+/// A value in one short line.
+pub fn brief_of(value: &Value) -> String {
+    const CHARS_MAX: usize = 100;
+    let text = match value {
+        Value::Object(map) if map.contains_key("row_count") => format!("{} rows", map["row_count"]),
+        Value::Object(map) if map.contains_key("error") => map["error"].to_string(),
+        Value::Object(map) => {
+            let pairs = map.iter().map(|(key, value)| match value {
+                Value::Array(list) => format!("{key} ({})", list.len()),
+                Value::Object(inner) => format!("{key} {{{}}}", inner.len()),
+                Value::String(text) => format!("{key} {text}"),
+                other => format!("{key} {other}"),
+            });
+            pairs.collect::<Vec<_>>().join(", ")
+        }
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if text.chars().count() <= CHARS_MAX {
+        return text;
+    }
+    let cut: String = text.chars().take(CHARS_MAX - 1).collect();
+    format!("{cut}…")
+}
