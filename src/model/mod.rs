@@ -1,5 +1,8 @@
 //! The port for models: one attempt per call, a typed reply or a typed failure; no retry, no memory of its own.
 
+pub mod rehearsal;
+pub mod template;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

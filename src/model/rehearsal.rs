@@ -1,0 +1,179 @@
+//! The model of a rehearsal: agents speak the lines of a script, filled in from what tools returned. No model runs,
+//! and nothing is remembered between two replies.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::template::{Error, Rendered, Scope};
+use super::{Act, Answer, Ask, Model, Origin, Reply, ToolCall, Usage};
+use crate::run::failure::{Class, Failure};
+use crate::tool::Work;
+use crate::topology::plan::{Line, Plan, Role};
+
+/// Speaks the script of the plan that it is asked with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rehearsal;
+
+impl Model for Rehearsal {
+    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+        Box::pin(async move { speak(&ask) })
+    }
+}
+
+/// What a model would be told to do: its instructions, a template over `brief`, `message` and `desk`.
+///
+/// # Errors
+/// If the template does not render, or the agent is no model.
+pub fn render_instructions(plan: &Plan, ask: &Ask) -> Result<String, Failure> {
+    let Some(Role::Model { instructions, .. }) = plan.team.get(&ask.agent).map(|member| &member.role) else {
+        return Err(Failure::new(Class::Bug, format!("{} is no model and has no instructions", ask.agent)));
+    };
+    let mut scope = Scope::default();
+    scope.add("brief", &json!(ask.brief));
+    scope.add("message", &json!(ask.message));
+    scope.add("desk", &json!(ask.desk));
+    let rendered = scope.text("instructions", instructions);
+    rendered.map(|r| r.value).map_err(|error| Failure::new(Class::Permanent, format!("{}: {error}", ask.agent)))
+}
+
+/// How many tokens `bytes` bytes count as in a rehearsal: four bytes a token, rounded up.
+pub fn tokens(bytes: usize) -> u64 {
+    bytes.div_ceil(4) as u64
+}
+
+fn speak(ask: &Ask) -> Result<Reply, Failure> {
+    let lines = ask.plan.script.as_ref().and_then(|script| script.lines.get(&ask.agent));
+    let Some(lines) = lines.filter(|lines| !lines.is_empty()) else {
+        let (agent, name) = (&ask.agent, &ask.plan.name);
+        return Err(permanent(format!("{agent} has no lines: write [[{agent}]] in rehearsals/{name}.toml")));
+    };
+    let scope = scope(ask);
+    let (index, calls_made) = match under_way(ask) {
+        Some(under_way) => under_way,
+        None => (pick(ask, lines, &scope)?, 0),
+    };
+    let Some(line) = lines.get(index as usize) else {
+        return Err(permanent(format!("{} has no line {}", ask.agent, index + 1)));
+    };
+    let spoken = match line.calls.get(calls_made) {
+        Some(call) => scope.render(&format!("calls.{}", call.name), &call.args).map(|args| Rendered {
+            value: Act::Calls(vec![ToolCall { id: call.name.clone(), tool: call.tool.clone(), args: args.value }]),
+            computed: args.computed,
+        }),
+        None => return answer(ask, line, index, &scope),
+    };
+    let spoken = spoken.map_err(|error| unspoken(ask, index, &error))?;
+    reply(ask, index, spoken)
+}
+
+/// The line whose calls this turn is in the middle of, and how many of them have been made.
+fn under_way(ask: &Ask) -> Option<(u32, usize)> {
+    let last = ask.so_far.last().filter(|exchange| matches!(exchange.said, Act::Calls(_)))?;
+    let line = last.line?;
+    let same = ask.so_far.iter().rev().take_while(|e| matches!(e.said, Act::Calls(_)) && e.line == Some(line));
+    Some((line, same.count()))
+}
+
+/// The first unused line whose `when` holds; the last that holds, if all are used.
+fn pick(ask: &Ask, lines: &[Line], scope: &Scope) -> Result<u32, Failure> {
+    let used = |index: u32| ask.lines_used.contains(&index) || ask.so_far.iter().any(|e| e.line == Some(index));
+    let mut last = None;
+    for (index, line) in (0..).zip(lines) {
+        let holds = match &line.when {
+            Some(when) => scope.holds("when", when).map_err(|error| unspoken(ask, index, &error))?,
+            None => true,
+        };
+        if holds && !used(index) {
+            return Ok(index);
+        }
+        if holds {
+            last = Some(index);
+        }
+    }
+    last.ok_or_else(|| {
+        let (agent, from, outcome) = (&ask.agent, &ask.message.from, &ask.message.outcome);
+        permanent(format!("{agent} has no line whose `when` holds for {outcome} from {from}: add one without `when`"))
+    })
+}
+
+fn answer(ask: &Ask, line: &Line, index: u32, scope: &Scope) -> Result<Reply, Failure> {
+    let wrong = |error| unspoken(ask, index, &error);
+    let mut computed = false;
+    let outcome = match &line.outcome {
+        Some(template) => scope.text("outcome", template).map_err(wrong)?.value.trim().to_owned(),
+        None => only_outcome(ask, index)?,
+    };
+    let outcome = outcome
+        .parse()
+        .map_err(|error| permanent(format!("{}, line {}, outcome {outcome:?}: {error}", ask.agent, index + 1)))?;
+    let note = scope.text("note", &line.note).map_err(wrong)?.value;
+    let mut writes = BTreeMap::new();
+    for (artefact, body) in &line.writes {
+        let rendered = scope.render(&format!("writes.{artefact}"), body).map_err(wrong)?;
+        computed |= rendered.computed;
+        writes.insert(artefact.clone(), rendered.value);
+    }
+    reply(ask, index, Rendered { value: Act::Answer(Answer { outcome, note, writes }), computed })
+}
+
+fn only_outcome(ask: &Ask, index: u32) -> Result<String, Failure> {
+    match ask.plan.team.get(&ask.agent).map(|member| &member.role) {
+        Some(Role::Model { outcomes, .. }) if outcomes.len() == 1 => Ok(outcomes[0].to_string()),
+        _ => Err(permanent(format!(
+            "{}, line {}: `outcome` is missing, and the agent has not exactly one",
+            ask.agent,
+            index + 1
+        ))),
+    }
+}
+
+fn reply(ask: &Ask, line: u32, spoken: Rendered<Act>) -> Result<Reply, Failure> {
+    let so_far: Vec<Value> =
+        ask.so_far.iter().map(|e| json!({ "said": e.said, "results": e.results, "problems": e.problems })).collect();
+    let shown = render_instructions(&ask.plan, ask)?.len() + length(&ask.desk) + length(&so_far);
+    let usage = Usage { input_tokens: tokens(shown), output_tokens: tokens(length(&spoken.value)) };
+    let origin = if spoken.computed { Origin::Computed } else { Origin::Scripted };
+    Ok(Reply { act: spoken.value, origin, line: Some(line), usage: Some(usage) })
+}
+
+fn length(value: &impl serde::Serialize) -> usize {
+    serde_json::to_vec(value).map_or(0, |bytes| bytes.len())
+}
+
+fn scope(ask: &Ask) -> Scope {
+    let mut scope = Scope::default();
+    for (name, body) in &ask.desk {
+        scope.add(name.as_str(), body);
+    }
+    for (name, result) in ask.so_far.iter().flat_map(|exchange| &exchange.results) {
+        scope.add(name, result);
+    }
+    let nothing = json!([]);
+    let checks: BTreeMap<_, _> = ask.desk.keys().map(|name| (name, ask.checks.get(name).unwrap_or(&nothing))).collect();
+    let answered = ask.so_far.iter().rev().find(|exchange| matches!(exchange.said, Act::Answer(_)));
+    let problems = answered.map(|exchange| exchange.problems.as_slice()).unwrap_or_default();
+    scope.add("brief", &json!(ask.brief));
+    scope.add("message", &json!(ask.message));
+    scope.add("desk", &json!(ask.desk));
+    scope.add("round", &json!(ask.message.round));
+    scope.add("turn", &json!(ask.turn));
+    scope.add("checks", &json!(checks));
+    scope.add("problems", &json!(problems));
+    scope
+}
+
+/// A template failed; if a tool's error is in scope, that is most likely why.
+fn unspoken(ask: &Ask, line: u32, error: &Error) -> Failure {
+    let results = ask.so_far.iter().flat_map(|exchange| &exchange.results);
+    let failed: Vec<String> = results
+        .filter_map(|(name, result)| {
+            Some(format!("; {name} came back as an error: {}", result.get("error")?.as_str()?))
+        })
+        .collect();
+    permanent(format!("{}, line {}, {error}{}", ask.agent, line + 1, failed.concat()))
+}
+
+fn permanent(reason: String) -> Failure {
+    Failure::new(Class::Permanent, reason)
+}
