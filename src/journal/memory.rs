@@ -55,7 +55,7 @@ impl Store for Memory {
     }
 
     fn body(&self, run: RunId, digest: Digest) -> Result<Option<Body>, Error> {
-        Ok(self.lock().run(run)?.bodies.get(&digest).cloned())
+        self.lock().run(run)?.bodies.get(&digest).cloned().map(Some).ok_or_else(|| verify::no_body(run, digest))
     }
 
     fn bodies(&self, run: RunId) -> Result<Vec<(Digest, bool)>, Error> {

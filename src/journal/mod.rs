@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 
+pub mod audit;
 pub mod memory;
+pub mod owner;
+pub mod sqlite;
 mod verify;
 pub mod writer;
 
@@ -22,7 +25,7 @@ pub trait Store: Send + Sync {
     /// The records of `run` after `after`, in order, `limit` at most; the chain is verified as they are read.
     fn records(&self, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error>;
 
-    /// A body of `run`; `None` if it was erased. Verified against its digest.
+    /// A body of `run`; `None` if it was erased, [`Error::Damaged`] if it was never there. Verified against its digest.
     fn body(&self, run: RunId, digest: Digest) -> Result<Option<Body>, Error>;
 
     /// Every body of `run` by digest, in the digests' order, and whether its bytes are still there or were erased.

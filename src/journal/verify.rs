@@ -25,6 +25,11 @@ pub(super) fn damaged(run: RunId, seq: Seq, what: &str) -> Error {
     Error::Damaged(format!("run {run}, record {seq} {what}; restore the journal from a copy"))
 }
 
+/// The error for a body that was never stored: one that was erased leaves its row, so that the two are told apart.
+pub(super) fn no_body(run: RunId, digest: Digest) -> Error {
+    Error::Damaged(format!("run {run} has no body {digest}; restore the journal from a copy"))
+}
+
 /// Refuses a batch that no reader could verify later, before it is written.
 pub(super) fn well_formed(batch: &Batch) -> Result<(), Error> {
     if batch.heads.is_empty() {

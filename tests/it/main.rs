@@ -10,5 +10,6 @@ mod campaigns;
 mod config;
 mod rehearsal;
 mod store;
+mod store_model;
 mod tools;
 mod topology;

@@ -1,0 +1,225 @@
+//! The journal in one SQLite file: write-ahead log, a sync for each commit, one writer beside many readers.
+//! Any number of processes may open it; which of them drives a run is told by `owner`.
+
+mod fault;
+mod read;
+mod schema;
+mod write;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::id::{Digest, RunId, Seq};
+
+use super::{Body, Done, Error, Op, OwnerId, Posted, Query, Record, RunRow, Store, owner};
+
+use fault::Fault;
+
+/// Connections kept open for reading.
+const READERS_MAX: usize = 4;
+
+/// What a journal is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// To run and to post; made if it is not there.
+    ReadWrite,
+    /// To look and to audit, also where nothing can be written; it has to be there.
+    ReadOnly,
+}
+
+/// Bounds on the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Its size in pages of 4 KiB, beyond which a write fails with [`Error::Full`]; `None` is what the disk holds.
+    pub pages_max: Option<u32>,
+}
+
+/// A journal in a file.
+#[derive(Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    alone: bool,
+    // In this order: the one that writes is closed last, and then leaves no log behind.
+    readers: Mutex<Vec<Connection>>,
+    pulse: Mutex<Connection>,
+    pen: Mutex<Pen>,
+}
+
+impl Sqlite {
+    /// Opens the journal at `path`.
+    pub fn open(path: &Path, how: Open) -> Result<Self, Error> {
+        Self::open_within(path, how, Limits::default())
+    }
+
+    /// Opens the journal at `path`, which may grow up to `limits`.
+    pub fn open_within(path: &Path, how: Open, limits: Limits) -> Result<Self, Error> {
+        let pen = match how {
+            Open::ReadWrite => {
+                schema::make(path)?;
+                Pen::Ready(schema::writing(path, limits.pages_max)?)
+            }
+            Open::ReadOnly => Pen::Refusing(Error::Broken("it was opened to be read only".to_owned()), None),
+        };
+        let alone = how == Open::ReadOnly && schema::is_alone(path);
+        let pulse = schema::reading(path, alone)?;
+        Ok(Self {
+            path: path.to_owned(),
+            alone,
+            readers: Mutex::default(),
+            pulse: Mutex::new(pulse),
+            pen: Mutex::new(pen),
+        })
+    }
+
+    /// The folder of the journal, which its owners are made for.
+    pub fn folder(&self) -> PathBuf {
+        schema::folder_of(&self.path)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let kept = lock(&self.readers).pop();
+        let reader = match kept {
+            Some(reader) => reader,
+            None => schema::reading(&self.path, self.alone)?,
+        };
+        let answer = read(&reader);
+        let mut readers = lock(&self.readers);
+        if readers.len() < READERS_MAX {
+            readers.push(reader);
+        }
+        answer
+    }
+}
+
+impl Store for Sqlite {
+    fn commit(&self, ops: &[Op]) -> Vec<Result<Done, Error>> {
+        let folder = self.folder();
+        let answers = lock(&self.pen).commit(ops, &|id| owner::is_alive(&folder, id));
+        answers.unwrap_or_else(|error| vec![Err(error); ops.len()])
+    }
+
+    fn records(&self, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error> {
+        self.read(|connection| read::records(connection, run, after, limit))
+    }
+
+    fn body(&self, run: RunId, digest: Digest) -> Result<Option<Body>, Error> {
+        self.read(|connection| read::body(connection, run, digest))
+    }
+
+    fn bodies(&self, run: RunId) -> Result<Vec<(Digest, bool)>, Error> {
+        self.read(|connection| read::bodies(connection, run))
+    }
+
+    fn blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, Error> {
+        self.read(|connection| read::blob(connection, digest))
+    }
+
+    fn inbox(&self, run: RunId, after: u64) -> Result<Vec<Posted>, Error> {
+        self.read(|connection| read::inbox(connection, run, after))
+    }
+
+    fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error> {
+        let folder = self.folder();
+        // Many runs have the same owner, and asking costs a file.
+        let asked = std::cell::RefCell::new(HashMap::new());
+        let living = |id: OwnerId| {
+            if let Some(known) = asked.borrow().get(&id) {
+                return Ok(*known);
+            }
+            let found = owner::is_alive(&folder, id)?;
+            asked.borrow_mut().insert(id, found);
+            Ok(found)
+        };
+        self.read(|connection| read::runs(connection, query, &living))
+    }
+
+    fn pulse(&self) -> Result<u64, Error> {
+        // Counts the commits of all other connections, this process's writer among them.
+        let number: i64 = lock(&self.pulse)
+            .pragma_query_value(None, "data_version", |row| row.get(0))
+            .map_err(|error| fault::reading(&error))?;
+        read::unsigned(number)
+    }
+}
+
+/// The right to write. After a failed commit nobody knows what the disk holds, and a later sync would not tell:
+/// nothing more is written, not even when the file is closed.
+#[derive(Debug)]
+enum Pen {
+    Ready(Connection),
+    // The connection is kept so that its locks end with the store.
+    Refusing(Error, #[expect(dead_code, reason = "held, not used")] Option<Connection>),
+}
+
+impl Pen {
+    fn commit(&mut self, ops: &[Op], living: write::Living<'_>) -> Result<Vec<Result<Done, Error>>, Error> {
+        let failed = match self {
+            Self::Refusing(error, _) => return Err(error.clone()),
+            Self::Ready(connection) => match commit(connection, ops, living) {
+                Ok(answers) => return Ok(answers),
+                Err(Failed { error, nothing_begun: true }) => return Err(error),
+                Err(failed) => failed.error,
+            },
+        };
+        let refusing = Self::Refusing(later(&failed), None);
+        if let Self::Ready(connection) = std::mem::replace(self, refusing) {
+            // If it cannot be set the log is moved at the end, which loses nothing that was acknowledged.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            *self = Self::Refusing(later(&failed), Some(connection));
+        }
+        Err(failed)
+    }
+}
+
+/// A group that was not written.
+struct Failed {
+    error: Error,
+    nothing_begun: bool,
+}
+
+fn commit(
+    connection: &mut Connection,
+    ops: &[Op],
+    living: write::Living<'_>,
+) -> Result<Vec<Result<Done, Error>>, Failed> {
+    let broken = |error| Failed { error, nothing_begun: false };
+    let group = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|error| Failed { error: fault::writing(&error), nothing_begun: fault::is_busy(&error) })?;
+    let answers = ops.iter().map(|op| apart(&group, op, living)).collect::<Result<Vec<_>, _>>().map_err(broken)?;
+    group.commit().map_err(|error| broken(fault::writing(&error)))?;
+    Ok(answers)
+}
+
+/// Writes one op in a savepoint of its own; the outer error takes the group.
+fn apart(group: &Transaction<'_>, op: &Op, living: write::Living<'_>) -> Result<Result<Done, Error>, Error> {
+    let step = |sql| write::run(group, sql, &[]).map_err(|error| fault::writing(&error));
+    step("SAVEPOINT op")?;
+    let answer = match write::apply(group, op, living) {
+        Ok(done) => Ok(done),
+        Err(Fault::Group(error)) => return Err(error),
+        // SQLite itself ended the transaction: the ops before this one are gone too.
+        Err(Fault::Op(error)) if group.is_autocommit() => return Err(error),
+        Err(Fault::Op(error)) => {
+            step("ROLLBACK TO op")?;
+            Err(error)
+        }
+    };
+    step("RELEASE op")?;
+    Ok(answer)
+}
+
+fn later(failed: &Error) -> Error {
+    match failed {
+        Error::Full => Error::Full,
+        other => Error::Broken(format!("an earlier write failed ({other}); open it again")),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,263 @@
+//! Reads, each in one snapshot; what is read is verified, and damage is told with its run and record.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use uuid::Uuid;
+
+use crate::id::{Digest, Epoch, RunId, RunNo, Seq, Timestamp};
+use crate::journal::{
+    Body, Error, Head, LiveOwner, OwnerId, Posted, Query, Record, RunRow, Summary, chain_start, verify,
+};
+
+use super::fault;
+
+/// Runs in an answer if the query does not say.
+const RUNS_DEFAULT: usize = 1_000;
+
+/// The records of `run` after `after`, verified; a page that is not full has to end with the run's last record.
+pub(super) fn records(connection: &Connection, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error> {
+    let snapshot = connection.unchecked_transaction().map_err(read)?;
+    let (no, last) = place(&snapshot, run)?;
+    if after >= last || limit == 0 {
+        return Ok(Vec::new());
+    }
+    let before = match after {
+        Seq(0) => chain_start(run),
+        after => link(&snapshot, no, after)?.ok_or_else(|| verify::damaged(run, after, "is missing"))?,
+    };
+    let mut statement = snapshot
+        .prepare_cached(
+            "SELECT seq, epoch, kind, version, head, chain FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+        )
+        .map_err(read)?;
+    let mut rows = statement.query(params![no, signed(after.0), signed(limit as u64)]).map_err(read)?;
+    let mut page = Vec::new();
+    while let Some(row) = rows.next().map_err(read)? {
+        let seq = Seq(after.0 + 1 + page.len() as u64);
+        page.push(record(row).map_err(|error| verify::damaged(run, seq, &format!("cannot be read ({error})")))?);
+    }
+    verify::follow(run, after, before, &page)?;
+    let end = page.last().map_or(after, |record| record.seq);
+    if page.len() < limit && end != last {
+        return Err(verify::damaged(run, Seq(end.0 + 1), &format!("is missing; the last should be record {last}")));
+    }
+    Ok(page)
+}
+
+/// A body, verified.
+pub(super) fn body(connection: &Connection, run: RunId, digest: Digest) -> Result<Option<Body>, Error> {
+    let (no, _) = place(connection, run)?;
+    let damaged = |what: &str| Error::Damaged(format!("run {run}, body {digest} {what}; restore it from a copy"));
+    let read_row = |row: &Row<'_>| Ok((row.get::<_, Option<[u8; 16]>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?));
+    let found = connection
+        .prepare_cached("SELECT salt, bytes FROM bodies WHERE run = ?1 AND digest = ?2")
+        .and_then(|mut statement| statement.query_row(params![no, digest.0], read_row).optional())
+        .map_err(|error| match read(error) {
+            Error::Damaged(text) => damaged(&format!("cannot be read ({text})")),
+            other => other,
+        })?;
+    match found {
+        None => Err(verify::no_body(run, digest)),
+        Some((None, None)) => Ok(None),
+        Some((Some(salt), Some(bytes))) => {
+            let body = Body { digest, salt, bytes };
+            if body.is_whole() { Ok(Some(body)) } else { Err(damaged("is not what was written")) }
+        }
+        Some(_) => Err(damaged("is erased by half")),
+    }
+}
+
+/// The bodies of a run and whether they are still there.
+pub(super) fn bodies(connection: &Connection, run: RunId) -> Result<Vec<(Digest, bool)>, Error> {
+    let (no, _) = place(connection, run)?;
+    let read_row = |row: &Row<'_>| Ok((Digest(row.get(0)?), row.get(1)?));
+    connection
+        .prepare_cached(
+            "SELECT digest, salt IS NOT NULL OR bytes IS NOT NULL FROM bodies WHERE run = ?1 ORDER BY digest",
+        )
+        .and_then(|mut statement| statement.query_map(params![no], read_row)?.collect())
+        .map_err(|error| in_run(run, read(error)))
+}
+
+/// A blob, as it is stored.
+pub(super) fn blob(connection: &Connection, digest: Digest) -> Result<Option<Vec<u8>>, Error> {
+    connection
+        .prepare_cached("SELECT bytes FROM blobs WHERE digest = ?1")
+        .and_then(|mut statement| statement.query_row(params![digest.0], |row| row.get(0)).optional())
+        .map_err(read)
+}
+
+/// What was posted to `run` after `after`, verified.
+pub(super) fn inbox(connection: &Connection, run: RunId, after: u64) -> Result<Vec<Posted>, Error> {
+    let snapshot = connection.unchecked_transaction().map_err(read)?;
+    let (no, _) = place(&snapshot, run)?;
+    let posted: i64 = snapshot
+        .prepare_cached("SELECT posted FROM runs WHERE no = ?1")
+        .and_then(|mut statement| statement.query_row(params![no], |row| row.get(0)))
+        .map_err(read)?;
+    let posted = unsigned(posted)?;
+    let read_row = |row: &Row<'_>| {
+        let (place, id, at): (i64, _, _) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok((
+            place,
+            Posted { place: after, id: Uuid::from_bytes(id), json: row.get(3)?, at: Timestamp(at) },
+            row.get(4)?,
+        ))
+    };
+    let rows: Vec<(i64, Posted, [u8; 32])> = snapshot
+        .prepare_cached("SELECT place, id, at, json, digest FROM inbox WHERE run = ?1 AND place > ?2 ORDER BY place")
+        .and_then(|mut statement| statement.query_map(params![no, signed(after)], read_row)?.collect())
+        .map_err(|error| in_run(run, read(error)))?;
+    let mut heard = Vec::with_capacity(rows.len());
+    for (place, row, digest) in rows {
+        let expected = after + 1 + heard.len() as u64;
+        let row = Posted { place: unsigned(place)?, ..row };
+        if row.place != expected || posted_digest(run, &row).0 != digest {
+            return Err(Error::Damaged(format!("run {run}, inbox row {expected} is not what was written")));
+        }
+        heard.push(row);
+    }
+    let last = heard.last().map_or(after.min(posted), |row| row.place);
+    if last != posted {
+        return Err(Error::Damaged(format!("run {run}: its inbox has {last} rows and should have {posted}")));
+    }
+    Ok(heard)
+}
+
+/// The runs that `query` names, newest first; `living` says whether an owner lives.
+pub(super) fn runs(
+    connection: &Connection,
+    query: &Query,
+    living: &dyn Fn(OwnerId) -> Result<Option<u32>, Error>,
+) -> Result<Vec<RunRow>, Error> {
+    let (wanted, values) = wanted(query);
+    let sql = format!(
+        "SELECT id, no, topology, created_at, updated_at, last, epoch, owner, posted, summary FROM runs
+         WHERE {wanted} ORDER BY no DESC LIMIT ?"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(read)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(read)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(read)? {
+        let (mut run, owner) = run_row(row)?;
+        run.owner = match owner {
+            Some(id) => living(id)?.map(|pid| LiveOwner { id, pid }),
+            None => None,
+        };
+        found.push(run);
+    }
+    Ok(found)
+}
+
+/// A run's number and last record.
+pub(super) fn place(connection: &Connection, run: RunId) -> Result<(i64, Seq), Error> {
+    let found: Option<(i64, i64)> = connection
+        .prepare_cached("SELECT no, last FROM runs WHERE id = ?1")
+        .and_then(|mut statement| {
+            statement.query_row(params![run.0.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
+        .map_err(read)?;
+    let (no, last) = found.ok_or(Error::UnknownRun)?;
+    Ok((no, Seq(unsigned(last)?)))
+}
+
+/// The link of a record.
+pub(super) fn link(connection: &Connection, no: i64, seq: Seq) -> Result<Option<Digest>, Error> {
+    connection
+        .prepare_cached("SELECT chain FROM records WHERE run = ?1 AND seq = ?2")
+        .and_then(|mut statement| {
+            statement.query_row(params![no, signed(seq.0)], |row| row.get(0).map(Digest)).optional()
+        })
+        .map_err(read)
+}
+
+/// A digest over all of an inbox row: what a person decided must be what is heard.
+pub(super) fn posted_digest(run: RunId, row: &Posted) -> Digest {
+    Digest::of(
+        "callsheet posted 1",
+        &[run.0.as_bytes(), &row.place.to_le_bytes(), row.id.as_bytes(), &row.at.0.to_le_bytes(), &row.json],
+    )
+}
+
+/// A number that is never negative, as SQLite stores it; beyond its range no row is found.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The other way round.
+pub(super) fn unsigned(number: i64) -> Result<u64, Error> {
+    u64::try_from(number).map_err(|_| Error::Damaged(format!("a count of {number}; restore it from a copy")))
+}
+
+fn record(row: &Row<'_>) -> Result<Record, rusqlite::Error> {
+    let count = |column| {
+        let number: i64 = row.get(column)?;
+        u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
+    };
+    Ok(Record {
+        seq: Seq(count(0)?),
+        epoch: Epoch(count(1)?),
+        head: Head { kind: row.get(2)?, version: row.get(3)?, json: row.get(4)? },
+        chain: Digest(row.get(5)?),
+    })
+}
+
+fn run_row(row: &Row<'_>) -> Result<(RunRow, Option<OwnerId>), Error> {
+    let count = |column| row.get::<_, i64>(column).map_err(read).and_then(unsigned);
+    let id = RunId(Uuid::from_bytes(row.get(0).map_err(read)?));
+    let text: String = row.get(9).map_err(read)?;
+    let summary: Summary = serde_json::from_str(&text)
+        .map_err(|error| Error::Damaged(format!("run {id}: its summary: {error}; restore it from a copy")))?;
+    let owner = row.get::<_, Option<[u8; 16]>>(7).map_err(read)?.map(|bytes| OwnerId(Uuid::from_bytes(bytes)));
+    let run = RunRow {
+        id,
+        no: RunNo(count(1)?),
+        topology: row.get(2).map_err(read)?,
+        created_at: Timestamp(row.get(3).map_err(read)?),
+        updated_at: Timestamp(row.get(4).map_err(read)?),
+        last: Seq(count(5)?),
+        epoch: Epoch(count(6)?),
+        owner: None,
+        posted: count(8)?,
+        summary,
+    };
+    Ok((run, owner))
+}
+
+fn wanted(query: &Query) -> (String, Vec<Value>) {
+    let (mut wanted, mut values) = (vec!["1"], Vec::new());
+    if let Some(id) = query.id {
+        wanted.push("id = ?");
+        values.push(Value::Blob(id.0.as_bytes().to_vec()));
+    }
+    if let Some(no) = query.no {
+        wanted.push("no = ?");
+        values.push(Value::Integer(signed(no.0)));
+    }
+    if let Some(approval) = query.approval {
+        wanted.push("no = (SELECT run FROM approvals WHERE number = ?)");
+        values.push(Value::Integer(signed(approval.0)));
+    }
+    if query.live {
+        wanted.push("over = 0");
+    }
+    if let Some(at) = query.due {
+        // As a union, because each half then has its own small index.
+        wanted.push("no IN (SELECT no FROM runs WHERE wake_at <= ? UNION SELECT no FROM runs WHERE posted > heard)");
+        values.push(Value::Integer(at.0));
+    }
+    let limit = if query.limit == 0 { RUNS_DEFAULT } else { query.limit };
+    values.push(Value::Integer(signed(limit as u64)));
+    (wanted.join(" AND "), values)
+}
+
+fn in_run(run: RunId, error: Error) -> Error {
+    match error {
+        Error::Damaged(text) => Error::Damaged(format!("run {run}: {text}")),
+        other => other,
+    }
+}
+
+fn read(error: rusqlite::Error) -> Error {
+    fault::reading(&error)
+}

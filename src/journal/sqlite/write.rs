@@ -1,0 +1,193 @@
+//! One op at a time, inside the savepoint that `mod.rs` holds; a check that fails changes nothing.
+
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
+use uuid::Uuid;
+
+use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
+use crate::journal::{Batch, Done, Error, NewRun, Op, OwnerId, Posted, Summary, chain, chain_start, verify};
+
+use super::fault::Fault;
+use super::read::{self, signed, unsigned};
+
+/// Whether an owner lives, and in which process.
+pub(super) type Living<'a> = &'a dyn Fn(OwnerId) -> Result<Option<u32>, Error>;
+
+/// Writes `op`.
+pub(super) fn apply(connection: &Connection, op: &Op, living: Living<'_>) -> Result<Done, Fault> {
+    match op {
+        Op::Create(new, batch) => create(connection, new, batch),
+        Op::Claim { run, owner, take_over } => claim(connection, *run, *owner, *take_over, living),
+        Op::Release { run, owner } => release(connection, *run, *owner),
+        Op::Append(batch) => append(connection, batch),
+        Op::Post { run, id, json, at } => post(connection, *run, *id, json, *at),
+        Op::Number { run } => number(connection, *run),
+    }
+}
+
+/// Runs a statement that is kept prepared.
+pub(super) fn run(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> rusqlite::Result<usize> {
+    connection.prepare_cached(sql)?.execute(values)
+}
+
+/// A run as its row has it, before a write.
+struct Standing {
+    no: i64,
+    last: Seq,
+    chain: Digest,
+    epoch: Epoch,
+    owner: Option<OwnerId>,
+    posted: u64,
+}
+
+impl Standing {
+    fn of(connection: &Connection, run: RunId) -> Result<Option<Self>, Fault> {
+        type Row = (i64, i64, [u8; 32], i64, Option<[u8; 16]>, i64);
+        let found: Option<Row> = connection
+            .prepare_cached("SELECT no, last, chain, epoch, owner, posted FROM runs WHERE id = ?1")?
+            .query_row(params![run.0.as_bytes()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            })
+            .optional()?;
+        let Some((no, last, chain, epoch, owner, posted)) = found else { return Ok(None) };
+        Ok(Some(Self {
+            no,
+            last: Seq(unsigned(last)?),
+            chain: Digest(chain),
+            epoch: Epoch(unsigned(epoch)?),
+            owner: owner.map(|bytes| OwnerId(Uuid::from_bytes(bytes))),
+            posted: unsigned(posted)?,
+        }))
+    }
+
+    fn conflict(&self) -> Error {
+        Error::Conflict { last: self.last, epoch: self.epoch }
+    }
+}
+
+fn known(connection: &Connection, run: RunId) -> Result<Standing, Fault> {
+    Standing::of(connection, run)?.ok_or(Fault::Op(Error::UnknownRun))
+}
+
+fn create(connection: &Connection, new: &NewRun, batch: &Batch) -> Result<Done, Fault> {
+    verify::well_begun(new, batch)?;
+    if let Some(standing) = Standing::of(connection, new.id)? {
+        return Err(standing.conflict().into());
+    }
+    let no = next(connection, "runs")?;
+    run(
+        connection,
+        "INSERT INTO runs (no, id, topology, created_at, updated_at, last, chain, epoch, owner, posted, heard, over, summary)
+         VALUES (?1, ?2, ?3, ?4, ?4, 0, ?5, 1, ?6, 0, 0, 0, '')",
+        params![no, new.id.0.as_bytes(), new.topology, new.at.0, chain_start(new.id).0, new.owner.0.as_bytes()],
+    )?;
+    for (digest, bytes) in &new.blobs {
+        run(connection, "INSERT OR IGNORE INTO blobs VALUES (?1, ?2)", params![digest.0, bytes])?;
+    }
+    insert(connection, no, chain_start(new.id), batch)?;
+    Ok(Done::Created(RunNo(unsigned(no)?)))
+}
+
+fn append(connection: &Connection, batch: &Batch) -> Result<Done, Fault> {
+    verify::well_formed(batch)?;
+    let standing = known(connection, batch.run)?;
+    if batch.after != standing.last || batch.epoch != standing.epoch {
+        return Err(standing.conflict().into());
+    }
+    // The row and the record say the same, or what is appended could not be verified later.
+    if read::link(connection, standing.no, standing.last)? != Some(standing.chain) {
+        return Err(verify::damaged(batch.run, standing.last, "is not what its run's row says").into());
+    }
+    let last = insert(connection, standing.no, standing.chain, batch)?;
+    Ok(Done::Appended(last))
+}
+
+fn insert(connection: &Connection, no: i64, before: Digest, batch: &Batch) -> Result<Seq, Fault> {
+    let (mut seq, mut link) = (batch.after, before);
+    {
+        let mut record = connection.prepare_cached("INSERT INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+        for head in &batch.heads {
+            seq = Seq(seq.0 + 1);
+            link = chain(link, seq, batch.epoch, head);
+            let (place, epoch) = (stored(seq.0)?, stored(batch.epoch.0)?);
+            record.execute(params![no, place, epoch, head.kind, head.version, head.json, link.0])?;
+        }
+    }
+    for body in &batch.bodies {
+        let sql = "INSERT OR IGNORE INTO bodies (run, digest, salt, bytes) VALUES (?1, ?2, ?3, ?4)";
+        run(connection, sql, params![no, body.digest.0, body.salt, body.bytes])?;
+    }
+    let Summary { heard, over, wake_at, .. } = &batch.summary;
+    let json = serde_json::to_string(&batch.summary).map_err(|error| Error::Broken(error.to_string()))?;
+    run(
+        connection,
+        "UPDATE runs SET last = ?2, chain = ?3, updated_at = max(created_at, ?4), heard = ?5, over = ?6, wake_at = ?7,
+         summary = ?8 WHERE no = ?1",
+        params![no, stored(seq.0)?, link.0, verify::now().0, signed(*heard), over, wake_at.map(|at| at.0), json],
+    )?;
+    Ok(seq)
+}
+
+fn claim(
+    connection: &Connection,
+    id: RunId,
+    owner: OwnerId,
+    take_over: bool,
+    living: Living<'_>,
+) -> Result<Done, Fault> {
+    let standing = known(connection, id)?;
+    if let Some(holder) = standing.owner.filter(|holder| *holder != owner && !take_over)
+        && let Some(pid) = living(holder)?
+    {
+        return Err(Error::Owned { pid }.into());
+    }
+    let epoch = Epoch(standing.epoch.0 + 1);
+    let sql = "UPDATE runs SET owner = ?2, epoch = ?3 WHERE no = ?1";
+    run(connection, sql, params![standing.no, owner.0.as_bytes(), stored(epoch.0)?])?;
+    Ok(Done::Claimed(epoch))
+}
+
+fn release(connection: &Connection, id: RunId, owner: OwnerId) -> Result<Done, Fault> {
+    let standing = known(connection, id)?;
+    if standing.owner == Some(owner) {
+        run(connection, "UPDATE runs SET owner = NULL WHERE no = ?1", params![standing.no])?;
+    }
+    Ok(Done::Released)
+}
+
+fn post(connection: &Connection, id: RunId, post: Uuid, json: &[u8], at: Timestamp) -> Result<Done, Fault> {
+    let standing = known(connection, id)?;
+    let first: Option<i64> = connection
+        .prepare_cached("SELECT place FROM inbox WHERE run = ?1 AND id = ?2")?
+        .query_row(params![standing.no, post.as_bytes()], |row| row.get(0))
+        .optional()?;
+    if let Some(place) = first {
+        return Ok(Done::Posted(unsigned(place)?));
+    }
+    let row = Posted { place: standing.posted + 1, id: post, json: json.to_vec(), at };
+    let place = stored(row.place)?;
+    let digest = read::posted_digest(id, &row).0;
+    run(
+        connection,
+        "INSERT INTO inbox (run, place, id, at, json, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![standing.no, place, post.as_bytes(), at.0, json, digest],
+    )?;
+    run(connection, "UPDATE runs SET posted = ?2 WHERE no = ?1", params![standing.no, place])?;
+    Ok(Done::Posted(row.place))
+}
+
+fn number(connection: &Connection, id: RunId) -> Result<Done, Fault> {
+    let standing = known(connection, id)?;
+    let number = next(connection, "approvals")?;
+    run(connection, "INSERT INTO approvals VALUES (?1, ?2)", params![number, standing.no])?;
+    Ok(Done::Number(ApprovalNo(unsigned(number)?)))
+}
+
+// Counted beside the rows, so that no number comes twice even if rows are ever removed.
+fn next(connection: &Connection, counter: &str) -> Result<i64, Fault> {
+    let sql = "UPDATE meta SET value = value + 1 WHERE name = ?1 RETURNING value";
+    Ok(connection.prepare_cached(sql)?.query_row(params![counter], |row| row.get(0))?)
+}
+
+fn stored(number: u64) -> Result<i64, Error> {
+    i64::try_from(number).map_err(|_| Error::Broken(format!("{number} is beyond what the journal counts to")))
+}

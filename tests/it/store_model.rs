@@ -1,0 +1,131 @@
+//! Random sequences of writes: the journal in a file answers as the one in memory does.
+
+use callsheet::id::{Epoch, Seq, Timestamp};
+use callsheet::journal::{Batch, Op, Query, RunRow, Store, Summary};
+use proptest::prelude::*;
+
+use crate::store::{InFile, InMemory, Stage, append, batch, body, create, post, run_id};
+
+/// A write in small numbers, so that runs, places and owners meet often.
+#[derive(Debug, Clone)]
+enum Move {
+    Create {
+        run: u128,
+        owner: usize,
+    },
+    /// `off` moves it off the right place, `old` to an older epoch.
+    Append {
+        run: u128,
+        off: u64,
+        old: u64,
+        heads: usize,
+        body: u8,
+        wake_at: Option<i64>,
+        heard: u64,
+        over: bool,
+    },
+    Claim {
+        run: u128,
+        owner: usize,
+        take_over: bool,
+    },
+    Release {
+        run: u128,
+        owner: usize,
+    },
+    Post {
+        run: u128,
+        id: u128,
+    },
+    Number {
+        run: u128,
+    },
+}
+
+fn moves() -> impl Strategy<Value = Move> {
+    let run = 1..5_u128;
+    let owner = 0..3_usize;
+    let rarely = prop_oneof![6 => Just(0_u64), 1 => Just(1_u64)];
+    prop_oneof![
+        2 => (run.clone(), owner.clone()).prop_map(|(run, owner)| Move::Create { run, owner }),
+        6 => (
+            (run.clone(), rarely.clone(), rarely, 0..4_usize),
+            (any::<u8>(), proptest::option::of(0..9_i64), 0..4_u64, any::<bool>())
+        )
+            .prop_map(|((run, off, old, heads), (body, wake_at, heard, over))| {
+                Move::Append { run, off, old, heads, body: body % 4, wake_at, heard, over }
+            }),
+        2 => (run.clone(), owner.clone(), any::<bool>())
+            .prop_map(|(run, owner, take_over)| Move::Claim { run, owner, take_over }),
+        1 => (run.clone(), owner).prop_map(|(run, owner)| Move::Release { run, owner }),
+        2 => (run.clone(), 0..6_u128).prop_map(|(run, id)| Move::Post { run, id }),
+        1 => run.prop_map(|run| Move::Number { run }),
+    ]
+}
+
+/// The same write for both stores, each with its own owners.
+fn op(stage: &dyn Stage, owners: &[callsheet::journal::OwnerId], step: &Move) -> Op {
+    match *step {
+        Move::Create { run, owner } => create(run_id(run), owners[owner], &["first"]),
+        Move::Append { run, off, old, heads, body: text, wake_at, heard, over } => {
+            let id = run_id(run);
+            let row = stage.store().runs(&Query { id: Some(id), ..Query::default() }).unwrap().pop();
+            let Some(row) = row else { return append(id, 0, 1, &["x"]) };
+            let summary = Summary { wake_at: wake_at.map(Timestamp), heard, over, ..Summary::default() };
+            let mut batch = batch(id, 0, 1, &["x", "y", "z"][..heads]);
+            batch.after = Seq(row.last.0 + off);
+            batch.epoch = Epoch(row.epoch.0 - old);
+            Op::Append(Batch { bodies: vec![body(&text.to_string())], summary, ..batch })
+        }
+        Move::Claim { run, owner, take_over } => Op::Claim { run: run_id(run), owner: owners[owner], take_over },
+        Move::Release { run, owner } => Op::Release { run: run_id(run), owner: owners[owner] },
+        Move::Post { run, id } => post(run_id(run), id, &id.to_string()),
+        Move::Number { run } => Op::Number { run: run_id(run) },
+    }
+}
+
+/// All that can be read, without what differs by nature: owners' ids and the time of the last write.
+fn all(store: &dyn Store) -> impl PartialEq + std::fmt::Debug {
+    let plain = |row: RunRow| (RunRow { updated_at: Timestamp(0), owner: None, ..row.clone() }, row.owner.is_some());
+    let queries = (0..9).flat_map(|at| {
+        let due = Query { due: Some(Timestamp(at)), ..Query::default() };
+        [due.clone(), Query { live: true, limit: 2, ..due }]
+    });
+    let rows: Vec<Vec<_>> = queries
+        .chain([Query::default()])
+        .map(|query| store.runs(&query).unwrap().into_iter().map(plain).collect())
+        .collect();
+    let runs: Vec<_> = (1..5)
+        .map(run_id)
+        .map(|run| {
+            let bodies = store.bodies(run);
+            let digests = bodies.iter().flatten().map(|(digest, _)| store.body(run, *digest)).collect::<Vec<_>>();
+            let pages = [(0, 99), (0, 2), (2, 2), (3, 1)].map(|(after, limit)| store.records(run, Seq(after), limit));
+            (pages, bodies, digests, store.inbox(run, 0), store.inbox(run, 2))
+        })
+        .collect();
+    (rows, runs)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn both_stores_answer_alike(groups in proptest::collection::vec(proptest::collection::vec(moves(), 1..6), 1..12)) {
+        let mut stages: [Box<dyn Stage>; 2] = [Box::new(InMemory::new()), Box::new(InFile::new())];
+        // The third owner is dead from the start.
+        let owners = stages.each_mut().map(|stage| {
+            let owners = [stage.owner_comes(), stage.owner_comes(), stage.owner_comes()];
+            stage.owner_dies(owners[2]);
+            owners
+        });
+        for group in groups {
+            let [memory, file] = [0, 1].map(|which| {
+                let stage = stages[which].as_ref();
+                let ops: Vec<_> = group.iter().map(|step| op(stage, &owners[which], step)).collect();
+                stage.store().commit(&ops)
+            });
+            prop_assert_eq!(memory, file);
+            prop_assert!(all(stages[0].store()) == all(stages[1].store()), "they hold the same");
+        }
+    }
+}
