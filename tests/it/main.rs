@@ -1,5 +1,10 @@
 //! One test binary; one file a subject; `tests/cases/` is data.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests fail by panicking and say what they saw")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests fail by panicking and say what they saw"
+)]
 
 mod campaigns;
 mod config;
