@@ -100,7 +100,7 @@ fn agent(reader: &mut Reader, table: &DeTable<'_>) -> Option<Agent> {
     reader.schema_version(&keys);
     let does = reader.required(&keys, "does", "\"what it does, one sentence\"");
     let kind = match kind {
-        0 => Kind::Model(model(reader, &keys)),
+        0 => Kind::Model(model(reader, &keys)?),
         1 => Kind::Person(person(reader, &keys)),
         _ => Kind::Tool(Tool {
             tool: reader.required(&keys, "tool", "\"email.deliver\"")?,
@@ -110,19 +110,26 @@ fn agent(reader: &mut Reader, table: &DeTable<'_>) -> Option<Agent> {
     Some(Agent { top: reader.place(0..0), does: does.map(|at| at.value).unwrap_or_default(), kind })
 }
 
-fn model(reader: &mut Reader, keys: &Keys<'_, '_>) -> Model {
+/// None if the outcomes are unreadable: nothing can be said of its handoffs then.
+fn model(reader: &mut Reader, keys: &Keys<'_, '_>) -> Option<Model> {
     let outcomes = reader.strings(keys.get("outcomes"));
-    if let Some(node) = keys.get("outcomes").filter(|node| node.get_ref().as_array().is_some_and(|a| a.is_empty())) {
-        reader.wrong(node, "a list of one outcome or more");
+    if let Some(node) = keys.get("outcomes") {
+        let written = node.get_ref().as_array()?.len();
+        if written == 0 {
+            reader.wrong(node, "a list of one outcome or more");
+        }
+        if written == 0 || written != outcomes.len() {
+            return None;
+        }
     }
-    Model {
+    Some(Model {
         outcomes,
         tools: reader.strings(keys.get("tools")),
         model: keys.get("model").and_then(|node| reader.string(node)),
         instructions: keys.get("instructions").and_then(|node| reader.string(node)),
         instructions_file: keys.get("instructions_file").and_then(|node| reader.string(node)),
         limits: limits(reader, keys.get("limits")),
-    }
+    })
 }
 
 fn person(reader: &mut Reader, keys: &Keys<'_, '_>) -> Person {

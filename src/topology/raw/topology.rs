@@ -1,6 +1,5 @@
 //! `topologies/NAME.toml` as written.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -33,13 +32,15 @@ pub struct Topology {
     pub budget: Budget,
     /// `[supervisor]`
     pub supervisor: Supervisor,
+    /// True if artefacts, team or handoffs could not be read whole, so that what follows from them is unknown.
+    pub damaged: bool,
 }
 
 /// A parameter.
 #[derive(Debug)]
 pub struct Param {
-    /// Its type.
-    pub kind: ParamKind,
+    /// Its type; none is told.
+    pub kind: Option<ParamKind>,
     /// Its default.
     pub default: Option<At<Value>>,
     /// What it means.
@@ -49,8 +50,8 @@ pub struct Param {
 /// An artefact.
 #[derive(Debug)]
 pub struct Artefact {
-    /// The name of its schema.
-    pub schema: At<String>,
+    /// The name of its schema; none is told.
+    pub schema: Option<At<String>>,
     /// Its checks.
     pub checks: Vec<At<String>>,
 }
@@ -58,6 +59,8 @@ pub struct Artefact {
 /// An entry of `[team]`.
 #[derive(Debug, Default)]
 pub struct Member {
+    /// It is no table, which is told.
+    pub broken: bool,
     /// Where its agent is written, below the root.
     pub file: Option<At<String>>,
     /// The tool that it is.
@@ -158,11 +161,15 @@ fn topology(reader: &mut Reader, table: &DeTable<'_>) -> Option<Topology> {
     }
     let params = reader.entries(keys.get("params"));
     let params = params.into_iter().filter_map(|(name, node)| Some((name, param(reader, node)?))).collect();
+    let before = reader.faults.len();
     let artefacts = reader.entries(keys.get("artefacts"));
     let artefacts = artefacts.into_iter().filter_map(|(name, node)| Some((name, artefact(reader, node)?))).collect();
     let team = reader.entries(keys.get("team"));
     let team = team.into_iter().filter_map(|(name, node)| Some((name, member(reader, node)?))).collect();
     let (start, handoffs) = handoffs(reader, &keys);
+    let harmless = |fault: &Fault| fault.code == Code::UnknownKey && fault.did_you_mean.is_some();
+    let damaged = !reader.faults[before..].iter().all(harmless)
+        || ["team", "handoffs"].iter().any(|name| keys.get(name).is_none());
     Some(Topology {
         top: reader.place(0..0),
         description: description.map(|at| at.value).unwrap_or_default(),
@@ -173,6 +180,7 @@ fn topology(reader: &mut Reader, table: &DeTable<'_>) -> Option<Topology> {
         handoffs,
         budget: budget(reader, &keys),
         supervisor: keys.get("supervisor").map(|node| supervisor(reader, node)).unwrap_or_default(),
+        damaged,
     })
 }
 
@@ -193,25 +201,28 @@ fn param(reader: &mut Reader, node: &Node<'_>) -> Option<Param> {
     };
     let default = keys.get("default").map(|node| reader.json(node));
     let description = keys.get("description").and_then(|node| reader.string(node));
-    Some(Param { kind: kind?, default, description: description.map(|at| at.value).unwrap_or_default() })
+    Some(Param { kind, default, description: description.map(|at| at.value).unwrap_or_default() })
 }
 
 fn artefact(reader: &mut Reader, node: &Node<'_>) -> Option<Artefact> {
-    let keys = reader.table(node, &["schema", "checks"])?;
+    let Some(keys) = reader.table(node, &["schema", "checks"]) else {
+        return Some(Artefact { schema: None, checks: vec![] });
+    };
     let schema = reader.required(&keys, "schema", "\"the name of a file in schemas/\"");
     let checks = reader.strings(keys.get("checks"));
-    Some(Artefact { schema: schema?, checks })
+    Some(Artefact { schema, checks })
 }
 
 fn member(reader: &mut Reader, node: &Node<'_>) -> Option<Member> {
     let known = ["file", "tool", "args", "reads", "writes", "approves", "model", "limits"];
-    let keys = reader.table(node, &known)?;
+    let Some(keys) = reader.table(node, &known) else { return Some(Member { broken: true, ..Member::default() }) };
     let args = keys.get("args").map(|node| {
         let entries = reader.entries(Some(node));
         let args = entries.into_iter().filter_map(|(name, node)| Some((name, arg(reader, node)?))).collect();
         reader.at(node.span(), args)
     });
     Some(Member {
+        broken: false,
         file: keys.get("file").and_then(|node| reader.string(node)),
         tool: keys.get("tool").and_then(|node| reader.string(node)),
         args,
@@ -374,12 +385,5 @@ fn supervisor(reader: &mut Reader, node: &Node<'_>) -> Supervisor {
         max_ms,
         poison_after: keys.get("poison_after").and_then(|node| small(reader, node)),
         on: on.into_iter().filter_map(|(class, node)| Some((class, reader.word(node, &actions)?))).collect(),
-    }
-}
-
-impl Topology {
-    /// The artefacts by name; the last of two alike wins, TOML has none.
-    pub fn artefact_names(&self) -> BTreeMap<&str, &Artefact> {
-        self.artefacts.iter().map(|(name, artefact)| (name.value.as_str(), artefact)).collect()
     }
 }

@@ -347,12 +347,6 @@ impl<'t, 's> Keys<'t, 's> {
     pub(super) fn get(&self, name: &str) -> Option<&'t Node<'s>> {
         self.found.get(name).map(|(_, node)| *node)
     }
-
-    /// Where the key itself is, or the table if it is absent.
-    pub(super) fn key_place(&self, name: &str) -> Place {
-        let span = self.found.get(name).map_or(self.place.span.clone(), |(span, _)| span.clone());
-        Place { file: self.place.file.clone(), span }
-    }
 }
 
 /// Milliseconds of `100ms`, `90s`, `5m`, `2h`, `14d`.
