@@ -1,4 +1,9 @@
 //! TOML files -> a [`plan::Plan`] that cannot be wrong. Pure: text comes in, a plan or every fault at once goes out.
 
+pub mod check;
+pub mod code;
+pub mod fault;
 pub mod plan;
+pub mod proof;
+pub mod raw;
 pub mod spec;

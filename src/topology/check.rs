@@ -1,0 +1,200 @@
+//! Every rule, each in its own file; all faults at once. Reads through [`Files`], talks to nothing.
+
+mod args;
+mod assigned;
+mod budget;
+mod cycles;
+mod draft;
+mod expectations;
+mod gated;
+mod graph;
+mod handoffs;
+mod names;
+mod params;
+mod person;
+mod reach;
+mod rehearsal;
+mod schemas;
+pub mod secrets;
+mod team;
+mod turns;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::fault::{Faults, Place};
+use super::plan::{self, Mode, ModelSpec, Plan};
+use super::proof::Proof;
+use super::raw;
+use super::spec::ToolSpec;
+use crate::id::{ArtefactName, ToolName};
+use draft::Draft;
+use team::Seat;
+
+/// The files of a project.
+pub trait Files {
+    /// The bytes of the file at `path`, below the root with `/`; no more than one byte past
+    /// [`raw::walk::FILE_BYTES_MAX`] of a larger one.
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
+
+    /// The names in a folder, for suggestions only.
+    fn names(&self, folder: &str) -> Vec<String> {
+        let _ = folder;
+        vec![]
+    }
+}
+
+/// Why a file could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// It is not there.
+    #[error("there is no such file")]
+    Missing,
+    /// It lies outside the project.
+    #[error("it lies outside the project's folder")]
+    Outside,
+    /// The system refuses.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What topologies refer to and files of the project do not define.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Every tool there is.
+    pub tools: BTreeMap<ToolName, ToolSpec>,
+    /// Every check there is, with its settings (an empty object if none).
+    pub checks: BTreeMap<String, Value>,
+    /// Models by alias; `default` is one if there is a default.
+    pub models: BTreeMap<String, ModelSpec>,
+    /// Models that have no price and are not declared free.
+    pub unpriced: BTreeSet<String>,
+    /// Whether models run.
+    pub mode: Mode,
+    /// True if the project has no `[people]`.
+    pub single_person: bool,
+    /// Groups by person.
+    pub people: BTreeMap<String, Vec<String>>,
+}
+
+/// A topology that may start.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// All that a run branches on.
+    pub plan: Plan,
+    /// What holds of it.
+    pub proof: Proof,
+    /// The tests of its rehearsal.
+    pub tests: Vec<Test>,
+}
+
+/// A rehearsal's test: a run, and what it must come to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Test {
+    /// What it shows.
+    pub name: String,
+    /// The run's parameters.
+    pub params: BTreeMap<String, Value>,
+    /// What persons answer, in order (`approve`, `request_changes`, `reject`, `expire`); then all approve.
+    pub decisions: Vec<String>,
+    /// How the run ends.
+    pub status: String,
+    /// The expected `agent:outcome`s in order; empty expects nothing.
+    pub path: Vec<String>,
+    /// Parts that artefacts must have at the end.
+    pub artefacts: BTreeMap<ArtefactName, Value>,
+    /// How many approvals are asked for.
+    pub asks: Option<u64>,
+}
+
+/// Checks `topologies/NAME.toml` and all that it names.
+///
+/// # Errors
+/// Every fault that is found; then no run may start.
+pub fn check(name: &str, files: &dyn Files, around: &Surroundings) -> Result<Checked, Faults> {
+    let mut draft = Draft::new(name, files, around);
+    let checked = draft.topology().and_then(|raw| whole(&mut draft, &raw));
+    draft.faults.sort();
+    match checked {
+        Some(checked) if draft.faults.is_empty() => Ok(checked),
+        _ => Err(draft.faults),
+    }
+}
+
+/// The rules over one file that could be read at all.
+fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked> {
+    let params = params::check(draft, raw);
+    let artefacts = schemas::check(draft, raw);
+    let seats = team::check(draft, raw, &params);
+    let routes = handoffs::check(draft, raw, &seats);
+    let budget = budget::check(draft, raw);
+    let supervisor = budget::supervisor(draft, raw);
+    let graph = graph::Graph::new(&seats, &routes);
+    let (binds, proof) = paths(draft, &graph, &seats, &budget);
+    let models = team::models(draft, &seats, &budget);
+    let (script, tests) = rehearsal::check(draft, raw, &seats, &routes, &params);
+    if !draft.faults.is_empty() {
+        return None;
+    }
+    let checks = artefacts.values().flat_map(|artefact| artefact.checks.iter());
+    let checks = checks.filter_map(|name| Some((name.clone(), draft.around.checks.get(name)?.clone()))).collect();
+    let mut members = BTreeMap::new();
+    for seat in &seats {
+        let mut member = seat.member.clone()?;
+        if let plan::Role::Person(person) = &mut member.role {
+            person.binds = binds.get(&seat.name).cloned();
+        }
+        members.insert(seat.name.clone(), member);
+    }
+    let plan = Plan {
+        format: plan::PLAN_FORMAT,
+        name: draft.name.to_owned(),
+        description: raw.description.clone(),
+        mode: draft.around.mode,
+        params,
+        artefacts,
+        schemas: std::mem::take(&mut draft.schemas),
+        checks,
+        tools: team::tools(draft, &members),
+        team: members,
+        start: seats.get(routes.start.as_ref()?.0)?.name.clone(),
+        handoffs: routes.table(&seats),
+        budget,
+        supervisor,
+        models,
+        script: script.filter(|_| draft.around.mode == Mode::Rehearsal),
+        single_person: draft.around.single_person,
+    };
+    Some(Checked { plan, proof, tests })
+}
+
+type Binds = BTreeMap<crate::id::AgentName, crate::id::AgentName>;
+
+/// The rules about paths, as far as what is known of the graph allows them to be told from their causes.
+fn paths(draft: &mut Draft<'_>, graph: &graph::Graph, seats: &[Seat], budget: &plan::Budget) -> (Binds, Proof) {
+    let mut proof = Proof::of(budget);
+    if draft.damaged {
+        return (Binds::new(), proof);
+    }
+    let faults_before = draft.faults.len();
+    proof.gates = gated::check(draft, graph);
+    let binds = gated::binds(draft, graph);
+    let ungated = draft.faults.len() > faults_before;
+    if !draft.edges_missing {
+        reach::check(draft, graph, ungated);
+    }
+    let before_cycles = draft.faults.len();
+    cycles::check(draft, graph);
+    let bounded = draft.faults.len() == before_cycles;
+    assigned::check(draft, graph);
+    if bounded && !draft.edges_missing {
+        turns::check(draft, graph, seats, budget, &mut proof);
+    }
+    (binds, proof)
+}
+
+/// Where a rule points at when a file as a whole is meant.
+fn top(file: &str) -> Place {
+    Place::top(file)
+}

@@ -1,0 +1,234 @@
+//! Rule: a tool agent's arguments are those that the tool takes; literals are valid, paths lead somewhere, types agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::draft::Draft;
+use super::params::word;
+use crate::id::ArtefactName;
+use crate::topology::fault::{At, Code, Fault, Place};
+use crate::topology::plan::{Arg, Param};
+use crate::topology::raw::topology::{self, Topology};
+use crate::topology::spec::ToolSpec;
+
+/// A tool agent's arguments as far as they could be made out.
+#[derive(Debug)]
+pub(super) struct Args {
+    pub(super) by_name: BTreeMap<String, Arg>,
+    /// Artefacts that they take from the desk.
+    pub(super) artefacts: Vec<(ArtefactName, Place)>,
+    /// False if a path's root is unknown.
+    pub(super) complete: bool,
+}
+
+type Written = At<Vec<(At<String>, topology::Arg)>>;
+
+pub(super) fn check(
+    draft: &mut Draft<'_>,
+    raw: &Topology,
+    params: &BTreeMap<String, Param>,
+    spec: &ToolSpec,
+    written: &Written,
+) -> Args {
+    let mut args = Args { by_name: BTreeMap::new(), artefacts: vec![], complete: true };
+    let takes = spec.args.get("properties").and_then(Value::as_object);
+    let open = takes.is_none() || spec.args.get("additionalProperties").is_some_and(|more| more != &json!(false));
+    let mut mistaken = BTreeSet::new();
+    for (name, arg) in &written.value {
+        let schema = takes.and_then(|takes| takes.get(&name.value));
+        if schema.is_none() && !open {
+            let known = takes.into_iter().flat_map(|takes| takes.keys().map(String::as_str));
+            let meant = draft.unknown(Code::ToolArgument, name, &format!("argument of {}", spec.name), known);
+            mistaken.extend(meant.map(str::to_owned));
+        }
+        match arg {
+            topology::Arg::Value(literal) => {
+                if let Some(schema) = schema {
+                    valid(draft, spec, schema, name, literal);
+                }
+                args.by_name.insert(name.value.clone(), Arg::Value(literal.value.clone()));
+            }
+            topology::Arg::Path(path) => {
+                let whole = Path { raw, params, spec, schema };
+                match whole.check(draft, path) {
+                    Some((root, keys, artefact)) => {
+                        args.artefacts.extend(artefact.map(|artefact| (artefact, path.place.clone())));
+                        args.by_name.insert(name.value.clone(), Arg::Path { root, keys });
+                    }
+                    None => args.complete = false,
+                }
+            }
+        }
+    }
+    required(draft, spec, written, &mistaken);
+    args
+}
+
+fn required(draft: &mut Draft<'_>, spec: &ToolSpec, written: &Written, mistaken: &BTreeSet<String>) {
+    let required = spec.args.get("required").and_then(Value::as_array);
+    for name in required.into_iter().flatten().filter_map(Value::as_str) {
+        if !mistaken.contains(name) && !written.value.iter().any(|(written, _)| written.value == name) {
+            let what = format!("{} needs the argument `{name}`", spec.name);
+            let instead = format!("write args = {{ {name} = \"an artefact\", ... }}");
+            draft.fault(Code::ToolArgument, &written.place, what, instead);
+        }
+    }
+}
+
+fn valid(draft: &mut Draft<'_>, spec: &ToolSpec, schema: &Value, name: &At<String>, literal: &At<Value>) {
+    let mut schema = schema.clone();
+    if let Some(object) = schema.as_object_mut() {
+        for shared in ["$defs", "definitions"] {
+            if let Some(defs) = spec.args.get(shared) {
+                object.insert(shared.to_owned(), defs.clone());
+            }
+        }
+    }
+    // A tool's own schema that does not compile is the tool's fault, not the file's.
+    let Ok(validator) = jsonschema::validator_for(&schema) else { return };
+    if let Err(error) = validator.validate(&literal.value) {
+        let why: String = error.to_string().chars().take(200).collect();
+        let what = format!("`{}` is not what {} takes: {why}", name.value, spec.name);
+        draft.fault(Code::ToolLiteral, &literal.place, what, "write { value = ... } with a value that the tool takes");
+    }
+}
+
+/// Whether an outward tool takes only what a person can have approved.
+pub(super) fn approvable(draft: &mut Draft<'_>, spec: &ToolSpec, written: &Written, delivers: &BTreeSet<ArtefactName>) {
+    let message = written.value.iter().find_map(|(_, arg)| match arg {
+        topology::Arg::Path(path) if path.value.split('.').next() == Some("message") => Some(path),
+        _ => None,
+    });
+    if let Some(path) = message {
+        let what = format!("{} acts on the world, and nobody approves a message", spec.name);
+        draft.fault(
+            Code::Unapprovable,
+            &path.place,
+            what,
+            "let a member write it into an artefact, and a person approve that",
+        );
+    } else if delivers.is_empty() {
+        let what = format!("{} acts on the world and takes no artefact that a person could approve", spec.name);
+        draft.fault(
+            Code::Unapprovable,
+            &written.place,
+            what,
+            "take its arguments from artefacts: args = { body = \"sequence\" }",
+        );
+    }
+}
+
+/// What a path is checked against.
+struct Path<'c> {
+    raw: &'c Topology,
+    params: &'c BTreeMap<String, Param>,
+    spec: &'c ToolSpec,
+    /// The schema of the argument that it fills.
+    schema: Option<&'c Value>,
+}
+
+type Found = (String, Vec<String>, Option<ArtefactName>);
+
+impl Path<'_> {
+    fn check(&self, draft: &mut Draft<'_>, path: &At<String>) -> Option<Found> {
+        let mut parts = path.value.split('.').map(str::to_owned);
+        let root = parts.next().unwrap_or_default();
+        let keys: Vec<String> = parts.collect();
+        match root.as_str() {
+            "params" => {
+                self.param(draft, path, &keys)?;
+                Some((root, keys, None))
+            }
+            "message" => {
+                let fields = json!({ "type": "object", "properties": {
+                    "from": { "type": "string" }, "outcome": { "type": "string" },
+                    "note": { "type": "string" }, "round": { "type": "integer" } } });
+                self.keys(draft, path, &fields, &keys)?;
+                Some((root, keys, None))
+            }
+            _ => self.artefact(draft, path, root, keys),
+        }
+    }
+
+    fn param(&self, draft: &mut Draft<'_>, path: &At<String>, keys: &[String]) -> Option<()> {
+        let Some(name) = keys.first() else { return Some(()) };
+        match self.params.get(name) {
+            Some(param) => self.agree(draft, path, &json!({ "type": word(param.kind) }), &json!({})),
+            None => {
+                let at = At { value: name.clone(), place: path.place.clone() };
+                draft.unknown(Code::ToolPath, &at, "parameter", self.params.keys().map(String::as_str));
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    fn artefact(&self, draft: &mut Draft<'_>, path: &At<String>, root: String, keys: Vec<String>) -> Option<Found> {
+        let at = At { value: root.clone(), place: path.place.clone() };
+        let name = draft.artefact(self.raw, &at)?;
+        let (_, artefact) = self.raw.artefacts.iter().find(|(key, _)| key.value == name.as_str())?;
+        if let Some(schema) = artefact.schema.as_ref().and_then(|at| draft.schemas.get(&at.value)).cloned() {
+            self.keys(draft, path, &schema, &keys)?;
+        }
+        Some((root, keys, Some(name)))
+    }
+
+    /// Follows the keys through the schema, as far as it says what there is.
+    fn keys(&self, draft: &mut Draft<'_>, path: &At<String>, schema: &Value, keys: &[String]) -> Option<()> {
+        let mut at = resolve(schema, schema);
+        for key in keys {
+            let composed = ["allOf", "anyOf", "oneOf"].iter().any(|word| at.get(word).is_some());
+            let listed = at.get("items").filter(|_| key.bytes().all(|b| b.is_ascii_digit()));
+            let next = at.get("properties").and_then(|properties| properties.get(key)).or(listed);
+            match (next, at.get("properties").and_then(Value::as_object)) {
+                (Some(next), _) => at = resolve(schema, next),
+                (None, Some(properties)) if !composed => {
+                    let what = format!("`{}` leads nowhere: there is no `{key}`", path.value);
+                    let names: Vec<&str> = properties.keys().map(String::as_str).collect();
+                    let instead = format!("there are: {}", names.join(", "));
+                    draft.faults.push(Fault::new(Code::ToolPath, &path.place, what, instead).meant(key, names));
+                    return None;
+                }
+                _ => return Some(()),
+            }
+        }
+        self.agree(draft, path, at, schema);
+        Some(())
+    }
+
+    /// Tells of types that have nothing in common.
+    fn agree(&self, draft: &mut Draft<'_>, path: &At<String>, source: &Value, source_root: &Value) {
+        let Some(target) = self.schema else { return };
+        let (Some(has), Some(takes)) = (types(resolve(source_root, source)), types(resolve(&self.spec.args, target)))
+        else {
+            return;
+        };
+        let fits = |has: &String| takes.contains(has) || (has == "integer" && takes.contains("number"));
+        if !has.iter().any(fits) {
+            let list = |types: &BTreeSet<String>| types.iter().cloned().collect::<Vec<_>>().join(" or ");
+            let what = format!("`{}` is of type {}, {} takes {}", path.value, list(&has), self.spec.name, list(&takes));
+            draft.fault(Code::ToolType, &path.place, what, "lead the path to a value of that type");
+        }
+    }
+}
+
+fn types(schema: &Value) -> Option<BTreeSet<String>> {
+    match schema.get("type")? {
+        Value::String(one) => Some(BTreeSet::from([one.clone()])),
+        Value::Array(many) => Some(many.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+        _ => None,
+    }
+}
+
+/// Follows local references, a few.
+fn resolve<'v>(root: &'v Value, mut schema: &'v Value) -> &'v Value {
+    for _ in 0..16 {
+        let target = schema.get("$ref").and_then(Value::as_str).and_then(|at| at.strip_prefix('#'));
+        match target.and_then(|pointer| root.pointer(pointer)) {
+            Some(next) => schema = next,
+            None => break,
+        }
+    }
+    schema
+}

@@ -1,0 +1,53 @@
+//! Rule: every cycle has a handoff with `rounds`, and where it leads when they are used up makes no cycle without one.
+
+use super::draft::Draft;
+use super::graph::{Edge, Graph, Via};
+use crate::topology::fault::{Code, Fault};
+
+pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph) {
+    let unbounded = |edge: &Edge| !matches!(edge.via, Via::Rounds { .. });
+    let from_start = graph.distances(graph.start, |_| true);
+    let reach: Vec<_> = (0..graph.nodes.len()).map(|node| graph.distances([node], unbounded)).collect();
+    let mut told = vec![false; graph.nodes.len()];
+    let mut order: Vec<usize> = (0..graph.nodes.len()).filter(|node| from_start[*node].is_some()).collect();
+    order.sort_by_key(|node| from_start[*node]);
+    for node in order {
+        let back = graph.edges.iter().filter(|edge| edge.to == Some(node) && unbounded(edge));
+        let Some(closing) =
+            back.filter(|edge| reach[node][edge.from].is_some()).min_by_key(|edge| reach[node][edge.from])
+        else {
+            continue;
+        };
+        if told[node] {
+            continue;
+        }
+        for other in 0..graph.nodes.len() {
+            told[other] |= reach[node][other].is_some() && reach[other][node].is_some();
+        }
+        let mut cycle = within(graph, &reach[node], closing.from);
+        cycle.push(closing);
+        // A cycle that the end is never reached from is told as that.
+        let used_up = cycle.iter().any(|edge| matches!(edge.via, Via::UsedUp { .. }));
+        let what = if used_up { "this cycle goes on when its rounds are used up" } else { "this cycle has no bound" };
+        let to = &graph.nodes[node].name;
+        let instead = format!("write {} = {{ to = \"{to}\", rounds = 3, then = \"end\" }}", closing.outcome);
+        let fault = Fault::new(Code::Unbounded, &closing.place, what, instead);
+        draft.faults.push(fault.on_path(graph.hops(&cycle)));
+    }
+}
+
+/// A shortest path to `to` over edges without rounds, by distances from its beginning.
+fn within<'g>(graph: &'g Graph, distance: &[Option<usize>], to: usize) -> Vec<&'g Edge> {
+    let mut path = vec![];
+    let mut at = to;
+    while let Some(here) = distance[at].filter(|here| *here > 0) {
+        let step = graph.edges.iter().find(|edge| {
+            edge.to == Some(at) && !matches!(edge.via, Via::Rounds { .. }) && distance[edge.from] == Some(here - 1)
+        });
+        let Some(step) = step else { break };
+        path.push(step);
+        at = step.from;
+    }
+    path.reverse();
+    path
+}

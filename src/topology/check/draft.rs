@@ -1,0 +1,136 @@
+//! What the rules share: the files, the surroundings, the faults so far, and how much is known.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Files, ReadError, Surroundings, secrets, top};
+use crate::id::ArtefactName;
+use crate::topology::fault::{At, Code, Fault, Faults, Place, nearest};
+use crate::topology::raw::{self, topology::Topology, walk};
+
+/// A check under way.
+pub(super) struct Draft<'a> {
+    pub(super) name: &'a str,
+    pub(super) files: &'a dyn Files,
+    pub(super) around: &'a Surroundings,
+    pub(super) faults: Faults,
+    /// Schemas that compile, by name.
+    pub(super) schemas: BTreeMap<String, Value>,
+    /// Members or artefacts are unknown, so that nothing can be said of paths.
+    pub(super) damaged: bool,
+    /// Handoffs are missing, so that nothing can be said of what is not reached.
+    pub(super) edges_missing: bool,
+    /// Where the budget's steps are written.
+    pub(super) steps_place: Option<Place>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(name: &'a str, files: &'a dyn Files, around: &'a Surroundings) -> Self {
+        Self {
+            name,
+            files,
+            around,
+            faults: Faults::default(),
+            schemas: BTreeMap::new(),
+            damaged: false,
+            edges_missing: false,
+            steps_place: None,
+        }
+    }
+
+    pub(super) fn fault(&mut self, code: Code, place: &Place, what: impl Into<String>, instead: impl Into<String>) {
+        self.faults.push(Fault::new(code, place, what, instead));
+    }
+
+    /// Tells of a name that is not among `known`; returns the one that was meant.
+    pub(super) fn unknown<'k>(
+        &mut self,
+        code: Code,
+        at: &At<String>,
+        what: &str,
+        known: impl IntoIterator<Item = &'k str>,
+    ) -> Option<&'k str> {
+        let known: Vec<&str> = known.into_iter().collect();
+        let meant = nearest(&at.value, known.iter().copied());
+        let mut list = known.iter().take(12).copied().collect::<Vec<_>>().join(", ");
+        if known.len() > 12 {
+            list.push_str(", ...");
+        }
+        let instead = if known.is_empty() { format!("there is no {what} yet") } else { format!("there are: {list}") };
+        let fault = Fault::new(code, &at.place, format!("no {what} is named `{}`", at.value), instead);
+        self.faults.push(Fault { did_you_mean: meant.map(str::to_owned), ..fault });
+        meant
+    }
+
+    /// Reads the topology's own file.
+    pub(super) fn topology(&mut self) -> Option<Topology> {
+        let path = format!("topologies/{}.toml", self.name);
+        if self.name.parse::<crate::id::AgentName>().is_err() {
+            let what = format!("{:?} is no topology's name", self.name);
+            self.fault(Code::Name, &top("topologies"), what, "give the file's name without .toml");
+            return None;
+        }
+        let (file, text) = self.text(&path, &top(&path))?;
+        let raw = self.keep(raw::topology::read(&file, &text));
+        self.damaged |= raw.as_ref().is_none_or(|raw| raw.damaged);
+        raw
+    }
+
+    /// Takes over the faults of a file that was read, and looks for secrets in it.
+    pub(super) fn keep<T>(&mut self, read: raw::Read<T>) -> Option<T> {
+        self.faults.extend(read.faults);
+        self.faults.extend(read.texts.iter().filter_map(secrets::fault));
+        read.value
+    }
+
+    /// The text of a file that `named_at` names; a fault if there is none.
+    pub(super) fn text(&mut self, path: &str, named_at: &Place) -> Option<(Arc<str>, Arc<str>)> {
+        match self.files.read(path) {
+            Ok(bytes) => self.decoded(path, bytes),
+            Err(error) => {
+                let fault = Fault::new(
+                    if error == ReadError::Missing { Code::MissingFile } else { Code::Unreadable },
+                    named_at,
+                    format!("{path} cannot be read: {error}"),
+                    format!("make {path}, or name another file"),
+                );
+                let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
+                let names = self.files.names(folder);
+                let fault = fault.meant(name, names.iter().map(String::as_str));
+                self.faults.push(fault);
+                None
+            }
+        }
+    }
+
+    fn decoded(&mut self, path: &str, bytes: Vec<u8>) -> Option<(Arc<str>, Arc<str>)> {
+        let file: Arc<str> = path.into();
+        match walk::text(path, bytes) {
+            Ok(text) => {
+                let text: Arc<str> = text.into();
+                self.faults.source(file.clone(), text.clone());
+                Some((file, text))
+            }
+            Err((fault, shown)) => {
+                if let Some(shown) = shown {
+                    self.faults.source(file, shown.into());
+                }
+                self.faults.push(fault);
+                None
+            }
+        }
+    }
+
+    /// The artefact that is named; the one that was meant if it is told.
+    pub(super) fn artefact(&mut self, raw: &Topology, at: &At<String>) -> Option<ArtefactName> {
+        let names = || raw.artefacts.iter().map(|(name, _)| name.value.as_str());
+        if names().any(|name| name == at.value) {
+            return at.value.parse().ok();
+        }
+        let meant = self.unknown(Code::UnknownArtefact, at, "artefact", names());
+        self.damaged |= meant.is_none();
+        meant?.parse().ok()
+    }
+}

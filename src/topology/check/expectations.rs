@@ -1,0 +1,75 @@
+//! Rule: a rehearsal's test expects only what can happen.
+
+use std::collections::BTreeMap;
+
+use super::Test;
+use super::draft::Draft;
+use super::params::{has_type, word};
+use super::team::Seat;
+use crate::id::Outcome;
+use crate::topology::fault::{At, Code};
+use crate::topology::plan::Param;
+use crate::topology::raw::{rehearsal, topology::Topology};
+
+/// What persons can answer in a test.
+const DECISIONS: [&str; 4] = ["approve", "request_changes", "reject", "expire"];
+
+pub(super) fn check(
+    draft: &mut Draft<'_>,
+    raw: &Topology,
+    seats: &[Seat],
+    params: &BTreeMap<String, Param>,
+    test: &rehearsal::Test,
+) -> Test {
+    for at in &test.decisions {
+        if !DECISIONS.contains(&at.value.as_str()) {
+            draft.unknown(Code::Expectation, at, "decision", DECISIONS);
+        }
+    }
+    for (name, value) in &test.params {
+        match params.get(&name.value) {
+            None => {
+                draft.unknown(Code::Expectation, name, "parameter", params.keys().map(String::as_str));
+            }
+            Some(param) if !has_type(&value.value, param.kind) => {
+                let what = format!("`{}` is not of type {}", name.value, word(param.kind));
+                draft.fault(Code::Expectation, &value.place, what, format!("write a {}", word(param.kind)));
+            }
+            Some(_) => {}
+        }
+    }
+    test.path.iter().for_each(|at| hop(draft, seats, at));
+    let mut artefacts = BTreeMap::new();
+    for (name, value) in &test.artefacts {
+        if let Some(artefact) = draft.artefact(raw, name) {
+            artefacts.insert(artefact, value.value.clone());
+        }
+    }
+    Test {
+        name: test.name.value.clone(),
+        params: test.params.iter().map(|(name, value)| (name.value.clone(), value.value.clone())).collect(),
+        decisions: test.decisions.iter().map(|at| at.value.clone()).collect(),
+        status: test.status.value.clone(),
+        path: test.path.iter().map(|at| at.value.clone()).collect(),
+        artefacts,
+        asks: test.asks,
+    }
+}
+
+/// `agent:outcome`
+fn hop(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) {
+    let Some((agent, outcome)) = at.value.split_once(':') else {
+        let what = format!("{:?} is not a member and its outcome", at.value);
+        draft.fault(Code::Expectation, &at.place, what, "write it like \"critic:pass\"");
+        return;
+    };
+    let part = |value: &str| At { value: value.to_owned(), place: at.place.clone() };
+    let Some(seat) = seats.iter().find(|seat| seat.name.as_str() == agent) else {
+        draft.unknown(Code::Expectation, &part(agent), "member", seats.iter().map(|seat| seat.name.as_str()));
+        return;
+    };
+    if seat.member.is_some() && !seat.outcomes.iter().any(|known| known.as_str() == outcome) {
+        let known = seat.outcomes.iter().map(Outcome::as_str);
+        draft.unknown(Code::Expectation, &part(outcome), &format!("outcome of `{agent}`"), known);
+    }
+}

@@ -1,0 +1,187 @@
+//! Rule: every outcome of every member is handed on, to a member or to the end, and nothing else is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::draft::Draft;
+use super::team::{Seat, SeatKind};
+use crate::id::{AgentName, Outcome};
+use crate::topology::fault::{At, Code, Place, nearest};
+use crate::topology::plan::{Handoff, Recipient, Rounds};
+use crate::topology::raw::topology::{Handoffs, Topology, Way};
+
+/// The handoffs as far as they could be made out; members by their place in the team.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    pub(super) start: Option<(usize, Place)>,
+    pub(super) all: Vec<Route>,
+}
+
+/// One handoff.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    pub(super) from: usize,
+    pub(super) outcome: Outcome,
+    /// `None` is the end.
+    pub(super) to: Option<usize>,
+    pub(super) rounds: Option<(u32, Option<usize>)>,
+    pub(super) place: Place,
+}
+
+pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) -> Routes {
+    let mut routes = Routes::default();
+    if let Some(start) = &raw.start {
+        match recipient(draft, seats, start) {
+            Some(Some(to)) => routes.start = Some((to, start.place.clone())),
+            Some(None) => draft.fault(Code::WrongValue, &start.place, "the team starts at its end", "name a member"),
+            None => {}
+        }
+    }
+    draft.edges_missing |= routes.start.is_none();
+    let mut handed: BTreeSet<usize> = BTreeSet::new();
+    for (name, handoffs) in &raw.handoffs {
+        let Some(from) = member(draft, seats, name) else { continue };
+        if !handed.insert(from) {
+            draft.fault(Code::Name, &name.place, format!("`{}` is handed on twice", name.value), "keep one entry");
+            continue;
+        }
+        match handoffs {
+            Handoffs::Only(way) => only(draft, seats, from, name, way, &mut routes),
+            Handoffs::By(ways) => by_outcome(draft, seats, from, name, ways, &mut routes),
+        }
+    }
+    for (index, seat) in seats.iter().enumerate() {
+        if !handed.contains(&index) && seat.kind != SeatKind::Unknown && !raw.damaged {
+            let what = format!("`{}` is not in [handoffs]: {} lead nowhere", seat.name, list(&seat.outcomes));
+            let instead = format!("write {} = {}", seat.name, example(&seat.outcomes));
+            draft.fault(Code::UnhandledOutcome, &seat.place, what, instead);
+            draft.edges_missing = true;
+        }
+    }
+    routes
+}
+
+fn list(outcomes: &[Outcome]) -> String {
+    outcomes.iter().map(|outcome| format!("`{outcome}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn example(outcomes: &[Outcome]) -> String {
+    match outcomes {
+        [_] => "\"end\"".to_owned(),
+        many => {
+            let ways: Vec<String> = many.iter().map(|outcome| format!("{outcome} = \"end\"")).collect();
+            format!("{{ {} }}", ways.join(", "))
+        }
+    }
+}
+
+fn only(draft: &mut Draft<'_>, seats: &[Seat], from: usize, name: &At<String>, way: &Way, routes: &mut Routes) {
+    let seat = &seats[from];
+    if seat.outcomes.len() > 1 {
+        let what = format!("`{}` has the outcomes {}, and one recipient", seat.name, list(&seat.outcomes));
+        let instead = format!("write {} = {}", seat.name, example(&seat.outcomes));
+        draft.fault(Code::UnhandledOutcome, &name.place, what, instead);
+        draft.edges_missing = true;
+    }
+    let to = recipient(draft, seats, &way.to);
+    if let (Some(to), [outcome]) = (to, &seat.outcomes[..]) {
+        routes.all.push(Route { from, outcome: outcome.clone(), to, rounds: None, place: way.place.clone() });
+    }
+}
+
+fn by_outcome(
+    draft: &mut Draft<'_>,
+    seats: &[Seat],
+    from: usize,
+    name: &At<String>,
+    ways: &[(At<String>, Way)],
+    routes: &mut Routes,
+) {
+    let seat = &seats[from];
+    let known = seat.kind != SeatKind::Unknown;
+    let written = |outcome: &Outcome| ways.iter().any(|(key, _)| key.value == outcome.as_str());
+    let mut missing: Vec<Outcome> = seat.outcomes.iter().filter(|outcome| !written(outcome)).cloned().collect();
+    if matches!(seat.kind, SeatKind::Person { holds: true, .. }) {
+        missing.retain(|outcome| outcome.as_str() != "expired");
+    }
+    let mut mistaken = false;
+    for (key, way) in ways {
+        let mut outcome = seat.outcomes.iter().find(|outcome| outcome.as_str() == key.value).cloned();
+        if outcome.is_none() && known {
+            mistaken = true;
+            outcome = unknown_outcome(draft, seat, key, &mut missing);
+            draft.edges_missing |= outcome.is_none();
+        }
+        let to = recipient(draft, seats, &way.to);
+        let then = way.rounds.as_ref().map(|(max, then)| (*max, recipient(draft, seats, then)));
+        let (Some(outcome), Some(to)) = (outcome, to) else { continue };
+        let rounds = then.and_then(|(max, then)| Some((max, then?)));
+        routes.all.push(Route { from, outcome, to, rounds, place: way.place.clone() });
+    }
+    if !missing.is_empty() {
+        draft.edges_missing = true;
+        if !mistaken {
+            let what = format!("the outcomes {} of `{}` are not handed on", list(&missing), seat.name);
+            let what = if missing.len() == 1 {
+                what.replace("outcomes", "outcome").replace("are not", "is not")
+            } else {
+                what
+            };
+            let instead = format!("add {} = \"...\"", missing[0]);
+            draft.fault(Code::UnhandledOutcome, &name.place, what, instead);
+        }
+    }
+}
+
+/// Tells of an outcome that is not declared; returns the unhandled one that was meant.
+fn unknown_outcome(
+    draft: &mut Draft<'_>,
+    seat: &Seat,
+    key: &At<String>,
+    missing: &mut Vec<Outcome>,
+) -> Option<Outcome> {
+    let known = seat.outcomes.iter().map(Outcome::as_str);
+    let meant = draft.unknown(Code::UnknownOutcome, key, &format!("outcome of `{}`", seat.name), known)?;
+    let index = missing.iter().position(|outcome| outcome.as_str() == meant)?;
+    Some(missing.remove(index))
+}
+
+/// The member of this name; the one that was meant if it is told.
+pub(super) fn member(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<usize> {
+    let names = seats.iter().map(|seat| seat.name.as_str()).collect();
+    named(draft, seats, at, names).flatten()
+}
+
+/// `Some(None)` is the end.
+fn recipient(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<Option<usize>> {
+    let names = seats.iter().map(|seat| seat.name.as_str()).chain(["end"]).collect();
+    named(draft, seats, at, names)
+}
+
+fn named(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>, names: Vec<&str>) -> Option<Option<usize>> {
+    let index = |name: &str| seats.iter().position(|seat| seat.name.as_str() == name);
+    if names.contains(&at.value.as_str()) {
+        return Some(index(&at.value));
+    }
+    // If the near one is unknown itself, it is its own name that is mistaken, and that is told.
+    let unresolved = seats.iter().filter(|seat| seat.kind == SeatKind::Unknown).map(|seat| seat.name.as_str());
+    if let Some(near) = nearest(&at.value, unresolved) {
+        return Some(index(near));
+    }
+    let meant = draft.unknown(Code::UnknownMember, at, "member", names);
+    draft.edges_missing |= meant.is_none();
+    meant.map(index)
+}
+
+impl Routes {
+    /// The table of a plan.
+    pub(super) fn table(&self, seats: &[Seat]) -> BTreeMap<AgentName, BTreeMap<Outcome, Handoff>> {
+        let recipient = |to: Option<usize>| to.map_or(Recipient::End, |to| Recipient::Member(seats[to].name.clone()));
+        let mut table: BTreeMap<AgentName, BTreeMap<Outcome, Handoff>> = BTreeMap::new();
+        for route in &self.all {
+            let rounds = route.rounds.map(|(max, then)| Rounds { max, then: recipient(then) });
+            let handoff = Handoff { to: recipient(route.to), rounds };
+            table.entry(seats[route.from].name.clone()).or_default().insert(route.outcome.clone(), handoff);
+        }
+        table
+    }
+}

@@ -1,0 +1,44 @@
+//! Rule: every member is reachable from start, and end is reachable from every member.
+
+use super::draft::Draft;
+use super::graph::Graph;
+use crate::topology::fault::Code;
+
+/// `ungated`: a person who is bypassed is told as that already.
+pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, ungated: bool) {
+    let reached = graph.distances(graph.start, |_| true);
+    let lost = |node: usize| reached[node].is_none();
+    for (index, node) in graph.nodes.iter().enumerate() {
+        // What only a lost member leads to is lost with it.
+        let follows = graph.edges.iter().any(|edge| edge.to == Some(index) && edge.from != index && lost(edge.from));
+        if lost(index) && !follows && !(ungated && node.is_person()) {
+            let what = format!("no path leads from start to `{}`", node.name);
+            draft.fault(Code::Unreachable, &node.place, what, "hand something on to it, or take it off the team");
+        }
+    }
+    let all_follow = (0..graph.nodes.len()).filter(|node| lost(*node)).collect::<Vec<_>>();
+    let told = draft.faults.iter().any(|fault| fault.code == Code::Unreachable);
+    if let (Some(first), false, false) = (all_follow.first(), told, ungated) {
+        let node = &graph.nodes[*first];
+        let what = format!("no path leads from start to `{}`", node.name);
+        draft.fault(Code::Unreachable, &node.place, what, "hand something on to it, or take it off the team");
+    }
+    endless(draft, graph, &reached);
+}
+
+fn endless(draft: &mut Draft<'_>, graph: &Graph, reached: &[Option<usize>]) {
+    let mut ends = vec![false; graph.nodes.len()];
+    loop {
+        let more = graph.edges.iter().find(|edge| !ends[edge.from] && edge.to.is_none_or(|to| ends[to]));
+        match more {
+            Some(edge) => ends[edge.from] = true,
+            None => break,
+        }
+    }
+    let stuck: Vec<usize> = (0..graph.nodes.len()).filter(|node| !ends[*node] && reached[*node].is_some()).collect();
+    if let Some(first) = stuck.iter().copied().min_by_key(|node| reached[*node]) {
+        let names: Vec<String> = stuck.iter().map(|node| format!("`{}`", graph.nodes[*node].name)).collect();
+        let what = format!("no path leads from {} to end", names.join(", "));
+        draft.fault(Code::NoEnd, &graph.nodes[first].place, what, "hand an outcome of one of them on to \"end\"");
+    }
+}

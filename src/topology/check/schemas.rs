@@ -1,0 +1,69 @@
+//! Rule: every artefact has a schema that is there and compiles, and checks that exist.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::draft::Draft;
+use super::names;
+use crate::id::ArtefactName;
+use crate::topology::fault::{At, Code, Fault, Place};
+use crate::topology::plan::Artefact;
+use crate::topology::raw::topology::Topology;
+
+pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology) -> BTreeMap<ArtefactName, Artefact> {
+    let mut artefacts = BTreeMap::new();
+    for (name, artefact) in &raw.artefacts {
+        let Some(parsed) = names::parse_free::<ArtefactName>(draft, name) else {
+            draft.damaged = true;
+            continue;
+        };
+        names::once(draft, &artefact.checks);
+        for check in &artefact.checks {
+            let known = draft.around.checks.keys().map(String::as_str);
+            if !draft.around.checks.contains_key(&check.value) {
+                draft.unknown(Code::UnknownCheck, check, "check", known);
+            }
+        }
+        let Some(schema) = &artefact.schema else { continue };
+        load(draft, schema);
+        let checks = artefact.checks.iter().map(|at| at.value.clone()).collect();
+        artefacts.insert(parsed, Artefact { schema: schema.value.clone(), checks });
+    }
+    artefacts
+}
+
+fn load(draft: &mut Draft<'_>, schema: &At<String>) {
+    if draft.schemas.contains_key(&schema.value) || names::parse::<ArtefactName>(draft, schema).is_none() {
+        return;
+    }
+    let path = format!("schemas/{}.json", schema.value);
+    let Some((file, text)) = draft.text(&path, &schema.place) else { return };
+    let value: Value = match serde_json::from_str(&text) {
+        Ok(value) => value,
+        Err(error) => {
+            let at = offset(&text, error.line(), error.column());
+            let place = Place { file, span: at..at + 1 };
+            draft.faults.push(Fault::new(
+                Code::Syntax,
+                &place,
+                format!("{path} is not JSON: {error}"),
+                "mend the line that is marked",
+            ));
+            return;
+        }
+    };
+    if let Err(error) = jsonschema::validator_for(&value) {
+        let why: String = error.to_string().chars().take(300).collect();
+        let place = Place { file, span: 0..1 };
+        let what = format!("{path} is no JSON Schema: {why}");
+        draft.fault(Code::BadSchema, &place, what, "see json-schema.org; references lead within the file only");
+        return;
+    }
+    draft.schemas.insert(schema.value.clone(), value);
+}
+
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    (before + column.saturating_sub(1)).min(text.len())
+}

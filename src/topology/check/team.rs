@@ -1,0 +1,384 @@
+//! Rule: every member has an agent, and what its entry says fits the agent's kind; tools, models and artefacts exist.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minijinja::Environment;
+
+use super::draft::Draft;
+use super::{args, names, person};
+use crate::id::NanoUsd;
+use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
+use crate::topology::fault::{At, Code, Fault, Place};
+use crate::topology::plan::{
+    Budget, Limits, Member, Mode, ModelSpec, PERSON_OUTCOMES, Param, Read, Role, TOOL_OUTCOME,
+};
+use crate::topology::raw::{self, agent, topology::Topology};
+use crate::topology::spec::{Reach, ToolSpec};
+
+/// A member as far as it could be made out.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) name: AgentName,
+    /// Its key in `[team]`.
+    pub(super) place: Place,
+    /// The whole of it; none if its agent is unknown.
+    pub(super) member: Option<Member>,
+    pub(super) kind: SeatKind,
+    pub(super) outcomes: Vec<Outcome>,
+    /// Artefacts that must be on its desk, and where that is written.
+    pub(super) needs: Vec<(ArtefactName, Place)>,
+    /// Where its limit of turns is written.
+    pub(super) turns_place: Place,
+    /// Where its model is named.
+    pub(super) model_place: Place,
+}
+
+/// What the rules about paths tell apart.
+#[derive(Debug, PartialEq)]
+pub(super) enum SeatKind {
+    Unknown,
+    Model,
+    Person { approves: BTreeSet<ArtefactName>, holds: bool },
+    Tool { outward: bool, delivers: BTreeSet<ArtefactName> },
+}
+
+pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, params: &BTreeMap<String, Param>) -> Vec<Seat> {
+    let mut seats = vec![];
+    for (name, member) in &raw.team {
+        let Some(parsed) = names::parse_free::<AgentName>(draft, name) else {
+            draft.damaged = true;
+            continue;
+        };
+        let seat = if member.broken { None } else { seat(draft, raw, params, name, &parsed, member) };
+        draft.damaged |= seat.is_none();
+        seats.push(seat.unwrap_or_else(|| Seat::empty(parsed, &name.place)));
+    }
+    seats
+}
+
+impl Seat {
+    fn empty(name: AgentName, place: &Place) -> Self {
+        Self {
+            name,
+            place: place.clone(),
+            member: None,
+            kind: SeatKind::Unknown,
+            outcomes: vec![],
+            needs: vec![],
+            turns_place: place.clone(),
+            model_place: place.clone(),
+        }
+    }
+}
+
+fn seat(
+    draft: &mut Draft<'_>,
+    raw: &Topology,
+    params: &BTreeMap<String, Param>,
+    key: &At<String>,
+    name: &AgentName,
+    entry: &raw::topology::Member,
+) -> Option<Seat> {
+    let mut seat = Seat::empty(name.clone(), &key.place);
+    let (does, agent) = match &entry.tool {
+        Some(tool) => {
+            if let Some(file) = &entry.file {
+                unfit(draft, &file.place, "names a tool and a file", "keep one of `tool` and `file`");
+            }
+            let tool = agent::Tool { tool: tool.clone(), limits: raw::Limits::default() };
+            (String::new(), agent::Kind::Tool(tool))
+        }
+        None => {
+            let agent = file(draft, key, entry)?;
+            (agent.does, agent.kind)
+        }
+    };
+    let reads = reads(draft, raw, entry, &mut seat);
+    let writes = artefacts(draft, raw, &entry.writes);
+    let mut member = Member {
+        does,
+        reads,
+        writes,
+        limits: limits(&[]),
+        role: Role::Model { outcomes: vec![], tools: vec![], model: String::new(), instructions: String::new() },
+    };
+    match agent {
+        agent::Kind::Model(model) => self::model(draft, entry, &model, &mut seat, &mut member),
+        agent::Kind::Person(person) => person::check(draft, raw, entry, &person, &mut seat, &mut member),
+        agent::Kind::Tool(tool) => self::tool(draft, raw, params, entry, &tool, &mut seat, &mut member)?,
+    }
+    seat.member = Some(member);
+    Some(seat)
+}
+
+/// Tells of a key that does not fit the kind of member.
+pub(super) fn unfit(draft: &mut Draft<'_>, place: &Place, what: &str, instead: &str) {
+    draft.fault(Code::Unfit, place, format!("this member {what}"), instead);
+}
+
+fn file(draft: &mut Draft<'_>, key: &At<String>, entry: &raw::topology::Member) -> Option<agent::Agent> {
+    let (path, named_at) = match &entry.file {
+        Some(file) => (file.value.clone(), &file.place),
+        None => (format!("agents/{}.toml", key.value), &key.place),
+    };
+    let (file, text) = draft.text(&path, named_at)?;
+    draft.keep(agent::read(&file, &text))
+}
+
+fn artefacts(draft: &mut Draft<'_>, raw: &Topology, list: &[At<String>]) -> Vec<ArtefactName> {
+    names::once(draft, list);
+    list.iter().filter_map(|at| draft.artefact(raw, at)).collect()
+}
+
+fn reads(draft: &mut Draft<'_>, raw: &Topology, entry: &raw::topology::Member, seat: &mut Seat) -> Vec<Read> {
+    names::once(draft, &entry.reads);
+    let mut reads = vec![];
+    for at in &entry.reads {
+        let optional = at.value.ends_with('?');
+        let plain = At { value: at.value.trim_end_matches('?').to_owned(), place: at.place.clone() };
+        let damaged = draft.damaged;
+        if let Some(artefact) = draft.artefact(raw, &plain) {
+            if !optional {
+                seat.needs.push((artefact.clone(), at.place.clone()));
+            }
+            reads.push(Read { artefact, optional });
+        }
+        // An unknown read says nothing about paths.
+        draft.damaged = damaged;
+    }
+    reads
+}
+
+/// Adds artefacts that a member reads without saying so.
+pub(super) fn also_reads(seat: &mut Seat, member: &mut Member, artefact: &ArtefactName, place: &Place) {
+    seat.needs.push((artefact.clone(), place.clone()));
+    match member.reads.iter_mut().find(|read| read.artefact == *artefact) {
+        Some(read) => read.optional = false,
+        None => member.reads.push(Read { artefact: artefact.clone(), optional: false }),
+    }
+}
+
+fn model(
+    draft: &mut Draft<'_>,
+    entry: &raw::topology::Member,
+    model: &agent::Model,
+    seat: &mut Seat,
+    member: &mut Member,
+) {
+    if let Some(args) = &entry.args {
+        unfit(draft, &args.place, "is a model: it has no `args`", "take `args` out");
+    }
+    if let Some(first) = entry.approves.first() {
+        unfit(
+            draft,
+            &first.place,
+            "is a model: it cannot approve",
+            "let a person approve; a model hands on with an outcome",
+        );
+    }
+    names::once(draft, &model.outcomes);
+    let mut outcomes: Vec<Outcome> = vec![];
+    for at in &model.outcomes {
+        outcomes.extend(names::parse(draft, at));
+    }
+    draft.damaged |= outcomes.len() < model.outcomes.len();
+    if model.outcomes.is_empty() {
+        outcomes.extend(TOOL_OUTCOME.parse().ok());
+    }
+    names::once(draft, &model.tools);
+    let tools = model.tools.iter().filter_map(|at| offered(draft, at)).collect();
+    let alias = entry.model.as_ref().or(model.model.as_ref());
+    if let Some(alias) = alias {
+        seat.model_place = alias.place.clone();
+    }
+    if let Some(turns) = entry.limits.turns.as_ref().or(model.limits.turns.as_ref()) {
+        seat.turns_place = turns.place.clone();
+    }
+    member.limits = limits(&[&entry.limits, &model.limits]);
+    member.role = Role::Model {
+        outcomes: outcomes.clone(),
+        tools,
+        model: alias.map_or_else(|| "default".to_owned(), |at| at.value.clone()),
+        instructions: instructions(draft, model, seat),
+    };
+    seat.outcomes = outcomes;
+    seat.kind = SeatKind::Model;
+}
+
+fn offered(draft: &mut Draft<'_>, at: &At<String>) -> Option<ToolName> {
+    let spec = known_tool(draft, at)?;
+    if spec.reach == Reach::ActsOut {
+        let what = format!("`{}` acts on the world, and a model would call it without an approval", at.value);
+        let instead = "make it a member of the team behind a person: NAME = { tool = \"...\", args = { ... } }";
+        draft.fault(Code::OffersOutward, &at.place, what, instead);
+    }
+    Some(spec.name)
+}
+
+fn known_tool(draft: &mut Draft<'_>, at: &At<String>) -> Option<ToolSpec> {
+    let found = draft.around.tools.get(at.value.as_str()).cloned();
+    if found.is_none() {
+        let around = draft.around;
+        draft.unknown(Code::UnknownTool, at, "tool", around.tools.keys().map(ToolName::as_str));
+    }
+    found
+}
+
+/// The instructions, from the agent's file or the one beside it.
+fn instructions(draft: &mut Draft<'_>, model: &agent::Model, seat: &Seat) -> String {
+    let (text, place) = match (&model.instructions, &model.instructions_file) {
+        (Some(text), None) => (text.value.clone(), text.place.clone()),
+        (None, Some(named)) => {
+            let folder = named.place.file.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let path = if folder.is_empty() { named.value.clone() } else { format!("{folder}/{}", named.value) };
+            let Some((file, text)) = draft.text(&path, &named.place) else { return String::new() };
+            let whole = At { value: text.to_string(), place: Place { file: file.clone(), span: 0..0 } };
+            draft.faults.extend(super::secrets::fault(&whole).map(|fault| blot_whole(fault, &text)));
+            (text.to_string(), Place { file, span: 0..0 })
+        }
+        (Some(_), Some(named)) => {
+            let what = "`instructions` and `instructions_file` are both written";
+            draft.fault(Code::WrongValue, &named.place, what, "keep one of them");
+            return String::new();
+        }
+        (None, None) => {
+            let file = model.outcomes.first().or(model.tools.first()).map(|at| at.place.file.clone());
+            let place = file.map_or(seat.place.clone(), |file| Place { file, span: 0..0 });
+            let instead =
+                "write instructions = \"\"\"...\"\"\" or instructions_file = \"NAME.md\" into the agent's file";
+            draft.fault(Code::MissingKey, &place, format!("`{}` has no instructions", seat.name), instead);
+            return String::new();
+        }
+    };
+    template(draft, &At { value: text.clone(), place });
+    text
+}
+
+fn blot_whole(mut fault: Fault, text: &str) -> Fault {
+    fault.place.span = 0..text.len();
+    fault
+}
+
+/// Tells of a template that does not parse.
+pub(super) fn template(draft: &mut Draft<'_>, at: &At<String>) {
+    if let Err(error) = Environment::new().template_from_str(&at.value) {
+        let line = error.line().map_or_else(String::new, |line| format!(" in its line {line}"));
+        let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        let what = format!("this template does not parse{line}: {why}");
+        draft.fault(Code::Template, &at.place, what, "templates are like {{ finding.segment }}");
+    }
+}
+
+fn tool(
+    draft: &mut Draft<'_>,
+    raw: &Topology,
+    params: &BTreeMap<String, Param>,
+    entry: &raw::topology::Member,
+    tool: &agent::Tool,
+    seat: &mut Seat,
+    member: &mut Member,
+) -> Option<()> {
+    if let Some(model) = &entry.model {
+        unfit(draft, &model.place, "is a tool: it has no `model`", "take `model` out");
+    }
+    if let Some(first) = entry.approves.first() {
+        unfit(draft, &first.place, "is a tool: it cannot approve", "let a person approve");
+    }
+    if let Some(second) = entry.writes.get(1) {
+        let instead = "keep one: the tool's result becomes it";
+        unfit(draft, &second.place, "is a tool: it writes one artefact at most", instead);
+    }
+    let spec = known_tool(draft, &tool.tool)?;
+    let outward = spec.reach == Reach::ActsOut;
+    let no_args = At { value: vec![], place: tool.tool.place.clone() };
+    let written = entry.args.as_ref().unwrap_or(&no_args);
+    let args = args::check(draft, raw, params, &spec, written);
+    let mut delivers = BTreeSet::new();
+    for (artefact, place) in &args.artefacts {
+        also_reads(seat, member, artefact, place);
+        delivers.insert(artefact.clone());
+    }
+    if outward && args.complete {
+        args::approvable(draft, &spec, written, &delivers);
+    }
+    if let Some(turns) = entry.limits.turns.as_ref().or(tool.limits.turns.as_ref()) {
+        seat.turns_place = turns.place.clone();
+    }
+    if member.does.is_empty() {
+        member.does.clone_from(&spec.description);
+    }
+    member.limits = limits(&[&entry.limits, &tool.limits]);
+    if entry.limits.call_timeout_ms.or(tool.limits.call_timeout_ms).is_none() {
+        member.limits.call_timeout_ms = spec.call_timeout_ms;
+    }
+    member.role = Role::Tool { tool: spec.name, args: args.by_name };
+    seat.outcomes.extend(TOOL_OUTCOME.parse().ok());
+    seat.kind = SeatKind::Tool { outward, delivers };
+    Some(())
+}
+
+/// The first that is written of each limit, or its default.
+pub(super) fn limits(written: &[&raw::Limits]) -> Limits {
+    let first = |of: fn(&raw::Limits) -> Option<u64>| written.iter().find_map(|limits| of(limits));
+    let small = |n: Option<u64>, default: u32| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(default);
+    Limits {
+        turns: small(first(|l| l.turns.as_ref().map(|at| at.value.into())), 12),
+        steps_per_turn: small(first(|l| l.steps_per_turn.map(u64::from)), 16),
+        output_tokens: first(|l| l.output_tokens).unwrap_or(4_000),
+        tokens: written.iter().find_map(|l| l.tokens).flatten(),
+        cost: written.iter().find_map(|l| l.cost).flatten(),
+        call_timeout_ms: first(|l| l.call_timeout_ms).unwrap_or(90_000),
+    }
+}
+
+/// The outcomes of a person's turn.
+pub(super) fn person_outcomes() -> impl Iterator<Item = Outcome> {
+    PERSON_OUTCOMES.iter().filter_map(|word| word.parse().ok())
+}
+
+/// The models that the team uses, by alias.
+pub(super) fn models(draft: &mut Draft<'_>, seats: &[Seat], budget: &Budget) -> BTreeMap<String, ModelSpec> {
+    let mut models = BTreeMap::new();
+    for seat in seats {
+        let Some(Member { role: Role::Model { model: alias, .. }, .. }) = &seat.member else { continue };
+        let around = draft.around;
+        let spec = match (around.models.get(alias), around.mode) {
+            (Some(spec), _) => spec.clone(),
+            (None, Mode::Rehearsal) => around.models.get("default").cloned().unwrap_or_else(rehearsed),
+            (None, Mode::Live) => {
+                let at = At { value: alias.clone(), place: seat.model_place.clone() };
+                draft.unknown(Code::UnknownModel, &at, "model", around.models.keys().map(String::as_str));
+                continue;
+            }
+        };
+        if around.mode == Mode::Live && budget.cost.is_some() && around.unpriced.contains(&spec.model) {
+            let what = format!("`{}` has no price, and the budget limits the cost", spec.model);
+            let instead = format!(
+                "write its price into callsheet.toml under [models.prices.\"{0}\"], or free = [\"{0}\"] under [models]",
+                spec.model
+            );
+            draft.fault(Code::Unpriced, &seat.model_place, what, instead);
+        }
+        models.insert(alias.clone(), spec);
+    }
+    models
+}
+
+fn rehearsed() -> ModelSpec {
+    ModelSpec {
+        model: "rehearsal".to_owned(),
+        input_per_million: NanoUsd(0),
+        output_per_million: NanoUsd(0),
+        accepts_private: true,
+    }
+}
+
+/// What the tools that the team uses declare.
+pub(super) fn tools(draft: &Draft<'_>, members: &BTreeMap<AgentName, Member>) -> BTreeMap<ToolName, ToolSpec> {
+    let used = members.values().flat_map(|member| match &member.role {
+        Role::Model { tools, .. } => tools.clone(),
+        Role::Tool { tool, .. } => vec![tool.clone()],
+        Role::Person(_) => vec![],
+    });
+    used.filter_map(|name| Some((name.clone(), draft.around.tools.get(&name)?.clone()))).collect()
+}

@@ -1,0 +1,102 @@
+//! The closed table of fault codes. A code is stable: it is never reused for another fault. The long texts are in `explain.md`.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $title:literal;)*) => {
+        /// What kind of fault it is; `callsheet explain CODE` tells the rest.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = $title] $name,)*
+        }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The code as people write it, such as `E012`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// What it means, one line.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    MissingFile = "E001", "a file that is named or needed is not there";
+    Unreadable = "E002", "a file is too large, nested too deep or not text";
+    Syntax = "E003", "a file is not TOML or JSON";
+    UnknownKey = "E004", "a key has no meaning here";
+    MissingKey = "E005", "a key is missing";
+    WrongValue = "E006", "a value has the wrong type or form";
+    SchemaVersion = "E007", "schema_version is missing or unknown";
+    NotYet = "E008", "a feature is planned and not there yet";
+    Secret = "E009", "a secret is written into a file";
+    Name = "E010", "a name is malformed, reserved or used twice";
+    UnknownArtefact = "E011", "no artefact has this name";
+    UnknownMember = "E012", "no member of the team has this name";
+    UnknownOutcome = "E013", "the agent does not declare this outcome";
+    UnknownTool = "E014", "no tool has this name";
+    UnknownCheck = "E015", "no check has this name";
+    UnknownModel = "E016", "no model has this alias";
+    BadSchema = "E017", "a JSON Schema does not compile";
+    UnknownPerson = "E018", "no person or group has this name";
+    Unfit = "E019", "a key does not fit this kind of member";
+    UnhandledOutcome = "E020", "an outcome is not handed on";
+    Unreachable = "E021", "no path leads from start to a member";
+    NoEnd = "E022", "no path leads from a member to end";
+    Unbounded = "E023", "a cycle has no bound";
+    Unassigned = "E024", "an artefact may be read before it is written";
+    ToolArgument = "E030", "a tool's argument is missing or unknown";
+    ToolLiteral = "E031", "a literal argument is not what the tool takes";
+    ToolPath = "E032", "an argument's path leads nowhere";
+    ToolType = "E033", "an argument's path leads to another type than the tool takes";
+    TurnsTooFew = "E040", "an agent may need more turns than its limit";
+    StepsTooFew = "E041", "the team may need more steps than the budget";
+    NoBudget = "E042", "a budget is missing";
+    Unpriced = "E043", "a model without a price runs under a cost budget";
+    NoExpiry = "E050", "a person's approval never expires";
+    TooFewPeople = "E051", "more people must approve than may";
+    Ungated = "E060", "an outward tool can be reached without an approval";
+    Rewritten = "E061", "what was approved can be rewritten before it leaves";
+    TimerApproves = "E062", "a timer may not approve";
+    OffersOutward = "E063", "a model may not be offered an outward tool";
+    Unapprovable = "E064", "an outward tool takes what nobody can approve";
+    TwoBound = "E065", "one approval leads to more than one outward tool";
+    ParamDefault = "E070", "a parameter's default has another type";
+    Script = "E080", "a rehearsal says what its agent cannot do";
+    NoScript = "E081", "a rehearsal has no line for an agent";
+    Template = "E082", "a template does not parse";
+    Expectation = "E083", "a test expects what cannot happen";
+}
+
+impl Code {
+    /// The long text with a wrong and a right example, Markdown.
+    pub fn explain(self) -> &'static str {
+        const TEXTS: &str = include_str!("explain.md");
+        let heading = format!("\n## {}", self.as_str());
+        let Some(start) = TEXTS.find(&heading) else { return self.title() };
+        let text = &TEXTS[start + 1..];
+        text[3..].find("\n## ").map_or(text, |end| &text[..end + 3]).trim_end()
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Code {
+    type Err = crate::id::Malformed;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(text));
+        found.copied().ok_or_else(|| crate::id::Malformed(format!("{text:?} is no code; they run from E001 to E083")))
+    }
+}

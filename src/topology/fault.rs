@@ -1,0 +1,256 @@
+//! Faults in the files people write: what is wrong, where, on which path, and what to write instead.
+//! Rendering only; the rules that find them are in `raw` and `check`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+
+pub use super::code::Code;
+
+/// Faults that are printed unasked.
+pub const SHOWN_MAX: usize = 20;
+
+/// A byte range of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Path below the project's root, with `/`.
+    pub file: Arc<str>,
+    /// Bytes of the file's text.
+    pub span: Range<usize>,
+}
+
+/// A value and where it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Where.
+    pub place: Place,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// Its kind.
+    pub code: Code,
+    /// Where it is.
+    pub place: Place,
+    /// What is wrong, one sentence.
+    pub what: String,
+    /// A path through the team that shows it, from `start`; empty if none is needed.
+    pub path: Vec<String>,
+    /// What to write instead.
+    pub instead: String,
+    /// The name that was probably meant.
+    pub did_you_mean: Option<String>,
+}
+
+/// Every fault of a project's files, with their texts.
+#[derive(Clone, Default, PartialEq)]
+pub struct Faults {
+    list: Vec<Fault>,
+    sources: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl Place {
+    /// The start of `file`.
+    pub fn top(file: &str) -> Self {
+        Self { file: file.into(), span: 0..0 }
+    }
+}
+
+impl Fault {
+    /// A fault with neither path nor suggestion.
+    pub fn new(code: Code, place: &Place, what: impl Into<String>, instead: impl Into<String>) -> Self {
+        Self {
+            code,
+            place: place.clone(),
+            what: what.into(),
+            path: vec![],
+            instead: instead.into(),
+            did_you_mean: None,
+        }
+    }
+
+    /// With the path that shows it.
+    #[must_use]
+    pub fn on_path(mut self, path: Vec<String>) -> Self {
+        self.path = path;
+        self
+    }
+
+    /// With the nearest of `known` to `given`, if one is near.
+    #[must_use]
+    pub fn meant<'k>(mut self, given: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
+        self.did_you_mean = nearest(given, known).map(str::to_owned);
+        self
+    }
+}
+
+/// The one of `known` that `given` was probably meant to be.
+pub fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let given: String = given.chars().take(64).collect();
+    let scored = known.into_iter().map(|name| (strsim::jaro_winkler(&given, name), name));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(_, name)| *name != given);
+    let close = |name: &str| strsim::damerau_levenshtein(&given, name) <= 1 + given.chars().count().min(name.len()) / 3;
+    best.filter(|(score, name)| *score >= 0.75 && close(name)).map(|(_, name)| name)
+}
+
+impl Faults {
+    /// Adds a fault.
+    pub fn push(&mut self, fault: Fault) {
+        self.list.push(fault);
+    }
+
+    /// Adds faults.
+    pub fn extend(&mut self, faults: impl IntoIterator<Item = Fault>) {
+        self.list.extend(faults);
+    }
+
+    /// Keeps `text` as the source of `file`, for rendering.
+    pub fn source(&mut self, file: Arc<str>, text: Arc<str>) {
+        self.sources.insert(file, text);
+    }
+
+    /// Joins two sets.
+    pub fn join(&mut self, other: Self) {
+        self.list.extend(other.list);
+        self.sources.extend(other.sources);
+    }
+
+    /// The faults, by file and place.
+    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
+        self.list.iter()
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Puts them in the order in which they are shown, each once.
+    pub fn sort(&mut self) {
+        let rank = |file: &str| u8::from(!file.starts_with("topologies/"));
+        self.list.sort_by(|a, b| {
+            let key = |f: &Fault| (rank(&f.place.file), f.place.file.clone(), f.place.span.start, f.code);
+            key(a).cmp(&key(b))
+        });
+        self.list.dedup();
+    }
+
+    /// Line and column of a fault, from 1.
+    pub fn position(&self, fault: &Fault) -> (usize, usize) {
+        let text = self.sources.get(&fault.place.file).map_or("", |text| text);
+        let before = &text[..floor_char(text, fault.place.span.start)];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+
+    /// The first [`SHOWN_MAX`] faults as text for a terminal.
+    pub fn render(&self, color: bool) -> String {
+        self.render_up_to(SHOWN_MAX, color)
+    }
+
+    /// The first `shown_max` faults as text for a terminal.
+    pub fn render_up_to(&self, shown_max: usize, color: bool) -> String {
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() }.decor_style(DecorStyle::Ascii);
+        let sources = self.redacted();
+        let mut text = String::new();
+        for fault in self.list.iter().take(shown_max) {
+            let source = sources.get(&fault.place.file).map(String::as_str);
+            text.push_str(&renderer.render(&[group(fault, source)]));
+            text.push_str("\n\n");
+        }
+        let more = self.list.len().saturating_sub(shown_max);
+        if more > 0 {
+            text.push_str(&format!("... and {more} more\n\n"));
+        }
+        let count = self.list.len();
+        text.push_str(&format!("{count} {}\n", if count == 1 { "fault" } else { "faults" }));
+        text
+    }
+
+    /// The sources that faults point into, with every secret blotted out.
+    fn redacted(&self) -> BTreeMap<Arc<str>, String> {
+        let mut sources = BTreeMap::new();
+        for fault in &self.list {
+            let Some(text) = self.sources.get(&fault.place.file) else { continue };
+            let text = sources.entry(fault.place.file.clone()).or_insert_with(|| text.to_string());
+            let span = clamp(text, &fault.place.span);
+            if fault.code == Code::Secret {
+                let blot: String = text[span.clone()].bytes().map(|b| if b == b'\n' { '\n' } else { '*' }).collect();
+                text.replace_range(span, &blot);
+            }
+        }
+        sources
+    }
+}
+
+fn group<'a>(fault: &'a Fault, source: Option<&'a str>) -> Group<'a> {
+    let safe = |text: String| normalize_untrusted_str(&text);
+    let title = Level::ERROR.primary_title(&fault.what).id(fault.code.as_str());
+    let mut group = match source.filter(|text| !text.is_empty()) {
+        Some(source) => {
+            let mark = AnnotationKind::Primary.span(clamp(source, &fault.place.span));
+            title.element(Snippet::source(source).path(&*fault.place.file).annotation(mark))
+        }
+        None => title.element(Origin::path(&*fault.place.file)),
+    };
+    if !fault.path.is_empty() {
+        group = group.element(Level::NOTE.message(safe(format!("on the path {}", fault.path.join(" -> ")))));
+    }
+    if let Some(meant) = &fault.did_you_mean {
+        group = group.element(Level::HELP.message(safe(format!("did you mean `{meant}`?"))));
+    }
+    if !fault.instead.is_empty() {
+        group = group.element(Level::HELP.message(safe(fault.instead.clone())));
+    }
+    group.element(Level::HELP.message(format!("callsheet explain {}", fault.code)))
+}
+
+/// The span within the text, on character boundaries, and not past its line if it is many lines long.
+fn clamp(text: &str, span: &Range<usize>) -> Range<usize> {
+    let start = floor_char(text, span.start);
+    start..floor_char(text, span.end.max(start))
+}
+
+fn floor_char(text: &str, at: usize) -> usize {
+    text.floor_char_boundary(at.min(text.len()))
+}
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self { list: vec![fault], sources: BTreeMap::new() }
+    }
+}
+
+impl IntoIterator for Faults {
+    type Item = Fault;
+    type IntoIter = std::vec::IntoIter<Fault>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Faults {}

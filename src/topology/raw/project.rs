@@ -1,0 +1,155 @@
+//! `callsheet.toml` as written, and the user's file, which has the same keys.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use toml::de::DeTable;
+
+use super::Read;
+use super::walk::{Keys, Node, Reader, json};
+use crate::id::NanoUsd;
+use crate::topology::fault::{At, Place};
+
+/// A project file.
+#[derive(Debug, Default)]
+pub struct Project {
+    /// The time zone of dates.
+    pub timezone: Option<At<String>>,
+    /// `[models]`
+    pub models: Models,
+    /// `[tools.NAME]`
+    pub tools: Vec<(At<String>, Tool)>,
+    /// `[checks.NAME]`
+    pub checks: Vec<(At<String>, At<Value>)>,
+    /// `[people.NAME]`; none means one person.
+    pub people: Option<Vec<(At<String>, Vec<At<String>>)>>,
+    /// `[journal] path`
+    pub journal: Option<At<String>>,
+}
+
+/// `[models]`
+#[derive(Debug, Default)]
+pub struct Models {
+    /// The default model.
+    pub default: Option<At<String>>,
+    /// Whose price a rehearsal's bill uses.
+    pub priced_as: Option<At<String>>,
+    /// Models by alias.
+    pub aliases: Vec<(At<String>, At<String>)>,
+    /// Models that cost nothing.
+    pub free: Vec<At<String>>,
+    /// Prices by model.
+    pub prices: Vec<(At<String>, Price)>,
+}
+
+/// What a model costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Price {
+    /// A million input tokens.
+    pub input_per_million: NanoUsd,
+    /// A million output tokens.
+    pub output_per_million: NanoUsd,
+    /// When the price was looked up, `YYYY-MM-DD`.
+    pub dated: Option<String>,
+}
+
+/// A tool's connection.
+#[derive(Debug)]
+pub struct Tool {
+    /// Its kind.
+    pub kind: At<String>,
+    /// The rest of the table.
+    pub table: At<Value>,
+}
+
+/// Reads the text of a project file.
+pub fn read(file: &Arc<str>, text: &str) -> Read<Project> {
+    super::read(file, text, project)
+}
+
+fn project(reader: &mut Reader, table: &DeTable<'_>) -> Option<Project> {
+    let known = ["schema_version", "timezone", "models", "tools", "checks", "people", "journal"];
+    let keys = reader.keys(table, 0..0, &known);
+    reader.schema_version(&keys);
+    let tools = reader.entries(keys.get("tools"));
+    let tools = tools.into_iter().filter_map(|(name, node)| Some((name, tool(reader, node)?))).collect();
+    let checks = reader.entries(keys.get("checks"));
+    let checks = checks.into_iter().filter_map(|(name, node)| {
+        reader.map(node)?;
+        Some((name, reader.json(node)))
+    });
+    let checks = checks.collect();
+    let people = keys.get("people").map(|node| {
+        let people = reader.entries(Some(node));
+        people
+            .into_iter()
+            .filter_map(|(name, node)| {
+                let keys = reader.table(node, &["groups"])?;
+                Some((name, reader.strings(keys.get("groups"))))
+            })
+            .collect()
+    });
+    let journal = keys.get("journal").and_then(|node| reader.table(node, &["path"]));
+    Some(Project {
+        timezone: keys.get("timezone").and_then(|node| reader.string(node)),
+        models: keys.get("models").map(|node| models(reader, node)).unwrap_or_default(),
+        tools,
+        checks,
+        people,
+        journal: journal.and_then(|keys| keys.get("path").and_then(|node| reader.string(node))),
+    })
+}
+
+fn tool(reader: &mut Reader, node: &Node<'_>) -> Option<Tool> {
+    let table = reader.map(node)?;
+    let Some(kind) = table.get("kind") else {
+        let keys = Reader::new(&reader.file).keys(table, node.span(), &["kind"]);
+        reader.missing(&keys, "kind", "\"sql\"");
+        return None;
+    };
+    let kind = reader.string(kind)?;
+    let rest = table.iter().filter(|(key, _)| key.get_ref() != "kind");
+    let rest = rest.map(|(key, node)| (key.get_ref().to_string(), json(node.get_ref()))).collect();
+    Some(Tool { kind, table: reader.at(node.span(), Value::Object(rest)) })
+}
+
+fn models(reader: &mut Reader, node: &Node<'_>) -> Models {
+    let known = ["default", "priced_as", "aliases", "free", "prices"];
+    let Some(keys) = reader.table(node, &known) else { return Models::default() };
+    let aliases = reader.entries(keys.get("aliases"));
+    let prices = reader.entries(keys.get("prices"));
+    Models {
+        default: keys.get("default").and_then(|node| reader.string(node)),
+        priced_as: keys.get("priced_as").and_then(|node| reader.string(node)),
+        aliases: aliases.into_iter().filter_map(|(name, node)| Some((name, reader.string(node)?))).collect(),
+        free: reader.strings(keys.get("free")),
+        prices: prices.into_iter().filter_map(|(name, node)| Some((name, price(reader, node)?))).collect(),
+    }
+}
+
+fn price(reader: &mut Reader, node: &Node<'_>) -> Option<Price> {
+    let keys = reader.table(node, &["input_usd_per_million", "output_usd_per_million", "dated"])?;
+    let input = dollars(reader, &keys, "input_usd_per_million");
+    let output = dollars(reader, &keys, "output_usd_per_million");
+    let dated = keys.get("dated").and_then(|node| reader.string(node)).map(|at| at.value);
+    Some(Price { input_per_million: input?, output_per_million: output?, dated })
+}
+
+fn dollars(reader: &mut Reader, keys: &Keys<'_, '_>, name: &str) -> Option<NanoUsd> {
+    match keys.get(name) {
+        Some(node) => reader.money(node),
+        None => {
+            reader.missing(keys, name, "3.00");
+            None
+        }
+    }
+}
+
+impl Project {
+    /// The prices by model.
+    pub fn prices(&self) -> BTreeMap<String, (Place, Price)> {
+        let all = self.models.prices.iter();
+        all.map(|(model, price)| (model.value.clone(), (model.place.clone(), price.clone()))).collect()
+    }
+}

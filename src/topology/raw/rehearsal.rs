@@ -1,0 +1,159 @@
+//! `rehearsals/NAME.toml` as written: what each agent says, and the tests.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use toml::de::DeTable;
+
+use super::walk::{Node, Reader};
+use super::{Read, SMALL_MAX};
+use crate::topology::fault::{At, Place};
+
+/// A rehearsal file.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// Its start.
+    pub top: Place,
+    /// `[[AGENT]]`, by agent.
+    pub agents: Vec<(At<String>, Vec<Line>)>,
+    /// `[[test]]`
+    pub tests: Vec<Test>,
+}
+
+/// One scripted turn.
+#[derive(Debug)]
+pub struct Line {
+    /// Where it is.
+    pub place: Place,
+    /// When it is said.
+    pub when: Option<At<String>>,
+    /// Tool calls.
+    pub calls: Vec<Call>,
+    /// The outcome.
+    pub outcome: Option<At<String>>,
+    /// The note.
+    pub note: Option<At<String>>,
+    /// The artefacts.
+    pub writes: Vec<(At<String>, At<Value>)>,
+}
+
+/// A tool call.
+#[derive(Debug)]
+pub struct Call {
+    /// The tool.
+    pub tool: At<String>,
+    /// Its arguments.
+    pub args: At<Value>,
+    /// The result's name.
+    pub name: At<String>,
+}
+
+/// A test.
+#[derive(Debug)]
+pub struct Test {
+    /// Its name.
+    pub name: At<String>,
+    /// The run's parameters.
+    pub params: Vec<(At<String>, At<Value>)>,
+    /// What persons answer, in order.
+    pub decisions: Vec<At<String>>,
+    /// How the run ends.
+    pub status: At<String>,
+    /// The expected `agent:outcome`s.
+    pub path: Vec<At<String>>,
+    /// Parts of the expected artefacts.
+    pub artefacts: Vec<(At<String>, At<Value>)>,
+    /// How many approvals are asked for.
+    pub asks: Option<u64>,
+}
+
+/// Reads the text of a rehearsal file.
+pub fn read(file: &Arc<str>, text: &str) -> Read<Rehearsal> {
+    super::read(file, text, rehearsal)
+}
+
+fn rehearsal(reader: &mut Reader, table: &DeTable<'_>) -> Option<Rehearsal> {
+    let mut rehearsal = Rehearsal { top: reader.place(0..0), agents: vec![], tests: vec![] };
+    let only: DeTable<'_> = table
+        .iter()
+        .filter(|(key, _)| key.get_ref() == "schema_version")
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    let keys = reader.keys(&only, 0..0, &["schema_version"]);
+    reader.schema_version(&keys);
+    for (key, node) in table {
+        let name: &str = key.get_ref();
+        if name == "schema_version" {
+            continue;
+        }
+        let Some(array) = node.get_ref().as_array() else {
+            reader.wrong(node, &format!("a list of tables; each begins with [[{name}]]"));
+            continue;
+        };
+        if name == "test" {
+            rehearsal.tests.extend(array.iter().filter_map(|node| test(reader, node)));
+        } else {
+            let lines = array.iter().filter_map(|node| line(reader, node)).collect();
+            rehearsal.agents.push((reader.at(key.span(), name.to_owned()), lines));
+        }
+    }
+    Some(rehearsal)
+}
+
+fn line(reader: &mut Reader, node: &Node<'_>) -> Option<Line> {
+    let keys = reader.table(node, &["when", "calls", "outcome", "note", "writes"])?;
+    let calls = match keys.get("calls").map(|node| (node, node.get_ref().as_array())) {
+        None => vec![],
+        Some((_, Some(array))) => array.iter().filter_map(|node| call(reader, node)).collect(),
+        Some((node, None)) => {
+            reader.wrong(node, "a list of calls, such as [{ tool = \"...\", args = { }, as = \"...\" }]");
+            vec![]
+        }
+    };
+    Some(Line {
+        place: reader.place(node.span()),
+        when: keys.get("when").and_then(|node| reader.string(node)),
+        calls,
+        outcome: keys.get("outcome").and_then(|node| reader.string(node)),
+        note: keys.get("note").and_then(|node| reader.string(node)),
+        writes: values(reader, keys.get("writes")),
+    })
+}
+
+fn call(reader: &mut Reader, node: &Node<'_>) -> Option<Call> {
+    let keys = reader.table(node, &["tool", "args", "as"])?;
+    let tool = reader.required(&keys, "tool", "\"stats.rank\"");
+    let name = reader.required(&keys, "as", "\"the name of the result\"");
+    let args = match keys.get("args") {
+        Some(node) => {
+            reader.map(node)?;
+            reader.json(node)
+        }
+        None => At { value: Value::Object(serde_json::Map::new()), place: keys.place.clone() },
+    };
+    Some(Call { tool: tool?, args, name: name? })
+}
+
+fn test(reader: &mut Reader, node: &Node<'_>) -> Option<Test> {
+    let known = ["name", "params", "decisions", "status", "path", "artefacts", "asks"];
+    let keys = reader.table(node, &known)?;
+    let name = reader.required(&keys, "name", "\"what it shows\"");
+    let status = match keys.get("status") {
+        Some(node) => reader.string(node),
+        None => Some(At { value: "done".to_owned(), place: keys.place.clone() }),
+    };
+    Some(Test {
+        name: name?,
+        params: values(reader, keys.get("params")),
+        decisions: reader.strings(keys.get("decisions")),
+        status: status?,
+        path: reader.strings(keys.get("path")),
+        artefacts: values(reader, keys.get("artefacts")),
+        asks: keys.get("asks").and_then(|node| reader.integer(node, 0, SMALL_MAX)),
+    })
+}
+
+fn values(reader: &mut Reader, node: Option<&Node<'_>>) -> Vec<(At<String>, At<Value>)> {
+    let entries = reader.entries(node);
+    entries.into_iter().map(|(name, node)| (name, reader.json(node))).collect()
+}

@@ -1,0 +1,389 @@
+//! `topologies/NAME.toml` as written.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use toml::de::{DeTable, DeValue};
+
+use super::walk::{Keys, Node, Reader};
+use super::{COUNT_MAX, Limits, Read, limits, small};
+use crate::id::NanoUsd;
+use crate::topology::fault::{At, Code, Fault, Place};
+use crate::topology::plan::{Action, ParamKind, WhenSpent};
+
+/// A topology file.
+#[derive(Debug)]
+pub struct Topology {
+    /// Its start.
+    pub top: Place,
+    /// One sentence.
+    pub description: String,
+    /// `[params]`
+    pub params: Vec<(At<String>, Param)>,
+    /// `[artefacts]`
+    pub artefacts: Vec<(At<String>, Artefact)>,
+    /// `[team]`
+    pub team: Vec<(At<String>, Member)>,
+    /// `start` of `[handoffs]`.
+    pub start: Option<At<String>>,
+    /// The rest of `[handoffs]`.
+    pub handoffs: Vec<(At<String>, Handoffs)>,
+    /// `[budget]`
+    pub budget: Budget,
+    /// `[supervisor]`
+    pub supervisor: Supervisor,
+    /// True if artefacts, team or handoffs could not be read whole, so that what follows from them is unknown.
+    pub damaged: bool,
+}
+
+/// A parameter.
+#[derive(Debug)]
+pub struct Param {
+    /// Its type; none is told.
+    pub kind: Option<ParamKind>,
+    /// Its default.
+    pub default: Option<At<Value>>,
+    /// What it means.
+    pub description: String,
+}
+
+/// An artefact.
+#[derive(Debug)]
+pub struct Artefact {
+    /// The name of its schema; none is told.
+    pub schema: Option<At<String>>,
+    /// Its checks.
+    pub checks: Vec<At<String>>,
+}
+
+/// An entry of `[team]`.
+#[derive(Debug, Default)]
+pub struct Member {
+    /// It is no table, which is told.
+    pub broken: bool,
+    /// Where its agent is written, below the root.
+    pub file: Option<At<String>>,
+    /// The tool that it is.
+    pub tool: Option<At<String>>,
+    /// The tool's arguments, and where they are.
+    pub args: Option<At<Vec<(At<String>, Arg)>>>,
+    /// Artefacts it reads, `?` included.
+    pub reads: Vec<At<String>>,
+    /// Artefacts it writes.
+    pub writes: Vec<At<String>>,
+    /// Artefacts it approves.
+    pub approves: Vec<At<String>>,
+    /// The alias of another model.
+    pub model: Option<At<String>>,
+    /// Other limits.
+    pub limits: Limits,
+}
+
+/// An argument of a tool.
+#[derive(Debug)]
+pub enum Arg {
+    /// A path.
+    Path(At<String>),
+    /// `{ value = ... }`
+    Value(At<Value>),
+}
+
+/// Where a member's outcomes lead.
+#[derive(Debug)]
+pub enum Handoffs {
+    /// A recipient for the only outcome.
+    Only(Way),
+    /// Recipients by outcome.
+    By(Vec<(At<String>, Way)>),
+}
+
+/// Where one outcome leads.
+#[derive(Debug)]
+pub struct Way {
+    /// The whole value.
+    pub place: Place,
+    /// To whom.
+    pub to: At<String>,
+    /// How often, and where then.
+    pub rounds: Option<(u32, At<String>)>,
+}
+
+/// `[budget]`; `Some(None)` is "unlimited", `None` is absent or wrong and told.
+#[derive(Debug, Default)]
+pub struct Budget {
+    /// Steps, and where.
+    pub steps: Option<At<Option<u64>>>,
+    /// Tokens.
+    pub tokens: Option<Option<u64>>,
+    /// Money.
+    pub cost: Option<Option<NanoUsd>>,
+    /// Active time.
+    pub active_ms: Option<Option<u64>>,
+    /// Recipients.
+    pub recipients: Option<Option<u64>>,
+    /// What a spent budget does.
+    pub when_spent: Option<WhenSpent>,
+}
+
+/// `[supervisor]`
+#[derive(Debug, Default)]
+pub struct Supervisor {
+    /// Restarts within the window.
+    pub max_restarts: Option<u32>,
+    /// The window.
+    pub within_ms: Option<u64>,
+    /// First wait.
+    pub initial_ms: Option<u64>,
+    /// Longest wait.
+    pub max_ms: Option<u64>,
+    /// Deaths of one message's agent.
+    pub poison_after: Option<u32>,
+    /// Failure class to action.
+    pub on: Vec<(At<String>, Action)>,
+}
+
+/// Reads the text of a topology file.
+pub fn read(file: &Arc<str>, text: &str) -> Read<Topology> {
+    super::read(file, text, topology)
+}
+
+const TOP: [&str; 8] =
+    ["schema_version", "description", "params", "artefacts", "team", "handoffs", "budget", "supervisor"];
+
+fn topology(reader: &mut Reader, table: &DeTable<'_>) -> Option<Topology> {
+    let keys = reader.keys(table, 0..0, &TOP);
+    reader.schema_version(&keys);
+    let description = reader.required(&keys, "description", "\"what it is for, one sentence\"");
+    for (name, example) in [("team", "{ ... }"), ("handoffs", "{ start = \"...\" }")] {
+        if keys.get(name).is_none() {
+            reader.missing(&keys, name, example);
+        }
+    }
+    let params = reader.entries(keys.get("params"));
+    let params = params.into_iter().filter_map(|(name, node)| Some((name, param(reader, node)?))).collect();
+    let before = reader.faults.len();
+    let artefacts = reader.entries(keys.get("artefacts"));
+    let artefacts = artefacts.into_iter().filter_map(|(name, node)| Some((name, artefact(reader, node)?))).collect();
+    let team = reader.entries(keys.get("team"));
+    let team = team.into_iter().filter_map(|(name, node)| Some((name, member(reader, node)?))).collect();
+    let (start, handoffs) = handoffs(reader, &keys);
+    let harmless = |fault: &Fault| fault.code == Code::UnknownKey && fault.did_you_mean.is_some();
+    let damaged = !reader.faults[before..].iter().all(harmless)
+        || ["team", "handoffs"].iter().any(|name| keys.get(name).is_none());
+    Some(Topology {
+        top: reader.place(0..0),
+        description: description.map(|at| at.value).unwrap_or_default(),
+        params,
+        artefacts,
+        team,
+        start,
+        handoffs,
+        budget: budget(reader, &keys),
+        supervisor: keys.get("supervisor").map(|node| supervisor(reader, node)).unwrap_or_default(),
+        damaged,
+    })
+}
+
+fn param(reader: &mut Reader, node: &Node<'_>) -> Option<Param> {
+    let keys = reader.table(node, &["type", "default", "description"])?;
+    let words = [
+        ("string", ParamKind::String),
+        ("integer", ParamKind::Integer),
+        ("number", ParamKind::Number),
+        ("boolean", ParamKind::Boolean),
+    ];
+    let kind = match keys.get("type") {
+        Some(node) => reader.word(node, &words),
+        None => {
+            reader.missing(&keys, "type", "\"string\"");
+            None
+        }
+    };
+    let default = keys.get("default").map(|node| reader.json(node));
+    let description = keys.get("description").and_then(|node| reader.string(node));
+    Some(Param { kind, default, description: description.map(|at| at.value).unwrap_or_default() })
+}
+
+fn artefact(reader: &mut Reader, node: &Node<'_>) -> Option<Artefact> {
+    let Some(keys) = reader.table(node, &["schema", "checks"]) else {
+        return Some(Artefact { schema: None, checks: vec![] });
+    };
+    let schema = reader.required(&keys, "schema", "\"the name of a file in schemas/\"");
+    let checks = reader.strings(keys.get("checks"));
+    Some(Artefact { schema, checks })
+}
+
+fn member(reader: &mut Reader, node: &Node<'_>) -> Option<Member> {
+    let known = ["file", "tool", "args", "reads", "writes", "approves", "model", "limits"];
+    let Some(keys) = reader.table(node, &known) else { return Some(Member { broken: true, ..Member::default() }) };
+    let args = keys.get("args").map(|node| {
+        let entries = reader.entries(Some(node));
+        let args = entries.into_iter().filter_map(|(name, node)| Some((name, arg(reader, node)?))).collect();
+        reader.at(node.span(), args)
+    });
+    Some(Member {
+        broken: false,
+        file: keys.get("file").and_then(|node| reader.string(node)),
+        tool: keys.get("tool").and_then(|node| reader.string(node)),
+        args,
+        reads: reader.strings(keys.get("reads")),
+        writes: reader.strings(keys.get("writes")),
+        approves: reader.strings(keys.get("approves")),
+        model: keys.get("model").and_then(|node| reader.string(node)),
+        limits: limits(reader, keys.get("limits")),
+    })
+}
+
+fn arg(reader: &mut Reader, node: &Node<'_>) -> Option<Arg> {
+    match node.get_ref() {
+        DeValue::String(path) => Some(Arg::Path(reader.at(node.span(), path.to_string()))),
+        DeValue::Table(_) => {
+            let keys = reader.table(node, &["value"])?;
+            match keys.get("value") {
+                Some(node) => Some(Arg::Value(reader.json(node))),
+                None => {
+                    reader.missing(&keys, "value", "...");
+                    None
+                }
+            }
+        }
+        _ => {
+            reader.wrong(node, "a path such as \"sequence\", or { value = ... }");
+            None
+        }
+    }
+}
+
+type ByMember = Vec<(At<String>, Handoffs)>;
+
+fn handoffs(reader: &mut Reader, keys: &Keys<'_, '_>) -> (Option<At<String>>, ByMember) {
+    let Some(node) = keys.get("handoffs") else { return (None, vec![]) };
+    let mut start = None;
+    let mut all = vec![];
+    let mut seen = false;
+    for (name, node) in reader.entries(Some(node)) {
+        if name.value == "start" {
+            seen = true;
+            start = recipient(reader, node);
+            continue;
+        }
+        match node.get_ref() {
+            DeValue::Table(table) => {
+                let ways = table.iter().filter_map(|(outcome, node)| {
+                    let outcome = reader.at(outcome.span(), outcome.get_ref().to_string());
+                    Some((outcome, way(reader, node)?))
+                });
+                let ways = ways.collect();
+                all.push((name, Handoffs::By(ways)));
+            }
+            _ => {
+                if let Some(to) = recipient(reader, node) {
+                    all.push((name, Handoffs::Only(Way { place: reader.place(node.span()), to, rounds: None })));
+                }
+            }
+        }
+    }
+    if !seen && node.get_ref().is_table() {
+        let place = reader.place(node.span());
+        reader.faults.push(Fault::new(
+            Code::MissingKey,
+            &place,
+            "`start` is missing",
+            "write start = \"the member that gets the brief\"",
+        ));
+    }
+    (start, all)
+}
+
+fn way(reader: &mut Reader, node: &Node<'_>) -> Option<Way> {
+    let place = reader.place(node.span());
+    if !node.get_ref().is_table() {
+        return Some(Way { place, to: recipient(reader, node)?, rounds: None });
+    }
+    let keys = reader.table(node, &["to", "rounds", "then"])?;
+    let to = recipient_key(reader, &keys, "to", "\"a member\"");
+    let max = match keys.get("rounds") {
+        Some(node) => small(reader, node),
+        None => {
+            reader.missing(&keys, "rounds", "3");
+            None
+        }
+    };
+    let then = recipient_key(reader, &keys, "then", "\"where it goes when the rounds are used up\"");
+    Some(Way { place, to: to?, rounds: Some((max?, then?)) })
+}
+
+fn recipient_key(reader: &mut Reader, keys: &Keys<'_, '_>, name: &str, example: &str) -> Option<At<String>> {
+    let Some(node) = keys.get(name) else {
+        reader.missing(keys, name, example);
+        return None;
+    };
+    recipient(reader, node)
+}
+
+fn recipient(reader: &mut Reader, node: &Node<'_>) -> Option<At<String>> {
+    if node.get_ref().is_array() {
+        let instead = "hand on to one member, which hands on to the next";
+        reader.fault(Code::NotYet, node.span(), "a list of recipients is planned and not there yet", instead);
+        return None;
+    }
+    reader.string(node)
+}
+
+fn budget(reader: &mut Reader, keys: &Keys<'_, '_>) -> Budget {
+    let example = "[budget] with steps = 80, tokens = 600_000, cost_usd = 5.00, active_time = \"2h\"";
+    let Some(node) = keys.get("budget") else {
+        let fault = Fault::new(Code::NoBudget, &keys.place, "`[budget]` is missing", format!("write {example}"));
+        reader.faults.push(fault);
+        return Budget::default();
+    };
+    let known = ["steps", "tokens", "cost_usd", "active_time", "recipients", "when_spent"];
+    let Some(keys) = reader.table(node, &known) else { return Budget::default() };
+    for (name, example) in [("steps", "80"), ("tokens", "600_000"), ("cost_usd", "5.00"), ("active_time", "\"2h\"")] {
+        if keys.get(name).is_none() {
+            let instead = format!("write {name} = {example}, or {name} = \"unlimited\"");
+            reader.faults.push(Fault::new(Code::NoBudget, &keys.place, format!("`{name}` is missing"), instead));
+        }
+    }
+    let count = |reader: &mut Reader, node: &Node<'_>| reader.integer(node, 1, COUNT_MAX);
+    let mut get = |name: &str| keys.get(name).and_then(|node| reader.or_unlimited(node, count).map(|n| (node, n)));
+    let steps = get("steps");
+    let tokens = get("tokens").map(|(_, n)| n);
+    let recipients = get("recipients").map(|(_, n)| n);
+    Budget {
+        steps: steps.map(|(node, n)| reader.at(node.span(), n)),
+        tokens,
+        cost: keys.get("cost_usd").and_then(|node| reader.or_unlimited(node, Reader::money)),
+        active_ms: keys.get("active_time").and_then(|node| reader.or_unlimited(node, Reader::duration)),
+        recipients,
+        when_spent: keys
+            .get("when_spent")
+            .and_then(|node| reader.word(node, &[("pause", WhenSpent::Pause), ("stop", WhenSpent::Stop)])),
+    }
+}
+
+fn supervisor(reader: &mut Reader, node: &Node<'_>) -> Supervisor {
+    let known = ["max_restarts", "within", "backoff", "poison_after", "on"];
+    let Some(keys) = reader.table(node, &known) else { return Supervisor::default() };
+    let backoff = keys.get("backoff").and_then(|node| reader.table(node, &["initial", "max"]));
+    let mut wait = |name| backoff.as_ref().and_then(|keys| keys.get(name)).and_then(|node| reader.duration(node));
+    let (initial_ms, max_ms) = (wait("initial"), wait("max"));
+    let actions = [
+        ("retry", Action::Retry),
+        ("restart", Action::Restart),
+        ("ask_person", Action::AskPerson),
+        ("stop", Action::Stop),
+    ];
+    let on = reader.entries(keys.get("on"));
+    Supervisor {
+        max_restarts: keys
+            .get("max_restarts")
+            .and_then(|node| reader.integer(node, 0, 1000))
+            .and_then(|n| u32::try_from(n).ok()),
+        within_ms: keys.get("within").and_then(|node| reader.duration(node)),
+        initial_ms,
+        max_ms,
+        poison_after: keys.get("poison_after").and_then(|node| small(reader, node)),
+        on: on.into_iter().filter_map(|(class, node)| Some((class, reader.word(node, &actions)?))).collect(),
+    }
+}
