@@ -1,0 +1,78 @@
+//! `callsheet audit verify`: whether the journal is what was written; `audit checkpoint` exports what to compare with.
+
+use std::path::PathBuf;
+
+use super::exit::{Exit, Stop};
+use super::paint::{Tone, out, toned};
+use super::session::Session;
+use crate::journal::audit::{self, Checkpoint};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Verifies the chain, every record and every body of one run or of all
+    Verify {
+        /// The run; all if none is given
+        run: Option<u64>,
+        /// Checkpoints exported before, one JSON object a line: finds what a rewritten chain hides
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
+    },
+    /// Prints a checkpoint of one run or of all, to be kept where the journal's owner cannot change it
+    Checkpoint {
+        /// The run; all if none is given
+        run: Option<u64>,
+    },
+}
+
+pub(super) fn audit(session: &Session, args: &Args) -> Result<Exit, Stop> {
+    let store = session.store()?;
+    match &args.what {
+        What::Verify { run, against } => {
+            let checkpoints = against.as_ref().map(read).transpose()?.unwrap_or_default();
+            let verified = match run {
+                Some(no) => {
+                    let row = session.row(store.as_ref(), Some(*no))?;
+                    match checkpoints.iter().find(|checkpoint| checkpoint.run == row.id) {
+                        Some(checkpoint) => audit::verify_against(store.as_ref(), checkpoint)?,
+                        None => audit::verify(store.as_ref(), row.id)?,
+                    }
+                }
+                None => audit::verify_all(store.as_ref(), &checkpoints)?,
+            };
+            out(format!(
+                "{} {} runs, {} records, {} bodies ({} erased): the chain holds",
+                toned(Tone::Good, "verified"),
+                verified.heads.len(),
+                verified.records,
+                verified.bodies,
+                verified.erased
+            ));
+        }
+        What::Checkpoint { run } => {
+            let verified = match run {
+                Some(no) => audit::verify(store.as_ref(), session.row(store.as_ref(), Some(*no))?.id)?,
+                None => audit::verify_all(store.as_ref(), &[])?,
+            };
+            for head in verified.heads {
+                out(serde_json::to_string(&head).map_err(|error| Stop::failed(error.to_string()))?);
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn read(file: &PathBuf) -> Result<Vec<Checkpoint>, Stop> {
+    let text = std::fs::read_to_string(file).map_err(|error| Stop::input(format!("{}: {error}", file.display())))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let parse = |(nth, line): (usize, &str)| {
+        serde_json::from_str(line)
+            .map_err(|error| Stop::input(format!("{}:{}: not a checkpoint ({error})", file.display(), nth + 1)))
+    };
+    lines.map(parse).collect()
+}

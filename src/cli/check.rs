@@ -1,0 +1,57 @@
+//! `callsheet check`: every fault of the project's topologies at once, or what is proved of them.
+
+use serde_json::json;
+
+use super::exit::{Exit, Stop};
+use super::paint::{Block, Tone, out, say, toned};
+use super::session::Session;
+use crate::topology::fault::Faults;
+use crate::topology::plan::Mode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Topologies; the default is all of the project
+    topologies: Vec<String>,
+    /// Faults as NDJSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn check(session: &Session, args: &Args) -> Result<Exit, Stop> {
+    let names = if args.topologies.is_empty() { session.topologies() } else { args.topologies.clone() };
+    if names.is_empty() {
+        return Err(Stop::input("there is no topology: write one to topologies/NAME.toml"));
+    }
+    let mut exit = Exit::Done;
+    for name in names {
+        match session.check(&name, Mode::Rehearsal) {
+            Ok(checked) if args.json => out(json!({ "topology": name, "faults": [], "proof": checked.proof.to_string() })),
+            Ok(checked) => out(format!("{} {}\n{}", toned(Tone::Good, "ok"), toned(Tone::Strong, &name), checked.proof)),
+            Err(faults) => {
+                exit = Exit::Input;
+                tell(&name, &faults, args.json);
+            }
+        }
+    }
+    Ok(exit)
+}
+
+fn tell(name: &str, faults: &Faults, as_json: bool) {
+    if !as_json {
+        say(Block(&faults.render(false)));
+        say(format!("{} {name}: {} fault(s); it does not start", toned(Tone::Bad, "no"), faults.len()));
+        return;
+    }
+    for fault in faults.iter() {
+        let (line, column) = faults.position(fault);
+        out(json!({
+            "topology": name, "code": fault.code.as_str(), "file": fault.place.file.as_ref(), "line": line, "column": column,
+            "what": fault.what, "path": fault.path, "instead": fault.instead,
+        }));
+    }
+}
+
+/// The faults, as the reason not to start.
+pub(super) fn refuse(faults: &Faults) -> Stop {
+    Stop::input(format!("the topology has {} fault(s); nothing was started\n{}", faults.len(), faults.render(false)))
+}

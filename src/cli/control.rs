@@ -1,0 +1,127 @@
+//! `callsheet resume`, `pause`, `cancel`: a run's life, from outside.
+
+use std::sync::Arc;
+
+use super::exit::{Exit, Stop};
+use super::paint::{out, say};
+use super::session::Session;
+use super::story::{Shown, Story, mark_rehearsal};
+use crate::id::NanoUsd;
+use crate::journal::RunRow;
+use crate::run::event::{Limit, PauseReason, Raise};
+use crate::run::input::Say;
+use crate::run::state::{State, Status};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The run; the newest if none is given
+    run: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ResumeArgs {
+    /// The run; the newest if none is given
+    run: Option<u64>,
+    /// A higher limit of steps
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// A higher limit of tokens
+    #[arg(long, value_name = "N")]
+    tokens: Option<u64>,
+    /// A higher limit of money, such as 7.50
+    #[arg(long, value_name = "DOLLARS")]
+    cost_usd: Option<NanoUsd>,
+    /// A higher limit of active time, in minutes
+    #[arg(long, value_name = "MINUTES")]
+    active_minutes: Option<u64>,
+    /// A higher limit of recipients
+    #[arg(long, value_name = "N")]
+    recipients: Option<u64>,
+    /// A higher limit of turns of each agent
+    #[arg(long, value_name = "N")]
+    turns: Option<u32>,
+    /// A higher limit of steps of each turn
+    #[arg(long, value_name = "N")]
+    steps_per_turn: Option<u32>,
+}
+
+impl ResumeArgs {
+    fn raise(&self) -> Raise {
+        Raise {
+            steps: self.steps,
+            tokens: self.tokens,
+            cost: self.cost_usd,
+            active_ms: self.active_minutes.map(|minutes| minutes.saturating_mul(60_000)),
+            recipients: self.recipients,
+            turns: self.turns,
+            steps_per_turn: self.steps_per_turn,
+        }
+    }
+}
+
+/// The option that raises `limit` to `needed`.
+pub(super) fn raise_hint(limit: Limit, needed: u64) -> String {
+    match limit {
+        Limit::Steps => format!(" --steps {needed}"),
+        Limit::Tokens => format!(" --tokens {needed}"),
+        Limit::Cost => format!(" --cost-usd {}", NanoUsd(needed).to_string().trim_start_matches('$')),
+        Limit::ActiveTime => format!(" --active-minutes {}", needed / 60_000 + 10),
+        Limit::Recipients => format!(" --recipients {needed}"),
+        Limit::Turns => format!(" --turns {needed}"),
+        Limit::StepsPerTurn => format!(" --steps-per-turn {needed}"),
+    }
+}
+
+pub(super) async fn resume(session: &Session, args: ResumeArgs) -> Result<Exit, Stop> {
+    let store = session.store()?;
+    let row = session.row(store.as_ref(), args.run)?;
+    let state = session.load(store.as_ref(), &row)?.state;
+    let raise = args.raise();
+    if let Status::Ended(_) = state.status() {
+        return Ok(result(session, &row, &state));
+    }
+    if raise != Raise::default() {
+        return session.act(&row, Say::Raise(raise)).await;
+    }
+    match &state.paused {
+        Some(PauseReason::Budget { what, needed, .. }) => {
+            say(format!("it was paused by a limit; raise it with: callsheet resume {}{}", row.no, raise_hint(*what, *needed)));
+            Ok(Exit::Budget)
+        }
+        Some(_) => session.act(&row, Say::Resume).await,
+        None => drive(session, &row).await,
+    }
+}
+
+/// What a run that is over came to.
+fn result(session: &Session, row: &RunRow, state: &State) -> Exit {
+    let status = state.status();
+    out(format!("run {} of {} is over: {}", row.no, row.topology, status.word()));
+    session.hint(state, row, status);
+    Exit::of(status, false)
+}
+
+async fn drive(session: &Session, row: &RunRow) -> Result<Exit, Stop> {
+    let running = session.system().await?;
+    let system = &running.system;
+    let handle = system.open(row.id, session.take_over).await?;
+    let mut story = Story::open(Arc::clone(&system.ports().store), row.id, session.zone())?;
+    mark_rehearsal(story.view.state().plan.mode);
+    let exit = session.drive(system, &handle, &mut story, row, &Shown::default()).await;
+    running.stop().await;
+    exit
+}
+
+pub(super) async fn pause(session: &Session, args: Args) -> Result<Exit, Stop> {
+    post(session, args, Say::Pause).await
+}
+
+pub(super) async fn cancel(session: &Session, args: Args) -> Result<Exit, Stop> {
+    post(session, args, Say::Cancel).await.map(|exit| if exit == Exit::Failed { Exit::Done } else { exit })
+}
+
+async fn post(session: &Session, args: Args, say_what: Say) -> Result<Exit, Stop> {
+    let store = session.store()?;
+    let row = session.row(store.as_ref(), args.run)?;
+    session.act(&row, say_what).await.map(|exit| if exit == Exit::Waiting { Exit::Done } else { exit })
+}

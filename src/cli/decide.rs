@@ -1,0 +1,115 @@
+//! `callsheet approve`, `request-changes`, `reject`, `settle`, and the question that `run` asks on a terminal.
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use super::exit::{Exit, Stop};
+use super::paint::{out, say};
+use super::session::Session;
+use super::story::Story;
+use super::rendered;
+use crate::actor::system::{Handle, System};
+use crate::id::{ApprovalNo, Digest};
+use crate::run::event::{Decision, Refusal};
+use crate::run::input::{Post, Say};
+use crate::run::state::{Fate, Status};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The approval's number
+    number: u64,
+    /// Why, or what to change; the agents read it
+    #[arg(short, long, default_value = "")]
+    message: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SettleArgs {
+    /// The question's number
+    number: u64,
+    /// It happened
+    #[arg(long, conflicts_with = "did_not", required_unless_present = "did_not")]
+    happened: bool,
+    /// It did not happen: it may be done now
+    #[arg(long)]
+    did_not: bool,
+}
+
+pub(super) async fn decide(session: &Session, args: Args, decision: Decision) -> Result<Exit, Stop> {
+    if decision != Decision::Approve && args.message.trim().is_empty() {
+        return Err(Stop::input(format!("say why with -m: {} needs a comment", decision.word())));
+    }
+    let store = session.store()?;
+    let row = session.row_of_approval(store.as_ref(), args.number)?;
+    let mut story = Story::open(store, row.id, session.zone())?;
+    story.news()?;
+    let approval = ApprovalNo(args.number);
+    let binds = bound(&story, approval)?;
+    session.act(&row, Say::Decide { approval, binds, decision, comment: args.message }).await
+}
+
+/// What an open approval binds; if it is not open, why not.
+pub(super) fn bound(story: &Story, no: ApprovalNo) -> Result<Digest, Stop> {
+    let state = story.view.state();
+    let unknown = || Stop::input(format!("{no} is no approval that waits; `callsheet approvals` lists those"));
+    let approval = state.approvals.get(&no).ok_or_else(unknown)?;
+    let refused = |why: Refusal| Err(Stop::input(super::session::refusal(&why, &story.texts())));
+    match &approval.fate {
+        None => Ok(approval.binds),
+        Some(Fate::Decided(by, decision)) => {
+            refused(Refusal::AlreadyDecided { by: by.name.clone(), decision: *decision })
+        }
+        Some(Fate::Edited(by)) => {
+            if let Some(by) = by {
+                say(rendered::difference(story, no, *by));
+            }
+            refused(Refusal::Replaced { by: *by })
+        }
+        Some(Fate::Lapsed) => refused(Refusal::Closed),
+    }
+}
+
+pub(super) async fn settle(session: &Session, args: SettleArgs) -> Result<Exit, Stop> {
+    let store = session.store()?;
+    let row = session.row_of_approval(store.as_ref(), args.number)?;
+    session.act(&row, Say::Answer { question: ApprovalNo(args.number), happened: args.happened }).await
+}
+
+/// Shows what waits and asks; whether the run may go on. A decision that comes from elsewhere meanwhile counts.
+pub(super) async fn prompt(session: &Session, system: &System, story: &Story, handle: &Handle) -> Result<bool, Stop> {
+    let state = story.view.state();
+    let Some((no, approval)) = state.open_approvals().next() else { return Ok(false) };
+    let binds = approval.binds;
+    let mut whole = Story::open(std::sync::Arc::clone(&system.ports().store), handle.run, session.zone())?;
+    let entries: Vec<_> = whole.news()?.into_iter().filter_map(|(_, entry)| entry).collect();
+    out(rendered::approval(story, &entries, no, session.zone())?);
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut progress = handle.progress();
+    loop {
+        say(format!("approval {no}: [a]pprove, [c]hanges TEXT, [r]eject TEXT, or [l]eave it waiting?"));
+        let line = tokio::select! {
+            line = lines.next_line() => line?,
+            changed = moved_on(&mut progress) => return Ok(changed),
+            _ = tokio::signal::ctrl_c() => None,
+        };
+        let Some(line) = line else { return Ok(false) };
+        let (word, comment) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+        let decision = match word {
+            "a" | "approve" => Decision::Approve,
+            "c" | "changes" if !comment.is_empty() => Decision::RequestChanges,
+            "r" | "reject" if !comment.is_empty() => Decision::Reject,
+            "l" | "leave" => return Ok(false),
+            _ => continue,
+        };
+        let post = Post {
+            by: session.who(),
+            say: Say::Decide { approval: no, binds, decision, comment: comment.to_owned() },
+        };
+        system.post(handle.run, system.ports().clock.id(), &post).await?;
+        return Ok(moved_on(&mut progress).await);
+    }
+}
+
+/// Waits until the run waits for nobody any more.
+async fn moved_on(progress: &mut tokio::sync::watch::Receiver<crate::actor::system::Progress>) -> bool {
+    progress.wait_for(|now| now.status != Status::Waiting).await.is_ok()
+}

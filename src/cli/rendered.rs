@@ -1,0 +1,200 @@
+//! What would leave, rendered from its final bytes; and what it rests on. Shared by `review` and the prompt of `run`.
+
+use std::fmt::Write as _;
+
+use mail_parser::MessageParser;
+use serde_json::Value;
+
+use super::exit::Stop;
+use super::paint::{Block, Safe, Tone, toned};
+use super::story::{Bodies, Story, date_time, origin_word};
+use crate::id::{ApprovalNo, Digest};
+use crate::run::event::{Decision, Manifest};
+use crate::run::state::{Approval, Fate};
+use crate::run::view::{Entry, Kind, Texts, note};
+
+/// Lines of a list that are shown; the rest is counted.
+const LINES_MAX: usize = 8;
+
+/// An approval as a page of text.
+///
+/// # Errors
+/// If there is no such approval in this run.
+pub fn approval(story: &Story, entries: &[Entry], no: ApprovalNo, zone: &str) -> Result<String, Stop> {
+    let state = story.view.state();
+    let approval = state.approvals.get(&no).ok_or_else(|| Stop::input(format!("there is no approval {no}")))?;
+    let texts = story.texts();
+    let mut page = String::new();
+    heading(&mut page, &format!("Approval {no}: {} of {}", approval.agent, state.plan.name));
+    line(&mut page, &fate(approval, zone));
+    line(&mut page, &format!("binds {}", approval.binds));
+    match &approval.manifest {
+        Some(manifest) => items(&mut page, manifest, &texts),
+        None => versions(&mut page, approval, &texts),
+    }
+    heading(&mut page, "What it rests on");
+    evidence(&mut page, story, approval, entries, &texts);
+    Ok(page)
+}
+
+fn fate(approval: &Approval, zone: &str) -> String {
+    match &approval.fate {
+        None => format!("open until {}", date_time(approval.expires_at, zone)),
+        Some(Fate::Decided(by, decision)) => format!("decided by {}: {}", Safe(&by.name), word(*decision)),
+        Some(Fate::Edited(Some(by))) => format!("replaced by {by}"),
+        Some(Fate::Edited(None)) => "edited; its new approval is being prepared".to_owned(),
+        Some(Fate::Lapsed) => "closed without a decision".to_owned(),
+    }
+}
+
+fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Approve => "approved",
+        Decision::RequestChanges => "changes requested",
+        Decision::Reject => "rejected",
+    }
+}
+
+fn items(page: &mut String, manifest: &Manifest, texts: &Bodies) {
+    let list = texts.value(manifest.body.digest).unwrap_or(Value::Null);
+    let tool = list.get("tool").and_then(Value::as_str).unwrap_or_default().to_owned();
+    heading(page, &format!("What would leave by {tool}: {} items", manifest.items.len()));
+    for (slot, head) in manifest.items.iter().enumerate() {
+        let item = list.pointer(&format!("/items/{slot}")).cloned().unwrap_or(Value::Null);
+        let text = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let title = format!("{}  {}", text("key"), text("title"));
+        let _ = writeln!(page, "\n{}", toned(Tone::Strong, Safe(&title)));
+        line(page, &format!("to {}", text("recipient")));
+        match texts.bytes(head.digest) {
+            Some(bytes) => content(page, &text("media_type"), &bytes),
+            None => line(page, "(erased)"),
+        }
+    }
+}
+
+/// An item's bytes as a person reads them.
+fn content(page: &mut String, media_type: &str, bytes: &[u8]) {
+    if media_type == "message/rfc822"
+        && let Some(mail) = MessageParser::default().parse(bytes)
+    {
+        line(page, &format!("subject: {}", mail.subject().unwrap_or_default()));
+        let from = mail.from().and_then(|from| from.first()).and_then(|from| from.address()).unwrap_or_default();
+        line(page, &format!("from:    {from}"));
+        block(page, &mail.body_text(0).unwrap_or_default());
+        return;
+    }
+    let text = String::from_utf8_lossy(bytes);
+    if media_type.starts_with("text/csv") {
+        let rows = text.lines().count();
+        text.lines().take(LINES_MAX).for_each(|row| line(page, row));
+        if rows > LINES_MAX {
+            line(page, &format!("... {} more rows", rows - LINES_MAX));
+        }
+        return;
+    }
+    block(page, &text);
+}
+
+fn versions(page: &mut String, approval: &Approval, texts: &Bodies) {
+    for (name, digest) in &approval.desk {
+        heading(page, &format!("{name} {}", digest.short()));
+        body(page, *digest, texts);
+    }
+}
+
+/// An artefact's body, key by key.
+pub fn body(page: &mut String, digest: Digest, texts: &Bodies) {
+    match texts.value(digest) {
+        Some(value) => fields(page, &value, 2),
+        None => line(page, "(erased)"),
+    }
+}
+
+fn fields(page: &mut String, value: &Value, indent: usize) {
+    let pad = " ".repeat(indent);
+    let one = |page: &mut String, label: &str, value: &Value| match value {
+        Value::Object(_) | Value::Array(_) => {
+            let _ = writeln!(page, "{pad}{}", Safe(label));
+            fields(page, value, indent + 2);
+        }
+        Value::String(text) if text.contains('\n') => {
+            let _ = writeln!(page, "{pad}{}", Safe(label));
+            text.lines().for_each(|line| drop(writeln!(page, "{pad}  {}", Safe(line))));
+        }
+        Value::String(text) => drop(writeln!(page, "{pad}{} {}", Safe(label), Safe(text))),
+        other => drop(writeln!(page, "{pad}{} {other}", Safe(label))),
+    };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| one(page, &format!("{key}:"), value)),
+        Value::Array(list) => list.iter().for_each(|value| one(page, "-", value)),
+        other => one(page, "", other),
+    }
+}
+
+/// What changed between an approval and the one that replaced it, artefact by artefact.
+pub fn difference(story: &Story, old: ApprovalNo, new: ApprovalNo) -> String {
+    let (state, texts) = (story.view.state(), story.texts());
+    let (Some(old), Some(new)) = (state.approvals.get(&old), state.approvals.get(&new)) else { return String::new() };
+    let mut page = String::new();
+    for (name, now) in &new.desk {
+        let Some(before) = old.desk.get(name).filter(|before| *before != now) else { continue };
+        let text = |digest: Digest| {
+            let mut text = String::new();
+            body(&mut text, digest, &texts);
+            text
+        };
+        let (before, now) = (text(*before), text(*now));
+        heading(&mut page, &format!("{name}: what changed"));
+        for change in similar::TextDiff::from_lines(&before, &now).iter_all_changes() {
+            let (mark, tone) = match change.tag() {
+                similar::ChangeTag::Delete => ('-', Tone::Bad),
+                similar::ChangeTag::Insert => ('+', Tone::Good),
+                similar::ChangeTag::Equal => continue,
+            };
+            let _ = writeln!(page, "{}", toned(tone, format!("{mark} {}", Safe(change.value().trim_end()))));
+        }
+    }
+    page
+}
+
+/// The findings and facts on the desk, the calls that made them, the latest words of those who reviewed it.
+fn evidence(page: &mut String, story: &Story, approval: &Approval, entries: &[Entry], texts: &Bodies) {
+    let state = story.view.state();
+    let outward = approval.manifest.as_ref().map(|manifest| &manifest.desk);
+    for (name, digest) in approval.desk.iter().filter(|(name, _)| outward.is_none_or(|of| !of.contains_key(*name))) {
+        if approval.manifest.is_none() {
+            break;
+        }
+        let version = state.versions.get(digest);
+        let by = version.map_or_else(String::new, |v| format!(" by {} [{}]", v.writer, origin_word(v.origin)));
+        let _ = writeln!(page, "{}{by}", toned(Tone::Strong, format!("{name} {}", digest.short())));
+        body(page, *digest, texts);
+    }
+    for (name, digest) in &approval.desk {
+        let findings = state.versions.get(digest).and_then(|version| version.findings);
+        for finding in findings.and_then(|found| texts.value(found.digest)).and_then(|v| v.as_array().cloned()).unwrap_or_default() {
+            let what = finding.get("what").and_then(Value::as_str).unwrap_or_default();
+            line(page, &format!("remark on {name}: {what}"));
+        }
+    }
+    for call in entries.iter().filter(|entry| entry.kind == Kind::Call) {
+        line(page, &format!("record {}: {} called {}: {}", call.seq, call.from, call.word, call.text));
+    }
+    if let Some(message) = story.view.message(approval.message) {
+        let from = message.from.as_ref().map_or_else(|| "start".to_owned(), ToString::to_string);
+        line(page, &format!("{from} says: {}", note(texts, message.note)));
+    }
+}
+
+fn heading(page: &mut String, text: &str) {
+    let _ = writeln!(page, "\n{}", toned(Tone::Strong, Safe(text)));
+}
+
+fn line(page: &mut String, text: &str) {
+    let _ = writeln!(page, "  {}", Safe(text));
+}
+
+fn block(page: &mut String, text: &str) {
+    let text = Block(text).to_string();
+    text.trim_end().lines().for_each(|line| drop(writeln!(page, "  | {line}")));
+}

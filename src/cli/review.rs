@@ -1,0 +1,40 @@
+//! `callsheet review`: what would leave, to whom, on what evidence.
+
+use super::exit::{Exit, Stop};
+use super::paint::{out, say};
+use super::session::Session;
+use super::story::{Story, mark_rehearsal};
+use super::rendered;
+use crate::id::ApprovalNo;
+use crate::run::state::Fate;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The approval's number
+    number: u64,
+}
+
+pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
+    let store = session.store()?;
+    let row = session.row_of_approval(store.as_ref(), args.number)?;
+    let mut story = Story::open(store, row.id, session.zone())?;
+    let entries: Vec<_> = story.news()?.into_iter().filter_map(|(_, entry)| entry).collect();
+    let no = ApprovalNo(args.number);
+    let state = story.view.state();
+    if let Some(effect) = state.questions.get(&no) {
+        let id = effect.0.short();
+        out(format!("Question {no}: effect {id} of run {} began, and nobody knows whether it happened.", row.no));
+        say(format!("look at the sink, then: callsheet settle {no} --happened (or --did-not)"));
+        return Ok(Exit::Done);
+    }
+    mark_rehearsal(state.plan.mode);
+    out(rendered::approval(&story, &entries, no, session.zone())?);
+    if state.approvals.get(&no).is_some_and(|approval| approval.fate.is_none()) {
+        say(format!(
+            "callsheet approve {no} | request-changes {no} -m TEXT | edit {no} | reject {no} -m TEXT"
+        ));
+    } else if let Some(Fate::Edited(Some(by))) = state.approvals.get(&no).and_then(|a| a.fate.clone()) {
+        say(format!("callsheet review {by}"));
+    }
+    Ok(Exit::Done)
+}

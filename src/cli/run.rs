@@ -1,0 +1,106 @@
+//! `callsheet run`: starts a run, tells its story, and on a terminal asks where a person decides.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::decide::prompt;
+use super::exit::{Exit, Stop};
+use super::paint::{is_terminal, say};
+use super::session::Session;
+use super::story::{Shown, Story, mark_rehearsal};
+use crate::run::input::Brief;
+use crate::topology::plan::{Mode, Param, ParamKind, Plan};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The topology's name: its file in topologies/ without .toml
+    topology: String,
+    /// A parameter
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
+    params: Vec<String>,
+    /// No model runs: agents speak from rehearsals/TOPOLOGY.toml
+    #[arg(long, conflicts_with = "model")]
+    rehearse: bool,
+    /// The model that agents use, such as openai/gpt-5
+    #[arg(long, value_name = "PROVIDER/MODEL")]
+    model: Option<String>,
+    /// Records as NDJSON instead of the story
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(session: &Session, args: Args) -> Result<Exit, Stop> {
+    let mode = mode(session, &args)?;
+    let checked = session.check(&args.topology, mode).map_err(|faults| super::check::refuse(&faults))?;
+    let brief = brief(&checked.plan, &args.params)?;
+    mark_rehearsal(mode);
+    let running = session.system().await?;
+    let system = &running.system;
+    let handle = system.run(&checked.plan, &brief, session.who()).await?;
+    let store = Arc::clone(&system.ports().store);
+    let row = session.row(store.as_ref(), Some(handle.no.0))?;
+    say(format!("run {} of {}", handle.no, args.topology));
+    let shown = Shown { json: args.json, ..Shown::default() };
+    let mut story = Story::open(store, handle.run, session.zone())?;
+    let mut exit = session.drive(system, &handle, &mut story, &row, &shown).await?;
+    while exit == Exit::Waiting && is_terminal() && !args.json && prompt(session, system, &story, &handle).await? {
+        exit = session.drive(system, &handle, &mut story, &row, &shown).await?;
+    }
+    running.stop().await;
+    Ok(exit)
+}
+
+/// A run is a rehearsal because that is asked for, or because nothing names a model; never as a fallback.
+fn mode(session: &Session, args: &Args) -> Result<Mode, Stop> {
+    if args.rehearse {
+        return Ok(Mode::Rehearsal);
+    }
+    match args.model.as_ref().or(session.settings.models.default.as_ref()) {
+        None => Ok(Mode::Rehearsal),
+        Some(model) => Err(Stop::input(format!(
+            "{model} is named, and this version of callsheet connects to no model yet; rehearse with --rehearse"
+        ))),
+    }
+}
+
+/// The run's parameters: those given, typed, and the defaults of the others.
+fn brief(plan: &Plan, given: &[String]) -> Result<Brief, Stop> {
+    let mut texts = BTreeMap::new();
+    for pair in given {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Stop::input(format!("-p {pair}: a parameter is given as NAME=VALUE")))?;
+        if !plan.params.contains_key(name) {
+            let known: Vec<&str> = plan.params.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(Stop::input(format!("-p {name}: {} has no such parameter; it has: {known}", plan.name)));
+        }
+        if texts.insert(name, value).is_some() {
+            return Err(Stop::input(format!("-p {name} is given twice")));
+        }
+    }
+    let mut brief = Brief::new();
+    for (name, param) in &plan.params {
+        let value = match texts.get(name.as_str()) {
+            Some(text) => typed(name, param, text)?,
+            None => param.default.clone().ok_or_else(|| {
+                Stop::input(format!("{} needs -p {name}=...: {}", plan.name, param.description))
+            })?,
+        };
+        brief.insert(name.clone(), value);
+    }
+    Ok(brief)
+}
+
+fn typed(name: &str, param: &Param, text: &str) -> Result<Value, Stop> {
+    let value = match param.kind {
+        ParamKind::String => Some(Value::from(text)),
+        ParamKind::Integer => text.parse::<i64>().ok().map(Value::from),
+        ParamKind::Number => text.parse::<f64>().ok().filter(|n| n.is_finite()).map(Value::from),
+        ParamKind::Boolean => text.parse::<bool>().ok().map(Value::from),
+    };
+    let kind = format!("{:?}", param.kind).to_lowercase();
+    value.ok_or_else(|| Stop::input(format!("-p {name}={text}: {name} takes a value of type {kind} ({})", param.description)))
+}

@@ -1,0 +1,61 @@
+//! `callsheet runs`: the runs, newest first, from the projection alone.
+
+use serde_json::json;
+
+use super::exit::{Exit, Stop};
+use super::paint::{out, table};
+use super::session::Session;
+use super::story::date_time;
+use crate::id::NanoUsd;
+use crate::journal::{Query, RunRow};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only those that are not over
+    #[arg(long)]
+    live: bool,
+    /// At most so many
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    limit: usize,
+    /// As NDJSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn runs(session: &Session, args: &Args) -> Result<Exit, Stop> {
+    let store = session.store()?;
+    let rows = store.runs(&Query { live: args.live, limit: args.limit, ..Query::default() })?;
+    if args.json {
+        for row in rows {
+            out(json!({
+                "run": row.no, "id": row.id, "topology": row.topology, "created_at": row.created_at,
+                "updated_at": row.updated_at, "records": row.last, "driven_by": row.owner.map(|owner| owner.pid),
+                "summary": row.summary,
+            }));
+        }
+        return Ok(Exit::Done);
+    }
+    let cells = rows.iter().map(|row| {
+        vec![
+            row.no.to_string(),
+            row.topology.clone(),
+            row.summary.status.clone(),
+            waits(row),
+            row.summary.steps.to_string(),
+            row.summary.tokens.to_string(),
+            NanoUsd(row.summary.nano_usd).to_string(),
+            date_time(row.created_at, session.zone()),
+        ]
+    });
+    out(table(&["run", "topology", "status", "waits for", "steps", "tokens", "cost", "started"], cells));
+    Ok(Exit::Done)
+}
+
+fn waits(row: &RunRow) -> String {
+    let numbers: Vec<String> = row.summary.approvals.iter().map(ToString::to_string).collect();
+    match (&row.summary.waiting_for, numbers.is_empty()) {
+        (Some(who), false) => format!("{who}: approval {}", numbers.join(", ")),
+        (None, false) => format!("question {}", numbers.join(", ")),
+        _ => String::new(),
+    }
+}

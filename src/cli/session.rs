@@ -1,0 +1,252 @@
+//! What every command starts from: the project's settings, its journal, and, if the command drives a run, the system.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Common;
+use super::exit::{Exit, Stop};
+use super::paint::{Safe, say};
+use super::story::{Shown, Story};
+use crate::actor::system::{self, Handle, Loaded, System};
+use crate::app;
+use crate::config::{Flags, Settings};
+use crate::id::{ApprovalNo, RunNo};
+use crate::journal::sqlite::{Open, Sqlite};
+use crate::journal::{Query, RunRow, Store};
+use crate::run::event::{Event, PauseReason, Refusal, Who};
+use crate::run::input::{Post, Say};
+use crate::run::state::{State, Status};
+use crate::topology::check::{Checked, check};
+use crate::topology::fault::Faults;
+use crate::topology::plan::Mode;
+
+/// A command's surroundings.
+pub struct Session {
+    /// What the project says.
+    pub settings: Settings,
+    /// Whether to take runs over.
+    pub take_over: bool,
+}
+
+/// How long to wait for the answer of a process that drives a run.
+const ANSWER_POLLS_MAX: u32 = 100;
+const ANSWER_POLL: Duration = Duration::from_millis(50);
+
+impl Session {
+    pub(super) fn open(common: &Common) -> Result<Self, Stop> {
+        let flags = Flags {
+            project: common.project.clone(),
+            journal: common.journal.clone(),
+            person: common.person.clone(),
+            ..Flags::default()
+        };
+        let settings = Settings::load(&flags).map_err(|error| Stop::input(error.to_string()))?;
+        Ok(Self { settings, take_over: common.take_over })
+    }
+
+    /// The time zone in which times are shown.
+    pub fn zone(&self) -> &str {
+        &self.settings.timezone
+    }
+
+    /// The journal, to read.
+    pub fn store(&self) -> Result<Arc<dyn Store>, Stop> {
+        if !self.settings.journal.exists() {
+            return Err(Stop::input("nothing has run here yet; `callsheet run TOPOLOGY` starts a run"));
+        }
+        Ok(Arc::new(Sqlite::open(&self.settings.journal, Open::ReadOnly)?))
+    }
+
+    /// The system, to drive runs or to post to them.
+    pub async fn system(&self) -> Result<app::Running, Stop> {
+        app::start(&self.settings).await
+    }
+
+    /// A run by number; the newest if none is given.
+    pub fn row(&self, store: &dyn Store, no: Option<u64>) -> Result<RunRow, Stop> {
+        let query = Query { no: no.map(RunNo), limit: 1, ..Query::default() };
+        let found = store.runs(&query)?.into_iter().next();
+        found.ok_or_else(|| match no {
+            Some(no) => Stop::input(format!("there is no run {no}; `callsheet runs` lists them")),
+            None => Stop::input("nothing has run here yet; `callsheet run TOPOLOGY` starts a run"),
+        })
+    }
+
+    /// The run that an approval or a question belongs to.
+    pub fn row_of_approval(&self, store: &dyn Store, no: u64) -> Result<RunRow, Stop> {
+        let query = Query { approval: Some(ApprovalNo(no)), limit: 1, ..Query::default() };
+        let found = store.runs(&query)?.into_iter().next();
+        found.ok_or_else(|| Stop::input(format!("there is no approval {no}; `callsheet approvals` lists what waits")))
+    }
+
+    /// A run as its journal has it.
+    pub fn load(&self, store: &dyn Store, row: &RunRow) -> Result<Loaded, Stop> {
+        Ok(system::load(store, row.id)?)
+    }
+
+    /// The topologies of the project, by name.
+    pub fn topologies(&self) -> Vec<String> {
+        let folder = self.settings.root.join("topologies");
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let tomls = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+        let mut names: Vec<String> = tomls.filter_map(|p| Some(p.file_stem()?.to_str()?.to_owned())).collect();
+        names.sort();
+        names
+    }
+
+    /// Checks a topology.
+    pub fn check(&self, topology: &str, mode: Mode) -> Result<Checked, Faults> {
+        let folder = crate::config::Folder::new(&self.settings.root);
+        check(topology, &folder, &app::surroundings(&self.settings, mode)?)
+    }
+
+    /// Who acts, and how that is known.
+    pub fn who(&self) -> Who {
+        let (name, how) = (self.settings.person.name.clone(), self.settings.person.how.to_string());
+        let how = if self.settings.people.is_none() { "single-person project".to_owned() } else { how };
+        Who { name, how, groups: Vec::new() }
+    }
+
+    /// Posts to a run, lets it be heard, and drives the run on if nobody else does. Prints what comes of it.
+    pub async fn act(&self, row: &RunRow, say_what: Say) -> Result<Exit, Stop> {
+        let running = self.system().await?;
+        let system = &running.system;
+        let mut story = Story::open(Arc::clone(&system.ports().store), row.id, self.zone())?;
+        story.news()?;
+        let id = system.ports().clock.id();
+        system.post(row.id, id, &Post { by: self.who(), say: say_what }).await?;
+        let opened = match system.open(row.id, self.take_over).await {
+            Ok(handle) => Some(handle),
+            Err(system::Error::Journal(crate::journal::Error::Owned { pid })) => {
+                say(format!("process {pid} drives run {}; waiting for it to hear this", row.no));
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.await_answer(&mut story, id).await?;
+        let exit = match opened {
+            Some(handle) => self.drive(system, &handle, &mut story, row, &Shown::default()).await,
+            None => Ok(Exit::Done),
+        };
+        running.stop().await;
+        exit
+    }
+
+    /// Waits until the run has heard the post; a refusal is the poster's answer.
+    async fn await_answer(&self, story: &mut Story, post: uuid::Uuid) -> Result<(), Stop> {
+        for _ in 0..ANSWER_POLLS_MAX {
+            for (record, entry) in story.news()? {
+                let fact = system::read_fact(&record.head.json).map_err(Stop::failed)?;
+                match fact.is {
+                    Event::Heard { post: heard, .. } if heard == post => return Ok(()),
+                    Event::InputRefused { post: refused, why, .. } if refused == post => {
+                        return Err(Stop::input(refusal(&why, &story.texts())));
+                    }
+                    _ => {
+                        if let Some(entry) = entry {
+                            super::paint::out(super::story::line(&entry, self.zone()));
+                        }
+                    }
+                }
+            }
+            tokio::time::sleep(ANSWER_POLL).await;
+        }
+        Err(Stop::failed("the process that drives the run did not answer; what you said is kept and will be heard"))
+    }
+
+    /// Drives a live run, telling its story, until it waits, ends, or is interrupted.
+    pub async fn drive(
+        &self,
+        system: &System,
+        handle: &Handle,
+        story: &mut Story,
+        row: &RunRow,
+        shown: &Shown,
+    ) -> Result<Exit, Stop> {
+        let status = tokio::select! {
+            status = story.follow(handle, shown) => status?,
+            _ = tokio::signal::ctrl_c() => {
+                system.stop().await;
+                story.print(shown)?;
+                say(format!("interrupted; everything is kept. Go on with: callsheet resume {}", row.no));
+                return Ok(Exit::Interrupted);
+            }
+        };
+        self.hint(story.view.state(), row, status);
+        Ok(Exit::of(status, is_over_budget(story.view.state())))
+    }
+
+    /// What a person can do next, on stderr.
+    pub fn hint(&self, state: &State, row: &RunRow, status: Status) {
+        let no = row.no;
+        match status {
+            Status::Waiting => {
+                for (approval, _) in state.open_approvals() {
+                    say(format!("waiting for you: callsheet review {approval}\n                 callsheet approve {approval}"));
+                }
+                for question in state.questions.keys() {
+                    say(format!("nobody knows whether it happened: look, then callsheet settle {question} --happened (or --did-not)"));
+                }
+            }
+            Status::Paused => {
+                let why = state.paused.as_ref().map(crate::run::view::pause_words).unwrap_or_default();
+                let raise = match &state.paused {
+                    Some(PauseReason::Budget { what, needed, .. }) => super::control::raise_hint(*what, *needed),
+                    _ => String::new(),
+                };
+                say(format!("paused: {}. Go on with: callsheet resume {no}{raise}", Safe(&why)));
+            }
+            Status::Stuck => {
+                say(format!("stuck: see what could not be handled with: callsheet dead-letters {no}"));
+            }
+            Status::Ended(_) => {
+                let folder = self.folder(row);
+                if folder.exists() {
+                    say(format!("files: {}", self.shown_path(&folder).display()));
+                }
+            }
+            Status::Running => {}
+        }
+        super::story::mark_rehearsal(state.plan.mode);
+    }
+
+    /// The run's own folder.
+    pub fn folder(&self, row: &RunRow) -> std::path::PathBuf {
+        self.settings.root.join("out").join(format!("{}-{}", row.no, row.topology))
+    }
+
+    /// A path as people type it from where they stand.
+    pub fn shown_path(&self, path: &std::path::Path) -> std::path::PathBuf {
+        let here = std::env::current_dir().ok();
+        here.and_then(|here| path.strip_prefix(here).ok().map(std::path::Path::to_path_buf)).unwrap_or_else(|| path.to_path_buf())
+    }
+}
+
+/// Whether a run is paused by a limit.
+pub fn is_over_budget(state: &State) -> bool {
+    matches!(state.paused, Some(PauseReason::Budget { .. }))
+}
+
+/// A refusal in words, with what to do.
+pub fn refusal(why: &Refusal, texts: &super::story::Bodies) -> String {
+    match why {
+        Refusal::UnknownApproval => "there is no such approval or question; `callsheet approvals` lists what waits".to_owned(),
+        Refusal::AlreadyDecided { by, decision } => format!("{by} decided before: {}", decision.word()),
+        Refusal::AlreadyApproved => "you approved it already; somebody else has to approve it too".to_owned(),
+        Refusal::Replaced { by: Some(by) } => format!("replaced by {by}: the content was edited; `callsheet review {by}`"),
+        Refusal::Replaced { by: None } => "the content was edited; its new approval is being prepared".to_owned(),
+        Refusal::ContentChanged => "the content changed since you saw it; review it again".to_owned(),
+        Refusal::Closed => "it is closed: its time was up, or the run ended".to_owned(),
+        Refusal::NotAllowed => "you may not decide this: the agent's file names who may (`who`)".to_owned(),
+        Refusal::StarterMayNot => "whoever started the run may not approve here; somebody else has to".to_owned(),
+        Refusal::NotTheirs => "this approval is not about that artefact".to_owned(),
+        Refusal::FaultyEdit { problems } => {
+            format!("the edited version has faults:\n{}", crate::run::view::error_text(texts, *problems))
+        }
+        Refusal::UnknownDeadLetter => "there is no such dead letter; `callsheet dead-letters` lists them".to_owned(),
+        Refusal::NothingToDo => "there is nothing to do: the run is in that state already".to_owned(),
+        Refusal::RaiseTooLow => "a new limit has to be above the one in force".to_owned(),
+        Refusal::RunOver => "the run is over".to_owned(),
+        Refusal::Unreadable => "the run could not read what was posted; is another version of callsheet driving it?".to_owned(),
+    }
+}
