@@ -218,8 +218,7 @@ fn at_the_edges(chance: &mut Chance, quarters: &[Quarter], sends: &mut [Send]) {
         let inside = |s: &Send| (quarter.starts..quarter.until).contains(&s.sent);
         let plain = |s: &Send| s.delivered == Some(true) && s.clicked == Some(false) && s.segment == Some(segment);
         let early = if quarter.until < quarter.ends { 40 } else { 250 };
-        let mut count = 0;
-        for send in sends.iter_mut().filter(|s| inside(s) && plain(s)) {
+        for (count, send) in sends.iter_mut().filter(|s| inside(s) && plain(s)).enumerate() {
             match count {
                 n if n < early => send.sent = quarter.starts + chance.seconds(3_600),
                 n if n < early + 40 && quarter.until == quarter.ends => {
@@ -227,7 +226,6 @@ fn at_the_edges(chance: &mut Chance, quarters: &[Quarter], sends: &mut [Send]) {
                 }
                 _ => break,
             }
-            count += 1;
         }
     }
 }
