@@ -302,8 +302,8 @@ fn numbers_stay_used(stage: &mut dyn Stage) {
     assert_eq!(answers[5], Ok(Done::Number(ApprovalNo(2))));
     assert_eq!(numbers(store, Query { approval: Some(ApprovalNo(2)), ..Query::default() }), [2]);
     assert_eq!(numbers(store, Query { approval: Some(ApprovalNo(1)), ..Query::default() }), [1]);
-    assert_eq!(numbers(store, Query { approval: Some(ApprovalNo(3)), ..Query::default() }), []);
-    assert_eq!(numbers(store, Query { approval: Some(ApprovalNo(0)), ..Query::default() }), []);
+    assert_eq!(numbers(store, Query { approval: Some(ApprovalNo(3)), ..Query::default() }), [0_u64; 0]);
+    assert_eq!(numbers(store, Query { approval: Some(ApprovalNo(0)), ..Query::default() }), [0_u64; 0]);
 }
 
 fn queries(stage: &mut dyn Stage) {
@@ -329,9 +329,9 @@ fn queries(stage: &mut dyn Stage) {
     assert_eq!(numbers(store, Query { limit: 2, ..Query::default() }), [5, 4]);
     assert_eq!(numbers(store, Query { limit: usize::MAX, ..Query::default() }).len(), 5);
     assert_eq!(numbers(store, Query { no: Some(RunNo(3)), ..Query::default() }), [3]);
-    assert_eq!(numbers(store, Query { no: Some(RunNo(2)), live: true, ..Query::default() }), []);
-    assert_eq!(numbers(store, Query { no: Some(RunNo(3)), id: Some(run_id(4)), ..Query::default() }), []);
-    assert_eq!(numbers(store, Query { id: Some(run_id(77)), ..Query::default() }), []);
+    assert_eq!(numbers(store, Query { no: Some(RunNo(2)), live: true, ..Query::default() }), [0_u64; 0]);
+    assert_eq!(numbers(store, Query { no: Some(RunNo(3)), id: Some(run_id(4)), ..Query::default() }), [0_u64; 0]);
+    assert_eq!(numbers(store, Query { id: Some(run_id(77)), ..Query::default() }), [0_u64; 0]);
 }
 
 fn due(stage: &mut dyn Stage) {
