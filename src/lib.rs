@@ -1,5 +1,6 @@
 //! Callsheet runs teams of agents that do marketing work.
 
+pub mod config;
 pub mod id;
 pub mod journal;
 pub mod model;
