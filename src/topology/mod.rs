@@ -2,8 +2,11 @@
 
 pub mod check;
 pub mod code;
+pub mod editor;
 pub mod fault;
 pub mod plan;
 pub mod proof;
 pub mod raw;
 pub mod spec;
+
+pub use editor::editor_schemas;

@@ -1,0 +1,446 @@
+//! Flags, environment, project file and user file -> [`Settings`]; the only reader of the environment.
+//! What the settings lead to is built in `app`.
+
+mod folder;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use folder::Folder;
+
+use crate::id::{AgentName, NanoUsd, ToolName};
+use crate::topology::check::{Surroundings, secrets};
+use crate::topology::fault::{At, Code, Fault, Faults, Place};
+use crate::topology::plan::{Mode, ModelSpec};
+use crate::topology::raw::project::{self, Price, Project};
+use crate::topology::raw::walk;
+use crate::topology::spec::ToolSpec;
+
+/// The project's file; its folder is the project.
+pub const PROJECT_FILE: &str = "callsheet.toml";
+
+/// What the command line says that files and environment may say too.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--project`: where to look for the project, upwards; else the current folder.
+    pub project: Option<PathBuf>,
+    /// `--journal`
+    pub journal: Option<PathBuf>,
+    /// `--model`
+    pub model: Option<String>,
+    /// `--rehearse`
+    pub rehearse: bool,
+    /// `--as`
+    pub person: Option<String>,
+    /// `--no-color`
+    pub no_color: bool,
+}
+
+/// All that is set, from wherever.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder of `callsheet.toml`.
+    pub root: PathBuf,
+    /// The time zone of dates, such as `Europe/Berlin`.
+    pub timezone: String,
+    /// Models and prices.
+    pub models: Models,
+    /// Connections of tools.
+    pub tools: BTreeMap<String, ToolTable>,
+    /// Settings of checks.
+    pub checks: BTreeMap<String, Value>,
+    /// Groups by person; none means that the project has one person.
+    pub people: Option<BTreeMap<String, Vec<String>>>,
+    /// The journal's file.
+    pub journal: PathBuf,
+    /// Who is at the keyboard, as far as that is known.
+    pub person: Option<Person>,
+    /// Where a test wants the process to end.
+    pub crash: Option<String>,
+    /// No colour is wanted.
+    pub no_color: bool,
+    /// The filter of diagnostics.
+    pub log: Option<String>,
+    /// Every setting with its value and where it came from.
+    pub origins: Vec<Origin>,
+    rehearse: bool,
+    environment: Environment,
+}
+
+/// Models and prices.
+#[derive(Debug, Clone, Default)]
+pub struct Models {
+    /// `provider/model`; none makes every run a rehearsal.
+    pub default: Option<String>,
+    /// Models by alias.
+    pub aliases: BTreeMap<String, String>,
+    /// Prices by model.
+    pub prices: BTreeMap<String, Price>,
+    /// Models that cost nothing.
+    pub free: BTreeSet<String>,
+    /// Whose price the bill of a rehearsal uses.
+    pub priced_as: Option<String>,
+}
+
+/// `[tools.NAME]`
+#[derive(Debug, Clone)]
+pub struct ToolTable {
+    /// Its kind.
+    pub kind: String,
+    /// The rest of the table.
+    pub table: Value,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// A person, and how they are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Their name.
+    pub name: String,
+    /// How it is known.
+    pub known: Known,
+}
+
+/// How a person's name is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// By `--as` or `CALLSHEET_PERSON`.
+    Claimed,
+    /// It is the operating system's user.
+    OsUser,
+}
+
+/// Where a setting came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Its name in files.
+    pub setting: String,
+    /// Its value; secrets are never settings.
+    pub value: String,
+    /// `--model`, `CALLSHEET_MODEL`, a file, or `default`.
+    pub from: String,
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No project here.
+    #[error("there is no {PROJECT_FILE} in {0} or above it; `callsheet init` makes one")]
+    NoProject(PathBuf),
+    /// A file is wrong.
+    #[error("{0}")]
+    Faults(Faults),
+}
+
+/// The variables of the process; shown by name only.
+#[derive(Clone, Default)]
+struct Environment(BTreeMap<String, String>);
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Known {
+    /// The word in records.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::OsUser => "os_user",
+        }
+    }
+}
+
+impl Settings {
+    /// Reads what this process was started with.
+    ///
+    /// # Errors
+    /// As [`Settings::read`].
+    pub fn load(flags: &Flags) -> Result<Self, Error> {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let environment = std::env::vars_os().filter_map(text).collect();
+        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        Self::read(flags, &here, environment)
+    }
+
+    /// Reads the project at or above `here` under an environment.
+    ///
+    /// # Errors
+    /// No project, or every fault of its file and the user's.
+    pub fn read(flags: &Flags, here: &Path, environment: BTreeMap<String, String>) -> Result<Self, Error> {
+        let start = flags.project.as_ref().map_or_else(|| here.to_owned(), |project| here.join(project));
+        let root = start.ancestors().find(|folder| folder.join(PROJECT_FILE).is_file());
+        let root = root.ok_or_else(|| Error::NoProject(start.clone()))?.to_owned();
+        let mut faults = Faults::default();
+        let project = file(&root, PROJECT_FILE, PROJECT_FILE, &mut faults);
+        let user = user_file(&environment).and_then(|(folder, path)| file(&folder, "config.toml", &path, &mut faults));
+        let sources = Sources { flags, here, root, environment, project, user };
+        let settings = sources.settings(&mut faults);
+        faults.sort();
+        if faults.is_empty() { Ok(settings) } else { Err(Error::Faults(faults)) }
+    }
+
+    /// Whether models run: not with `--rehearse`, and not if none is named.
+    pub fn mode(&self) -> Mode {
+        if self.rehearse || self.models.default.is_none() { Mode::Rehearsal } else { Mode::Live }
+    }
+
+    /// The files of the project.
+    pub fn folder(&self) -> Folder {
+        Folder::new(self.root.clone())
+    }
+
+    /// A secret that a file names, from the environment.
+    pub fn secret(&self, name: &str) -> Option<&str> {
+        self.environment.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// What topologies are checked against: the tools and checks there are, and the models of a mode.
+    pub fn surroundings<'c>(
+        &self,
+        mode: Mode,
+        tools: impl IntoIterator<Item = ToolSpec>,
+        checks: impl IntoIterator<Item = &'c str>,
+    ) -> Surroundings {
+        let tools: BTreeMap<ToolName, ToolSpec> = tools.into_iter().map(|spec| (spec.name.clone(), spec)).collect();
+        let settings = |name: &str| self.checks.get(name).cloned().unwrap_or_else(|| serde_json::json!({}));
+        let models = &self.models;
+        let named = models.aliases.iter().chain(models.default.iter().map(|model| (&*DEFAULT, model)));
+        let named: BTreeMap<String, String> = named.map(|(alias, model)| (alias.clone(), model.clone())).collect();
+        let priced = |model: &String| models.prices.contains_key(model) || models.free.contains(model);
+        let aliases = named.keys().cloned().chain([DEFAULT.clone()]);
+        Surroundings {
+            tools,
+            checks: checks.into_iter().map(|name| (name.to_owned(), settings(name))).collect(),
+            unpriced: named.values().filter(|model| !priced(model)).cloned().collect(),
+            models: match mode {
+                Mode::Rehearsal => aliases.map(|alias| (alias, self.rehearsed())).collect(),
+                Mode::Live => named.into_iter().map(|(alias, model)| (alias, self.live(model))).collect(),
+            },
+            mode,
+            single_person: self.people.is_none(),
+            people: self.people.clone().unwrap_or_default(),
+        }
+    }
+
+    fn rehearsed(&self) -> ModelSpec {
+        let price = self.models.priced_as.as_ref().and_then(|model| self.models.prices.get(model));
+        spec("rehearsal".to_owned(), price, true)
+    }
+
+    fn live(&self, model: String) -> ModelSpec {
+        let price = self.models.prices.get(&model);
+        // A model on this machine is no sink.
+        let local = model.starts_with("ollama/");
+        spec(model, price, local)
+    }
+}
+
+static DEFAULT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "default".to_owned());
+
+fn spec(model: String, price: Option<&Price>, accepts_private: bool) -> ModelSpec {
+    let of = |part: fn(&Price) -> NanoUsd| price.map_or(NanoUsd(0), part);
+    ModelSpec {
+        model,
+        input_per_million: of(|price| price.input_per_million),
+        output_per_million: of(|price| price.output_per_million),
+        accepts_private,
+    }
+}
+
+/// The user's file: its folder and how it is called in messages.
+fn user_file(environment: &BTreeMap<String, String>) -> Option<(PathBuf, String)> {
+    let set = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+    let folder = match set("XDG_CONFIG_HOME") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(set("HOME")?).join(".config"),
+    };
+    let folder = folder.join("callsheet");
+    folder.join("config.toml").is_file().then(|| (folder, "~/.config/callsheet/config.toml".to_owned()))
+}
+
+fn file(folder: &Path, name: &str, shown: &str, faults: &mut Faults) -> Option<Project> {
+    use crate::topology::check::Files;
+    let bytes = match Folder::new(folder.to_owned()).read(name) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let what = format!("{shown} cannot be read: {error}");
+            faults.push(Fault::new(Code::Unreadable, &Place::top(shown), what, "make it readable"));
+            return None;
+        }
+    };
+    let file: Arc<str> = shown.into();
+    let text: Arc<str> = match walk::text(shown, bytes) {
+        Ok(text) => text.into(),
+        Err((fault, lossy)) => {
+            if let Some(lossy) = lossy {
+                faults.source(file, lossy.into());
+            }
+            faults.push(fault);
+            return None;
+        }
+    };
+    faults.source(file.clone(), text.clone());
+    let read = project::read(&file, &text);
+    faults.extend(read.faults);
+    faults.extend(read.texts.iter().filter_map(secrets::fault));
+    read.value
+}
+
+/// Everything that settings come from.
+struct Sources<'s> {
+    flags: &'s Flags,
+    here: &'s Path,
+    root: PathBuf,
+    environment: BTreeMap<String, String>,
+    project: Option<Project>,
+    user: Option<Project>,
+}
+
+type Found = (String, String);
+
+impl Sources<'_> {
+    fn settings(self, faults: &mut Faults) -> Settings {
+        let mut origins = vec![];
+        let timezone = self.timezone(faults, &mut origins);
+        let models = self.models(faults, &mut origins);
+        let journal = self.journal(&mut origins);
+        let person = self.person(&mut origins);
+        for (name, value) in self.environment.iter().filter(|(name, _)| name.starts_with("CALLSHEET_")) {
+            if !["CALLSHEET_JOURNAL", "CALLSHEET_MODEL", "CALLSHEET_PERSON"].contains(&name.as_str()) {
+                let known = ["CALLSHEET_CRASH", "CALLSHEET_LOG"].contains(&name.as_str());
+                let value = if known { value.clone() } else { "unknown variable, ignored".to_owned() };
+                origins.push(Origin { setting: name.clone(), value, from: "environment".to_owned() });
+            }
+        }
+        let files = || self.user.iter().chain(&self.project);
+        for (name, _) in files().flat_map(|file| &file.tools) {
+            word(name, faults);
+        }
+        let people = self.project.as_ref().and_then(|file| file.people.as_ref());
+        let people = people.or(self.user.as_ref().and_then(|file| file.people.as_ref()));
+        people.into_iter().flatten().for_each(|(name, _)| word(name, faults));
+        let text = |at: &At<String>| at.value.clone();
+        let tool = |tool: &project::Tool| ToolTable {
+            kind: tool.kind.value.clone(),
+            table: tool.table.value.clone(),
+            place: tool.table.place.clone(),
+        };
+        Settings {
+            timezone,
+            models,
+            tools: files().flat_map(|file| &file.tools).map(|(name, table)| (text(name), tool(table))).collect(),
+            checks: files()
+                .flat_map(|file| &file.checks)
+                .map(|(name, settings)| (text(name), settings.value.clone()))
+                .collect(),
+            people: people.map(|people| {
+                people.iter().map(|(name, groups)| (text(name), groups.iter().map(text).collect())).collect()
+            }),
+            journal,
+            person,
+            crash: self.variable("CALLSHEET_CRASH").map(|(value, _)| value),
+            no_color: self.flags.no_color || self.variable("NO_COLOR").is_some(),
+            log: self.variable("CALLSHEET_LOG").map(|(value, _)| value),
+            origins,
+            rehearse: self.flags.rehearse,
+            root: self.root,
+            environment: Environment(self.environment),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<Found> {
+        self.environment.get(name).filter(|value| !value.is_empty()).map(|value| (value.clone(), name.to_owned()))
+    }
+
+    /// The project's value, or the user's.
+    fn written<'p>(&'p self, of: impl Fn(&'p Project) -> Option<&'p At<String>>) -> Option<&'p At<String>> {
+        self.project.as_ref().and_then(&of).or_else(|| self.user.as_ref().and_then(&of))
+    }
+
+    fn timezone(&self, faults: &mut Faults, origins: &mut Vec<Origin>) -> String {
+        let written = self.written(|file| file.timezone.as_ref());
+        if let Some(at) = written {
+            // A machine without any zones cannot tell; then the name is believed.
+            let known = |name: &str| jiff::tz::TimeZone::get(name).is_ok();
+            if !known(&at.value) && known("Europe/Berlin") {
+                let what = format!("{:?} is no time zone", at.value);
+                faults.push(Fault::new(Code::WrongValue, &at.place, what, "write one such as \"Europe/Berlin\""));
+            }
+        }
+        keep(origins, "timezone", written.map(found), "UTC").unwrap_or_default()
+    }
+
+    fn models(&self, faults: &mut Faults, origins: &mut Vec<Origin>) -> Models {
+        let flag = self.flags.model.clone().map(|model| (model, "--model".to_owned()));
+        let default = flag.or_else(|| self.variable("CALLSHEET_MODEL"));
+        let default = default.or_else(|| self.written(|file| file.models.default.as_ref()).map(found));
+        let default = keep(origins, "models.default", default, "");
+        let mut models = Models { default: default.filter(|model| !model.is_empty()), ..Models::default() };
+        for file in self.user.iter().chain(&self.project) {
+            let aliases = file.models.aliases.iter();
+            models.aliases.extend(aliases.map(|(alias, model)| (alias.value.clone(), model.value.clone())));
+            models.free.extend(file.models.free.iter().map(|at| at.value.clone()));
+            models.prices.extend(file.prices().into_iter().map(|(model, (_, price))| (model, price)));
+        }
+        if let Some(at) = self.written(|file| file.models.priced_as.as_ref()) {
+            if !models.prices.contains_key(&at.value) {
+                let what = format!("`{}` has no price", at.value);
+                let instead = format!("write it under [models.prices.\"{}\"]", at.value);
+                let fault = Fault::new(Code::Unpriced, &at.place, what, instead);
+                faults.push(fault.meant(&at.value, models.prices.keys().map(String::as_str)));
+            }
+            models.priced_as = keep(origins, "models.priced_as", Some(found(at)), "");
+        }
+        models
+    }
+
+    fn journal(&self, origins: &mut Vec<Origin>) -> PathBuf {
+        let flag = self.flags.journal.as_ref().map(|path| (self.here.join(path), "--journal".to_owned()));
+        let variable = || self.variable("CALLSHEET_JOURNAL").map(|(path, from)| (self.here.join(path), from));
+        let written = || {
+            let at = self.written(|file| file.journal.as_ref())?;
+            Some((self.root.join(&at.value), at.place.file.to_string()))
+        };
+        let default = || (self.root.join(".callsheet").join("journal.db"), "default".to_owned());
+        let (path, from) = flag.or_else(variable).or_else(written).unwrap_or_else(default);
+        origins.push(Origin { setting: "journal.path".to_owned(), value: path.display().to_string(), from });
+        path
+    }
+
+    fn person(&self, origins: &mut Vec<Origin>) -> Option<Person> {
+        let claimed = self.flags.person.clone().map(|name| (name, "--as".to_owned()));
+        let claimed = claimed.or_else(|| self.variable("CALLSHEET_PERSON"));
+        let known = if claimed.is_some() { Known::Claimed } else { Known::OsUser };
+        let user = || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| self.variable(name));
+        let name = keep(origins, "person", claimed.or_else(user), "")?;
+        (!name.is_empty()).then_some(Person { name, known })
+    }
+}
+
+fn found(at: &At<String>) -> Found {
+    (at.value.clone(), at.place.file.to_string())
+}
+
+/// Records where a value came from; an empty default is shown as none.
+fn keep(origins: &mut Vec<Origin>, setting: &str, found: Option<Found>, default: &str) -> Option<String> {
+    let (value, from) = found.unwrap_or_else(|| (default.to_owned(), "default".to_owned()));
+    let shown = if value.is_empty() { "none".to_owned() } else { value.clone() };
+    origins.push(Origin { setting: setting.to_owned(), value: shown, from });
+    Some(value)
+}
+
+/// Tells of a name in the project file that is none.
+fn word(name: &At<String>, faults: &mut Faults) {
+    if let Err(why) = name.value.parse::<AgentName>() {
+        faults.push(Fault::new(Code::Name, &name.place, format!("{:?} is no name", name.value), why.to_string()));
+    }
+}

@@ -1,0 +1,517 @@
+//! JSON Schemas (draft-07) of the files people write, for their editors. The shapes here mirror what `raw` reads, and a
+//! test holds the two against each other; names and paths are for `check`, not for a schema.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::plan::{Action, ParamKind, WhenSpent};
+
+macro_rules! shape {
+    ($(#[$doc:meta])* $name:ident, $schema:tt) => {
+        $(#[$doc])*
+        #[derive(Debug, Deserialize)]
+        pub struct $name(pub Value);
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
+shape!(/** The number 1. */ Version, { "const": 1, "description": "the version of this file's form: 1" });
+shape!(/** A duration. */ Duration, {
+    "type": "string",
+    "pattern": "^[1-9][0-9]{0,8}(ms|s|m|h|d)$",
+    "description": "a duration, such as \"100ms\", \"90s\", \"5m\", \"2h\" or \"14d\""
+});
+shape!(/** Dollars. */ Money, { "anyOf": [
+    { "type": "number", "minimum": 0 },
+    { "type": "string", "pattern": "^[0-9]{1,10}(\\.[0-9]{1,9})?$" }
+], "description": "US dollars, such as 5.00" });
+shape!(/** A count from 1. */ Count, { "type": "integer", "minimum": 1, "maximum": 1_000_000_000_000_u64 });
+shape!(/** A small count from 1. */ Small, { "type": "integer", "minimum": 1, "maximum": 1_000_000 });
+shape!(/** A small count from 0. */ SmallOrNone, { "type": "integer", "minimum": 0, "maximum": 1_000_000 });
+shape!(/** Restarts. */ Restarts, { "type": "integer", "minimum": 0, "maximum": 1_000 });
+shape!(/** The word "unlimited". */ Unlimited, { "const": "unlimited" });
+shape!(/** One outcome or more. */ Outcomes, { "type": "array", "items": { "type": "string" }, "minItems": 1 });
+
+/// A limit, or "unlimited" written out.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Limit<T> {
+    /// The limit.
+    At(T),
+    /// None.
+    Unlimited(Unlimited),
+}
+
+/// `topologies/NAME.toml`: who is on the team, what they make, to whom they hand it, what they may spend.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Topology {
+    /// The version of the form.
+    pub schema_version: Version,
+    /// What it is for, one sentence.
+    pub description: String,
+    /// Parameters of a run, by name.
+    #[serde(default)]
+    pub params: BTreeMap<String, Param>,
+    /// What the team makes, by name.
+    #[serde(default)]
+    pub artefacts: BTreeMap<String, Artefact>,
+    /// Who is on it: agents/NAME.toml, unless `file` or `tool` says otherwise.
+    pub team: BTreeMap<String, Member>,
+    /// Where each outcome of each member leads.
+    pub handoffs: Handoffs,
+    /// What a run may spend.
+    pub budget: Budget,
+    /// How failures are answered.
+    pub supervisor: Option<Supervisor>,
+}
+
+/// A parameter of a run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Param {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: ParamKind,
+    /// Its value if a run gives none; without it a run must.
+    #[serde(default)]
+    pub default: Value,
+    /// What it means.
+    pub description: Option<String>,
+}
+
+/// A typed thing that the team makes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Artefact {
+    /// The name of a JSON Schema in schemas/.
+    pub schema: String,
+    /// Checks that run on every version.
+    #[serde(default)]
+    pub checks: Vec<String>,
+}
+
+/// An agent in its place on the team.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Its agent's file, below the project's folder.
+    pub file: Option<String>,
+    /// The tool that it is.
+    pub tool: Option<String>,
+    /// The tool's arguments.
+    #[serde(default)]
+    pub args: BTreeMap<String, Arg>,
+    /// Artefacts it reads; `name?` may be absent.
+    #[serde(default)]
+    pub reads: Vec<String>,
+    /// Artefacts that each of its turns writes.
+    #[serde(default)]
+    pub writes: Vec<String>,
+    /// Artefacts that a person approves.
+    #[serde(default)]
+    pub approves: Vec<String>,
+    /// The alias of another model than the agent's.
+    pub model: Option<String>,
+    /// Other limits than the agent's.
+    pub limits: Option<Limits>,
+}
+
+/// An argument: a path into an artefact, `message` or `params`, or a literal.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Arg {
+    /// A path, such as `sequence` or `params.quarter`.
+    Path(String),
+    /// A literal.
+    Literal(Literal),
+}
+
+/// `{ value = ... }`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Literal {
+    /// The value.
+    pub value: Value,
+}
+
+/// `start`, and an entry for each member.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Handoffs {
+    /// Who gets the brief.
+    pub start: String,
+    /// By member.
+    #[serde(flatten)]
+    pub members: BTreeMap<String, MemberHandoffs>,
+}
+
+/// A recipient for the only outcome, or recipients by outcome.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum MemberHandoffs {
+    /// A member or `end`.
+    Only(String),
+    /// By outcome.
+    By(BTreeMap<String, Way>),
+}
+
+/// A recipient, or one for some rounds and another then.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Way {
+    /// A member or `end`.
+    To(String),
+    /// Bounded.
+    Bounded(Bounded),
+}
+
+/// So many rounds to one, then to another.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bounded {
+    /// A member or `end`.
+    pub to: String,
+    /// How often.
+    pub rounds: Small,
+    /// Where when they are used up.
+    pub then: String,
+}
+
+/// What a run may spend.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Model and tool calls.
+    pub steps: Limit<Count>,
+    /// Tokens in and out.
+    pub tokens: Limit<Count>,
+    /// US dollars.
+    pub cost_usd: Limit<Money>,
+    /// Time with a call under way; waiting for people does not count.
+    pub active_time: Limit<Duration>,
+    /// People whom outward tools may reach; 10000 if it is left out.
+    pub recipients: Option<Limit<Count>>,
+    /// Whether a spent budget pauses the run (if left out) or stops it.
+    pub when_spent: Option<WhenSpent>,
+}
+
+/// How failures are answered.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Supervisor {
+    /// Restarts of an agent within the window; 3 if left out.
+    pub max_restarts: Option<Restarts>,
+    /// The window; "5m" if left out.
+    pub within: Option<Duration>,
+    /// Waits between attempts.
+    pub backoff: Option<Backoff>,
+    /// A message that kills its agent so often is set aside; 3 if left out.
+    pub poison_after: Option<Small>,
+    /// Failure class to action.
+    #[serde(default)]
+    pub on: BTreeMap<String, Action>,
+}
+
+/// Waits between attempts; they double.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Backoff {
+    /// The first; "1s" if left out.
+    pub initial: Option<Duration>,
+    /// The longest; "30s" if left out.
+    pub max: Option<Duration>,
+}
+
+/// An agent's limits within a run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Turns; 12 if left out.
+    pub turns: Option<Small>,
+    /// Steps within a turn; 16 if left out.
+    pub steps_per_turn: Option<Small>,
+    /// Tokens of one reply; 4000 if left out.
+    pub output_tokens: Option<Count>,
+    /// Time-out of one call; "90s" if left out.
+    pub call_timeout: Option<Duration>,
+    /// Tokens in the whole run.
+    pub tokens: Option<Limit<Count>>,
+    /// US dollars in the whole run.
+    pub cost_usd: Option<Limit<Money>>,
+}
+
+/// `agents/NAME.toml`: a role, reusable in many topologies.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Agent {
+    /// A model that decides its steps and chooses an outcome.
+    Model {
+        /// The version of the form.
+        schema_version: Version,
+        /// What it does, one sentence.
+        does: String,
+        /// The outcomes it chooses among; `done` if left out.
+        outcomes: Option<Outcomes>,
+        /// The tools it is offered.
+        #[serde(default)]
+        tools: Vec<String>,
+        /// An alias of callsheet.toml; the default if left out.
+        model: Option<String>,
+        /// A template over brief, message and desk.
+        instructions: Option<String>,
+        /// A file of that beside this one.
+        instructions_file: Option<String>,
+        /// Its limits.
+        limits: Option<Limits>,
+    },
+    /// A person who decides.
+    Person {
+        /// The version of the form.
+        schema_version: Version,
+        /// What they decide, one sentence.
+        does: String,
+        /// Who may: NAME or group:NAME; anyone if left out.
+        #[serde(default)]
+        who: Vec<String>,
+        /// How many must approve; 1 if left out.
+        needed: Option<Small>,
+        /// Whether whoever started the run may; false if left out.
+        starter_may_approve: Option<bool>,
+        /// A reminder each so long.
+        remind_every: Option<Duration>,
+        /// Who else is told.
+        escalate: Option<Escalation>,
+        /// When waiting ends.
+        expires: Expiration,
+    },
+    /// A tool.
+    Tool {
+        /// The version of the form.
+        schema_version: Version,
+        /// What it does, one sentence.
+        does: String,
+        /// Which.
+        tool: String,
+        /// Its limits.
+        limits: Option<Limits>,
+    },
+}
+
+/// Who else is told when nobody decides.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Escalation {
+    /// After so long.
+    pub after: Duration,
+    /// NAME or group:NAME.
+    pub to: String,
+}
+
+/// What happens when nobody decides; nothing approves by itself.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expiration {
+    /// After so long.
+    pub after: Duration,
+    /// What then.
+    pub then: super::plan::Expiry,
+}
+
+/// `rehearsals/NAME.toml`: what each agent says when no model runs, and tests.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Rehearsal {
+    /// The version of the form.
+    pub schema_version: Version,
+    /// Tests.
+    #[serde(default)]
+    pub test: Vec<Test>,
+    /// Lines by agent.
+    #[serde(flatten)]
+    pub agents: BTreeMap<String, Vec<Line>>,
+}
+
+/// One scripted turn.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// An expression; always if left out.
+    pub when: Option<String>,
+    /// Tool calls, in order.
+    #[serde(default)]
+    pub calls: Vec<Call>,
+    /// A template for the outcome; the only one if left out.
+    pub outcome: Option<String>,
+    /// A template for the note.
+    pub note: Option<String>,
+    /// Templates for the artefacts.
+    #[serde(default)]
+    pub writes: BTreeMap<String, Value>,
+}
+
+/// A tool call.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// Which tool.
+    pub tool: String,
+    /// Templates for its arguments.
+    #[serde(default)]
+    pub args: BTreeMap<String, Value>,
+    /// The name of the result in later templates.
+    #[serde(rename = "as")]
+    pub name: String,
+}
+
+/// A run, and what it must come to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Test {
+    /// What it shows.
+    pub name: String,
+    /// The run's parameters.
+    #[serde(default)]
+    pub params: BTreeMap<String, Value>,
+    /// What persons answer, in order; then all approve.
+    #[serde(default)]
+    pub decisions: Vec<String>,
+    /// How the run ends; `done` if left out.
+    pub status: Option<String>,
+    /// `agent:outcome`s in order.
+    #[serde(default)]
+    pub path: Vec<String>,
+    /// Parts that artefacts must have.
+    #[serde(default)]
+    pub artefacts: BTreeMap<String, Value>,
+    /// How many approvals are asked for.
+    pub asks: Option<SmallOrNone>,
+}
+
+/// `callsheet.toml`: models, tools, checks, people and the journal.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Project {
+    /// The version of the form.
+    pub schema_version: Version,
+    /// The time zone of dates, such as "Europe/Berlin".
+    pub timezone: Option<String>,
+    /// Models; without a default every run is a rehearsal.
+    pub models: Option<Models>,
+    /// Connections of tools, by name.
+    #[serde(default)]
+    pub tools: BTreeMap<String, Tool>,
+    /// Settings of checks, by name.
+    #[serde(default)]
+    pub checks: BTreeMap<String, BTreeMap<String, Value>>,
+    /// People, by name; without any the project has one person.
+    #[serde(default)]
+    pub people: BTreeMap<String, Person>,
+    /// Where runs are recorded.
+    pub journal: Option<Journal>,
+}
+
+/// Models.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    /// `provider/model`.
+    pub default: Option<String>,
+    /// Whose price the bill of a rehearsal uses.
+    pub priced_as: Option<String>,
+    /// Models by alias.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, String>,
+    /// Models that cost nothing.
+    #[serde(default)]
+    pub free: Vec<String>,
+    /// Prices by model.
+    #[serde(default)]
+    pub prices: BTreeMap<String, Price>,
+}
+
+/// What a model costs.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// US dollars for a million input tokens.
+    pub input_usd_per_million: Money,
+    /// US dollars for a million output tokens.
+    pub output_usd_per_million: Money,
+    /// When it was looked up.
+    pub dated: Option<String>,
+}
+
+/// A tool's connection; the keys beside `kind` are the kind's.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// Its kind, such as "sql".
+    pub kind: String,
+    /// The rest.
+    #[serde(flatten)]
+    pub rest: BTreeMap<String, Value>,
+}
+
+/// A person.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    /// Their groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
+}
+
+/// Where runs are recorded.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    /// A path below the project's folder.
+    pub path: Option<String>,
+}
+
+/// The schemas, by file name.
+pub fn editor_schemas() -> [(&'static str, Value); 4] {
+    [
+        ("topology.json", schema::<Topology>()),
+        ("agent.json", schema::<Agent>()),
+        ("rehearsal.json", schema::<Rehearsal>()),
+        ("callsheet.json", schema::<Project>()),
+    ]
+}
+
+fn schema<T: JsonSchema>() -> Value {
+    let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<T>();
+    let mut value = schema.to_value();
+    without_null(&mut value);
+    value
+}
+
+/// TOML has no null: what may be absent is not to be offered as null.
+fn without_null(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|name| name != "null");
+            }
+            if let Some(Value::Array(any)) = object.get_mut("anyOf") {
+                any.retain(|one| one.get("type").is_none_or(|name| name != "null"));
+            }
+            if object.get("default").is_some_and(Value::is_null) {
+                object.remove("default");
+            }
+            object.values_mut().for_each(without_null);
+        }
+        Value::Array(list) => list.iter_mut().for_each(without_null),
+        _ => {}
+    }
+}
