@@ -1,9 +1,16 @@
 //! One test binary; one file a subject; `tests/cases/` is data.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests fail by panicking and say what they saw")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests fail by panicking and say what they saw"
+)]
 
 mod campaigns;
 mod config;
 mod rehearsal;
 mod store;
 mod tools;
+mod tools_sql;
+mod tools_stats;
 mod topology;
