@@ -1,6 +1,10 @@
 //! The port for tools and checks. A tool declares what it is, performs one attempt per call and never retries;
 //! whether, when and how often it is called is decided in `run`.
 
+pub mod part;
+pub mod sql;
+pub mod stats;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;

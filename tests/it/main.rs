@@ -12,4 +12,6 @@ mod rehearsal;
 mod store;
 mod store_model;
 mod tools;
+mod tools_sql;
+mod tools_stats;
 mod topology;

@@ -1,0 +1,31 @@
+//! What several kinds of tool are made of: names, arguments, durations, paths and the outbox. No kind of its own.
+
+pub mod args;
+pub mod beneath;
+pub mod duration;
+pub mod outbox;
+
+/// Why a tool cannot be opened as `callsheet.toml` says; nobody branches on it, it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("[tools.{name}]: {what}")]
+pub struct Error {
+    /// The connection's name.
+    pub name: String,
+    /// What is wrong and how to mend it.
+    pub what: String,
+}
+
+impl Error {
+    /// An error in `[tools.name]`.
+    pub fn new(name: &str, what: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), what: what.into() }
+    }
+}
+
+/// The name of a tool: a connection's name, a dot and a verb.
+///
+/// # Errors
+/// If `name` is no name, or too long.
+pub fn tool_name(name: &str, verb: &str) -> Result<crate::id::ToolName, Error> {
+    format!("{name}.{verb}").parse().map_err(|why: crate::id::Malformed| Error::new(name, why.to_string()))
+}

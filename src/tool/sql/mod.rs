@@ -1,0 +1,297 @@
+//! The `sql` kind: `NAME.query` over CSV files or one SQLite file, where the engine itself refuses all but reading.
+
+mod guard;
+mod load;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
+
+use super::part::args::{invalid, permanent, quoted, read};
+use super::part::duration::Milliseconds;
+use super::part::outbox::blocking;
+use super::part::{Error, beneath, tool_name};
+use super::{Call, Tool, Work};
+use crate::id::Digest;
+use crate::run::failure::{Class, Failure};
+use crate::topology::plan::ParamKind;
+use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
+
+/// What `[tools.NAME]` says for `kind = "sql"`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Tables read from CSV files: table name -> path below the project.
+    #[serde(default)]
+    pub csv: BTreeMap<String, String>,
+    /// A SQLite file below the project, instead of `csv`.
+    pub sqlite: Option<String>,
+    /// What the data is: `private`, `untrusted`.
+    #[serde(default)]
+    pub labels: Labels,
+    /// Most rows of a result; more is an error.
+    #[serde(default = "rows_max")]
+    pub rows_max: u64,
+    /// Most bytes of a result; more is an error.
+    #[serde(default = "bytes_max")]
+    pub bytes_max: u64,
+    /// Longest time of a query.
+    #[serde(default = "timeout")]
+    pub timeout: Milliseconds,
+    /// Named queries.
+    #[serde(default)]
+    pub queries: BTreeMap<String, Query>,
+    /// Whether SQL text may be given instead of a query's name.
+    #[serde(default = "free_sql")]
+    pub free_sql: bool,
+}
+
+/// A named query.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// One SELECT statement, with `:name` for each argument.
+    pub sql: String,
+    /// What it answers.
+    pub description: String,
+    /// Its arguments and their types.
+    #[serde(default)]
+    pub args: BTreeMap<String, ParamKind>,
+}
+
+fn rows_max() -> u64 {
+    10_000
+}
+
+fn bytes_max() -> u64 {
+    4 << 20
+}
+
+fn timeout() -> Milliseconds {
+    Milliseconds(5_000)
+}
+
+fn free_sql() -> bool {
+    true
+}
+
+/// Time beside the query's own: loading the files, and waiting for other queries on the same connection.
+const WAITING_MS: u64 = 60_000;
+
+/// What the kind declares for `[tools.name]`; looks at no file.
+///
+/// # Errors
+/// If the configuration contradicts itself.
+pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
+    validate(name, config)?;
+    Ok(vec![ToolSpec {
+        name: tool_name(name, "query")?,
+        description: description(config),
+        args: arguments(config),
+        repeat: Repeat::Pure,
+        reach: Reach::Inside,
+        accepts: ["query", "sql", "args"].map(|arg| (arg.to_owned(), Labels { untrusted: true, private: true })).into(),
+        labels: config.labels,
+        call_timeout_ms: config.timeout.0.saturating_add(WAITING_MS),
+        drafts: false,
+    }])
+}
+
+/// Opens `[tools.name]` of the project at `root`. Files are looked at when the first query comes.
+///
+/// # Errors
+/// If the configuration contradicts itself.
+pub fn open(name: &str, config: Config, root: &Path) -> Result<Vec<Arc<dyn Tool>>, Error> {
+    let specs = specs(name, &config)?;
+    let shared = Arc::new(Shared { config, root: root.to_owned(), loaded: Arc::default() });
+    Ok(specs.into_iter().map(|spec| Arc::new(Sql { spec, shared: Arc::clone(&shared) }) as Arc<dyn Tool>).collect())
+}
+
+struct Sql {
+    spec: ToolSpec,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    root: PathBuf,
+    loaded: Arc<Mutex<Option<load::Loaded>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Args {
+    query: Option<String>,
+    sql: Option<String>,
+    #[serde(default)]
+    args: Map<String, Value>,
+}
+
+/// One statement with its parameters, taken from the arguments.
+struct Ask {
+    sql: String,
+    args: Map<String, Value>,
+    source: Value,
+}
+
+impl Tool for Sql {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    fn call(&self, call: Call) -> Work<'_, Value> {
+        Box::pin(async move {
+            let ask = self.ask(read(self.spec.name.as_str(), call.args)?)?;
+            let mut loaded = Arc::clone(&self.shared.loaded).lock_owned().await;
+            // Whichever way this future ends, `stop` is dropped and the engine stops at its next look.
+            let stop = Stop::default();
+            let (shared, stopped) = (Arc::clone(&self.shared), Arc::clone(&stop.0));
+            let mut loaded = blocking(move || {
+                // Taken out while in use: a panic leaves nothing half-changed behind.
+                *loaded = Some(load::fresh(loaded.take(), &shared.config, &shared.root, &stopped)?);
+                Ok(loaded)
+            })
+            .await?;
+            let (shared, stopped) = (Arc::clone(&self.shared), Arc::clone(&stop.0));
+            let query = blocking(move || {
+                let mut fresh = loaded.take().ok_or_else(|| Failure::new(Class::Bug, "the data went away"))?;
+                let answer = rows::answer(&mut fresh, &ask, &shared.config, &stopped);
+                *loaded = Some(fresh);
+                answer
+            });
+            let timeout_ms = self.shared.config.timeout.0;
+            let late =
+                |_| invalid(format!("the query took longer than {timeout_ms} ms (timeout): ask for less at once"));
+            tokio::time::timeout(Duration::from_millis(timeout_ms), query).await.map_err(late)?
+        })
+    }
+}
+
+impl Sql {
+    fn ask(&self, args: Args) -> Result<Ask, Failure> {
+        let config = &self.shared.config;
+        match (args.query, args.sql) {
+            (Some(name), None) => {
+                let query = config.queries.get(&name).ok_or_else(|| {
+                    let known: Vec<_> = config.queries.keys().map(String::as_str).collect();
+                    invalid(format!("there is no query {}; there is: {}", quoted(&name), known.join(", ")))
+                })?;
+                fits(&name, query, &args.args)?;
+                Ok(Ask { sql: query.sql.clone(), args: args.args, source: json!({ "query": name }) })
+            }
+            (None, Some(sql)) if config.free_sql => {
+                let digest = Digest::of("callsheet sql 1", &[sql.as_bytes()]);
+                Ok(Ask { sql, args: args.args, source: json!({ "sql_digest": digest }) })
+            }
+            (None, Some(_)) => Err(invalid("SQL text is not taken here (free_sql = false): name a query")),
+            _ => Err(invalid("give either \"query\" (a name) or \"sql\" (one SELECT)")),
+        }
+    }
+}
+
+/// Set when nobody waits for the query any more.
+#[derive(Default)]
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn fits(name: &str, query: &Query, args: &Map<String, Value>) -> Result<(), Failure> {
+    if let Some(unknown) = args.keys().find(|key| !query.args.contains_key(*key)) {
+        return Err(invalid(format!("the query {name} has no argument {}", quoted(unknown))));
+    }
+    for (arg, kind) in &query.args {
+        let value = args.get(arg).ok_or_else(|| invalid(format!("the query {name} needs the argument {arg}")))?;
+        let right = match kind {
+            ParamKind::String => value.is_string(),
+            ParamKind::Integer => value.is_i64(),
+            ParamKind::Number => value.is_number(),
+            ParamKind::Boolean => value.is_boolean(),
+        };
+        if !right {
+            return Err(invalid(format!("the argument {arg} of the query {name} is to be a {}", kind_word(*kind))));
+        }
+    }
+    Ok(())
+}
+
+fn kind_word(kind: ParamKind) -> &'static str {
+    match kind {
+        ParamKind::String => "string",
+        ParamKind::Integer => "integer",
+        ParamKind::Number => "number",
+        ParamKind::Boolean => "boolean",
+    }
+}
+
+fn validate(name: &str, config: &Config) -> Result<(), Error> {
+    let wrong = |what: String| Err(Error::new(name, what));
+    match (&config.sqlite, config.csv.is_empty()) {
+        (None, true) => {
+            return wrong("says no data: write csv = { table = \"data/x.csv\" } or sqlite = \"data/x.db\"".into());
+        }
+        (Some(_), false) => return wrong("has both csv and sqlite: keep one, or make two connections".into()),
+        _ => {}
+    }
+    for path in config.csv.values().chain(&config.sqlite) {
+        beneath::plain(path).map_err(|why| Error::new(name, why.to_string()))?;
+    }
+    if let Some(table) = config.csv.keys().find(|table| !load::is_table_name(table)) {
+        return wrong(format!("{table:?} is no table name: letters, digits and '_', beginning with a letter"));
+    }
+    if config.rows_max == 0 || config.bytes_max == 0 {
+        return wrong("rows_max and bytes_max are 1 or more".into());
+    }
+    if config.queries.is_empty() && !config.free_sql {
+        return wrong("has neither queries nor free_sql: nothing could be asked".into());
+    }
+    Ok(())
+}
+
+fn description(config: &Config) -> String {
+    use std::fmt::Write as _;
+    let mut text = "Reads data with SQL (SQLite dialect; reading only).".to_owned();
+    if !config.csv.is_empty() {
+        let tables: Vec<_> = config.csv.keys().map(String::as_str).collect();
+        let _ = write!(text, " Tables: {}.", tables.join(", "));
+    }
+    for (name, query) in &config.queries {
+        let args: Vec<_> = query.args.iter().map(|(arg, kind)| format!("{arg}: {}", kind_word(*kind))).collect();
+        let _ = write!(text, " Query {name}({}): {}", args.join(", "), query.description);
+    }
+    text
+}
+
+fn arguments(config: &Config) -> Value {
+    let mut properties = Map::new();
+    if !config.queries.is_empty() {
+        let names: Vec<_> = config.queries.keys().collect();
+        properties.insert("query".into(), json!({ "enum": names, "description": "a named query" }));
+    }
+    if config.free_sql {
+        properties.insert("sql".into(), json!({ "type": "string", "description": "one SELECT, instead of a query" }));
+    }
+    properties.insert("args".into(), json!({ "type": "object", "description": "values of the :name parameters" }));
+    let required: &[&str] = match (config.queries.is_empty(), config.free_sql) {
+        (false, false) => &["query"],
+        (true, true) => &["sql"],
+        _ => &[],
+    };
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+/// A failure in the files of a connection.
+fn file_failure(why: &load::Error) -> Failure {
+    permanent(why.to_string())
+}

@@ -1,0 +1,314 @@
+//! Tests of the `sql` tool: what it answers, and that the engine refuses everything but reading.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use callsheet::run::failure::{Class, Failure};
+use callsheet::tool::{Tool, sql};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::tools::{call, config, write};
+
+const T: &str = "a,b\n1,one\n2,two\n3,\n";
+
+fn open(root: &Path, text: &str) -> Result<Arc<dyn Tool>, String> {
+    let tools = sql::open("data", config(text)?, root).map_err(|why| why.to_string())?;
+    Ok(Arc::clone(&tools[0]))
+}
+
+fn project() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "data/t.csv", T);
+    let numbers: String = (0..200).map(|n| format!("{n}\n")).collect();
+    write(dir.path(), "data/n.csv", format!("a\n{numbers}"));
+    write(dir.path(), "data/canary.txt", "CANARY,x\n1,2\n");
+    let db = rusqlite::Connection::open(dir.path().join("data/t.db")).unwrap();
+    db.execute_batch(
+        "CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (1, 'one'), (2, 'two'), (3, NULL);
+         CREATE TABLE n (a INTEGER);
+         WITH RECURSIVE c(x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM c WHERE x < 199) INSERT INTO n SELECT x FROM c;",
+    )
+    .unwrap();
+    dir
+}
+
+const BOTH: [&str; 2] = ["csv = { t = \"data/t.csv\", n = \"data/n.csv\" }\n", "sqlite = \"data/t.db\"\n"];
+
+#[tokio::test]
+async fn it_answers_free_and_named_queries() {
+    let dir = project();
+    let queries = r#"
+        [queries.above]
+        sql = "SELECT a, b FROM t WHERE a > :least ORDER BY a"
+        description = "rows above"
+        args = { least = "integer" }
+    "#;
+    for source in BOTH {
+        let tool = open(dir.path(), &format!("{source}{queries}")).unwrap();
+        let found = call(&tool, json!({ "query": "above", "args": { "least": 1 } })).await.unwrap();
+        let expected = json!({
+            "columns": ["a", "b"], "row_count": 2, "truncated": false, "source": { "query": "above" },
+            "rows": [{ "a": 2, "b": "two" }, { "a": 3, "b": null }],
+        });
+        assert_eq!(found, expected, "{source}");
+        let found = call(&tool, json!({ "sql": "SELECT sum(a) AS s FROM t WHERE b = :b", "args": { "b": "one" } }));
+        assert_eq!(found.await.unwrap()["rows"], json!([{ "s": 1 }]));
+        // A CTE that is only counted, and the schema: both are reading.
+        let found = call(&tool, json!({ "sql": "WITH c AS (SELECT a FROM t) SELECT count(*) AS n FROM c" })).await;
+        assert_eq!(found.unwrap()["rows"][0]["n"], 3);
+        let found =
+            call(&tool, json!({ "sql": "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1" })).await;
+        assert_eq!(found.unwrap()["rows"], json!([{ "name": "n" }, { "name": "t" }]));
+    }
+}
+
+#[tokio::test]
+async fn arguments_that_do_not_fit_are_invalid() {
+    let dir = project();
+    let text = r#"
+        csv = { t = "data/t.csv" }
+        [queries.above]
+        sql = "SELECT a FROM t WHERE a > :least"
+        description = "rows above"
+        args = { least = "integer" }
+    "#;
+    let tool = open(dir.path(), text).unwrap();
+    let cases = [
+        (json!({}), "either"),
+        (json!({ "query": "above", "sql": "SELECT 1" }), "either"),
+        (json!({ "query": "below" }), "there is: above"),
+        (json!({ "query": "above" }), "needs the argument least"),
+        (json!({ "query": "above", "args": { "least": "1" } }), "to be a integer"),
+        (json!({ "query": "above", "args": { "least": 1, "most": 2 } }), "no argument \"most\""),
+        (json!({ "sql": "SELECT 1 AS a, 2 AS a" }), "two columns"),
+        (json!({ "sql": "SELECT 9e999 AS a" }), "without end"),
+        (json!({ "sql": "SELECT x'00' AS a" }), "binary"),
+        (json!({ "sql": "SELECT nothing FROM t" }), "no such column"),
+        (json!({ "sql": "SELECT a FROM t", "args": { "x": 1 } }), "no parameter :x"),
+        (json!({ "sql": "SELECT :x", "args": { "x": [1] } }), "to be text"),
+        (json!({ "sql": "SELECT 1", "more": 1 }), "unknown field"),
+    ];
+    for (args, says) in cases {
+        let why = call(&tool, args.clone()).await.unwrap_err();
+        assert!(why.class == Class::Invalid && why.reason.contains(says), "{args}: {why:?}");
+    }
+    let closed = open(dir.path(), &text.replace("[queries", "free_sql = false\n[queries")).unwrap();
+    assert!(call(&closed, json!({ "sql": "SELECT 1" })).await.unwrap_err().reason.contains("free_sql"));
+}
+
+#[test]
+fn a_configuration_that_contradicts_itself_is_refused() {
+    let cases = [
+        ("", "says no data"),
+        ("csv = { t = \"a.csv\" }\nsqlite = \"a.db\"", "both"),
+        ("csv = { t = \"../a.csv\" }", "below the directory"),
+        ("csv = { t = \"/etc/passwd\" }", "below the directory"),
+        ("sqlite = \"a/../../b.db\"", "below the directory"),
+        ("sqlite = \"\"", "below the directory"),
+        ("csv = { \"t; drop\" = \"a.csv\" }", "no table name"),
+        ("csv = { sqlite_x = \"a.csv\" }", "no table name"),
+        ("csv = { t = \"a.csv\" }\nrows_max = 0", "1 or more"),
+        ("csv = { t = \"a.csv\" }\nfree_sql = false", "nothing could be asked"),
+        ("csv = { t = \"a.csv\" }\ntimeout = \"5\"", "such as \"5s\""),
+        ("csv = { t = \"a.csv\" }\ntimeuot = \"5s\"", "unknown field"),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    for (text, says) in cases {
+        let why = open(dir.path(), text).err().unwrap_or_default();
+        assert!(why.contains(says), "{text}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_file_is_named_with_its_line() {
+    let cases: [(&[u8], &str); 10] = [
+        (b"", "t.csv:1: the file is empty"),
+        (b"\n \n", "t.csv:1: the file is empty"),
+        (b"a,b\n", "t.csv:1: there is a header and no row"),
+        (b"a,b\n1,2\n3\n", "t.csv:3: has 1 fields, the header has 2"),
+        (b"a,b\n1,2\n3,4,5\n", "t.csv:3: has 3 fields"),
+        (b"a,A\n1,2\n", "t.csv:1: two columns are named \"A\""),
+        (b"a,\n1,2\n", "t.csv:1: column 2 has no usable name"),
+        (b"a,b\n1,\xFF\n", "t.csv:2: field 2 is not UTF-8"),
+        (b"a,b\n1,\"two\n3,four\n", "never closed"),
+        (b"a,b\n1,\"x\ny\"\n2\n", "t.csv:4: has 1 fields"),
+    ];
+    for (bytes, says) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "t.csv", bytes);
+        let tool = open(dir.path(), "csv = { t = \"t.csv\" }").unwrap();
+        let why = call(&tool, json!({ "sql": "SELECT * FROM t" })).await.unwrap_err();
+        assert!(why.class == Class::Permanent && why.reason.contains(says), "{:?}: {why:?}", bytes.escape_ascii());
+    }
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        "t.db",
+        "this is no database, but it is long enough to be read as a header of one, 100 bytes or more of it",
+    );
+    for text in ["csv = { t = \"t.csv\" }", "sqlite = \"no.db\"", "sqlite = \"t.db\""] {
+        let tool = open(dir.path(), text).unwrap();
+        let why = call(&tool, json!({ "sql": "SELECT 1" })).await.unwrap_err();
+        assert!(why.class == Class::Permanent, "{text}: {why:?}");
+    }
+}
+
+#[tokio::test]
+async fn columns_have_the_narrowest_type_that_all_cells_have() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "t.csv", "\u{FEFF}i,r,z,e,n\n1,1.5,007,,1\n-2,2,8,,1e5\n,0.25,9,,NaN\n");
+    let tool = open(dir.path(), "csv = { t = \"t.csv\" }").unwrap();
+    let found = call(&tool, json!({ "sql": "SELECT * FROM t" })).await.unwrap();
+    let expected = json!([
+        { "i": 1, "r": 1.5, "z": "007", "e": null, "n": "1" },
+        { "i": -2, "r": 2.0, "z": "8", "e": null, "n": "1e5" },
+        { "i": null, "r": 0.25, "z": "9", "e": null, "n": "NaN" },
+    ]);
+    assert_eq!(found["rows"], expected);
+}
+
+#[tokio::test]
+async fn a_changed_file_is_seen_and_an_unchanged_one_is_not_read_again() {
+    let dir = project();
+    let tool = open(dir.path(), BOTH[0]).unwrap();
+    let sum = json!({ "sql": "SELECT sum(a) AS s FROM t" });
+    assert_eq!(call(&tool, sum.clone()).await.unwrap()["rows"][0]["s"], 6);
+    // Same length and time: what is loaded stands.
+    let path = dir.path().join("data/t.csv");
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    fs::write(&path, T.replace("1,one", "5,one")).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+    assert_eq!(call(&tool, sum.clone()).await.unwrap()["rows"][0]["s"], 6);
+    fs::write(&path, format!("{T}10,ten\n")).unwrap();
+    assert_eq!(call(&tool, sum.clone()).await.unwrap()["rows"][0]["s"], 16);
+    fs::remove_file(&path).unwrap();
+    assert_eq!(call(&tool, sum).await.unwrap_err().class, Class::Permanent);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_out_of_the_project_is_refused() {
+    let (dir, outside) = (project(), tempfile::tempdir().unwrap());
+    write(outside.path(), "t.csv", T);
+    fs::copy(dir.path().join("data/t.db"), outside.path().join("t.db")).unwrap();
+    for name in ["t.csv", "t.db"] {
+        std::os::unix::fs::symlink(outside.path().join(name), dir.path().join("link")).unwrap();
+        for text in ["csv = { t = \"link\" }", "sqlite = \"link\""] {
+            let tool = open(dir.path(), text).unwrap();
+            let why = call(&tool, json!({ "sql": "SELECT * FROM t" })).await.unwrap_err();
+            assert!(why.reason.contains("symbolic link"), "{why:?}");
+        }
+        fs::remove_file(dir.path().join("link")).unwrap();
+    }
+}
+
+#[derive(Deserialize)]
+struct Cases {
+    refused: Vec<String>,
+    bomb: Vec<Bomb>,
+}
+
+#[derive(Deserialize)]
+struct Bomb {
+    name: String,
+    sql: String,
+    says: String,
+}
+
+fn cases() -> Cases {
+    toml::from_str(include_str!("../cases/tools/sql_bypass.toml")).unwrap()
+}
+
+/// Every file below the project with its bytes.
+fn files(root: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all: Vec<_> = fs::read_dir(root.join("data"))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path()).unwrap()))
+        .collect();
+    all.sort();
+    all
+}
+
+fn is_refused(answer: &Result<Value, Failure>) -> bool {
+    let class = |why: &Failure| matches!(why.class, Class::Policy | Class::Invalid) && !why.reason.contains("CANARY");
+    answer.as_ref().err().is_some_and(class)
+}
+
+#[tokio::test]
+async fn nothing_but_reading_passes_the_engine() {
+    let dir = project();
+    let before = files(dir.path());
+    let path = |name: &str| dir.path().join("data").join(name).display().to_string();
+    let cases = cases();
+    assert!(cases.refused.len() >= 60);
+    for source in BOTH {
+        let tool = open(dir.path(), source).unwrap();
+        for sql in &cases.refused {
+            let sql = sql.replace("{canary}", &path("canary.txt")).replace("{out}", &path("out.txt"));
+            let answer = call(&tool, json!({ "sql": sql })).await;
+            assert!(is_refused(&answer), "{source}{sql}: {answer:?}");
+            assert_eq!(files(dir.path()), before, "{source}{sql}");
+        }
+        let rest = call(&tool, json!({ "sql": "SELECT count(*) AS n, sum(a) AS s FROM t" })).await.unwrap();
+        assert_eq!(rest["rows"], json!([{ "n": 3, "s": 6 }]));
+    }
+}
+
+#[tokio::test]
+async fn a_bomb_ends_at_a_cap() {
+    let dir = project();
+    for source in BOTH {
+        let tool =
+            open(dir.path(), &format!("{source}timeout = \"300ms\"\nrows_max = 1_000\nbytes_max = 100_000")).unwrap();
+        for bomb in cases().bomb {
+            let answer = call(&tool, json!({ "sql": bomb.sql })).await;
+            let why = answer.as_ref().err().map_or("", |why| &why.reason);
+            assert!(is_refused(&answer) && why.contains(&bomb.says), "{}: {answer:?}", bomb.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn caps_are_exact() {
+    let dir = project();
+    let rows = |n: usize| json!({ "sql": format!("SELECT a FROM n LIMIT {n}") });
+    let bytes: usize = (0..10).map(|n| json!({ "a": n }).to_string().len() + 1).sum();
+    let cases = [("rows_max = 10".to_owned(), 10), (format!("bytes_max = {bytes}"), 10)];
+    for (cap, most) in cases {
+        let tool = open(dir.path(), &format!("{}{cap}", BOTH[0])).unwrap();
+        assert_eq!(call(&tool, rows(most)).await.unwrap()["row_count"], most);
+        assert_eq!(call(&tool, rows(most + 1)).await.unwrap_err().class, Class::Invalid, "{cap}");
+    }
+}
+
+#[tokio::test]
+async fn dropping_the_call_stops_the_query() {
+    let dir = project();
+    let tool = open(dir.path(), &format!("{}timeout = \"1h\"", BOTH[0])).unwrap();
+    let endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
+    {
+        let mut running = tool.call(crate::tools::call_in(dir.path(), json!({ "sql": endless })));
+        // Polled often enough to be under way, then dropped.
+        for _ in 0..100 {
+            assert!(futures_poll(&mut running).await.is_none());
+        }
+    }
+    // It holds the connection until it stops: an answer shows that it did.
+    let answer = call(&tool, json!({ "sql": "SELECT count(*) AS n FROM t" })).await.unwrap();
+    assert_eq!(answer["rows"][0]["n"], 3);
+}
+
+async fn futures_poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
+    let polled = std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(cx) {
+            std::task::Poll::Ready(value) => Some(value),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await;
+    tokio::task::yield_now().await;
+    polled
+}
