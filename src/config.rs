@@ -157,6 +157,11 @@ impl Known {
     }
 }
 
+/// The filter of the process's log, read before anything else; none keeps it silent.
+pub fn log_filter() -> Option<String> {
+    std::env::var("CALLSHEET_LOG").ok().filter(|filter| !filter.is_empty())
+}
+
 impl Settings {
     /// Reads what this process was started with.
     ///

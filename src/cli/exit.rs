@@ -1,6 +1,7 @@
 //! How a command ends: one table of codes, and the sentence that goes with a failure.
 
 use crate::actor::system;
+use crate::app;
 use crate::journal;
 use crate::run::event::Ending;
 use crate::run::state::Status;
@@ -80,6 +81,16 @@ impl From<system::Error> for Stop {
         match error {
             system::Error::Journal(error) => error.into(),
             other => Self::failed(other.to_string()),
+        }
+    }
+}
+
+impl From<app::Error> for Stop {
+    fn from(error: app::Error) -> Self {
+        match error {
+            app::Error::Journal(error) => error.into(),
+            app::Error::System(error) => error.into(),
+            other @ (app::Error::Faults(_) | app::Error::Environment(_)) => Self::input(other.to_string()),
         }
     }
 }

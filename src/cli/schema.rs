@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::exit::{Exit, Stop};
 use super::paint::{out, say};
-use crate::topology::editor::schemas;
+use crate::topology::editor::editor_schemas;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -16,7 +16,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn schema(args: &Args) -> Result<Exit, Stop> {
-    let all = schemas();
+    let all = editor_schemas();
     let names: Vec<&str> = all.iter().map(|(name, _)| name.trim_end_matches(".json")).collect();
     if let Some(folder) = &args.write {
         std::fs::create_dir_all(folder)?;

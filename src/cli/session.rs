@@ -59,7 +59,7 @@ impl Session {
 
     /// The system, to drive runs or to post to them.
     pub async fn system(&self) -> Result<app::Running, Stop> {
-        app::start(&self.settings).await
+        Ok(app::start(&self.settings).await?)
     }
 
     /// A run by number; the newest if none is given.
@@ -96,15 +96,15 @@ impl Session {
 
     /// Checks a topology.
     pub fn check(&self, topology: &str, mode: Mode) -> Result<Checked, Faults> {
-        let folder = crate::config::Folder::new(&self.settings.root);
-        check(topology, &folder, &app::surroundings(&self.settings, mode)?)
+        check(topology, &self.settings.folder(), &app::surroundings(&self.settings, mode)?)
     }
 
     /// Who acts, and how that is known.
     pub fn who(&self) -> Who {
-        let (name, how) = (self.settings.person.name.clone(), self.settings.person.how.to_string());
-        let how = if self.settings.people.is_none() { "single-person project".to_owned() } else { how };
-        Who { name, how, groups: Vec::new() }
+        let person = self.settings.person.as_ref();
+        let name = person.map_or_else(|| "somebody".to_owned(), |person| person.name.clone());
+        let how = if self.settings.people.is_none() { "single-person project" } else { person.map_or("unknown", |p| p.known.word()) };
+        Who { name, how: how.to_owned(), groups: Vec::new() }
     }
 
     /// Posts to a run, lets it be heard, and drives the run on if nobody else does. Prints what comes of it.

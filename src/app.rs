@@ -1,0 +1,220 @@
+//! Settings -> the running system: the only file that names concrete stores, models, tools and checks.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::actor::system::{self, System};
+use crate::actor::{NoProbe, Point, Ports, Probe};
+use crate::clock::Machine;
+use crate::config::{Settings, ToolTable};
+use crate::id::ToolName;
+use crate::journal::owner::Owner;
+use crate::journal::sqlite::{Open, Sqlite};
+use crate::journal::writer::Writer;
+use crate::journal::{self, OwnerId, Store};
+use crate::model::rehearsal::Rehearsal;
+use crate::tool::campaign_qa::CampaignQa;
+use crate::tool::{Check, Tool, email, files, sink, sql, stats};
+use crate::topology::check::Surroundings;
+use crate::topology::code::Code;
+use crate::topology::fault::{Fault, Faults};
+use crate::topology::plan::Mode;
+
+/// Tools by name.
+pub type Tools = BTreeMap<ToolName, Arc<dyn Tool>>;
+
+/// Why there is no running system.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    /// The system.
+    #[error(transparent)]
+    System(#[from] system::Error),
+    /// `callsheet.toml`.
+    #[error("{}", .0.render(false))]
+    Faults(Faults),
+    /// What the process was told by its environment.
+    #[error("{0}")]
+    Environment(String),
+}
+
+/// The running system of one process.
+pub struct Running {
+    /// The system.
+    pub system: System,
+    owner: Option<Owner>,
+}
+
+impl Running {
+    /// Stops every run in order and gives the journal up.
+    pub async fn stop(self) {
+        self.system.stop().await;
+        drop(self.owner);
+    }
+}
+
+/// The checks there are.
+pub fn checks() -> Vec<Arc<dyn Check>> {
+    vec![Arc::new(CampaignQa)]
+}
+
+/// The tools of the project. Nothing is connected to yet: a tool opens what it needs at its first call.
+///
+/// # Errors
+/// Every `[tools.NAME]` that its kind does not understand.
+pub fn tools(settings: &Settings) -> Result<Tools, Faults> {
+    let mut faults = Faults::default();
+    let mut tools = Tools::new();
+    let mut add = |found: Result<Vec<Arc<dyn Tool>>, String>, table: Option<&ToolTable>| match (found, table) {
+        (Ok(found), _) => tools.extend(found.into_iter().map(|tool| (tool.spec().name.clone(), tool))),
+        (Err(why), Some(table)) => faults.push(Fault::new(Code::E005, &table.place, why, "")),
+        (Err(_), None) => {}
+    };
+    add(stats::open().map_err(|error| error.to_string()), None);
+    // What others refer to first: an audience is a query of another tool.
+    for (name, table) in settings.tools.iter().filter(|(_, table)| table.kind != "email") {
+        add(connect(settings, name, table), Some(table));
+    }
+    let so_far = tools.clone();
+    let mut add = |found: Result<Vec<Arc<dyn Tool>>, String>, table: &ToolTable| match found {
+        Ok(found) => tools.extend(found.into_iter().map(|tool| (tool.spec().name.clone(), tool))),
+        Err(why) => faults.push(Fault::new(Code::E005, &table.place, why, "")),
+    };
+    for (name, table) in settings.tools.iter().filter(|(_, table)| table.kind == "email") {
+        add(connect_email(settings, name, table, &so_far), table);
+    }
+    if faults.is_empty() { Ok(tools) } else { Err(faults) }
+}
+
+fn connect(settings: &Settings, name: &str, table: &ToolTable) -> Result<Vec<Arc<dyn Tool>>, String> {
+    let root = settings.root.as_path();
+    let told = |error: &dyn std::fmt::Display| format!("[tools.{name}]: {error}");
+    match table.kind.as_str() {
+        "sql" => sql::open(name, config(name, &table.table)?, root).map_err(|error| told(&error)),
+        "files" => files::open(name, config(name, &table.table)?, root).map_err(|error| told(&error)),
+        "sink" => sink::open(name, config(name, &table.table)?, root).map_err(|error| told(&error)),
+        other => Err(format!("[tools.{name}]: there is no kind {other:?}; the kinds are sql, files, email, sink")),
+    }
+}
+
+fn connect_email(
+    settings: &Settings,
+    name: &str,
+    table: &ToolTable,
+    tools: &Tools,
+) -> Result<Vec<Arc<dyn Tool>>, String> {
+    let config: email::Config = config(name, &table.table)?;
+    let audience = tools.get(config.audience.as_str()).cloned();
+    let audience = audience.ok_or_else(|| format!("[tools.{name}]: audience names no tool: {:?}", config.audience))?;
+    email::open(name, config, &settings.root, audience).map_err(|error| format!("[tools.{name}]: {error}"))
+}
+
+fn config<T: DeserializeOwned>(name: &str, table: &Value) -> Result<T, String> {
+    serde_json::from_value(table.clone()).map_err(|error| format!("[tools.{name}]: {error}"))
+}
+
+/// What topologies are checked against.
+///
+/// # Errors
+/// As [`tools`].
+pub fn surroundings(settings: &Settings, mode: Mode) -> Result<Surroundings, Faults> {
+    let tools = tools(settings)?;
+    let checks = checks();
+    let specs = tools.values().map(|tool| tool.spec().clone());
+    Ok(settings.surroundings(mode, specs, checks.iter().map(|check| check.name())))
+}
+
+/// Starts the system over the project's journal.
+///
+/// # Errors
+/// If the journal or the tools are not to be had.
+pub async fn start(settings: &Settings) -> Result<Running, Error> {
+    let sqlite = Sqlite::open(&settings.journal, Open::ReadWrite)?;
+    let owner = Owner::new(&sqlite.folder())?;
+    let probe: Arc<dyn Probe> = match &settings.crash {
+        Some(text) => Arc::new(Crash::read(text).map_err(Error::Environment)?),
+        None => Arc::new(NoProbe),
+    };
+    let out = settings.root.join("out");
+    let ports = ports(settings, Arc::new(sqlite), owner.id(), probe, out)?;
+    Ok(Running { system: System::start(Arc::new(ports)).await?, owner: Some(owner) })
+}
+
+/// Starts the system over any store and any folder for results: for tests of rehearsals, which leave nothing behind.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_over(
+    settings: &Settings,
+    store: Arc<dyn Store>,
+    owner: OwnerId,
+    out: PathBuf,
+) -> Result<Running, Error> {
+    let ports = ports(settings, store, owner, Arc::new(NoProbe), out)?;
+    Ok(Running { system: System::start(Arc::new(ports)).await?, owner: None })
+}
+
+fn ports(
+    settings: &Settings,
+    store: Arc<dyn Store>,
+    owner: OwnerId,
+    probe: Arc<dyn Probe>,
+    out: PathBuf,
+) -> Result<Ports, Error> {
+    Ok(Ports {
+        writer: Writer::new(Arc::clone(&store))?,
+        store,
+        owner,
+        rehearsal: Arc::new(Rehearsal),
+        live: None,
+        tools: tools(settings).map_err(Error::Faults)?,
+        checks: checks(),
+        clock: Arc::new(Machine),
+        probe,
+        people: settings.people.clone().unwrap_or_default(),
+        out,
+        park: false,
+    })
+}
+
+/// Kills the process with SIGKILL at the n-th passing of a boundary: `committed:7`.
+#[derive(Debug)]
+struct Crash {
+    point: Point,
+    left: AtomicU64,
+}
+
+impl Crash {
+    fn read(text: &str) -> Result<Self, String> {
+        let wrong = || format!("CALLSHEET_CRASH={text}: it is decided, committed, started or performed, ':', a number");
+        let (point, nth) = text.split_once(':').ok_or_else(wrong)?;
+        let point = match point {
+            "decided" => Point::Decided,
+            "committed" => Point::Committed,
+            "started" => Point::Started,
+            "performed" => Point::Performed,
+            _ => return Err(wrong()),
+        };
+        let left = nth.parse::<u64>().ok().filter(|nth| *nth > 0).ok_or_else(wrong)?;
+        Ok(Self { point, left: AtomicU64::new(left) })
+    }
+}
+
+impl Probe for Crash {
+    fn at(&self, point: Point) {
+        if point == self.point && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+            // The signal may arrive a moment later; nothing may happen in that moment.
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}

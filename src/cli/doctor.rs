@@ -1,0 +1,90 @@
+//! `callsheet doctor`: what was found, which value won and why, what is missing, and the fix beside it.
+
+use serde_json::json;
+
+use super::exit::{Exit, Stop};
+use super::paint::{Safe, Tone, out, say, table, toned};
+use super::session::Session;
+use crate::app;
+use crate::journal::Query;
+use crate::topology::plan::Mode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// As NDJSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop> {
+    let settings = &session.settings;
+    if args.json {
+        for origin in &settings.origins {
+            out(json!({ "setting": origin.setting, "value": origin.value, "from": origin.from }));
+        }
+    } else {
+        out(format!("project: {}", session.shown_path(&settings.root.join("callsheet.toml")).display()));
+        let rows = settings.origins.iter().map(|o| vec![o.setting.clone(), o.value.clone(), o.from.clone()]);
+        out(format!("\n{}\n", table(&["setting", "value", "from"], rows)));
+    }
+    let mut wrong = 0;
+    let mut line = |name: &str, found: Result<String, String>| {
+        let (tone, word, text) = match found {
+            Ok(text) => (Tone::Good, "ok", text),
+            Err(text) => {
+                wrong += 1;
+                (Tone::Bad, "no", text)
+            }
+        };
+        if args.json {
+            out(json!({ "what": name, "ok": word == "ok", "text": text }));
+        } else {
+            out(format!("{} {} {}", toned(tone, word), toned(Tone::Strong, Safe(name)), Safe(&text)));
+        }
+    };
+    line("journal", journal(session));
+    match app::tools(settings) {
+        Ok(tools) => tools.values().for_each(|tool| {
+            let spec = tool.spec();
+            line(spec.name.as_str(), Ok(format!("{:?}, {:?}", spec.reach, spec.repeat)));
+        }),
+        Err(faults) => line("tools", Err(faults.render(false))),
+    }
+    for name in session.topologies() {
+        let checked = session.check(&name, Mode::Rehearsal);
+        let told = |faults: crate::topology::fault::Faults| format!("{} fault(s): callsheet check {name}", faults.len());
+        line(&format!("topology {name}"), checked.map(|c| format!("{} rehearsal tests", c.tests.len())).map_err(told));
+    }
+    line("people", Ok(people(session)));
+    line("models", Ok(models(session)));
+    if wrong > 0 {
+        say(format!("{wrong} thing(s) to mend"));
+    }
+    Ok(if wrong == 0 { Exit::Done } else { Exit::Failed })
+}
+
+fn journal(session: &Session) -> Result<String, String> {
+    let path = session.shown_path(&session.settings.journal);
+    if !session.settings.journal.exists() {
+        return Ok(format!("{} will be made by the first run", path.display()));
+    }
+    let read = session.store().map_err(|stop| stop.text)?;
+    let rows = read.runs(&Query { limit: usize::MAX, ..Query::default() }).map_err(|error| error.to_string())?;
+    let live = rows.iter().filter(|row| !row.summary.over).count();
+    Ok(format!("{}: {} runs, {live} not over", path.display(), rows.len()))
+}
+
+fn people(session: &Session) -> String {
+    let who = session.who();
+    match &session.settings.people {
+        None => format!("single-person project: {} may approve", who.name),
+        Some(people) => format!("{} people; you are {} ({})", people.len(), who.name, who.how),
+    }
+}
+
+fn models(session: &Session) -> String {
+    match &session.settings.models.default {
+        None => "none is named: runs are rehearsals".to_owned(),
+        Some(model) => format!("{model} is named, and this version connects to no model yet: use --rehearse"),
+    }
+}

@@ -1,0 +1,165 @@
+//! `callsheet show`: a run at a glance: state, spending against limits, agents, artefacts, what waits.
+
+use serde_json::json;
+
+use super::exit::{Exit, Stop};
+use super::paint::{Safe, Tone, out, table, toned};
+use super::rendered;
+use super::session::Session;
+use super::story::{Bodies, date_time, mark_rehearsal, origin_word};
+use crate::id::NanoUsd;
+use crate::journal::RunRow;
+use crate::run::event::Limit;
+use crate::run::state::State;
+use crate::run::view::{note, pause_words};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The run; the newest if none is given
+    run: Option<u64>,
+    /// Print this artefact's latest version
+    #[arg(long, value_name = "NAME")]
+    artefact: Option<String>,
+    /// As one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
+    let store = session.store()?;
+    let row = session.row(store.as_ref(), args.run)?;
+    let loaded = session.load(store.as_ref(), &row)?;
+    let (state, texts) = (&loaded.state, Bodies::new(store, row.id));
+    if let Some(wanted) = &args.artefact {
+        return artefact(state, &texts, wanted, args.json);
+    }
+    if args.json {
+        out(json!({
+            "run": row.no, "id": row.id, "topology": row.topology, "records": loaded.seq, "epoch": state.epoch,
+            "summary": row.summary, "plan": loaded.digest, "desk": latest(state),
+        }));
+        return Ok(Exit::Done);
+    }
+    mark_rehearsal(state.plan.mode);
+    head(session, &row, state);
+    spending(state);
+    agents(state);
+    artefacts(state);
+    waiting(state, &texts);
+    if session.folder(&row).exists() {
+        out(format!("\nfiles: {}", session.shown_path(&session.folder(&row)).display()));
+    }
+    Ok(Exit::Done)
+}
+
+fn head(session: &Session, row: &RunRow, state: &State) {
+    let status = toned(Tone::Strong, state.status().word());
+    out(format!("run {} of {}: {status}", row.no, row.topology));
+    let by = state.starter.as_ref().map_or_else(String::new, |who| format!(" by {} ({})", who.name, who.how));
+    let driven = row.owner.as_ref().map_or_else(String::new, |owner| format!(", driven by process {}", owner.pid));
+    let at = date_time(row.created_at, session.zone());
+    out(format!("started {at}{}, {} records, id {}{driven}", Safe(&by), row.last, row.id));
+    if let Some(why) = &state.paused {
+        out(format!("paused: {}", Safe(&pause_words(why))));
+    }
+}
+
+fn spending(state: &State) {
+    let (spent, reserved) = (state.ledger.spent, state.ledger.reserved);
+    let money = |nanos: u64| NanoUsd(nanos).to_string();
+    let plain = |n: u64| n.to_string();
+    let minutes = |ms: u64| format!("{}.{} s", ms / 1_000, ms % 1_000 / 100);
+    let row = |what: Limit, name: &str, used: u64, held: u64, words: &dyn Fn(u64) -> String| {
+        let limit = state.limit(what).map_or_else(|| "unlimited".to_owned(), words);
+        vec![name.to_owned(), words(used), words(held), limit]
+    };
+    let rows = vec![
+        row(Limit::Steps, "steps", spent.steps, reserved.steps, &plain),
+        row(Limit::Tokens, "tokens", spent.tokens, reserved.tokens, &plain),
+        row(Limit::Cost, "cost", spent.cost.0, reserved.cost.0, &money),
+        row(Limit::ActiveTime, "active time", state.active_ms(state.now), 0, &minutes),
+        row(Limit::Recipients, "recipients", spent.recipients, reserved.recipients, &plain),
+    ];
+    out(format!("\n{}", table(&["budget", "spent", "reserved", "limit"], rows)));
+}
+
+fn agents(state: &State) {
+    let rows = state.plan.team.iter().map(|(name, member)| {
+        let known = state.agents.get(name);
+        let account = state.ledger.by_agent.get(name).copied().unwrap_or_default();
+        vec![
+            name.to_string(),
+            member.does.clone(),
+            known.map_or(0, |agent| agent.turns_total).to_string(),
+            account.spent.steps.to_string(),
+            account.spent.tokens.to_string(),
+            account.spent.cost.to_string(),
+            known.map_or(0, |agent| agent.restarts_total).to_string(),
+        ]
+    });
+    out(format!("\n{}", table(&["agent", "does", "turns", "steps", "tokens", "cost", "restarts"], rows)));
+}
+
+/// The newest version of each artefact.
+fn latest(state: &State) -> std::collections::BTreeMap<String, crate::id::Digest> {
+    let desks = state.turns.values().map(|turn| &turn.desk).chain(state.results.iter().map(|message| &message.desk));
+    let desks = desks.chain(state.approvals.values().map(|approval| &approval.desk));
+    desks.flatten().map(|(name, digest)| (name.to_string(), *digest)).collect()
+}
+
+fn artefacts(state: &State) {
+    let rows = state.versions.values().map(|version| {
+        let by = version.person.as_ref().map_or_else(|| version.writer.to_string(), |person| person.name.clone());
+        let remarks = if version.findings.is_some() { "yes" } else { "" };
+        vec![
+            version.artefact.to_string(),
+            version.body.digest.short(),
+            by,
+            version.message.to_string(),
+            origin_word(version.origin).to_owned(),
+            format!("{} B", version.body.bytes),
+            remarks.to_owned(),
+        ]
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort();
+    if !rows.is_empty() {
+        let heading = ["artefact", "version", "by", "turn", "origin", "size", "remarks"];
+        out(format!("\n{}", table(&heading, rows)));
+    }
+}
+
+fn waiting(state: &State, texts: &Bodies) {
+    for (no, approval) in state.open_approvals() {
+        out(format!("\nwaiting: approval {no} of {}: callsheet review {no}", approval.agent));
+    }
+    for no in state.questions.keys() {
+        out(format!("\nin doubt: callsheet review {no}, then callsheet settle {no} --happened (or --did-not)"));
+    }
+    for (id, letter) in &state.dead {
+        let reason = crate::run::view::error_text(texts, letter.reason);
+        out(format!("\ndead letter {id}: {}: {}", letter.class.word(), Safe(&reason)));
+    }
+    for message in &state.results {
+        let from = message.from.as_ref().map_or_else(|| "start".to_owned(), ToString::to_string);
+        let text = note(texts, message.note);
+        out(format!("\nresult: {from} {}: {}", message.outcome, Safe(&text)));
+    }
+}
+
+fn artefact(state: &State, texts: &Bodies, wanted: &str, as_json: bool) -> Result<Exit, Stop> {
+    let all = latest(state);
+    let digest = all.get(wanted).ok_or_else(|| {
+        let known: Vec<&str> = all.keys().map(String::as_str).collect();
+        Stop::input(format!("the run has no artefact {wanted}; it has: {}", known.join(", ")))
+    })?;
+    if as_json {
+        use crate::run::view::Texts as _;
+        out(texts.value(*digest).unwrap_or_default());
+    } else {
+        let mut page = String::new();
+        rendered::body(&mut page, *digest, texts);
+        out(page.trim_end());
+    }
+    Ok(Exit::Done)
+}

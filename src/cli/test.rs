@@ -1,0 +1,175 @@
+//! `callsheet test`: runs the tests of the rehearsals, in memory, and says which hold.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::exit::{Exit, Stop};
+use super::paint::{Safe, Tone, out, say, toned};
+use super::session::Session;
+use super::story::Story;
+use crate::actor::system::Handle;
+use crate::app::{self, Running};
+use crate::id::{ApprovalNo, Digest};
+use crate::journal::OwnerId;
+use crate::journal::memory::Memory;
+use crate::run::event::{Decision, Who};
+use crate::run::input::{Brief, Post, Say};
+use crate::run::state::{State, Status};
+use crate::run::view::Texts as _;
+use crate::topology::check::{Checked, Test};
+use crate::topology::plan::{Mode, Recipient};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Topologies; the default is all of the project
+    topologies: Vec<String>,
+}
+
+/// Decisions after which a test is given up.
+const DECISIONS_MAX: usize = 50;
+
+pub(super) async fn test(session: &Session, args: &Args) -> Result<Exit, Stop> {
+    let names = if args.topologies.is_empty() { session.topologies() } else { args.topologies.clone() };
+    let (mut passed, mut failed) = (0, 0);
+    for name in names {
+        let checked = session.check(&name, Mode::Rehearsal).map_err(|faults| super::check::refuse(&faults))?;
+        for test in &checked.tests {
+            let problems = one(session, &checked, test).await?;
+            let title = format!("{name}: {}", test.name);
+            if problems.is_empty() {
+                passed += 1;
+                out(format!("{} {}", toned(Tone::Good, "pass"), Safe(&title)));
+            } else {
+                failed += 1;
+                out(format!("{} {}", toned(Tone::Bad, "FAIL"), Safe(&title)));
+                problems.iter().for_each(|problem| out(format!("     {}", Safe(problem))));
+            }
+        }
+    }
+    say(format!("{passed} passed, {failed} failed"));
+    Ok(if failed == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// One test in a journal of its own, with its files in a folder that goes with it; what does not hold.
+async fn one(session: &Session, checked: &Checked, test: &Test) -> Result<Vec<String>, Stop> {
+    let owner = OwnerId(uuid::Uuid::from_u128(1));
+    let store = Arc::new(Memory::new());
+    store.enliven(owner, std::process::id());
+    let scratch = Scratch::new()?;
+    let running = app::start_over(&session.settings, store, owner, scratch.0.clone()).await?;
+    let mut brief = Brief::new();
+    for (name, param) in &checked.plan.params {
+        let value = test.params.get(name).or(param.default.as_ref()).cloned();
+        brief.insert(name.clone(), value.ok_or_else(|| Stop::input(format!("{}: it gives no {name}", test.name)))?);
+    }
+    let by = Who { name: "test".to_owned(), how: "claimed".to_owned(), groups: Vec::new() };
+    let handle = running.system.run(&checked.plan, &brief, by.clone()).await?;
+    let mut story = Story::open(Arc::clone(&running.system.ports().store), handle.run, session.zone())?;
+    decide_all(&running, &handle, &mut story, test, &by).await?;
+    let problems = differences(&story, test);
+    running.stop().await;
+    Ok(problems)
+}
+
+/// Answers what is asked, as the test says; then approves.
+async fn decide_all(
+    running: &Running,
+    handle: &Handle,
+    story: &mut Story,
+    test: &Test,
+    by: &Who,
+) -> Result<(), Stop> {
+    let mut progress = handle.progress();
+    let mut decisions = test.decisions.iter();
+    for _ in 0..DECISIONS_MAX {
+        let settled = progress.wait_for(|now| now.status != Status::Running || now.gone.is_some()).await;
+        let status = settled.map_or(Status::Stuck, |now| now.status);
+        story.news()?;
+        let Some((no, binds)) = open(story.view.state()) else { return Ok(()) };
+        if status != Status::Waiting {
+            return Ok(());
+        }
+        let word = decisions.next().map_or("approve", String::as_str);
+        let decision = match word {
+            "approve" => Decision::Approve,
+            "request_changes" => Decision::RequestChanges,
+            "reject" => Decision::Reject,
+            other => return Err(Stop::input(format!("{}: a test cannot answer {other}", test.name))),
+        };
+        let comment = format!("{word}, says the test");
+        let post = Post { by: by.clone(), say: Say::Decide { approval: no, binds, decision, comment } };
+        running.system.post(handle.run, running.system.ports().clock.id(), &post).await?;
+        let decided = |story: &Story| story.view.state().approvals.get(&no).is_none_or(|a| a.fate.is_some());
+        while !decided(story) && progress.changed().await.is_ok() {
+            story.news()?;
+        }
+    }
+    Ok(())
+}
+
+fn open(state: &State) -> Option<(ApprovalNo, Digest)> {
+    state.open_approvals().next().map(|(no, approval)| (no, approval.binds))
+}
+
+fn differences(story: &Story, test: &Test) -> Vec<String> {
+    let state = story.view.state();
+    let mut problems = Vec::new();
+    let status = state.status().word();
+    if status != test.status {
+        problems.push(format!("it ended as {status}, not as {}", test.status));
+        let dead = state.dead.values().map(|letter| crate::run::view::error_text(&story.texts(), letter.reason));
+        problems.extend(dead);
+    }
+    let path: Vec<String> = story
+        .view
+        .messages()
+        .filter_map(|message| Some(format!("{}:{}", message.from.as_ref()?, message.outcome)))
+        .collect();
+    if !test.path.is_empty() && path != test.path {
+        problems.push(format!("it went {}", path.join(" ")));
+        problems.push(format!("and not  {}", test.path.join(" ")));
+    }
+    if let Some(asks) = test.asks.filter(|asks| *asks != state.approvals.len() as u64) {
+        problems.push(format!("it asked for {} approvals, not for {asks}", state.approvals.len()));
+    }
+    let texts = story.texts();
+    let to_end = story.view.messages().filter(|message| message.to == Recipient::End).last();
+    for (name, wanted) in &test.artefacts {
+        let digest = to_end.and_then(|message| message.desk.get(name));
+        match digest.and_then(|digest| texts.value(*digest)) {
+            Some(found) if has(&found, wanted) => {}
+            Some(found) => problems.push(format!("{name} is {found}, and lacks {wanted}")),
+            None => problems.push(format!("{name} did not reach the end")),
+        }
+    }
+    problems
+}
+
+/// Whether `found` has all that `wanted` says.
+fn has(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, value)| found.get(key).is_some_and(|of| has(of, value)))
+        }
+        _ => found == wanted,
+    }
+}
+
+/// A folder that goes when the test ends.
+struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, Stop> {
+        let folder = std::env::temp_dir().join(format!("callsheet-test-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left behind lies in the system's own scratch folder.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
