@@ -1,7 +1,9 @@
 //! The port for tools and checks. A tool declares what it is, performs one attempt per call and never retries;
 //! whether, when and how often it is called is decided in `run`.
 
+pub mod files;
 pub mod part;
+pub mod sink;
 pub mod sql;
 pub mod stats;
 

@@ -12,6 +12,7 @@ mod rehearsal;
 mod store;
 mod store_model;
 mod tools;
+mod tools_outward;
 mod tools_sql;
 mod tools_stats;
 mod topology;

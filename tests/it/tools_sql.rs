@@ -85,7 +85,7 @@ async fn arguments_that_do_not_fit_are_invalid() {
         (json!({ "sql": "SELECT 1 AS a, 2 AS a" }), "two columns"),
         (json!({ "sql": "SELECT 9e999 AS a" }), "without end"),
         (json!({ "sql": "SELECT x'00' AS a" }), "binary"),
-        (json!({ "sql": "SELECT nothing FROM t" }), "no such column"),
+        (json!({ "sql": "SELECT nosuch FROM t" }), "no such column"),
         (json!({ "sql": "SELECT a FROM t", "args": { "x": 1 } }), "no parameter :x"),
         (json!({ "sql": "SELECT :x", "args": { "x": [1] } }), "to be text"),
         (json!({ "sql": "SELECT 1", "more": 1 }), "unknown field"),

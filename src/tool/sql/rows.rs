@@ -19,6 +19,9 @@ pub(super) fn answer(
     config: &Config,
     stopped: &Arc<AtomicBool>,
 ) -> Result<Value, Failure> {
+    if ask.sql.contains('\0') {
+        return Err(invalid("the SQL has a NUL character, at which the engine would stop reading"));
+    }
     let grown = Arc::default();
     super::guard::brake(&mut loaded.connection, stopped, &grown).map_err(|why| failure(&why, &grown))?;
     let mut statement = loaded

@@ -1,0 +1,337 @@
+//! The `files` kind: `NAME.list` and `NAME.read` below one directory, and `NAME.publish`, which writes approved
+//! channel versions into the run's folder. It publishes nowhere else.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::part::args::{invalid, permanent, quoted, read};
+use super::part::outbox::{self, blocking};
+use super::part::{Error, beneath, tool_name};
+use super::{Approved, Call, Item, Receipt, Tool, Work};
+use crate::run::failure::Failure;
+use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
+
+/// What `[tools.NAME]` says for `kind = "files"`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The directory, below the project.
+    pub root: String,
+    /// What the files are: `private`, `untrusted`.
+    #[serde(default)]
+    pub labels: Labels,
+    /// Largest file that is read.
+    #[serde(default = "bytes_max")]
+    pub bytes_max: u64,
+}
+
+fn bytes_max() -> u64 {
+    1 << 20
+}
+
+/// Most files that are listed.
+const FILES_MAX: usize = 1_000;
+/// How deep directories are listed.
+const DEPTH_MAX: usize = 8;
+/// Most channels of one publication.
+const CHANNELS_MAX: usize = 20;
+const CALL_TIMEOUT_MS: u64 = 30_000;
+
+/// What the kind declares for `[tools.name]`; looks at no file.
+///
+/// # Errors
+/// If the configuration contradicts itself.
+pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
+    beneath::plain(&config.root).map_err(|why| Error::new(name, why.to_string()))?;
+    let inside = |verb, description: &str, args, accepts: &[&str]| {
+        Ok(ToolSpec {
+            name: tool_name(name, verb)?,
+            description: description.to_owned(),
+            args,
+            repeat: Repeat::Pure,
+            reach: Reach::Inside,
+            accepts: accepts
+                .iter()
+                .map(|arg| ((*arg).to_owned(), Labels { untrusted: true, private: true }))
+                .collect::<BTreeMap<_, _>>(),
+            labels: config.labels,
+            call_timeout_ms: CALL_TIMEOUT_MS,
+            drafts: false,
+        })
+    };
+    let path = json!({
+        "type": "object", "properties": { "path": { "type": "string", "description": "as list gives it" } },
+        "required": ["path"], "additionalProperties": false,
+    });
+    let nothing = json!({ "type": "object", "properties": {}, "additionalProperties": false });
+    Ok(vec![
+        inside("read", "Reads one text file.", path, &["path"])?,
+        inside("list", "Lists the files that can be read.", nothing, &[])?,
+        publish_spec(name)?,
+    ])
+}
+
+/// Opens `[tools.name]` of the project at `root`. Files are looked at when they are asked for.
+///
+/// # Errors
+/// If the configuration contradicts itself.
+pub fn open(name: &str, config: Config, root: &Path) -> Result<Vec<Arc<dyn Tool>>, Error> {
+    let place = Arc::new(Place { project: root.to_owned(), root: config.root.clone(), bytes_max: config.bytes_max });
+    let acts = [Act::Read, Act::List, Act::Publish];
+    let tools = specs(name, &config)?.into_iter().zip(acts);
+    Ok(tools.map(|(spec, act)| Arc::new(Files { spec, act, place: Arc::clone(&place) }) as Arc<dyn Tool>).collect())
+}
+
+struct Files {
+    spec: ToolSpec,
+    act: Act,
+    place: Arc<Place>,
+}
+
+#[derive(Clone, Copy)]
+enum Act {
+    Read,
+    List,
+    Publish,
+}
+
+struct Place {
+    project: PathBuf,
+    root: String,
+    bytes_max: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    path: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl Tool for Files {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    fn call(&self, call: Call) -> Work<'_, Value> {
+        Box::pin(async move {
+            let (name, place) = (self.spec.name.as_str(), Arc::clone(&self.place));
+            match self.act {
+                Act::Read => {
+                    let which: Which = read(name, call.args)?;
+                    blocking(move || place.read(&which.path)).await
+                }
+                Act::List => {
+                    let Nothing {} = read(name, call.args)?;
+                    blocking(move || place.list()).await
+                }
+                Act::Publish => Err(super::unsupported(&self.spec, "is prepared, approved and performed")),
+            }
+        })
+    }
+
+    fn prepare(&self, call: Call) -> Work<'_, Vec<Item>> {
+        Box::pin(async move {
+            match self.act {
+                Act::Publish => items(self.spec.name.as_str(), call),
+                Act::Read | Act::List => Err(super::unsupported(&self.spec, "has nothing to prepare")),
+            }
+        })
+    }
+
+    fn perform(&self, item: Approved) -> Work<'_, Receipt> {
+        Box::pin(async move {
+            match self.act {
+                Act::Publish => outbox::put(item).await,
+                Act::Read | Act::List => Err(super::unsupported(&self.spec, "has nothing to perform")),
+            }
+        })
+    }
+
+    fn query(&self, item: Approved) -> Work<'_, Option<Receipt>> {
+        Box::pin(async move {
+            match self.act {
+                Act::Publish => outbox::find(item).await,
+                Act::Read | Act::List => Err(super::unsupported(&self.spec, "cannot be asked")),
+            }
+        })
+    }
+}
+
+impl Place {
+    fn read(&self, path: &str) -> Result<Value, Failure> {
+        let missing = |why: beneath::Error| match why {
+            beneath::Error::Unreadable { .. } => invalid(format!("there is no file {} to read", quoted(path))),
+            other => invalid(other.to_string()),
+        };
+        let root = beneath::existing(&self.project, &self.root).map_err(|why| permanent(why.to_string()))?;
+        let real = beneath::existing(&root, path).map_err(missing)?;
+        if !real.is_file() {
+            return Err(invalid(format!("{} is not a file", quoted(path))));
+        }
+        let unreadable = |why: std::io::Error| permanent(format!("{}: {why}", quoted(path)));
+        let mut bytes = Vec::new();
+        let file = File::open(&real).map_err(unreadable)?;
+        file.take(self.bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > self.bytes_max {
+            return Err(invalid(format!("{} has more than {} bytes (bytes_max)", quoted(path), self.bytes_max)));
+        }
+        let size = bytes.len();
+        let text = String::from_utf8(bytes).map_err(|_| invalid(format!("{} is not UTF-8 text", quoted(path))))?;
+        Ok(json!({ "path": path, "text": text, "bytes": size }))
+    }
+
+    fn list(&self) -> Result<Value, Failure> {
+        let root = beneath::existing(&self.project, &self.root).map_err(|why| permanent(why.to_string()))?;
+        let mut found = BTreeMap::new();
+        walk(&root, "", DEPTH_MAX, &mut found)?;
+        let files: Vec<_> = found.into_iter().map(|(path, bytes)| json!({ "path": path, "bytes": bytes })).collect();
+        Ok(json!({ "files": files }))
+    }
+}
+
+/// Collects regular files; hidden names and links are left out.
+fn walk(directory: &Path, prefix: &str, depth: usize, found: &mut BTreeMap<String, u64>) -> Result<(), Failure> {
+    let unreadable = |why: std::io::Error| permanent(format!("cannot list {prefix:?}: {why}"));
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        // A name that is not UTF-8 could not be asked for.
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let kind = entry.file_type().map_err(unreadable)?;
+        if name.starts_with('.') {
+            continue;
+        }
+        let path = format!("{prefix}{name}");
+        if kind.is_dir() && depth > 0 {
+            walk(&entry.path(), &format!("{path}/"), depth - 1, found)?;
+        } else if kind.is_file() {
+            found.insert(path, entry.metadata().map_err(unreadable)?.len());
+        }
+        if found.len() > FILES_MAX {
+            return Err(invalid(format!("there are more than {FILES_MAX} files: name one and read it")));
+        }
+    }
+    Ok(())
+}
+
+fn publish_spec(name: &str) -> Result<ToolSpec, Error> {
+    let version = json!({
+        "type": "object",
+        "properties": {
+            "channel": { "type": "string" }, "title": { "type": "string" }, "text": { "type": "string" }
+        },
+        "required": ["text"],
+    });
+    Ok(ToolSpec {
+        name: tool_name(name, "publish")?,
+        description: "Writes one Markdown file per channel into the run's folder, once they are approved.".to_owned(),
+        args: json!({
+            "type": "object",
+            "properties": { "versions": {
+                "type": ["object", "array"],
+                "description": "by channel, or a list of { channel, title?, text }",
+                "items": version, "additionalProperties": { "type": ["object", "string"] },
+            } },
+            "required": ["versions"],
+            "additionalProperties": false,
+        }),
+        repeat: Repeat::Queryable,
+        reach: Reach::ActsOut,
+        accepts: BTreeMap::new(),
+        labels: Labels::default(),
+        call_timeout_ms: CALL_TIMEOUT_MS,
+        drafts: true,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Publication {
+    versions: Versions,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Versions {
+    List(Vec<Version>),
+    ByChannel(BTreeMap<String, Body>),
+}
+
+#[derive(Deserialize)]
+struct Version {
+    channel: String,
+    title: Option<String>,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Body {
+    Text(String),
+    Titled { title: Option<String>, text: String },
+}
+
+fn items(tool: &str, call: Call) -> Result<Vec<Item>, Failure> {
+    let publication: Publication = read(tool, call.args)?;
+    let versions = match publication.versions {
+        Versions::List(list) => list,
+        Versions::ByChannel(map) => map.into_iter().map(|(channel, body)| body.on(channel)).collect(),
+    };
+    if versions.is_empty() || versions.len() > CHANNELS_MAX {
+        return Err(invalid(format!("there are {} versions: 1 to {CHANNELS_MAX} are published", versions.len())));
+    }
+    let mut items: Vec<Item> = Vec::new();
+    for version in versions {
+        let item = item(version, &call.origin)?;
+        if items.iter().any(|other| other.key == item.key) {
+            return Err(invalid(format!("two versions are for the channel {}", quoted(&item.recipient))));
+        }
+        items.push(item);
+    }
+    Ok(items)
+}
+
+impl Body {
+    fn on(self, channel: String) -> Version {
+        match self {
+            Self::Text(text) => Version { channel, title: None, text },
+            Self::Titled { title, text } => Version { channel, title, text },
+        }
+    }
+}
+
+fn item(version: Version, origin: &str) -> Result<Item, Failure> {
+    let Version { channel, title, text } = version;
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    if !channel.starts_with(|c: char| c.is_ascii_lowercase()) || channel.len() > 40 || !channel.chars().all(fits) {
+        return Err(invalid(format!(
+            "a channel is named with lower-case letters, digits, '_' and '-', 40 at most, not {}",
+            quoted(&channel)
+        )));
+    }
+    if text.trim().is_empty() {
+        return Err(invalid(format!("the version for {channel} has no text")));
+    }
+    let title = title.map(|title| title.split_whitespace().collect::<Vec<_>>().join(" "));
+    let heading = title.as_ref().map_or_else(String::new, |title| format!("# {title}\n\n"));
+    let origin: String = origin.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    let bytes = format!("<!-- origin: {origin} -->\n{heading}{}\n", text.trim_end()).into_bytes();
+    Ok(Item {
+        key: format!("{channel}.md"),
+        title: title.unwrap_or_else(|| format!("the version for {channel}")),
+        recipient: channel,
+        recipients: 1,
+        media_type: "text/markdown".to_owned(),
+        bytes,
+    })
+}

@@ -1,0 +1,174 @@
+//! The `sink` kind, for tests and demonstrations: `NAME.deliver` notes each item in a record of its own, with whatever
+//! repeat class it is given. It reaches nobody.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::part::args::{invalid, permanent, read};
+use super::part::outbox::{self, Line, blocking};
+use super::part::{Error, beneath, tool_name};
+use super::{Approved, Call, Item, Receipt, Tool, Work};
+use crate::run::failure::{Class, Failure};
+use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
+
+/// What `[tools.NAME]` says for `kind = "sink"`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What a second execution does; `once` unless it says otherwise.
+    #[serde(default)]
+    pub repeat: Repeat,
+    /// Its record, below the project: a line of JSON for each execution.
+    #[serde(default = "record")]
+    pub record: String,
+    /// Whether a rehearsal performs it.
+    #[serde(default = "drafts")]
+    pub drafts: bool,
+}
+
+fn record() -> String {
+    "sink.jsonl".to_owned()
+}
+
+fn drafts() -> bool {
+    true
+}
+
+const ITEMS_MAX: usize = 10_000;
+
+/// What the kind declares for `[tools.name]`; looks at no file.
+///
+/// # Errors
+/// If the configuration contradicts itself.
+pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
+    beneath::plain(&config.record).map_err(|why| Error::new(name, why.to_string()))?;
+    if config.repeat == Repeat::Pure {
+        return Err(Error::new(name, "a sink has an effect: repeat is once, queryable or idempotent"));
+    }
+    Ok(vec![ToolSpec {
+        name: tool_name(name, "deliver")?,
+        description: "Notes each item in a record. For tests: it reaches nobody.".to_owned(),
+        args: json!({
+            "type": "object",
+            "properties": { "items": { "description": "one item, or a list of items" } },
+            "required": ["items"],
+            "additionalProperties": false,
+        }),
+        repeat: config.repeat,
+        reach: Reach::ActsOut,
+        accepts: BTreeMap::new(),
+        labels: Labels::default(),
+        call_timeout_ms: 10_000,
+        drafts: config.drafts,
+    }])
+}
+
+/// Opens `[tools.name]` of the project at `root`. The record is made by the first item.
+///
+/// # Errors
+/// If the configuration contradicts itself.
+pub fn open(name: &str, config: Config, root: &Path) -> Result<Vec<Arc<dyn Tool>>, Error> {
+    let record = Arc::new(Mutex::new(root.join(&config.record)));
+    let sink =
+        |spec| Arc::new(Sink { spec, record: Arc::clone(&record), shown: config.record.clone() }) as Arc<dyn Tool>;
+    Ok(specs(name, &config)?.into_iter().map(sink).collect())
+}
+
+struct Sink {
+    spec: ToolSpec,
+    /// One writer at a time.
+    record: Arc<Mutex<PathBuf>>,
+    shown: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Args {
+    items: Value,
+}
+
+impl Tool for Sink {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    fn prepare(&self, call: Call) -> Work<'_, Vec<Item>> {
+        Box::pin(async move {
+            let args: Args = read(self.spec.name.as_str(), call.args)?;
+            let bodies = match args.items {
+                Value::Array(list) => list,
+                one => vec![one],
+            };
+            if bodies.is_empty() || bodies.len() > ITEMS_MAX {
+                return Err(invalid(format!("there are {} items: 1 to {ITEMS_MAX} are taken", bodies.len())));
+            }
+            Ok(bodies.iter().enumerate().map(|(place, body)| item(place + 1, body)).collect())
+        })
+    }
+
+    fn perform(&self, item: Approved) -> Work<'_, Receipt> {
+        Box::pin(async move {
+            let record = Arc::clone(&self.record).lock_owned().await;
+            let (repeat, receipt) = (self.spec.repeat, self.receipt(&item));
+            blocking(move || {
+                let known = matches!(repeat, Repeat::Idempotent { .. }) && noted(&record, &item)?;
+                if !known {
+                    let failed = |why| outbox::not_written(&record, &why);
+                    if let Some(folder) = record.parent() {
+                        std::fs::create_dir_all(folder).map_err(failed)?;
+                    }
+                    outbox::append(&record, &Line::of(&item)).map_err(|why| match why.kind() {
+                        ErrorKind::PermissionDenied | ErrorKind::IsADirectory | ErrorKind::ReadOnlyFilesystem => {
+                            failed(why)
+                        }
+                        // The line may have reached the disk or not.
+                        _ => Failure::new(Class::InDoubt, format!("cannot append to the record: {why}")),
+                    })?;
+                }
+                Ok(receipt)
+            })
+            .await
+        })
+    }
+
+    fn query(&self, item: Approved) -> Work<'_, Option<Receipt>> {
+        Box::pin(async move {
+            if self.spec.repeat != Repeat::Queryable {
+                return Err(super::unsupported(&self.spec, "cannot be asked"));
+            }
+            let record = Arc::clone(&self.record).lock_owned().await;
+            let receipt = self.receipt(&item);
+            blocking(move || Ok(noted(&record, &item)?.then_some(receipt))).await
+        })
+    }
+}
+
+impl Sink {
+    fn receipt(&self, item: &Approved) -> Receipt {
+        Receipt { place: format!("{}#{}", self.shown, item.item.key) }
+    }
+}
+
+fn noted(record: &Path, item: &Approved) -> Result<bool, Failure> {
+    let lines = outbox::lines(record).map_err(|why| permanent(format!("cannot read the record: {why}")))?;
+    Ok(lines.iter().any(|line| line.effect == item.effect))
+}
+
+fn item(number: usize, body: &Value) -> Item {
+    let text = |key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
+    Item {
+        key: format!("item-{number:03}"),
+        recipient: text("to").unwrap_or_else(|| "the sink".to_owned()),
+        recipients: 1,
+        title: text("title").unwrap_or_else(|| format!("item {number}")),
+        media_type: "application/json".to_owned(),
+        bytes: body.to_string().into_bytes(),
+    }
+}
