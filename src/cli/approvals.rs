@@ -33,14 +33,28 @@ pub(super) fn approvals(session: &Session, args: &Args) -> Result<Exit, Stop> {
             let what: Vec<&str> = approval.desk.keys().map(|name| name.as_str()).collect();
             let what = if items > 0 { format!("{items} items") } else { what.join(", ") };
             let due = date_time(approval.expires_at, session.zone());
-            cells.push(vec![no.to_string(), row.no.to_string(), row.topology.clone(), approval.agent.to_string(), what, due]);
+            cells.push(vec![
+                no.to_string(),
+                row.no.to_string(),
+                row.topology.clone(),
+                approval.agent.to_string(),
+                what,
+                due,
+            ]);
         }
         for no in state.questions.keys() {
             if args.json {
                 out(json!({ "question": no, "run": row.no, "topology": row.topology }));
             }
             let what = "did it happen?".to_owned();
-            cells.push(vec![no.to_string(), row.no.to_string(), row.topology.clone(), String::new(), what, String::new()]);
+            cells.push(vec![
+                no.to_string(),
+                row.no.to_string(),
+                row.topology.clone(),
+                String::new(),
+                what,
+                String::new(),
+            ]);
         }
     }
     match (args.json, cells.is_empty()) {

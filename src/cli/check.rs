@@ -25,8 +25,12 @@ pub(super) fn check(session: &Session, args: &Args) -> Result<Exit, Stop> {
     let mut exit = Exit::Done;
     for name in names {
         match session.check(&name, Mode::Rehearsal) {
-            Ok(checked) if args.json => out(json!({ "topology": name, "faults": [], "proof": checked.proof.to_string() })),
-            Ok(checked) => out(format!("{} {}\n{}", toned(Tone::Good, "ok"), toned(Tone::Strong, &name), checked.proof)),
+            Ok(checked) if args.json => {
+                out(json!({ "topology": name, "faults": [], "proof": checked.proof.to_string() }))
+            }
+            Ok(checked) => {
+                out(format!("{} {}\n{}", toned(Tone::Good, "ok"), toned(Tone::Strong, &name), checked.proof))
+            }
             Err(faults) => {
                 exit = Exit::Input;
                 tell(&name, &faults, args.json);

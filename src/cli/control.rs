@@ -85,7 +85,11 @@ pub(super) async fn resume(session: &Session, args: ResumeArgs) -> Result<Exit, 
     }
     match &state.paused {
         Some(PauseReason::Budget { what, needed, .. }) => {
-            say(format!("it was paused by a limit; raise it with: callsheet resume {}{}", row.no, raise_hint(*what, *needed)));
+            say(format!(
+                "it was paused by a limit; raise it with: callsheet resume {}{}",
+                row.no,
+                raise_hint(*what, *needed)
+            ));
             Ok(Exit::Budget)
         }
         Some(_) => session.act(&row, Say::Resume).await,

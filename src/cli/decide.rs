@@ -4,9 +4,9 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::exit::{Exit, Stop};
 use super::paint::{out, say};
+use super::rendered;
 use super::session::Session;
 use super::story::Story;
-use super::rendered;
 use crate::actor::system::{Handle, System};
 use crate::id::{ApprovalNo, Digest};
 use crate::run::event::{Decision, Refusal};
@@ -100,10 +100,8 @@ pub(super) async fn prompt(session: &Session, system: &System, story: &Story, ha
             "l" | "leave" => return Ok(false),
             _ => continue,
         };
-        let post = Post {
-            by: session.who(),
-            say: Say::Decide { approval: no, binds, decision, comment: comment.to_owned() },
-        };
+        let post =
+            Post { by: session.who(), say: Say::Decide { approval: no, binds, decision, comment: comment.to_owned() } };
         system.post(handle.run, system.ports().clock.id(), &post).await?;
         return Ok(moved_on(&mut progress).await);
     }

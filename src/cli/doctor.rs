@@ -52,7 +52,8 @@ pub(super) fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop> {
     }
     for name in session.topologies() {
         let checked = session.check(&name, Mode::Rehearsal);
-        let told = |faults: crate::topology::fault::Faults| format!("{} fault(s): callsheet check {name}", faults.len());
+        let told =
+            |faults: crate::topology::fault::Faults| format!("{} fault(s): callsheet check {name}", faults.len());
         line(&format!("topology {name}"), checked.map(|c| format!("{} rehearsal tests", c.tests.len())).map_err(told));
     }
     line("people", Ok(people(session)));

@@ -54,8 +54,8 @@ pub(super) async fn edit(session: &Session, args: Args) -> Result<Exit, Stop> {
     };
     let body = match args.file {
         Some(file) => {
-            let text = std::fs::read_to_string(&file)
-                .map_err(|error| Stop::input(format!("{}: {error}", file.display())))?;
+            let text =
+                std::fs::read_to_string(&file).map_err(|error| Stop::input(format!("{}: {error}", file.display())))?;
             examine(&text).map_err(Stop::input)?
         }
         None => in_editor(&before, &examine)?,

@@ -16,7 +16,8 @@ pub(super) fn explain(args: &Args) -> Result<Exit, Stop> {
         return Ok(Exit::Done);
     };
     let found = Code::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(wanted));
-    let code = found.ok_or_else(|| Stop::input(format!("there is no code {wanted}; `callsheet explain` lists them")))?;
+    let code =
+        found.ok_or_else(|| Stop::input(format!("there is no code {wanted}; `callsheet explain` lists them")))?;
     out(format!("{}: {}\n\n{}", code.as_str(), code.title(), code.explain()));
     Ok(Exit::Done)
 }

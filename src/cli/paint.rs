@@ -15,7 +15,9 @@ pub struct Block<'a>(pub &'a str);
 impl Display for Safe<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut safe = String::with_capacity(self.0.len());
-        self.0.chars().try_for_each(|c| if matches!(c, '\n' | '\t') { safe.write_char(' ') } else { visible(c, &mut safe) })?;
+        self.0
+            .chars()
+            .try_for_each(|c| if matches!(c, '\n' | '\t') { safe.write_char(' ') } else { visible(c, &mut safe) })?;
         f.pad(&safe)
     }
 }
@@ -24,7 +26,8 @@ impl Display for Block<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut safe = String::with_capacity(self.0.len());
         let text = self.0.replace("\r\n", "\n");
-        text.chars().try_for_each(|c| if matches!(c, '\n' | '\t') { safe.write_char(c) } else { visible(c, &mut safe) })?;
+        text.chars()
+            .try_for_each(|c| if matches!(c, '\n' | '\t') { safe.write_char(c) } else { visible(c, &mut safe) })?;
         f.write_str(&safe)
     }
 }
@@ -94,7 +97,7 @@ pub fn is_terminal() -> bool {
 /// A table whose columns fit the terminal; cells are made harmless here.
 pub fn table(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
+    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
     table.set_header(heading.iter().map(|cell| cell.to_uppercase()));
     for row in rows {
         table.add_row(row.iter().map(|cell| Safe(cell).to_string()));

@@ -20,7 +20,7 @@ const LINES_MAX: usize = 8;
 ///
 /// # Errors
 /// If there is no such approval in this run.
-pub fn approval(story: &Story, entries: &[Entry], no: ApprovalNo, zone: &str) -> Result<String, Stop> {
+pub(super) fn approval(story: &Story, entries: &[Entry], no: ApprovalNo, zone: &str) -> Result<String, Stop> {
     let state = story.view.state();
     let approval = state.approvals.get(&no).ok_or_else(|| Stop::input(format!("there is no approval {no}")))?;
     let texts = story.texts();
@@ -103,7 +103,7 @@ fn versions(page: &mut String, approval: &Approval, texts: &Bodies) {
 }
 
 /// An artefact's body, key by key.
-pub fn body(page: &mut String, digest: Digest, texts: &Bodies) {
+pub(super) fn body(page: &mut String, digest: Digest, texts: &Bodies) {
     match texts.value(digest) {
         Some(value) => fields(page, &value, 2),
         None => line(page, "(erased)"),
@@ -119,7 +119,9 @@ fn fields(page: &mut String, value: &Value, indent: usize) {
         }
         Value::String(text) if text.contains('\n') => {
             let _ = writeln!(page, "{pad}{}", Safe(label));
-            text.lines().for_each(|line| drop(writeln!(page, "{pad}  {}", Safe(line))));
+            text.lines().for_each(|line| {
+                let _ = writeln!(page, "{pad}  {}", Safe(line));
+            });
         }
         Value::String(text) => drop(writeln!(page, "{pad}{} {}", Safe(label), Safe(text))),
         other => drop(writeln!(page, "{pad}{} {other}", Safe(label))),
@@ -132,7 +134,7 @@ fn fields(page: &mut String, value: &Value, indent: usize) {
 }
 
 /// What changed between an approval and the one that replaced it, artefact by artefact.
-pub fn difference(story: &Story, old: ApprovalNo, new: ApprovalNo) -> String {
+pub(super) fn difference(story: &Story, old: ApprovalNo, new: ApprovalNo) -> String {
     let (state, texts) = (story.view.state(), story.texts());
     let (Some(old), Some(new)) = (state.approvals.get(&old), state.approvals.get(&new)) else { return String::new() };
     let mut page = String::new();
@@ -172,7 +174,9 @@ fn evidence(page: &mut String, story: &Story, approval: &Approval, entries: &[En
     }
     for (name, digest) in &approval.desk {
         let findings = state.versions.get(digest).and_then(|version| version.findings);
-        for finding in findings.and_then(|found| texts.value(found.digest)).and_then(|v| v.as_array().cloned()).unwrap_or_default() {
+        for finding in
+            findings.and_then(|found| texts.value(found.digest)).and_then(|v| v.as_array().cloned()).unwrap_or_default()
+        {
             let what = finding.get("what").and_then(Value::as_str).unwrap_or_default();
             line(page, &format!("remark on {name}: {what}"));
         }
@@ -196,5 +200,7 @@ fn line(page: &mut String, text: &str) {
 
 fn block(page: &mut String, text: &str) {
     let text = Block(text).to_string();
-    text.trim_end().lines().for_each(|line| drop(writeln!(page, "  | {line}")));
+    text.trim_end().lines().for_each(|line| {
+        let _ = writeln!(page, "  | {line}");
+    });
 }

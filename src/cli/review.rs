@@ -2,9 +2,9 @@
 
 use super::exit::{Exit, Stop};
 use super::paint::{out, say};
+use super::rendered;
 use super::session::Session;
 use super::story::{Story, mark_rehearsal};
-use super::rendered;
 use crate::id::ApprovalNo;
 use crate::run::state::Fate;
 
@@ -30,9 +30,7 @@ pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
     mark_rehearsal(state.plan.mode);
     out(rendered::approval(&story, &entries, no, session.zone())?);
     if state.approvals.get(&no).is_some_and(|approval| approval.fate.is_none()) {
-        say(format!(
-            "callsheet approve {no} | request-changes {no} -m TEXT | edit {no} | reject {no} -m TEXT"
-        ));
+        say(format!("callsheet approve {no} | request-changes {no} -m TEXT | edit {no} | reject {no} -m TEXT"));
     } else if let Some(Fate::Edited(Some(by))) = state.approvals.get(&no).and_then(|a| a.fate.clone()) {
         say(format!("callsheet review {by}"));
     }

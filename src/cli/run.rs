@@ -85,9 +85,10 @@ fn brief(plan: &Plan, given: &[String]) -> Result<Brief, Stop> {
     for (name, param) in &plan.params {
         let value = match texts.get(name.as_str()) {
             Some(text) => typed(name, param, text)?,
-            None => param.default.clone().ok_or_else(|| {
-                Stop::input(format!("{} needs -p {name}=...: {}", plan.name, param.description))
-            })?,
+            None => param
+                .default
+                .clone()
+                .ok_or_else(|| Stop::input(format!("{} needs -p {name}=...: {}", plan.name, param.description)))?,
         };
         brief.insert(name.clone(), value);
     }
@@ -102,5 +103,7 @@ fn typed(name: &str, param: &Param, text: &str) -> Result<Value, Stop> {
         ParamKind::Boolean => text.parse::<bool>().ok().map(Value::from),
     };
     let kind = format!("{:?}", param.kind).to_lowercase();
-    value.ok_or_else(|| Stop::input(format!("-p {name}={text}: {name} takes a value of type {kind} ({})", param.description)))
+    value.ok_or_else(|| {
+        Stop::input(format!("-p {name}={text}: {name} takes a value of type {kind} ({})", param.description))
+    })
 }

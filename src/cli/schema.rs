@@ -31,7 +31,8 @@ pub(super) fn schema(args: &Args) -> Result<Exit, Stop> {
         return Ok(Exit::Done);
     };
     let found = all.iter().find(|(name, _)| name.trim_end_matches(".json") == wanted);
-    let (_, schema) = found.ok_or_else(|| Stop::input(format!("no schema {wanted}; there are: {}", names.join(", "))))?;
+    let (_, schema) =
+        found.ok_or_else(|| Stop::input(format!("no schema {wanted}; there are: {}", names.join(", "))))?;
     out(format!("{schema:#}"));
     Ok(Exit::Done)
 }

@@ -21,7 +21,7 @@ use crate::topology::fault::Faults;
 use crate::topology::plan::Mode;
 
 /// A command's surroundings.
-pub struct Session {
+pub(super) struct Session {
     /// What the project says.
     pub settings: Settings,
     /// Whether to take runs over.
@@ -45,12 +45,12 @@ impl Session {
     }
 
     /// The time zone in which times are shown.
-    pub fn zone(&self) -> &str {
+    pub(super) fn zone(&self) -> &str {
         &self.settings.timezone
     }
 
     /// The journal, to read.
-    pub fn store(&self) -> Result<Arc<dyn Store>, Stop> {
+    pub(super) fn store(&self) -> Result<Arc<dyn Store>, Stop> {
         if !self.settings.journal.exists() {
             return Err(Stop::input("nothing has run here yet; `callsheet run TOPOLOGY` starts a run"));
         }
@@ -58,12 +58,12 @@ impl Session {
     }
 
     /// The system, to drive runs or to post to them.
-    pub async fn system(&self) -> Result<app::Running, Stop> {
+    pub(super) async fn system(&self) -> Result<app::Running, Stop> {
         Ok(app::start(&self.settings).await?)
     }
 
     /// A run by number; the newest if none is given.
-    pub fn row(&self, store: &dyn Store, no: Option<u64>) -> Result<RunRow, Stop> {
+    pub(super) fn row(&self, store: &dyn Store, no: Option<u64>) -> Result<RunRow, Stop> {
         let query = Query { no: no.map(RunNo), limit: 1, ..Query::default() };
         let found = store.runs(&query)?.into_iter().next();
         found.ok_or_else(|| match no {
@@ -73,19 +73,19 @@ impl Session {
     }
 
     /// The run that an approval or a question belongs to.
-    pub fn row_of_approval(&self, store: &dyn Store, no: u64) -> Result<RunRow, Stop> {
+    pub(super) fn row_of_approval(&self, store: &dyn Store, no: u64) -> Result<RunRow, Stop> {
         let query = Query { approval: Some(ApprovalNo(no)), limit: 1, ..Query::default() };
         let found = store.runs(&query)?.into_iter().next();
         found.ok_or_else(|| Stop::input(format!("there is no approval {no}; `callsheet approvals` lists what waits")))
     }
 
     /// A run as its journal has it.
-    pub fn load(&self, store: &dyn Store, row: &RunRow) -> Result<Loaded, Stop> {
+    pub(super) fn load(&self, store: &dyn Store, row: &RunRow) -> Result<Loaded, Stop> {
         Ok(system::load(store, row.id)?)
     }
 
     /// The topologies of the project, by name.
-    pub fn topologies(&self) -> Vec<String> {
+    pub(super) fn topologies(&self) -> Vec<String> {
         let folder = self.settings.root.join("topologies");
         let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
         let tomls = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
@@ -95,20 +95,24 @@ impl Session {
     }
 
     /// Checks a topology.
-    pub fn check(&self, topology: &str, mode: Mode) -> Result<Checked, Faults> {
+    pub(super) fn check(&self, topology: &str, mode: Mode) -> Result<Checked, Faults> {
         check(topology, &self.settings.folder(), &app::surroundings(&self.settings, mode)?)
     }
 
     /// Who acts, and how that is known.
-    pub fn who(&self) -> Who {
+    pub(super) fn who(&self) -> Who {
         let person = self.settings.person.as_ref();
         let name = person.map_or_else(|| "somebody".to_owned(), |person| person.name.clone());
-        let how = if self.settings.people.is_none() { "single-person project" } else { person.map_or("unknown", |p| p.known.word()) };
+        let how = if self.settings.people.is_none() {
+            "single-person project"
+        } else {
+            person.map_or("unknown", |p| p.known.word())
+        };
         Who { name, how: how.to_owned(), groups: Vec::new() }
     }
 
     /// Posts to a run, lets it be heard, and drives the run on if nobody else does. Prints what comes of it.
-    pub async fn act(&self, row: &RunRow, say_what: Say) -> Result<Exit, Stop> {
+    pub(super) async fn act(&self, row: &RunRow, say_what: Say) -> Result<Exit, Stop> {
         let running = self.system().await?;
         let system = &running.system;
         let mut story = Story::open(Arc::clone(&system.ports().store), row.id, self.zone())?;
@@ -155,7 +159,7 @@ impl Session {
     }
 
     /// Drives a live run, telling its story, until it waits, ends, or is interrupted.
-    pub async fn drive(
+    pub(super) async fn drive(
         &self,
         system: &System,
         handle: &Handle,
@@ -177,15 +181,19 @@ impl Session {
     }
 
     /// What a person can do next, on stderr.
-    pub fn hint(&self, state: &State, row: &RunRow, status: Status) {
+    pub(super) fn hint(&self, state: &State, row: &RunRow, status: Status) {
         let no = row.no;
         match status {
             Status::Waiting => {
                 for (approval, _) in state.open_approvals() {
-                    say(format!("waiting for you: callsheet review {approval}\n                 callsheet approve {approval}"));
+                    say(format!(
+                        "waiting for you: callsheet review {approval}\n                 callsheet approve {approval}"
+                    ));
                 }
                 for question in state.questions.keys() {
-                    say(format!("nobody knows whether it happened: look, then callsheet settle {question} --happened (or --did-not)"));
+                    say(format!(
+                        "nobody knows whether it happened: look, then callsheet settle {question} --happened (or --did-not)"
+                    ));
                 }
             }
             Status::Paused => {
@@ -211,29 +219,34 @@ impl Session {
     }
 
     /// The run's own folder.
-    pub fn folder(&self, row: &RunRow) -> std::path::PathBuf {
+    pub(super) fn folder(&self, row: &RunRow) -> std::path::PathBuf {
         self.settings.root.join("out").join(format!("{}-{}", row.no, row.topology))
     }
 
     /// A path as people type it from where they stand.
-    pub fn shown_path(&self, path: &std::path::Path) -> std::path::PathBuf {
+    pub(super) fn shown_path(&self, path: &std::path::Path) -> std::path::PathBuf {
         let here = std::env::current_dir().ok();
-        here.and_then(|here| path.strip_prefix(here).ok().map(std::path::Path::to_path_buf)).unwrap_or_else(|| path.to_path_buf())
+        here.and_then(|here| path.strip_prefix(here).ok().map(std::path::Path::to_path_buf))
+            .unwrap_or_else(|| path.to_path_buf())
     }
 }
 
 /// Whether a run is paused by a limit.
-pub fn is_over_budget(state: &State) -> bool {
+pub(super) fn is_over_budget(state: &State) -> bool {
     matches!(state.paused, Some(PauseReason::Budget { .. }))
 }
 
 /// A refusal in words, with what to do.
-pub fn refusal(why: &Refusal, texts: &super::story::Bodies) -> String {
+pub(super) fn refusal(why: &Refusal, texts: &super::story::Bodies) -> String {
     match why {
-        Refusal::UnknownApproval => "there is no such approval or question; `callsheet approvals` lists what waits".to_owned(),
+        Refusal::UnknownApproval => {
+            "there is no such approval or question; `callsheet approvals` lists what waits".to_owned()
+        }
         Refusal::AlreadyDecided { by, decision } => format!("{by} decided before: {}", decision.word()),
         Refusal::AlreadyApproved => "you approved it already; somebody else has to approve it too".to_owned(),
-        Refusal::Replaced { by: Some(by) } => format!("replaced by {by}: the content was edited; `callsheet review {by}`"),
+        Refusal::Replaced { by: Some(by) } => {
+            format!("replaced by {by}: the content was edited; `callsheet review {by}`")
+        }
         Refusal::Replaced { by: None } => "the content was edited; its new approval is being prepared".to_owned(),
         Refusal::ContentChanged => "the content changed since you saw it; review it again".to_owned(),
         Refusal::Closed => "it is closed: its time was up, or the run ended".to_owned(),
@@ -247,6 +260,8 @@ pub fn refusal(why: &Refusal, texts: &super::story::Bodies) -> String {
         Refusal::NothingToDo => "there is nothing to do: the run is in that state already".to_owned(),
         Refusal::RaiseTooLow => "a new limit has to be above the one in force".to_owned(),
         Refusal::RunOver => "the run is over".to_owned(),
-        Refusal::Unreadable => "the run could not read what was posted; is another version of callsheet driving it?".to_owned(),
+        Refusal::Unreadable => {
+            "the run could not read what was posted; is another version of callsheet driving it?".to_owned()
+        }
     }
 }

@@ -128,7 +128,9 @@ impl Story {
             match now.gone {
                 Some(system::Gone::Journal(error)) => return Err(error.into()),
                 Some(system::Gone::Bug(why)) => {
-                    return Err(Stop::failed(format!("a rule of callsheet's own was broken: {why}; the journal has the evidence")));
+                    return Err(Stop::failed(format!(
+                        "a rule of callsheet's own was broken: {why}; the journal has the evidence"
+                    )));
                 }
                 Some(system::Gone::Parked) => return Ok(now.status),
                 None => {}
@@ -167,8 +169,10 @@ pub fn line(entry: &Entry, zone: &str) -> String {
         Kind::Person => Tone::Attention,
         Kind::Trouble => Tone::Bad,
     };
-    let origin = entry.origin.map_or_else(String::new, |origin| toned(Tone::Faint, format!("  [{}]", origin_word(origin))));
-    let who = toned(if entry.kind == Kind::Message { Tone::Strong } else { Tone::Plain }, format!("{:<22}", Safe(&who)));
+    let origin =
+        entry.origin.map_or_else(String::new, |origin| toned(Tone::Faint, format!("  [{}]", origin_word(origin))));
+    let who =
+        toned(if entry.kind == Kind::Message { Tone::Strong } else { Tone::Plain }, format!("{:<22}", Safe(&who)));
     let word = toned(tone, format!("{:<17}", Safe(&entry.word)));
     format!("{}  {who} {word} {}{origin}", clock_time(entry.at, zone), Safe(&entry.text))
 }
@@ -201,6 +205,9 @@ fn zoned(at: Timestamp, zone: &str) -> Option<jiff::Zoned> {
 /// The mark of a rehearsal, first and last.
 pub fn mark_rehearsal(mode: crate::topology::plan::Mode) {
     if mode == crate::topology::plan::Mode::Rehearsal {
-        paint::say(toned(Tone::Attention, "rehearsal: no model runs; agents speak from the script, tools are real, nothing is sent"));
+        paint::say(toned(
+            Tone::Attention,
+            "rehearsal: no model runs; agents speak from the script, tools are real, nothing is sent",
+        ));
     }
 }

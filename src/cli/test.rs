@@ -73,13 +73,7 @@ async fn one(session: &Session, checked: &Checked, test: &Test) -> Result<Vec<St
 }
 
 /// Answers what is asked, as the test says; then approves.
-async fn decide_all(
-    running: &Running,
-    handle: &Handle,
-    story: &mut Story,
-    test: &Test,
-    by: &Who,
-) -> Result<(), Stop> {
+async fn decide_all(running: &Running, handle: &Handle, story: &mut Story, test: &Test, by: &Who) -> Result<(), Stop> {
     let mut progress = handle.progress();
     let mut decisions = test.decisions.iter();
     for _ in 0..DECISIONS_MAX {

@@ -69,12 +69,7 @@ pub struct View {
 impl View {
     /// A view of a run before its first event.
     pub fn new(state: State) -> Self {
-        Self {
-            state,
-            wishes: BTreeMap::new(),
-            versions: BTreeMap::new(),
-            messages: BTreeMap::new(),
-        }
+        Self { state, wishes: BTreeMap::new(), versions: BTreeMap::new(), messages: BTreeMap::new() }
     }
 
     /// The state so far.
@@ -301,9 +296,10 @@ pub fn note(texts: &dyn Texts, body: BodyRef) -> String {
 /// The text of a reason: `{ "error": text }`, a list of sentences, or a note.
 pub fn error_text(texts: &dyn Texts, body: BodyRef) -> String {
     match texts.value(body.digest) {
-        Some(Value::Object(map)) => {
-            map.get("error").and_then(Value::as_str).map_or_else(|| brief_of(&Value::Object(map.clone())), str::to_owned)
-        }
+        Some(Value::Object(map)) => map
+            .get("error")
+            .and_then(Value::as_str)
+            .map_or_else(|| brief_of(&Value::Object(map.clone())), str::to_owned),
         Some(Value::Array(_)) => problem_text(texts, body),
         Some(Value::String(text)) => text,
         Some(other) => brief_of(&other),
