@@ -134,7 +134,7 @@ fn query(db: &rusqlite::Connection, name: &str, args: &Value) -> Value {
         };
         rows.push(Value::Object(columns.iter().enumerate().map(|(i, c)| (c.clone(), cell(i))).collect()));
     }
-    json!({ "columns": columns, "row_count": rows.len(), "rows": rows, "source": name })
+    json!({ "columns": columns, "row_count": rows.len(), "rows": rows, "source": { "query": name } })
 }
 
 #[test]

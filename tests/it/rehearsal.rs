@@ -201,11 +201,16 @@ fn the_first_unused_line_that_fits_is_spoken_and_the_last_repeats() {
 
 #[test]
 fn a_refused_line_with_calls_is_spoken_from_its_start() {
-    let line = Line { calls: vec![call("rows", json!({}))], ..line(None, "", json!("x")) };
+    let line = Line { calls: vec![call("one", json!({})), call("two", json!({}))], ..line(None, "", json!("x")) };
     let mut ask = ask(vec![line]);
-    ask.so_far = vec![called("rows", 0, json!(1)), refused(0, "wrong")];
-    assert!(matches!(reply(ask.clone()).unwrap().act, Act::Calls(_)));
-    ask.so_far.push(called("rows", 0, json!(1)));
+    ask.so_far = vec![called("one", 0, json!(1)), called("two", 0, json!(1)), refused(0, "wrong")];
+    for name in ["one", "two"] {
+        match reply(ask.clone()).unwrap().act {
+            Act::Calls(calls) => assert_eq!(calls[0].id, name),
+            Act::Answer(answer) => panic!("{answer:?}"),
+        }
+        ask.so_far.push(called(name, 0, json!(1)));
+    }
     assert!(matches!(reply(ask).unwrap().act, Act::Answer(_)));
 }
 
