@@ -16,7 +16,7 @@ use crate::run::event::{ItemHead, Manifest, Origin, Settled, Wish};
 use crate::run::failure::{Class, Failure};
 use crate::run::input::Usage;
 use crate::run::state::{Effect, Permit, Turn};
-use crate::tool::{Approved, Call, Item, Tool};
+use crate::tool::{Approved, Call, Item, Receipt, Tool};
 use crate::topology::plan::{Arg, Mode, Role};
 use crate::topology::spec::Labels;
 
@@ -190,7 +190,7 @@ async fn deliver(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
     let receipt = if work.place.pinned.plan.mode == Mode::Rehearsal && !tool.spec().drafts {
         json!({ "place": "recorded, not called: this is a rehearsal and the tool cannot draft" })
     } else {
-        json!(tool.perform(approved).await?)
+        json!(shown(work, tool.perform(approved).await?))
     };
     Ok((Settled::Performed { receipt: bodies.json(&receipt) }, None))
 }
@@ -201,10 +201,17 @@ async fn query(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
     };
     let approved = approved(work).await?;
     let settled = match tool(work, name)?.query(approved).await? {
-        Some(receipt) => Settled::Performed { receipt: bodies.json(&json!(receipt)) },
+        Some(receipt) => Settled::Performed { receipt: bodies.json(&json!(shown(work, receipt))) },
         None => Settled::NotPerformed,
     };
     Ok((settled, None))
+}
+
+/// A receipt with its place as seen from the project's folder: a journal names no machine.
+fn shown(work: &Work, receipt: Receipt) -> Receipt {
+    let project = work.place.ports.out.parent().and_then(|project| project.to_str()).unwrap_or_default();
+    let place = receipt.place.strip_prefix(project).unwrap_or(&receipt.place);
+    Receipt { place: place.trim_start_matches('/').to_owned() }
 }
 
 /// The item under the effect's slot, byte for byte as approved.

@@ -139,19 +139,19 @@ impl Session {
     /// Waits until the run has heard the post; a refusal is the poster's answer.
     async fn await_answer(&self, story: &mut Story, post: uuid::Uuid) -> Result<(), Stop> {
         for _ in 0..ANSWER_POLLS_MAX {
+            let mut heard = false;
             for (record, entry) in story.news()? {
                 let fact = system::read_fact(&record.head.json).map_err(Stop::failed)?;
                 match fact.is {
-                    Event::Heard { post: heard, .. } if heard == post => return Ok(()),
+                    Event::Heard { post: of, .. } if of == post => heard = true,
                     Event::InputRefused { post: refused, why, .. } if refused == post => {
                         return Err(Stop::input(refusal(&why, &story.texts())));
                     }
-                    _ => {
-                        if let Some(entry) = entry {
-                            super::paint::out(super::story::line(&entry, self.zone()));
-                        }
-                    }
+                    _ => entry.iter().for_each(|entry| super::paint::out(super::story::line(entry, self.zone()))),
                 }
+            }
+            if heard {
+                return Ok(());
             }
             tokio::time::sleep(ANSWER_POLL).await;
         }

@@ -321,14 +321,13 @@ impl State {
                 && (self.cancelled_by.is_none() || outward)
                 && (!outward || effect.began.is_some())
         };
-        self.effects
-            .iter()
-            .filter(|(_, effect)| ready(effect))
-            .map(|(id, effect)| {
-                let agent = self.agents.get(&effect.agent).map_or(Timestamp(i64::MIN), |agent| agent.not_before);
-                (*id, effect.not_before.max(agent))
-            })
-            .collect()
+        let mut wanted: Vec<_> = self.effects.iter().filter(|(_, effect)| ready(effect)).collect();
+        wanted.sort_by_key(|(_, effect)| (effect.message, effect.ordinal));
+        let started = |effect: &Effect| {
+            let agent = self.agents.get(&effect.agent).map_or(Timestamp(i64::MIN), |agent| agent.not_before);
+            effect.not_before.max(agent)
+        };
+        wanted.into_iter().map(|(id, effect)| (*id, started(effect))).collect()
     }
 
     /// When the run wants to hear that time has passed, if nothing comes before.

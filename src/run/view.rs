@@ -64,12 +64,19 @@ pub struct View {
     wishes: BTreeMap<EffectId, (AgentName, Wish)>,
     versions: BTreeMap<ArtefactName, u32>,
     messages: BTreeMap<MessageId, Message>,
+    performed: BTreeMap<MessageId, u32>,
 }
 
 impl View {
     /// A view of a run before its first event.
     pub fn new(state: State) -> Self {
-        Self { state, wishes: BTreeMap::new(), versions: BTreeMap::new(), messages: BTreeMap::new() }
+        Self {
+            state,
+            wishes: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            performed: BTreeMap::new(),
+        }
     }
 
     /// The state so far.
@@ -93,6 +100,11 @@ impl View {
     /// As [`State::apply`].
     pub fn take(&mut self, seq: Seq, fact: &Fact, texts: &dyn Texts) -> Result<Option<Entry>, super::fold::Illegal> {
         let before = self.entry(fact, texts);
+        if let Event::EffectSettled { id, result: Settled::Performed { .. }, .. } = &fact.is
+            && let Some(effect) = self.state.effects.get(id).filter(|effect| effect.is_outward())
+        {
+            *self.performed.entry(effect.message).or_default() += 1;
+        }
         self.state.apply(fact)?;
         match &fact.is {
             Event::EffectAsked { id, message, wish, .. } => {
@@ -148,7 +160,10 @@ impl View {
             Some(rounds) => format!(" (round {} of {})", message.round, rounds.max),
             None => String::new(),
         };
-        let text = format!("{}{round}", note(texts, message.note));
+        // An outward tool's turn says what it did, not what it was told.
+        let did = message.cause.and_then(|cause| self.performed.get(&cause));
+        let said = did.map_or_else(|| note(texts, message.note), |items| format!("{items} items performed"));
+        let text = format!("{said}{round}");
         Entry {
             to: Some(to),
             origin: Some(message.origin),
