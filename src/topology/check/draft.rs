@@ -1,6 +1,6 @@
 //! What the rules share: the files, the surroundings, the faults so far, and how much is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub(super) struct Draft<'a> {
     pub(super) damaged: bool,
     /// Handoffs are missing, so that nothing can be said of what is not reached.
     pub(super) edges_missing: bool,
+    /// Members whose names are none, which is told.
+    pub(super) lost: BTreeSet<String>,
     /// Where the budget's steps are written.
     pub(super) steps_place: Option<Place>,
 }
@@ -36,6 +38,7 @@ impl<'a> Draft<'a> {
             schemas: BTreeMap::new(),
             damaged: false,
             edges_missing: false,
+            lost: BTreeSet::new(),
             steps_place: None,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Test;
 use super::draft::Draft;
+use super::handoffs;
 use super::params::{has_type, word};
 use super::team::Seat;
 use crate::id::Outcome;
@@ -64,10 +65,8 @@ fn hop(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) {
         return;
     };
     let part = |value: &str| At { value: value.to_owned(), place: at.place.clone() };
-    let Some(seat) = seats.iter().find(|seat| seat.name.as_str() == agent) else {
-        draft.unknown(Code::Expectation, &part(agent), "member", seats.iter().map(|seat| seat.name.as_str()));
-        return;
-    };
+    let Some(index) = handoffs::expected(draft, seats, &part(agent)) else { return };
+    let seat = &seats[index];
     if seat.member.is_some() && !seat.outcomes.iter().any(|known| known.as_str() == outcome) {
         let known = seat.outcomes.iter().map(Outcome::as_str);
         draft.unknown(Code::Expectation, &part(outcome), &format!("outcome of `{agent}`"), known);

@@ -46,7 +46,12 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) -> Ro
         }
         match handoffs {
             Handoffs::Only(way) => only(draft, seats, from, name, way, &mut routes),
-            Handoffs::By(ways) => by_outcome(draft, seats, from, name, ways, &mut routes),
+            Handoffs::By(ways) => {
+                let missing = by_outcome(draft, seats, from, ways, &mut routes);
+                if !missing.is_empty() && !raw.damaged {
+                    unhandled(draft, &seats[from], name, &missing);
+                }
+            }
         }
     }
     for (index, seat) in seats.iter().enumerate() {
@@ -88,14 +93,14 @@ fn only(draft: &mut Draft<'_>, seats: &[Seat], from: usize, name: &At<String>, w
     }
 }
 
+/// Returns the outcomes that are missing and not told yet.
 fn by_outcome(
     draft: &mut Draft<'_>,
     seats: &[Seat],
     from: usize,
-    name: &At<String>,
     ways: &[(At<String>, Way)],
     routes: &mut Routes,
-) {
+) -> Vec<Outcome> {
     let seat = &seats[from];
     let known = seat.kind != SeatKind::Unknown;
     let written = |outcome: &Outcome| ways.iter().any(|(key, _)| key.value == outcome.as_str());
@@ -117,19 +122,14 @@ fn by_outcome(
         let rounds = then.and_then(|(max, then)| Some((max, then?)));
         routes.all.push(Route { from, outcome, to, rounds, place: way.place.clone() });
     }
-    if !missing.is_empty() {
-        draft.edges_missing = true;
-        if !mistaken {
-            let what = format!("the outcomes {} of `{}` are not handed on", list(&missing), seat.name);
-            let what = if missing.len() == 1 {
-                what.replace("outcomes", "outcome").replace("are not", "is not")
-            } else {
-                what
-            };
-            let instead = format!("add {} = \"...\"", missing[0]);
-            draft.fault(Code::UnhandledOutcome, &name.place, what, instead);
-        }
-    }
+    draft.edges_missing |= !missing.is_empty();
+    if mistaken { vec![] } else { missing }
+}
+
+fn unhandled(draft: &mut Draft<'_>, seat: &Seat, name: &At<String>, missing: &[Outcome]) {
+    let (outcomes, are) = if missing.len() == 1 { ("outcome", "is") } else { ("outcomes", "are") };
+    let what = format!("the {outcomes} {} of `{}` {are} not handed on", list(missing), seat.name);
+    draft.fault(Code::UnhandledOutcome, &name.place, what, format!("add {} = \"...\"", missing[0]));
 }
 
 /// Tells of an outcome that is not declared; returns the unhandled one that was meant.
@@ -148,16 +148,28 @@ fn unknown_outcome(
 /// The member of this name; the one that was meant if it is told.
 pub(super) fn member(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<usize> {
     let names = seats.iter().map(|seat| seat.name.as_str()).collect();
-    named(draft, seats, at, names).flatten()
+    named(draft, Code::UnknownMember, seats, at, names).flatten()
 }
 
 /// `Some(None)` is the end.
 fn recipient(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<Option<usize>> {
     let names = seats.iter().map(|seat| seat.name.as_str()).chain(["end"]).collect();
-    named(draft, seats, at, names)
+    named(draft, Code::UnknownMember, seats, at, names)
 }
 
-fn named(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>, names: Vec<&str>) -> Option<Option<usize>> {
+/// The member that a test means.
+pub(super) fn expected(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<usize> {
+    let names = seats.iter().map(|seat| seat.name.as_str()).collect();
+    named(draft, Code::Expectation, seats, at, names).flatten()
+}
+
+fn named(
+    draft: &mut Draft<'_>,
+    code: Code,
+    seats: &[Seat],
+    at: &At<String>,
+    names: Vec<&str>,
+) -> Option<Option<usize>> {
     let index = |name: &str| seats.iter().position(|seat| seat.name.as_str() == name);
     if names.contains(&at.value.as_str()) {
         return Some(index(&at.value));
@@ -167,7 +179,10 @@ fn named(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>, names: Vec<&str
     if let Some(near) = nearest(&at.value, unresolved) {
         return Some(index(near));
     }
-    let meant = draft.unknown(Code::UnknownMember, at, "member", names);
+    if draft.lost.contains(&at.value) {
+        return None;
+    }
+    let meant = draft.unknown(code, at, "member", names);
     draft.edges_missing |= meant.is_none();
     meant.map(index)
 }

@@ -47,6 +47,7 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, params: &BTreeMap<Str
     for (name, member) in &raw.team {
         let Some(parsed) = names::parse_free::<AgentName>(draft, name) else {
             draft.damaged = true;
+            draft.lost.insert(name.value.clone());
             continue;
         };
         let seat = if member.broken { None } else { seat(draft, raw, params, name, &parsed, member) };

@@ -81,8 +81,10 @@ fn rounds(edge: &Edge) -> Option<(usize, u32)> {
 
 /// Where a stretch without decisions begins.
 fn entries(graph: &Graph) -> BTreeSet<usize> {
-    let after = graph.edges.iter().filter(|edge| graph.nodes[edge.from].is_person()).filter_map(|edge| edge.to);
-    after.chain(graph.start).collect()
+    // What is not reached is told as that, and may well go round in circles.
+    let reached = graph.distances(graph.start, |_| true);
+    let decided = |edge: &&Edge| graph.nodes[edge.from].is_person() && reached[edge.from].is_some();
+    graph.edges.iter().filter(decided).filter_map(|edge| edge.to).chain(graph.start).collect()
 }
 
 /// Counts exactly: the states make no cycle, because every cycle takes a bounded handoff.

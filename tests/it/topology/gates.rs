@@ -1,0 +1,328 @@
+//! The static verdict on gates, reads and turns against an independent walk through thousands of random small teams.
+//! The oracle knows only the random team that the files were written from, and takes every step that a run could take.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::Write as _;
+
+use callsheet::topology::check::{Surroundings, check};
+use callsheet::topology::fault::{Code, Faults};
+use callsheet::topology::plan::Mode;
+use callsheet::topology::spec::Reach;
+use serde_json::json;
+
+use super::{Memory, around, tool};
+
+const TEAMS: u64 = 12_000;
+const ARTEFACTS: [&str; 2] = ["a", "b"];
+
+/// A member of a random team. Artefacts are bits, recipients are members or (`None`) the end.
+struct Someone {
+    kind: Kind,
+    reads: u8,
+    writes: u8,
+    /// Delivered by a tool, approved by a person.
+    holds: u8,
+    ways: Vec<(&'static str, Way)>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Model,
+    Person,
+    Sender,
+}
+
+#[derive(Clone, Copy)]
+struct Way {
+    to: Option<usize>,
+    rounds: Option<(u8, Option<usize>)>,
+}
+
+/// A small generator with a seed (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+
+    fn bits(&mut self) -> u8 {
+        [0, 0, 1, 2, 3][usize::try_from(self.below(5)).unwrap()]
+    }
+
+    fn recipient(&mut self, team: usize) -> Option<usize> {
+        let n = usize::try_from(self.below(team as u64 + 2)).unwrap();
+        (n < team).then_some(n)
+    }
+
+    fn way(&mut self, team: usize) -> Way {
+        let rounds = (self.below(3) == 0).then(|| (1 + u8::try_from(self.below(2)).unwrap(), self.recipient(team)));
+        Way { to: self.recipient(team), rounds }
+    }
+
+    /// Half of the teams reach their senders by approvals only, or hardly any would be gated.
+    fn team(&mut self) -> Vec<Someone> {
+        let mut team = self.anybody();
+        let senders: Vec<bool> = team.iter().map(|one| one.kind == Kind::Sender).collect();
+        if self.below(2) == 0 {
+            let ways = team.iter_mut().flat_map(|one| &mut one.ways).filter(|(outcome, _)| *outcome != "approve");
+            for (_, way) in ways {
+                let inside = |to: Option<usize>| to.filter(|to| !senders[*to]);
+                *way = Way { to: inside(way.to), rounds: way.rounds.map(|(max, then)| (max, inside(then))) };
+            }
+        }
+        team
+    }
+
+    fn anybody(&mut self) -> Vec<Someone> {
+        let size = 2 + usize::try_from(self.below(5)).unwrap();
+        (0..size)
+            .map(|index| {
+                let kind = match self.below(6) {
+                    0..=2 => Kind::Model,
+                    3 | 4 => Kind::Person,
+                    _ => Kind::Sender,
+                };
+                // Somebody has to write first, or hardly any team could be right.
+                let kind = if index == 0 { Kind::Model } else { kind };
+                let outcomes: &[&str] = match kind {
+                    Kind::Model => &["x", "y", "z"][..1 + usize::try_from(self.below(3)).unwrap()],
+                    Kind::Person => &["approve", "request_changes", "reject", "expired"],
+                    Kind::Sender => &["done"],
+                };
+                let last = size - 1;
+                let mut ways: Vec<_> = outcomes.iter().map(|outcome| (*outcome, self.way(size))).collect();
+                if kind == Kind::Person && self.below(2) == 0 {
+                    // People mostly end it unless they approve.
+                    ways.iter_mut().skip(2).for_each(|(_, way)| *way = Way { to: None, rounds: None });
+                    ways[0].1.to = Some(last);
+                }
+                let mut bits = || self.bits();
+                let (reads, writes, holds) = (bits(), bits(), bits());
+                Someone {
+                    kind,
+                    reads: if kind == Kind::Model { reads } else { 0 },
+                    writes: match kind {
+                        Kind::Model if index == 0 => 3,
+                        Kind::Model => writes,
+                        Kind::Person | Kind::Sender => 0,
+                    },
+                    holds: if kind == Kind::Person { holds | reads | 1 } else { holds.max(1) },
+                    ways,
+                }
+            })
+            .collect()
+    }
+}
+
+fn named(bits: u8) -> impl Iterator<Item = &'static str> {
+    ARTEFACTS.into_iter().enumerate().filter(move |(bit, _)| bits & (1 << bit) != 0).map(|(_, name)| name)
+}
+
+fn list(bits: u8) -> String {
+    format!("[{}]", named(bits).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "))
+}
+
+fn told(to: Option<usize>) -> String {
+    to.map_or_else(|| "\"end\"".to_owned(), |to| format!("\"m{to}\""))
+}
+
+fn files(team: &[Someone]) -> Memory {
+    let mut text = "schema_version = 1\ndescription = \"random\"\n[artefacts]\n".to_owned();
+    ARTEFACTS.iter().for_each(|name| writeln!(text, "{name} = {{ schema = \"any\" }}").unwrap());
+    let mut files = Memory::default().with("schemas/any.json", "{}");
+    let mut handoffs = "[handoffs]\nstart = \"m0\"\n".to_owned();
+    text.push_str("[team]\n");
+    for (index, one) in team.iter().enumerate() {
+        let (reads, writes, holds) = (list(one.reads), list(one.writes), list(one.holds));
+        let agent = match one.kind {
+            Kind::Sender => {
+                let args: Vec<String> = named(one.holds).map(|name| format!("{name} = {name:?}")).collect();
+                writeln!(text, "m{index} = {{ tool = \"out.send\", args = {{ {} }} }}", args.join(", ")).unwrap();
+                String::new()
+            }
+            Kind::Person => {
+                writeln!(text, "m{index} = {{ approves = {holds} }}").unwrap();
+                "kind = \"person\"\nexpires = { after = \"1d\", then = \"reject\" }".to_owned()
+            }
+            Kind::Model => {
+                writeln!(text, "m{index} = {{ reads = {reads}, writes = {writes} }}").unwrap();
+                let outcomes: Vec<&str> = one.ways.iter().map(|(outcome, _)| *outcome).collect();
+                format!("kind = \"model\"\noutcomes = {outcomes:?}\ninstructions = \"x\"\nlimits = {{ turns = 1000000 }}")
+            }
+        };
+        files = files.with(&format!("agents/m{index}.toml"), &format!("schema_version = 1\ndoes = \"x\"\n{agent}\n"));
+        let ways = one.ways.iter().map(|(outcome, way)| match way.rounds {
+            None => format!("{outcome} = {}", told(way.to)),
+            Some((max, then)) => {
+                format!("{outcome} = {{ to = {}, rounds = {max}, then = {} }}", told(way.to), told(then))
+            }
+        });
+        writeln!(handoffs, "m{index} = {{ {} }}", ways.collect::<Vec<_>>().join(", ")).unwrap();
+    }
+    let budget = "[budget]\nsteps = \"unlimited\"\ntokens = 1\ncost_usd = \"unlimited\"\nactive_time = \"1h\"\n";
+    files.with("topologies/random.toml", &format!("{text}{handoffs}{budget}"))
+}
+
+/// Where a walk is: the member whose turn it is, what is written, what is approved since, rounds taken, and how many turns
+/// each member has had since the last decision.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Walk {
+    at: usize,
+    written: u8,
+    approved: u8,
+    rounds: BTreeMap<(usize, usize), u8>,
+}
+
+#[derive(Default, Debug)]
+struct Seen {
+    /// Senders that were reached with something unapproved.
+    ungated: BTreeSet<usize>,
+    /// Artefacts that were read before they were written.
+    unread: BTreeSet<u8>,
+    /// Whether a sender was reached at all; the static check does not say.
+    sends: bool,
+}
+
+/// Takes every walk. With `counting`, rounds are counted and a decision resets those of others; without, every way of a
+/// handoff is open at any time.
+fn explore(team: &[Someone], counting: bool) -> Seen {
+    let mut seen = Seen::default();
+    let mut known = HashSet::new();
+    let mut open = vec![Walk { at: 0, written: 0, approved: 0, rounds: BTreeMap::new() }];
+    while let Some(walk) = open.pop() {
+        if !known.insert(walk.clone()) {
+            continue;
+        }
+        let one = &team[walk.at];
+        let needed = if one.kind == Kind::Model { one.reads } else { one.holds };
+        for bit in 0..2 {
+            if needed & !walk.written & (1 << bit) != 0 {
+                seen.unread.insert(bit);
+            }
+        }
+        seen.sends |= one.kind == Kind::Sender;
+        if one.kind == Kind::Sender && one.holds & !walk.approved != 0 {
+            seen.ungated.insert(walk.at);
+        }
+        for index in 0..one.ways.len() {
+            for (to, rounds) in steps(team, &walk, index, counting) {
+                if let Some(to) = to {
+                    open.push(after(team, &walk, index, to, rounds));
+                }
+            }
+        }
+    }
+    seen
+}
+
+type Taken = BTreeMap<(usize, usize), u8>;
+
+/// Where an outcome can lead, and the rounds taken then.
+fn steps(team: &[Someone], walk: &Walk, index: usize, counting: bool) -> Vec<(Option<usize>, Taken)> {
+    let way = team[walk.at].ways[index].1;
+    let Some((max, then)) = way.rounds else { return vec![(way.to, walk.rounds.clone())] };
+    if !counting {
+        return vec![(way.to, Taken::new()), (then, Taken::new())];
+    }
+    let taken = walk.rounds.get(&(walk.at, index)).copied().unwrap_or(0);
+    if taken < max {
+        let mut rounds = walk.rounds.clone();
+        rounds.insert((walk.at, index), taken + 1);
+        vec![(way.to, rounds)]
+    } else {
+        vec![(then, walk.rounds.clone())]
+    }
+}
+
+fn after(team: &[Someone], walk: &Walk, index: usize, to: usize, mut rounds: Taken) -> Walk {
+    let one = &team[walk.at];
+    let mut approved = walk.approved & !one.writes;
+    if one.kind == Kind::Person {
+        rounds.retain(|(member, _), _| *member == walk.at);
+        if one.ways[index].0 == "approve" {
+            approved |= one.holds;
+        }
+    }
+    Walk { at: to, written: walk.written | one.writes, approved, rounds }
+}
+
+/// The most turns of `target` on any walk between decisions, by trying; none if it finds no bound.
+fn most(team: &[Someone], walk: &Walk, target: usize, depth: u32) -> Option<u32> {
+    if team[walk.at].kind == Kind::Person {
+        return Some(0);
+    }
+    if depth == 0 {
+        return None;
+    }
+    let mut best = 0;
+    for index in 0..team[walk.at].ways.len() {
+        for (to, rounds) in steps(team, walk, index, true) {
+            let Some(to) = to else { continue };
+            best = best.max(most(team, &after(team, walk, index, to, rounds), target, depth - 1)?);
+        }
+    }
+    Some(best + u32::from(walk.at == target))
+}
+
+fn surroundings() -> Surroundings {
+    let mut around = around(Mode::Live);
+    let any = json!({});
+    let spec = tool("out.send", Reach::ActsOut, json!({ "a": any, "b": any }), &[]);
+    around.tools = [(spec.name.clone(), spec)].into();
+    around.models.insert("default".to_owned(), around.models["judge"].clone());
+    around.single_person = true;
+    around
+}
+
+/// What the static check says, in the oracle's terms.
+fn verdict(faults: &Faults) -> Seen {
+    let index = |name: &str| name.strip_prefix('m').and_then(|n| n.parse().ok()).unwrap();
+    let gated = |code| matches!(code, Code::Ungated | Code::Rewritten);
+    let ungated = faults.iter().filter(|fault| gated(fault.code)).map(|fault| index(fault.path.last().unwrap()));
+    let unread = faults.iter().filter(|fault| fault.code == Code::Unassigned);
+    let bit = |what: &str| u8::from(what.contains("reads `b`") || what.contains("read `b`"));
+    Seen { ungated: ungated.collect(), unread: unread.map(|fault| bit(&fault.what)).collect(), sends: false }
+}
+
+#[test]
+fn the_static_verdict_is_that_of_every_walk() {
+    let around = surroundings();
+    let (mut refused, mut gated, mut unreachable_in_rounds, mut accepted, mut turns) = (0, 0, 0, 0, 0);
+    for seed in 0..TEAMS {
+        let team = Dice(seed).team();
+        let files = files(&team);
+        let result = check("random", &files, &around);
+        let found = result.as_ref().err().map(verdict).unwrap_or_default();
+        let shown = || format!("seed {seed}\n{}\n{result:?}", files.text("topologies/random.toml"));
+        let walked = explore(&team, false);
+        assert_eq!((&walked.ungated, &walked.unread), (&found.ungated, &found.unread), "{}", shown());
+        let counted = explore(&team, true);
+        assert!(counted.ungated.is_subset(&found.ungated), "{counted:?} {}", shown());
+        refused += usize::from(!found.ungated.is_empty());
+        gated += usize::from(found.ungated.is_empty() && walked.sends);
+        unreachable_in_rounds += usize::from(counted.ungated != found.ungated);
+        let Ok(checked) = &result else { continue };
+        accepted += 1;
+        for (target, one) in team.iter().enumerate().filter(|(_, one)| one.kind != Kind::Person) {
+            let entries = team.iter().enumerate().filter(|(_, one)| one.kind == Kind::Person);
+            let entries = entries.flat_map(|(_, one)| one.ways.iter().flat_map(|(_, way)| [way.to, way.rounds.and_then(|r| r.1)]));
+            for at in entries.flatten().chain([0]) {
+                let walk = Walk { at, written: 0, approved: 0, rounds: BTreeMap::new() };
+                let most = most(&team, &walk, target, 60).unwrap();
+                let proved = checked.proof.turns.get(format!("m{target}").as_str()).copied();
+                assert!(one.kind == Kind::Person || proved.is_some_and(|proved| most <= proved), "{most} {proved:?} {}", shown());
+                turns += 1;
+            }
+        }
+    }
+    println!(
+        "{TEAMS} random teams: {refused} ungated, {gated} gated and reaching an outward tool, {unreachable_in_rounds} refused \
+         only because rounds are not counted, {accepted} accepted, {turns} bounds of turns"
+    );
+    assert!(refused > 1_000 && gated > 300 && accepted > 60, "{refused} {gated} {accepted}");
+}
