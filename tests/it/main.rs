@@ -11,6 +11,7 @@ mod config;
 mod rehearsal;
 mod store;
 mod tools;
+mod tools_campaign_qa;
 mod tools_email;
 mod tools_outward;
 mod tools_sql;
