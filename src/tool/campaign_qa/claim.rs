@@ -141,14 +141,13 @@ fn number(digits: &[char], around: &Around) -> Number {
         Some((whole, last)) if last.len() != 3 => (whole, last),
         _ => (text.as_str(), ""),
     };
-    let factor = match around.suffix.as_str() {
-        "k" => 1e3,
-        "m" => 1e6,
-        _ => 1.0,
+    let (factor, sign) = match around.suffix.as_str() {
+        "k" => (1e3, "k"),
+        "m" => (1e6, "m"),
+        suffix => (1.0, if suffix.starts_with('%') { "%" } else { "" }),
     };
     let plain = format!("{}.{decimals}0", whole.replace([',', '.'], ""));
     let percent = around.suffix.starts_with('%') || matches!(around.after.as_str(), "percent" | "percentage");
-    let sign = if around.suffix.starts_with('%') { "%" } else { "" };
     Number {
         value: plain.parse::<f64>().unwrap_or(f64::INFINITY) * factor,
         step: 10f64.powi(-i32::try_from(decimals.len()).unwrap_or(300)) * factor,
