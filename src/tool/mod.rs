@@ -1,6 +1,8 @@
 //! The port for tools and checks. A tool declares what it is, performs one attempt per call and never retries;
 //! whether, when and how often it is called is decided in `run`.
 
+pub mod campaign_qa;
+pub mod email;
 pub mod files;
 pub mod part;
 pub mod sink;

@@ -12,6 +12,8 @@ mod rehearsal;
 mod store;
 mod store_model;
 mod tools;
+mod tools_campaign_qa;
+mod tools_email;
 mod tools_outward;
 mod tools_sql;
 mod tools_stats;

@@ -97,8 +97,11 @@ const FUNCTIONS: &[&str] = &[
 /// Longest text, blob or row that a query may make: bounds what one uninterruptible function can take.
 const VALUE_BYTES_MAX: i32 = 256 << 10;
 
-/// Engine instructions between two looks at the brakes: about a millisecond.
-const OPS_PER_LOOK: i32 = 10_000;
+/// Engine instructions between two looks at the brakes: about a tenth of a millisecond, unless each is heavy.
+const OPS_PER_LOOK: i32 = 1_000;
+
+/// Looks between two measurements of memory, which cost more.
+const LOOKS_PER_MEASUREMENT: u32 = 10;
 
 /// How much the whole process may grow while a query runs; a backstop against intermediate results.
 const GROWTH_BYTES_MAX: u64 = 1 << 30;
@@ -152,10 +155,13 @@ pub(super) fn brake(
     let (stopped, grown) = (Arc::clone(stopped), Arc::clone(grown));
     let before = resident_bytes();
     let most = before.map(|bytes| bytes.saturating_add(GROWTH_BYTES_MAX));
+    let mut looks = 0_u32;
     connection.progress_handler(
         OPS_PER_LOOK,
         Some(move || {
-            if most.zip(resident_bytes()).is_some_and(|(most, now)| now > most) {
+            looks = looks.wrapping_add(1);
+            let measure = looks.is_multiple_of(LOOKS_PER_MEASUREMENT);
+            if measure && most.zip(resident_bytes()).is_some_and(|(most, now)| now > most) {
                 grown.store(true, Ordering::Relaxed);
             }
             stopped.load(Ordering::Relaxed) || grown.load(Ordering::Relaxed)

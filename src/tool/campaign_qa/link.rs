@@ -1,0 +1,95 @@
+//! Links in a text: found however they are written, and led only where the settings allow.
+
+use super::super::part::args::quoted;
+use super::{Found, Settings, text};
+
+/// Ends of names that mail programs turn into links by themselves.
+const TURNED_INTO_LINKS: [&str; 20] = [
+    "com", "net", "org", "info", "biz", "io", "co", "ai", "app", "dev", "eu", "de", "uk", "fr", "us", "ru", "cn",
+    "xyz", "shop", "online",
+];
+
+const UTM: [&str; 3] = ["utm_source", "utm_medium", "utm_campaign"];
+
+/// Reports links that lead elsewhere, are not https, or cannot be told apart in the figures afterwards.
+pub(super) fn links(text: &str, settings: &Settings, at: &str, found: &mut Found) {
+    for word in words(text) {
+        let lower = word.to_ascii_lowercase();
+        if let Some(rest) = lower.strip_prefix("https://") {
+            url(word, &word[word.len() - rest.len()..], settings, at, found);
+        } else if lower.contains("://") || starts_scheme(&lower) {
+            found.must("links", at, format!("{} is no https link: write https://", quoted(word)));
+        } else if let Some((_, host)) = word.split_once('@') {
+            if is_host(host) && !is_allowed(host, settings) {
+                found.should("links", at, format!("the address {} is outside link_hosts", quoted(word)));
+            }
+        } else if looks_like_link(&lower) {
+            found.must("links", at, format!("mail programs make {} a link: write it with https://", quoted(word)));
+        }
+    }
+}
+
+/// The text without its links, for whoever reads the rest of it.
+pub(super) fn without_links(text: &str) -> String {
+    text.split_inclusive(char::is_whitespace).flat_map(|word| [before_scheme(word), " "]).collect()
+}
+
+/// The words of a text, without what is around them.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let around = |c: char| ".,;:!?()[]{}'*".contains(c);
+    text.split(|c: char| c.is_whitespace() || "<>\"`“”«»".contains(c))
+        .flat_map(|word| {
+            let before = before_scheme(word);
+            before.split('|').chain([&word[before.len()..]])
+        })
+        .map(move |word| word.trim_matches(around))
+        .filter(|word| !word.is_empty())
+}
+
+/// What stands in a word before a link begins in it; all of it if none does.
+fn before_scheme(word: &str) -> &str {
+    let lower = word.to_ascii_lowercase();
+    let starts = ["https://", "http://"].into_iter().filter_map(|scheme| lower.find(scheme));
+    &word[..starts.min().unwrap_or(word.len())]
+}
+
+fn url(word: &str, after: &str, settings: &Settings, at: &str, found: &mut Found) {
+    let authority = after.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    if !is_allowed(authority, settings) || after.contains('\\') {
+        let hosts = settings.link_hosts.join(", ");
+        return found.must("links", at, format!("{} does not lead to link_hosts ({hosts})", quoted(word)));
+    }
+    let query = after.split_once('?').map_or("", |(_, query)| query).split('#').next().unwrap_or_default();
+    let has = |name: &str| {
+        query.split('&').filter_map(|pair| pair.split_once('=')).any(|(key, value)| key == name && !value.is_empty())
+    };
+    let missing: Vec<_> = UTM.into_iter().filter(|name| !has(name)).collect();
+    if !missing.is_empty() {
+        found.should("utm", at, format!("{} has no {}: add it", quoted(word), missing.join(", ")));
+    }
+}
+
+/// A host, exactly: no port, no user, no other letters that look alike.
+fn is_allowed(host: &str, settings: &Settings) -> bool {
+    settings.link_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+}
+
+fn starts_scheme(lower: &str) -> bool {
+    ["javascript:", "data:", "mailto:", "tel:", "sms:", "file:", "vbscript:", "//"]
+        .iter()
+        .any(|it| lower.starts_with(it))
+}
+
+fn is_host(text: &str) -> bool {
+    let label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-');
+    text.contains('.') && text.split('.').all(label)
+}
+
+fn looks_like_link(lower: &str) -> bool {
+    let lower = text::with_fallbacks(lower).to_ascii_lowercase();
+    let (host, path) = lower.split_once(['/', '?']).map_or((lower.as_str(), false), |(host, _)| (host, true));
+    let host = host.split(':').next().unwrap_or_default();
+    let end = host.rsplit('.').next().unwrap_or_default();
+    let named = end.len() >= 2 && end.chars().all(char::is_alphabetic);
+    is_host(host) && named && (path || host.starts_with("www.") || TURNED_INTO_LINKS.contains(&end))
+}

@@ -1,0 +1,167 @@
+//! The check `campaign_qa` on an e-mail sequence: what must hold before anybody is asked to approve it. Facts about
+//! text only; voice and taste are a critic's.
+
+mod claim;
+mod link;
+mod text;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Check, Finding, Level};
+use crate::id::ArtefactName;
+
+/// Longest subject that any mail program shows whole; beyond it a mail is refused.
+const SUBJECT_CHARS_MAX: usize = 150;
+/// Most mails of a sequence.
+const MAILS_MAX: usize = 10;
+/// The tag that a mail platform replaces by the recipient's own link.
+const UNSUBSCRIBE: &str = "{{unsubscribe_url}}";
+
+/// What `[checks.campaign_qa]` says.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Hosts that links may lead to, each exactly; with none, no link passes.
+    pub link_hosts: Vec<String>,
+    /// Merge tags about the recipient; each is written with a fallback.
+    pub merge_tags: Vec<String>,
+    /// Merge tags that always have a value.
+    pub platform_tags: Vec<String>,
+    /// Longest subject without a remark.
+    pub subject_chars_max: usize,
+    /// Numbers that need no source, such as a postcode or a discount that is always given.
+    pub numbers_allowed: Vec<f64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Self {
+            link_hosts: Vec::new(),
+            merge_tags: words(&["first_name", "last_name", "company", "city"]),
+            platform_tags: words(&["unsubscribe_url", "preferences_url", "view_in_browser_url"]),
+            subject_chars_max: 60,
+            numbers_allowed: Vec::new(),
+        }
+    }
+}
+
+/// The check.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CampaignQa;
+
+impl Check for CampaignQa {
+    fn name(&self) -> &'static str {
+        "campaign_qa"
+    }
+
+    fn examine(&self, body: &Value, desk: &BTreeMap<ArtefactName, Value>, settings: &Value) -> Vec<Finding> {
+        let mut found = Found::default();
+        match serde_json::from_value::<Settings>(settings.clone()) {
+            Ok(settings) => sequence(body, &settings, &claim::Sources::of(desk, &settings), &mut found),
+            // What is not understood is not passed over.
+            Err(why) => found.must("settings", "", format!("[checks.campaign_qa] cannot be read: {why}")),
+        }
+        found.0
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found(Vec<Finding>);
+
+impl Found {
+    fn must(&mut self, rule: &str, at: &str, what: impl Into<String>) {
+        self.add(Level::Must, rule, at, what.into());
+    }
+
+    fn should(&mut self, rule: &str, at: &str, what: impl Into<String>) {
+        self.add(Level::Should, rule, at, what.into());
+    }
+
+    fn add(&mut self, level: Level, rule: &str, at: &str, what: String) {
+        let finding = Finding { level, rule: format!("campaign_qa.{rule}"), at: at.to_owned(), what };
+        // The same fault twice in one text is one thing to mend.
+        if !self.0.contains(&finding) {
+            self.0.push(finding);
+        }
+    }
+}
+
+fn sequence(body: &Value, settings: &Settings, sources: &claim::Sources, found: &mut Found) {
+    let Some(mails) = body.get("mails").and_then(Value::as_array) else {
+        return found.must(
+            "shape",
+            "",
+            "it has no list of mails: write mails = [{ id, day, subject, preheader, text }]",
+        );
+    };
+    if mails.is_empty() || mails.len() > MAILS_MAX {
+        found.must("length", "/mails", format!("there are {} mails: write 1 to {MAILS_MAX}", mails.len()));
+    }
+    days(mails, found);
+    for (place, mail) in mails.iter().enumerate() {
+        for field in ["subject", "preheader", "text"] {
+            let at = format!("/mails/{place}/{field}");
+            let written = mail.get(field).and_then(Value::as_str).unwrap_or_default();
+            let plain = text::plain(written);
+            if plain != written {
+                text::invisible(written, &at, found);
+            }
+            match field {
+                "subject" => subject(&plain, settings, &at, found),
+                "preheader" if plain.trim().is_empty() => {
+                    found.should("preheader", &at, "there is no preheader: say in a line why to open the mail");
+                }
+                "text" if !plain.contains(UNSUBSCRIBE) => {
+                    found.must("unsubscribe", &at, format!("the text has no {UNSUBSCRIBE}: add it as the last line"));
+                }
+                _ => {}
+            }
+            text::tags(&plain, settings, &at, found);
+            text::placeholders(&plain, &at, found);
+            link::links(&plain, settings, &at, found);
+            claim::numbers(&plain, sources, &at, found);
+        }
+    }
+}
+
+fn days(mails: &[Value], found: &mut Found) {
+    let mut last: Option<i64> = None;
+    for (place, mail) in mails.iter().enumerate() {
+        let at = format!("/mails/{place}/day");
+        match mail.get("day").and_then(Value::as_i64).filter(|day| *day >= 0) {
+            None => found.must("days", &at, "day is to be a whole number, 0 or more: days after the start"),
+            Some(day) => {
+                if let Some(last) = last.filter(|last| *last >= day) {
+                    found.must("days", &at, format!("day {day} is not after day {last} of the mail before it"));
+                }
+                last = Some(day);
+            }
+        }
+    }
+}
+
+fn subject(subject: &str, settings: &Settings, at: &str, found: &mut Found) {
+    let chars = subject.chars().count();
+    if subject.trim().is_empty() {
+        return found.must("subject", at, "there is no subject: write one");
+    }
+    if chars > SUBJECT_CHARS_MAX {
+        found.must("subject", at, format!("the subject has {chars} characters: {SUBJECT_CHARS_MAX} at most"));
+    } else if chars > settings.subject_chars_max {
+        let most = settings.subject_chars_max;
+        found.should("subject", at, format!("the subject has {chars} characters: more than {most} are cut off"));
+    }
+    let letters: Vec<char> = text::with_fallbacks(subject).chars().filter(|c| c.is_alphabetic()).collect();
+    if letters.len() >= 5 && letters.iter().all(|c| c.is_uppercase()) {
+        found.should("subject", at, "the subject is all capitals: write it as a sentence");
+    }
+    if subject.contains("!!") {
+        found.should("subject", at, "the subject shouts (!!): one exclamation mark at most");
+    }
+}

@@ -1,0 +1,176 @@
+//! Tests of `email.deliver`: the same call gives the same bytes, the list is what the query says, nothing is smuggled in.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use callsheet::run::failure::Class;
+use callsheet::tool::{Item, Tool, email, sql};
+use callsheet::topology::spec::{Reach, Repeat};
+use serde_json::{Value, json};
+
+use crate::tools::{approved, call_in, config, effect, write};
+
+const CONFIG: &str = r#"
+from = "Nëws <news@example.com>"
+reply_to = "help@example.com"
+postal_address = "Example Ltd, 1 Main Street, Springfield"
+unsubscribe_url = "https://example.com/unsubscribe?c={id}"
+audience = "performance.query"
+"#;
+
+const PEOPLE: &str = "email,first_name,visits\nann@example.org,Ann,3\nbob@example.org,\"=HYPERLINK(\"\"x\"\")\",-2\n";
+
+fn performance(root: &Path, people: &str) -> Arc<dyn Tool> {
+    write(root, "people.csv", people);
+    let text = r#"
+        csv = { people = "people.csv" }
+        [queries.audience]
+        sql = "SELECT * FROM people WHERE email <> :not ORDER BY email"
+        description = "whom to reach"
+        args = { not = "string" }
+    "#;
+    Arc::clone(&sql::open("performance", config(text).unwrap(), root).unwrap()[0])
+}
+
+fn open(root: &Path, people: &str) -> Arc<dyn Tool> {
+    Arc::clone(&email::open("email", config(CONFIG).unwrap(), performance(root, people)).unwrap()[0])
+}
+
+fn args() -> Value {
+    json!({
+        "sequence": { "name": "win-back", "why": "more fields are fine", "mails": [
+            { "id": "hello", "day": 0, "subject": "Wë miss you, {{first_name|there}}", "preheader": "A <small> note",
+              "text": "Hi {{first_name|there}},\n\n<b>3 < 4</b> & see https://example.com/?utm_source=mail&x=1.\n\n{{unsubscribe_url}}",
+              "purpose": "more fields are fine" },
+            { "id": "last-call", "day": 3, "subject": "Last call", "text": "Bye." },
+        ] },
+        "audience": { "query": "audience", "args": { "not": "" }, "size": 2 },
+        "from": "news@example.com",
+    })
+}
+
+fn changed(pointer: &str, value: Value) -> Value {
+    let mut args = args();
+    *args.pointer_mut(pointer).unwrap() = value;
+    args
+}
+
+fn text(item: &Item) -> String {
+    String::from_utf8(item.bytes.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn it_prepares_a_mail_each_and_the_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let tool = open(dir.path(), PEOPLE);
+    let spec = tool.spec();
+    assert_eq!((spec.repeat, spec.reach, spec.drafts), (Repeat::Queryable, Reach::ActsOut, true));
+    let items = tool.prepare(call_in(dir.path(), args())).await.unwrap();
+    let keys: Vec<_> = items.iter().map(|item| (item.key.as_str(), item.recipients)).collect();
+    assert_eq!(keys, [("01-hello.eml", 2), ("02-last-call.eml", 2), ("audience.csv", 0)]);
+    assert_eq!(items[1].title, "day 3: Last call");
+    assert_eq!(
+        text(&items[2]),
+        "email,first_name,visits\nann@example.org,Ann,3\nbob@example.org,\"'=HYPERLINK(\"\"x\"\")\",-2\n"
+    );
+    // printf '...' | sha256sum of the text above.
+    let sum = "2 people, audience.csv sha256:";
+    assert!(
+        items[0].recipient.starts_with(sum) && items[0].recipient.len() == sum.len() + 64,
+        "{}",
+        items[0].recipient
+    );
+    insta::assert_snapshot!(text(&items[0]).replace('\r', ""));
+    insta::assert_snapshot!(text(&items[1]).replace('\r', ""));
+    assert!(!dir.path().join("01-hello.eml").exists(), "prepare has no effect");
+}
+
+#[tokio::test]
+async fn the_same_call_gives_the_same_bytes_and_another_effect_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let tool = open(dir.path(), PEOPLE);
+    let first = tool.prepare(call_in(dir.path(), args())).await.unwrap();
+    let again = open(dir.path(), PEOPLE).prepare(call_in(dir.path(), args())).await.unwrap();
+    assert_eq!(first, again);
+    let mut other = call_in(dir.path(), args());
+    other.effect = effect(2);
+    let other = tool.prepare(other).await.unwrap();
+    assert_ne!(first[0].bytes, other[0].bytes);
+    assert_eq!(first[2], other[2]);
+}
+
+#[tokio::test]
+async fn what_was_prepared_is_what_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let tool = open(dir.path(), PEOPLE);
+    let out = dir.path().join("out/3-win-back");
+    let items = tool.prepare(call_in(&out, args())).await.unwrap();
+    for (n, item) in items.iter().enumerate() {
+        let slot = approved(n as u8, &out, item);
+        assert_eq!(tool.query(slot.clone()).await.unwrap(), None);
+        let receipt = tool.perform(slot.clone()).await.unwrap();
+        assert_eq!(fs::read(&receipt.place).unwrap(), item.bytes);
+        assert_eq!(tool.query(slot).await.unwrap(), Some(receipt));
+    }
+}
+
+#[tokio::test]
+async fn a_sequence_or_sender_that_cannot_be_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let tool = open(dir.path(), PEOPLE);
+    let cases = [
+        (changed("/from", json!("ceo@example.com")), Class::Policy, "is not the sender"),
+        (changed("/from", json!("news@example.com, x@y.z")), Class::Policy, "is not the sender"),
+        (changed("/sequence/mails", json!([])), Class::Invalid, "has 0 mails"),
+        (changed("/sequence/mails/1/id", json!("hello")), Class::Invalid, "mail 2: its id"),
+        (changed("/sequence/mails/1/id", json!("../x")), Class::Invalid, "mail 2: its id"),
+        (changed("/sequence/mails/0/subject", json!("a\r\nBcc: x@y.z")), Class::Invalid, "mail 1: its subject"),
+        (changed("/sequence/mails/0/preheader", json!("a\nb")), Class::Invalid, "mail 1: its preheader"),
+        (changed("/sequence/mails/0/subject", json!(" ")), Class::Invalid, "mail 1: it needs"),
+        (changed("/sequence/mails/0/text", json!("\u{1b}[31m")), Class::Invalid, "mail 1: its text"),
+        (changed("/sequence/mails/0/day", json!("monday")), Class::Invalid, "do not fit"),
+        (changed("/audience/size", json!(3)), Class::Invalid, "size says 3, and \"audience\" now gives 2"),
+        (changed("/audience/query", json!("everybody")), Class::Invalid, "audience: there is no query"),
+        (changed("/audience/args", json!({})), Class::Invalid, "audience: the query audience needs"),
+    ];
+    for (args, class, says) in cases {
+        let why = tool.prepare(call_in(dir.path(), args)).await.unwrap_err();
+        assert!(why.class == class && why.reason.contains(says), "{says}: {why:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_audience_that_cannot_be_reached_is_refused() {
+    let cases = [
+        ("email,a\nann@example.org,1\nAnn@Example.org,2\n", 2, "row 2: \"ann@example.org\" is already in row 1"),
+        ("email,a\nann@example.org,1\nno address,2\n", 2, "row 2: \"no address\" is no address"),
+        ("email,a\n=cmd@example.org,1\n", 1, "row 1: \"=cmd@example.org\" is no address"),
+        ("email,a\n,1\n", 0, "gives nobody"),
+        ("email,a\nann@example.org,1\n", 2, "size says 2"),
+    ];
+    for (people, size, says) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let why = open(dir.path(), people).prepare(call_in(dir.path(), changed("/audience/size", json!(size)))).await;
+        let why = why.unwrap_err();
+        assert!(why.class == Class::Invalid && why.reason.contains(says), "{says}: {why:?}");
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases = [
+        ("Nëws <news@example.com>", "nobody", "is no sender"),
+        ("\"help@example.com\"", "\"help\"", "is no sender"),
+        ("Example Ltd, 1 Main Street, Springfield", " ", "one line"),
+        ("https://example.com", "http://example.com", "https://"),
+        ("performance.query", "other.query", "comes from other.query"),
+    ];
+    for (from, to, says) in cases {
+        let audience = performance(dir.path(), PEOPLE);
+        let why = email::open("email", config(&CONFIG.replace(from, to)).unwrap(), audience).err().unwrap().to_string();
+        assert!(why.contains(says) && why.contains("[tools.email]"), "{why}");
+    }
+    assert!(config::<email::Config>(&format!("{CONFIG}smtp = \"x\"")).unwrap_err().contains("unknown field"));
+}
