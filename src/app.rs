@@ -18,7 +18,8 @@ use crate::journal::sqlite::{Open, Sqlite};
 use crate::journal::writer::Writer;
 use crate::journal::{self, OwnerId, Store};
 use crate::model::rehearsal::Rehearsal;
-use crate::tool::{Check, Tool, files, sink, sql, stats};
+use crate::tool::campaign_qa::CampaignQa;
+use crate::tool::{Check, Tool, email, files, sink, sql, stats};
 use crate::topology::check::Surroundings;
 use crate::topology::code::Code;
 use crate::topology::fault::{Fault, Faults};
@@ -61,7 +62,7 @@ impl Running {
 
 /// The checks there are.
 pub fn checks() -> Vec<Arc<dyn Check>> {
-    vec![]
+    vec![Arc::new(CampaignQa)]
 }
 
 /// The tools of the project. Nothing is connected to yet: a tool opens what it needs at its first call.
@@ -87,7 +88,7 @@ pub fn tools(settings: &Settings) -> Result<Tools, Faults> {
         Err(why) => faults.push(Fault::new(Code::WrongValue, &table.place, why, "")),
     };
     for (name, table) in settings.tools.iter().filter(|(_, table)| table.kind == "email") {
-        add(connect_email(settings, name, table, &so_far), table);
+        add(connect_email(name, table, &so_far), table);
     }
     if faults.is_empty() { Ok(tools) } else { Err(faults) }
 }
@@ -103,14 +104,11 @@ fn connect(settings: &Settings, name: &str, table: &ToolTable) -> Result<Vec<Arc
     }
 }
 
-fn connect_email(
-    settings: &Settings,
-    name: &str,
-    table: &ToolTable,
-    tools: &Tools,
-) -> Result<Vec<Arc<dyn Tool>>, String> {
-    let _ = (settings, table, tools);
-    Err(format!("{name}"))
+fn connect_email(name: &str, table: &ToolTable, tools: &Tools) -> Result<Vec<Arc<dyn Tool>>, String> {
+    let config: email::Config = config(name, &table.table)?;
+    let audience = tools.get(config.audience.as_str()).cloned();
+    let audience = audience.ok_or_else(|| format!("[tools.{name}]: audience names no tool: {:?}", config.audience))?;
+    email::open(name, config, audience).map_err(|error| format!("[tools.{name}]: {error}"))
 }
 
 fn config<T: DeserializeOwned>(name: &str, table: &Value) -> Result<T, String> {

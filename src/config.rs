@@ -426,7 +426,10 @@ impl Sources<'_> {
         let claimed = claimed.or_else(|| self.variable("CALLSHEET_PERSON"));
         let known = if claimed.is_some() { Known::Claimed } else { Known::OsUser };
         let user = || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| self.variable(name));
-        let name = keep(origins, "person", claimed.or_else(user), "")?;
+        // Small images name no user; the number is what is known there.
+        let number = || format!("uid-{}", rustix::process::getuid().as_raw());
+        let user = || user().unwrap_or_else(|| (number(), "the operating system".to_owned()));
+        let name = keep(origins, "person", claimed.or_else(|| Some(user())), "")?;
         (!name.is_empty()).then_some(Person { name, known })
     }
 }
