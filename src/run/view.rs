@@ -354,14 +354,14 @@ pub fn pause_words(why: &PauseReason) -> String {
 
 /// A value in one short line.
 pub fn brief_of(value: &Value) -> String {
-    const CHARS_MAX: usize = 100;
+    const CHARS_MAX: usize = 140;
     let text = match value {
         Value::Object(map) if map.contains_key("row_count") => format!("{} rows", map["row_count"]),
         Value::Object(map) if map.contains_key("error") => map["error"].to_string(),
         Value::Object(map) => {
             let pairs = map.iter().map(|(key, value)| match value {
                 Value::Array(list) => format!("{key} ({})", list.len()),
-                Value::Object(inner) => format!("{key} {{{}}}", inner.len()),
+                Value::Object(_) => format!("{key} {}", cut(&value.to_string(), 48)),
                 Value::String(text) => format!("{key} {text}"),
                 other => format!("{key} {other}"),
             });
@@ -370,9 +370,13 @@ pub fn brief_of(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    if text.chars().count() <= CHARS_MAX {
-        return text;
+    cut(&text, CHARS_MAX)
+}
+
+fn cut(text: &str, chars_max: usize) -> String {
+    if text.chars().count() <= chars_max {
+        return text.to_owned();
     }
-    let cut: String = text.chars().take(CHARS_MAX - 1).collect();
+    let cut: String = text.chars().take(chars_max - 1).collect();
     format!("{cut}…")
 }
