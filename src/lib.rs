@@ -5,6 +5,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod failure;
 pub mod id;
 pub mod journal;
 pub mod model;

@@ -6,7 +6,7 @@ use tracing::Instrument;
 
 use super::perform::{Work, perform};
 use super::run;
-use crate::run::failure::Class;
+use crate::failure::Class;
 
 /// An agent.
 pub(super) struct Agent;

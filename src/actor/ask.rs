@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Place;
+use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, Digest, EffectId, RunId};
 use crate::journal::Store;
 use crate::model::{Ask, Exchange, Incoming, Reply};
 use crate::run::event::Part;
-use crate::run::failure::{Class, Failure};
 use crate::run::input::Brief;
 use crate::run::state::Turn;
 

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::lift::{self, Bodies};
 use super::{Place, ask};
+use crate::failure::Failure;
 use crate::id::ArtefactName;
 use crate::journal::Posted;
 use crate::run::event::Who;
-use crate::run::failure::Failure;
 use crate::run::input::{Command, Post, Say};
 use crate::run::state::State;
 

@@ -12,11 +12,11 @@ use super::agent::{self, Agent, Perform};
 use super::lift::{Bodies, Lifted};
 use super::perform::Work;
 use super::{Place, Point, inbox};
+use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Seq, Timestamp};
 use crate::journal::{Batch, Body, Done, Error, Head, Op, Summary};
 use crate::run::decide::decide;
 use crate::run::event::{FACT_VERSION, Fact, Origin, Wish};
-use crate::run::failure::Class;
 use crate::run::input::{Input, What};
 use crate::run::state::{State, Status};
 

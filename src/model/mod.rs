@@ -9,10 +9,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::failure::Work;
 use crate::id::{AgentName, ArtefactName, EffectId, Outcome, ToolName};
-pub use crate::run::event::Origin;
-pub use crate::run::input::Usage;
-use crate::tool::Work;
+use crate::run::event::Origin;
+use crate::run::input::Usage;
 use crate::topology::plan::Plan;
 
 /// A model, or what stands for one.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::template::{Error, Rendered, Scope};
 use super::{Act, Answer, Ask, Model, Origin, Reply, ToolCall, Usage};
-use crate::run::failure::{Class, Failure};
-use crate::tool::Work;
+use crate::failure::Work;
+use crate::failure::{Class, Failure};
 use crate::topology::plan::{Line, Plan, Role};
 
 /// Speaks the script of the plan that it is asked with.

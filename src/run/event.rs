@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::failure::Class;
+use crate::failure::Class;
 use crate::id::{
     AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, NanoUsd, Outcome, Timestamp, ToolName,
 };

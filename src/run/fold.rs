@@ -2,8 +2,8 @@
 //! state is an error value, and changes nothing that anybody sees.
 
 use super::event::{ActHead, Amount, Closed, Decision, Event, Fact, Message, Part, Settled, Version, Wish};
-use super::failure::Class;
 use super::state::{Approval, Began, DeadLetter, Effect, Fate, Permit, State, Turn};
+use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, EffectId, MessageId, Timestamp};
 use crate::run::event::{BodyRef, Manifest, Replied};
 use crate::topology::plan::{Recipient, Role};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::event::{BodyRef, DeadLetterAnswer, Decision, Raise, Settled, Who};
-use super::failure::Class;
+use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Timestamp};
 use crate::topology::plan::Mode;
 

@@ -3,7 +3,6 @@
 
 pub mod decide;
 pub mod event;
-pub mod failure;
 pub mod fold;
 pub mod input;
 pub mod state;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::event::{
     Amount, CallHead, Decision, Ending, Limit, Manifest, Message, PauseReason, Raise, Version, Who, Wish,
 };
-use super::failure::Class;
+use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, RunId, Timestamp};
 use crate::run::event::BodyRef;
 use crate::topology::plan::{Handoff, Member, Plan, Role};

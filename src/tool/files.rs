@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use super::part::args::{invalid, permanent, quoted, read};
 use super::part::outbox::{self, blocking};
 use super::part::{Error, beneath, tool_name};
-use super::{Approved, Call, Item, Receipt, Tool, Work};
-use crate::run::failure::Failure;
+use super::{Approved, Call, Item, Receipt, Tool};
+use crate::failure::Failure;
+use crate::failure::Work;
 use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "files"`.

@@ -10,19 +10,14 @@ pub mod sql;
 pub mod stats;
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::path::PathBuf;
-use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::failure::{Failure, Work};
 use crate::id::{ArtefactName, EffectId, Timestamp};
-use crate::run::failure::Failure;
 use crate::topology::spec::ToolSpec;
-
-/// What a tool's methods return: work that can be dropped at any await.
-pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
 /// A tool. Inside and reading tools implement `call`; outward tools implement the other three.
 pub trait Tool: Send + Sync {
@@ -55,7 +50,7 @@ pub trait Tool: Send + Sync {
 }
 
 fn unsupported(spec: &ToolSpec, why: &str) -> Failure {
-    Failure::new(crate::run::failure::Class::Policy, format!("{} {why}", spec.name))
+    Failure::new(crate::failure::Class::Policy, format!("{} {why}", spec.name))
 }
 
 /// One call of a tool.

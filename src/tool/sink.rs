@@ -14,8 +14,9 @@ use tokio::sync::Mutex;
 use super::part::args::{invalid, permanent, read};
 use super::part::outbox::{self, Line, blocking};
 use super::part::{Error, beneath, tool_name};
-use super::{Approved, Call, Item, Receipt, Tool, Work};
-use crate::run::failure::{Class, Failure};
+use super::{Approved, Call, Item, Receipt, Tool};
+use crate::failure::Work;
+use crate::failure::{Class, Failure};
 use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "sink"`.

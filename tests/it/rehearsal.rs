@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use callsheet::failure::{Class, Failure};
 use callsheet::id::{AgentName, EffectId, MessageId, RunId};
 use callsheet::model::rehearsal::{Rehearsal, render_instructions, tokens};
-use callsheet::model::{Act, Answer, Ask, Exchange, Incoming, Model, Origin, Reply, ToolCall};
-use callsheet::run::failure::{Class, Failure};
+use callsheet::model::{Act, Answer, Ask, Exchange, Incoming, Model, Reply, ToolCall};
+use callsheet::run::event::Origin;
 use callsheet::topology::plan::{Line, Plan, Script, ScriptedCall};
 use serde_json::{Value, json};
 

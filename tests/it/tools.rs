@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use callsheet::failure::Failure;
 use callsheet::id::{Digest, EffectId, Timestamp};
-use callsheet::run::failure::Failure;
 use callsheet::tool::{Approved, Call, Item, Tool};
 use serde_json::Value;
 

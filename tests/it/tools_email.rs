@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use callsheet::run::failure::Class;
+use callsheet::failure::Class;
 use callsheet::tool::{Item, Tool, email, sql};
 use callsheet::topology::spec::{Reach, Repeat};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use callsheet::run::failure::Class;
+use callsheet::failure::Class;
 use callsheet::tool::part::outbox;
 use callsheet::tool::{Tool, files, sink};
 use callsheet::topology::spec::{Reach, Repeat};

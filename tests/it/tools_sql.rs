@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use callsheet::run::failure::{Class, Failure};
+use callsheet::failure::{Class, Failure};
 use callsheet::tool::{Tool, sql};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use callsheet::run::failure::Class;
+use callsheet::failure::Class;
 use callsheet::tool::{Tool, stats};
 use serde_json::{Value, json};
 

@@ -2,10 +2,10 @@
 //! never repeated on a guess.
 
 use super::{Draft, budget, deliver, retry, turn};
+use crate::failure::Class;
 use crate::id::{ApprovalNo, EffectId, MessageId, Outcome, Timestamp};
 use crate::run::event::Origin;
 use crate::run::event::{Amount, Event, Settled, Wish};
-use crate::run::failure::Class;
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::state::{Effect, Permit, State, Turn};

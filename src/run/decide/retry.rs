@@ -2,9 +2,9 @@
 //! A step counts once per effect; the death of an owner is no attempt and no poison.
 
 use super::{Draft, advance, budget, outward};
+use crate::failure::Class;
 use crate::id::{AgentName, EffectId, MessageId};
 use crate::run::event::{Amount, BodyRef, Ending, Event, PauseReason, Settled, Wish};
-use crate::run::failure::Class;
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::input::Usage;

@@ -1,10 +1,10 @@
 //! One agent's handling of one message: which effect it asks for next, and what a settled one comes to.
 
 use super::{Draft, advance, approval, budget, deliver, outward, retry};
+use crate::failure::Class;
 use crate::id::{ArtefactName, EffectId, MessageId, Outcome};
 use crate::run::event::Origin;
 use crate::run::event::{ActHead, Amount, BodyRef, Event, Limit, Replied, Settled, Version, Wish, WriteHead};
-use crate::run::failure::Class;
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::input::Usage;

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::part::args::{invalid, permanent, quoted};
 use super::super::{Call, Item, Tool};
-use crate::run::failure::{Class, Failure};
+use crate::failure::{Class, Failure};
 
 /// Its name in the run's folder.
 pub(super) const FILE: &str = "audience.csv";

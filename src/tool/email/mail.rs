@@ -13,8 +13,8 @@ use super::super::part::args::invalid;
 use super::super::{Call, Item};
 use super::Sender;
 use super::audience::{self, List};
+use crate::failure::Failure;
 use crate::id::Digest;
-use crate::run::failure::Failure;
 
 /// Where a mail platform puts the recipient's own link.
 const UNSUBSCRIBE_TAG: &str = "{{unsubscribe_url}}";

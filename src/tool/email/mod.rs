@@ -15,9 +15,10 @@ use serde_json::json;
 use super::part::args::{invalid, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::{Error, outbox, tool_name};
-use super::{Approved, Call, Item, Receipt, Tool, Work};
+use super::{Approved, Call, Item, Receipt, Tool};
+use crate::failure::Work;
+use crate::failure::{Class, Failure};
 use crate::id::ToolName;
-use crate::run::failure::{Class, Failure};
 use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "email"`.

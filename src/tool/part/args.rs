@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::run::failure::{Class, Failure};
+use crate::failure::{Class, Failure};
 
 /// The arguments of `tool` as a `T`.
 ///

@@ -7,8 +7,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::args::permanent;
+use crate::failure::{Class, Failure};
 use crate::id::{Digest, EffectId};
-use crate::run::failure::{Class, Failure};
 use crate::tool::{Approved, Receipt};
 
 /// The record beside the items: a line of JSON for each effect that was performed.

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::super::part::beneath;
 use super::{Config, file_failure, guard};
-use crate::run::failure::{Class, Failure};
+use crate::failure::{Class, Failure};
 
 /// Largest CSV file.
 const FILE_BYTES_MAX: u64 = 256 << 20;

@@ -19,9 +19,10 @@ use super::part::args::{invalid, permanent, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::outbox::blocking;
 use super::part::{Error, beneath, tool_name};
-use super::{Call, Tool, Work};
+use super::{Call, Tool};
+use crate::failure::Work;
+use crate::failure::{Class, Failure};
 use crate::id::Digest;
-use crate::run::failure::{Class, Failure};
 use crate::topology::plan::ParamKind;
 use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value, json};
 use super::super::part::args::{invalid, quoted};
 use super::load::Loaded;
 use super::{Ask, Config};
-use crate::run::failure::{Class, Failure};
+use crate::failure::{Class, Failure};
 
 /// The result of `ask`, or why there is none.
 pub(super) fn answer(

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use super::part::args::{invalid, read};
 use super::part::{Error, tool_name};
-use super::{Call, Tool, Work};
-use crate::run::failure::Failure;
+use super::{Call, Tool};
+use crate::failure::Failure;
+use crate::failure::Work;
 use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
 use proportion::Count;
 

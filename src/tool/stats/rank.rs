@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::part::args::{invalid, quoted, read};
 use super::proportion::{Count, Difference, adjusted, compare};
 use super::{alpha, points, short, whole};
-use crate::run::failure::Failure;
+use crate::failure::Failure;
 
 const BASE_MIN: u64 = 500;
 

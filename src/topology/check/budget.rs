@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
-use crate::run::failure::Class;
+use crate::failure::Class;
 use crate::topology::fault::{At, Code};
 use crate::topology::plan::{Budget, Supervisor, WhenSpent};
 use crate::topology::raw::topology::Topology;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use callsheet::id::{AgentName, ArtefactName, EffectId, MessageId, RunId};
 use callsheet::model::rehearsal::Rehearsal;
-use callsheet::model::{Act, Ask, Exchange, Incoming, Model, Origin};
+use callsheet::model::{Act, Ask, Exchange, Incoming, Model};
+use callsheet::run::event::Origin;
 use callsheet::topology::plan::{Line, Plan, Script};
 use serde_json::{Value, json};
 

@@ -1,6 +1,12 @@
 //! Failures of the world as data: one taxonomy, each class fixing retry, cost and visibility.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use serde::{Deserialize, Serialize};
+
+/// What a port's methods return: work that can be dropped at any await.
+pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
 /// What kind of failure an effect came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
