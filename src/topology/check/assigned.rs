@@ -17,7 +17,8 @@ pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph) {
     }
     for (index, artefact, place, path) in &missing {
         // Who reads it later on the same path misses it for the same cause.
-        let earlier = |edge: &&Edge| missing.iter().any(|(at, same, ..)| *at == edge.from && same == artefact && at != index);
+        let earlier =
+            |edge: &&Edge| missing.iter().any(|(at, same, ..)| *at == edge.from && same == artefact && at != index);
         if !path.iter().any(earlier) {
             draft.faults.push(fault(graph, *index, artefact, place, path));
         }

@@ -42,7 +42,8 @@ fn depth_is_not_counted_in_strings_and_comments() {
     let text = format!("# {deep}\n{}", text.replace("Find last", &format!("{deep} Find last")));
     let files = base().with(FILE, &text);
     checked("re-engagement", &files).unwrap();
-    let files = base().with(FILE, &text.replacen("description = \"", "description = \"\"\"\n", 1).replacen("it.\"", "it.\"\"\"", 1));
+    let files = base()
+        .with(FILE, &text.replacen("description = \"", "description = \"\"\"\n", 1).replacen("it.\"", "it.\"\"\"", 1));
     checked("re-engagement", &files).unwrap();
 }
 

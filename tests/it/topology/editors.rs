@@ -91,10 +91,40 @@ fn values_at_the_edge_are_read_alike() {
     let text = base.text("topologies/re-engagement.toml");
     let swaps = [
         ("steps = 80", ["steps = \"unlimited\"", "steps = 0", "steps = -1", "steps = 1.5", "steps = true"]),
-        ("cost_usd = 5.00", ["cost_usd = 0", "cost_usd = \"0.01\"", "cost_usd = -1", "cost_usd = \"five\"", "cost_usd = []"]),
-        ("active_time = \"2h\"", ["active_time = \"0s\"", "active_time = \"1w\"", "active_time = \"14d\"", "active_time = 2", "active_time = \"\""]),
-        ("max_restarts = 3", ["max_restarts = 0", "max_restarts = 1001", "max_restarts = \"3\"", "max_restarts = 1000", "on = { bug = \"stop\" }"]),
-        ("planner  = \"drafter\"", ["planner = { done = \"drafter\" }", "planner = {}", "planner = 3", "planner = { done = { to = \"x\" } }", "planner = { done = 1 }"]),
+        (
+            "cost_usd = 5.00",
+            ["cost_usd = 0", "cost_usd = \"0.01\"", "cost_usd = -1", "cost_usd = \"five\"", "cost_usd = []"],
+        ),
+        (
+            "active_time = \"2h\"",
+            [
+                "active_time = \"0s\"",
+                "active_time = \"1w\"",
+                "active_time = \"14d\"",
+                "active_time = 2",
+                "active_time = \"\"",
+            ],
+        ),
+        (
+            "max_restarts = 3",
+            [
+                "max_restarts = 0",
+                "max_restarts = 1001",
+                "max_restarts = \"3\"",
+                "max_restarts = 1000",
+                "on = { bug = \"stop\" }",
+            ],
+        ),
+        (
+            "planner  = \"drafter\"",
+            [
+                "planner = { done = \"drafter\" }",
+                "planner = {}",
+                "planner = 3",
+                "planner = { done = { to = \"x\" } }",
+                "planner = { done = 1 }",
+            ],
+        ),
     ];
     let (mut compared, mut refused) = (0, 0);
     for (find, replacements) in swaps {

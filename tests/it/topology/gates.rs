@@ -152,7 +152,9 @@ fn files(team: &[Someone]) -> Memory {
             Kind::Model => {
                 writeln!(text, "m{index} = {{ reads = {reads}, writes = {writes} }}").unwrap();
                 let outcomes: Vec<&str> = one.ways.iter().map(|(outcome, _)| *outcome).collect();
-                format!("kind = \"model\"\noutcomes = {outcomes:?}\ninstructions = \"x\"\nlimits = {{ turns = 1000000 }}")
+                format!(
+                    "kind = \"model\"\noutcomes = {outcomes:?}\ninstructions = \"x\"\nlimits = {{ turns = 1000000 }}"
+                )
             }
         };
         files = files.with(&format!("agents/m{index}.toml"), &format!("schema_version = 1\ndoes = \"x\"\n{agent}\n"));
@@ -310,12 +312,17 @@ fn the_static_verdict_is_that_of_every_walk() {
         accepted += 1;
         for (target, one) in team.iter().enumerate().filter(|(_, one)| one.kind != Kind::Person) {
             let entries = team.iter().enumerate().filter(|(_, one)| one.kind == Kind::Person);
-            let entries = entries.flat_map(|(_, one)| one.ways.iter().flat_map(|(_, way)| [way.to, way.rounds.and_then(|r| r.1)]));
+            let entries = entries
+                .flat_map(|(_, one)| one.ways.iter().flat_map(|(_, way)| [way.to, way.rounds.and_then(|r| r.1)]));
             for at in entries.flatten().chain([0]) {
                 let walk = Walk { at, written: 0, approved: 0, rounds: BTreeMap::new() };
                 let most = most(&team, &walk, target, 60).unwrap();
                 let proved = checked.proof.turns.get(format!("m{target}").as_str()).copied();
-                assert!(one.kind == Kind::Person || proved.is_some_and(|proved| most <= proved), "{most} {proved:?} {}", shown());
+                assert!(
+                    one.kind == Kind::Person || proved.is_some_and(|proved| most <= proved),
+                    "{most} {proved:?} {}",
+                    shown()
+                );
                 turns += 1;
             }
         }

@@ -67,7 +67,8 @@ impl Mistake {
             script.truncate(script.find("[[test]]").unwrap());
         }
         for agent in self.rehearse_also.iter().flat_map(|agents| agents.split(' ')) {
-            let writes = if text.contains(&format!("{agent} = {{ reads")) { "writes.sequence = { mails = [] }" } else { "" };
+            let writes =
+                if text.contains(&format!("{agent} = {{ reads")) { "writes.sequence = { mails = [] }" } else { "" };
             script.push_str(&format!("\n[[{agent}]]\nnote = \"Changed.\"\n{writes}\n"));
         }
         files.with(rehearsal, &script)
@@ -150,7 +151,8 @@ fn faults_are_rendered_with_line_caret_path_and_help() {
 fn two_unrelated_mistakes_are_both_told() {
     let mut files = base();
     let text = files.text("topologies/re-engagement.toml");
-    let text = text.replace("planner  = { reads", "planner  = { raeds").replace("pass = \"approver\"", "pass = \"sender\"");
+    let text =
+        text.replace("planner  = { reads", "planner  = { raeds").replace("pass = \"approver\"", "pass = \"sender\"");
     let text = text.replace("steps = 80", "steps = 9").replace("default = \"2026-Q3\"", "default = 3");
     files = files.with("topologies/re-engagement.toml", &text);
     let faults = super::checked("re-engagement", &files).unwrap_err();

@@ -12,7 +12,8 @@ fn the_proof_says_who_gates_and_how_many_turns_there_are() {
 fn turns_are_counted_exactly_in_small_teams_and_from_above_in_large_ones() {
     for (to_drafter, to_planner, most) in [(3, 0, 4), (1, 2, 4), (100, 0, 101), (2000, 2, 2003)] {
         let text = base().text("topologies/re-engagement.toml");
-        let text = text.replace("rounds = 3, then = \"approver\"", &format!("rounds = {to_drafter}, then = \"approver\""));
+        let text =
+            text.replace("rounds = 3, then = \"approver\"", &format!("rounds = {to_drafter}, then = \"approver\""));
         let text = text.replace("steps = 80", "steps = \"unlimited\"");
         let mut files = base();
         let text = if to_planner > 0 {
