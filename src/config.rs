@@ -280,11 +280,11 @@ fn file(folder: &Path, name: &str, shown: &str, faults: &mut Faults) -> Option<P
     let file: Arc<str> = shown.into();
     let text: Arc<str> = match walk::text(shown, bytes) {
         Ok(text) => text.into(),
-        Err((fault, lossy)) => {
-            if let Some(lossy) = lossy {
-                faults.source(file, lossy.into());
+        Err(unread) => {
+            if let Some(shown) = unread.shown {
+                faults.source(file, shown.into());
             }
-            faults.push(fault);
+            faults.push(unread.fault);
             return None;
         }
     };

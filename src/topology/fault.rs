@@ -210,7 +210,10 @@ fn group<'a>(fault: &'a Fault, source: Option<&'a str>) -> Group<'a> {
     let title = Level::ERROR.primary_title(&fault.what).id(fault.code.as_str());
     let mut group = match source.filter(|text| !text.is_empty()) {
         Some(source) => {
-            let mark = AnnotationKind::Primary.span(clamp(source, &fault.place.span));
+            let span = clamp(source, &fault.place.span);
+            // Of many lines the first says where.
+            let line = source[span.clone()].find('\n').map_or(span.end, |end| span.start + end);
+            let mark = AnnotationKind::Primary.span(span.start..line);
             title.element(Snippet::source(source).path(&*fault.place.file).annotation(mark))
         }
         None => title.element(Origin::path(&*fault.place.file)),
@@ -227,7 +230,7 @@ fn group<'a>(fault: &'a Fault, source: Option<&'a str>) -> Group<'a> {
     group.element(Level::HELP.message(format!("callsheet explain {}", fault.code)))
 }
 
-/// The span within the text, on character boundaries, and not past its line if it is many lines long.
+/// The span within the text, on character boundaries.
 fn clamp(text: &str, span: &Range<usize>) -> Range<usize> {
     let start = floor_char(text, span.start);
     start..floor_char(text, span.end.max(start))

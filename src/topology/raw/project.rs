@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use toml::de::DeTable;
 
-use super::Read;
 use super::walk::{Keys, Node, Reader, json};
+use super::{Entries, Read};
 use crate::id::NanoUsd;
 use crate::topology::fault::At;
 
@@ -18,11 +18,11 @@ pub struct Project {
     /// `[models]`
     pub models: Models,
     /// `[tools.NAME]`
-    pub tools: Vec<(At<String>, Tool)>,
+    pub tools: Entries<Tool>,
     /// `[checks.NAME]`
-    pub checks: Vec<(At<String>, At<Value>)>,
+    pub checks: Entries<At<Value>>,
     /// `[people.NAME]`; none means one person.
-    pub people: Option<Vec<(At<String>, Vec<At<String>>)>>,
+    pub people: Option<Entries<Vec<At<String>>>>,
     /// `[journal] path`
     pub journal: Option<At<String>>,
 }
@@ -35,11 +35,11 @@ pub struct Models {
     /// Whose price a rehearsal's bill uses.
     pub priced_as: Option<At<String>>,
     /// Models by alias.
-    pub aliases: Vec<(At<String>, At<String>)>,
+    pub aliases: Entries<At<String>>,
     /// Models that cost nothing.
     pub free: Vec<At<String>>,
     /// Prices by model; none is told.
-    pub prices: Vec<(At<String>, Option<Price>)>,
+    pub prices: Entries<Option<Price>>,
 }
 
 /// What a model costs.
