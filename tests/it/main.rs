@@ -7,6 +7,7 @@
 )]
 
 mod campaigns;
+mod cli;
 mod config;
 mod rehearsal;
 mod store;
