@@ -199,10 +199,12 @@ fn opening(path: &Path, error: &rusqlite::Error) -> Error {
     match fault::reading(error) {
         Error::Damaged(text) => Error::Damaged(format!("{}: {text}", path.display())),
         other => match error.sqlite_error_code() {
-            Some(ErrorCode::CannotOpen) => Error::Unreadable(format!(
-                "{}: {error}; make it and its folder readable and writable, or copy it with its -wal file elsewhere",
-                path.display()
-            )),
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                Error::Unreadable(format!(
+                    "{}: {error}; make it and its folder writable, or copy it with its -wal file elsewhere",
+                    path.display()
+                ))
+            }
             _ => other,
         },
     }
