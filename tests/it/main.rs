@@ -8,9 +8,11 @@
 
 mod campaigns;
 mod config;
+mod readme;
 mod rehearsal;
 mod store;
 mod store_model;
+mod tidy;
 mod tools;
 mod tools_campaign_qa;
 mod tools_email;
