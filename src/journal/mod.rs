@@ -222,6 +222,7 @@ pub struct Posted {
 
 /// A run as lists and timers need it: rebuildable from its records, written with them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Summary {
     /// One word: `running`, `waiting`, `paused`, `stuck`, `done`, `failed`, `rejected`, `cancelled`, `stopped`, `bug`.
     pub status: String,

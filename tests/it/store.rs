@@ -124,7 +124,10 @@ fn numbers(store: &dyn Store, query: Query) -> Vec<u64> {
     store.runs(&query).unwrap().iter().map(|row| row.no.0).collect()
 }
 
-const CLAIMS: &[(&str, fn(&mut dyn Stage))] = &[
+/// What is claimed, in words, and what holds a store to it.
+type Claim = (&'static str, fn(&mut dyn Stage));
+
+const CLAIMS: &[Claim] = &[
     ("what is appended is read in order, chained from the run's own start", reads_in_order),
     ("an append at another place or epoch is refused and changes nothing", compares),
     ("a batch that could not be verified later is refused", refuses_malformed),
