@@ -85,6 +85,7 @@ fn batch(run: u64, after: u64) -> Batch {
         heads: (0..HEADS).map(|_| head()).collect(),
         bodies: vec![body(run, after)],
         summary: summary(),
+        at: Timestamp(0),
     }
 }
 

@@ -133,6 +133,8 @@ pub struct Batch {
     pub bodies: Vec<Body>,
     /// The run as lists show it, after this batch.
     pub summary: Summary,
+    /// When, for lists; no decision rests on it.
+    pub at: Timestamp,
 }
 
 /// An event as bytes: branched on, hashed as stored, no personal data.

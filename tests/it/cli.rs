@@ -56,7 +56,7 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { drop(fs::copy(&path, target).unwrap()) }
+        if path.is_dir() { copy(&path, &target) } else { fs::copy(&path, target).map(drop).unwrap() }
     }
 }
 
@@ -102,7 +102,7 @@ fn the_first_story_ends_in_files_and_its_numbers_are_those_of_the_data() {
             ("approve 1", 0, &["ana", "single-person project", "audience.csv", "out/1-re-engagement"]),
             ("approve 1", 2, &["ana decided before: approve"]),
             ("resume 1", 0, &["is over: done"]),
-            ("show 1", 0, &["done", "email.deliver", "sequence"]),
+            ("show 1", 0, &["done", "sequence", "2163", "4 items performed"]),
             ("trace 1", 0, &["analyst", "revise"]),
             ("trace 1 --format mermaid", 0, &["sequenceDiagram"]),
             ("messages 1 --json", 0, &["\"message_sent\""]),
@@ -148,18 +148,34 @@ fn another_quarter_is_really_computed_and_an_honest_end_sends_nothing() {
 
 #[test]
 fn one_flipped_datum_changes_verdict_path_and_mails() {
-    check(
-        "a renamed segment is another segment",
-        |project| project.replace("data/segment_names.csv", "lapsed-eu,lapsed_eu", "lapsed-eu,lapsed_other"),
-        &[("run re-engagement", 3, &["approval 1"])],
-    );
-    let (_, shipped) = Project::new().types("run re-engagement");
-    let flipped = Project::new();
-    flipped.replace("data/segment_names.csv", "lapsed-eu,lapsed_eu", "lapsed-eu,lapsed_other");
-    let (_, other) = flipped.types("run re-engagement");
-    let verdict =
-        |text: &str| text.lines().find(|line| line.contains("weak_segment")).map(|line| line[10..].to_owned());
-    assert_ne!(verdict(&shipped), verdict(&other));
+    let flips = [
+        ("shipped", "", ""),
+        ("another segment, and nobody of it to write to", "lapsed-eu,lapsed_eu", "lapsed-eu,lapsed_other"),
+        (
+            "another quarter's mails",
+            "2026-Q3,2026-06-30T22:00:00Z,2026-09-30T22:00:00Z",
+            "2026-Q3,2025-12-31T23:00:00Z,2026-03-31T22:00:00Z",
+        ),
+        (
+            "nothing weak",
+            "2026-Q3,2026-06-30T22:00:00Z,2026-09-30T22:00:00Z",
+            "2026-Q3,2026-03-31T22:00:00Z,2026-06-30T22:00:00Z",
+        ),
+    ];
+    let outcomes = flips.map(|(name, find, with)| {
+        let project = Project::new();
+        let file = if find.starts_with("lapsed") { "data/segment_names.csv" } else { "data/calendar.csv" };
+        project.replace(file, find, with);
+        let (code, text) = project.types("run re-engagement");
+        let verdict = text.lines().find(|line| line.contains("analyst -> ")).map(|line| line[10..].to_owned());
+        let mails =
+            project.types("review 1").1.lines().filter(|l| l.contains("subject:")).collect::<Vec<_>>().join("\n");
+        (name, code, verdict, mails)
+    });
+    let [shipped, segment, quarter, nothing] = &outcomes;
+    assert!(segment.2 != shipped.2 && segment.3.is_empty(), "{segment:?}");
+    assert!(quarter.2 != shipped.2 && quarter.3 != shipped.3 && quarter.1 == 3, "{quarter:?}");
+    assert!(nothing.2 != shipped.2 && nothing.1 == 0, "{nothing:?}");
 }
 
 #[test]
@@ -233,7 +249,11 @@ fn faults_in_files_are_told_with_their_line_and_start_nothing() {
             |p| fs::remove_file(p.path("agents/planner.toml")).unwrap(),
             &["E001", "agents/planner.toml"],
         ),
-        ("unbounded", |p| p.replace(TOPOLOGY, ", rounds = 3, then = \"approver\"", ""), &["E023", "critic"]),
+        (
+            "unbounded",
+            |p| p.replace(TOPOLOGY, "{ to = \"drafter\", rounds = 3, then = \"approver\" }", "\"drafter\""),
+            &["E023", "critic"],
+        ),
         ("unrouted", |p| p.replace(TOPOLOGY, ", nothing_found = \"end\"", ""), &["E020", "nothing_found"]),
         ("ungated", |p| p.replace(TOPOLOGY, "pass = \"approver\"", "pass = \"sender\""), &["E060", "sender"]),
         ("not TOML", |p| fs::write(p.path(TOPOLOGY), "start = [").unwrap(), &["E003"]),
@@ -344,7 +364,7 @@ fn a_journal_that_cannot_be_used_says_so_and_is_left_alone() {
             |path, bytes| {
                 fs::write(path, bytes).unwrap();
                 let sql =
-                    "UPDATE records SET head = replace(CAST(head AS TEXT), 'researched', 'researchee') WHERE seq > 0";
+                    "UPDATE records SET head = CAST(replace(CAST(head AS TEXT), 'researched', 'researchee') AS BLOB)";
                 rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
             },
             1,

@@ -87,7 +87,15 @@ pub(crate) fn body(text: &str) -> Body {
 
 pub(crate) fn batch(run: RunId, after: u64, epoch: u64, texts: &[&str]) -> Batch {
     let heads = texts.iter().map(|text| head(text)).collect();
-    Batch { run, after: Seq(after), epoch: Epoch(epoch), heads, bodies: vec![], summary: Summary::default() }
+    Batch {
+        run,
+        after: Seq(after),
+        epoch: Epoch(epoch),
+        heads,
+        bodies: vec![],
+        summary: Summary::default(),
+        at: Timestamp(0),
+    }
 }
 
 pub(crate) fn create(run: RunId, owner: OwnerId, texts: &[&str]) -> Op {
