@@ -65,6 +65,8 @@ pub struct Settings {
     pub no_color: bool,
     /// The filter of diagnostics.
     pub log: Option<String>,
+    /// The person's editor: VISUAL, EDITOR, or `vi`.
+    pub editor: String,
     /// Every setting with its value and where it came from.
     pub origins: Vec<Origin>,
     rehearse: bool,
@@ -130,7 +132,7 @@ pub struct Origin {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No project here.
-    #[error("there is no {PROJECT_FILE} in {0} or above it; `callsheet init` makes one")]
+    #[error("there is no {PROJECT_FILE} in {0} or above it; go to a project's folder, or name one with --project")]
     NoProject(PathBuf),
     /// A file is wrong.
     #[error("{0}")]
@@ -355,6 +357,10 @@ impl Sources<'_> {
             crash: self.variable("CALLSHEET_CRASH").map(|(value, _)| value),
             no_color: self.flags.no_color || self.variable("NO_COLOR").is_some(),
             log: self.variable("CALLSHEET_LOG").map(|(value, _)| value),
+            editor: ["VISUAL", "EDITOR"]
+                .iter()
+                .find_map(|name| self.variable(name))
+                .map_or("vi".to_owned(), |(of, _)| of),
             origins,
             rehearse: self.flags.rehearse,
             root: self.root,

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use callsheet::clock::{Clock as _, Machine};
 use callsheet::journal::owner::Owner;
 use callsheet::journal::sqlite::{Open, Sqlite};
-use callsheet::journal::{Op, Query, Store as _};
+use callsheet::journal::{Op, OwnerId, Query, Store as _};
 
 /// A copy of the shipped project in a folder of its own.
 struct Project {
@@ -390,7 +391,7 @@ fn a_run_that_another_process_drives_is_left_to_it() {
     project.types("run content-repurposing");
     let path = project.path(".callsheet/journal.db");
     let store = Sqlite::open(&path, Open::ReadWrite).unwrap();
-    let owner = Owner::new(&store.folder()).unwrap();
+    let owner = Owner::new(&store.folder(), OwnerId(Machine.id())).unwrap();
     let run = store.runs(&Query::default()).unwrap()[0].id;
     let claimed = store.commit(&[Op::Claim { run, owner: owner.id(), take_over: false }]);
     assert!(claimed[0].is_ok(), "{claimed:?}");

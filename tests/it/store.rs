@@ -1,5 +1,6 @@
 //! What every journal has to do: one list of claims, held against each store.
 
+use callsheet::clock::{Clock as _, Machine};
 use callsheet::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 use callsheet::journal::memory::Memory;
 use callsheet::journal::owner::Owner;
@@ -61,7 +62,7 @@ impl Stage for InFile {
     }
 
     fn owner_comes(&mut self) -> OwnerId {
-        let owner = Owner::new(self.folder.path()).unwrap();
+        let owner = Owner::new(self.folder.path(), OwnerId(Machine.id())).unwrap();
         self.owners.push(owner);
         self.owners.last().unwrap().id()
     }

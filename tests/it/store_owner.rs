@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use callsheet::clock::{Clock as _, Machine};
 use callsheet::id::Epoch;
 use callsheet::journal::owner::{Owner, is_alive};
 use callsheet::journal::sqlite::{Open, Sqlite};
@@ -20,7 +21,7 @@ const FOLDER: &str = "CALLSHEET_TEST_OWNER_FOLDER";
 fn child_that_owns() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let folder = Path::new(&folder);
-    let owner = Owner::new(folder).unwrap();
+    let owner = Owner::new(folder, OwnerId(Machine.id())).unwrap();
     let store = Sqlite::open(&folder.join("journal.db"), Open::ReadWrite).unwrap();
     one(&store, create(run_id(1), owner.id(), &["a"])).unwrap();
     println!("\nowner {}", owner.id().0);
@@ -47,7 +48,7 @@ fn a_killed_process_frees_its_runs_at_once_and_a_stopped_one_keeps_them() {
     let (mut child, owner) = child(folder.path());
     let pid = child.id();
     let store = Sqlite::open(&folder.path().join("journal.db"), Open::ReadWrite).unwrap();
-    let me = Owner::new(folder.path()).unwrap();
+    let me = Owner::new(folder.path(), OwnerId(Machine.id())).unwrap();
     let claim = |take_over| one(&store, Op::Claim { run: run_id(1), owner: me.id(), take_over });
     assert_eq!(is_alive(folder.path(), owner), Ok(Some(pid)));
     assert_eq!(claim(false), Err(Error::Owned { pid }));
@@ -63,7 +64,10 @@ fn a_killed_process_frees_its_runs_at_once_and_a_stopped_one_keeps_them() {
 #[test]
 fn an_owner_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
-    let (one, other) = (Owner::new(folder.path()).unwrap(), Owner::new(folder.path()).unwrap());
+    let (one, other) = (
+        Owner::new(folder.path(), OwnerId(Machine.id())).unwrap(),
+        Owner::new(folder.path(), OwnerId(Machine.id())).unwrap(),
+    );
     assert_ne!(one.id(), other.id());
     let id = one.id();
     assert_eq!(is_alive(folder.path(), id), Ok(Some(std::process::id())));

@@ -3,10 +3,10 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use uuid::Uuid;
 
 use crate::journal::{Error, JOURNAL_FORMAT};
 
@@ -68,7 +68,9 @@ pub(super) fn make(path: &Path) -> Result<(), Error> {
             path.display()
         )));
     }
-    let draft = with_suffix(path, &format!(".{}.new", Uuid::now_v7()));
+    // Two makers at once have two drafts: of two processes, or of two threads of one.
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
+    let draft = with_suffix(path, &format!(".{}-{}.new", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
     let made = draw_up(&draft).map_err(|error| cannot(&error)).and_then(|()| {
         // A link, because a rename would replace what another process has made meanwhile.
         match fs::hard_link(&draft, path) {
