@@ -11,6 +11,8 @@ mod config;
 mod rehearsal;
 mod store;
 mod store_model;
+mod support;
+mod sweep;
 mod tools;
 mod tools_campaign_qa;
 mod tools_email;
