@@ -6,11 +6,14 @@
     reason = "tests fail by panicking and say what they saw"
 )]
 
+mod budget;
 mod campaigns;
 mod config;
+mod decisions;
 mod rehearsal;
 mod store;
 mod store_model;
+mod supervision;
 mod support;
 mod sweep;
 mod tools;

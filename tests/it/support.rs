@@ -154,21 +154,21 @@ impl Driven<'_> {
         self.answer(id).await
     }
 
-    /// The run's answer to the post `id`.
+    /// The run's answer to the post `id`; a run that nobody drives (any more) is taken up for it.
     pub(crate) async fn answer(&self, id: uuid::Uuid) -> Result<(), Refusal> {
-        let handle = self.system.open(self.handle.run, false).await.unwrap();
-        let mut progress = handle.progress();
         let waiting = async {
             loop {
-                progress.borrow_and_update();
-                for fact in self.facts() {
-                    match fact.is {
-                        Event::Heard { post, .. } if post == id => return Ok(()),
-                        Event::InputRefused { post, why, .. } if post == id => return Err(why),
-                        _ => {}
+                let handle = self.system.open(self.handle.run, false).await.unwrap();
+                let mut progress = handle.progress();
+                loop {
+                    progress.borrow_and_update();
+                    if let Some(answer) = self.facts().into_iter().find_map(|fact| answer(fact.is, id)) {
+                        return answer;
+                    }
+                    if progress.changed().await.is_err() {
+                        break;
                     }
                 }
-                progress.changed().await.unwrap();
             }
         };
         tokio::time::timeout(NEVER, waiting).await.unwrap()
@@ -232,6 +232,15 @@ impl Driven<'_> {
         let topology = &self.state().plan.name;
         let folder = self.rig.out.path().join("out").join(format!("{}-{topology}", self.handle.no));
         Came::of(self.rig.store.as_ref(), self.handle.run, &folder)
+    }
+}
+
+/// The answer to the post `id`, if `event` is one.
+fn answer(event: Event, id: uuid::Uuid) -> Option<Result<(), Refusal>> {
+    match event {
+        Event::Heard { post, .. } if post == id => Some(Ok(())),
+        Event::InputRefused { post, why, .. } if post == id => Some(Err(why)),
+        _ => None,
     }
 }
 
