@@ -131,6 +131,14 @@ pub fn surroundings(settings: &Settings, mode: Mode) -> Result<Surroundings, Fau
 /// # Errors
 /// If the journal or the tools are not to be had.
 pub async fn start(settings: &Settings) -> Result<Running, Error> {
+    start_serving(settings, false).await
+}
+
+/// Starts the system over the project's journal as a server does: with `park`, a run that only waits leaves memory.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_serving(settings: &Settings, park: bool) -> Result<Running, Error> {
     let sqlite = Sqlite::open(&settings.journal, Open::ReadWrite)?;
     let owner = Owner::new(&sqlite.folder())?;
     let probe: Arc<dyn Probe> = match &settings.crash {
@@ -138,7 +146,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Error> {
         None => Arc::new(NoProbe),
     };
     let out = settings.root.join("out");
-    let ports = ports(settings, Arc::new(sqlite), owner.id(), probe, out)?;
+    let ports = Ports { park, ..ports(settings, Arc::new(sqlite), owner.id(), probe, out)? };
     Ok(Running { system: System::start(Arc::new(ports)).await?, owner: Some(owner) })
 }
 

@@ -285,11 +285,11 @@ fn file(folder: &Path, name: &str, shown: &str, faults: &mut Faults) -> Option<P
     let file: Arc<str> = shown.into();
     let text: Arc<str> = match walk::text(shown, bytes) {
         Ok(text) => text.into(),
-        Err((fault, lossy)) => {
-            if let Some(lossy) = lossy {
-                faults.source(file, lossy.into());
+        Err(unread) => {
+            if let Some(shown) = unread.shown {
+                faults.source(file, shown.into());
             }
-            faults.push(fault);
+            faults.push(unread.fault);
             return None;
         }
     };
@@ -394,10 +394,12 @@ impl Sources<'_> {
             let aliases = file.models.aliases.iter();
             models.aliases.extend(aliases.map(|(alias, model)| (alias.value.clone(), model.value.clone())));
             models.free.extend(file.models.free.iter().map(|at| at.value.clone()));
-            models.prices.extend(file.prices().into_iter().map(|(model, (_, price))| (model, price)));
+            let prices = file.models.prices.iter();
+            models.prices.extend(prices.filter_map(|(model, price)| Some((model.value.clone(), price.clone()?))));
         }
         if let Some(at) = self.written(|file| file.models.priced_as.as_ref()) {
-            if !models.prices.contains_key(&at.value) {
+            let mut written = self.user.iter().chain(&self.project).flat_map(|file| &file.models.prices);
+            if !written.any(|(model, _)| model.value == at.value) {
                 let what = format!("`{}` has no price", at.value);
                 let instead = format!("write it under [models.prices.\"{}\"]", at.value);
                 let fault = Fault::new(Code::Unpriced, &at.place, what, instead);

@@ -8,14 +8,21 @@
 
 mod budget;
 mod campaigns;
+mod cli;
 mod config;
 mod decisions;
+mod readme;
 mod rehearsal;
 mod store;
+mod store_audit;
+mod store_file;
 mod store_model;
+mod store_owner;
+mod store_writer;
 mod supervision;
 mod support;
 mod sweep;
+mod tidy;
 mod tools;
 mod tools_campaign_qa;
 mod tools_email;
