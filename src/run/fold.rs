@@ -517,7 +517,8 @@ impl State {
     }
 
     fn count_active_time(&mut self, at: Timestamp) {
-        let busy = self.ended.is_none() && self.effects.values().any(|e| e.doubt.is_none() && e.failed.is_none());
+        let halted = self.ended.is_some() || self.paused.is_some();
+        let busy = !halted && self.effects.values().any(|e| e.doubt.is_none() && e.failed.is_none());
         match (self.ledger.active_since, busy) {
             (None, true) => self.ledger.active_since = Some(at),
             (Some(since), false) => {

@@ -332,7 +332,8 @@ impl State {
 
     /// When the run wants to hear that time has passed, if nothing comes before.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        if self.ended.is_some() {
+        // A paused run acts on no time; once resumed it looks at all of them.
+        if self.ended.is_some() || self.paused.is_some() {
             return None;
         }
         let waiting = self.approvals.values().filter(|a| a.fate.is_none() && !a.overdue).map(|a| a.expires_at);
