@@ -89,6 +89,11 @@ impl Draft {
         Ok(())
     }
 
+    /// Whether nothing new begins: the run is paused, or over.
+    fn is_halted(&self) -> bool {
+        self.state.paused.is_some() || self.state.ended.is_some()
+    }
+
     /// A wait between half of `ms` and all of it.
     fn jittered(&self, ms: u64) -> u64 {
         ms / 2 + (ms / 2).saturating_mul(u64::from(self.jitter_permille)) / 1_000
