@@ -550,17 +550,17 @@ impl super::state::Ledger {
 }
 
 impl super::event::Raise {
-    /// This, with what `newer` says instead.
+    /// The higher of both: a raise lowers nothing.
     #[must_use]
     pub fn or(self, newer: &Self) -> Self {
         Self {
-            steps: newer.steps.or(self.steps),
-            tokens: newer.tokens.or(self.tokens),
-            cost: newer.cost.or(self.cost),
-            active_ms: newer.active_ms.or(self.active_ms),
-            recipients: newer.recipients.or(self.recipients),
-            turns: newer.turns.or(self.turns),
-            steps_per_turn: newer.steps_per_turn.or(self.steps_per_turn),
+            steps: newer.steps.max(self.steps),
+            tokens: newer.tokens.max(self.tokens),
+            cost: newer.cost.max(self.cost),
+            active_ms: newer.active_ms.max(self.active_ms),
+            recipients: newer.recipients.max(self.recipients),
+            turns: newer.turns.max(self.turns),
+            steps_per_turn: newer.steps_per_turn.max(self.steps_per_turn),
         }
     }
 }
