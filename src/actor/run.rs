@@ -240,7 +240,7 @@ impl Live {
             let mut bodies = Bodies::new(ports.clock.as_ref());
             let say = inbox::lift(&self.place, &self.state, &mut bodies, &row)
                 .map_err(|failure| Gone::Bug(failure.reason))?;
-            self.hear(What::Posted { place: row.place, post: row.id, say }, bodies.into_made()).await?;
+            self.hear(What::Posted { place: row.place, post: row.id, at: row.at, say }, bodies.into_made()).await?;
         }
         Ok(())
     }

@@ -198,7 +198,7 @@ impl State {
             agent,
             desk: message.desk.clone(),
             message,
-            asked: 0,
+            asked: self.asked_before.get(&id).copied().unwrap_or(0),
             steps: 0,
             model: None,
             shown: Vec::new(),
@@ -425,6 +425,7 @@ impl State {
             return Ok(message);
         }
         let turn = self.turns.remove(&id).ok_or("no such message")?;
+        self.asked_before.insert(id, turn.asked);
         let left: Vec<EffectId> = self.effects.iter().filter(|(_, e)| e.message == id).map(|(id, _)| *id).collect();
         for id in left {
             if let Some(effect) = self.effects.remove(&id) {
@@ -517,7 +518,8 @@ impl State {
     }
 
     fn count_active_time(&mut self, at: Timestamp) {
-        let busy = self.ended.is_none() && self.effects.values().any(|e| e.doubt.is_none() && e.failed.is_none());
+        let halted = self.ended.is_some() || self.paused.is_some();
+        let busy = !halted && self.effects.values().any(|e| e.doubt.is_none() && e.failed.is_none());
         match (self.ledger.active_since, busy) {
             (None, true) => self.ledger.active_since = Some(at),
             (Some(since), false) => {
@@ -548,17 +550,17 @@ impl super::state::Ledger {
 }
 
 impl super::event::Raise {
-    /// This, with what `newer` says instead.
+    /// The higher of both: a raise lowers nothing.
     #[must_use]
     pub fn or(self, newer: &Self) -> Self {
         Self {
-            steps: newer.steps.or(self.steps),
-            tokens: newer.tokens.or(self.tokens),
-            cost: newer.cost.or(self.cost),
-            active_ms: newer.active_ms.or(self.active_ms),
-            recipients: newer.recipients.or(self.recipients),
-            turns: newer.turns.or(self.turns),
-            steps_per_turn: newer.steps_per_turn.or(self.steps_per_turn),
+            steps: newer.steps.max(self.steps),
+            tokens: newer.tokens.max(self.tokens),
+            cost: newer.cost.max(self.cost),
+            active_ms: newer.active_ms.max(self.active_ms),
+            recipients: newer.recipients.max(self.recipients),
+            turns: newer.turns.max(self.turns),
+            steps_per_turn: newer.steps_per_turn.max(self.steps_per_turn),
         }
     }
 }

@@ -49,6 +49,8 @@ pub struct State {
     pub questions: BTreeMap<ApprovalNo, EffectId>,
     /// What the supervisor knows of each agent.
     pub agents: BTreeMap<AgentName, Agent>,
+    /// Effects that turns asked for before they were given up: no id, and so no key, is used twice.
+    pub asked_before: BTreeMap<MessageId, u32>,
     /// Messages that could not be handled.
     pub dead: BTreeMap<MessageId, DeadLetter>,
     /// Messages that reached `end`.
@@ -299,6 +301,7 @@ impl State {
             permits: BTreeMap::new(),
             questions: BTreeMap::new(),
             agents: BTreeMap::new(),
+            asked_before: BTreeMap::new(),
             dead: BTreeMap::new(),
             results: Vec::new(),
             heard: 0,
@@ -332,7 +335,8 @@ impl State {
 
     /// When the run wants to hear that time has passed, if nothing comes before.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        if self.ended.is_some() {
+        // A paused run acts on no time; once resumed it looks at all of them.
+        if self.ended.is_some() || self.paused.is_some() {
             return None;
         }
         let waiting = self.approvals.values().filter(|a| a.fate.is_none() && !a.overdue).map(|a| a.expires_at);

@@ -6,9 +6,11 @@
     reason = "tests fail by panicking and say what they saw"
 )]
 
+mod budget;
 mod campaigns;
 mod cli;
 mod config;
+mod decisions;
 mod readme;
 mod rehearsal;
 mod store;
@@ -17,6 +19,9 @@ mod store_file;
 mod store_model;
 mod store_owner;
 mod store_writer;
+mod supervision;
+mod support;
+mod sweep;
 mod tidy;
 mod tools;
 mod tools_campaign_qa;

@@ -21,11 +21,12 @@ pub(super) fn advance(draft: &mut Draft) -> Result<(), Illegal> {
         if draft.state.paused.is_some() {
             return Ok(());
         }
-        retry::plan_retries(draft)?;
-        outward::resolve_doubts(draft)?;
-        outward::begin(draft)?;
-        admit(draft)?;
-        step_turns(draft)?;
+        for part in [retry::plan_retries, outward::resolve_doubts, outward::begin, admit, step_turns] {
+            // Any of them may find a limit reached.
+            if !draft.is_halted() {
+                part(draft)?;
+            }
+        }
         if draft.facts.len() == before {
             return end(draft);
         }
@@ -38,7 +39,7 @@ fn admit(draft: &mut Draft) -> Result<(), Illegal> {
     for id in queued {
         let state = &draft.state;
         let Some(Recipient::Member(agent)) = state.queued.get(&id).map(|message| message.to.clone()) else { continue };
-        if state.paused.is_some() || state.turns.values().any(|turn| turn.agent == agent) {
+        if draft.is_halted() || state.turns.values().any(|turn| turn.agent == agent) {
             continue;
         }
         let declared = state.member(&agent).map_or(0, |member| member.limits.turns);
@@ -56,7 +57,7 @@ fn admit(draft: &mut Draft) -> Result<(), Illegal> {
 fn step_turns(draft: &mut Draft) -> Result<(), Illegal> {
     let turns: Vec<MessageId> = draft.state.turns.keys().copied().collect();
     for id in turns {
-        if draft.state.paused.is_none() && draft.state.ended.is_none() && draft.state.turns.contains_key(&id) {
+        if !draft.is_halted() && draft.state.turns.contains_key(&id) {
             turn::step(draft, id)?;
         }
     }

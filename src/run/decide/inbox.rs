@@ -129,7 +129,8 @@ fn may_edit(
     problems.map_or(Ok(()), |problems| Err(Refusal::FaultyEdit { problems }))
 }
 
-/// Whether every limit in `raise` is above the one in force, and there is at least one.
+/// Whether every limit in `raise` is above the one in force, and there is at least one. One that is below the run's
+/// may be meant for the agent whose own limit paused the run.
 fn raises(draft: &Draft, raise: &Raise) -> bool {
     let run = [
         (Limit::Steps, raise.steps),
@@ -138,8 +139,15 @@ fn raises(draft: &Draft, raise: &Raise) -> bool {
         (Limit::ActiveTime, raise.active_ms),
         (Limit::Recipients, raise.recipients),
     ];
-    let higher =
-        run.iter().filter_map(|(what, new)| new.map(|new| draft.state.limit(*what).is_some_and(|old| new > old)));
+    let own = match &draft.state.paused {
+        Some(PauseReason::Budget { what, agent: Some(_), limit, .. }) => Some((*what, *limit)),
+        _ => None,
+    };
+    let raises = |what: Limit, new: u64| {
+        let above = |old: Option<u64>| old.is_some_and(|old| new > old);
+        above(draft.state.limit(what)) || above(own.filter(|(of, _)| *of == what).map(|(_, limit)| limit))
+    };
+    let higher = run.iter().filter_map(|(what, new)| new.map(|new| raises(*what, new)));
     let (mut any, mut all) = (raise.turns.is_some() || raise.steps_per_turn.is_some(), true);
     for one in higher {
         (any, all) = (true, all && one);

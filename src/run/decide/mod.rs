@@ -51,8 +51,11 @@ pub fn decide(state: &State, input: &Input) -> Result<Vec<Fact>, Illegal> {
         What::AgentDied { agent, effects, class, reason } => {
             retry::agent_died(&mut draft, agent, effects, *class, *reason)?;
         }
-        What::Posted { place, post, say } => inbox::hear(&mut draft, *place, *post, say.as_ref())?,
-        What::Due => approval::expire(&mut draft)?,
+        What::Posted { place, post, at, say } => {
+            approval::expire(&mut draft, *at)?;
+            inbox::hear(&mut draft, *place, *post, say.as_ref())?;
+        }
+        What::Due => approval::expire(&mut draft, input.at)?,
         What::Broken => draft.emit(Event::Ended { how: Ending::Bug })?,
     }
     advance::advance(&mut draft)?;
@@ -87,6 +90,11 @@ impl Draft {
         self.state.apply(&fact)?;
         self.facts.push(fact);
         Ok(())
+    }
+
+    /// Whether nothing new begins: the run is paused, or over.
+    fn is_halted(&self) -> bool {
+        self.state.paused.is_some() || self.state.ended.is_some()
     }
 
     /// A wait between half of `ms` and all of it.
