@@ -10,9 +10,10 @@ use serde_json::Value;
 
 use crate::actor::system::{self, System};
 use crate::actor::{NoProbe, Point, Ports, Probe};
-use crate::clock::Machine;
+use crate::clock::{Clock as _, Machine};
 use crate::config::{Settings, ToolTable};
 use crate::id::ToolName;
+use crate::journal::memory::Memory;
 use crate::journal::owner::Owner;
 use crate::journal::sqlite::{Open, Sqlite};
 use crate::journal::writer::Writer;
@@ -58,6 +59,14 @@ impl Running {
         self.system.stop().await;
         drop(self.owner);
     }
+}
+
+/// The project's journal, to read.
+///
+/// # Errors
+/// If it is not there, or not to be read.
+pub fn store(settings: &Settings) -> Result<Arc<dyn Store>, journal::Error> {
+    Ok(Arc::new(Sqlite::open(&settings.journal, Open::ReadOnly)?))
 }
 
 /// The checks there are.
@@ -131,28 +140,34 @@ pub fn surroundings(settings: &Settings, mode: Mode) -> Result<Surroundings, Fau
 /// # Errors
 /// If the journal or the tools are not to be had.
 pub async fn start(settings: &Settings) -> Result<Running, Error> {
+    start_serving(settings, false).await
+}
+
+/// Starts the system over the project's journal as a server does: with `park`, a run that only waits leaves memory.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_serving(settings: &Settings, park: bool) -> Result<Running, Error> {
     let sqlite = Sqlite::open(&settings.journal, Open::ReadWrite)?;
-    let owner = Owner::new(&sqlite.folder())?;
+    let owner = Owner::new(&sqlite.folder(), OwnerId(Machine.id()))?;
     let probe: Arc<dyn Probe> = match &settings.crash {
         Some(text) => Arc::new(Crash::read(text).map_err(Error::Environment)?),
         None => Arc::new(NoProbe),
     };
     let out = settings.root.join("out");
-    let ports = ports(settings, Arc::new(sqlite), owner.id(), probe, out)?;
+    let ports = Ports { park, ..ports(settings, Arc::new(sqlite), owner.id(), probe, out)? };
     Ok(Running { system: System::start(Arc::new(ports)).await?, owner: Some(owner) })
 }
 
-/// Starts the system over any store and any folder for results: for tests of rehearsals, which leave nothing behind.
+/// Starts the system over a journal in memory, with its own folder for results: for tests of rehearsals, which leave
+/// nothing behind.
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_over(
-    settings: &Settings,
-    store: Arc<dyn Store>,
-    owner: OwnerId,
-    out: PathBuf,
-) -> Result<Running, Error> {
-    let ports = ports(settings, store, owner, Arc::new(NoProbe), out)?;
+pub async fn start_in_memory(settings: &Settings, out: PathBuf) -> Result<Running, Error> {
+    let (store, owner) = (Memory::new(), OwnerId(Machine.id()));
+    store.enliven(owner, std::process::id());
+    let ports = ports(settings, Arc::new(store), owner, Arc::new(NoProbe), out)?;
     Ok(Running { system: System::start(Arc::new(ports)).await?, owner: None })
 }
 

@@ -65,6 +65,8 @@ pub struct Settings {
     pub no_color: bool,
     /// The filter of diagnostics.
     pub log: Option<String>,
+    /// The person's editor: VISUAL, EDITOR, or `vi`.
+    pub editor: String,
     /// Every setting with its value and where it came from.
     pub origins: Vec<Origin>,
     rehearse: bool,
@@ -130,7 +132,7 @@ pub struct Origin {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No project here.
-    #[error("there is no {PROJECT_FILE} in {0} or above it; `callsheet init` makes one")]
+    #[error("there is no {PROJECT_FILE} in {0} or above it; go to a project's folder, or name one with --project")]
     NoProject(PathBuf),
     /// A file is wrong.
     #[error("{0}")]
@@ -285,11 +287,11 @@ fn file(folder: &Path, name: &str, shown: &str, faults: &mut Faults) -> Option<P
     let file: Arc<str> = shown.into();
     let text: Arc<str> = match walk::text(shown, bytes) {
         Ok(text) => text.into(),
-        Err((fault, lossy)) => {
-            if let Some(lossy) = lossy {
-                faults.source(file, lossy.into());
+        Err(unread) => {
+            if let Some(shown) = unread.shown {
+                faults.source(file, shown.into());
             }
-            faults.push(fault);
+            faults.push(unread.fault);
             return None;
         }
     };
@@ -355,6 +357,10 @@ impl Sources<'_> {
             crash: self.variable("CALLSHEET_CRASH").map(|(value, _)| value),
             no_color: self.flags.no_color || self.variable("NO_COLOR").is_some(),
             log: self.variable("CALLSHEET_LOG").map(|(value, _)| value),
+            editor: ["VISUAL", "EDITOR"]
+                .iter()
+                .find_map(|name| self.variable(name))
+                .map_or("vi".to_owned(), |(of, _)| of),
             origins,
             rehearse: self.flags.rehearse,
             root: self.root,
@@ -394,10 +400,12 @@ impl Sources<'_> {
             let aliases = file.models.aliases.iter();
             models.aliases.extend(aliases.map(|(alias, model)| (alias.value.clone(), model.value.clone())));
             models.free.extend(file.models.free.iter().map(|at| at.value.clone()));
-            models.prices.extend(file.prices().into_iter().map(|(model, (_, price))| (model, price)));
+            let prices = file.models.prices.iter();
+            models.prices.extend(prices.filter_map(|(model, price)| Some((model.value.clone(), price.clone()?))));
         }
         if let Some(at) = self.written(|file| file.models.priced_as.as_ref()) {
-            if !models.prices.contains_key(&at.value) {
+            let mut written = self.user.iter().chain(&self.project).flat_map(|file| &file.models.prices);
+            if !written.any(|(model, _)| model.value == at.value) {
                 let what = format!("`{}` has no price", at.value);
                 let instead = format!("write it under [models.prices.\"{}\"]", at.value);
                 let fault = Fault::new(Code::Unpriced, &at.place, what, instead);

@@ -1,4 +1,5 @@
-//! Callsheet runs teams of agents that do marketing work.
+//! Callsheet runs teams of agents that do marketing work. What follows is ARCHITECTURE.md.
+#![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod actor;
 pub mod app;

@@ -77,7 +77,8 @@ impl Actor for Attempt {
         Go(work): Go,
         run: &mut ActorRef<run::Msg>,
     ) -> Result<(), ActorProcessingErr> {
-        let span = tracing::info_span!("step", effect = %work.id.0.short(), agent = %work.turn.agent);
+        let agent = tracing::info_span!(parent: &work.place.span, "agent", name = %work.turn.agent);
+        let span = tracing::info_span!(parent: &agent, "step", effect = %work.id.0.short());
         let (id, attempt) = (work.id, work.effect.attempt);
         let lifted = perform(*work).instrument(span).await;
         if let Err(failed) = &lifted.result

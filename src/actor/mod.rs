@@ -109,6 +109,8 @@ struct Place {
     no: RunNo,
     pinned: Arc<Pinned>,
     ports: Arc<Ports>,
+    /// The run's span; its agents' and their steps' lie within.
+    span: tracing::Span,
 }
 
 impl Place {

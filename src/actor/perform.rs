@@ -108,7 +108,7 @@ async fn model(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
 
 async fn call(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName, args: Value) -> Outcome {
     let tool = tool(work, name)?;
-    let result = tool.call(request(work, args)).await?;
+    let result = tool.call(request(work, args)).await.map_err(|failure| of_tool(name, failure))?;
     let labels = tool.spec().labels;
     Ok((Settled::Returned { body: bodies.json(&result), labels, origin: Origin::Computed }, None))
 }
@@ -122,7 +122,7 @@ async fn own(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName) -> Outcome {
     })
     .await?;
     let tool = tool(work, name)?;
-    let result = tool.call(request(work, args)).await?;
+    let result = tool.call(request(work, args)).await.map_err(|failure| of_tool(name, failure))?;
     let pinned = &work.place.pinned;
     if let Some(artefact) = pinned.plan.team.get(&work.turn.agent).and_then(|member| member.writes.first()) {
         let problems = pinned.examiner.examine(artefact, &result, &desk).problems;
@@ -157,7 +157,7 @@ async fn manifest(work: &Work, bodies: &mut Bodies<'_>, member: &crate::id::Agen
     if !problems.is_empty() {
         return Err(Failure::new(Class::Invalid, format!("{name}: {}", problems.join("; "))));
     }
-    let items = tool(work, name)?.prepare(request(work, resolved)).await?;
+    let items = tool(work, name)?.prepare(request(work, resolved)).await.map_err(|failure| of_tool(name, failure))?;
     let mut heads = Vec::new();
     let mut listed = Vec::new();
     for item in items {
@@ -190,7 +190,7 @@ async fn deliver(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
     let receipt = if work.place.pinned.plan.mode == Mode::Rehearsal && !tool.spec().drafts {
         json!({ "place": "recorded, not called: this is a rehearsal and the tool cannot draft" })
     } else {
-        json!(shown(work, tool.perform(approved).await?))
+        json!(shown(work, tool.perform(approved).await.map_err(|failure| of_tool(name, failure))?))
     };
     Ok((Settled::Performed { receipt: bodies.json(&receipt) }, None))
 }
@@ -205,6 +205,11 @@ async fn query(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
         None => Settled::NotPerformed,
     };
     Ok((settled, None))
+}
+
+/// A failure that says whose it is.
+fn of_tool(name: &ToolName, failure: Failure) -> Failure {
+    Failure { reason: format!("{name}: {}", failure.reason), ..failure }
 }
 
 /// A receipt with its place as seen from the project's folder: a journal names no machine.

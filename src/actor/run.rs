@@ -105,14 +105,13 @@ impl Actor for Run {
             timer: None,
             progress: setup.progress,
         };
-        if !setup.opened {
-            let what = What::Opened { epoch: setup.epoch };
-            if let Err(gone) = live.hear(what, Vec::new()).await {
-                live.let_go(&myself, gone).await;
-                return Ok(live);
-            }
-        }
-        live.listen_and_start(&myself).await;
+        let opened =
+            if setup.opened { Ok(()) } else { live.hear(What::Opened { epoch: setup.epoch }, Vec::new()).await };
+        let heard = match opened {
+            Ok(()) => live.listen().await,
+            Err(gone) => Err(gone),
+        };
+        live.go_on(&myself, heard).await;
         Ok(live)
     }
 
@@ -120,12 +119,9 @@ impl Actor for Run {
         let heard = match message {
             Msg::Outcome { id, attempt, lifted } => live.take_outcome(id, attempt, *lifted).await,
             Msg::Wake => live.wake().await,
-            Msg::Posted => Ok(()),
+            Msg::Posted => live.listen().await,
         };
-        match heard {
-            Ok(()) => live.listen_and_start(&myself).await,
-            Err(gone) => live.let_go(&myself, gone).await,
-        }
+        live.go_on(&myself, heard).await;
         Ok(())
     }
 
@@ -136,10 +132,8 @@ impl Actor for Run {
         live: &mut Live,
     ) -> Result<(), ActorProcessingErr> {
         if let SupervisionEvent::ActorFailed(cell, reason) = event {
-            match live.agent_died(&cell, Class::Bug, &reason.to_string()).await {
-                Ok(()) => live.listen_and_start(&myself).await,
-                Err(gone) => live.let_go(&myself, gone).await,
-            }
+            let heard = live.agent_died(&cell, Class::Bug, &reason.to_string()).await;
+            live.go_on(&myself, heard).await;
         }
         Ok(())
     }
@@ -223,17 +217,18 @@ impl Live {
         self.hear(What::AgentDied { agent, effects, class, reason }, bodies.into_made()).await
     }
 
-    /// Hears the inbox, then starts what is outstanding and not under way.
-    async fn listen_and_start(&mut self, myself: &ActorRef<Msg>) {
-        let heard = match self.listen().await {
+    /// After an input: starts what is outstanding and not under way, or lets the run go.
+    async fn go_on(&mut self, myself: &ActorRef<Msg>, heard: Result<(), Gone>) {
+        let started = match heard {
             Ok(()) => self.start(myself).await,
             Err(gone) => Err(gone),
         };
-        if let Err(gone) = heard {
+        if let Err(gone) = started {
             self.let_go(myself, gone).await;
         }
     }
 
+    /// Hears the inbox.
     async fn listen(&mut self) -> Result<(), Gone> {
         let rows = {
             let (place, after) = (Arc::clone(&self.place), self.state.heard);
@@ -384,7 +379,15 @@ pub(super) fn batch(state: &State, after: Seq, facts: &[Fact], bodies: Vec<Body>
         version: FACT_VERSION,
         json: serde_json::to_vec(fact).unwrap_or_default(),
     });
-    Batch { run: state.run, after, epoch: state.epoch, heads: heads.collect(), bodies, summary: summary(state) }
+    Batch {
+        run: state.run,
+        after,
+        epoch: state.epoch,
+        heads: heads.collect(),
+        bodies,
+        summary: summary(state),
+        at: state.now,
+    }
 }
 
 /// The run as lists show it.

@@ -1,6 +1,5 @@
 //! The root: it makes and opens runs, keeps the table of the live ones, wakes what is due, and outlives them all.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,11 +66,6 @@ impl Handle {
     /// How far it is, and each time that it gets further.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
-    }
-
-    /// The run's own folder below `out`.
-    pub fn folder(&self, ports: &Ports, topology: &str) -> PathBuf {
-        ports.out.join(format!("{}-{topology}", self.no))
     }
 }
 
@@ -189,7 +183,8 @@ impl System {
     ) -> Result<Handle, Error> {
         let first = Progress { seq, status: state.status(), wake_at: state.wake_at(), gone: None };
         let (progress, seen) = watch::channel(first);
-        let place = Arc::new(Place { run, no, pinned, ports: Arc::clone(&self.ports) });
+        let span = tracing::info_span!("run", %no, topology = %pinned.plan.name);
+        let place = Arc::new(Place { run, no, pinned, ports: Arc::clone(&self.ports), span });
         let setup = Setup { place, state, seq, opened, epoch, progress };
         let spawned = Actor::spawn_linked(None, Run, setup, self.root.get_cell()).await;
         let (actor, _) = spawned.map_err(|error| Error::Actor(error.to_string()))?;

@@ -7,6 +7,7 @@ use super::paint::{out, say, table};
 use super::session::Session;
 use super::story::date_time;
 use crate::journal::Query;
+use crate::run::view::count;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -29,9 +30,10 @@ pub(super) fn approvals(session: &Session, args: &Args) -> Result<Exit, Stop> {
                     "binds": approval.binds, "asked_at": approval.asked_at, "expires_at": approval.expires_at,
                 }));
             }
-            let items = approval.manifest.as_ref().map_or(0, |manifest| manifest.items.len());
-            let what: Vec<&str> = approval.desk.keys().map(|name| name.as_str()).collect();
-            let what = if items > 0 { format!("{items} items") } else { what.join(", ") };
+            let about = approval.manifest.as_ref().map_or(&approval.desk, |manifest| &manifest.desk);
+            let names: Vec<&str> = about.keys().map(|name| name.as_str()).collect();
+            let items = approval.manifest.as_ref().map(|manifest| count(manifest.items.len(), "item"));
+            let what = names.join(", ") + &items.map_or_else(String::new, |items| format!(" ({items} to leave)"));
             let due = date_time(approval.expires_at, session.zone());
             cells.push(vec![
                 no.to_string(),
@@ -51,7 +53,7 @@ pub(super) fn approvals(session: &Session, args: &Args) -> Result<Exit, Stop> {
                 no.to_string(),
                 row.no.to_string(),
                 row.topology.clone(),
-                String::new(),
+                "anybody".to_owned(),
                 what,
                 String::new(),
             ]);

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::exit::{Exit, Stop};
 use super::paint::{Block, Tone, out, say, toned};
 use super::session::Session;
+use crate::run::view::count;
 use crate::topology::fault::Faults;
 use crate::topology::plan::Mode;
 
@@ -43,7 +44,7 @@ pub(super) fn check(session: &Session, args: &Args) -> Result<Exit, Stop> {
 fn tell(name: &str, faults: &Faults, as_json: bool) {
     if !as_json {
         say(Block(&faults.render(false)));
-        say(format!("{} {name}: {} fault(s); it does not start", toned(Tone::Bad, "no"), faults.len()));
+        say(format!("{} {name}: {}; it does not start", toned(Tone::Bad, "no"), count(faults.len(), "fault")));
         return;
     }
     for fault in faults.iter() {
@@ -57,5 +58,5 @@ fn tell(name: &str, faults: &Faults, as_json: bool) {
 
 /// The faults, as the reason not to start.
 pub(super) fn refuse(faults: &Faults) -> Stop {
-    Stop::input(format!("the topology has {} fault(s); nothing was started\n{}", faults.len(), faults.render(false)))
+    Stop::input(format!("nothing was started\n{}", faults.render(false)))
 }

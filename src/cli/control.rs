@@ -111,6 +111,11 @@ async fn drive(session: &Session, row: &RunRow) -> Result<Exit, Stop> {
     let handle = system.open(row.id, session.take_over).await?;
     let mut story = Story::open(Arc::clone(&system.ports().store), row.id, session.zone())?;
     mark_rehearsal(story.view.state().plan.mode);
+    let before = story.news()?.len();
+    say(format!(
+        "run {} of {} goes on after record {before}; callsheet messages {} tells what was",
+        row.no, row.topology, row.no
+    ));
     let exit = session.drive(system, &handle, &mut story, row, &Shown::default()).await;
     running.stop().await;
     exit

@@ -66,7 +66,11 @@ pub(super) async fn dead_letters(session: &Session, args: Args) -> Result<Exit, 
         return Ok(Exit::Done);
     }
     out(table(&["message", "to", "class", "reason"], cells));
-    say(format!("mend the cause, then: callsheet dead-letters {} --retry MESSAGE (or --discard, --stop)", row.no));
+    say(format!(
+        "mend the cause outside (data, a folder, a connection: the run keeps the files that it was started with), then: \
+         callsheet dead-letters {} --retry MESSAGE (or --discard, --stop)",
+        row.no
+    ));
     Ok(Exit::Waiting)
 }
 

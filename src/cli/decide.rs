@@ -26,8 +26,15 @@ pub(super) struct Args {
 pub(super) struct SettleArgs {
     /// The question's number
     number: u64,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Answer {
     /// It happened
-    #[arg(long, conflicts_with = "did_not", required_unless_present = "did_not")]
+    #[arg(long)]
     happened: bool,
     /// It did not happen: it may be done now
     #[arg(long)]
@@ -36,7 +43,8 @@ pub(super) struct SettleArgs {
 
 pub(super) async fn decide(session: &Session, args: Args, decision: Decision) -> Result<Exit, Stop> {
     if decision != Decision::Approve && args.message.trim().is_empty() {
-        return Err(Stop::input(format!("say why with -m: {} needs a comment", decision.word())));
+        let command = decision.word().replace('_', "-");
+        return Err(Stop::input(format!("say why: callsheet {command} {} -m \"...\"", args.number)));
     }
     let store = session.store()?;
     let row = session.row_of_approval(store.as_ref(), args.number)?;
@@ -56,7 +64,10 @@ pub(super) fn bound(story: &Story, no: ApprovalNo) -> Result<Digest, Stop> {
     match &approval.fate {
         None => Ok(approval.binds),
         Some(Fate::Decided(by, decision)) => {
-            refused(Refusal::AlreadyDecided { by: by.name.clone(), decision: *decision })
+            let open: Vec<String> = state.open_approvals().map(|(no, _)| format!("callsheet review {no}")).collect();
+            let open = if open.is_empty() { String::new() } else { format!("; open now: {}", open.join(", ")) };
+            let why = Refusal::AlreadyDecided { by: by.name.clone(), decision: *decision };
+            Err(Stop::input(format!("{}{open}", super::session::refusal(&why, &story.texts()))))
         }
         Some(Fate::Edited(by)) => {
             if let Some(by) = by {
@@ -71,7 +82,7 @@ pub(super) fn bound(story: &Story, no: ApprovalNo) -> Result<Digest, Stop> {
 pub(super) async fn settle(session: &Session, args: SettleArgs) -> Result<Exit, Stop> {
     let store = session.store()?;
     let row = session.row_of_approval(store.as_ref(), args.number)?;
-    session.act(&row, Say::Answer { question: ApprovalNo(args.number), happened: args.happened }).await
+    session.act(&row, Say::Answer { question: ApprovalNo(args.number), happened: args.answer.happened }).await
 }
 
 /// Shows what waits and asks; whether the run may go on. A decision that comes from elsewhere meanwhile counts.

@@ -7,7 +7,10 @@ use super::paint::{Safe, Tone, out, say, table, toned};
 use super::session::Session;
 use crate::app;
 use crate::journal::Query;
+use crate::run::view::count;
+use crate::topology::fault::Faults;
 use crate::topology::plan::Mode;
+use crate::topology::spec::{Reach, Repeat, ToolSpec};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -24,7 +27,8 @@ pub(super) fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop> {
         }
     } else {
         out(format!("project: {}", session.shown_path(&settings.root.join("callsheet.toml")).display()));
-        let rows = settings.origins.iter().map(|o| vec![o.setting.clone(), o.value.clone(), o.from.clone()]);
+        let shown = |value: &str| session.shown_path(std::path::Path::new(value)).display().to_string();
+        let rows = settings.origins.iter().map(|o| vec![o.setting.clone(), shown(&o.value), o.from.clone()]);
         out(format!("\n{}\n", table(&["setting", "value", "from"], rows)));
     }
     let mut wrong = 0;
@@ -46,22 +50,37 @@ pub(super) fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop> {
     match app::tools(settings) {
         Ok(tools) => tools.values().for_each(|tool| {
             let spec = tool.spec();
-            line(spec.name.as_str(), Ok(format!("{:?}, {:?}", spec.reach, spec.repeat)));
+            line(spec.name.as_str(), Ok(words(spec)));
         }),
         Err(faults) => line("tools", Err(faults.render(false))),
     }
     for name in session.topologies() {
         let checked = session.check(&name, Mode::Rehearsal);
-        let told =
-            |faults: crate::topology::fault::Faults| format!("{} fault(s): callsheet check {name}", faults.len());
+        let told = |faults: Faults| format!("{}: callsheet check {name}", count(faults.len(), "fault"));
         line(&format!("topology {name}"), checked.map(|c| format!("{} rehearsal tests", c.tests.len())).map_err(told));
     }
     line("people", Ok(people(session)));
     line("models", Ok(models(session)));
     if wrong > 0 {
-        say(format!("{wrong} thing(s) to mend"));
+        say(format!("{} to mend", count(wrong, "thing")));
     }
     Ok(if wrong == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// What a tool declares, in words.
+fn words(spec: &ToolSpec) -> String {
+    let reach = match spec.reach {
+        Reach::Inside => "stays inside",
+        Reach::ReadsOut => "reads outside",
+        Reach::ActsOut => "acts outside, needs an approval",
+    };
+    let repeat = match spec.repeat {
+        Repeat::Pure => "has no effect",
+        Repeat::Idempotent { .. } => "knows repeats by their key",
+        Repeat::Queryable => "can be asked whether it happened",
+        Repeat::Once => "is never repeated: in doubt a person is asked",
+    };
+    format!("{reach}; {repeat}")
 }
 
 fn journal(session: &Session) -> Result<String, String> {

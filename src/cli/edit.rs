@@ -58,7 +58,7 @@ pub(super) async fn edit(session: &Session, args: Args) -> Result<Exit, Stop> {
                 std::fs::read_to_string(&file).map_err(|error| Stop::input(format!("{}: {error}", file.display())))?;
             examine(&text).map_err(Stop::input)?
         }
-        None => in_editor(&before, &examine)?,
+        None => in_editor(&session.settings.editor, &before, &examine)?,
     };
     if body == before {
         say("nothing changed; the approval stands as it was");
@@ -86,11 +86,10 @@ fn choose(story: &Story, approval: &Approval, named: Option<&str>) -> Result<Art
 }
 
 /// Opens the version in the person's editor, again with the faults on top until it is right or left as it was.
-fn in_editor(before: &Value, examine: &dyn Fn(&str) -> Result<Value, String>) -> Result<Value, Stop> {
+fn in_editor(editor: &str, before: &Value, examine: &dyn Fn(&str) -> Result<Value, String>) -> Result<Value, Stop> {
     if !is_terminal() {
         return Err(Stop::input("there is no terminal for an editor: give the new version with --file FILE"));
     }
-    let editor = std::env::var("VISUAL").or_else(|_| std::env::var("EDITOR")).unwrap_or_else(|_| "vi".to_owned());
     let folder = std::env::temp_dir().join(format!("callsheet-edit-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let file = folder.join("version.toml");

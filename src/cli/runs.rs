@@ -39,7 +39,7 @@ pub(super) fn runs(session: &Session, args: &Args) -> Result<Exit, Stop> {
         vec![
             row.no.to_string(),
             row.topology.clone(),
-            row.summary.status.clone(),
+            status(row),
             waits(row),
             row.summary.steps.to_string(),
             row.summary.tokens.to_string(),
@@ -51,11 +51,19 @@ pub(super) fn runs(session: &Session, args: &Args) -> Result<Exit, Stop> {
     Ok(Exit::Done)
 }
 
+/// A run that should be running and that nobody drives was interrupted.
+fn status(row: &RunRow) -> String {
+    let lost = row.summary.status == "running" && row.owner.is_none();
+    if lost { "interrupted".to_owned() } else { row.summary.status.clone() }
+}
+
 fn waits(row: &RunRow) -> String {
     let numbers: Vec<String> = row.summary.approvals.iter().map(ToString::to_string).collect();
     match (&row.summary.waiting_for, numbers.is_empty()) {
         (Some(who), false) => format!("{who}: approval {}", numbers.join(", ")),
         (None, false) => format!("question {}", numbers.join(", ")),
+        _ if row.summary.status == "running" && row.owner.is_none() => format!("callsheet resume {}", row.no),
+        _ if row.summary.status == "stuck" => format!("callsheet dead-letters {}", row.no),
         _ => String::new(),
     }
 }

@@ -11,7 +11,6 @@ use crate::actor::system::{self, Handle, Loaded, System};
 use crate::app;
 use crate::config::{Flags, Settings};
 use crate::id::{ApprovalNo, RunNo};
-use crate::journal::sqlite::{Open, Sqlite};
 use crate::journal::{Query, RunRow, Store};
 use crate::run::event::{Event, PauseReason, Refusal, Who};
 use crate::run::input::{Post, Say};
@@ -54,7 +53,7 @@ impl Session {
         if !self.settings.journal.exists() {
             return Err(Stop::input("nothing has run here yet; `callsheet run TOPOLOGY` starts a run"));
         }
-        Ok(Arc::new(Sqlite::open(&self.settings.journal, Open::ReadOnly)?))
+        Ok(app::store(&self.settings)?)
     }
 
     /// The system, to drive runs or to post to them.
@@ -113,6 +112,9 @@ impl Session {
 
     /// Posts to a run, lets it be heard, and drives the run on if nobody else does. Prints what comes of it.
     pub(super) async fn act(&self, row: &RunRow, say_what: Say) -> Result<Exit, Stop> {
+        if row.summary.over {
+            return Err(Stop::input(format!("run {} is over: {}", row.no, row.summary.status)));
+        }
         let running = self.system().await?;
         let system = &running.system;
         let mut story = Story::open(Arc::clone(&system.ports().store), row.id, self.zone())?;
@@ -205,7 +207,9 @@ impl Session {
                 say(format!("paused: {}. Go on with: callsheet resume {no}{raise}", Safe(&why)));
             }
             Status::Stuck => {
-                say(format!("stuck: see what could not be handled with: callsheet dead-letters {no}"));
+                say(format!(
+                    "stuck: see what could not be handled, and say what next, with: callsheet dead-letters {no}"
+                ));
             }
             Status::Ended(_) => {
                 let folder = self.folder(row);

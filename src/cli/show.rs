@@ -6,12 +6,12 @@ use super::exit::{Exit, Stop};
 use super::paint::{Safe, Tone, out, table, toned};
 use super::rendered;
 use super::session::Session;
-use super::story::{Bodies, date_time, mark_rehearsal, origin_word};
+use super::story::{Bodies, Story, date_time, mark_rehearsal, origin_word};
 use crate::id::NanoUsd;
 use crate::journal::RunRow;
 use crate::run::event::Limit;
 use crate::run::state::State;
-use crate::run::view::{note, pause_words};
+use crate::run::view::pause_words;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -46,6 +46,12 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
     agents(state);
     artefacts(state);
     waiting(state, &texts);
+    let mut story = Story::open(session.store()?, row.id, session.zone())?;
+    for (_, entry) in story.news()? {
+        if let Some(entry) = entry.filter(|entry| entry.to.as_deref() == Some("end")) {
+            out(format!("\nresult: {} {}: {}", Safe(&entry.from), Safe(&entry.word), Safe(&entry.text)));
+        }
+    }
     if session.folder(&row).exists() {
         out(format!("\nfiles: {}", session.shown_path(&session.folder(&row)).display()));
     }
@@ -139,11 +145,6 @@ fn waiting(state: &State, texts: &Bodies) {
     for (id, letter) in &state.dead {
         let reason = crate::run::view::error_text(texts, letter.reason);
         out(format!("\ndead letter {id}: {}: {}", letter.class.word(), Safe(&reason)));
-    }
-    for message in &state.results {
-        let from = message.from.as_ref().map_or_else(|| "start".to_owned(), ToString::to_string);
-        let text = note(texts, message.note);
-        out(format!("\nresult: {from} {}: {}", message.outcome, Safe(&text)));
     }
 }
 

@@ -10,9 +10,8 @@ use super::session::Session;
 use super::story::Story;
 use crate::actor::system::Handle;
 use crate::app::{self, Running};
+use crate::clock::{Clock as _, Machine};
 use crate::id::{ApprovalNo, Digest};
-use crate::journal::OwnerId;
-use crate::journal::memory::Memory;
 use crate::run::event::{Decision, Who};
 use crate::run::input::{Brief, Post, Say};
 use crate::run::state::{State, Status};
@@ -53,11 +52,8 @@ pub(super) async fn test(session: &Session, args: &Args) -> Result<Exit, Stop> {
 
 /// One test in a journal of its own, with its files in a folder that goes with it; what does not hold.
 async fn one(session: &Session, checked: &Checked, test: &Test) -> Result<Vec<String>, Stop> {
-    let owner = OwnerId(uuid::Uuid::from_u128(1));
-    let store = Arc::new(Memory::new());
-    store.enliven(owner, std::process::id());
     let scratch = Scratch::new()?;
-    let running = app::start_over(&session.settings, store, owner, scratch.0.clone()).await?;
+    let running = app::start_in_memory(&session.settings, scratch.0.clone()).await?;
     let mut brief = Brief::new();
     for (name, param) in &checked.plan.params {
         let value = test.params.get(name).or(param.default.as_ref()).cloned();
@@ -155,7 +151,7 @@ struct Scratch(std::path::PathBuf);
 
 impl Scratch {
     fn new() -> Result<Self, Stop> {
-        let folder = std::env::temp_dir().join(format!("callsheet-test-{}", uuid::Uuid::now_v7()));
+        let folder = std::env::temp_dir().join(format!("callsheet-test-{}", Machine.id()));
         std::fs::create_dir_all(&folder)?;
         Ok(Self(folder))
     }

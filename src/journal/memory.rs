@@ -222,7 +222,7 @@ impl Run {
             self.bodies.entry(body.digest).or_insert_with(|| body.clone());
         }
         self.summary = batch.summary.clone();
-        self.updated_at = verify::now().max(self.created_at);
+        self.updated_at = batch.at.max(self.created_at);
         Ok(Done::Appended(self.last()))
     }
 

@@ -133,6 +133,8 @@ pub struct Batch {
     pub bodies: Vec<Body>,
     /// The run as lists show it, after this batch.
     pub summary: Summary,
+    /// When, for lists; no decision rests on it.
+    pub at: Timestamp,
 }
 
 /// An event as bytes: branched on, hashed as stored, no personal data.
@@ -222,6 +224,7 @@ pub struct Posted {
 
 /// A run as lists and timers need it: rebuildable from its records, written with them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Summary {
     /// One word: `running`, `waiting`, `paused`, `stuck`, `done`, `failed`, `rejected`, `cancelled`, `stopped`, `bug`.
     pub status: String,

@@ -4,8 +4,6 @@ use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use uuid::Uuid;
-
 use super::{Error, OwnerId};
 
 /// An owner of runs, alive until this is dropped or its process is gone, however it went. A stopped process lives.
@@ -18,9 +16,8 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// A new owner of runs in the journal that lies in the folder `dir`.
-    pub fn new(dir: &Path) -> Result<Self, Error> {
-        let id = OwnerId(Uuid::now_v7());
+    /// The owner `id`, an id that nobody else has, of runs in the journal that lies in the folder `dir`.
+    pub fn new(dir: &Path, id: OwnerId) -> Result<Self, Error> {
         let path = path_of(dir, id);
         let lock = take(&path).map_err(|error| {
             Error::Broken(format!("no lock can be held at {}: {error}; is the folder writable?", path.display()))

@@ -1,6 +1,6 @@
 //! What every store checks of what it is given and of what it reads; where the bytes lie is not known here.
 
-use crate::id::{Digest, Epoch, RunId, Seq, Timestamp};
+use crate::id::{Digest, Epoch, RunId, Seq};
 
 use super::{Batch, Error, NewRun, Record, chain};
 
@@ -47,10 +47,4 @@ pub(super) fn well_begun(new: &NewRun, batch: &Batch) -> Result<(), Error> {
         return Err(Error::Broken(format!("run {}: a new run begins after record 0 in epoch 1", new.id)));
     }
     well_formed(batch)
-}
-
-/// Now. [`super::RunRow::updated_at`] is for people and for no decision, so that a batch need not carry it.
-pub(super) fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

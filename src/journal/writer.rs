@@ -68,7 +68,16 @@ fn ended() -> Error {
 
 fn write(store: Arc<dyn Store>, mut wishes: mpsc::Receiver<Wish>, commits: &AtomicU64) {
     let (mut group, mut ops, mut answers, mut closers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    while wishes.blocking_recv_many(&mut group, GROUP_OPS_MAX) > 0 {
+    loop {
+        if closers.is_empty() {
+            wishes.blocking_recv_many(&mut group, GROUP_OPS_MAX);
+        } else {
+            // Not by waiting for the end of the channel: a future with a place in it that nobody polls would hold that up.
+            group.extend(std::iter::from_fn(|| wishes.try_recv().ok()).take(GROUP_OPS_MAX));
+        }
+        if group.is_empty() {
+            break;
+        }
         for wish in group.drain(..) {
             match wish {
                 Wish::Write(op, answer) => {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::event::{ActHead, BodyRef, Event, Fact, Message, Origin, PauseReason, Settled, Version, Wish};
+use super::event::{ActHead, BodyRef, Event, Fact, Message, Origin, PauseReason, Raise, Settled, Version, Wish};
 use super::state::State;
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Seq, Timestamp};
 use crate::topology::plan::Recipient;
@@ -132,8 +132,7 @@ impl View {
             Event::Paused { why } => life("paused", pause_words(why)),
             Event::Resumed { by } => life("went on", format!("{} let it go on", by.name)),
             Event::BudgetRaised { by, raise } => {
-                let raise = serde_json::to_string(raise).unwrap_or_default();
-                life("raised", format!("{} raised the limits: {raise}", by.name))
+                life("raised", format!("{} raised the limits: {}", by.name, raise_words(raise)))
             }
             Event::CancelAsked { by } => life("cancelling", format!("{} cancelled it", by.name)),
             Event::Ended { how } => life("ended", super::state::Status::Ended(*how).word().to_owned()),
@@ -162,7 +161,8 @@ impl View {
         };
         // An outward tool's turn says what it did, not what it was told.
         let did = message.cause.and_then(|cause| self.performed.get(&cause));
-        let said = did.map_or_else(|| note(texts, message.note), |items| format!("{items} items performed"));
+        let said = did
+            .map_or_else(|| note(texts, message.note), |items| format!("{} performed", count(*items as usize, "item")));
         let text = format!("{said}{round}");
         Entry {
             to: Some(to),
@@ -258,9 +258,12 @@ impl View {
                 let agent = self.wishes.get(id).map_or_else(String::new, |(agent, _)| agent.to_string());
                 trouble(&agent, class.word(), error_text(texts, *reason))
             }
-            Event::FellInDoubt { id, .. } => {
-                let agent = self.wishes.get(id).map_or_else(String::new, |(agent, _)| agent.to_string());
-                trouble(&agent, "in_doubt", "an outward effect began, and nobody knows whether it happened".to_owned())
+            Event::FellInDoubt { id, ask_from } => {
+                let of = self.wishes.get(id).map(|(agent, wish)| (agent.to_string(), slot_words(wish)));
+                let (agent, item) = of.unwrap_or_default();
+                let wait = ask_from.ms_since(self.state.now).div_ceil(1_000);
+                let text = format!("{item} began, and nobody knows whether it happened; it is asked about in {wait} s");
+                trouble(&agent, "in_doubt", text)
             }
             Event::AgentFailed { agent, class, reason, .. } => {
                 trouble(agent.as_str(), "died", format!("{}: {}", class.word(), error_text(texts, *reason)))
@@ -327,8 +330,36 @@ fn problem_text(texts: &dyn Texts, body: BodyRef) -> String {
     list.map_or_else(erased, |list| list.join("; "))
 }
 
+/// Which item of its manifest an outward effect is.
+fn slot_words(wish: &Wish) -> String {
+    match wish {
+        Wish::Deliver { slot, .. } => format!("item {}", slot + 1),
+        _ => "an effect".to_owned(),
+    }
+}
+
 fn erased() -> String {
     "(erased)".to_owned()
+}
+
+/// New limits in words.
+fn raise_words(raise: &Raise) -> String {
+    let limits = [
+        ("steps", raise.steps.map(|n| n.to_string())),
+        ("tokens", raise.tokens.map(|n| n.to_string())),
+        ("cost", raise.cost.map(|cost| cost.to_string())),
+        ("active time", raise.active_ms.map(|ms| format!("{} s", ms / 1_000))),
+        ("recipients", raise.recipients.map(|n| n.to_string())),
+        ("turns", raise.turns.map(|n| n.to_string())),
+        ("steps per turn", raise.steps_per_turn.map(|n| n.to_string())),
+    ];
+    let said = limits.into_iter().filter_map(|(name, limit)| Some(format!("{name} {}", limit?)));
+    said.collect::<Vec<_>>().join(", ")
+}
+
+/// So many of something, in words.
+pub fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// Why a run is paused, in words.
@@ -356,7 +387,10 @@ pub fn pause_words(why: &PauseReason) -> String {
 pub fn brief_of(value: &Value) -> String {
     const CHARS_MAX: usize = 140;
     let text = match value {
-        Value::Object(map) if map.contains_key("row_count") => format!("{} rows", map["row_count"]),
+        Value::Object(map) if map.contains_key("row_count") => match map["row_count"].as_u64() {
+            Some(rows) => count(usize::try_from(rows).unwrap_or(usize::MAX), "row"),
+            None => map["row_count"].to_string(),
+        },
         Value::Object(map) if map.contains_key("error") => map["error"].to_string(),
         Value::Object(map) => {
             let pairs = map.iter().map(|(key, value)| match value {

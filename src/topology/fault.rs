@@ -9,6 +9,7 @@ use std::sync::Arc;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
+use super::check::secrets::blotted;
 pub use super::code::Code;
 
 /// Faults that are printed unasked.
@@ -137,8 +138,15 @@ impl Faults {
         self.list.is_empty()
     }
 
-    /// Puts them in the order in which they are shown, each once.
+    /// Puts them in the order in which they are shown, each once. Where a secret is, nothing else is told.
     pub fn sort(&mut self) {
+        let secrets: Vec<Place> =
+            self.list.iter().filter(|fault| fault.code == Code::Secret).map(|fault| fault.place.clone()).collect();
+        let within = |inner: &Place, outer: &Place| {
+            inner.file == outer.file && inner.span.start >= outer.span.start && inner.span.end <= outer.span.end
+        };
+        self.list
+            .retain(|fault| fault.code == Code::Secret || !secrets.iter().any(|place| within(&fault.place, place)));
         let rank = |file: &str| u8::from(!file.starts_with("topologies/"));
         self.list.sort_by(|a, b| {
             let key = |f: &Fault| (rank(&f.place.file), f.place.file.clone(), f.place.span.start, f.code);
@@ -166,6 +174,7 @@ impl Faults {
         let sources = self.redacted();
         let mut text = String::new();
         for fault in self.list.iter().take(shown_max) {
+            let fault = &Fault { what: blotted(&fault.what), instead: blotted(&fault.instead), ..fault.clone() };
             let source = sources.get(&fault.place.file).map(String::as_str);
             text.push_str(&renderer.render(&[group(fault, source)]));
             text.push_str("\n\n");
@@ -181,7 +190,7 @@ impl Faults {
 
     /// The sources that faults point into, with every secret blotted out.
     fn redacted(&self) -> BTreeMap<Arc<str>, String> {
-        let mut sources = BTreeMap::new();
+        let mut sources: BTreeMap<Arc<str>, String> = BTreeMap::new();
         for fault in &self.list {
             let Some(text) = self.sources.get(&fault.place.file) else { continue };
             let text = sources.entry(fault.place.file.clone()).or_insert_with(|| text.to_string());
@@ -191,7 +200,8 @@ impl Faults {
                 text.replace_range(span, &blot);
             }
         }
-        sources
+        // A file that does not parse was not searched, and a key may be on the line that is shown.
+        sources.into_iter().map(|(file, text)| (file, blotted(&text))).collect()
     }
 }
 
@@ -200,7 +210,10 @@ fn group<'a>(fault: &'a Fault, source: Option<&'a str>) -> Group<'a> {
     let title = Level::ERROR.primary_title(&fault.what).id(fault.code.as_str());
     let mut group = match source.filter(|text| !text.is_empty()) {
         Some(source) => {
-            let mark = AnnotationKind::Primary.span(clamp(source, &fault.place.span));
+            let span = clamp(source, &fault.place.span);
+            // Of many lines the first says where.
+            let line = source[span.clone()].find('\n').map_or(span.end, |end| span.start + end);
+            let mark = AnnotationKind::Primary.span(span.start..line);
             title.element(Snippet::source(source).path(&*fault.place.file).annotation(mark))
         }
         None => title.element(Origin::path(&*fault.place.file)),
@@ -217,7 +230,7 @@ fn group<'a>(fault: &'a Fault, source: Option<&'a str>) -> Group<'a> {
     group.element(Level::HELP.message(format!("callsheet explain {}", fault.code)))
 }
 
-/// The span within the text, on character boundaries, and not past its line if it is many lines long.
+/// The span within the text, on character boundaries.
 fn clamp(text: &str, span: &Range<usize>) -> Range<usize> {
     let start = floor_char(text, span.start);
     start..floor_char(text, span.end.max(start))

@@ -14,6 +14,9 @@ use toml::de::{DeTable, DeValue};
 use super::fault::{At, Fault, Place};
 use crate::id::NanoUsd;
 
+/// The entries of a table whose keys the writer chooses, in the order of the file.
+pub type Entries<T> = Vec<(At<String>, T)>;
+
 /// A file as far as it could be read, and what is wrong with it.
 #[derive(Debug)]
 pub struct Read<T> {
@@ -45,7 +48,7 @@ pub struct Limits {
 fn read<T>(file: &Arc<str>, text: &str, from: impl FnOnce(&mut walk::Reader, &DeTable<'_>) -> Option<T>) -> Read<T> {
     let table = match walk::parse(file, text) {
         Ok(table) => table,
-        Err(fault) => return Read { value: None, faults: vec![fault], texts: vec![] },
+        Err(fault) => return Read { value: None, faults: vec![*fault], texts: vec![] },
     };
     let mut reader = walk::Reader::new(file);
     let value = from(&mut reader, table.get_ref());

@@ -1,1 +1,165 @@
-//! Tests of config.
+//! Tests of config: who wins, what is told, what is found.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use callsheet::config::{Error, Flags, Known, Settings};
+use callsheet::id::NanoUsd;
+use callsheet::topology::fault::Code;
+use callsheet::topology::plan::Mode;
+use serde_json::json;
+
+const PROJECT: &str = include_str!("../cases/config/callsheet.toml");
+const USER: &str = include_str!("../cases/config/user.toml");
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(project: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("project/agents/deep")).unwrap();
+        std::fs::create_dir_all(folder.path().join("home/callsheet")).unwrap();
+        std::fs::write(folder.path().join("project/callsheet.toml"), project).unwrap();
+        std::fs::write(folder.path().join("home/callsheet/config.toml"), USER).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn read(&self, flags: &Flags, environment: &[(&str, &str)]) -> Result<Settings, Error> {
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Settings::read(flags, &self.path("project/agents/deep"), environment.iter().map(pair).collect())
+    }
+
+    fn with_user(&self, flags: &Flags, environment: &[(&str, &str)]) -> Settings {
+        let home = self.path("home").display().to_string();
+        self.read(flags, &[environment, &[("XDG_CONFIG_HOME", &home)]].concat()).unwrap()
+    }
+}
+
+#[test]
+fn the_project_file_is_read() {
+    let place = Place::new(PROJECT);
+    let settings = place.read(&Flags::default(), &[]).unwrap();
+    assert_eq!(settings.root, place.path("project"));
+    assert_eq!(settings.timezone, "Europe/Berlin");
+    assert_eq!(settings.journal, place.path("project/state/journal.db"));
+    assert_eq!(settings.models.aliases["judge"], "anthropic/claude-sonnet-4-5");
+    assert_eq!(settings.models.prices["openai/gpt-5"].input_per_million, NanoUsd(1_250_000_000));
+    let sql = &settings.tools["performance"];
+    assert_eq!((sql.kind.as_str(), &sql.table), ("sql", &json!({ "files": ["data/*.csv"], "rows_max": 500 })));
+    assert_eq!(&PROJECT[sql.place.span.clone()], "[tools.performance]");
+    assert_eq!(settings.checks["campaign_qa"], json!({ "link_hosts": ["example.com"] }));
+    assert_eq!(settings.people.as_ref().unwrap()["ana"], ["lifecycle"]);
+    assert_eq!((&settings.person, settings.no_color, settings.mode()), (&None, false, Mode::Rehearsal));
+}
+
+/// Flags > environment > project > user, setting by setting; the origin says which won.
+#[test]
+fn the_nearest_wins() {
+    let place = Place::new(PROJECT);
+    let flag =
+        Flags { model: Some("f/m".into()), journal: Some("f.db".into()), person: Some("f".into()), ..Flags::default() };
+    let environment =
+        [("CALLSHEET_MODEL", "e/m"), ("CALLSHEET_JOURNAL", "e.db"), ("CALLSHEET_PERSON", "e"), ("USER", "os")];
+    let none = Flags::default();
+    let bare = Place::new("schema_version = 1\n");
+    let cases = [
+        (&place, &flag, &environment[..], "models.default", "f/m", "--model"),
+        (&place, &none, &environment, "models.default", "e/m", "CALLSHEET_MODEL"),
+        (&place, &none, &[], "models.default", "u/m", "~/.config/callsheet/config.toml"),
+        (&place, &flag, &environment, "person", "f", "--as"),
+        (&place, &none, &environment, "person", "e", "CALLSHEET_PERSON"),
+        (&place, &none, &environment[3..], "person", "os", "USER"),
+        (&place, &none, &[], "person", "none", "default"),
+        (&place, &none, &[], "timezone", "Europe/Berlin", "callsheet.toml"),
+        (&bare, &none, &[], "timezone", "Europe/Paris", "~/.config/callsheet/config.toml"),
+        (&place, &none, &[("CALLSHEET_MODLE", "x")], "CALLSHEET_MODLE", "unknown variable, ignored", "environment"),
+    ];
+    for (place, flags, environment, setting, value, from) in cases {
+        let settings = place.with_user(flags, environment);
+        let origin = settings.origins.iter().find(|origin| origin.setting == setting).unwrap();
+        assert_eq!((origin.value.as_str(), origin.from.as_str()), (value, from), "{setting}");
+    }
+    let journal = |flags, environment: &[_]| place.with_user(flags, environment).journal;
+    assert_eq!(journal(&flag, &environment), place.path("project/agents/deep/f.db"));
+    assert_eq!(journal(&none, &environment), place.path("project/agents/deep/e.db"));
+    assert_eq!(journal(&none, &[]), place.path("project/state/journal.db"));
+    assert_eq!(bare.read(&none, &[]).unwrap().journal, bare.path("project/.callsheet/journal.db"));
+    let known = |environment: &[_]| place.read(&none, environment).unwrap().person.unwrap().known;
+    assert_eq!((known(&environment), known(&environment[3..])), (Known::Claimed, Known::OsUser));
+}
+
+#[test]
+fn a_run_is_live_only_if_a_model_is_named() {
+    let place = Place::new(PROJECT);
+    let mode = |flags: &Flags, environment: &[_]| place.read(flags, environment).unwrap().mode();
+    let rehearse = Flags { rehearse: true, ..Flags::default() };
+    let model = [("CALLSHEET_MODEL", "openai/gpt-5")];
+    assert_eq!(mode(&Flags::default(), &[]), Mode::Rehearsal);
+    assert_eq!(mode(&Flags::default(), &model), Mode::Live);
+    assert_eq!(mode(&rehearse, &model), Mode::Rehearsal);
+}
+
+#[test]
+fn models_have_their_prices_and_a_rehearsal_the_one_it_is_priced_as() {
+    let place = Place::new(PROJECT);
+    let model = Flags { model: Some("mistral/unpriced".into()), ..Flags::default() };
+    let settings = place.read(&model, &[]).unwrap();
+    let live = settings.surroundings(Mode::Live, [], ["campaign_qa", "other"]);
+    assert_eq!(live.models["judge"].output_per_million, NanoUsd(15_000_000_000));
+    assert_eq!(live.models["default"].model, "mistral/unpriced");
+    assert_eq!(live.unpriced.iter().collect::<Vec<_>>(), ["mistral/unpriced"]);
+    assert_eq!(live.checks["other"], json!({}));
+    assert!(live.models["local"].accepts_private && !live.models["judge"].accepts_private);
+    let rehearsal = settings.surroundings(Mode::Rehearsal, [], []);
+    for alias in ["judge", "default"] {
+        assert_eq!(rehearsal.models[alias].model, "rehearsal");
+        assert_eq!(rehearsal.models[alias].input_per_million, NanoUsd(3_000_000_000));
+    }
+    let bare = Place::new("schema_version = 1\n").read(&Flags::default(), &[]).unwrap();
+    let around = bare.surroundings(bare.mode(), [], []);
+    assert!(around.single_person && around.models["default"].input_per_million == NanoUsd(0));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_line() {
+    for (find, replace, code, line) in [
+        ("timezone =", "timezon =", Code::UnknownKey, 2),
+        ("\"Europe/Berlin\"", "\"Europe/Berln\"", Code::WrongValue, 2),
+        ("kind = \"sql\"", "", Code::MissingKey, 18),
+        ("rows_max = 500", "password = \"sk-live-4f8a9b7c6d5e4f3a2b1c\"", Code::Secret, 21),
+        ("input_usd_per_million = 3.00", "input_usd_per_million = \"3 dollars\"", Code::WrongValue, 10),
+        ("priced_as = \"anthropic/claude-sonnet-4-5\"", "priced_as = \"anthropic/claude\"", Code::Unpriced, 5),
+        ("[people.ana]", "[people.\"Ana B\"]", Code::Name, 26),
+        ("schema_version = 1", "schema_version = 3", Code::SchemaVersion, 1),
+        ("[journal]", "[journal", Code::Syntax, 29),
+    ] {
+        assert!(PROJECT.contains(find), "{find}");
+        let place = Place::new(&PROJECT.replacen(find, replace, 1));
+        let Err(Error::Faults(faults)) = place.read(&Flags::default(), &[]) else { panic!("{find}: no fault") };
+        let found: Vec<_> = faults.iter().map(|fault| (fault.code, faults.position(fault).0)).collect();
+        assert_eq!(found, [(code, line)], "{find}: {faults}");
+        assert!(!faults.to_string().contains("4f8a9b7c"), "{faults}");
+    }
+}
+
+#[test]
+fn no_project_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = Settings::read(&Flags::default(), folder.path(), BTreeMap::new());
+    assert!(matches!(result, Err(Error::NoProject(_))));
+}
+
+#[test]
+fn values_of_the_environment_are_not_shown() {
+    let place = Place::new(PROJECT);
+    let settings = place.read(&Flags::default(), &[("CRM_TOKEN", "hunter22"), ("EMPTY", "")]).unwrap();
+    assert_eq!((settings.secret("CRM_TOKEN"), settings.secret("EMPTY")), (Some("hunter22"), None));
+    let shown = format!("{settings:?}");
+    assert!(shown.contains("CRM_TOKEN") && !shown.contains("hunter22"), "{shown}");
+}

@@ -7,10 +7,17 @@
 )]
 
 mod campaigns;
+mod cli;
 mod config;
+mod readme;
 mod rehearsal;
 mod store;
+mod store_audit;
+mod store_file;
 mod store_model;
+mod store_owner;
+mod store_writer;
+mod tidy;
 mod tools;
 mod tools_campaign_qa;
 mod tools_email;

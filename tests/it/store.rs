@@ -1,5 +1,6 @@
 //! What every journal has to do: one list of claims, held against each store.
 
+use callsheet::clock::{Clock as _, Machine};
 use callsheet::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 use callsheet::journal::memory::Memory;
 use callsheet::journal::owner::Owner;
@@ -61,7 +62,7 @@ impl Stage for InFile {
     }
 
     fn owner_comes(&mut self) -> OwnerId {
-        let owner = Owner::new(self.folder.path()).unwrap();
+        let owner = Owner::new(self.folder.path(), OwnerId(Machine.id())).unwrap();
         self.owners.push(owner);
         self.owners.last().unwrap().id()
     }
@@ -87,7 +88,15 @@ pub(crate) fn body(text: &str) -> Body {
 
 pub(crate) fn batch(run: RunId, after: u64, epoch: u64, texts: &[&str]) -> Batch {
     let heads = texts.iter().map(|text| head(text)).collect();
-    Batch { run, after: Seq(after), epoch: Epoch(epoch), heads, bodies: vec![], summary: Summary::default() }
+    Batch {
+        run,
+        after: Seq(after),
+        epoch: Epoch(epoch),
+        heads,
+        bodies: vec![],
+        summary: Summary::default(),
+        at: Timestamp(0),
+    }
 }
 
 pub(crate) fn create(run: RunId, owner: OwnerId, texts: &[&str]) -> Op {
@@ -124,7 +133,10 @@ fn numbers(store: &dyn Store, query: Query) -> Vec<u64> {
     store.runs(&query).unwrap().iter().map(|row| row.no.0).collect()
 }
 
-const CLAIMS: &[(&str, fn(&mut dyn Stage))] = &[
+/// What is claimed, in words, and what holds a store to it.
+type Claim = (&'static str, fn(&mut dyn Stage));
+
+const CLAIMS: &[Claim] = &[
     ("what is appended is read in order, chained from the run's own start", reads_in_order),
     ("an append at another place or epoch is refused and changes nothing", compares),
     ("a batch that could not be verified later is refused", refuses_malformed),

@@ -18,13 +18,9 @@ const RUNS_DEFAULT: usize = 1_000;
 pub(super) fn records(connection: &Connection, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error> {
     let snapshot = connection.unchecked_transaction().map_err(read)?;
     let (no, last) = place(&snapshot, run)?;
-    if after >= last || limit == 0 {
+    if limit == 0 {
         return Ok(Vec::new());
     }
-    let before = match after {
-        Seq(0) => chain_start(run),
-        after => link(&snapshot, no, after)?.ok_or_else(|| verify::damaged(run, after, "is missing"))?,
-    };
     let mut statement = snapshot
         .prepare_cached(
             "SELECT seq, epoch, kind, version, head, chain FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
@@ -36,8 +32,18 @@ pub(super) fn records(connection: &Connection, run: RunId, after: Seq, limit: us
         let seq = Seq(after.0 + 1 + page.len() as u64);
         page.push(record(row).map_err(|error| verify::damaged(run, seq, &format!("cannot be read ({error})")))?);
     }
-    verify::follow(run, after, before, &page)?;
     let end = page.last().map_or(after, |record| record.seq);
+    if after > last && page.is_empty() {
+        return Ok(page);
+    }
+    if end > last {
+        return Err(verify::damaged(run, end, &format!("is there, though record {last} should be the last")));
+    }
+    let before = match after {
+        Seq(0) => chain_start(run),
+        after => link(&snapshot, no, after)?.ok_or_else(|| verify::damaged(run, after, "is missing"))?,
+    };
+    verify::follow(run, after, before, &page)?;
     if page.len() < limit && end != last {
         return Err(verify::damaged(run, Seq(end.0 + 1), &format!("is missing; the last should be record {last}")));
     }

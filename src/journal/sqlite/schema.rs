@@ -3,10 +3,10 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use uuid::Uuid;
 
 use crate::journal::{Error, JOURNAL_FORMAT};
 
@@ -68,7 +68,9 @@ pub(super) fn make(path: &Path) -> Result<(), Error> {
             path.display()
         )));
     }
-    let draft = with_suffix(path, &format!(".{}.new", Uuid::now_v7()));
+    // Two makers at once have two drafts: of two processes, or of two threads of one.
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
+    let draft = with_suffix(path, &format!(".{}-{}.new", std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed)));
     let made = draw_up(&draft).map_err(|error| cannot(&error)).and_then(|()| {
         // A link, because a rename would replace what another process has made meanwhile.
         match fs::hard_link(&draft, path) {
@@ -199,10 +201,12 @@ fn opening(path: &Path, error: &rusqlite::Error) -> Error {
     match fault::reading(error) {
         Error::Damaged(text) => Error::Damaged(format!("{}: {text}", path.display())),
         other => match error.sqlite_error_code() {
-            Some(ErrorCode::CannotOpen) => Error::Unreadable(format!(
-                "{}: {error}; make it and its folder readable and writable, or copy it with its -wal file elsewhere",
-                path.display()
-            )),
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                Error::Unreadable(format!(
+                    "{}: {error}; make it and its folder writable, or copy it with its -wal file elsewhere",
+                    path.display()
+                ))
+            }
             _ => other,
         },
     }
@@ -236,4 +240,23 @@ fn immutable_uri(path: &Path) -> String {
         false => format!("%{byte:02X}"),
     });
     format!("file:{}?immutable=1", escaped.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_writes_syncs_every_commit_into_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        make(&path).unwrap();
+        let connection = writing(&path, None).unwrap();
+        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(number("synchronous"), 2, "FULL: with NORMAL a power cut takes acknowledged commits");
+        assert_eq!((number("fullfsync"), number("checkpoint_fullfsync")), (1, 1));
+        assert_eq!(number("busy_timeout"), i64::try_from(BUSY_MS_MAX).unwrap());
+        let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+        assert_eq!(mode.unwrap(), "wal");
+    }
 }

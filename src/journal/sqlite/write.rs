@@ -122,7 +122,7 @@ fn insert(connection: &Connection, no: i64, before: Digest, batch: &Batch) -> Re
         connection,
         "UPDATE runs SET last = ?2, chain = ?3, updated_at = max(created_at, ?4), heard = ?5, over = ?6, wake_at = ?7,
          summary = ?8 WHERE no = ?1",
-        params![no, stored(seq.0)?, link.0, verify::now().0, signed(*heard), over, wake_at.map(|at| at.0), json],
+        params![no, stored(seq.0)?, link.0, batch.at.0, signed(*heard), over, wake_at.map(|at| at.0), json],
     )?;
     Ok(seq)
 }

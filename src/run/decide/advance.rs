@@ -79,7 +79,6 @@ fn end(draft: &mut Draft) -> Result<(), Illegal> {
 
 /// Waits for outward effects that began, then ends the run.
 fn cancel(draft: &mut Draft) -> Result<(), Illegal> {
-    outward::query_doubts(draft)?;
     let under_way = draft.state.effects.values().any(|e| e.is_outward() && e.began.is_some() && e.doubt.is_none());
     if under_way {
         return Ok(());

@@ -103,19 +103,7 @@ pub(super) fn resolve_doubts(draft: &mut Draft) -> Result<(), Illegal> {
             Repeat::Pure => begin_one(draft, id)?,
             Repeat::Idempotent { key_age_ms } if is_young(&effect, draft.at, key_age_ms) => begin_one(draft, id)?,
             Repeat::Queryable => query(draft, id, &effect)?,
-            Repeat::Idempotent { .. } | Repeat::Once => {
-                turn::ask(draft, effect.message, Wish::Question { about: id }, Amount::default())?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Asks the sinks that can be asked; nothing is performed again.
-pub(super) fn query_doubts(draft: &mut Draft) -> Result<(), Illegal> {
-    for (id, effect) in due_doubts(draft) {
-        if draft.state.repeat(&effect) == Repeat::Queryable {
-            query(draft, id, &effect)?;
+            Repeat::Idempotent { .. } | Repeat::Once => question(draft, id, &effect)?,
         }
     }
     Ok(())
@@ -123,6 +111,11 @@ pub(super) fn query_doubts(draft: &mut Draft) -> Result<(), Illegal> {
 
 fn query(draft: &mut Draft, id: EffectId, effect: &Effect) -> Result<(), Illegal> {
     turn::ask(draft, effect.message, Wish::Query { about: id }, Amount::default()).map(drop)
+}
+
+/// Asks a person whether `id` happened.
+pub(super) fn question(draft: &mut Draft, id: EffectId, effect: &Effect) -> Result<(), Illegal> {
+    turn::ask(draft, effect.message, Wish::Question { about: id }, Amount::default()).map(drop)
 }
 
 fn due_doubts(draft: &Draft) -> Vec<(EffectId, Effect)> {

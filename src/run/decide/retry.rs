@@ -48,12 +48,18 @@ pub(super) fn failed(
         Some(Action::Restart | Action::AskPerson | Action::Stop) => false,
     };
     let last = !(retries && effect.attempt < attempts_max);
-    draft.emit(Event::EffectFailed { id, class, reason, spent, last: last && effect.is_outward() })?;
-    if last && effect.is_outward() {
-        return Ok(());
-    }
-    if last {
-        return finally(draft, effect, class, reason);
+    // What leaves the effect behind: an item's turn is given up when its other items are settled; a sink that cannot be
+    // asked leaves the question to a person.
+    let gone = last && (effect.is_outward() || matches!(effect.wish, Wish::Query { .. }));
+    draft.emit(Event::EffectFailed { id, class, reason, spent, last: gone })?;
+    match &effect.wish {
+        Wish::Query { about } if last => {
+            let Some(asked) = draft.state.effects.get(about).cloned() else { return Ok(()) };
+            return outward::question(draft, *about, &asked);
+        }
+        Wish::Deliver { .. } if last => return Ok(()),
+        _ if last => return finally(draft, effect, class, reason),
+        _ => {}
     }
     let wait_ms = failed.retry_after_ms.unwrap_or(0).max(backoff_ms(draft, effect.attempt));
     plan_retry(draft, id, wait_ms)

@@ -116,11 +116,11 @@ impl<'a> Draft<'a> {
                 self.faults.source(file.clone(), text.clone());
                 Some((file, text))
             }
-            Err((fault, shown)) => {
-                if let Some(shown) = shown {
+            Err(unread) => {
+                if let Some(shown) = unread.shown {
                     self.faults.source(file, shown.into());
                 }
-                self.faults.push(fault);
+                self.faults.push(unread.fault);
                 None
             }
         }

@@ -62,11 +62,19 @@ fn fault(graph: &Graph, sender: usize, artefact: &ArtefactName, path: &[&Edge]) 
     let place = path.last().map_or(&node.place, |edge| &edge.place);
     let approved = path.iter().rposition(|edge| approves(graph, edge, artefact));
     let (code, what, instead) = match approved {
-        None => (
-            Code::Ungated,
-            format!("`{}` ({tool}) can be reached although nobody approved `{artefact}`", node.name),
-            format!("hand on to a person with approves = [\"{artefact}\"], and from its `approve` to `{}`", node.name),
-        ),
+        None => {
+            // The path shows it of every artefact that nobody approves on it.
+            let never = |artefact: &&ArtefactName| !path.iter().any(|edge| approves(graph, edge, artefact));
+            let delivers = node.outward.iter().flat_map(|(_, delivers)| delivers).filter(never);
+            let (told, listed): (Vec<_>, Vec<_>) =
+                delivers.map(|name| (format!("`{name}`"), format!("\"{name}\""))).unzip();
+            let (told, listed) = (told.join(" and "), listed.join(", "));
+            (
+                Code::Ungated,
+                format!("`{}` ({tool}) can be reached although nobody approved {told}", node.name),
+                format!("hand on to a person with approves = [{listed}], and from its `approve` to `{}`", node.name),
+            )
+        }
         Some(at) => {
             let writer =
                 path[at..].iter().rev().map(|edge| &graph.nodes[edge.from]).find(|n| n.writes.contains(artefact));

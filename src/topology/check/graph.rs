@@ -14,6 +14,8 @@ pub(super) struct Graph {
     pub(super) nodes: Vec<Node>,
     pub(super) start: Option<usize>,
     pub(super) edges: Vec<Edge>,
+    /// The edges that leave each member, by their place in `edges`.
+    leaving: Vec<Vec<usize>>,
 }
 
 /// A member.
@@ -54,7 +56,7 @@ pub(super) enum Via {
 
 impl Graph {
     pub(super) fn new(seats: &[Seat], routes: &Routes) -> Self {
-        let nodes = seats.iter().map(Node::new).collect();
+        let nodes: Vec<Node> = seats.iter().map(Node::new).collect();
         let mut edges = vec![];
         for (index, route) in routes.all.iter().enumerate() {
             let edge = |to, via| Edge {
@@ -72,11 +74,13 @@ impl Graph {
                 }
             }
         }
-        Self { nodes, start: routes.start.as_ref().map(|(start, _)| *start), edges }
+        let mut leaving = vec![vec![]; nodes.len()];
+        edges.iter().enumerate().for_each(|(index, edge)| leaving[edge.from].push(index));
+        Self { nodes, start: routes.start.as_ref().map(|(start, _)| *start), edges, leaving }
     }
 
     pub(super) fn from(&self, node: usize) -> impl Iterator<Item = &Edge> {
-        self.edges.iter().filter(move |edge| edge.from == node)
+        self.leaving[node].iter().map(|index| &self.edges[*index])
     }
 
     /// The shortest way from start to a state that is sought, over (member, flag). The flag is false at first;

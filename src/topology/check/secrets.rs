@@ -27,9 +27,21 @@ pub fn fault(at: &At<String>) -> Option<Fault> {
     })
 }
 
+/// The text with every key in it blotted out, byte for byte.
+pub fn blotted(text: &str) -> String {
+    let words = text.split_inclusive(|c| !in_word(c)).map(|word| {
+        let bare = word.trim_end_matches(|c| !in_word(c));
+        if key(bare) { format!("{}{}", "*".repeat(bare.len()), &word[bare.len()..]) } else { word.to_owned() }
+    });
+    words.collect()
+}
+
 fn looks_secret(text: &str) -> bool {
-    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '=');
-    text.contains("-----BEGIN") || password_in_address(text) || text.split(|c| !word(c)).any(key)
+    text.contains("-----BEGIN") || password_in_address(text) || text.split(|c| !in_word(c)).any(key)
+}
+
+fn in_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+' | '=')
 }
 
 fn key(word: &str) -> bool {
@@ -89,6 +101,8 @@ mod tests {
         }
         for text in harmless {
             assert!(!looks_secret(text), "{text}");
+            assert_eq!(blotted(text), text);
         }
+        assert_eq!(blotted("a \"sk-proj-4f8a9b7c6d5e4f3a2b1c\", b"), format!("a \"{}\", b", "*".repeat(28)));
     }
 }

@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::{args, names, person};
 use crate::id::NanoUsd;
 use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
-use crate::topology::fault::{At, Code, Fault, Place};
+use crate::topology::fault::{At, Code, Place};
 use crate::topology::plan::{
     Budget, Limits, Member, Mode, ModelSpec, PERSON_OUTCOMES, Param, Read, Role, TOOL_OUTCOME,
 };
@@ -233,8 +233,12 @@ fn instructions(draft: &mut Draft<'_>, model: &agent::Model, seat: &Seat) -> Str
             let folder = named.place.file.rsplit_once('/').map_or("", |(folder, _)| folder);
             let path = if folder.is_empty() { named.value.clone() } else { format!("{folder}/{}", named.value) };
             let Some((file, text)) = draft.text(&path, &named.place) else { return String::new() };
-            let whole = At { value: text.to_string(), place: Place { file: file.clone(), span: 0..0 } };
-            draft.faults.extend(super::secrets::fault(&whole).map(|fault| blot_whole(fault, &text)));
+            let mut start = 0;
+            for line in text.split_inclusive('\n') {
+                let place = Place { file: file.clone(), span: start..start + line.trim_end().len() };
+                draft.faults.extend(super::secrets::fault(&At { value: line.to_owned(), place }));
+                start += line.len();
+            }
             (text.to_string(), Place { file, span: 0..0 })
         }
         (Some(_), Some(named)) => {
@@ -253,11 +257,6 @@ fn instructions(draft: &mut Draft<'_>, model: &agent::Model, seat: &Seat) -> Str
     };
     template(draft, &At { value: text.clone(), place });
     text
-}
-
-fn blot_whole(mut fault: Fault, text: &str) -> Fault {
-    fault.place.span = 0..text.len();
-    fault
 }
 
 /// Tells of a template that does not parse.

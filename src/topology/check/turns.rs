@@ -2,9 +2,8 @@
 //!
 //! A person's decision resets all rounds but its own, so the handoffs alone bound a team only between two decisions; that
 //! is what is counted: the most turns a member takes from start, or from a person's handoff, until the next person or
-//! the end. Small teams are counted exactly, over (member, rounds taken). Of larger ones an upper bound is taken: a walk
-//! is cut by the bounded handoffs it takes into stretches without a cycle, and only handoffs between members that reach
-//! each other are taken more than once.
+//! the end. It is counted among the members that reach each other: exactly, over (member, rounds taken), if those are few;
+//! else from above, for a walk is cut by the bounded handoffs it takes into stretches without a cycle.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,12 +19,14 @@ const STATES_MAX: u64 = 4_096;
 
 pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, seats: &[Seat], budget: &Budget, proof: &mut Proof) {
     let reached = graph.distances(graph.start, |_| true);
+    let entries = entries(graph);
     let mut steps = 0_u64;
     for (index, node) in graph.nodes.iter().enumerate() {
-        let most = if node.is_person() { 1 } else { most(graph, index) };
+        // What is not reached may well go round in circles.
         if reached[index].is_none() {
             continue;
         }
+        let most = if node.is_person() { 1 } else { most(graph, &entries, index) };
         proof.turns.insert(node.name.clone(), most);
         let Some(member) = &seats[index].member else { continue };
         if !node.is_person() && node.outward.is_none() {
@@ -51,25 +52,36 @@ pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, seats: &[Seat], budget
     }
 }
 
-/// The most turns of a member between two decisions.
-fn most(graph: &Graph, target: usize) -> u32 {
-    let inner: Vec<&Edge> = graph.edges.iter().filter(|edge| !graph.nodes[edge.from].is_person()).collect();
+/// The most turns of a member between two decisions. A walk that leaves the members that reach each other does not come
+/// back to them, so only what happens among those is counted.
+fn most(graph: &Graph, entries: &BTreeSet<usize>, target: usize) -> u32 {
+    let undecided = |edge: &Edge| !graph.nodes[edge.from].is_person();
+    let from = graph.distances([target], undecided);
+    let reached = (0..graph.nodes.len()).filter(|node| from[*node].is_some());
+    let among: BTreeSet<usize> = reached.filter(|node| undecided_back(graph, *node, target)).chain([target]).collect();
+    let inside = |edge: &&Edge| among.contains(&edge.from) && edge.to.is_some_and(|to| among.contains(&to));
+    let inner: Vec<&Edge> = graph.edges.iter().filter(inside).collect();
     let bounded: BTreeMap<usize, u32> = inner.iter().filter_map(|edge| rounds(edge)).collect();
-    let states = bounded.values().try_fold(graph.nodes.len() as u64, |all, max| all.checked_mul(u64::from(*max) + 1));
-    if states.is_some_and(|states| states <= STATES_MAX) {
-        let places: Vec<usize> = bounded.keys().copied().collect();
-        let mut exact = Exact { graph, target, places, known: HashMap::new() };
-        let fresh = vec![0; exact.places.len()];
-        return entries(graph).into_iter().map(|node| exact.most(node, fresh.clone())).max().unwrap_or(0);
+    if inner.is_empty() {
+        return 1;
     }
-    let inner_edge = |edge: &Edge| !graph.nodes[edge.from].is_person();
-    let from = graph.distances([target], inner_edge);
-    let turning = |edge: &Edge| {
-        let back = |to: usize| graph.distances([to], inner_edge)[target].is_some();
-        from[edge.from].is_some() && edge.to.is_some_and(back)
-    };
-    let rounds = inner.iter().filter(|edge| turning(edge)).filter_map(|edge| rounds(edge));
-    rounds.fold(1, |all: u32, (_, max)| all.saturating_add(max))
+    let states = bounded.values().try_fold(among.len() as u64, |all, max| all.checked_mul(u64::from(*max) + 1));
+    if states.is_none_or(|states| states > STATES_MAX) {
+        return bounded.values().fold(1, |all: u32, max| all.saturating_add(*max));
+    }
+    let coming = graph.edges.iter().filter(|edge| !among.contains(&edge.from) && undecided(edge));
+    let entered = coming.filter_map(|edge| edge.to).chain(entries.iter().copied());
+    let entered: BTreeSet<usize> = entered.filter(|node| among.contains(node)).collect();
+    let places: Vec<usize> = bounded.keys().copied().collect();
+    let fresh = vec![0; places.len()];
+    let mut exact = Exact { graph, target, among: &among, places, bounded, known: HashMap::new() };
+    entered.into_iter().map(|node| exact.most(node, fresh.clone())).max().unwrap_or(0)
+}
+
+/// Whether `target` is reached again from `node` without a decision. A person's own turn is a decision.
+fn undecided_back(graph: &Graph, node: usize, target: usize) -> bool {
+    let undecided = |edge: &Edge| !graph.nodes[edge.from].is_person();
+    !graph.nodes[node].is_person() && graph.distances([node], undecided)[target].is_some()
 }
 
 fn rounds(edge: &Edge) -> Option<(usize, u32)> {
@@ -91,14 +103,18 @@ fn entries(graph: &Graph) -> BTreeSet<usize> {
 struct Exact<'g> {
     graph: &'g Graph,
     target: usize,
+    /// The members that reach each other, the target among them.
+    among: &'g BTreeSet<usize>,
     /// Handoffs with rounds, by their place in a state.
     places: Vec<usize>,
+    /// Their rounds.
+    bounded: BTreeMap<usize, u32>,
     known: HashMap<(usize, Vec<u32>), u32>,
 }
 
 impl Exact<'_> {
     fn most(&mut self, node: usize, taken: Vec<u32>) -> u32 {
-        if self.graph.nodes[node].is_person() {
+        if !self.among.contains(&node) {
             return 0;
         }
         if let Some(known) = self.known.get(&(node, taken.clone())) {
@@ -122,15 +138,15 @@ impl Exact<'_> {
         match edge.via {
             Via::Plain => {}
             Via::Rounds { index, max } => {
-                let place = place(index)?;
+                let Some(place) = place(index) else { return Some(next) };
                 next[place] += 1;
                 if next[place] > max {
                     return None;
                 }
             }
             Via::UsedUp { index } => {
-                let max = self.graph.edges.iter().filter_map(rounds).find(|(at, _)| *at == index)?.1;
-                if next[place(index)?] < max {
+                // If the rounds lead outside, they are never used up in here.
+                if next[place(index)?] < *self.bounded.get(&index)? {
                     return None;
                 }
             }

@@ -1,15 +1,14 @@
 //! `callsheet.toml` as written, and the user's file, which has the same keys.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 use toml::de::DeTable;
 
-use super::Read;
 use super::walk::{Keys, Node, Reader, json};
+use super::{Entries, Read};
 use crate::id::NanoUsd;
-use crate::topology::fault::{At, Place};
+use crate::topology::fault::At;
 
 /// A project file.
 #[derive(Debug, Default)]
@@ -19,11 +18,11 @@ pub struct Project {
     /// `[models]`
     pub models: Models,
     /// `[tools.NAME]`
-    pub tools: Vec<(At<String>, Tool)>,
+    pub tools: Entries<Tool>,
     /// `[checks.NAME]`
-    pub checks: Vec<(At<String>, At<Value>)>,
+    pub checks: Entries<At<Value>>,
     /// `[people.NAME]`; none means one person.
-    pub people: Option<Vec<(At<String>, Vec<At<String>>)>>,
+    pub people: Option<Entries<Vec<At<String>>>>,
     /// `[journal] path`
     pub journal: Option<At<String>>,
 }
@@ -36,11 +35,11 @@ pub struct Models {
     /// Whose price a rehearsal's bill uses.
     pub priced_as: Option<At<String>>,
     /// Models by alias.
-    pub aliases: Vec<(At<String>, At<String>)>,
+    pub aliases: Entries<At<String>>,
     /// Models that cost nothing.
     pub free: Vec<At<String>>,
-    /// Prices by model.
-    pub prices: Vec<(At<String>, Price)>,
+    /// Prices by model; none is told.
+    pub prices: Entries<Option<Price>>,
 }
 
 /// What a model costs.
@@ -124,7 +123,7 @@ fn models(reader: &mut Reader, node: &Node<'_>) -> Models {
         priced_as: keys.get("priced_as").and_then(|node| reader.string(node)),
         aliases: aliases.into_iter().filter_map(|(name, node)| Some((name, reader.string(node)?))).collect(),
         free: reader.strings(keys.get("free")),
-        prices: prices.into_iter().filter_map(|(name, node)| Some((name, price(reader, node)?))).collect(),
+        prices: prices.into_iter().map(|(name, node)| (name, price(reader, node))).collect(),
     }
 }
 
@@ -143,13 +142,5 @@ fn dollars(reader: &mut Reader, keys: &Keys<'_, '_>, name: &str) -> Option<NanoU
             reader.missing(keys, name, "3.00");
             None
         }
-    }
-}
-
-impl Project {
-    /// The prices by model.
-    pub fn prices(&self) -> BTreeMap<String, (Place, Price)> {
-        let all = self.models.prices.iter();
-        all.map(|(model, price)| (model.value.clone(), (model.place.clone(), price.clone()))).collect()
     }
 }

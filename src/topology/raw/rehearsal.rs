@@ -6,7 +6,7 @@ use serde_json::Value;
 use toml::de::DeTable;
 
 use super::walk::{Node, Reader};
-use super::{Read, SMALL_MAX};
+use super::{Entries, Read, SMALL_MAX};
 use crate::topology::fault::{At, Place};
 
 /// A rehearsal file.
@@ -15,7 +15,7 @@ pub struct Rehearsal {
     /// Its start.
     pub top: Place,
     /// `[[AGENT]]`, by agent.
-    pub agents: Vec<(At<String>, Vec<Line>)>,
+    pub agents: Entries<Vec<Line>>,
     /// `[[test]]`
     pub tests: Vec<Test>,
 }
@@ -34,7 +34,7 @@ pub struct Line {
     /// The note.
     pub note: Option<At<String>>,
     /// The artefacts.
-    pub writes: Vec<(At<String>, At<Value>)>,
+    pub writes: Entries<At<Value>>,
 }
 
 /// A tool call.
@@ -54,7 +54,7 @@ pub struct Test {
     /// Its name.
     pub name: At<String>,
     /// The run's parameters.
-    pub params: Vec<(At<String>, At<Value>)>,
+    pub params: Entries<At<Value>>,
     /// What persons answer, in order.
     pub decisions: Vec<At<String>>,
     /// How the run ends.
@@ -62,7 +62,7 @@ pub struct Test {
     /// The expected `agent:outcome`s.
     pub path: Vec<At<String>>,
     /// Parts of the expected artefacts.
-    pub artefacts: Vec<(At<String>, At<Value>)>,
+    pub artefacts: Entries<At<Value>>,
     /// How many approvals are asked for.
     pub asks: Option<u64>,
 }
@@ -153,7 +153,7 @@ fn test(reader: &mut Reader, node: &Node<'_>) -> Option<Test> {
     })
 }
 
-fn values(reader: &mut Reader, node: Option<&Node<'_>>) -> Vec<(At<String>, At<Value>)> {
+fn values(reader: &mut Reader, node: Option<&Node<'_>>) -> Entries<At<Value>> {
     let entries = reader.entries(node);
     entries.into_iter().map(|(name, node)| (name, reader.json(node))).collect()
 }

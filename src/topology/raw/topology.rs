@@ -6,7 +6,7 @@ use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::walk::{Keys, Node, Reader};
-use super::{COUNT_MAX, Limits, Read, limits, small};
+use super::{COUNT_MAX, Entries, Limits, Read, limits, small};
 use crate::id::NanoUsd;
 use crate::topology::fault::{At, Code, Fault, Place};
 use crate::topology::plan::{Action, ParamKind, WhenSpent};
@@ -19,15 +19,15 @@ pub struct Topology {
     /// One sentence.
     pub description: String,
     /// `[params]`
-    pub params: Vec<(At<String>, Param)>,
+    pub params: Entries<Param>,
     /// `[artefacts]`
-    pub artefacts: Vec<(At<String>, Artefact)>,
+    pub artefacts: Entries<Artefact>,
     /// `[team]`
-    pub team: Vec<(At<String>, Member)>,
+    pub team: Entries<Member>,
     /// `start` of `[handoffs]`.
     pub start: Option<At<String>>,
     /// The rest of `[handoffs]`.
-    pub handoffs: Vec<(At<String>, Handoffs)>,
+    pub handoffs: Entries<Handoffs>,
     /// `[budget]`
     pub budget: Budget,
     /// `[supervisor]`
@@ -66,7 +66,7 @@ pub struct Member {
     /// The tool that it is.
     pub tool: Option<At<String>>,
     /// The tool's arguments, and where they are.
-    pub args: Option<At<Vec<(At<String>, Arg)>>>,
+    pub args: Option<At<Entries<Arg>>>,
     /// Artefacts it reads, `?` included.
     pub reads: Vec<At<String>>,
     /// Artefacts it writes.
@@ -94,7 +94,7 @@ pub enum Handoffs {
     /// A recipient for the only outcome.
     Only(Way),
     /// Recipients by outcome.
-    By(Vec<(At<String>, Way)>),
+    By(Entries<Way>),
 }
 
 /// Where one outcome leads.
@@ -139,7 +139,7 @@ pub struct Supervisor {
     /// Deaths of one message's agent.
     pub poison_after: Option<u32>,
     /// Failure class to action.
-    pub on: Vec<(At<String>, Action)>,
+    pub on: Entries<Action>,
 }
 
 /// Reads the text of a topology file.
@@ -254,9 +254,7 @@ fn arg(reader: &mut Reader, node: &Node<'_>) -> Option<Arg> {
     }
 }
 
-type ByMember = Vec<(At<String>, Handoffs)>;
-
-fn handoffs(reader: &mut Reader, keys: &Keys<'_, '_>) -> (Option<At<String>>, ByMember) {
+fn handoffs(reader: &mut Reader, keys: &Keys<'_, '_>) -> (Option<At<String>>, Entries<Handoffs>) {
     let Some(node) = keys.get("handoffs") else { return (None, vec![]) };
     let mut start = None;
     let mut all = vec![];

@@ -10,6 +10,7 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::Entries;
 use crate::id::NanoUsd;
 use crate::topology::fault::{At, Code, Fault, Place, nearest};
 
@@ -26,6 +27,15 @@ pub(super) type Node<'s> = Spanned<DeValue<'s>>;
 const LATER: [&str; 8] =
     ["joins", "for_each", "max_parallel", "may_ask", "triggers", "fallbacks", "allotment", "sections"];
 
+/// A file that is not parsed.
+#[derive(Debug)]
+pub struct Unread {
+    /// Why.
+    pub fault: Fault,
+    /// What can be shown of it, if that helps.
+    pub shown: Option<String>,
+}
+
 /// Collects values and faults from one file.
 pub(super) struct Reader {
     pub(super) file: Arc<str>,
@@ -39,25 +49,28 @@ pub(super) struct Keys<'t, 's> {
 }
 
 /// The bytes of a file as text, if they are few, shallow and UTF-8.
-pub fn text(file: &str, bytes: Vec<u8>) -> Result<String, (Fault, Option<String>)> {
+pub fn text(file: &str, bytes: Vec<u8>) -> Result<String, Box<Unread>> {
     let place = Place::top(file);
     let unreadable = |place: &Place, what: String, instead: &str| Fault::new(Code::Unreadable, place, what, instead);
     if bytes.len() > FILE_BYTES_MAX {
         let what = format!("{file} is larger than {FILE_BYTES_MAX} bytes");
-        return Err((unreadable(&place, what, "keep data in a data file and name it here"), None));
+        let fault = unreadable(&place, what, "keep data in a data file and name it here");
+        return Err(Box::new(Unread { fault, shown: None }));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let lossy = String::from_utf8_lossy(error.as_bytes()).into_owned();
         let place = Place { file: file.into(), span: at..at + 1 };
-        (unreadable(&place, format!("{file} is not UTF-8 text from byte {at}"), "save the file as UTF-8"), Some(lossy))
+        let fault = unreadable(&place, format!("{file} is not UTF-8 text from byte {at}"), "save the file as UTF-8");
+        Box::new(Unread { fault, shown: Some(lossy) })
     })?;
     match too_deep(&text) {
         None => Ok(text),
         Some(at) => {
             let place = Place { file: file.into(), span: at..at + 1 };
             let what = format!("{file} is nested deeper than {DEPTH_MAX} levels");
-            Err((unreadable(&place, what, "flatten it; no file of a project needs so many levels"), None))
+            let fault = unreadable(&place, what, "flatten it; no file of a project needs so many levels");
+            Err(Box::new(Unread { fault, shown: None }))
         }
     }
 }
@@ -116,7 +129,7 @@ fn string_end(bytes: &[u8], at: usize) -> usize {
 }
 
 /// Parses a text that [`text`] let through; only the first syntax error is told, the rest follow from it.
-pub(super) fn parse<'s>(file: &Arc<str>, text: &'s str) -> Result<Spanned<DeTable<'s>>, Fault> {
+pub(super) fn parse<'s>(file: &Arc<str>, text: &'s str) -> Result<Spanned<DeTable<'s>>, Box<Fault>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let first = errors.into_iter().min_by_key(|error| error.span().map_or(0, |span| span.start));
     match first {
@@ -124,7 +137,7 @@ pub(super) fn parse<'s>(file: &Arc<str>, text: &'s str) -> Result<Spanned<DeTabl
         Some(error) => {
             let place = Place { file: file.clone(), span: error.span().unwrap_or(0..0) };
             let what = format!("{file} is not TOML: {}", error.message());
-            Err(Fault::new(Code::Syntax, &place, what, "mend the line that is marked"))
+            Err(Box::new(Fault::new(Code::Syntax, &place, what, "mend the line that is marked")))
         }
     }
 }
@@ -220,7 +233,7 @@ impl Reader {
     }
 
     /// The entries of such a table.
-    pub(super) fn entries<'t, 's>(&mut self, node: Option<&'t Node<'s>>) -> Vec<(At<String>, &'t Node<'s>)> {
+    pub(super) fn entries<'t, 's>(&mut self, node: Option<&'t Node<'s>>) -> Entries<&'t Node<'s>> {
         let Some(table) = node.and_then(|node| self.map(node)) else { return vec![] };
         table.iter().map(|(key, node)| (self.at(key.span(), key.get_ref().to_string()), node)).collect()
     }

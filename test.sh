@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# The test command: format, lints, tests, docs, and the shipped project's own checks and rehearsals. Needs a Rust toolchain
+# with rustfmt and clippy, and a C compiler. Leaves nothing outside target/.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+need() { # NAME, WHAT TO DO, COMMAND...
+    local name=$1 instead=$2
+    shift 2
+    if ! "$@" >/dev/null 2>&1; then
+        echo "test.sh: $name is missing: $instead" >&2
+        exit 2
+    fi
+}
+
+need cargo "install Rust, see https://www.rust-lang.org/tools/install" cargo --version
+need "a C compiler" "install one (the package is often called gcc or clang), or name it in CC" "${CC:-cc}" --version
+need rustfmt "rustup component add rustfmt" cargo fmt --version
+need clippy "rustup component add clippy" cargo clippy --version
+
+told=()
+current=""
+finish() {
+    local status=$?
+    printf '\n'
+    if ((${#told[@]})); then printf '%s\n' "${told[@]}"; fi
+    if ((status == 0)); then
+        echo "all parts passed"
+    elif [[ -n $current ]]; then
+        printf '%-8s FAILED after %s s\n' "$current" "$((SECONDS - began))"
+    fi
+}
+trap finish EXIT
+
+part() { # NAME, COMMAND...
+    current=$1
+    began=$SECONDS
+    shift
+    printf '\n== %s: %s\n' "$current" "$*"
+    "$@"
+    told+=("$(printf '%-8s %s s' "$current" "$((SECONDS - began))")")
+    current=""
+}
+
+part format cargo fmt --check
+part lints cargo clippy --all-targets -- -D warnings
+part tests cargo test
+part docs env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+part check cargo run --quiet -- check
+part rehearse cargo run --quiet -- test

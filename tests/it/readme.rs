@@ -1,0 +1,232 @@
+//! What the README shows is so: its commands and files exist, its first team runs, its output is what is printed.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use callsheet::cli::exit::Exit;
+
+/// What makes the repository a project.
+const PROJECT: [&str; 6] = ["agents", "topologies", "schemas", "rehearsals", "data", "callsheet.toml"];
+
+#[test]
+fn every_command_and_option_in_the_readme_exists() {
+    let readme = read("README.md");
+    let mut named = Vec::new();
+    for line in code(&readme) {
+        for command in commands(&line) {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            let depth = if words[0] == "audit" { 2 } else { 1 };
+            let help = help(&words[..depth.min(words.len())]);
+            for option in words.iter().filter(|word| word.starts_with('-')) {
+                let option = option.split('=').next().unwrap_or(option);
+                assert!(help.contains(option), "README.md: `callsheet {command}`: there is no option {option}");
+            }
+            named.push(words[0].to_owned());
+        }
+    }
+    let list = help(&[]);
+    let commands = list.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).unwrap();
+    let names = commands.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    for name in names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help") {
+        let row = format!("| `callsheet {name} ");
+        let row_alone = format!("| `callsheet {name}`");
+        assert!(readme.contains(&row) || readme.contains(&row_alone), "README.md: no row for `callsheet {name}`");
+    }
+    assert!(named.len() > 20, "the commands of README.md are not found any more: {named:?}");
+}
+
+#[test]
+fn every_file_that_the_documents_name_exists() {
+    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+        let text = read(document);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let links = links.filter(|link| !link.starts_with("http"));
+        let spans = text.split('`').skip(1).step_by(2).filter(|span| {
+            ["src/", "tests/", "benches/", "data/"].iter().any(|folder| span.starts_with(folder)) && !span.contains(' ')
+        });
+        for path in links.chain(spans) {
+            assert!(root().join(path).exists(), "{document} names {path}, and there is no such file");
+        }
+    }
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_program() {
+    let readme = read("README.md");
+    let all = [Exit::Done, Exit::Failed, Exit::Input, Exit::Waiting, Exit::Budget, Exit::Rejected, Exit::Interrupted];
+    let rows = readme.lines().skip_while(|line| !line.starts_with("| exit code")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|')).filter_map(|row| row.split('|').nth(1));
+    let rows: Vec<u8> = rows.map(|number| number.trim().parse().unwrap()).collect();
+    assert_eq!(rows, all.map(|exit| exit as u8));
+}
+
+#[test]
+fn the_first_command_prints_what_the_readme_shows() {
+    let readme = read("README.md");
+    let project = project();
+    let ran = project.callsheet(&["run", "re-engagement"]);
+    assert_eq!(ran.exit, 3, "{ran:?}");
+    let printed = plain(&format!("{}\n{}", ran.err, ran.out));
+    for shown in entries(block_with(&readme, "run 1 of re-engagement")) {
+        assert!(printed.contains(&plain(&shown)), "README.md shows a line that is not printed:\n{shown}\n{printed}");
+    }
+    let review = project.callsheet(&["review", "1"]);
+    assert!(review.exit == 0 && review.out.contains("721 people"), "{review:?}");
+    assert_eq!(project.callsheet(&["approve", "1"]).exit, 0);
+    let mut files: Vec<String> = fs::read_dir(project.path().join("out/1-re-engagement"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(files.iter().filter(|name| name.ends_with(".eml")).count(), 3, "{files:?}");
+    assert!(files.contains(&"audience.csv".to_owned()), "{files:?}");
+    assert_eq!(project.callsheet(&["approve", "1"]).exit, 2, "a second decision is refused");
+
+    let other = project.callsheet(&["run", "re-engagement", "-p", "quarter=2026-Q1"]);
+    assert!(other.exit == 3 && other.out.contains("newcomers clicked"), "{other:?}");
+    let none = project.callsheet(&["run", "re-engagement", "-p", "quarter=2026-Q2"]);
+    assert!(none.exit == 0 && none.out.contains("No segment of 2026-Q2"), "{none:?}");
+}
+
+#[test]
+fn the_first_team_of_the_readme_is_checked_and_runs() {
+    let readme = read("README.md");
+    let project = project();
+    let mut written = 0;
+    for part in readme.split("<!-- file: ").skip(1) {
+        let (name, rest) = part.split_once(" -->\n```toml\n").unwrap();
+        let text = rest.split("```").next().unwrap();
+        fs::write(project.path().join(name), text).unwrap();
+        written += 1;
+    }
+    assert_eq!(written, readme.matches("```toml").count(), "README.md has TOML that no test reads");
+
+    let checked = project.callsheet(&["check", "announcement"]);
+    assert_eq!(checked.exit, 0, "{checked:?}");
+    let ran = project.callsheet(&["run", "announcement", "-p", "topic=the seed swap"]);
+    assert_eq!(ran.exit, 3, "{ran:?}");
+    let approvals = project.callsheet(&["approvals"]);
+    let number = approvals.out.lines().nth(1).and_then(|row| row.split_whitespace().next()).unwrap().to_owned();
+    let approved = project.callsheet(&["approve", &number]);
+    assert_eq!(approved.exit, 0, "{approved:?}");
+    let post = fs::read_to_string(project.path().join("out/1-announcement/short_post.md")).unwrap();
+    assert!(post.contains("Come to the seed swap."), "{post}");
+
+    let topology = project.path().join("topologies/announcement.toml");
+    let text = fs::read_to_string(&topology).unwrap();
+    let bypassing = text.replace("writer    = \"approver\"", "writer    = \"publisher\"");
+    assert_ne!(text, bypassing, "README.md says to change a line that is not there");
+    fs::write(&topology, bypassing).unwrap();
+    let refused = project.callsheet(&["check", "announcement"]);
+    assert_eq!(refused.exit, 2, "{refused:?}");
+    let printed = plain(&refused.err);
+    for shown in block_with(&readme, "error[E060]").lines().filter(|line| line.trim() != "...") {
+        assert!(printed.contains(&plain(shown)), "README.md shows a line that is not printed:\n{shown}\n{printed}");
+    }
+}
+
+/// A copy of the shipped project, in a folder of its own.
+struct Project(tempfile::TempDir);
+
+#[derive(Debug)]
+struct Ran {
+    exit: i32,
+    out: String,
+    err: String,
+}
+
+impl Project {
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Runs the program there, off a terminal and in an empty environment.
+    fn callsheet(&self, args: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callsheet"));
+        command.args(args).current_dir(self.path()).env_clear().env("HOME", self.path()).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        Ran {
+            exit: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+fn project() -> Project {
+    let project = Project(tempfile::tempdir().unwrap());
+    PROJECT.iter().for_each(|part| copy(&root().join(part), &project.path().join(part)));
+    project
+}
+
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        fs::create_dir(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        fs::copy(from, to).unwrap();
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap()
+}
+
+fn help(words: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_callsheet"));
+    let output = command.args(words).arg("--help").stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "README.md: there is no command `callsheet {}`", words.join(" "));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The code of a document: lines of fenced blocks that are to be typed, and spans.
+fn code(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            fenced = !fenced;
+        } else if fenced {
+            found.push(line.split(" #").next().unwrap_or(line).to_owned());
+        } else {
+            found.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// What follows `callsheet` or `cargo run --` in a line of code, if it begins a command.
+fn commands(line: &str) -> Vec<&str> {
+    let starts = ["callsheet ", "cargo run -- "].into_iter().filter_map(|start| line.strip_prefix(start));
+    starts.map(str::trim).filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase())).collect()
+}
+
+/// The fenced block that contains `word`.
+fn block_with<'t>(text: &'t str, word: &str) -> &'t str {
+    text.split("```").skip(1).step_by(2).find(|block| block.contains(word)).unwrap().trim_start_matches("text\n")
+}
+
+/// The lines of a shown story, each with its wrapped rest.
+fn entries(block: &str) -> Vec<String> {
+    let mut entries: Vec<String> = Vec::new();
+    for line in block.lines().filter(|line| line.trim() != "..." && !line.is_empty()) {
+        match entries.last_mut() {
+            Some(last) if line.starts_with("        ") => last.push_str(line),
+            _ => entries.push(line.to_owned()),
+        }
+    }
+    entries
+}
+
+/// With single spaces, so that neither columns nor wrapping matter.
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
