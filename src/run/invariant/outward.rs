@@ -48,7 +48,7 @@ impl Watch {
             Event::EffectSettled { id, spent, result } => self.effects.settle(*id, *spent, result),
             Event::EffectFailed { id, class, spent, last, .. } => self.effects.failed(*id, *class, *spent, *last),
             Event::RetryPlanned { id, attempt, reserved, .. } => self.effects.retry(*id, *attempt, *reserved),
-            Event::FellInDoubt { id, ask_from } => self.effects.doubted(state, fact.at, *id, *ask_from),
+            Event::FellInDoubt { id, ask_from } => self.effects.doubted(state, *id, *ask_from),
             Event::QuestionAsked { no, effect } => {
                 let doubt = self.effects.of(*effect)?.unsure;
                 let new = self.effects.questions.insert(*no, *effect).is_none();
@@ -196,7 +196,7 @@ impl Effects {
         Ok(())
     }
 
-    fn doubted(&mut self, state: &State, at: Timestamp, id: EffectId, ask_from: Timestamp) -> Held {
+    fn doubted(&mut self, state: &State, id: EffectId, ask_from: Timestamp) -> Held {
         let known = self.of(id)?;
         let Some((_, last)) = known.began.filter(|_| !known.settled) else {
             return ensure("I5", false, || format!("{} is in doubt and not begun", id.0.short()));
@@ -208,7 +208,7 @@ impl Effects {
         known.unsure = true;
         known.alive = false;
         known.ask_from = ask_from;
-        let late = ask_from >= last.plus_ms(timeout_ms).max(at);
+        let late = ask_from >= last.plus_ms(timeout_ms);
         ensure("I4", late, || format!("{} may be under way when it is asked about", id.0.short()))
     }
 

@@ -31,7 +31,7 @@ impl Scene {
         let owner = self.owners.len() - 1;
         self.say(|| format!("owner {owner} claims epoch {epoch}"));
         self.hear(owner, What::Opened { epoch })?;
-        self.after(owner)
+        self.listen(owner)
     }
 
     /// A process is gone; another takes the run up some time.
@@ -93,9 +93,8 @@ impl Scene {
         Ok(true)
     }
 
-    /// After every message: the inbox, then whatever is outstanding, perhaps after standing still.
-    pub(super) fn after(&mut self, owner: usize) -> Result<(), Broken> {
-        self.listen(owner)?;
+    /// After every message: whatever is outstanding is started, perhaps after standing still.
+    pub(super) fn go_on(&mut self, owner: usize) -> Result<(), Broken> {
         if !self.owners[owner].alive {
             return Ok(());
         }
@@ -110,16 +109,17 @@ impl Scene {
         self.start(owner)
     }
 
-    fn listen(&mut self, owner: usize) -> Result<(), Broken> {
+    /// Hears the inbox.
+    pub(super) fn listen(&mut self, owner: usize) -> Result<(), Broken> {
         let after = usize::try_from(self.owners[owner].state.heard).unwrap_or(usize::MAX);
         let rows = self.journal.inbox.iter().cloned().enumerate().skip(after);
         for (at, row) in rows.collect::<Vec<_>>() {
             let what = What::Posted { place: at as u64 + 1, post: row.id, say: row.say };
             if !self.hear(owner, what)? {
-                break;
+                return Ok(());
             }
         }
-        Ok(())
+        self.go_on(owner)
     }
 
     pub(super) fn start(&mut self, owner: usize) -> Result<(), Broken> {
@@ -140,7 +140,9 @@ impl Scene {
         let of = &mut self.owners[owner];
         of.timer += 1;
         let hung = of.under_way.values().map(|of| of.hung_at).min();
-        let (at, timer) = (hung.into_iter().chain(state.wake_at()).min(), of.timer);
+        // What is to start and is not under way starts later; what is under way needs no timer of its own.
+        let starts = state.outstanding().into_iter().map(|(_, at)| at).filter(|at| *at > now);
+        let (at, timer) = (hung.into_iter().chain(state.due_at()).chain(starts).min(), of.timer);
         if let Some(at) = at {
             self.schedule(at.ms_since(now) + 1, Happening::Wake(owner, timer));
         }
@@ -282,7 +284,7 @@ impl Scene {
         let short = handle.id.0.short();
         self.say(|| format!("{short} reports {:?}", result.as_ref().map_err(|failed| failed.class)));
         if self.hear(handle.owner, What::Settled { id: handle.id, result, usage })? {
-            self.after(handle.owner)?;
+            self.go_on(handle.owner)?;
         }
         Ok(())
     }
@@ -292,7 +294,7 @@ impl Scene {
         let Some(agent) = self.attempt(handle).map(|of| of.agent.clone()) else { return Ok(()) };
         self.seen.see(Rare::AgentPanics);
         if self.agent_died(handle.owner, agent, Class::Bug)? {
-            self.after(handle.owner)?;
+            self.go_on(handle.owner)?;
         }
         Ok(())
     }
@@ -322,7 +324,7 @@ impl Scene {
             }
         }
         if self.hear(owner, What::Due)? {
-            self.after(owner)?;
+            self.go_on(owner)?;
         }
         Ok(())
     }
@@ -375,9 +377,9 @@ fn wakes(state: &State, input: &Input, facts: &[Fact]) -> Result<(), Broken> {
         return Ok(());
     }
     let at = input.at.max(state.now);
-    let due = state.wake_at().is_some_and(|wake_at| wake_at <= at);
+    let due = state.due_at().is_some_and(|due_at| due_at <= at);
     match (due, facts.is_empty()) {
-        (true, true) => Err(broken("I14", format!("it wakes at {:?} for nothing, over and over", state.wake_at()))),
+        (true, true) => Err(broken("I14", format!("it wakes at {:?} for nothing, over and over", state.due_at()))),
         (false, false) => Err(broken("I14", format!("nothing would have woken it for {:?}", facts[0].is))),
         _ => Ok(()),
     }

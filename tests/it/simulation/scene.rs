@@ -223,7 +223,7 @@ impl Scene {
             Happening::Report(handle, report) => self.report(&handle, report.0, report.1),
             Happening::Dies(handle) => self.dies(&handle),
             Happening::Wake(owner, timer) => self.wake(owner, timer),
-            Happening::Listen(owner) => self.after(owner),
+            Happening::Listen(owner) => self.listen(owner),
             Happening::Person => self.person(),
             Happening::Post(row) => {
                 self.post(*row);
@@ -324,7 +324,7 @@ impl Scene {
         self.makes.swarm = calm;
         heard?;
         self.schedule(1_000, Happening::Person);
-        self.after(0)
+        self.go_on(0)
     }
 }
 
