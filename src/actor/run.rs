@@ -315,7 +315,9 @@ impl Live {
             timer.abort();
         }
         let hung = self.under_way.values().map(|of| of.hung_at).min();
-        let Some(at) = hung.into_iter().chain(self.state.wake_at()).min() else { return };
+        // What is under way needs no timer to start it.
+        let starts = self.state.outstanding().into_iter().map(|(_, at)| at).filter(|at| *at > now);
+        let Some(at) = hung.into_iter().chain(self.state.due_at()).chain(starts).min() else { return };
         // A little late rather than a little early: a wake before its time would find nothing due.
         let wait = Duration::from_millis(at.ms_since(now).saturating_add(1));
         let to = myself.clone();

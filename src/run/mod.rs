@@ -5,6 +5,7 @@ pub mod decide;
 pub mod event;
 pub mod fold;
 pub mod input;
+pub mod invariant;
 pub mod state;
 pub mod view;
 

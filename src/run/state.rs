@@ -326,25 +326,31 @@ impl State {
         };
         let mut wanted: Vec<_> = self.effects.iter().filter(|(_, effect)| ready(effect)).collect();
         wanted.sort_by_key(|(_, effect)| (effect.message, effect.ordinal));
-        let started = |effect: &Effect| {
-            let agent = self.agents.get(&effect.agent).map_or(Timestamp(i64::MIN), |agent| agent.not_before);
-            effect.not_before.max(agent)
-        };
-        wanted.into_iter().map(|(id, effect)| (*id, started(effect))).collect()
+        wanted.into_iter().map(|(id, effect)| (*id, self.not_before(effect))).collect()
     }
 
-    /// When the run wants to hear that time has passed, if nothing comes before.
+    /// The time before which `effect` is not to begin: its own, and its agent's.
+    pub fn not_before(&self, effect: &Effect) -> Timestamp {
+        self.agents.get(&effect.agent).map_or(effect.not_before, |agent| agent.not_before.max(effect.not_before))
+    }
+
+    /// When the run wants to be woken, if nothing comes before: to hear that time has passed, or to start an effect.
     pub fn wake_at(&self) -> Option<Timestamp> {
+        let starts = self.outstanding().into_iter().map(|(_, at)| at).filter(|at| *at > self.now);
+        self.due_at().into_iter().chain(starts).min()
+    }
+
+    /// From when on the run has something to do when it hears that time has passed.
+    pub fn due_at(&self) -> Option<Timestamp> {
         // A paused run acts on no time; once resumed it looks at all of them.
-        if self.ended.is_some() || self.paused.is_some() {
+        if self.ended.is_some() || self.paused.is_some() || self.cancelled_by.is_some() {
             return None;
         }
         let waiting = self.approvals.values().filter(|a| a.fate.is_none() && !a.overdue).map(|a| a.expires_at);
         let doubts = self.effects.values().filter(|e| !e.asked_about).filter_map(|e| e.doubt);
         let begins = self.effects.values().filter(|e| e.is_outward() && e.began.is_none() && e.failed.is_none());
-        let begins = begins.map(|e| e.not_before).filter(|at| *at > self.now);
-        let starts = self.outstanding().into_iter().map(|(_, at)| at).filter(|at| *at > self.now);
-        waiting.chain(doubts).chain(begins).chain(starts).min()
+        let begins = begins.map(|e| e.not_before);
+        waiting.chain(doubts).chain(begins).min()
     }
 
     /// What it is doing.

@@ -1,0 +1,194 @@
+//! What must hold of every run: the promise as code, once over a state ([`holds`]) and once over the facts that led to
+//! it ([`Watch`]). It decides nothing; what only the world can show, such as executions at a sink, is for the tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::event::{Amount, Ending, Limit, Wish};
+use super::state::{Effect, State};
+use crate::id::{AgentName, ApprovalNo, EffectId};
+use crate::topology::plan::{Recipient, Role};
+
+mod outward;
+mod watch;
+
+pub use watch::Watch;
+
+/// An invariant that does not hold: ours to mend, never the user's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{invariant}: {what}")]
+pub struct Broken {
+    /// Which: `I1` to `I14`, as the reliability notes count them.
+    pub invariant: &'static str,
+    /// What was seen instead.
+    pub what: String,
+}
+
+type Held = Result<(), Broken>;
+
+/// Refuses with `invariant` and what `what` says unless `holds`.
+fn ensure(invariant: &'static str, holds: bool, what: impl FnOnce() -> String) -> Held {
+    if holds { Ok(()) } else { Err(Broken { invariant, what: what() }) }
+}
+
+/// What can be seen of the invariants in one state. Its cost grows with what is pending, not with the run's history,
+/// so that an owner can ask after every batch.
+///
+/// A run that a broken invariant has ended keeps its evidence as it is, and holds nothing more.
+///
+/// # Errors
+/// The first invariant that does not hold.
+pub fn holds(state: &State) -> Result<(), Broken> {
+    if state.ended == Some(Ending::Bug) {
+        return Ok(());
+    }
+    reservations(state)?;
+    limits(state)?;
+    messages(state)?;
+    let mut slots = BTreeSet::new();
+    for (id, effect) in &state.effects {
+        belongs(state, id, effect)?;
+        permitted(state, id, effect, &mut slots)?;
+        resolvable(state, id, effect)?;
+    }
+    Ok(())
+}
+
+/// I7: what is set aside is set aside for an effect, and what is spent is spent by an agent.
+fn reservations(state: &State) -> Held {
+    let mut by_agent: BTreeMap<&AgentName, Amount> = BTreeMap::new();
+    for effect in state.effects.values() {
+        let sum = by_agent.entry(&effect.agent).or_default();
+        *sum = sum.plus(effect.reserved);
+    }
+    let all = by_agent.values().fold(Amount::default(), |all, one| all.plus(*one));
+    let ledger = &state.ledger;
+    ensure("I7", all == ledger.reserved, || format!("{:?} is reserved, for effects {all:?}", ledger.reserved))?;
+    let mut spent = Amount::default();
+    for (agent, account) in &ledger.by_agent {
+        spent = spent.plus(account.spent);
+        let own = by_agent.remove(agent).unwrap_or_default();
+        ensure("I7", account.reserved == own, || {
+            format!("{:?} is reserved by {agent}, for effects {own:?}", account.reserved)
+        })?;
+    }
+    ensure("I7", by_agent.is_empty(), || "an effect's agent has no account".to_owned())?;
+    ensure("I7", spent == ledger.spent, || format!("{:?} is spent, by agents {spent:?}", ledger.spent))
+}
+
+/// I7: spent and reserved together are within every limit in force.
+fn limits(state: &State) -> Held {
+    let within = |scope: &str, used: u64, limit: Option<u64>, what: Limit| {
+        ensure("I7", limit.is_none_or(|limit| used <= limit), || {
+            format!("{scope} has {used} of {what:?}, the limit is {limit:?}")
+        })
+    };
+    let run = state.ledger.spent.plus(state.ledger.reserved);
+    for what in [Limit::Steps, Limit::Tokens, Limit::Cost, Limit::Recipients] {
+        within("the run", run.of(what), state.limit(what), what)?;
+    }
+    let raise = &state.ledger.raise;
+    for (agent, member) in &state.plan.team {
+        let limits = &member.limits;
+        if let Some(account) = state.ledger.by_agent.get(agent) {
+            let own = account.spent.plus(account.reserved);
+            let raised =
+                |declared: Option<u64>, raise: Option<u64>| declared.map(|limit| limit.max(raise.unwrap_or(0)));
+            within(agent.as_str(), own.tokens, raised(limits.tokens, raise.tokens), Limit::Tokens)?;
+            let cost = raised(limits.cost.map(|cost| cost.0), raise.cost.map(|cost| cost.0));
+            within(agent.as_str(), own.cost.0, cost, Limit::Cost)?;
+        }
+        if let Some(known) = state.agents.get(agent) {
+            let most = limits.turns.max(raise.turns.unwrap_or(0));
+            within(agent.as_str(), known.turns.into(), Some(most.into()), Limit::Turns)?;
+        }
+    }
+    for turn in state.turns.values() {
+        let declared = state.member(&turn.agent).map_or(0, |member| member.limits.steps_per_turn);
+        let most = declared.max(raise.steps_per_turn.unwrap_or(0));
+        within(turn.agent.as_str(), turn.steps.into(), Some(most.into()), Limit::StepsPerTurn)?;
+    }
+    Ok(())
+}
+
+/// I1, I2, I9: a message is in one place, and came over a declared handoff.
+fn messages(state: &State) -> Held {
+    let turns = state.turns.iter().map(|(id, turn)| (id, &turn.message));
+    let dead = state.dead.iter().map(|(id, letter)| (id, &letter.message));
+    let mut seen = BTreeSet::new();
+    for (id, message) in state.queued.iter().chain(turns).chain(dead) {
+        ensure("I2", seen.insert(*id), || format!("{id} is pending twice"))?;
+        ensure("I1", *id == message.id && id.0 <= state.messages_sent, || format!("{id} was never sent"))?;
+        let to = match &message.from {
+            None => message.to == Recipient::Member(state.plan.start.clone()),
+            Some(from) => state.handoff(from, &message.outcome).is_some_and(|handoff| {
+                let then = handoff.rounds.as_ref().filter(|_| message.exhausted).map(|rounds| &rounds.then);
+                *then.unwrap_or(&handoff.to) == message.to
+            }),
+        };
+        ensure("I9", to, || format!("{id} travels on no declared handoff"))?;
+    }
+    for (id, turn) in &state.turns {
+        let own = turn.message.to == Recipient::Member(turn.agent.clone());
+        ensure("I9", own, || format!("{} handles {id}, which is not theirs", turn.agent))?;
+    }
+    Ok(())
+}
+
+/// I9: an effect belongs to a turn of its agent, and uses what the agent is offered. I7: a run that is over holds only
+/// what nobody can settle any more.
+fn belongs(state: &State, id: &EffectId, effect: &Effect) -> Held {
+    if state.ended.is_some() {
+        let in_doubt = effect.is_outward() && effect.doubt.is_some();
+        return ensure("I7", in_doubt, || format!("{} is left of a run that is over", id.0.short()));
+    }
+    let turn = state.turns.get(&effect.message);
+    let own = turn.is_some_and(|turn| turn.agent == effect.agent && effect.ordinal < turn.asked);
+    ensure("I9", own, || format!("{} belongs to no turn of {}", id.0.short(), effect.agent))?;
+    let role = state.member(&effect.agent).map(|member| &member.role);
+    let offered = match (&effect.wish, role) {
+        (Wish::Model { .. }, Some(Role::Model { .. })) | (Wish::Prepare { .. }, Some(Role::Person(_))) => true,
+        (Wish::Tool { tool, .. }, Some(Role::Model { tools, .. })) => tools.contains(tool),
+        (Wish::Own { tool } | Wish::Deliver { tool, .. }, Some(Role::Tool { tool: own, .. })) => tool == own,
+        (Wish::Query { .. } | Wish::Question { .. }, Some(Role::Tool { .. })) => true,
+        _ => false,
+    };
+    ensure("I9", offered, || format!("{} is not offered {:?}", effect.agent, effect.wish))
+}
+
+/// I8: an outward effect has a slot of a permit for exactly its item, to itself. I3: it is in doubt only once begun.
+fn permitted(state: &State, id: &EffectId, effect: &Effect, slots: &mut BTreeSet<(ApprovalNo, u32)>) -> Held {
+    let Wish::Deliver { permit: no, slot, item, recipients, .. } = &effect.wish else {
+        let inward = effect.began.is_none() && effect.doubt.is_none();
+        return ensure("I8", inward, || format!("{} acts on the world without a permit", id.0.short()));
+    };
+    let said = |what: &str| format!("{} has {what} {slot} of permit {no}", id.0.short());
+    let permit = state.permits.get(no).filter(|permit| permit.member == effect.agent);
+    let permit = permit.ok_or_else(|| Broken { invariant: "I8", what: said("no right to slot") })?;
+    let head = permit.manifest.items.get(*slot as usize);
+    let same = head.is_some_and(|head| head.digest == *item && head.recipients == *recipients);
+    ensure("I8", same, || said("another item than slot"))?;
+    ensure("I8", permit.used.contains(slot), || said("not taken slot"))?;
+    ensure("I8", slots.insert((*no, *slot)), || said("not to itself slot"))?;
+    let begun = effect.doubt.is_none() || effect.began.is_some();
+    ensure("I3", begun, || format!("{} is in doubt and never began", id.0.short()))?;
+    let own = effect.began.is_none_or(|began| began.epoch <= state.epoch);
+    ensure("I13", own, || format!("{} began under a later owner", id.0.short()))
+}
+
+/// I14: what is in doubt has something that settles it, once; a question is about something in doubt.
+fn resolvable(state: &State, id: &EffectId, effect: &Effect) -> Held {
+    if let Wish::Query { about } | Wish::Question { about } = &effect.wish {
+        let doubt = state.effects.get(about).is_some_and(|of| of.doubt.is_some() && of.asked_about);
+        return ensure("I5", doubt, || format!("{} asks about something that is not in doubt", id.0.short()));
+    }
+    if effect.doubt.is_none() || !effect.asked_about || state.ended.is_some() {
+        return Ok(());
+    }
+    let asks = |other: &Effect| match &other.wish {
+        Wish::Query { about } | Wish::Question { about } => about == id,
+        _ => false,
+    };
+    let asked = state.effects.values().filter(|other| asks(other)).count();
+    let open = state.questions.values().filter(|about| *about == id).count();
+    ensure("I5", asked + open == 1, || format!("{} is asked about by {asked} effects, {open} people", id.0.short()))
+}

@@ -1,0 +1,263 @@
+//! The effects that a watch knows: asked once, one attempt at a time, in doubt until somebody knows, paid once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::watch::Watch;
+use super::{Broken, Held, ensure};
+use crate::failure::Class;
+use crate::id::{ApprovalNo, EffectId, Epoch, MessageId, Timestamp, ToolName};
+use crate::run::event::{Amount, Event, Fact, Settled, Wish};
+use crate::run::state::State;
+use crate::topology::spec::{Repeat, ToolSpec};
+
+/// All effects of a run so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Effects {
+    known: BTreeMap<EffectId, Known>,
+    by_message: BTreeMap<MessageId, BTreeSet<EffectId>>,
+    performed: BTreeSet<(ApprovalNo, u32)>,
+    questions: BTreeMap<ApprovalNo, EffectId>,
+    spent: Amount,
+    reserved: Amount,
+}
+
+/// An effect, from when it was asked for.
+#[derive(Debug, Clone)]
+struct Known {
+    wish: Wish,
+    reserved: Amount,
+    attempt: u32,
+    /// An attempt may be under way.
+    alive: bool,
+    /// An earlier beginning may have been performed, for all that is known: when it was, and the end of the latest.
+    began: Option<(Timestamp, Timestamp)>,
+    unsure: bool,
+    /// From when it may be asked about.
+    ask_from: Timestamp,
+    settled: bool,
+}
+
+impl Watch {
+    /// I3 to I8: what becomes of effects.
+    pub(super) fn effect(&mut self, state: &State, fact: &Fact) -> Held {
+        match &fact.is {
+            Event::EffectAsked { id, message, wish, reserved, .. } => {
+                self.effects.asked(*id, *message, wish, *reserved, fact.at)
+            }
+            Event::EffectBegan { id, epoch, not_after } => self.began(state, fact.at, *id, *epoch, *not_after),
+            Event::EffectSettled { id, spent, result } => self.effects.settle(*id, *spent, result),
+            Event::EffectFailed { id, class, spent, last, .. } => self.effects.failed(*id, *class, *spent, *last),
+            Event::RetryPlanned { id, attempt, reserved, .. } => self.effects.retry(*id, *attempt, *reserved),
+            Event::FellInDoubt { id, ask_from } => self.effects.doubted(state, *id, *ask_from),
+            Event::QuestionAsked { no, effect } => {
+                let doubt = self.effects.of(*effect)?.unsure;
+                let new = self.effects.questions.insert(*no, *effect).is_none();
+                ensure("I5", doubt && new, || format!("question {no} is about nothing in doubt, or asked twice"))
+            }
+            Event::QuestionAnswered { no, happened, .. } => {
+                let about = self.effects.questions.remove(no);
+                let about = about.ok_or_else(|| broken("I5", format!("question {no} is answered twice")))?;
+                let known = self.effects.of(about)?;
+                known.unsure &= *happened;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// I3, I5, I6, I8, I13: a beginning is its owner's, has a permit, and repeats nothing that may have happened.
+    fn began(&mut self, state: &State, at: Timestamp, id: EffectId, epoch: Epoch, not_after: Timestamp) -> Held {
+        let short = id.0.short();
+        ensure("I13", epoch == state.epoch, || format!("{short} begins under {epoch}, not {}", state.epoch))?;
+        let known = self.effects.of(id)?;
+        let Wish::Deliver { tool, permit, slot, .. } = known.wish.clone() else {
+            return ensure("I8", false, || format!("{short} acts on nothing"));
+        };
+        let given = self.permits.get(&permit).is_some_and(|slots| slot < *slots);
+        ensure("I8", given, || format!("{short} begins without permit {permit}"))?;
+        let known = self.effects.of(id)?;
+        ensure("I4", !known.settled && !known.alive, || format!("{short} begins while an attempt is under way"))?;
+        ensure("I3", not_after >= at, || format!("{short} begins too late to be performed"))?;
+        let spec = state.plan.tools.get(&tool);
+        if let Some((first, last)) = known.began.filter(|_| known.unsure) {
+            let timeout_ms = spec.map_or(0, |spec| spec.call_timeout_ms);
+            let gone = at >= last.plus_ms(timeout_ms);
+            ensure("I4", gone, || format!("{short} begins again while it may still be under way"))?;
+            let again = may_repeat(spec, first, not_after.plus_ms(timeout_ms));
+            ensure("I5", again, || format!("{short} begins again though it may have happened"))?;
+        }
+        let first = known.began.filter(|_| known.unsure).map_or(at, |(first, _)| first);
+        known.began = Some((first, not_after));
+        known.alive = true;
+        let done = self.effects.performed.contains(&(permit, slot));
+        ensure("I8", !done, || format!("slot {slot} of permit {permit} is used again"))
+    }
+}
+
+/// Whether what may have happened at `first` can be repeated, with its last effect at `until`.
+fn may_repeat(spec: Option<&ToolSpec>, first: Timestamp, until: Timestamp) -> bool {
+    match spec.map(|spec| spec.repeat) {
+        Some(Repeat::Pure) => true,
+        Some(Repeat::Idempotent { key_age_ms }) => until.ms_since(first) < key_age_ms,
+        Some(Repeat::Queryable | Repeat::Once) | None => false,
+    }
+}
+
+impl Effects {
+    fn of(&mut self, id: EffectId) -> Result<&mut Known, Broken> {
+        let missing = || broken("I4", format!("{} was never asked for", id.0.short()));
+        self.known.get_mut(&id).ok_or_else(missing)
+    }
+
+    /// The tool that an effect calls for a model, or for itself.
+    pub(super) fn tool(&self, id: EffectId) -> Option<&ToolName> {
+        match &self.known.get(&id)?.wish {
+            Wish::Tool { tool, .. } | Wish::Own { tool } => Some(tool),
+            _ => None,
+        }
+    }
+
+    /// The effects of a message that are not settled.
+    pub(super) fn open(&self, message: MessageId) -> impl Iterator<Item = EffectId> {
+        let ids = self.by_message.get(&message).into_iter().flatten();
+        ids.filter(|id| self.known.get(id).is_some_and(|known| !known.settled)).copied()
+    }
+
+    fn asked(&mut self, id: EffectId, message: MessageId, wish: &Wish, reserved: Amount, at: Timestamp) -> Held {
+        if let Wish::Query { about } | Wish::Question { about } = wish {
+            let of = self.of(*about)?;
+            let gone = of.unsure && !of.alive && at >= of.ask_from;
+            ensure("I4", gone, || format!("{} is asked about while it may be under way", about.0.short()))?;
+        }
+        let outward = matches!(wish, Wish::Deliver { .. });
+        let known = Known {
+            wish: wish.clone(),
+            reserved,
+            attempt: 1,
+            alive: !outward,
+            began: None,
+            unsure: false,
+            ask_from: at,
+            settled: false,
+        };
+        self.reserved = self.reserved.plus(reserved);
+        self.by_message.entry(message).or_default().insert(id);
+        let new = self.known.insert(id, known).is_none();
+        ensure("I6", new, || format!("the key {} is taken for a second effect", id.0.short()))
+    }
+
+    fn settle(&mut self, id: EffectId, spent: Amount, result: &Settled) -> Held {
+        let known = self.of(id)?;
+        ensure("I2", !known.settled, || format!("{} is settled twice", id.0.short()))?;
+        ensure("I7", known.reserved.minus(spent).is_some(), || {
+            format!("{} spent {spent:?} of {:?}", id.0.short(), known.reserved)
+        })?;
+        known.settled = true;
+        let (wish, reserved, began) = (known.wish.clone(), known.reserved, known.began);
+        self.pay(reserved, spent);
+        match (wish, result) {
+            (Wish::Deliver { permit, slot, .. }, Settled::Performed { .. }) => {
+                ensure("I3", began.is_some(), || format!("{} was performed and never began", id.0.short()))?;
+                let new = self.performed.insert((permit, slot));
+                ensure("I5", new, || format!("slot {slot} of permit {permit} was performed twice"))
+            }
+            (Wish::Query { about }, Settled::NotPerformed) => {
+                self.of(about)?.unsure = false;
+                Ok(())
+            }
+            (Wish::Deliver { .. }, _) => ensure("I5", false, || format!("{} came to nothing", id.0.short())),
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&mut self, id: EffectId, class: Class, spent: Amount, last: bool) -> Held {
+        let known = self.of(id)?;
+        ensure("I2", !known.settled, || format!("{} fails when it is settled", id.0.short()))?;
+        ensure("I7", known.reserved.minus(spent).is_some(), || format!("{} spent too much", id.0.short()))?;
+        // A model call that is lost is in doubt only as to its price.
+        let unknown = class == Class::InDoubt && known.began.is_some();
+        let known_not = !(unknown || known.unsure && last);
+        ensure("I5", known_not, || format!("{} may have happened, and is taken as failed", id.0.short()))?;
+        known.alive = false;
+        known.settled = last;
+        let reserved = std::mem::take(&mut known.reserved);
+        self.pay(reserved, spent);
+        Ok(())
+    }
+
+    fn retry(&mut self, id: EffectId, attempt: u32, reserved: Amount) -> Held {
+        let known = self.of(id)?;
+        let next = !known.alive && !known.settled && (attempt == known.attempt || attempt == known.attempt + 1);
+        ensure("I4", next, || format!("attempt {attempt} of {} beside another", id.0.short()))?;
+        known.attempt = attempt;
+        known.reserved = reserved;
+        known.alive = !matches!(known.wish, Wish::Deliver { .. });
+        self.reserved = self.reserved.plus(reserved);
+        Ok(())
+    }
+
+    fn doubted(&mut self, state: &State, id: EffectId, ask_from: Timestamp) -> Held {
+        let known = self.of(id)?;
+        let Some((_, last)) = known.began.filter(|_| !known.settled) else {
+            return ensure("I5", false, || format!("{} is in doubt and not begun", id.0.short()));
+        };
+        let timeout_ms = match &known.wish {
+            Wish::Deliver { tool, .. } => state.plan.tools.get(tool).map_or(0, |spec| spec.call_timeout_ms),
+            _ => 0,
+        };
+        known.unsure = true;
+        known.alive = false;
+        known.ask_from = ask_from;
+        let late = ask_from >= last.plus_ms(timeout_ms);
+        ensure("I4", late, || format!("{} may be under way when it is asked about", id.0.short()))
+    }
+
+    /// A message goes to the dead letters: what it began has to be known.
+    pub(super) fn give_up(&mut self, message: MessageId) -> Held {
+        let open: Vec<EffectId> = self.open(message).collect();
+        for id in open {
+            let known = self.of(id)?;
+            let lost = matches!(known.wish, Wish::Deliver { .. }) && (known.alive || known.unsure);
+            ensure("I5", !lost, || format!("{} may have happened, and is given up", id.0.short()))?;
+            known.settled = true;
+            let reserved = std::mem::take(&mut known.reserved);
+            self.pay(reserved, Amount::default());
+        }
+        Ok(())
+    }
+
+    /// The run is over: what may have happened is seen to be in doubt.
+    pub(super) fn left(&mut self, state: &State) -> Held {
+        for (id, known) in self.known.iter_mut().filter(|(_, known)| !known.settled) {
+            let may = matches!(known.wish, Wish::Deliver { .. }) && (known.alive || known.unsure);
+            let seen = state.effects.get(id).is_some_and(|effect| effect.doubt.is_some());
+            ensure("I5", !may || seen, || format!("{} may have happened, and nobody sees it", id.0.short()))?;
+            if !may {
+                known.settled = true;
+                let reserved = std::mem::take(&mut known.reserved);
+                self.reserved = self.reserved.minus(reserved).unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
+    fn pay(&mut self, reserved: Amount, spent: Amount) {
+        self.reserved = self.reserved.minus(reserved).unwrap_or_default();
+        self.spent = self.spent.plus(spent);
+    }
+
+    /// I7: the ledger has what the facts sum up to.
+    pub(super) fn balances(&self, state: &State) -> Held {
+        let ledger = &state.ledger;
+        ensure("I7", ledger.spent == self.spent && ledger.reserved == self.reserved, || {
+            format!(
+                "the ledger has {:?} and {:?}, the facts sum up to {:?} and {:?}",
+                ledger.spent, ledger.reserved, self.spent, self.reserved
+            )
+        })
+    }
+}
+
+fn broken(invariant: &'static str, what: String) -> Broken {
+    Broken { invariant, what }
+}

@@ -1,0 +1,224 @@
+//! What must not be forgotten, folded beside a state from the same facts: every message's fate, every decision, every
+//! amount, so that a fact that the state alone would take is held against all that came before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::outward::Effects;
+use super::{Broken, Held, ensure};
+use crate::id::{ApprovalNo, Digest, Epoch, MessageId, Timestamp};
+use crate::run::event::{DeadLetterAnswer, Decision, Ending, Event, Fact, Message, PauseReason, Settled, Version, Who};
+use crate::run::state::State;
+use crate::topology::plan::{Recipient, Role};
+
+/// An observer of one run, from its first fact on. It grows with the run's history.
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
+    at: Option<Timestamp>,
+    epoch: Epoch,
+    messages: BTreeMap<MessageId, Place>,
+    causes: BTreeSet<MessageId>,
+    approvals: BTreeMap<ApprovalNo, Asked>,
+    pub(super) permits: BTreeMap<ApprovalNo, u32>,
+    pub(super) effects: Effects,
+    pub(super) paused: bool,
+    pub(super) cancelled: bool,
+    ended: bool,
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Queued,
+    Turn,
+    Dead,
+    Handled,
+    Discarded,
+}
+
+/// An approval that was asked for.
+#[derive(Debug, Clone)]
+struct Asked {
+    message: MessageId,
+    binds: Digest,
+    approved_by: BTreeSet<String>,
+    open: bool,
+    approved: bool,
+}
+
+impl Watch {
+    /// Takes in `fact`, which led to `state`.
+    ///
+    /// # Errors
+    /// The invariant that the fact breaks; the watch is then worth nothing.
+    pub fn take(&mut self, state: &State, fact: &Fact) -> Result<(), Broken> {
+        ensure("I12", self.at <= Some(fact.at), || format!("{} is earlier than the fact before", fact.is.kind()))?;
+        let after_end = matches!(fact.is, Event::Opened { .. } | Event::InputRefused { .. });
+        ensure("I12", !self.ended || after_end, || format!("{} after the end", fact.is.kind()))?;
+        self.at = Some(fact.at);
+        self.begins(&fact.is)?;
+        self.message(state, &fact.is)?;
+        self.decision(state, &fact.is)?;
+        self.labels(state, &fact.is)?;
+        self.effect(state, fact)?;
+        self.effects.balances(state)
+    }
+
+    /// DESIGN 2.17: while a run is paused or being cancelled, nothing new begins.
+    fn begins(&mut self, event: &Event) -> Held {
+        let begins = match event {
+            Event::TurnBegan { .. } | Event::EffectBegan { .. } => true,
+            // A cancelled run still asks what became of what it began.
+            Event::EffectAsked { wish, .. } => {
+                !self.cancelled || !matches!(wish, crate::run::event::Wish::Query { .. })
+            }
+            _ => false,
+        };
+        let quiet = self.paused || self.cancelled;
+        ensure("pause", !(begins && quiet), || format!("{} in a run that is paused or cancelled", event.kind()))?;
+        match event {
+            Event::Paused { why } => {
+                let over = self.paused && matches!(why, PauseReason::Budget { .. });
+                ensure("pause", !over, || "a budget takes the place of another reason to pause".to_owned())?;
+                self.paused = true;
+            }
+            Event::Resumed { .. } => self.paused = false,
+            Event::CancelAsked { .. } => (self.paused, self.cancelled) = (false, true),
+            Event::Ended { .. } => self.ended = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// I1, I2, I9: where messages are.
+    fn message(&mut self, state: &State, event: &Event) -> Held {
+        match event {
+            Event::MessageSent(message) => self.sent(message),
+            Event::TurnBegan { message } => self.moved(*message, &[Place::Queued], Place::Turn),
+            Event::TurnEnded { message, outcome, .. } => {
+                let to = self.messages.get(message).copied();
+                let declared = state.plan.handoffs.values().any(|of| of.contains_key(outcome));
+                ensure("I9", declared, || format!("{message} ended with {outcome} ({to:?}), which nobody declares"))?;
+                let busy = self.effects.open(*message).next().is_some();
+                ensure("I2", !busy, || format!("{message} ended with effects under way"))?;
+                self.moved(*message, &[Place::Turn], Place::Handled)
+            }
+            Event::DeadLettered { message, .. } => {
+                self.effects.give_up(*message)?;
+                self.moved(*message, &[Place::Turn, Place::Queued], Place::Dead)
+            }
+            Event::DeadLetterAnswered { message, answer, .. } => {
+                let to = if *answer == DeadLetterAnswer::Retry { Place::Queued } else { Place::Discarded };
+                self.moved(*message, &[Place::Dead], to)
+            }
+            // A broken run keeps its evidence as it is.
+            Event::Ended { how: Ending::Bug } => Ok(()),
+            Event::Ended { .. } => self.effects.left(state),
+            Event::Opened { epoch } => {
+                let newer = *epoch > self.epoch && *epoch == state.epoch;
+                ensure("I13", newer, || format!("epoch {epoch} after {}", self.epoch))?;
+                self.epoch = *epoch;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn sent(&mut self, message: &Message) -> Held {
+        let id = message.id;
+        if let Some(cause) = message.cause {
+            let handled = self.messages.get(&cause) == Some(&Place::Handled);
+            ensure("I2", handled, || format!("{id} comes of {cause}, which is not handled"))?;
+            ensure("I2", self.causes.insert(cause), || format!("{cause} was handled twice"))?;
+        }
+        let place = if message.to == Recipient::End { Place::Handled } else { Place::Queued };
+        let new = self.messages.insert(id, place).is_none();
+        ensure("I2", new && (message.cause.is_some() || id.0 == 1), || format!("{id} was sent twice, or by nobody"))
+    }
+
+    fn moved(&mut self, message: MessageId, from: &[Place], to: Place) -> Held {
+        let place = self.messages.insert(message, to);
+        let right = place.is_some_and(|place| from.contains(&place));
+        ensure("I1", right, || format!("{message} goes from {place:?} to {to:?}"))
+    }
+
+    /// I8: what people decide, and the permits that come of it.
+    fn decision(&mut self, state: &State, event: &Event) -> Held {
+        match event {
+            Event::ApprovalAsked { no, message, binds, .. } => {
+                let asked = Asked {
+                    message: *message,
+                    binds: *binds,
+                    approved_by: BTreeSet::new(),
+                    open: true,
+                    approved: false,
+                };
+                ensure("I8", self.approvals.insert(*no, asked).is_none(), || format!("approval {no} is asked twice"))
+            }
+            Event::ApprovalDecided { no, by, decision, .. } => self.decided(state, *no, by, *decision),
+            Event::ApprovalClosed { no, .. } => {
+                let open = self.approvals.get_mut(no).is_some_and(|asked| std::mem::replace(&mut asked.open, false));
+                ensure("I8", open, || format!("approval {no} is closed and was not open"))
+            }
+            Event::PermitGiven { no, manifest, slots } => {
+                let asked = self.approvals.get(no).filter(|asked| asked.approved && asked.binds == *manifest);
+                ensure("I8", asked.is_some(), || format!("permit {no} is for what nobody approved"))?;
+                let new = self.permits.insert(*no, *slots).is_none();
+                ensure("I8", new, || format!("permit {no} is given twice"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn decided(&mut self, state: &State, no: ApprovalNo, by: &Who, decision: Decision) -> Held {
+        let Some(asked) = self.approvals.get_mut(&no).filter(|asked| asked.open) else {
+            return ensure("I8", false, || format!("approval {no} is decided and was not open"));
+        };
+        let agent = state.approvals.get(&no).map(|approval| &approval.agent);
+        let needed = agent.and_then(|agent| match &state.member(agent)?.role {
+            Role::Person(person) => Some(person.needed.max(1) as usize),
+            _ => None,
+        });
+        ensure("I8", needed.is_some(), || format!("approval {no} ({}) is nobody's to decide", asked.message))?;
+        if decision == Decision::Approve {
+            asked.approved_by.insert(by.name.clone());
+            asked.approved = needed.is_some_and(|needed| asked.approved_by.len() >= needed);
+        }
+        asked.open = decision == Decision::Approve && !asked.approved;
+        Ok(())
+    }
+
+    /// I10, as far as it goes: labels are carried from what was shown to what is made of it.
+    fn labels(&self, state: &State, event: &Event) -> Held {
+        match event {
+            Event::TurnBegan { message } => {
+                let Some(turn) = state.turns.get(message) else { return Ok(()) };
+                let reads = state.member(&turn.agent).into_iter().flat_map(|member| &member.reads);
+                let shown = reads.filter_map(|read| state.versions.get(turn.desk.get(&read.artefact)?));
+                let lost = shown.filter(|version| !turn.labels.accepts(version.labels)).count();
+                ensure("I10", lost == 0, || format!("{message} loses the labels of {lost} versions"))
+            }
+            Event::EffectSettled { id, result: Settled::Returned { labels, .. }, .. } => {
+                let kept = self.effects.tool(*id).and_then(|tool| state.plan.tools.get(tool));
+                let kept = kept.is_none_or(|spec| labels.accepts(spec.labels));
+                ensure("I10", kept, || format!("the result of {} loses its tool's labels", id.0.short()))
+            }
+            Event::VersionWritten(version) => self.version(state, version),
+            _ => Ok(()),
+        }
+    }
+
+    fn version(&self, state: &State, version: &Version) -> Held {
+        let turn = state.turns.get(&version.message);
+        let Some(turn) = turn else {
+            return ensure("I2", false, || format!("{} is written by no turn", version.artefact));
+        };
+        let member = state.member(&turn.agent);
+        let theirs = member.is_some_and(|member| match &member.role {
+            Role::Person(person) => version.person.is_some() && person.approves.contains(&version.artefact),
+            _ => version.person.is_none() && member.writes.contains(&version.artefact),
+        });
+        ensure("I9", theirs, || format!("{} is not for {} to write", version.artefact, turn.agent))?;
+        let kept = version.person.is_some() || version.labels.accepts(turn.labels);
+        ensure("I10", kept, || format!("a version of {} loses labels", version.artefact))
+    }
+}

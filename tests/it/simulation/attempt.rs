@@ -1,0 +1,190 @@
+//! What attempts come to: replies of models, results of tools, manifests, failures of every class.
+
+use callsheet::failure::Class;
+use callsheet::id::{ApprovalNo, Digest, NanoUsd};
+use callsheet::run::event::{
+    ActHead, BodyRef, CallHead, ItemHead, Manifest, Origin, Replied, Settled, Wish, WriteHead,
+};
+use callsheet::run::input::{Failed, Usage};
+use callsheet::run::state::{Effect, State, Turn};
+use callsheet::topology::plan::{Arg, Recipient, Role};
+use callsheet::topology::spec::Labels;
+
+use super::random::Random;
+use super::swarm::Swarm;
+use super::team::name;
+
+/// What an attempt comes to, if it comes to anything.
+pub(crate) enum Verdict {
+    Result(Result<Settled, Failed>, Option<Usage>),
+    Panics,
+    Hangs,
+}
+
+/// Makes what the world makes: bodies, numbers, answers.
+pub(crate) struct Makes {
+    pub(crate) random: Random,
+    pub(crate) swarm: Swarm,
+    bodies: u64,
+    numbers: u64,
+}
+
+impl Makes {
+    pub(crate) fn new(random: Random, swarm: Swarm) -> Self {
+        Self { random, swarm, bodies: 0, numbers: 0 }
+    }
+
+    /// A body that no other is like.
+    pub(crate) fn body(&mut self) -> BodyRef {
+        BodyRef { digest: self.digest(), bytes: u32::try_from(self.random.skewed(4_000)).unwrap_or(0) }
+    }
+
+    pub(crate) fn digest(&mut self) -> Digest {
+        self.bodies += 1;
+        let mut bytes = [0_u8; 32];
+        for (chunk, salt) in bytes.chunks_exact_mut(8).zip(1_u64..) {
+            chunk.copy_from_slice(&self.bodies.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7 * salt as u32).to_le_bytes());
+        }
+        Digest(bytes)
+    }
+
+    /// The next approval number; other runs take some.
+    pub(crate) fn number(&mut self) -> ApprovalNo {
+        self.numbers += 1 + self.random.below(3);
+        ApprovalNo(self.numbers)
+    }
+
+    pub(crate) fn failed(&mut self, class: Class) -> Failed {
+        let retry_after_ms = (class == Class::Throttled).then(|| self.random.skewed(60_000));
+        Failed { class, reason: self.body(), retry_after_ms }
+    }
+
+    /// How an attempt fails, if it does: never by what only the shell says.
+    pub(crate) fn failure(&mut self) -> Option<Verdict> {
+        if self.random.chance(self.swarm.panic) {
+            return Some(Verdict::Panics);
+        }
+        if self.random.chance(self.swarm.hang) {
+            return Some(Verdict::Hangs);
+        }
+        if !self.random.chance(self.swarm.fail) {
+            return None;
+        }
+        let class = match self.random.below(16) {
+            0..=7 => Class::Transient,
+            8..=10 => Class::Throttled,
+            11 => Class::Permanent,
+            12 => Class::Invalid,
+            13 => Class::Truncated,
+            14 => Class::Refused,
+            _ => *self.random.pick(&[Class::Policy, Class::Budget]).unwrap_or(&Class::Policy),
+        };
+        let usage = self.random.chance(500).then(|| self.usage());
+        Some(Verdict::Result(Err(self.failed(class)), usage))
+    }
+
+    fn usage(&mut self) -> Usage {
+        let over = if self.random.chance(50) { 100_000 } else { 0 };
+        Usage { input_tokens: self.random.skewed(600) + over, output_tokens: self.random.skewed(100) }
+    }
+
+    /// What an attempt of anything but an item or a query comes to.
+    pub(crate) fn inward(&mut self, state: &State, effect: &Effect) -> Verdict {
+        if let Some(failure) = self.failure() {
+            return failure;
+        }
+        let Some(turn) = state.turns.get(&effect.message) else { return Verdict::Hangs };
+        let settled = match &effect.wish {
+            Wish::Model { .. } => {
+                let usage = self.random.chance(600).then(|| self.usage());
+                return Verdict::Result(Ok(self.reply(state, turn)), usage);
+            }
+            Wish::Tool { .. } if self.random.chance(self.swarm.tool_refuses) => {
+                let class = *self.random.pick(&[Class::Invalid, Class::Policy]).unwrap_or(&Class::Invalid);
+                return Verdict::Result(Err(self.failed(class)), None);
+            }
+            Wish::Tool { tool, .. } | Wish::Own { tool } => {
+                let labels = state.plan.tools.get(tool).map_or(Labels::default(), |spec| spec.labels);
+                Settled::Returned { body: self.body(), labels, origin: Origin::Computed }
+            }
+            Wish::Prepare { binds: None } => Settled::Prepared { no: self.number(), manifest: None },
+            Wish::Prepare { binds: Some(member) } => {
+                let manifest = self.manifest(state, turn, member.as_str());
+                Settled::Prepared { no: self.number(), manifest: Some(manifest) }
+            }
+            Wish::Question { .. } => Settled::Numbered { no: self.number() },
+            Wish::Deliver { .. } | Wish::Query { .. } => return Verdict::Hangs,
+        };
+        Verdict::Result(Ok(settled), None)
+    }
+
+    fn manifest(&mut self, state: &State, turn: &Turn, member: &str) -> Manifest {
+        let role = state.plan.team.get(member).map(|member| &member.role);
+        let Some(Role::Tool { args, .. }) = role else { unreachable!("a person binds a tool agent") };
+        let roots = args.values().filter_map(|arg| match arg {
+            Arg::Path { root, .. } => Some(name(root)),
+            Arg::Value(_) => None,
+        });
+        let desk = roots.filter_map(|root| turn.desk.get(&root).map(|digest| (root, *digest))).collect();
+        let many = if self.random.chance(20) { 140 } else { 5 };
+        let items = self.random.below(many);
+        let item = |_| ItemHead { digest: self.digest(), recipients: self.random.below(20) };
+        let items = (0..items).map(item).collect();
+        Manifest { body: self.body(), items, desk }
+    }
+
+    fn reply(&mut self, state: &State, turn: &Turn) -> Settled {
+        let line = self.random.chance(300).then(|| u32::try_from(self.random.below(4)).unwrap_or(0));
+        let act = self.act(state, turn);
+        let origin = Origin::Model;
+        Settled::Replied(Replied { body: self.body(), origin, line, over_reported: false, act })
+    }
+
+    fn act(&mut self, state: &State, turn: &Turn) -> ActHead {
+        let Some(Role::Model { tools, .. }) = state.member(&turn.agent).map(|member| &member.role) else {
+            unreachable!("a model effect of no model")
+        };
+        let bad = self.random.chance(self.swarm.bad_call);
+        if (bad || !tools.is_empty()) && self.random.chance(self.swarm.calls) {
+            let many = self.random.between(1, 3);
+            let call = |nth| {
+                let refused = (tools.is_empty() || bad && self.random.chance(500)).then(|| self.body());
+                let tool = self.random.pick(tools).cloned().unwrap_or(name("not.offered"));
+                CallHead { call: format!("call{nth}"), tool, args: self.body(), refused }
+            };
+            return ActHead::Calls((0..many).map(call).collect());
+        }
+        if self.random.chance(self.swarm.bad_answer) {
+            let (note, problems) = (self.body(), Some(self.body()));
+            return ActHead::Answer { outcome: None, note, writes: Vec::new(), problems };
+        }
+        self.answer(state, turn)
+    }
+
+    fn answer(&mut self, state: &State, turn: &Turn) -> ActHead {
+        let Some(Role::Model { outcomes, .. }) = state.member(&turn.agent).map(|member| &member.role) else {
+            unreachable!("a model effect of no model")
+        };
+        let wander = self.random.chance(self.swarm.wander);
+        let outcome = if wander { self.random.pick(outcomes) } else { outcomes.first() };
+        let outcome = outcome.cloned().unwrap_or_else(|| name("ready"));
+        let to_end = state.handoff(&turn.agent, &outcome).is_some_and(|handoff| handoff.to == Recipient::End);
+        let writes = state.member(&turn.agent).map(|member| member.writes.clone()).unwrap_or_default();
+        let none = to_end && self.random.chance(500);
+        let write = |artefact| {
+            let findings = self.random.chance(300).then(|| self.body());
+            WriteHead { artefact, body: self.body(), findings, origin: Origin::Model }
+        };
+        let writes = writes.into_iter().filter(|_| !none).map(write).collect();
+        ActHead::Answer { outcome: Some(outcome), note: self.body(), writes, problems: None }
+    }
+
+    /// A raise of `what` above `needed`.
+    pub(crate) fn above(needed: u64) -> u64 {
+        needed.saturating_mul(4).saturating_add(100)
+    }
+
+    pub(crate) fn money(needed: u64) -> NanoUsd {
+        NanoUsd(Self::above(needed))
+    }
+}

@@ -1,0 +1,81 @@
+//! A stand-in for the store: compare-and-append on (sequence, epoch), an inbox whose rows have an idempotent id, and
+//! the truth that every durable fact is held against as it arrives.
+
+use std::sync::Arc;
+
+use callsheet::id::{Epoch, RunId};
+use callsheet::run::event::{Fact, Who};
+use callsheet::run::input::Command;
+use callsheet::run::invariant::{Broken, Watch, holds};
+use callsheet::run::state::State;
+use callsheet::topology::plan::Plan;
+
+/// A run's records and inbox.
+pub(crate) struct Journal {
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) epoch: Epoch,
+    pub(crate) truth: Arc<State>,
+    pub(crate) inbox: Vec<Row>,
+    run: RunId,
+    watch: Watch,
+}
+
+/// A row of the inbox.
+#[derive(Clone)]
+pub(crate) struct Row {
+    pub(crate) id: uuid::Uuid,
+    /// None is a row that cannot be read.
+    pub(crate) say: Option<(Who, Command)>,
+    /// Whatever happens until it is heard, it has to be refused.
+    pub(crate) wrong: bool,
+}
+
+impl Journal {
+    pub(crate) fn new(run: RunId, plan: Arc<Plan>) -> Self {
+        let truth = Arc::new(State::new(run, plan));
+        Self { facts: Vec::new(), epoch: Epoch(1), truth, inbox: Vec::new(), run, watch: Watch::default() }
+    }
+
+    /// Whether a writer that stands at (`seq`, `epoch`) may append.
+    pub(crate) fn admits(&self, seq: usize, epoch: Epoch) -> bool {
+        seq == self.facts.len() && epoch == self.epoch
+    }
+
+    /// Appends `facts`, which follow from the truth.
+    pub(crate) fn append(&mut self, facts: &[Fact]) -> Result<Arc<State>, Broken> {
+        let mut next = State::clone(&self.truth);
+        for fact in facts {
+            next.apply(fact).map_err(|illegal| broken("I11", illegal.to_string()))?;
+            self.watch.take(&next, fact)?;
+        }
+        holds(&next)?;
+        self.facts.extend_from_slice(facts);
+        self.truth = Arc::new(next);
+        Ok(Arc::clone(&self.truth))
+    }
+
+    /// Posts `row`, unless its id is known; whether it was new.
+    pub(crate) fn post(&mut self, row: Row) -> bool {
+        let new = self.inbox.iter().all(|known| known.id != row.id);
+        if new {
+            self.inbox.push(row);
+        }
+        new
+    }
+
+    /// I11: what a new owner folds is what the last one had.
+    pub(crate) fn refolded(&self) -> Result<Arc<State>, Broken> {
+        let mut state = State::new(self.run, Arc::clone(&self.truth.plan));
+        for fact in &self.facts {
+            state.apply(fact).map_err(|illegal| broken("I11", illegal.to_string()))?;
+        }
+        if state != *self.truth {
+            return Err(broken("I11", "what is replayed is not what was live".to_owned()));
+        }
+        Ok(Arc::new(state))
+    }
+}
+
+pub(crate) fn broken(invariant: &'static str, what: String) -> Broken {
+    Broken { invariant, what }
+}

@@ -1,0 +1,192 @@
+//! Which rare paths a batch of facts went.
+
+use callsheet::failure::Class;
+use callsheet::run::event::{
+    ActHead, Closed, DeadLetterAnswer, Decision, Event, Fact, Limit, PauseReason, Refusal, Settled, Wish,
+};
+use callsheet::run::input::Failed;
+use callsheet::run::state::{Effect, State};
+use callsheet::topology::plan::Mode;
+use callsheet::topology::spec::Repeat;
+
+use super::scene::{Handle, Scene};
+use super::sometimes::Rare;
+
+impl Scene {
+    /// Counts what `facts`, decided in `state`, went through.
+    pub(super) fn see(&mut self, state: &State, facts: &[Fact]) {
+        let mut began = 0;
+        for fact in facts {
+            if let Event::EffectBegan { .. } = fact.is {
+                began += 1;
+            }
+            let rare = match &fact.is {
+                Event::InputRefused { why, .. } => refused(why),
+                Event::Paused { why } => Some(paused(why)),
+                Event::EffectSettled { id, result, .. } => settled(state.effects.get(id), result),
+                Event::EffectFailed { id, class, last, .. } => failed(state, state.effects.get(id), *class, *last),
+                Event::EffectBegan { id, .. } => state.effects.get(id).and_then(|effect| begun_again(state, effect)),
+                Event::EffectAsked { wish, .. } => asked(state, wish),
+                Event::DeadLettered { class, message, .. } => dead(state, facts, *class, *message),
+                Event::AnswerRefused { .. } => Some(Rare::AnswerRefused),
+                Event::AgentRestarted { .. } => Some(Rare::AgentRestarted),
+                Event::QuestionAnswered { happened: true, .. } => Some(Rare::DoubtAnswerHappened),
+                Event::QuestionAnswered { happened: false, .. } => Some(Rare::DoubtAnswerNot),
+                Event::ApprovalAsked { replaces: Some(_), .. } => Some(Rare::EditReplaces),
+                Event::ApprovalClosed { why: Closed::Expired, .. } => Some(Rare::Expired),
+                Event::ApprovalOverdue { .. } => Some(Rare::Overdue),
+                Event::ApprovalDecided { decision: Decision::Reject, .. } => Some(Rare::Rejected),
+                Event::ApprovalDecided { no, decision: Decision::Approve, .. } => {
+                    let second = state.approvals.get(no).is_some_and(|approval| !approval.approved_by.is_empty());
+                    second.then_some(Rare::SecondOfTwoApproves)
+                }
+                Event::PermitGiven { slots: 0, .. } => Some(Rare::EmptyManifest),
+                Event::MessageSent(message) if message.exhausted => Some(Rare::RoundsUsedUp),
+                Event::BudgetRaised { .. } => Some(Rare::Raised),
+                Event::CancelAsked { .. } => {
+                    let outward = state.effects.values().any(|effect| effect.began.is_some());
+                    outward.then_some(Rare::CancelledWithOutward)
+                }
+                Event::DeadLetterAnswered { answer, .. } => Some(match answer {
+                    DeadLetterAnswer::Retry => Rare::DeadLetterRetried,
+                    DeadLetterAnswer::Discard => Rare::DeadLetterDiscarded,
+                    DeadLetterAnswer::Stop => Rare::DeadLetterStops,
+                }),
+                _ => None,
+            };
+            if let Some(rare) = rare {
+                self.seen.see(rare);
+            }
+            self.see_slots(state, &fact.is);
+        }
+        if began >= 64 {
+            self.seen.see(Rare::ChunkFull);
+        }
+    }
+
+    /// Counts what an attempt reports.
+    pub(super) fn see_report(&mut self, handle: &Handle, result: &Result<Settled, Failed>) {
+        let (owner, Err(failed)) = (&self.owners[handle.owner], result) else { return };
+        let Some(effect) = owner.state.effects.get(&handle.id) else { return };
+        let refuses = matches!(effect.wish, Wish::Tool { .. }) && matches!(failed.class, Class::Invalid | Class::Policy);
+        let again = effect.began.is_some_and(|began| began.first_at < effect.not_before);
+        if refuses {
+            self.seen.see(Rare::ToolRefusesModel);
+        }
+        if again {
+            self.seen.see(Rare::FailsAfterDoubt);
+        }
+    }
+
+    fn see_slots(&mut self, state: &State, event: &Event) {
+        match event {
+            Event::DeadLetterAnswered { message, answer: DeadLetterAnswer::Retry, .. } => self.oracle.tried(*message),
+            Event::EffectFailed { id, last: true, .. } => {
+                if let Some(Effect { wish: Wish::Deliver { permit, slot, .. }, .. }) = state.effects.get(id) {
+                    self.oracle.freed(*permit, *slot);
+                }
+            }
+            Event::EffectAsked { wish: Wish::Deliver { permit, slot, .. }, .. } => {
+                if self.oracle.was_freed(*permit, *slot) {
+                    self.seen.see(Rare::SlotFreedAndUsed);
+                }
+            }
+            Event::EffectSettled { id, .. } if state.paused.is_some() => {
+                if state.effects.get(id).is_some_and(Effect::is_outward) {
+                    self.seen.see(Rare::OutwardWhilePaused);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn refused(why: &Refusal) -> Option<Rare> {
+    Some(match why {
+        Refusal::ContentChanged => Rare::DecidedWithWrongDigest,
+        Refusal::NotAllowed => Rare::DecidedByStranger,
+        Refusal::StarterMayNot => Rare::DecidedByStarter,
+        Refusal::AlreadyDecided { .. } => Rare::DecidedTwice,
+        Refusal::AlreadyApproved => Rare::ApprovedTwiceByOne,
+        Refusal::Replaced { .. } => Rare::DecidedWhatWasReplaced,
+        Refusal::FaultyEdit { .. } => Rare::EditFaulty,
+        Refusal::NotTheirs => Rare::EditNotTheirs,
+        Refusal::RaiseTooLow => Rare::RaiseTooLow,
+        Refusal::RunOver => Rare::DecidedAfterEnd,
+        Refusal::Unreadable => Rare::RowUnreadable,
+        Refusal::UnknownApproval | Refusal::UnknownDeadLetter | Refusal::Closed | Refusal::NothingToDo => return None,
+    })
+}
+
+fn paused(why: &PauseReason) -> Rare {
+    match why {
+        PauseReason::Asked { .. } => Rare::PausedByPerson,
+        PauseReason::Intensity { .. } => Rare::IntensityPauses,
+        PauseReason::Budget { what, .. } => match what {
+            Limit::Steps => Rare::PausedBySteps,
+            Limit::Tokens => Rare::PausedByTokens,
+            Limit::Cost => Rare::PausedByCost,
+            Limit::ActiveTime => Rare::PausedByActiveTime,
+            Limit::Recipients => Rare::PausedByRecipients,
+            Limit::Turns => Rare::PausedByTurns,
+            Limit::StepsPerTurn => Rare::PausedByStepsPerTurn,
+        },
+    }
+}
+
+fn settled(effect: Option<&Effect>, result: &Settled) -> Option<Rare> {
+    match (&effect?.wish, result) {
+        (Wish::Query { .. }, Settled::Performed { .. }) => Some(Rare::DoubtQueryPerformed),
+        (Wish::Query { .. }, Settled::NotPerformed) => Some(Rare::DoubtQueryNotPerformed),
+        (_, Settled::Replied(replied)) if replied.over_reported => Some(Rare::OverReported),
+        (_, Settled::Replied(replied)) => match &replied.act {
+            ActHead::Calls(calls) if calls.iter().any(|call| call.refused.is_some()) => Some(Rare::ForbiddenCallTold),
+            ActHead::Calls(calls) if calls.len() > 1 => Some(Rare::ParallelCalls),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn failed(state: &State, effect: Option<&Effect>, class: Class, last: bool) -> Option<Rare> {
+    let effect = effect?;
+    match (&effect.wish, class) {
+        (Wish::Model { .. }, Class::InDoubt) if state.plan.mode == Mode::Live => Some(Rare::LostCallPaidAtMaximum),
+        (Wish::Model { .. }, Class::Transient) if effect.attempt >= 8 => Some(Rare::ModelRetriedToTheEnd),
+        (Wish::Deliver { .. }, Class::Transient) if last && effect.attempt >= 4 => Some(Rare::ToolRetriedToTheEnd),
+        (_, Class::Throttled) => Some(Rare::ThrottledWaits),
+        _ => None,
+    }
+}
+
+fn begun_again(state: &State, effect: &Effect) -> Option<Rare> {
+    effect.doubt?;
+    match state.repeat(effect) {
+        Repeat::Pure => Some(Rare::DoubtRepeatedPure),
+        Repeat::Idempotent { .. } => Some(Rare::DoubtRepeatedWithKey),
+        Repeat::Queryable | Repeat::Once => None,
+    }
+}
+
+fn asked(state: &State, wish: &Wish) -> Option<Rare> {
+    let Wish::Question { about } = wish else { return None };
+    match state.repeat(state.effects.get(about)?) {
+        Repeat::Idempotent { .. } => Some(Rare::DoubtKeyTooOld),
+        _ => None,
+    }
+}
+
+fn dead(state: &State, facts: &[Fact], class: Class, message: callsheet::id::MessageId) -> Option<Rare> {
+    let died = facts.iter().any(|fact| matches!(&fact.is, Event::AgentFailed { message: of, .. } if *of == message));
+    if died {
+        return Some(Rare::PoisonQuarantined);
+    }
+    let refused = state.turns.get(&message).map_or(0, |turn| turn.answers_refused);
+    let outward = state.plan.team.get(&state.turns.get(&message)?.agent)?;
+    match class {
+        Class::Invalid if refused >= 2 => Some(Rare::AnswersRefusedToTheEnd),
+        Class::Policy if matches!(outward.role, callsheet::topology::plan::Role::Tool { .. }) => Some(Rare::NoPermit),
+        Class::Policy => Some(Rare::ForbiddenCallsEndTurn),
+        _ => None,
+    }
+}

@@ -1,0 +1,67 @@
+//! The rare paths, and how often the seeds came by: a search that never visits them shows nothing.
+
+macro_rules! rare {
+    ($($name:ident),* $(,)?) => {
+        /// Something that has to happen sometimes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Rare { $($name),* }
+
+        /// All of them, in order.
+        pub(crate) const ALL: &[Rare] = &[$(Rare::$name),*];
+    };
+}
+
+rare! {
+    // Owners
+    CrashBeforeAppend, CrashAfterAppend, CrashWithOutwardUnderWay, LandsAfterItsOwnerDied, TakenOver, StaleAppendRefused,
+    StaleOwnerTooLate, OwnerTooLate, ClockJumpsForward, ClockJumpsBack, ParkedAndWoken,
+    // Attempts
+    AgentPanics, AgentHangs, AgentRestarted, PoisonQuarantined, IntensityPauses, OutcomeTwice, OutcomeLate,
+    ModelRetriedToTheEnd, ToolRetriedToTheEnd, ThrottledWaits, LostCallPaidAtMaximum, OverReported,
+    // Answers
+    AnswerRefused, AnswersRefusedToTheEnd, ForbiddenCallTold, ForbiddenCallsEndTurn, ToolRefusesModel, ParallelCalls,
+    // Outward
+    DoubtRepeatedPure, DoubtRepeatedWithKey, DoubtKeyTooOld, DoubtQueryPerformed, DoubtQueryNotPerformed,
+    DoubtAnswerHappened, DoubtAnswerNot, SinkDeduplicates, SlotFreedAndUsed, ChunkFull, EmptyManifest, NoPermit,
+    SinkRefuses, QueryFails, FailsAfterDoubt, OutwardWhilePaused,
+    // People
+    DecidedWithWrongDigest, DecidedByStranger, DecidedByStarter, DecidedTwice, DecidedWhatWasReplaced, DecidedAfterEnd,
+    ApprovedTwiceByOne, SecondOfTwoApproves, EditReplaces, EditFaulty, EditNotTheirs, PostedTwice, Expired, Overdue,
+    RoundsUsedUp, Rejected, RowUnreadable,
+    // Limits and control
+    PausedBySteps, PausedByTokens, PausedByCost, PausedByActiveTime, PausedByRecipients, PausedByTurns,
+    PausedByStepsPerTurn, PausedByPerson, Raised, RaiseTooLow, CancelledWithOutward, DeadLetterRetried,
+    DeadLetterDiscarded, DeadLetterStops,
+    // Ends
+    EndsDone, EndsRejected, EndsFailed, EndsCancelled, EndsStopped,
+}
+
+/// Counts of all rare things.
+#[derive(Debug, Clone)]
+pub(crate) struct Sometimes(Vec<u64>);
+
+impl Default for Sometimes {
+    fn default() -> Self {
+        Self(vec![0; ALL.len()])
+    }
+}
+
+impl Sometimes {
+    pub(crate) fn see(&mut self, rare: Rare) {
+        self.0[rare as usize] += 1;
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(own, other)| *own += other);
+    }
+
+    /// What never happened.
+    pub(crate) fn never(&self) -> Vec<Rare> {
+        ALL.iter().copied().filter(|rare| self.0[*rare as usize] == 0).collect()
+    }
+
+    /// One line each.
+    pub(crate) fn table(&self) -> String {
+        ALL.iter().map(|rare| format!("{:>10}  {rare:?}\n", self.0[*rare as usize])).collect()
+    }
+}
