@@ -18,6 +18,7 @@ use crate::journal::{Batch, Body, Done, Error, Head, Op, Summary};
 use crate::run::decide::decide;
 use crate::run::event::{FACT_VERSION, Fact, Origin, Wish};
 use crate::run::input::{Input, What};
+use crate::run::invariant;
 use crate::run::state::{State, Status};
 
 /// How long after its time-out an attempt counts as hung with its agent.
@@ -162,6 +163,7 @@ impl Live {
             return Ok(());
         }
         let next = folded(&self.state, &facts)?;
+        invariant::holds(&next).map_err(|broken| Gone::Bug(broken.to_string()))?;
         let batch = batch(&next, self.seq, &facts, bodies);
         self.place.ports.probe.at(Point::Decided);
         let done = self.place.ports.writer.commit(Op::Append(batch)).await.map_err(Gone::Journal)?;
