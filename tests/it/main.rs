@@ -19,6 +19,7 @@ mod store_file;
 mod store_model;
 mod store_owner;
 mod store_writer;
+mod storm;
 mod supervision;
 mod support;
 mod sweep;
