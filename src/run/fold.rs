@@ -198,7 +198,7 @@ impl State {
             agent,
             desk: message.desk.clone(),
             message,
-            asked: 0,
+            asked: self.asked_before.remove(&id).unwrap_or(0),
             steps: 0,
             model: None,
             shown: Vec::new(),
@@ -425,6 +425,7 @@ impl State {
             return Ok(message);
         }
         let turn = self.turns.remove(&id).ok_or("no such message")?;
+        self.asked_before.insert(id, turn.asked);
         let left: Vec<EffectId> = self.effects.iter().filter(|(_, e)| e.message == id).map(|(id, _)| *id).collect();
         for id in left {
             if let Some(effect) = self.effects.remove(&id) {

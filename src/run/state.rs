@@ -51,6 +51,8 @@ pub struct State {
     pub agents: BTreeMap<AgentName, Agent>,
     /// Messages that could not be handled.
     pub dead: BTreeMap<MessageId, DeadLetter>,
+    /// Effects that given-up turns of a message asked for: if it is handled again, its effects are new ones.
+    pub asked_before: BTreeMap<MessageId, u32>,
     /// Messages that reached `end`.
     pub results: Vec<Message>,
     /// Inbox rows heard or refused.
@@ -300,6 +302,7 @@ impl State {
             questions: BTreeMap::new(),
             agents: BTreeMap::new(),
             dead: BTreeMap::new(),
+            asked_before: BTreeMap::new(),
             results: Vec::new(),
             heard: 0,
             paused: None,
