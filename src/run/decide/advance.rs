@@ -8,24 +8,23 @@ use crate::run::fold::Illegal;
 use crate::run::state::Fate;
 use crate::topology::plan::{Recipient, WhenSpent};
 
+/// What is looked for in a state, in this order.
+const STAGES: [fn(&mut Draft) -> Result<(), Illegal>; 5] =
+    [retry::plan_retries, outward::resolve_doubts, outward::begin, admit, step_turns];
+
 /// Emits until nothing more follows.
 pub(super) fn advance(draft: &mut Draft) -> Result<(), Illegal> {
     loop {
         let before = draft.facts.len();
-        if draft.state.ended.is_some() {
-            return Ok(());
+        for stage in STAGES {
+            if draft.state.ended.is_none() && draft.state.cancelled_by.is_some() {
+                return cancel(draft);
+            }
+            if draft.is_halted() {
+                return Ok(());
+            }
+            stage(draft)?;
         }
-        if draft.state.cancelled_by.is_some() {
-            return cancel(draft);
-        }
-        if draft.state.paused.is_some() {
-            return Ok(());
-        }
-        retry::plan_retries(draft)?;
-        outward::resolve_doubts(draft)?;
-        outward::begin(draft)?;
-        admit(draft)?;
-        step_turns(draft)?;
         if draft.facts.len() == before {
             return end(draft);
         }
@@ -38,7 +37,7 @@ fn admit(draft: &mut Draft) -> Result<(), Illegal> {
     for id in queued {
         let state = &draft.state;
         let Some(Recipient::Member(agent)) = state.queued.get(&id).map(|message| message.to.clone()) else { continue };
-        if state.paused.is_some() || state.turns.values().any(|turn| turn.agent == agent) {
+        if draft.is_halted() || state.turns.values().any(|turn| turn.agent == agent) {
             continue;
         }
         let declared = state.member(&agent).map_or(0, |member| member.limits.turns);
@@ -56,7 +55,7 @@ fn admit(draft: &mut Draft) -> Result<(), Illegal> {
 fn step_turns(draft: &mut Draft) -> Result<(), Illegal> {
     let turns: Vec<MessageId> = draft.state.turns.keys().copied().collect();
     for id in turns {
-        if draft.state.paused.is_none() && draft.state.ended.is_none() && draft.state.turns.contains_key(&id) {
+        if !draft.is_halted() && draft.state.turns.contains_key(&id) {
             turn::step(draft, id)?;
         }
     }

@@ -44,8 +44,10 @@ pub fn decide(state: &State, input: &Input) -> Result<Vec<Fact>, Illegal> {
         }
         What::Opened { epoch } => {
             draft.emit(Event::Opened { epoch: *epoch })?;
-            outward::doubt_all(&mut draft)?;
-            retry::settle_lost_calls(&mut draft)?;
+            if draft.state.ended.is_none() {
+                outward::doubt_all(&mut draft)?;
+                retry::settle_lost_calls(&mut draft)?;
+            }
         }
         What::Settled { id, result, usage } => turn::settled(&mut draft, *id, result, *usage)?,
         What::AgentDied { agent, effects, class, reason } => {
@@ -87,6 +89,11 @@ impl Draft {
         self.state.apply(&fact)?;
         self.facts.push(fact);
         Ok(())
+    }
+
+    /// Whether nothing new begins: the run is paused, or over.
+    fn is_halted(&self) -> bool {
+        self.state.paused.is_some() || self.state.ended.is_some()
     }
 
     /// A wait between half of `ms` and all of it.

@@ -44,7 +44,7 @@ pub(super) fn step(draft: &mut Draft, message: MessageId) -> Result<(), Illegal>
             break;
         }
     }
-    begin(draft)
+    Ok(())
 }
 
 /// The permit for this member, with slots to use, whose manifest was made from the versions on the turn's desk.
@@ -99,6 +99,9 @@ pub(super) fn doubt(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
 /// Settles doubts as the tool's `repeat` allows: the same key again, a question to the sink, a question to a person.
 pub(super) fn resolve_doubts(draft: &mut Draft) -> Result<(), Illegal> {
     for (id, effect) in due_doubts(draft) {
+        if draft.is_halted() {
+            break;
+        }
         match draft.state.repeat(&effect) {
             Repeat::Pure => begin_one(draft, id)?,
             Repeat::Idempotent { key_age_ms } if is_young(&effect, draft.at, key_age_ms) => begin_one(draft, id)?,

@@ -140,7 +140,7 @@ pub(super) fn plan_retries(draft: &mut Draft) -> Result<(), Illegal> {
     let failed: Vec<EffectId> =
         draft.state.effects.iter().filter(|(_, e)| e.failed.is_some()).map(|(id, _)| *id).collect();
     for id in failed {
-        if draft.state.paused.is_none() && draft.state.ended.is_none() {
+        if !draft.is_halted() {
             plan_retry(draft, id, 0)?;
         }
     }
