@@ -5,7 +5,7 @@ use super::{Draft, approval, budget, outward, retry, turn};
 use crate::id::MessageId;
 use crate::run::event::{Closed, Decision, Ending, Event, Limit, PauseReason};
 use crate::run::fold::Illegal;
-use crate::run::state::Fate;
+use crate::run::state::{Effect, Fate};
 use crate::topology::plan::{Recipient, WhenSpent};
 
 /// What is looked for in a state, in this order.
@@ -78,8 +78,8 @@ fn end(draft: &mut Draft) -> Result<(), Illegal> {
 
 /// Waits for outward effects that began, then ends the run.
 fn cancel(draft: &mut Draft) -> Result<(), Illegal> {
-    let under_way = draft.state.effects.values().any(|e| e.is_outward() && e.began.is_some() && e.doubt.is_none());
-    if under_way {
+    let under_way = |e: &Effect| e.is_outward() && e.began.is_some() && e.doubt.is_none() && e.failed.is_none();
+    if draft.state.effects.values().any(under_way) {
         return Ok(());
     }
     close(draft, Ending::Cancelled)

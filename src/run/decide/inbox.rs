@@ -65,7 +65,10 @@ fn refusal(draft: &Draft, by: &Who, command: &Command) -> Option<Refusal> {
             (!draft.state.dead.contains_key(message)).then_some(Refusal::UnknownDeadLetter)
         }
         Command::Raise(raise) => (!raises(draft, raise)).then_some(Refusal::RaiseTooLow),
-        Command::Pause => draft.state.paused.is_some().then_some(Refusal::NothingToDo),
+        Command::Pause => {
+            let halted = draft.state.paused.is_some() || draft.state.cancelled_by.is_some();
+            halted.then_some(Refusal::NothingToDo)
+        }
         Command::Resume => draft.state.paused.is_none().then_some(Refusal::NothingToDo),
         Command::Cancel => draft.state.cancelled_by.is_some().then_some(Refusal::NothingToDo),
     }

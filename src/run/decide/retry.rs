@@ -125,6 +125,9 @@ fn restart(
     if draft.state.turns.get(&message).is_some_and(|turn| turn.deaths >= poison_after) && !outward {
         return give_up(draft, message, class, reason);
     }
+    if draft.state.cancelled_by.is_some() {
+        return Ok(());
+    }
     let known = draft.state.agents.get(agent);
     let recent = known.map_or(0, |a| a.restarts.iter().filter(|then| draft.at.ms_since(**then) < within_ms).count());
     let restarts = u32::try_from(recent).unwrap_or(u32::MAX);
@@ -149,12 +152,17 @@ pub(super) fn plan_retries(draft: &mut Draft) -> Result<(), Illegal> {
 
 fn plan_retry(draft: &mut Draft, id: EffectId, wait_ms: u64) -> Result<(), Illegal> {
     let Some(effect) = draft.state.effects.get(&id).cloned() else { return Ok(()) };
+    if draft.state.cancelled_by.is_some() {
+        return Ok(());
+    }
     let mut amount = again(draft, &effect);
     // The step was counted when the effect was asked for and is given back when its attempt fails unpaid.
     if draft.state.plan.mode == Mode::Live && matches!(effect.wish, Wish::Model { .. }) {
         amount.steps = 0;
     }
-    if !budget::fits(draft, &effect.agent, amount)? {
+    // A paused run keeps its reason; what does not fit now is looked at again when it goes on.
+    let later = draft.state.paused.is_some() && budget::short(draft, &effect.agent, amount).is_some();
+    if later || !budget::fits(draft, &effect.agent, amount)? {
         return Ok(());
     }
     let not_before = draft.at.plus_ms(wait_ms);
