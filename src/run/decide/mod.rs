@@ -48,6 +48,8 @@ pub fn decide(state: &State, input: &Input) -> Result<Vec<Fact>, Illegal> {
                 outward::doubt_all(&mut draft)?;
                 retry::settle_lost_calls(&mut draft)?;
             }
+            // A parked run is opened because something is due.
+            approval::expire(&mut draft)?;
         }
         What::Settled { id, result, usage } => turn::settled(&mut draft, *id, result, *usage)?,
         What::AgentDied { agent, effects, class, reason } => {
