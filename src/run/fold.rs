@@ -60,7 +60,9 @@ impl State {
             }
             Event::FellInDoubt { id, ask_from } => {
                 let effect = self.effect_mut(*id)?;
+                let began = effect.began.ok_or("it never began")?;
                 effect.doubt = Some(*ask_from);
+                effect.unsure.get_or_insert(began.first_at);
                 effect.asked_about = false;
             }
             Event::VersionWritten(version) => self.write(version)?,
@@ -113,9 +115,12 @@ impl State {
                 self.effect_mut(*effect)?.asked_about = true;
                 self.questions.insert(*no, *effect);
             }
-            Event::QuestionAnswered { no, .. } => {
+            Event::QuestionAnswered { no, happened, .. } => {
                 let id = self.questions.remove(no).ok_or("no such question")?;
                 self.effect_mut(id)?.asked_about = false;
+                if !*happened {
+                    self.not_performed(id)?;
+                }
             }
             Event::AgentFailed { message, .. } => self.turn_mut(*message)?.deaths += 1,
             Event::AgentRestarted { agent, not_before } => {
@@ -289,6 +294,7 @@ impl State {
             not_before: at,
             began: None,
             doubt: None,
+            unsure: None,
             asked_about: false,
             failed: None,
         };
@@ -302,7 +308,7 @@ impl State {
         if epoch != now || !matches!(effect.wish, Wish::Deliver { .. }) {
             return Err("only an outward effect begins, under its owner");
         }
-        let first_at = effect.began.map_or(at, |began| began.first_at);
+        let first_at = effect.unsure.unwrap_or(at);
         effect.began = Some(Began { epoch, first_at, not_after });
         effect.doubt = None;
         effect.asked_about = false;
@@ -331,9 +337,16 @@ impl State {
             Settled::Performed { .. } | Settled::Numbered { .. } => {}
             Settled::NotPerformed => {
                 let Wish::Query { about } = effect.wish else { return Err("only a query can say so") };
-                self.effect_mut(about)?.asked_about = false;
+                self.not_performed(about)?;
             }
         }
+        Ok(())
+    }
+
+    /// It is known that `id` did not happen: it begins anew.
+    fn not_performed(&mut self, id: EffectId) -> Legal {
+        let effect = self.effect_mut(id)?;
+        (effect.began, effect.doubt, effect.unsure, effect.asked_about) = (None, None, None, false);
         Ok(())
     }
 

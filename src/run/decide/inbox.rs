@@ -227,9 +227,6 @@ fn answer(draft: &mut Draft, by: &Who, question: ApprovalNo, happened: bool, rec
     let effect = draft.state.questions.get(&question).copied();
     let effect = effect.ok_or_else(|| super::impossible("no such question"))?;
     draft.emit(Event::QuestionAnswered { no: question, by: by.clone(), happened })?;
-    if happened {
-        outward::perform_settled(draft, effect, &Settled::Performed { receipt })
-    } else {
-        outward::perform_again(draft, effect)
-    }
+    // What did not happen begins anew, like anything that has not begun.
+    if happened { outward::perform_settled(draft, effect, &Settled::Performed { receipt }) } else { Ok(()) }
 }

@@ -142,9 +142,6 @@ pub(super) fn settled(
     draft.emit(Event::EffectSettled { id, spent: effect.reserved, result: result.clone() })?;
     match (&effect.wish, result) {
         (Wish::Query { about }, Settled::Performed { .. }) => perform_settled(draft, *about, result),
-        (Wish::Query { about }, Settled::NotPerformed) if draft.state.cancelled_by.is_none() => {
-            begin_one(draft, *about)
-        }
         (Wish::Question { about }, Settled::Numbered { no }) => {
             draft.emit(Event::QuestionAsked { no: *no, effect: *about })
         }
@@ -157,11 +154,6 @@ pub(super) fn perform_settled(draft: &mut Draft, id: EffectId, result: &Settled)
     let Some(effect) = draft.state.effects.get(&id) else { return Ok(()) };
     let spent = effect.reserved;
     draft.emit(Event::EffectSettled { id, spent, result: result.clone() })
-}
-
-/// A person says that `id` was not performed: it begins again.
-pub(super) fn perform_again(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
-    begin_one(draft, id)
 }
 
 fn timeout_ms(state: &State, effect: &Effect) -> u64 {

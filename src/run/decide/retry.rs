@@ -10,7 +10,7 @@ use crate::run::input::Failed;
 use crate::run::input::Usage;
 use crate::run::state::Effect;
 use crate::topology::plan::{Action, Mode};
-use crate::topology::spec::Labels;
+use crate::topology::spec::{Labels, Repeat};
 
 /// Attempts of a model call that fails transiently.
 const MODEL_ATTEMPTS_MAX: u32 = 8;
@@ -27,7 +27,9 @@ pub(super) fn failed(
     usage: Option<Usage>,
 ) -> Result<(), Illegal> {
     let (class, reason) = (failed.class, failed.reason);
-    if effect.is_outward() && class == Class::InDoubt {
+    // An attempt that surely failed says nothing of an earlier one with the same key.
+    let unsure = effect.unsure.is_some() && draft.state.repeat(effect) != Repeat::Pure;
+    if effect.is_outward() && (class == Class::InDoubt || unsure) {
         return outward::doubt(draft, id);
     }
     // A tool's refusal of what the model asked for is an answer to the model.
