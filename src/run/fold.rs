@@ -387,6 +387,9 @@ impl State {
                 self.turn_mut(effect.message)?.failed = Some((class, reason));
             }
             self.free_slot(&effect);
+            if let Wish::Query { about } = effect.wish {
+                self.effect_mut(about)?.asked_about = false;
+            }
         }
         self.ledger.settle(&agent, reserved, spent)
     }

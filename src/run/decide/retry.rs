@@ -49,7 +49,8 @@ pub(super) fn failed(
         None | Some(Action::Retry) => matches!(class, Class::Transient | Class::Throttled),
         Some(Action::Restart | Action::AskPerson | Action::Stop) => false,
     };
-    let last = !(retries && effect.attempt < attempts_max);
+    // Nothing but a person settles what a question is about, so a question is never given up.
+    let last = !(retries && effect.attempt < attempts_max || matches!(effect.wish, Wish::Question { .. }));
     // What leaves the effect behind: an item's turn is given up when its other items are settled; a sink that cannot be
     // asked leaves the question to a person.
     let gone = last && (effect.is_outward() || matches!(effect.wish, Wish::Query { .. }));
