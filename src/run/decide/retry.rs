@@ -4,7 +4,7 @@
 use super::{Draft, advance, budget, outward};
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, MessageId};
-use crate::run::event::{Amount, BodyRef, Ending, Event, PauseReason, Settled, Wish};
+use crate::run::event::{Amount, BodyRef, Ending, Event, Origin, PauseReason, Settled, Wish};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::input::Usage;
@@ -32,10 +32,10 @@ pub(super) fn failed(
     if effect.is_outward() && (class == Class::InDoubt || unsure) {
         return outward::doubt(draft, id);
     }
-    // A tool's refusal of what the model asked for is an answer to the model.
-    if matches!(effect.wish, Wish::Tool { .. }) && matches!(class, Class::Invalid | Class::Policy) {
-        let result =
-            Settled::Returned { body: reason, labels: Labels::default(), origin: crate::run::event::Origin::Computed };
+    // A tool's refusal of what the model asked for is an answer to the model, and labelled like any other.
+    if let (Wish::Tool { tool, .. }, Class::Invalid | Class::Policy) = (&effect.wish, class) {
+        let labels = draft.state.plan.tools.get(tool).map_or(Labels::default(), |spec| spec.labels);
+        let result = Settled::Returned { body: reason, labels, origin: Origin::Computed };
         return draft.emit(Event::EffectSettled { id, spent: effect.reserved, result });
     }
     let spent = match effect.wish {
