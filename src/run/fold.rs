@@ -1,7 +1,7 @@
 //! The fold: the only place where a run's state changes. Total over legal histories; an event that is illegal in a
 //! state is an error value, and changes nothing that anybody sees.
 
-use super::event::{ActHead, Amount, Closed, Decision, Event, Fact, Message, Part, Settled, Version, Wish};
+use super::event::{ActHead, Amount, Closed, Decision, Ending, Event, Fact, Message, Part, Settled, Version, Wish};
 use super::state::{Approval, Began, DeadLetter, Effect, Fate, Permit, State, Turn};
 use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, EffectId, MessageId, Timestamp};
@@ -142,7 +142,7 @@ impl State {
                 self.cancelled_by = Some(by.clone());
                 self.paused = None;
             }
-            Event::Ended { how } => self.ended = Some(*how),
+            Event::Ended { how } => self.end(*how)?,
             _ => return Err("not folded anywhere"),
         }
         Ok(())
@@ -339,6 +339,21 @@ impl State {
                 let Wish::Query { about } = effect.wish else { return Err("only a query can say so") };
                 self.not_performed(about)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Nothing will happen any more. What is set aside is given back, but for what may have happened: that stays to be
+    /// seen. A broken run stays as it is.
+    fn end(&mut self, how: Ending) -> Legal {
+        self.ended = Some(how);
+        if how == Ending::Bug {
+            return Ok(());
+        }
+        self.questions.clear();
+        let over = |effect: &Effect| effect.doubt.is_none();
+        for (_, effect) in self.effects.extract_if(.., |_, effect| over(effect)) {
+            self.ledger.settle(&effect.agent, effect.reserved, Amount::default())?;
         }
         Ok(())
     }

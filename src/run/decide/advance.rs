@@ -85,13 +85,15 @@ fn cancel(draft: &mut Draft) -> Result<(), Illegal> {
     close(draft, Ending::Cancelled)
 }
 
-/// Ends the run now: what is open is closed, what is reserved for lost calls settles at its maximum.
+/// Ends the run now: what is open is closed, what is reserved for lost calls settles at its maximum, and
+/// what began and was not heard of is in doubt.
 pub(super) fn close(draft: &mut Draft, how: Ending) -> Result<(), Illegal> {
     let open: Vec<_> = draft.state.open_approvals().map(|(no, _)| no).collect();
     for no in open {
         approval::close(draft, no, Closed::RunEnded)?;
     }
     retry::abandon_calls(draft)?;
+    outward::doubt_begun(draft)?;
     draft.emit(Event::Ended { how })
 }
 

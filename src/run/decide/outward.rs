@@ -8,7 +8,7 @@ use crate::run::event::Origin;
 use crate::run::event::{Amount, Event, Settled, Wish};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
-use crate::run::state::{Effect, Permit, State, Turn};
+use crate::run::state::{Began, Effect, Permit, State, Turn};
 use crate::topology::plan::{Arg, Role, TOOL_OUTCOME};
 use crate::topology::spec::Repeat;
 
@@ -82,9 +82,17 @@ fn begin_one(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
 /// Doubts every outward effect that an older ownership began and did not settle.
 pub(super) fn doubt_all(draft: &mut Draft) -> Result<(), Illegal> {
     let epoch = draft.state.epoch;
+    doubt_where(draft, |began| began.epoch < epoch)
+}
+
+/// Doubts every outward effect that began and is not settled.
+pub(super) fn doubt_begun(draft: &mut Draft) -> Result<(), Illegal> {
+    doubt_where(draft, |_| true)
+}
+
+fn doubt_where(draft: &mut Draft, of: impl Fn(Began) -> bool) -> Result<(), Illegal> {
     let lost = draft.state.effects.iter().filter(|(_, e)| e.doubt.is_none() && e.failed.is_none());
-    let lost: Vec<EffectId> =
-        lost.filter(|(_, e)| e.began.is_some_and(|began| began.epoch < epoch)).map(|(id, _)| *id).collect();
+    let lost: Vec<EffectId> = lost.filter(|(_, e)| e.began.is_some_and(&of)).map(|(id, _)| *id).collect();
     lost.into_iter().try_for_each(|id| doubt(draft, id))
 }
 

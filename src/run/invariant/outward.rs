@@ -230,7 +230,7 @@ impl Effects {
             let may = matches!(known.wish, Wish::Deliver { .. }) && (known.alive || known.unsure);
             let seen = state.effects.get(id).is_some_and(|effect| effect.doubt.is_some());
             ensure("I5", !may || seen, || format!("{} may have happened, and nobody sees it", id.0.short()))?;
-            if !may {
+            if !seen {
                 known.settled = true;
                 let reserved = std::mem::take(&mut known.reserved);
                 self.reserved = self.reserved.minus(reserved).unwrap_or_default();
