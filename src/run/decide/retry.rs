@@ -169,7 +169,9 @@ fn plan_retry(draft: &mut Draft, id: EffectId, wait_ms: u64) -> Result<(), Illeg
         return Ok(());
     }
     let not_before = draft.at.plus_ms(wait_ms);
-    draft.emit(Event::RetryPlanned { id, attempt: effect.attempt + 1, reserved: amount, not_before })
+    // A call that was lost with its owner was no attempt of its own.
+    let attempt = effect.attempt + u32::from(effect.failed != Some(Class::InDoubt));
+    draft.emit(Event::RetryPlanned { id, attempt, reserved: amount, not_before })
 }
 
 /// What another attempt of `effect` reserves.
