@@ -155,6 +155,8 @@ pub struct Effect {
     pub began: Option<Began>,
     /// From when it may be asked about, if nobody knows whether it happened.
     pub doubt: Option<Timestamp>,
+    /// When its key was first used, if a beginning since then may have been performed for all that is known.
+    pub unsure: Option<Timestamp>,
     /// True while something else (a question, a query) settles it.
     pub asked_about: bool,
     /// The class of the latest attempt's failure, until the next attempt is planned.

@@ -29,11 +29,11 @@ struct Known {
     attempt: u32,
     /// An attempt may be under way.
     alive: bool,
-    /// An earlier beginning may have been performed, for all that is known: when it was, and the end of the latest.
-    began: Option<(Timestamp, Timestamp)>,
+    /// When it first began since it was last known not to have happened.
+    began: Option<Timestamp>,
+    /// Until when the latest attempt may be under way, if nobody heard its end.
+    busy_until: Option<Timestamp>,
     unsure: bool,
-    /// From when it may be asked about.
-    ask_from: Timestamp,
     settled: bool,
 }
 
@@ -79,15 +79,14 @@ impl Watch {
         ensure("I4", !known.settled && !known.alive, || format!("{short} begins while an attempt is under way"))?;
         ensure("I3", not_after >= at, || format!("{short} begins too late to be performed"))?;
         let spec = state.plan.tools.get(&tool);
-        if let Some((first, last)) = known.began.filter(|_| known.unsure) {
-            let timeout_ms = spec.map_or(0, |spec| spec.call_timeout_ms);
-            let gone = at >= last.plus_ms(timeout_ms);
-            ensure("I4", gone, || format!("{short} begins again while it may still be under way"))?;
-            let again = may_repeat(spec, first, not_after.plus_ms(timeout_ms));
-            ensure("I5", again, || format!("{short} begins again though it may have happened"))?;
-        }
-        let first = known.began.filter(|_| known.unsure).map_or(at, |(first, _)| first);
-        known.began = Some((first, not_after));
+        let until = not_after.plus_ms(spec.map_or(0, |spec| spec.call_timeout_ms));
+        let gone = known.busy_until.is_none_or(|busy_until| at >= busy_until);
+        ensure("I4", gone, || format!("{short} begins again while it may still be under way"))?;
+        let first = known.began.filter(|_| known.unsure).unwrap_or(at);
+        let again = !known.unsure || may_repeat(spec, first, until);
+        ensure("I5", again, || format!("{short} begins again though it may have happened"))?;
+        known.began = Some(first);
+        known.busy_until = Some(until);
         known.alive = true;
         let done = self.effects.performed.contains(&(permit, slot));
         ensure("I8", !done, || format!("slot {slot} of permit {permit} is used again"))
@@ -101,6 +100,11 @@ fn may_repeat(spec: Option<&ToolSpec>, first: Timestamp, until: Timestamp) -> bo
         Some(Repeat::Idempotent { key_age_ms }) => until.ms_since(first) < key_age_ms,
         Some(Repeat::Queryable | Repeat::Once) | None => false,
     }
+}
+
+/// Whether repeating what the tool does harms nobody.
+fn is_pure(state: &State, tool: &ToolName) -> bool {
+    state.plan.tools.get(tool).is_some_and(|spec| spec.repeat == Repeat::Pure)
 }
 
 impl Effects {
@@ -126,7 +130,7 @@ impl Effects {
     fn asked(&mut self, id: EffectId, message: MessageId, wish: &Wish, reserved: Amount, at: Timestamp) -> Held {
         if let Wish::Query { about } | Wish::Question { about } = wish {
             let of = self.of(*about)?;
-            let gone = of.unsure && !of.alive && at >= of.ask_from;
+            let gone = of.unsure && !of.alive && of.busy_until.is_none_or(|busy_until| at >= busy_until);
             ensure("I4", gone, || format!("{} is asked about while it may be under way", about.0.short()))?;
         }
         let outward = matches!(wish, Wish::Deliver { .. });
@@ -136,8 +140,8 @@ impl Effects {
             attempt: 1,
             alive: !outward,
             began: None,
+            busy_until: None,
             unsure: false,
-            ask_from: at,
             settled: false,
         };
         self.reserved = self.reserved.plus(reserved);
@@ -178,7 +182,7 @@ impl Effects {
         let unknown = class == Class::InDoubt && known.began.is_some();
         let known_not = !(unknown || known.unsure && last);
         ensure("I5", known_not, || format!("{} may have happened, and is taken as failed", id.0.short()))?;
-        known.alive = false;
+        (known.alive, known.busy_until) = (false, None);
         known.settled = last;
         let reserved = std::mem::take(&mut known.reserved);
         self.pay(reserved, spent);
@@ -198,18 +202,12 @@ impl Effects {
 
     fn doubted(&mut self, state: &State, id: EffectId, ask_from: Timestamp) -> Held {
         let known = self.of(id)?;
-        let Some((_, last)) = known.began.filter(|_| !known.settled) else {
+        let Some(until) = known.busy_until.filter(|_| !known.settled) else {
             return ensure("I5", false, || format!("{} is in doubt and not begun", id.0.short()));
         };
-        let timeout_ms = match &known.wish {
-            Wish::Deliver { tool, .. } => state.plan.tools.get(tool).map_or(0, |spec| spec.call_timeout_ms),
-            _ => 0,
-        };
-        known.unsure = true;
-        known.alive = false;
-        known.ask_from = ask_from;
-        let late = ask_from >= last.plus_ms(timeout_ms);
-        ensure("I4", late, || format!("{} may be under way when it is asked about", id.0.short()))
+        let pure = matches!(&known.wish, Wish::Deliver { tool, .. } if is_pure(state, tool));
+        (known.unsure, known.alive) = (!pure, false);
+        ensure("I4", ask_from >= until, || format!("{} may be under way when it is asked about", id.0.short()))
     }
 
     /// A message goes to the dead letters: what it began has to be known.
@@ -232,7 +230,7 @@ impl Effects {
             let may = matches!(known.wish, Wish::Deliver { .. }) && (known.alive || known.unsure);
             let seen = state.effects.get(id).is_some_and(|effect| effect.doubt.is_some());
             ensure("I5", !may || seen, || format!("{} may have happened, and nobody sees it", id.0.short()))?;
-            if !may {
+            if !seen {
                 known.settled = true;
                 let reserved = std::mem::take(&mut known.reserved);
                 self.reserved = self.reserved.minus(reserved).unwrap_or_default();
