@@ -450,7 +450,8 @@ impl State {
         Ok(())
     }
 
-    /// Takes a turn, or a queued message, out of the run's way; its effects are given up with it.
+    /// Takes a turn, or a queued message, out of the run's way; its effects are given up with it. What a person edited in
+    /// it stays on its desk.
     fn give_up(&mut self, id: MessageId) -> Legal<Message> {
         if let Some(message) = self.queued.remove(&id) {
             return Ok(message);
@@ -463,7 +464,7 @@ impl State {
                 self.ledger.settle(&effect.agent, effect.reserved, Amount::default())?;
             }
         }
-        Ok(turn.message)
+        Ok(Message { desk: turn.desk, ..turn.message })
     }
 
     /// An approval that is prepared and about to be asked for; closed until [`Event::ApprovalAsked`] opens it.
@@ -549,7 +550,8 @@ impl State {
     }
 
     fn count_active_time(&mut self, at: Timestamp) {
-        let busy = self.ended.is_none() && self.effects.values().any(|e| e.doubt.is_none() && e.failed.is_none());
+        let on = self.ended.is_none() && self.paused.is_none();
+        let busy = on && self.effects.values().any(|e| e.doubt.is_none() && e.failed.is_none());
         match (self.ledger.active_since, busy) {
             (None, true) => self.ledger.active_since = Some(at),
             (Some(since), false) => {
