@@ -27,6 +27,7 @@ struct Known {
     wish: Wish,
     reserved: Amount,
     attempt: u32,
+    failed: Option<Class>,
     /// An attempt may be under way.
     alive: bool,
     /// When it first began since it was last known not to have happened.
@@ -138,6 +139,7 @@ impl Effects {
             wish: wish.clone(),
             reserved,
             attempt: 1,
+            failed: None,
             alive: !outward,
             began: None,
             busy_until: None,
@@ -182,7 +184,7 @@ impl Effects {
         let unknown = class == Class::InDoubt && known.began.is_some();
         let known_not = !(unknown || known.unsure && last);
         ensure("I5", known_not, || format!("{} may have happened, and is taken as failed", id.0.short()))?;
-        (known.alive, known.busy_until) = (false, None);
+        (known.alive, known.busy_until, known.failed) = (false, None, Some(class));
         known.settled = last;
         let reserved = std::mem::take(&mut known.reserved);
         self.pay(reserved, spent);
@@ -191,8 +193,11 @@ impl Effects {
 
     fn retry(&mut self, id: EffectId, attempt: u32, reserved: Amount) -> Held {
         let known = self.of(id)?;
-        let next = !known.alive && !known.settled && (attempt == known.attempt || attempt == known.attempt + 1);
-        ensure("I4", next, || format!("attempt {attempt} of {} beside another", id.0.short()))?;
+        ensure("I4", !known.alive && !known.settled, || format!("{} is tried beside an attempt", id.0.short()))?;
+        // The death of an owner is no attempt.
+        let tried = u32::from(known.failed != Some(Class::InDoubt));
+        let next = attempt == known.attempt + tried;
+        ensure("I4", next, || format!("attempt {attempt} of {} after {}", id.0.short(), known.attempt))?;
         known.attempt = attempt;
         known.reserved = reserved;
         known.alive = !matches!(known.wish, Wish::Deliver { .. });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::outward::Effects;
 use super::{Broken, Held, ensure};
-use crate::id::{ApprovalNo, Digest, Epoch, MessageId, Timestamp};
+use crate::id::{ApprovalNo, ArtefactName, Digest, Epoch, MessageId, Timestamp};
 use crate::run::event::{DeadLetterAnswer, Decision, Ending, Event, Fact, Message, PauseReason, Settled, Version, Who};
 use crate::run::state::State;
 use crate::topology::plan::{Recipient, Role};
@@ -19,6 +19,8 @@ pub struct Watch {
     causes: BTreeSet<MessageId>,
     approvals: BTreeMap<ApprovalNo, Asked>,
     pub(super) permits: BTreeMap<ApprovalNo, u32>,
+    /// What people put in the place of a version, by the turn that they edited in.
+    edits: BTreeMap<(MessageId, ArtefactName), Digest>,
     pub(super) effects: Effects,
     pub(super) paused: bool,
     pub(super) cancelled: bool,
@@ -150,7 +152,11 @@ impl Watch {
                     open: true,
                     approved: false,
                 };
-                ensure("I8", self.approvals.insert(*no, asked).is_none(), || format!("approval {no} is asked twice"))
+                ensure("I8", self.approvals.insert(*no, asked).is_none(), || format!("approval {no} is asked twice"))?;
+                let desk = state.approvals.get(no).map(|approval| &approval.desk);
+                let mut edits = self.edits.iter().filter(|((of, _), _)| of == message);
+                let kept = edits.all(|((_, artefact), digest)| desk.and_then(|desk| desk.get(artefact)) == Some(digest));
+                ensure("I1", kept, || format!("approval {no} forgets what a person edited"))
             }
             Event::ApprovalDecided { no, by, decision, .. } => self.decided(state, *no, by, *decision),
             Event::ApprovalClosed { no, .. } => {
@@ -186,7 +192,7 @@ impl Watch {
     }
 
     /// I10, as far as it goes: labels are carried from what was shown to what is made of it.
-    fn labels(&self, state: &State, event: &Event) -> Held {
+    fn labels(&mut self, state: &State, event: &Event) -> Held {
         match event {
             Event::TurnBegan { message } => {
                 let Some(turn) = state.turns.get(message) else { return Ok(()) };
@@ -200,7 +206,12 @@ impl Watch {
                 let kept = kept.is_none_or(|spec| labels.accepts(spec.labels));
                 ensure("I10", kept, || format!("the result of {} loses its tool's labels", id.0.short()))
             }
-            Event::VersionWritten(version) => self.version(state, version),
+            Event::VersionWritten(version) => {
+                if version.person.is_some() {
+                    self.edits.insert((version.message, version.artefact.clone()), version.body.digest);
+                }
+                self.version(state, version)
+            }
             _ => Ok(()),
         }
     }
