@@ -8,6 +8,7 @@ use crate::failure::Class;
 use crate::id::{ApprovalNo, EffectId, Epoch, MessageId, Timestamp, ToolName};
 use crate::run::event::{Amount, Event, Fact, Settled, Wish};
 use crate::run::state::State;
+use crate::topology::plan::Mode;
 use crate::topology::spec::{Repeat, ToolSpec};
 
 /// All effects of a run so far.
@@ -35,6 +36,9 @@ struct Known {
     /// Until when the latest attempt may be under way, if nobody heard its end.
     busy_until: Option<Timestamp>,
     unsure: bool,
+    /// A paid call that was under way when its owner died.
+    lost: bool,
+    steps: u64,
     settled: bool,
 }
 
@@ -144,6 +148,8 @@ impl Effects {
             began: None,
             busy_until: None,
             unsure: false,
+            lost: false,
+            steps: 0,
             settled: false,
         };
         self.reserved = self.reserved.plus(reserved);
@@ -158,12 +164,14 @@ impl Effects {
         ensure("I7", known.reserved.minus(spent).is_some(), || {
             format!("{} spent {spent:?} of {:?}", id.0.short(), known.reserved)
         })?;
+        ensure("I7", !known.lost, || format!("{} was lost with its owner and is paid once", id.0.short()))?;
         known.settled = true;
-        let (wish, reserved, began) = (known.wish.clone(), known.reserved, known.began);
-        self.pay(reserved, spent);
+        let (wish, reserved) = (known.wish.clone(), known.reserved);
+        let may = known.alive || known.unsure;
+        self.pay(id, reserved, spent)?;
         match (wish, result) {
             (Wish::Deliver { permit, slot, .. }, Settled::Performed { .. }) => {
-                ensure("I3", began.is_some(), || format!("{} was performed and never began", id.0.short()))?;
+                ensure("I3", may, || format!("{} was performed and had not begun", id.0.short()))?;
                 let new = self.performed.insert((permit, slot));
                 ensure("I5", new, || format!("slot {slot} of permit {permit} was performed twice"))
             }
@@ -186,9 +194,9 @@ impl Effects {
         ensure("I5", known_not, || format!("{} may have happened, and is taken as failed", id.0.short()))?;
         (known.alive, known.busy_until, known.failed) = (false, None, Some(class));
         known.settled = last;
+        known.lost = false;
         let reserved = std::mem::take(&mut known.reserved);
-        self.pay(reserved, spent);
-        Ok(())
+        self.pay(id, reserved, spent)
     }
 
     fn retry(&mut self, id: EffectId, attempt: u32, reserved: Amount) -> Held {
@@ -224,7 +232,7 @@ impl Effects {
             ensure("I5", !lost, || format!("{} may have happened, and is given up", id.0.short()))?;
             known.settled = true;
             let reserved = std::mem::take(&mut known.reserved);
-            self.pay(reserved, Amount::default());
+            self.pay(id, reserved, Amount::default())?;
         }
         Ok(())
     }
@@ -244,9 +252,21 @@ impl Effects {
         Ok(())
     }
 
-    fn pay(&mut self, reserved: Amount, spent: Amount) {
+    /// A step counts once, however often its effect is tried.
+    fn pay(&mut self, id: EffectId, reserved: Amount, spent: Amount) -> Held {
         self.reserved = self.reserved.minus(reserved).unwrap_or_default();
         self.spent = self.spent.plus(spent);
+        let known = self.of(id)?;
+        known.steps += spent.steps;
+        ensure("I7", known.steps <= 1, || format!("{} counts as {} steps", id.0.short(), known.steps))
+    }
+
+    /// Another owner: paid calls that were under way are lost.
+    pub(super) fn opened(&mut self, state: &State) {
+        if state.plan.mode == Mode::Live && state.ended.is_none() {
+            let open = self.known.values_mut().filter(|known| !known.settled && known.alive);
+            open.for_each(|known| known.lost |= matches!(known.wish, Wish::Model { .. }));
+        }
     }
 
     /// I7: the ledger has what the facts sum up to.
