@@ -82,7 +82,8 @@ impl Watch {
         ensure("I8", given, || format!("{short} begins without permit {permit}"))?;
         let known = self.effects.of(id)?;
         ensure("I4", !known.settled && !known.alive, || format!("{short} begins while an attempt is under way"))?;
-        ensure("I3", not_after >= at, || format!("{short} begins too late to be performed"))?;
+        let from = state.effects.get(&id).map_or(at, |effect| state.not_before(effect));
+        ensure("I3", not_after >= at && from <= at, || format!("{short} begins before anybody may perform it"))?;
         let spec = state.plan.tools.get(&tool);
         let until = not_after.plus_ms(spec.map_or(0, |spec| spec.call_timeout_ms));
         let gone = known.busy_until.is_none_or(|busy_until| at >= busy_until);
