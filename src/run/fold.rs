@@ -262,7 +262,8 @@ impl State {
         Ok(())
     }
 
-    /// Takes a turn, or a queued message, out of the run's way; its effects are given up with it.
+    /// Takes a turn, or a queued message, out of the run's way; its effects are given up with it. What a person edited in
+    /// it stays on its desk.
     fn give_up(&mut self, id: MessageId) -> Legal<Message> {
         if let Some(message) = self.queued.remove(&id) {
             return Ok(message);
@@ -275,7 +276,7 @@ impl State {
                 self.ledger.settle(&effect.agent, effect.reserved, Amount::default())?;
             }
         }
-        Ok(turn.message)
+        Ok(Message { desk: turn.desk, ..turn.message })
     }
 
     fn turn_mut(&mut self, message: MessageId) -> Legal<&mut Turn> {

@@ -65,11 +65,13 @@ fn permit_for(state: &State, turn: &Turn) -> Option<ApprovalNo> {
 
 /// Begins outward effects that are due and have not begun: durably, until a time after which they are not performed.
 pub(super) fn begin(draft: &mut Draft) -> Result<(), Illegal> {
+    let state = &draft.state;
     let due = |effect: &&Effect| {
-        effect.is_outward() && effect.began.is_none() && effect.failed.is_none() && effect.not_before <= draft.at
+        let waits = effect.is_outward() && effect.began.is_none() && effect.failed.is_none();
+        waits && state.not_before(effect) <= draft.at
     };
     let ids: Vec<EffectId> =
-        draft.state.effects.iter().filter(|(_, effect)| due(effect)).map(|(id, _)| *id).take(CHUNK_MAX).collect();
+        state.effects.iter().filter(|(_, effect)| due(effect)).map(|(id, _)| *id).take(CHUNK_MAX).collect();
     ids.into_iter().try_for_each(|id| begin_one(draft, id))
 }
 
@@ -130,7 +132,8 @@ pub(super) fn question(draft: &mut Draft, id: EffectId, effect: &Effect) -> Resu
 }
 
 fn due_doubts(draft: &Draft) -> Vec<(EffectId, Effect)> {
-    let due = |effect: &Effect| effect.doubt.is_some_and(|from| from <= draft.at) && !effect.asked_about;
+    let agent = |effect: &Effect| draft.state.not_before(effect) <= draft.at;
+    let due = |effect: &Effect| effect.doubt.is_some_and(|from| from <= draft.at) && !effect.asked_about && agent(effect);
     draft.state.effects.iter().filter(|(_, e)| due(e)).map(|(id, e)| (*id, e.clone())).collect()
 }
 
