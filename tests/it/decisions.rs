@@ -1,16 +1,13 @@
 //! What people decide: by whom, of what, until when, how often; and that nothing leaves without exactly that decision.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
-use callsheet::clock::{Clock, Machine};
 use callsheet::id::{ApprovalNo, Digest, Timestamp};
 use callsheet::journal::{Op, Store as _};
 use callsheet::run::event::{Decision, Ending, Event, Refusal, Who};
 use callsheet::run::input::{Post, Say};
 use callsheet::run::state::Status;
-use callsheet::topology::plan::{Expiry, Handoff, Person, Plan, Recipient, Role};
+use callsheet::topology::plan::{Handoff, Person, Plan, Recipient, Role};
 use serde_json::{Value, json};
 
 use super::support::{Driven, Rig, shipped, who};
@@ -96,8 +93,8 @@ struct Case {
     left: bool,
 }
 
-const DONE: Status = Status::Ended(Ending::Done);
-const REJECTED: Status = Status::Ended(Ending::Rejected);
+pub(super) const DONE: Status = Status::Ended(Ending::Done);
+pub(super) const REJECTED: Status = Status::Ended(Ending::Rejected);
 
 /// Ada starts every run. In a project with people she, bob and eve are in it; bob and eve are of `lifecycle`.
 fn people(plan: &mut Plan, _: &mut Person) {
@@ -332,7 +329,7 @@ async fn check(case: &Case) {
 }
 
 /// A project with people.
-fn rig() -> Rig {
+pub(super) fn rig() -> Rig {
     let mut rig = Rig::new();
     let of = |groups: &[&str]| groups.iter().map(|group| (*group).to_owned()).collect::<Vec<_>>();
     rig.people = [("ada", of(&["brand"])), ("bob", of(&["lifecycle"])), ("eve", of(&["lifecycle", "brand"]))]
@@ -341,7 +338,7 @@ fn rig() -> Rig {
     rig
 }
 
-fn person(plan: &mut Plan) -> &mut Person {
+pub(super) fn person(plan: &mut Plan) -> &mut Person {
     let persons = plan.team.values_mut().filter_map(|member| match &mut member.role {
         Role::Person(person) => Some(person),
         _ => None,
@@ -468,101 +465,6 @@ async fn an_approval_of_another_run_is_worth_nothing_here() {
     assert_eq!((other.settled().await, one.settled().await), (Status::Waiting, Status::Waiting));
     one.system.stop().await;
     other.system.stop().await;
-}
-
-/// A clock that a test moves.
-struct Moved(AtomicI64);
-
-impl Moved {
-    fn by_ms(&self, ms: i64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
-    }
-}
-
-impl Clock for Moved {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
-    }
-
-    fn random(&self) -> [u8; 16] {
-        Machine.random()
-    }
-}
-
-const DAY_MS: i64 = 86_400_000;
-
-fn moved() -> (Rig, Arc<Moved>) {
-    let mut rig = rig();
-    let clock = Arc::new(Moved(AtomicI64::new(1_700_000_000_000)));
-    rig.clock = Arc::clone(&clock) as Arc<dyn Clock>;
-    (rig, clock)
-}
-
-fn approve((approval, binds): (ApprovalNo, Digest)) -> Say {
-    Say::Decide { approval, binds, decision: Decision::Approve, comment: "late?".to_owned() }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn silence_rejects_or_holds_and_never_approves() {
-    for (then, live) in [(Expiry::Reject, true), (Expiry::Reject, false), (Expiry::Hold, true), (Expiry::Hold, false)] {
-        let (rig, clock) = moved();
-        let mut plan = shipped("content-repurposing");
-        person(&mut plan).expires.then = then;
-        let mut driven = rig.run(&plan).await;
-        driven.settled().await;
-        let asked = driven.open_approval();
-        if !live {
-            driven.system.stop().await;
-        }
-        clock.by_ms(7 * DAY_MS);
-        if live {
-            // Anything said makes it look at the clock.
-            assert_eq!(driven.say("ada", Say::Resume).await, Err(Refusal::NothingToDo));
-        } else {
-            driven = rig.open(driven.handle.run).await;
-        }
-        let what = format!("{then:?}, live: {live}");
-        match then {
-            Expiry::Reject => {
-                driven.until("its end", |state| state.ended.is_some()).await;
-                assert_eq!(driven.settled().await, REJECTED, "{what}");
-                let result = &driven.state().results[0];
-                assert_eq!(result.outcome.as_str(), "expired", "{what}");
-                assert_eq!(driven.say("ada", approve(asked)).await, Err(Refusal::Closed), "{what}");
-                assert!(driven.came().files.is_empty(), "{what}");
-            }
-            Expiry::Hold => {
-                driven.until("overdue", |state| state.approvals.values().all(|approval| approval.overdue)).await;
-                assert_eq!(driven.settled().await, Status::Waiting, "{what}");
-                driven.say("ada", approve(asked)).await.unwrap();
-                assert_eq!(driven.settled().await, DONE, "{what}");
-            }
-        }
-        driven.system.stop().await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_decision_counts_by_when_it_was_made_not_by_when_it_is_heard() {
-    for (posted_after_ms, in_time) in [(7 * DAY_MS - 1, true), (7 * DAY_MS, false), (8 * DAY_MS, false)] {
-        let (rig, clock) = moved();
-        let driven = rig.run(&shipped("content-repurposing")).await;
-        driven.settled().await;
-        let asked = driven.open_approval();
-        // Nobody is there to hear it, nor for two days after it.
-        driven.system.stop().await;
-        clock.by_ms(posted_after_ms);
-        let id = uuid::Uuid::now_v7();
-        let json = serde_json::to_vec(&Post { by: who("ada"), say: approve(asked) }).unwrap();
-        let op = Op::Post { run: driven.handle.run, id, json, at: clock.now() };
-        rig.store.commit(&[op]).pop().unwrap().unwrap();
-        clock.by_ms(2 * DAY_MS);
-        let driven = rig.open(driven.handle.run).await;
-        let wanted = if in_time { Ok(()) } else { Err(Refusal::Closed) };
-        assert_eq!(driven.answer(id).await, wanted, "{posted_after_ms}");
-        assert_eq!(driven.settled().await, if in_time { DONE } else { REJECTED }, "{posted_after_ms}");
-        driven.system.stop().await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
