@@ -108,9 +108,13 @@ impl Actor for Run {
         };
         let opened =
             if setup.opened { Ok(()) } else { live.hear(What::Opened { epoch: setup.epoch }, Vec::new()).await };
+        // What was posted in time counts, so the inbox comes before the clock.
         let heard = match opened {
-            Ok(()) => live.listen().await,
-            Err(gone) => Err(gone),
+            Ok(()) => match live.listen().await {
+                Ok(()) => live.hear(What::Due, Vec::new()).await,
+                gone => gone,
+            },
+            gone => gone,
         };
         live.go_on(&myself, heard).await;
         Ok(live)

@@ -61,7 +61,9 @@ impl State {
             }
             Event::FellInDoubt { id, ask_from } => {
                 let effect = self.effect_mut(*id)?;
+                let began = effect.began.ok_or("it never began")?;
                 effect.doubt = Some(*ask_from);
+                effect.unsure.get_or_insert(began.first_at);
                 effect.asked_about = false;
             }
             Event::VersionWritten(version) => self.write(version)?,
@@ -114,9 +116,12 @@ impl State {
                 self.effect_mut(*effect)?.asked_about = true;
                 self.questions.insert(*no, *effect);
             }
-            Event::QuestionAnswered { no, .. } => {
+            Event::QuestionAnswered { no, happened, .. } => {
                 let id = self.questions.remove(no).ok_or("no such question")?;
                 self.effect_mut(id)?.asked_about = false;
+                if !*happened {
+                    self.not_performed(id)?;
+                }
             }
             Event::AgentFailed { message, .. } => self.turn_mut(*message)?.deaths += 1,
             Event::AgentRestarted { agent, not_before } => {
@@ -138,7 +143,7 @@ impl State {
                 self.cancelled_by = Some(by.clone());
                 self.paused = None;
             }
-            Event::Ended { how } => self.ended = Some(*how),
+            Event::Ended { how } => self.end(*how)?,
             _ => return Err("not folded anywhere"),
         }
         Ok(())
@@ -199,7 +204,7 @@ impl State {
             agent,
             desk: message.desk.clone(),
             message,
-            asked: self.asked_before.get(&id).copied().unwrap_or(0),
+            asked: self.asked_before.remove(&id).unwrap_or(0),
             steps: 0,
             model: None,
             shown: Vec::new(),
@@ -257,7 +262,8 @@ impl State {
         Ok(())
     }
 
-    /// Takes a turn, or a queued message, out of the run's way; its effects are given up with it.
+    /// Takes a turn, or a queued message, out of the run's way; its effects are given up with it. What a person edited in
+    /// it stays on its desk.
     fn give_up(&mut self, id: MessageId) -> Legal<Message> {
         if let Some(message) = self.queued.remove(&id) {
             return Ok(message);
@@ -270,7 +276,7 @@ impl State {
                 self.ledger.settle(&effect.agent, effect.reserved, Amount::default())?;
             }
         }
-        Ok(turn.message)
+        Ok(Message { desk: turn.desk, ..turn.message })
     }
 
     fn turn_mut(&mut self, message: MessageId) -> Legal<&mut Turn> {

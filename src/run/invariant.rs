@@ -43,6 +43,8 @@ pub fn holds(state: &State) -> Result<(), Broken> {
     }
     reservations(state)?;
     limits(state)?;
+    let idle = state.paused.is_none() && state.ended.is_none() || state.ledger.active_since.is_none();
+    ensure("I7", idle, || "active time passes in a run that is paused or over".to_owned())?;
     messages(state)?;
     let mut slots = BTreeSet::new();
     for (id, effect) in &state.effects {

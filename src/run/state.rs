@@ -155,6 +155,8 @@ pub struct Effect {
     pub began: Option<Began>,
     /// From when it may be asked about, if nobody knows whether it happened.
     pub doubt: Option<Timestamp>,
+    /// When its key was first used, if a beginning since then may have been performed for all that is known.
+    pub unsure: Option<Timestamp>,
     /// True while something else (a question, a query) settles it.
     pub asked_about: bool,
     /// The class of the latest attempt's failure, until the next attempt is planned.
@@ -347,9 +349,10 @@ impl State {
             return None;
         }
         let waiting = self.approvals.values().filter(|a| a.fate.is_none() && !a.overdue).map(|a| a.expires_at);
-        let doubts = self.effects.values().filter(|e| !e.asked_about).filter_map(|e| e.doubt);
+        let doubts = self.effects.values().filter(|e| !e.asked_about);
+        let doubts = doubts.filter_map(|e| Some(e.doubt?.max(self.not_before(e))));
         let begins = self.effects.values().filter(|e| e.is_outward() && e.began.is_none() && e.failed.is_none());
-        let begins = begins.map(|e| e.not_before);
+        let begins = begins.map(|e| self.not_before(e));
         waiting.chain(doubts).chain(begins).min()
     }
 

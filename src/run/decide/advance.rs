@@ -5,27 +5,25 @@ use super::{Draft, approval, budget, outward, retry, turn};
 use crate::id::MessageId;
 use crate::run::event::{Closed, Decision, Ending, Event, Limit, PauseReason};
 use crate::run::fold::Illegal;
-use crate::run::state::Fate;
+use crate::run::state::{Effect, Fate};
 use crate::topology::plan::{Recipient, WhenSpent};
+
+/// What is looked for in a state, in this order.
+const STAGES: [fn(&mut Draft) -> Result<(), Illegal>; 5] =
+    [retry::plan_retries, outward::resolve_doubts, outward::begin, admit, step_turns];
 
 /// Emits until nothing more follows.
 pub(super) fn advance(draft: &mut Draft) -> Result<(), Illegal> {
     loop {
         let before = draft.facts.len();
-        if draft.state.ended.is_some() {
-            return Ok(());
-        }
-        if draft.state.cancelled_by.is_some() {
-            return cancel(draft);
-        }
-        if draft.state.paused.is_some() {
-            return Ok(());
-        }
-        for part in [retry::plan_retries, outward::resolve_doubts, outward::begin, admit, step_turns] {
-            // Any of them may find a limit reached.
-            if !draft.is_halted() {
-                part(draft)?;
+        for stage in STAGES {
+            if draft.state.ended.is_none() && draft.state.cancelled_by.is_some() {
+                return cancel(draft);
             }
+            if draft.is_halted() {
+                return Ok(());
+            }
+            stage(draft)?;
         }
         if draft.facts.len() == before {
             return end(draft);
@@ -80,20 +78,22 @@ fn end(draft: &mut Draft) -> Result<(), Illegal> {
 
 /// Waits for outward effects that began, then ends the run.
 fn cancel(draft: &mut Draft) -> Result<(), Illegal> {
-    let under_way = draft.state.effects.values().any(|e| e.is_outward() && e.began.is_some() && e.doubt.is_none());
-    if under_way {
+    let under_way = |e: &Effect| e.is_outward() && e.began.is_some() && e.doubt.is_none() && e.failed.is_none();
+    if draft.state.effects.values().any(under_way) {
         return Ok(());
     }
     close(draft, Ending::Cancelled)
 }
 
-/// Ends the run now: what is open is closed, what is reserved for lost calls settles at its maximum.
+/// Ends the run now: what is open is closed, what is reserved for lost calls settles at its maximum, and
+/// what began and was not heard of is in doubt.
 pub(super) fn close(draft: &mut Draft, how: Ending) -> Result<(), Illegal> {
     let open: Vec<_> = draft.state.open_approvals().map(|(no, _)| no).collect();
     for no in open {
         approval::close(draft, no, Closed::RunEnded)?;
     }
     retry::abandon_calls(draft)?;
+    outward::doubt_begun(draft)?;
     draft.emit(Event::Ended { how })
 }
 

@@ -14,8 +14,22 @@ pub(super) const TOOL_CALL: Amount = Amount { steps: 1, tokens: 0, cost: NanoUsd
 
 const RUN_LIMITS: [Limit; 4] = [Limit::Steps, Limit::Tokens, Limit::Cost, Limit::Recipients];
 
+/// A limit that something would pass: whose, how much is needed, and the limit.
+pub(super) type Short = (Limit, Option<AgentName>, u64, u64);
+
 /// Whether `amount` fits for `agent`. If not, the run is paused or stopped.
 pub(super) fn fits(draft: &mut Draft, agent: &AgentName, amount: Amount) -> Result<bool, Illegal> {
+    match short(draft, agent, amount) {
+        None => Ok(true),
+        Some((what, agent, needed, limit)) => {
+            exceeded(draft, what, agent, needed, limit)?;
+            Ok(false)
+        }
+    }
+}
+
+/// The limit that `amount` for `agent` would pass.
+pub(super) fn short(draft: &Draft, agent: &AgentName, amount: Amount) -> Option<Short> {
     let state = &draft.state;
     let run = state.ledger.spent.plus(state.ledger.reserved).plus(amount);
     let over = RUN_LIMITS.into_iter().find_map(|what| {
@@ -37,13 +51,7 @@ pub(super) fn fits(draft: &mut Draft, agent: &AgentName, amount: Amount) -> Resu
         let used = state.active_ms(draft.at);
         (used >= limit).then_some((Limit::ActiveTime, None, used, limit))
     });
-    match over.or(own_over).or(active) {
-        None => Ok(true),
-        Some((what, agent, needed, limit)) => {
-            exceeded(draft, what, agent, needed, limit)?;
-            Ok(false)
-        }
-    }
+    over.or(own_over).or(active)
 }
 
 /// Pauses the run, or stops it, because `needed` is over `limit`.

@@ -10,7 +10,7 @@ use crate::run::event::{
 use crate::run::fold::Illegal;
 use crate::run::input::Command;
 use crate::run::state::{Approval, Fate};
-use crate::topology::plan::Person;
+use crate::topology::plan::{Limits, Person};
 
 /// Hears the row at `place`.
 pub(super) fn hear(
@@ -65,7 +65,10 @@ fn refusal(draft: &Draft, by: &Who, command: &Command) -> Option<Refusal> {
             (!draft.state.dead.contains_key(message)).then_some(Refusal::UnknownDeadLetter)
         }
         Command::Raise(raise) => (!raises(draft, raise)).then_some(Refusal::RaiseTooLow),
-        Command::Pause => draft.state.paused.is_some().then_some(Refusal::NothingToDo),
+        Command::Pause => {
+            let halted = draft.state.paused.is_some() || draft.state.cancelled_by.is_some();
+            halted.then_some(Refusal::NothingToDo)
+        }
         Command::Resume => draft.state.paused.is_none().then_some(Refusal::NothingToDo),
         Command::Cancel => draft.state.cancelled_by.is_some().then_some(Refusal::NothingToDo),
     }
@@ -129,30 +132,28 @@ fn may_edit(
     problems.map_or(Ok(()), |problems| Err(Refusal::FaultyEdit { problems }))
 }
 
-/// Whether every limit in `raise` is above the one in force, and there is at least one. One that is below the run's
-/// may be meant for the agent whose own limit paused the run.
+/// Whether every limit in `raise` is above one in force, the run's or a member's, and there is at least one.
 fn raises(draft: &Draft, raise: &Raise) -> bool {
-    let run = [
-        (Limit::Steps, raise.steps),
-        (Limit::Tokens, raise.tokens),
-        (Limit::Cost, raise.cost.map(|cost| cost.0)),
-        (Limit::ActiveTime, raise.active_ms),
-        (Limit::Recipients, raise.recipients),
+    let state = &draft.state;
+    let before = &state.ledger.raise;
+    let members = |limit: fn(&Limits) -> Option<u64>, raised: Option<u64>| {
+        let declared = state.plan.team.values().filter_map(|member| limit(&member.limits)).min();
+        declared.map(|declared| declared.max(raised.unwrap_or(0)))
+    };
+    let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
+    let (tokens, cost) = (before.tokens, before.cost.map(|cost| cost.0));
+    let (turns, steps) = (before.turns.map(u64::from), before.steps_per_turn.map(u64::from));
+    let limits = [
+        (raise.steps, state.limit(Limit::Steps)),
+        (raise.tokens, least(state.limit(Limit::Tokens), members(|limits| limits.tokens, tokens))),
+        (raise.cost.map(|c| c.0), least(state.limit(Limit::Cost), members(|limits| limits.cost.map(|c| c.0), cost))),
+        (raise.active_ms, state.limit(Limit::ActiveTime)),
+        (raise.recipients, state.limit(Limit::Recipients)),
+        (raise.turns.map(u64::from), members(|limits| Some(limits.turns.into()), turns)),
+        (raise.steps_per_turn.map(u64::from), members(|limits| Some(limits.steps_per_turn.into()), steps)),
     ];
-    let own = match &draft.state.paused {
-        Some(PauseReason::Budget { what, agent: Some(_), limit, .. }) => Some((*what, *limit)),
-        _ => None,
-    };
-    let raises = |what: Limit, new: u64| {
-        let above = |old: Option<u64>| old.is_some_and(|old| new > old);
-        above(draft.state.limit(what)) || above(own.filter(|(of, _)| *of == what).map(|(_, limit)| limit))
-    };
-    let higher = run.iter().filter_map(|(what, new)| new.map(|new| raises(*what, new)));
-    let (mut any, mut all) = (raise.turns.is_some() || raise.steps_per_turn.is_some(), true);
-    for one in higher {
-        (any, all) = (true, all && one);
-    }
-    any && all
+    let mut asked = limits.into_iter().filter_map(|(new, old)| Some((new?, old))).peekable();
+    asked.peek().is_some() && asked.all(|(new, old)| old.is_some_and(|old| new > old))
 }
 
 fn obey(draft: &mut Draft, by: &Who, command: &Command) -> Result<(), Illegal> {
@@ -226,9 +227,6 @@ fn answer(draft: &mut Draft, by: &Who, question: ApprovalNo, happened: bool, rec
     let effect = draft.state.questions.get(&question).copied();
     let effect = effect.ok_or_else(|| super::impossible("no such question"))?;
     draft.emit(Event::QuestionAnswered { no: question, by: by.clone(), happened })?;
-    if happened {
-        outward::perform_settled(draft, effect, &Settled::Performed { receipt })
-    } else {
-        outward::perform_again(draft, effect)
-    }
+    // What did not happen begins anew, like anything that has not begun.
+    if happened { outward::perform_settled(draft, effect, &Settled::Performed { receipt }) } else { Ok(()) }
 }

@@ -44,8 +44,10 @@ pub fn decide(state: &State, input: &Input) -> Result<Vec<Fact>, Illegal> {
         }
         What::Opened { epoch } => {
             draft.emit(Event::Opened { epoch: *epoch })?;
-            outward::doubt_all(&mut draft)?;
-            retry::settle_lost_calls(&mut draft)?;
+            if draft.state.ended.is_none() {
+                outward::doubt_all(&mut draft)?;
+                retry::settle_lost_calls(&mut draft)?;
+            }
         }
         What::Settled { id, result, usage } => turn::settled(&mut draft, *id, result, *usage)?,
         What::AgentDied { agent, effects, class, reason } => {

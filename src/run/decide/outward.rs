@@ -8,7 +8,7 @@ use crate::run::event::Origin;
 use crate::run::event::{Amount, Event, Settled, Wish};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
-use crate::run::state::{Effect, Permit, State, Turn};
+use crate::run::state::{Began, Effect, Permit, State, Turn};
 use crate::topology::plan::{Arg, Role, TOOL_OUTCOME};
 use crate::topology::spec::Repeat;
 
@@ -44,7 +44,7 @@ pub(super) fn step(draft: &mut Draft, message: MessageId) -> Result<(), Illegal>
             return Ok(());
         }
     }
-    begin(draft)
+    Ok(())
 }
 
 /// The permit for this member, with slots to use, whose manifest was made from the versions on the turn's desk.
@@ -65,11 +65,13 @@ fn permit_for(state: &State, turn: &Turn) -> Option<ApprovalNo> {
 
 /// Begins outward effects that are due and have not begun: durably, until a time after which they are not performed.
 pub(super) fn begin(draft: &mut Draft) -> Result<(), Illegal> {
+    let state = &draft.state;
     let due = |effect: &&Effect| {
-        effect.is_outward() && effect.began.is_none() && effect.failed.is_none() && effect.not_before <= draft.at
+        let waits = effect.is_outward() && effect.began.is_none() && effect.failed.is_none();
+        waits && state.not_before(effect) <= draft.at
     };
     let ids: Vec<EffectId> =
-        draft.state.effects.iter().filter(|(_, effect)| due(effect)).map(|(id, _)| *id).take(CHUNK_MAX).collect();
+        state.effects.iter().filter(|(_, effect)| due(effect)).map(|(id, _)| *id).take(CHUNK_MAX).collect();
     ids.into_iter().try_for_each(|id| begin_one(draft, id))
 }
 
@@ -82,9 +84,17 @@ fn begin_one(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
 /// Doubts every outward effect that an older ownership began and did not settle.
 pub(super) fn doubt_all(draft: &mut Draft) -> Result<(), Illegal> {
     let epoch = draft.state.epoch;
+    doubt_where(draft, |began| began.epoch < epoch)
+}
+
+/// Doubts every outward effect that began and is not settled.
+pub(super) fn doubt_begun(draft: &mut Draft) -> Result<(), Illegal> {
+    doubt_where(draft, |_| true)
+}
+
+fn doubt_where(draft: &mut Draft, of: impl Fn(Began) -> bool) -> Result<(), Illegal> {
     let lost = draft.state.effects.iter().filter(|(_, e)| e.doubt.is_none() && e.failed.is_none());
-    let lost: Vec<EffectId> =
-        lost.filter(|(_, e)| e.began.is_some_and(|began| began.epoch < epoch)).map(|(id, _)| *id).collect();
+    let lost: Vec<EffectId> = lost.filter(|(_, e)| e.began.is_some_and(&of)).map(|(id, _)| *id).collect();
     lost.into_iter().try_for_each(|id| doubt(draft, id))
 }
 
@@ -100,7 +110,7 @@ pub(super) fn doubt(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
 pub(super) fn resolve_doubts(draft: &mut Draft) -> Result<(), Illegal> {
     for (id, effect) in due_doubts(draft) {
         if draft.is_halted() {
-            return Ok(());
+            break;
         }
         match draft.state.repeat(&effect) {
             Repeat::Pure => begin_one(draft, id)?,
@@ -122,7 +132,8 @@ pub(super) fn question(draft: &mut Draft, id: EffectId, effect: &Effect) -> Resu
 }
 
 fn due_doubts(draft: &Draft) -> Vec<(EffectId, Effect)> {
-    let due = |effect: &Effect| effect.doubt.is_some_and(|from| from <= draft.at) && !effect.asked_about;
+    let agent = |effect: &Effect| draft.state.not_before(effect) <= draft.at;
+    let due = |effect: &Effect| effect.doubt.is_some_and(|from| from <= draft.at) && !effect.asked_about && agent(effect);
     draft.state.effects.iter().filter(|(_, e)| due(e)).map(|(id, e)| (*id, e.clone())).collect()
 }
 
@@ -142,9 +153,6 @@ pub(super) fn settled(
     draft.emit(Event::EffectSettled { id, spent: effect.reserved, result: result.clone() })?;
     match (&effect.wish, result) {
         (Wish::Query { about }, Settled::Performed { .. }) => perform_settled(draft, *about, result),
-        (Wish::Query { about }, Settled::NotPerformed) if draft.state.cancelled_by.is_none() => {
-            begin_one(draft, *about)
-        }
         (Wish::Question { about }, Settled::Numbered { no }) => {
             draft.emit(Event::QuestionAsked { no: *no, effect: *about })
         }
@@ -157,11 +165,6 @@ pub(super) fn perform_settled(draft: &mut Draft, id: EffectId, result: &Settled)
     let Some(effect) = draft.state.effects.get(&id) else { return Ok(()) };
     let spent = effect.reserved;
     draft.emit(Event::EffectSettled { id, spent, result: result.clone() })
-}
-
-/// A person says that `id` was not performed: it begins again.
-pub(super) fn perform_again(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
-    begin_one(draft, id)
 }
 
 fn timeout_ms(state: &State, effect: &Effect) -> u64 {

@@ -4,13 +4,13 @@
 use super::{Draft, advance, budget, outward};
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, MessageId};
-use crate::run::event::{Amount, BodyRef, Ending, Event, PauseReason, Settled, Wish};
+use crate::run::event::{Amount, BodyRef, Ending, Event, Origin, PauseReason, Settled, Wish};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::input::Usage;
 use crate::run::state::Effect;
 use crate::topology::plan::{Action, Mode};
-use crate::topology::spec::Labels;
+use crate::topology::spec::{Labels, Repeat};
 
 /// Attempts of a model call that fails transiently.
 const MODEL_ATTEMPTS_MAX: u32 = 8;
@@ -27,13 +27,15 @@ pub(super) fn failed(
     usage: Option<Usage>,
 ) -> Result<(), Illegal> {
     let (class, reason) = (failed.class, failed.reason);
-    if effect.is_outward() && class == Class::InDoubt {
+    // An attempt that surely failed says nothing of an earlier one with the same key.
+    let unsure = effect.unsure.is_some() && draft.state.repeat(effect) != Repeat::Pure;
+    if effect.is_outward() && (class == Class::InDoubt || unsure) {
         return outward::doubt(draft, id);
     }
-    // A tool's refusal of what the model asked for is an answer to the model.
-    if matches!(effect.wish, Wish::Tool { .. }) && matches!(class, Class::Invalid | Class::Policy) {
-        let result =
-            Settled::Returned { body: reason, labels: Labels::default(), origin: crate::run::event::Origin::Computed };
+    // A tool's refusal of what the model asked for is an answer to the model, and labelled like any other.
+    if let (Wish::Tool { tool, .. }, Class::Invalid | Class::Policy) = (&effect.wish, class) {
+        let labels = draft.state.plan.tools.get(tool).map_or(Labels::default(), |spec| spec.labels);
+        let result = Settled::Returned { body: reason, labels, origin: Origin::Computed };
         return draft.emit(Event::EffectSettled { id, spent: effect.reserved, result });
     }
     let spent = match effect.wish {
@@ -47,7 +49,8 @@ pub(super) fn failed(
         None | Some(Action::Retry) => matches!(class, Class::Transient | Class::Throttled),
         Some(Action::Restart | Action::AskPerson | Action::Stop) => false,
     };
-    let last = !(retries && effect.attempt < attempts_max);
+    // Nothing but a person settles what a question is about, so a question is never given up.
+    let last = !(retries && effect.attempt < attempts_max || matches!(effect.wish, Wish::Question { .. }));
     // What leaves the effect behind: an item's turn is given up when its other items are settled; a sink that cannot be
     // asked leaves the question to a person.
     let gone = last && (effect.is_outward() || matches!(effect.wish, Wish::Query { .. }));
@@ -125,6 +128,9 @@ fn restart(
     if draft.state.turns.get(&message).is_some_and(|turn| turn.deaths >= poison_after) && !outward {
         return give_up(draft, message, class, reason);
     }
+    if draft.state.cancelled_by.is_some() {
+        return Ok(());
+    }
     let known = draft.state.agents.get(agent);
     let recent = known.map_or(0, |a| a.restarts.iter().filter(|then| draft.at.ms_since(**then) < within_ms).count());
     let restarts = u32::try_from(recent).unwrap_or(u32::MAX);
@@ -149,16 +155,23 @@ pub(super) fn plan_retries(draft: &mut Draft) -> Result<(), Illegal> {
 
 fn plan_retry(draft: &mut Draft, id: EffectId, wait_ms: u64) -> Result<(), Illegal> {
     let Some(effect) = draft.state.effects.get(&id).cloned() else { return Ok(()) };
+    if draft.state.cancelled_by.is_some() {
+        return Ok(());
+    }
     let mut amount = again(draft, &effect);
     // The step was counted when the effect was asked for and is given back when its attempt fails unpaid.
     if draft.state.plan.mode == Mode::Live && matches!(effect.wish, Wish::Model { .. }) {
         amount.steps = 0;
     }
-    if !budget::fits(draft, &effect.agent, amount)? {
+    // A paused run keeps its reason; what does not fit now is looked at again when it goes on.
+    let later = draft.state.paused.is_some() && budget::short(draft, &effect.agent, amount).is_some();
+    if later || !budget::fits(draft, &effect.agent, amount)? {
         return Ok(());
     }
     let not_before = draft.at.plus_ms(wait_ms);
-    draft.emit(Event::RetryPlanned { id, attempt: effect.attempt + 1, reserved: amount, not_before })
+    // A call that was lost with its owner was no attempt of its own.
+    let attempt = effect.attempt + u32::from(effect.failed != Some(Class::InDoubt));
+    draft.emit(Event::RetryPlanned { id, attempt, reserved: amount, not_before })
 }
 
 /// What another attempt of `effect` reserves.

@@ -3,7 +3,7 @@
 use super::Legal;
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Epoch, MessageId, Timestamp};
-use crate::run::event::{ActHead, Amount, BodyRef, Part, Replied, Settled, Wish};
+use crate::run::event::{ActHead, Amount, BodyRef, Ending, Part, Replied, Settled, Wish};
 use crate::run::state::{Began, Effect, Ledger, State};
 
 impl State {
@@ -59,6 +59,7 @@ impl State {
             not_before: at,
             began: None,
             doubt: None,
+            unsure: None,
             asked_about: false,
             failed: None,
         };
@@ -72,7 +73,7 @@ impl State {
         if epoch != now || !matches!(effect.wish, Wish::Deliver { .. }) {
             return Err("only an outward effect begins, under its owner");
         }
-        let first_at = effect.began.map_or(at, |began| began.first_at);
+        let first_at = effect.unsure.unwrap_or(at);
         effect.began = Some(Began { epoch, first_at, not_after });
         effect.doubt = None;
         effect.asked_about = false;
@@ -101,9 +102,31 @@ impl State {
             Settled::Performed { .. } | Settled::Numbered { .. } => {}
             Settled::NotPerformed => {
                 let Wish::Query { about } = effect.wish else { return Err("only a query can say so") };
-                self.effect_mut(about)?.asked_about = false;
+                self.not_performed(about)?;
             }
         }
+        Ok(())
+    }
+
+    /// Nothing will happen any more. What is set aside is given back, but for what may have happened: that stays to be
+    /// seen. A broken run stays as it is.
+    pub(super) fn end(&mut self, how: Ending) -> Legal {
+        self.ended = Some(how);
+        if how == Ending::Bug {
+            return Ok(());
+        }
+        self.questions.clear();
+        let over = |effect: &Effect| effect.doubt.is_none();
+        for (_, effect) in self.effects.extract_if(.., |_, effect| over(effect)) {
+            self.ledger.settle(&effect.agent, effect.reserved, Amount::default())?;
+        }
+        Ok(())
+    }
+
+    /// It is known that `id` did not happen: it begins anew.
+    pub(super) fn not_performed(&mut self, id: EffectId) -> Legal {
+        let effect = self.effect_mut(id)?;
+        (effect.began, effect.doubt, effect.unsure, effect.asked_about) = (None, None, None, false);
         Ok(())
     }
 
@@ -144,6 +167,9 @@ impl State {
                 self.turn_mut(effect.message)?.failed = Some((class, reason));
             }
             self.free_slot(&effect);
+            if let Wish::Query { about } = effect.wish {
+                self.effect_mut(about)?.asked_about = false;
+            }
         }
         self.ledger.settle(&agent, reserved, spent)
     }

@@ -8,6 +8,7 @@ use crate::failure::Class;
 use crate::id::{ApprovalNo, EffectId, Epoch, MessageId, Timestamp, ToolName};
 use crate::run::event::{Amount, Event, Fact, Settled, Wish};
 use crate::run::state::State;
+use crate::topology::plan::Mode;
 use crate::topology::spec::{Repeat, ToolSpec};
 
 /// All effects of a run so far.
@@ -27,13 +28,17 @@ struct Known {
     wish: Wish,
     reserved: Amount,
     attempt: u32,
+    failed: Option<Class>,
     /// An attempt may be under way.
     alive: bool,
-    /// An earlier beginning may have been performed, for all that is known: when it was, and the end of the latest.
-    began: Option<(Timestamp, Timestamp)>,
+    /// When it first began since it was last known not to have happened.
+    began: Option<Timestamp>,
+    /// Until when the latest attempt may be under way, if nobody heard its end.
+    busy_until: Option<Timestamp>,
     unsure: bool,
-    /// From when it may be asked about.
-    ask_from: Timestamp,
+    /// A paid call that was under way when its owner died.
+    lost: bool,
+    steps: u64,
     settled: bool,
 }
 
@@ -77,17 +82,17 @@ impl Watch {
         ensure("I8", given, || format!("{short} begins without permit {permit}"))?;
         let known = self.effects.of(id)?;
         ensure("I4", !known.settled && !known.alive, || format!("{short} begins while an attempt is under way"))?;
-        ensure("I3", not_after >= at, || format!("{short} begins too late to be performed"))?;
+        let from = state.effects.get(&id).map_or(at, |effect| state.not_before(effect));
+        ensure("I3", not_after >= at && from <= at, || format!("{short} begins before anybody may perform it"))?;
         let spec = state.plan.tools.get(&tool);
-        if let Some((first, last)) = known.began.filter(|_| known.unsure) {
-            let timeout_ms = spec.map_or(0, |spec| spec.call_timeout_ms);
-            let gone = at >= last.plus_ms(timeout_ms);
-            ensure("I4", gone, || format!("{short} begins again while it may still be under way"))?;
-            let again = may_repeat(spec, first, not_after.plus_ms(timeout_ms));
-            ensure("I5", again, || format!("{short} begins again though it may have happened"))?;
-        }
-        let first = known.began.filter(|_| known.unsure).map_or(at, |(first, _)| first);
-        known.began = Some((first, not_after));
+        let until = not_after.plus_ms(spec.map_or(0, |spec| spec.call_timeout_ms));
+        let gone = known.busy_until.is_none_or(|busy_until| at >= busy_until);
+        ensure("I4", gone, || format!("{short} begins again while it may still be under way"))?;
+        let first = known.began.filter(|_| known.unsure).unwrap_or(at);
+        let again = !known.unsure || may_repeat(spec, first, until);
+        ensure("I5", again, || format!("{short} begins again though it may have happened"))?;
+        known.began = Some(first);
+        known.busy_until = Some(until);
         known.alive = true;
         let done = self.effects.performed.contains(&(permit, slot));
         ensure("I8", !done, || format!("slot {slot} of permit {permit} is used again"))
@@ -101,6 +106,11 @@ fn may_repeat(spec: Option<&ToolSpec>, first: Timestamp, until: Timestamp) -> bo
         Some(Repeat::Idempotent { key_age_ms }) => until.ms_since(first) < key_age_ms,
         Some(Repeat::Queryable | Repeat::Once) | None => false,
     }
+}
+
+/// Whether repeating what the tool does harms nobody.
+fn is_pure(state: &State, tool: &ToolName) -> bool {
+    state.plan.tools.get(tool).is_some_and(|spec| spec.repeat == Repeat::Pure)
 }
 
 impl Effects {
@@ -126,7 +136,7 @@ impl Effects {
     fn asked(&mut self, id: EffectId, message: MessageId, wish: &Wish, reserved: Amount, at: Timestamp) -> Held {
         if let Wish::Query { about } | Wish::Question { about } = wish {
             let of = self.of(*about)?;
-            let gone = of.unsure && !of.alive && at >= of.ask_from;
+            let gone = of.unsure && !of.alive && of.busy_until.is_none_or(|busy_until| at >= busy_until);
             ensure("I4", gone, || format!("{} is asked about while it may be under way", about.0.short()))?;
         }
         let outward = matches!(wish, Wish::Deliver { .. });
@@ -134,10 +144,13 @@ impl Effects {
             wish: wish.clone(),
             reserved,
             attempt: 1,
+            failed: None,
             alive: !outward,
             began: None,
+            busy_until: None,
             unsure: false,
-            ask_from: at,
+            lost: false,
+            steps: 0,
             settled: false,
         };
         self.reserved = self.reserved.plus(reserved);
@@ -152,12 +165,14 @@ impl Effects {
         ensure("I7", known.reserved.minus(spent).is_some(), || {
             format!("{} spent {spent:?} of {:?}", id.0.short(), known.reserved)
         })?;
+        ensure("I7", !known.lost, || format!("{} was lost with its owner and is paid once", id.0.short()))?;
         known.settled = true;
-        let (wish, reserved, began) = (known.wish.clone(), known.reserved, known.began);
-        self.pay(reserved, spent);
+        let (wish, reserved) = (known.wish.clone(), known.reserved);
+        let may = known.alive || known.unsure;
+        self.pay(id, reserved, spent)?;
         match (wish, result) {
             (Wish::Deliver { permit, slot, .. }, Settled::Performed { .. }) => {
-                ensure("I3", began.is_some(), || format!("{} was performed and never began", id.0.short()))?;
+                ensure("I3", may, || format!("{} was performed and had not begun", id.0.short()))?;
                 let new = self.performed.insert((permit, slot));
                 ensure("I5", new, || format!("slot {slot} of permit {permit} was performed twice"))
             }
@@ -178,17 +193,20 @@ impl Effects {
         let unknown = class == Class::InDoubt && known.began.is_some();
         let known_not = !(unknown || known.unsure && last);
         ensure("I5", known_not, || format!("{} may have happened, and is taken as failed", id.0.short()))?;
-        known.alive = false;
+        (known.alive, known.busy_until, known.failed) = (false, None, Some(class));
         known.settled = last;
+        known.lost = false;
         let reserved = std::mem::take(&mut known.reserved);
-        self.pay(reserved, spent);
-        Ok(())
+        self.pay(id, reserved, spent)
     }
 
     fn retry(&mut self, id: EffectId, attempt: u32, reserved: Amount) -> Held {
         let known = self.of(id)?;
-        let next = !known.alive && !known.settled && (attempt == known.attempt || attempt == known.attempt + 1);
-        ensure("I4", next, || format!("attempt {attempt} of {} beside another", id.0.short()))?;
+        ensure("I4", !known.alive && !known.settled, || format!("{} is tried beside an attempt", id.0.short()))?;
+        // The death of an owner is no attempt.
+        let tried = u32::from(known.failed != Some(Class::InDoubt));
+        let next = attempt == known.attempt + tried;
+        ensure("I4", next, || format!("attempt {attempt} of {} after {}", id.0.short(), known.attempt))?;
         known.attempt = attempt;
         known.reserved = reserved;
         known.alive = !matches!(known.wish, Wish::Deliver { .. });
@@ -198,18 +216,12 @@ impl Effects {
 
     fn doubted(&mut self, state: &State, id: EffectId, ask_from: Timestamp) -> Held {
         let known = self.of(id)?;
-        let Some((_, last)) = known.began.filter(|_| !known.settled) else {
+        let Some(until) = known.busy_until.filter(|_| !known.settled) else {
             return ensure("I5", false, || format!("{} is in doubt and not begun", id.0.short()));
         };
-        let timeout_ms = match &known.wish {
-            Wish::Deliver { tool, .. } => state.plan.tools.get(tool).map_or(0, |spec| spec.call_timeout_ms),
-            _ => 0,
-        };
-        known.unsure = true;
-        known.alive = false;
-        known.ask_from = ask_from;
-        let late = ask_from >= last.plus_ms(timeout_ms);
-        ensure("I4", late, || format!("{} may be under way when it is asked about", id.0.short()))
+        let pure = matches!(&known.wish, Wish::Deliver { tool, .. } if is_pure(state, tool));
+        (known.unsure, known.alive) = (!pure, false);
+        ensure("I4", ask_from >= until, || format!("{} may be under way when it is asked about", id.0.short()))
     }
 
     /// A message goes to the dead letters: what it began has to be known.
@@ -221,7 +233,7 @@ impl Effects {
             ensure("I5", !lost, || format!("{} may have happened, and is given up", id.0.short()))?;
             known.settled = true;
             let reserved = std::mem::take(&mut known.reserved);
-            self.pay(reserved, Amount::default());
+            self.pay(id, reserved, Amount::default())?;
         }
         Ok(())
     }
@@ -232,7 +244,7 @@ impl Effects {
             let may = matches!(known.wish, Wish::Deliver { .. }) && (known.alive || known.unsure);
             let seen = state.effects.get(id).is_some_and(|effect| effect.doubt.is_some());
             ensure("I5", !may || seen, || format!("{} may have happened, and nobody sees it", id.0.short()))?;
-            if !may {
+            if !seen {
                 known.settled = true;
                 let reserved = std::mem::take(&mut known.reserved);
                 self.reserved = self.reserved.minus(reserved).unwrap_or_default();
@@ -241,9 +253,21 @@ impl Effects {
         Ok(())
     }
 
-    fn pay(&mut self, reserved: Amount, spent: Amount) {
+    /// A step counts once, however often its effect is tried.
+    fn pay(&mut self, id: EffectId, reserved: Amount, spent: Amount) -> Held {
         self.reserved = self.reserved.minus(reserved).unwrap_or_default();
         self.spent = self.spent.plus(spent);
+        let known = self.of(id)?;
+        known.steps += spent.steps;
+        ensure("I7", known.steps <= 1, || format!("{} counts as {} steps", id.0.short(), known.steps))
+    }
+
+    /// Another owner: paid calls that were under way are lost.
+    pub(super) fn opened(&mut self, state: &State) {
+        if state.plan.mode == Mode::Live && state.ended.is_none() {
+            let open = self.known.values_mut().filter(|known| !known.settled && known.alive);
+            open.for_each(|known| known.lost |= matches!(known.wish, Wish::Model { .. }));
+        }
     }
 
     /// I7: the ledger has what the facts sum up to.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::outward::Effects;
 use super::{Broken, Held, ensure};
-use crate::id::{ApprovalNo, Digest, Epoch, MessageId, Timestamp};
+use crate::id::{ApprovalNo, ArtefactName, Digest, Epoch, MessageId, Outcome, Timestamp};
 use crate::run::event::{DeadLetterAnswer, Decision, Ending, Event, Fact, Message, PauseReason, Settled, Version, Who};
 use crate::run::state::State;
 use crate::topology::plan::{Recipient, Role};
@@ -15,10 +15,12 @@ use crate::topology::plan::{Recipient, Role};
 pub struct Watch {
     at: Option<Timestamp>,
     epoch: Epoch,
-    messages: BTreeMap<MessageId, Place>,
+    messages: BTreeMap<MessageId, (Recipient, Place)>,
     causes: BTreeSet<MessageId>,
     approvals: BTreeMap<ApprovalNo, Asked>,
     pub(super) permits: BTreeMap<ApprovalNo, u32>,
+    /// What people put in the place of a version, by the turn that they edited in.
+    edits: BTreeMap<(MessageId, ArtefactName), Digest>,
     pub(super) effects: Effects,
     pub(super) paused: bool,
     pub(super) cancelled: bool,
@@ -95,9 +97,7 @@ impl Watch {
             Event::MessageSent(message) => self.sent(message),
             Event::TurnBegan { message } => self.moved(*message, &[Place::Queued], Place::Turn),
             Event::TurnEnded { message, outcome, .. } => {
-                let to = self.messages.get(message).copied();
-                let declared = state.plan.handoffs.values().any(|of| of.contains_key(outcome));
-                ensure("I9", declared, || format!("{message} ended with {outcome} ({to:?}), which nobody declares"))?;
+                self.outcome(state, *message, outcome)?;
                 let busy = self.effects.open(*message).next().is_some();
                 ensure("I2", !busy, || format!("{message} ended with effects under way"))?;
                 self.moved(*message, &[Place::Turn], Place::Handled)
@@ -117,28 +117,41 @@ impl Watch {
                 let newer = *epoch > self.epoch && *epoch == state.epoch;
                 ensure("I13", newer, || format!("epoch {epoch} after {}", self.epoch))?;
                 self.epoch = *epoch;
+                self.effects.opened(state);
                 Ok(())
             }
             _ => Ok(()),
         }
     }
 
+    /// I9, I8: a turn ends with an outcome of its agent, a person's with `approve` only if they approved.
+    fn outcome(&self, state: &State, message: MessageId, outcome: &Outcome) -> Held {
+        let Some((Recipient::Member(agent), _)) = self.messages.get(&message) else { return Ok(()) };
+        let declared = state.handoff(agent, outcome).is_some();
+        ensure("I9", declared, || format!("{agent} ends {message} with {outcome}, which is not declared"))?;
+        let approved = self.approvals.values().any(|asked| asked.message == message && asked.approved);
+        let unasked = state.is_person(agent) && outcome.as_str() == Decision::Approve.word() && !approved;
+        ensure("I8", !unasked, || format!("{agent} ends {message} with {outcome}, and nobody approved"))
+    }
+
     fn sent(&mut self, message: &Message) -> Held {
         let id = message.id;
         if let Some(cause) = message.cause {
-            let handled = self.messages.get(&cause) == Some(&Place::Handled);
+            let handled = self.messages.get(&cause).is_some_and(|(_, place)| *place == Place::Handled);
             ensure("I2", handled, || format!("{id} comes of {cause}, which is not handled"))?;
             ensure("I2", self.causes.insert(cause), || format!("{cause} was handled twice"))?;
         }
         let place = if message.to == Recipient::End { Place::Handled } else { Place::Queued };
-        let new = self.messages.insert(id, place).is_none();
+        let new = self.messages.insert(id, (message.to.clone(), place)).is_none();
         ensure("I2", new && (message.cause.is_some() || id.0 == 1), || format!("{id} was sent twice, or by nobody"))
     }
 
     fn moved(&mut self, message: MessageId, from: &[Place], to: Place) -> Held {
-        let place = self.messages.insert(message, to);
-        let right = place.is_some_and(|place| from.contains(&place));
-        ensure("I1", right, || format!("{message} goes from {place:?} to {to:?}"))
+        let Some((_, place)) = self.messages.get_mut(&message).filter(|(_, place)| from.contains(place)) else {
+            return ensure("I1", false, || format!("{message} is not where it is taken from to be {to:?}"));
+        };
+        *place = to;
+        Ok(())
     }
 
     /// I8: what people decide, and the permits that come of it.
@@ -152,7 +165,11 @@ impl Watch {
                     open: true,
                     approved: false,
                 };
-                ensure("I8", self.approvals.insert(*no, asked).is_none(), || format!("approval {no} is asked twice"))
+                ensure("I8", self.approvals.insert(*no, asked).is_none(), || format!("approval {no} is asked twice"))?;
+                let desk = state.approvals.get(no).map(|approval| &approval.desk);
+                let mut edits = self.edits.iter().filter(|((of, _), _)| of == message);
+                let kept = edits.all(|((_, artefact), digest)| desk.and_then(|desk| desk.get(artefact)) == Some(digest));
+                ensure("I1", kept, || format!("approval {no} forgets what a person edited"))
             }
             Event::ApprovalDecided { no, by, decision, .. } => self.decided(state, *no, by, *decision),
             Event::ApprovalClosed { no, .. } => {
@@ -188,7 +205,7 @@ impl Watch {
     }
 
     /// I10, as far as it goes: labels are carried from what was shown to what is made of it.
-    fn labels(&self, state: &State, event: &Event) -> Held {
+    fn labels(&mut self, state: &State, event: &Event) -> Held {
         match event {
             Event::TurnBegan { message } => {
                 let Some(turn) = state.turns.get(message) else { return Ok(()) };
@@ -202,7 +219,12 @@ impl Watch {
                 let kept = kept.is_none_or(|spec| labels.accepts(spec.labels));
                 ensure("I10", kept, || format!("the result of {} loses its tool's labels", id.0.short()))
             }
-            Event::VersionWritten(version) => self.version(state, version),
+            Event::VersionWritten(version) => {
+                if version.person.is_some() {
+                    self.edits.insert((version.message, version.artefact.clone()), version.body.digest);
+                }
+                self.version(state, version)
+            }
             _ => Ok(()),
         }
     }

@@ -71,6 +71,7 @@ impl Makes {
             return None;
         }
         let class = match self.random.below(16) {
+            _ if self.swarm.only_transient => Class::Transient,
             0..=7 => Class::Transient,
             8..=10 => Class::Throttled,
             11 => Class::Permanent,

@@ -24,6 +24,7 @@ pub(crate) struct Swarm {
     pub(crate) park: bool,
     /// Attempts: how they fail, before anything is done.
     pub(crate) fail: u64,
+    pub(crate) only_transient: bool,
     pub(crate) panic: u64,
     pub(crate) hang: u64,
     /// Requests to a sink: lost on the way, or the answer is.
@@ -58,9 +59,8 @@ impl Swarm {
     /// The faults of one seed.
     pub(crate) fn draw(random: &mut Random) -> Self {
         let mut often = |most: u64| {
-            let of = random.below(3);
-            let most = random.between(1, most);
-            if of == 0 { most } else { 0 }
+            let (on, of) = (random.chance(450), random.between(1, most));
+            if on { of } else { 0 }
         };
         let mut drawn = Self {
             happenings: 0,
@@ -74,6 +74,7 @@ impl Swarm {
             jump_back: false,
             park: false,
             fail: often(400),
+            only_transient: false,
             panic: often(250),
             hang: often(200),
             lose_request: often(400),
@@ -92,11 +93,15 @@ impl Swarm {
             late: often(400),
             idle: often(900),
             meddle: often(60),
-            cancel: often(10),
+            cancel: often(15),
             stop_dead: often(500),
             person_ms: 0,
         };
-        drawn.happenings = random.between(20, 110);
+        drawn.happenings = random.between(20, 300);
+        drawn.only_transient = random.chance(150);
+        if drawn.only_transient {
+            drawn.fail *= 2;
+        }
         drawn.stall_ms = random.skewed(120_000);
         drawn.jump_back = random.chance(500);
         drawn.park = random.chance(300);
