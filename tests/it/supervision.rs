@@ -20,7 +20,7 @@ use callsheet::topology::spec::{Repeat, ToolSpec};
 use serde_json::json;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::support::{Driven, Rig, shipped};
+use super::support::{Driven, NEVER, Rig, shipped};
 
 /// How a call goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -300,15 +300,26 @@ async fn undisturbed(plan: &Plan) -> super::support::Came {
 /// The rehearsal, with one agent that says when it is asked and waits to be let on.
 struct Slow {
     agent: AgentName,
-    asked: mpsc::UnboundedSender<()>,
+    /// True when a call begins, false when it is gone.
+    asked: mpsc::UnboundedSender<bool>,
     go: Arc<Semaphore>,
+}
+
+/// Says that a call is gone, whether it ended or was dropped.
+struct Gone<'a>(&'a mpsc::UnboundedSender<bool>);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.send(false);
+    }
 }
 
 impl Model for Slow {
     fn reply(&self, ask: Ask) -> Work<'_, Reply> {
         Box::pin(async move {
             if ask.agent == self.agent {
-                self.asked.send(()).unwrap();
+                self.asked.send(true).unwrap();
+                let _gone = Gone(&self.asked);
                 self.go.acquire().await.unwrap().forget();
             }
             Rehearsal.reply(ask).await
@@ -316,7 +327,7 @@ impl Model for Slow {
     }
 }
 
-fn slow(agent: &str) -> (Rig, mpsc::UnboundedReceiver<()>, Arc<Semaphore>) {
+fn slow(agent: &str) -> (Rig, mpsc::UnboundedReceiver<bool>, Arc<Semaphore>) {
     let (asked, hear) = mpsc::unbounded_channel();
     let go = Arc::new(Semaphore::new(0));
     let mut rig = Rig::new();
@@ -333,7 +344,8 @@ async fn cancel_ends_a_call_that_is_under_way() {
     // The call is never let on: what ends it is the cancel.
     driven.say("ada", Say::Cancel).await.unwrap();
     assert_eq!(driven.settled().await, Status::Ended(Ending::Cancelled));
-    assert_eq!(go.available_permits(), 0);
+    let gone = tokio::time::timeout(NEVER, asked.recv()).await;
+    assert_eq!((gone, go.available_permits()), (Ok(Some(false)), 0), "the call goes on");
     driven.until("its end", |state| state.ended.is_some()).await;
     assert!(driven.came().results.is_empty());
     assert_eq!(driven.say("ada", Say::Cancel).await, Err(callsheet::run::event::Refusal::RunOver));

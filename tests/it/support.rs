@@ -26,7 +26,7 @@ use callsheet::topology::plan::{Mode, Plan};
 use serde_json::{Value, json};
 
 /// A guard against a test that never ends; nothing is concluded from it.
-const NEVER: Duration = Duration::from_secs(120);
+pub(crate) const NEVER: Duration = Duration::from_secs(120);
 
 /// The settings of the project at `root`, under an empty environment.
 pub(crate) fn settings(root: &Path) -> Settings {
