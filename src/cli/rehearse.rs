@@ -2,6 +2,10 @@
 
 mod all;
 mod branch;
+mod came;
+mod campaign;
+mod crash;
+mod scratch;
 mod search;
 
 use super::exit::{Exit, Stop};
@@ -32,6 +36,9 @@ pub(super) struct Args {
 pub(super) async fn rehearse(session: &Session, args: Args) -> Result<Exit, Stop> {
     if args.all {
         return all::all(session, &args.topology, args.paths, args.json);
+    }
+    if args.crash {
+        return crash::crash(session, &args.topology, &args.params, args.json);
     }
     run::run(session, run::Args::rehearsal(args.topology, args.params, args.json)).await
 }
