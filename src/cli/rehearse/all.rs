@@ -102,7 +102,7 @@ fn word(taken: bool) -> &'static str {
 fn told(title: &str, way: &Way) -> String {
     let counts = way.counts;
     let (hops, turns, steps, exhausted) = (counts.hops, counts.turns, counts.steps, counts.exhausted);
-    let mut text = format!("{}", toned(Tone::Strong, title));
+    let mut text = toned(Tone::Strong, title);
     let _ = write!(text, ": {hops} handoffs, {turns} turns, {steps} steps, rounds used up {exhausted} times");
     let _ = write!(text, "; {}\n  {}", Safe(&way.ending), Safe(&way.chain.join(" ")));
     text
