@@ -13,6 +13,7 @@ mod config;
 mod decisions;
 mod readme;
 mod rehearsal;
+mod rehearse;
 mod silence;
 mod store;
 mod store_audit;
