@@ -93,7 +93,8 @@ fn limits(state: &State) -> Held {
         let limits = &member.limits;
         if let Some(account) = state.ledger.by_agent.get(agent) {
             let own = account.spent.plus(account.reserved);
-            let raised = |declared: Option<u64>, raise: Option<u64>| declared.map(|limit| limit.max(raise.unwrap_or(0)));
+            let raised =
+                |declared: Option<u64>, raise: Option<u64>| declared.map(|limit| limit.max(raise.unwrap_or(0)));
             within(agent.as_str(), own.tokens, raised(limits.tokens, raise.tokens), Limit::Tokens)?;
             let cost = raised(limits.cost.map(|cost| cost.0), raise.cost.map(|cost| cost.0));
             within(agent.as_str(), own.cost.0, cost, Limit::Cost)?;

@@ -11,6 +11,7 @@ mod cli;
 mod config;
 mod readme;
 mod rehearsal;
+mod simulation;
 mod store;
 mod store_audit;
 mod store_file;

@@ -133,7 +133,8 @@ pub(super) fn question(draft: &mut Draft, id: EffectId, effect: &Effect) -> Resu
 
 fn due_doubts(draft: &Draft) -> Vec<(EffectId, Effect)> {
     let agent = |effect: &Effect| draft.state.not_before(effect) <= draft.at;
-    let due = |effect: &Effect| effect.doubt.is_some_and(|from| from <= draft.at) && !effect.asked_about && agent(effect);
+    let due =
+        |effect: &Effect| effect.doubt.is_some_and(|from| from <= draft.at) && !effect.asked_about && agent(effect);
     draft.state.effects.iter().filter(|(_, e)| due(e)).map(|(id, e)| (*id, e.clone())).collect()
 }
 

@@ -279,7 +279,10 @@ impl Effects {
     pub(super) fn balances(&self, state: &State) -> Held {
         let ledger = &state.ledger;
         ensure("I7", ledger.spent == self.spent && ledger.reserved == self.reserved, || {
-            format!("the ledger has {:?} and {:?}, the facts sum up to {:?} and {:?}", ledger.spent, ledger.reserved, self.spent, self.reserved)
+            format!(
+                "the ledger has {:?} and {:?}, the facts sum up to {:?} and {:?}",
+                ledger.spent, ledger.reserved, self.spent, self.reserved
+            )
         })
     }
 }

@@ -70,7 +70,9 @@ impl Watch {
         let begins = match event {
             Event::TurnBegan { .. } | Event::EffectBegan { .. } => true,
             // A cancelled run still asks what became of what it began.
-            Event::EffectAsked { wish, .. } => !self.cancelled || !matches!(wish, crate::run::event::Wish::Query { .. }),
+            Event::EffectAsked { wish, .. } => {
+                !self.cancelled || !matches!(wish, crate::run::event::Wish::Query { .. })
+            }
             _ => false,
         };
         let quiet = self.paused || self.cancelled;
@@ -172,7 +174,8 @@ impl Watch {
                 ensure("I8", self.approvals.insert(*no, asked).is_none(), || format!("approval {no} is asked twice"))?;
                 let desk = state.approvals.get(no).map(|approval| &approval.desk);
                 let mut edits = self.edits.iter().filter(|((of, _), _)| of == message);
-                let kept = edits.all(|((_, artefact), digest)| desk.and_then(|desk| desk.get(artefact)) == Some(digest));
+                let kept =
+                    edits.all(|((_, artefact), digest)| desk.and_then(|desk| desk.get(artefact)) == Some(digest));
                 ensure("I1", kept, || format!("approval {no} forgets what a person edited"))
             }
             Event::ApprovalDecided { no, by, decision, .. } => self.decided(state, *no, by, *decision),

@@ -57,8 +57,8 @@ impl Scene {
         let jitter_permille = u16::try_from(self.makes.random.below(1_001)).unwrap_or(0);
         let input = Input { at: self.wall(), jitter_permille, what };
         let state = Arc::clone(&self.owners[owner].state);
-        let facts = decide(&state, &input)
-            .map_err(|illegal| broken("legal", format!("{illegal}, on {:?}", input.what)))?;
+        let facts =
+            decide(&state, &input).map_err(|illegal| broken("legal", format!("{illegal}, on {:?}", input.what)))?;
         wakes(&state, &input, &facts)?;
         if facts.is_empty() {
             return Ok(true);
@@ -301,8 +301,7 @@ impl Scene {
 
     fn agent_died(&mut self, owner: usize, agent: AgentName, class: Class) -> Result<bool, Broken> {
         let under_way = &mut self.owners[owner].under_way;
-        let effects: Vec<EffectId> =
-            under_way.iter().filter(|(_, of)| of.agent == agent).map(|(id, _)| *id).collect();
+        let effects: Vec<EffectId> = under_way.iter().filter(|(_, of)| of.agent == agent).map(|(id, _)| *id).collect();
         under_way.retain(|_, of| of.agent != agent);
         let reason = self.makes.body();
         self.say(|| format!("{agent} of owner {owner} dies ({class:?})"));
@@ -387,7 +386,9 @@ fn wakes(state: &State, input: &Input, facts: &[Fact]) -> Result<(), Broken> {
 
 /// As the shell: the time-out of an attempt.
 pub(super) fn timeout_ms(state: &State, effect: &Effect) -> u64 {
-    let tool = |name| state.plan.tools.get(name).map_or(30_000, |spec: &callsheet::topology::spec::ToolSpec| spec.call_timeout_ms);
+    let tool = |name| {
+        state.plan.tools.get(name).map_or(30_000, |spec: &callsheet::topology::spec::ToolSpec| spec.call_timeout_ms)
+    };
     match &effect.wish {
         Wish::Model { .. } => state.member(&effect.agent).map_or(90_000, |member| member.limits.call_timeout_ms),
         Wish::Tool { tool: name, .. } | Wish::Own { tool: name } | Wish::Deliver { tool: name, .. } => tool(name),
