@@ -41,15 +41,13 @@ impl Work {
     pub(super) fn timeout_ms(&self) -> u64 {
         let plan = &self.place.pinned.plan;
         let tool = |name: &ToolName| plan.tools.get(name).map_or(30_000, |spec| spec.call_timeout_ms);
-        let bound = |member: &crate::id::AgentName| match plan.team.get(member).map(|member| &member.role) {
-            Some(Role::Tool { tool: name, .. }) => tool(name),
-            _ => 30_000,
-        };
         match &self.effect.wish {
-            Wish::Model { .. } => plan.team.get(&self.turn.agent).map_or(90_000, |m| m.limits.call_timeout_ms),
+            // To prepare is to read and compute for a person: their own limit holds, not that of the act.
+            Wish::Model { .. } | Wish::Prepare { .. } => {
+                plan.team.get(&self.turn.agent).map_or(90_000, |member| member.limits.call_timeout_ms)
+            }
             Wish::Tool { tool: name, .. } | Wish::Own { tool: name } | Wish::Deliver { tool: name, .. } => tool(name),
-            Wish::Prepare { binds: Some(member) } => bound(member),
-            Wish::Prepare { binds: None } | Wish::Query { .. } | Wish::Question { .. } => 30_000,
+            Wish::Query { .. } | Wish::Question { .. } => 30_000,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::journal::{Batch, Body, Done, Error, Head, Op, Summary};
 use crate::run::decide::decide;
 use crate::run::event::{FACT_VERSION, Fact, Origin, Wish};
 use crate::run::input::{Input, What};
+use crate::run::invariant;
 use crate::run::state::{State, Status};
 
 /// How long after its time-out an attempt counts as hung with its agent.
@@ -107,9 +108,13 @@ impl Actor for Run {
         };
         let opened =
             if setup.opened { Ok(()) } else { live.hear(What::Opened { epoch: setup.epoch }, Vec::new()).await };
+        // What was posted in time counts, so the inbox comes before the clock.
         let heard = match opened {
-            Ok(()) => live.listen().await,
-            Err(gone) => Err(gone),
+            Ok(()) => match live.listen().await {
+                Ok(()) => live.hear(What::Due, Vec::new()).await,
+                gone => gone,
+            },
+            gone => gone,
         };
         live.go_on(&myself, heard).await;
         Ok(live)
@@ -162,6 +167,7 @@ impl Live {
             return Ok(());
         }
         let next = folded(&self.state, &facts)?;
+        invariant::holds(&next).map_err(|broken| Gone::Bug(broken.to_string()))?;
         let batch = batch(&next, self.seq, &facts, bodies);
         self.place.ports.probe.at(Point::Decided);
         let done = self.place.ports.writer.commit(Op::Append(batch)).await.map_err(Gone::Journal)?;
@@ -240,7 +246,7 @@ impl Live {
             let mut bodies = Bodies::new(ports.clock.as_ref());
             let say = inbox::lift(&self.place, &self.state, &mut bodies, &row)
                 .map_err(|failure| Gone::Bug(failure.reason))?;
-            self.hear(What::Posted { place: row.place, post: row.id, say }, bodies.into_made()).await?;
+            self.hear(What::Posted { place: row.place, post: row.id, at: row.at, say }, bodies.into_made()).await?;
         }
         Ok(())
     }

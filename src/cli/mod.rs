@@ -12,6 +12,7 @@ pub mod exit;
 mod explain;
 mod messages;
 pub mod paint;
+mod rehearse;
 mod rendered;
 mod review;
 mod run;
@@ -61,6 +62,8 @@ struct Common {
 enum Command {
     /// Runs a topology, tells what happens, and asks where a person decides
     Run(run::Args),
+    /// Rehearses: one run, every way that it can go (--all), or a kill at every boundary (--crash)
+    Rehearse(rehearse::Args),
     /// Checks topologies: every fault at once, nothing is started
     Check(check::Args),
     /// Explains a fault's code
@@ -135,6 +138,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
     let session = Session::open(&cli.common)?;
     match cli.command {
         Command::Run(args) => run::run(&session, args).await,
+        Command::Rehearse(args) => rehearse::rehearse(&session, args).await,
         Command::Check(args) => check::check(&session, &args),
         Command::Test(args) => test::test(&session, &args).await,
         Command::Runs(args) => runs::runs(&session, &args),

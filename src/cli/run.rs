@@ -31,6 +31,13 @@ pub(super) struct Args {
     json: bool,
 }
 
+impl Args {
+    /// A rehearsal of `topology`.
+    pub(super) fn rehearsal(topology: String, params: Vec<String>, json: bool) -> Self {
+        Self { topology, params, rehearse: true, model: None, json }
+    }
+}
+
 pub(super) async fn run(session: &Session, args: Args) -> Result<Exit, Stop> {
     let mode = mode(session, &args)?;
     let checked = session.check(&args.topology, mode).map_err(|faults| super::check::refuse(&faults))?;

@@ -1,12 +1,13 @@
 //! The fold: the only place where a run's state changes. Total over legal histories; an event that is illegal in a
 //! state is an error value, and changes nothing that anybody sees.
 
-use super::event::{ActHead, Amount, Closed, Decision, Ending, Event, Fact, Message, Part, Settled, Version, Wish};
-use super::state::{Approval, Began, DeadLetter, Effect, Fate, Permit, State, Turn};
-use crate::failure::Class;
-use crate::id::{AgentName, ApprovalNo, EffectId, MessageId, Timestamp};
-use crate::run::event::{BodyRef, Manifest, Replied};
-use crate::topology::plan::{Recipient, Role};
+mod approval;
+mod effect;
+
+use super::event::{Amount, Closed, Decision, Event, Fact, Message, Part, Version};
+use super::state::{DeadLetter, Effect, Fate, State, Turn};
+use crate::id::{AgentName, EffectId, MessageId, Timestamp};
+use crate::topology::plan::Recipient;
 use crate::topology::spec::Labels;
 
 /// An event that cannot have happened in this state.
@@ -242,195 +243,6 @@ impl State {
         (parts, bytes, labels)
     }
 
-    fn ask(
-        &mut self,
-        at: Timestamp,
-        id: EffectId,
-        message: MessageId,
-        ordinal: u32,
-        wish: &Wish,
-        reserved: Amount,
-    ) -> Legal {
-        if self.effects.contains_key(&id) {
-            return Err("the effect is outstanding");
-        }
-        let turn = self.turn_mut(message)?;
-        if ordinal != turn.asked {
-            return Err("effects are numbered without gaps");
-        }
-        turn.asked += 1;
-        match wish {
-            Wish::Model { .. } => {
-                turn.model = Some(id);
-                let unseen = std::mem::take(&mut turn.unseen);
-                turn.shown.extend(unseen);
-                turn.steps += 1;
-            }
-            Wish::Tool { call, .. } => {
-                turn.calls.retain(|head| head.call != *call);
-                turn.steps += 1;
-            }
-            Wish::Own { .. } => turn.steps += 1,
-            Wish::Deliver { slot, permit, .. } => {
-                turn.permit = Some(*permit);
-                let permit = self.permits.get_mut(permit).ok_or("no such permit")?;
-                if !permit.used.insert(*slot) {
-                    return Err("the permit's slot is used");
-                }
-            }
-            Wish::Query { about } | Wish::Question { about } => self.effect_mut(*about)?.asked_about = true,
-            Wish::Prepare { .. } => {}
-        }
-        let agent = self.turn_mut(message)?.agent.clone();
-        self.ledger.reserve(&agent, reserved);
-        let effect = Effect {
-            message,
-            agent,
-            ordinal,
-            wish: wish.clone(),
-            reserved,
-            asked_at: at,
-            attempt: 1,
-            not_before: at,
-            began: None,
-            doubt: None,
-            unsure: None,
-            asked_about: false,
-            failed: None,
-        };
-        self.effects.insert(id, effect);
-        Ok(())
-    }
-
-    fn begin_effect(&mut self, at: Timestamp, id: EffectId, epoch: crate::id::Epoch, not_after: Timestamp) -> Legal {
-        let now = self.epoch;
-        let effect = self.effect_mut(id)?;
-        if epoch != now || !matches!(effect.wish, Wish::Deliver { .. }) {
-            return Err("only an outward effect begins, under its owner");
-        }
-        let first_at = effect.unsure.unwrap_or(at);
-        effect.began = Some(Began { epoch, first_at, not_after });
-        effect.doubt = None;
-        effect.asked_about = false;
-        Ok(())
-    }
-
-    fn settle(&mut self, id: EffectId, spent: Amount, result: &Settled) -> Legal {
-        let effect = self.effects.remove(&id).ok_or("the effect is not outstanding")?;
-        self.ledger.settle(&effect.agent, effect.reserved, spent)?;
-        match result {
-            Settled::Replied(replied) => self.take_reply(effect.message, replied)?,
-            Settled::Returned { body, labels, .. } => {
-                let turn = self.turn_mut(effect.message)?;
-                turn.labels = turn.labels.join(*labels);
-                turn.shown_bytes += u64::from(body.bytes);
-                if let Wish::Tool { call, .. } = effect.wish {
-                    turn.unseen.push(Part::Result(call, body.digest));
-                }
-            }
-            Settled::Prepared { no, manifest } => {
-                let turn = self.turn_mut(effect.message)?;
-                turn.approval = Some(*no);
-                let (agent, desk) = (turn.agent.clone(), turn.desk.clone());
-                self.prepared(*no, effect.message, agent, desk, manifest.clone());
-            }
-            Settled::Performed { .. } | Settled::Numbered { .. } => {}
-            Settled::NotPerformed => {
-                let Wish::Query { about } = effect.wish else { return Err("only a query can say so") };
-                self.not_performed(about)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Nothing will happen any more. What is set aside is given back, but for what may have happened: that stays to be
-    /// seen. A broken run stays as it is.
-    fn end(&mut self, how: Ending) -> Legal {
-        self.ended = Some(how);
-        if how == Ending::Bug {
-            return Ok(());
-        }
-        self.questions.clear();
-        let over = |effect: &Effect| effect.doubt.is_none();
-        for (_, effect) in self.effects.extract_if(.., |_, effect| over(effect)) {
-            self.ledger.settle(&effect.agent, effect.reserved, Amount::default())?;
-        }
-        Ok(())
-    }
-
-    /// It is known that `id` did not happen: it begins anew.
-    fn not_performed(&mut self, id: EffectId) -> Legal {
-        let effect = self.effect_mut(id)?;
-        (effect.began, effect.doubt, effect.unsure, effect.asked_about) = (None, None, None, false);
-        Ok(())
-    }
-
-    fn take_reply(&mut self, message: MessageId, replied: &Replied) -> Legal {
-        let turn = self.turn_mut(message)?;
-        turn.unseen.push(Part::Reply(replied.body.digest));
-        turn.shown_bytes += u64::from(replied.body.bytes);
-        if turn.line != replied.line {
-            turn.line = replied.line;
-        }
-        if let ActHead::Calls(calls) = &replied.act {
-            for call in calls {
-                match call.refused {
-                    Some(refused) => turn.unseen.push(Part::Result(call.call.clone(), refused.digest)),
-                    None => turn.calls.push(call.clone()),
-                }
-            }
-            if calls.iter().any(|call| call.refused.is_some()) {
-                turn.policy_strikes += 1;
-            }
-        }
-        let agent = turn.agent.clone();
-        if let (Some(line), Some(agent)) = (replied.line, self.agents.get_mut(&agent))
-            && !agent.lines_used.contains(&line)
-        {
-            agent.lines_used.push(line);
-        }
-        Ok(())
-    }
-
-    fn fail(&mut self, id: EffectId, class: Class, reason: BodyRef, spent: Amount, last: bool) -> Legal {
-        let effect = self.effects.get_mut(&id).ok_or("the effect is not outstanding")?;
-        let (agent, reserved) = (effect.agent.clone(), effect.reserved);
-        effect.reserved = Amount::default();
-        effect.failed = Some(class);
-        if last && let Some(effect) = self.effects.remove(&id) {
-            if effect.is_outward() {
-                self.turn_mut(effect.message)?.failed = Some((class, reason));
-            }
-            self.free_slot(&effect);
-            if let Wish::Query { about } = effect.wish {
-                self.effect_mut(about)?.asked_about = false;
-            }
-        }
-        self.ledger.settle(&agent, reserved, spent)
-    }
-
-    /// An item that surely was not performed leaves its slot to a later attempt.
-    fn free_slot(&mut self, effect: &Effect) {
-        if let Wish::Deliver { permit, slot, .. } = &effect.wish
-            && effect.doubt.is_none()
-            && let Some(permit) = self.permits.get_mut(permit)
-        {
-            permit.used.remove(slot);
-        }
-    }
-
-    fn retry(&mut self, id: EffectId, attempt: u32, reserved: Amount, not_before: Timestamp) -> Legal {
-        let effect = self.effects.get_mut(&id).ok_or("the effect is not outstanding")?;
-        effect.attempt = attempt;
-        effect.failed = None;
-        effect.began = None;
-        effect.not_before = not_before;
-        effect.reserved = reserved;
-        let agent = effect.agent.clone();
-        self.ledger.reserve(&agent, reserved);
-        Ok(())
-    }
-
     fn write(&mut self, version: &Version) -> Legal {
         let turn = self.turn_mut(version.message)?;
         turn.desk.insert(version.artefact.clone(), version.body.digest);
@@ -467,80 +279,6 @@ impl State {
         Ok(Message { desk: turn.desk, ..turn.message })
     }
 
-    /// An approval that is prepared and about to be asked for; closed until [`Event::ApprovalAsked`] opens it.
-    fn prepared(
-        &mut self,
-        no: ApprovalNo,
-        message: MessageId,
-        agent: AgentName,
-        desk: std::collections::BTreeMap<crate::id::ArtefactName, crate::id::Digest>,
-        manifest: Option<Manifest>,
-    ) {
-        let binds = manifest.as_ref().map_or_else(|| super::binds_desk(&desk), |manifest| manifest.body.digest);
-        let approval = Approval {
-            message,
-            agent,
-            binds,
-            manifest,
-            desk,
-            asked_at: self.now,
-            expires_at: self.now,
-            overdue: false,
-            approved_by: std::collections::BTreeSet::new(),
-            fate: Some(Fate::Lapsed),
-        };
-        self.approvals.insert(no, approval);
-    }
-
-    fn ask_approval(
-        &mut self,
-        at: Timestamp,
-        no: ApprovalNo,
-        message: MessageId,
-        binds: crate::id::Digest,
-        replaces: Option<ApprovalNo>,
-        expires_at: Timestamp,
-    ) -> Legal {
-        let approval = self.approvals.get_mut(&no).ok_or("nothing was prepared")?;
-        if approval.binds != binds || approval.message != message {
-            return Err("it binds something else than was prepared");
-        }
-        approval.asked_at = at;
-        approval.expires_at = expires_at;
-        approval.fate = None;
-        if let Some(old) = replaces.and_then(|old| self.approvals.get_mut(&old)) {
-            old.fate = Some(Fate::Edited(Some(no)));
-        }
-        Ok(())
-    }
-
-    fn permit(&mut self, no: ApprovalNo, manifest: crate::id::Digest, slots: u32) -> Legal {
-        let approval = self.approvals.get(&no).ok_or("no such approval")?;
-        let Some(Fate::Decided(_, Decision::Approve)) = approval.fate else { return Err("it is not approved") };
-        let bound = approval.manifest.clone().ok_or("nothing outward was approved")?;
-        if bound.body.digest != manifest || bound.items.len() != slots as usize {
-            return Err("another manifest was approved");
-        }
-        let Some(Role::Person(person)) = self.member(&approval.agent).map(|member| &member.role) else {
-            return Err("only a person approves");
-        };
-        let member = person.binds.clone().ok_or("nothing outward follows")?;
-        self.permits.insert(no, Permit { manifest: bound, member, used: std::collections::BTreeSet::new() });
-        Ok(())
-    }
-
-    fn needed(&self, no: ApprovalNo) -> Legal<usize> {
-        let approval = self.approvals.get(&no).ok_or("no such approval")?;
-        match self.member(&approval.agent).map(|member| &member.role) {
-            Some(Role::Person(person)) => Ok(person.needed.max(1) as usize),
-            _ => Err("only a person approves"),
-        }
-    }
-
-    fn open_approval_mut(&mut self, no: ApprovalNo) -> Legal<&mut Approval> {
-        self.approvals.get_mut(&no).filter(|approval| approval.fate.is_none()).ok_or("the approval is not open")
-    }
-
     fn turn_mut(&mut self, message: MessageId) -> Legal<&mut Turn> {
         self.turns.get_mut(&message).ok_or("no such turn")
     }
@@ -550,8 +288,8 @@ impl State {
     }
 
     fn count_active_time(&mut self, at: Timestamp) {
-        let on = self.ended.is_none() && self.paused.is_none();
-        let busy = on && self.effects.values().any(|e| e.doubt.is_none() && e.failed.is_none());
+        let halted = self.ended.is_some() || self.paused.is_some();
+        let busy = !halted && self.effects.values().any(|e| e.doubt.is_none() && e.failed.is_none());
         match (self.ledger.active_since, busy) {
             (None, true) => self.ledger.active_since = Some(at),
             (Some(since), false) => {
@@ -559,40 +297,6 @@ impl State {
                 self.ledger.active_since = None;
             }
             _ => {}
-        }
-    }
-}
-
-impl super::state::Ledger {
-    fn reserve(&mut self, agent: &AgentName, amount: Amount) {
-        self.reserved = self.reserved.plus(amount);
-        let account = self.by_agent.entry(agent.clone()).or_default();
-        account.reserved = account.reserved.plus(amount);
-    }
-
-    fn settle(&mut self, agent: &AgentName, reserved: Amount, spent: Amount) -> Legal {
-        const LEAK: &str = "more is settled than was reserved";
-        self.reserved = self.reserved.minus(reserved).ok_or(LEAK)?;
-        self.spent = self.spent.plus(spent);
-        let account = self.by_agent.entry(agent.clone()).or_default();
-        account.reserved = account.reserved.minus(reserved).ok_or(LEAK)?;
-        account.spent = account.spent.plus(spent);
-        Ok(())
-    }
-}
-
-impl super::event::Raise {
-    /// This, with what `newer` says instead.
-    #[must_use]
-    pub fn or(self, newer: &Self) -> Self {
-        Self {
-            steps: newer.steps.or(self.steps),
-            tokens: newer.tokens.or(self.tokens),
-            cost: newer.cost.or(self.cost),
-            active_ms: newer.active_ms.or(self.active_ms),
-            recipients: newer.recipients.or(self.recipients),
-            turns: newer.turns.or(self.turns),
-            steps_per_turn: newer.steps_per_turn.or(self.steps_per_turn),
         }
     }
 }

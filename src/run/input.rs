@@ -69,6 +69,8 @@ pub enum What {
         place: u64,
         /// Its id.
         post: uuid::Uuid,
+        /// When it was posted, which may be long before it is heard.
+        at: Timestamp,
         /// Who posted it, and what; none if the row cannot be read.
         say: Option<(Who, Command)>,
     },

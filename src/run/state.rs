@@ -49,10 +49,10 @@ pub struct State {
     pub questions: BTreeMap<ApprovalNo, EffectId>,
     /// What the supervisor knows of each agent.
     pub agents: BTreeMap<AgentName, Agent>,
+    /// Effects that turns asked for before they were given up: no id, and so no key, is used twice.
+    pub asked_before: BTreeMap<MessageId, u32>,
     /// Messages that could not be handled.
     pub dead: BTreeMap<MessageId, DeadLetter>,
-    /// Effects that given-up turns of a message asked for: if it is handled again, its effects are new ones.
-    pub asked_before: BTreeMap<MessageId, u32>,
     /// Messages that reached `end`.
     pub results: Vec<Message>,
     /// Inbox rows heard or refused.
@@ -303,8 +303,8 @@ impl State {
             permits: BTreeMap::new(),
             questions: BTreeMap::new(),
             agents: BTreeMap::new(),
-            dead: BTreeMap::new(),
             asked_before: BTreeMap::new(),
+            dead: BTreeMap::new(),
             results: Vec::new(),
             heard: 0,
             paused: None,
@@ -344,6 +344,7 @@ impl State {
 
     /// From when on the run has something to do when it hears that time has passed.
     pub fn due_at(&self) -> Option<Timestamp> {
+        // A paused run acts on no time; once resumed it looks at all of them.
         if self.ended.is_some() || self.paused.is_some() || self.cancelled_by.is_some() {
             return None;
         }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::part::args::{invalid, permanent, quoted, read};
+use super::part::duration::Milliseconds;
 use super::part::outbox::{self, blocking};
 use super::part::{Error, beneath, tool_name};
 use super::{Approved, Call, Item, Receipt, Tool};
@@ -31,10 +32,17 @@ pub struct Config {
     /// Largest file that is read.
     #[serde(default = "bytes_max")]
     pub bytes_max: u64,
+    /// Longest time of one call.
+    #[serde(default = "call_timeout")]
+    pub call_timeout: Milliseconds,
 }
 
 fn bytes_max() -> u64 {
     1 << 20
+}
+
+fn call_timeout() -> Milliseconds {
+    Milliseconds(30_000)
 }
 
 /// Most files that are listed.
@@ -43,7 +51,6 @@ const FILES_MAX: usize = 1_000;
 const DEPTH_MAX: usize = 8;
 /// Most channels of one publication.
 const CHANNELS_MAX: usize = 20;
-const CALL_TIMEOUT_MS: u64 = 30_000;
 
 /// What the kind declares for `[tools.name]`; looks at no file.
 ///
@@ -63,7 +70,7 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
                 .map(|arg| ((*arg).to_owned(), Labels { untrusted: true, private: true }))
                 .collect::<BTreeMap<_, _>>(),
             labels: config.labels,
-            call_timeout_ms: CALL_TIMEOUT_MS,
+            call_timeout_ms: config.call_timeout.0,
             drafts: false,
         })
     };
@@ -75,7 +82,7 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
     Ok(vec![
         inside("read", "Reads one text file.", path, &["path"])?,
         inside("list", "Lists the files that can be read.", nothing, &[])?,
-        publish_spec(name)?,
+        publish_spec(name, config)?,
     ])
 }
 
@@ -225,7 +232,7 @@ fn walk(directory: &Path, prefix: &str, depth: usize, found: &mut BTreeMap<Strin
     Ok(())
 }
 
-fn publish_spec(name: &str) -> Result<ToolSpec, Error> {
+fn publish_spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
     let version = json!({
         "type": "object",
         "properties": {
@@ -250,7 +257,7 @@ fn publish_spec(name: &str) -> Result<ToolSpec, Error> {
         reach: Reach::ActsOut,
         accepts: BTreeMap::new(),
         labels: Labels::default(),
-        call_timeout_ms: CALL_TIMEOUT_MS,
+        call_timeout_ms: config.call_timeout.0,
         drafts: true,
     })
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::part::args::{invalid, permanent, read};
+use super::part::duration::Milliseconds;
 use super::part::outbox::{self, Line, blocking};
 use super::part::{Error, beneath, tool_name};
 use super::{Approved, Call, Item, Receipt, Tool};
@@ -32,6 +33,9 @@ pub struct Config {
     /// Whether a rehearsal performs it.
     #[serde(default = "drafts")]
     pub drafts: bool,
+    /// Longest time of one call.
+    #[serde(default = "call_timeout")]
+    pub call_timeout: Milliseconds,
 }
 
 fn record() -> String {
@@ -40,6 +44,10 @@ fn record() -> String {
 
 fn drafts() -> bool {
     true
+}
+
+fn call_timeout() -> Milliseconds {
+    Milliseconds(10_000)
 }
 
 const ITEMS_MAX: usize = 10_000;
@@ -66,7 +74,7 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
         reach: Reach::ActsOut,
         accepts: BTreeMap::new(),
         labels: Labels::default(),
-        call_timeout_ms: 10_000,
+        call_timeout_ms: config.call_timeout.0,
         drafts: config.drafts,
     }])
 }

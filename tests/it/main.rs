@@ -6,11 +6,15 @@
     reason = "tests fail by panicking and say what they saw"
 )]
 
+mod budget;
 mod campaigns;
 mod cli;
 mod config;
+mod decisions;
 mod readme;
 mod rehearsal;
+mod rehearse;
+mod silence;
 mod simulation;
 mod store;
 mod store_audit;
@@ -18,6 +22,10 @@ mod store_file;
 mod store_model;
 mod store_owner;
 mod store_writer;
+mod storm;
+mod supervision;
+mod support;
+mod sweep;
 mod tidy;
 mod tools;
 mod tools_campaign_qa;

@@ -1,7 +1,7 @@
 //! A person's turn: what they are asked, what their decision comes to, what silence comes to. Nothing approves itself.
 
 use super::{Draft, deliver};
-use crate::id::{ApprovalNo, EffectId, Outcome};
+use crate::id::{ApprovalNo, EffectId, Outcome, Timestamp};
 use crate::run::event::Origin;
 use crate::run::event::{BodyRef, Closed, Decision, Event, Settled, Who};
 use crate::run::fold::Illegal;
@@ -42,12 +42,12 @@ pub(super) fn decided(
     deliver::end_turn(draft, message, &Outcome::fixed(decision.word()), comment, Origin::Person)
 }
 
-/// Closes what nobody decided in time.
-pub(super) fn expire(draft: &mut Draft) -> Result<(), Illegal> {
+/// Closes what nobody decided in time: before `at`, which is when the latest decision was made, or now.
+pub(super) fn expire(draft: &mut Draft, at: Timestamp) -> Result<(), Illegal> {
     if draft.state.ended.is_some() || draft.state.paused.is_some() {
         return Ok(());
     }
-    let late = draft.state.open_approvals().filter(|(_, a)| a.expires_at <= draft.at && !a.overdue);
+    let late = draft.state.open_approvals().filter(|(_, a)| a.expires_at <= at && !a.overdue);
     let late: Vec<_> = late.map(|(no, approval)| (no, approval.message, expiry(draft, approval))).collect();
     for (no, message, then) in late {
         match then {

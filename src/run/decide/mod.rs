@@ -48,15 +48,16 @@ pub fn decide(state: &State, input: &Input) -> Result<Vec<Fact>, Illegal> {
                 outward::doubt_all(&mut draft)?;
                 retry::settle_lost_calls(&mut draft)?;
             }
-            // A parked run is opened because something is due.
-            approval::expire(&mut draft)?;
         }
         What::Settled { id, result, usage } => turn::settled(&mut draft, *id, result, *usage)?,
         What::AgentDied { agent, effects, class, reason } => {
             retry::agent_died(&mut draft, agent, effects, *class, *reason)?;
         }
-        What::Posted { place, post, say } => inbox::hear(&mut draft, *place, *post, say.as_ref())?,
-        What::Due => approval::expire(&mut draft)?,
+        What::Posted { place, post, at, say } => {
+            approval::expire(&mut draft, *at)?;
+            inbox::hear(&mut draft, *place, *post, say.as_ref())?;
+        }
+        What::Due => approval::expire(&mut draft, input.at)?,
         What::Broken => draft.emit(Event::Ended { how: Ending::Bug })?,
     }
     advance::advance(&mut draft)?;

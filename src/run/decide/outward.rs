@@ -41,7 +41,7 @@ pub(super) fn step(draft: &mut Draft, message: MessageId) -> Result<(), Illegal>
         let wish =
             Wish::Deliver { tool: tool.clone(), permit: no, slot, item: item.digest, recipients: item.recipients };
         if turn::ask(draft, message, wish, amount)?.is_none() {
-            break;
+            return Ok(());
         }
     }
     Ok(())

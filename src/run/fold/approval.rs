@@ -1,0 +1,102 @@
+//! What approvals and raises come to in a state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Legal;
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, MessageId, Timestamp};
+use crate::run::binds_desk;
+use crate::run::event::{Decision, Manifest, Raise};
+use crate::run::state::{Approval, Fate, Permit, State};
+use crate::topology::plan::Role;
+
+impl State {
+    /// An approval that is prepared and about to be asked for; closed until [`Event::ApprovalAsked`] opens it.
+    pub(super) fn prepared(
+        &mut self,
+        no: ApprovalNo,
+        message: MessageId,
+        agent: AgentName,
+        desk: BTreeMap<ArtefactName, Digest>,
+        manifest: Option<Manifest>,
+    ) {
+        let binds = manifest.as_ref().map_or_else(|| binds_desk(&desk), |manifest| manifest.body.digest);
+        let approval = Approval {
+            message,
+            agent,
+            binds,
+            manifest,
+            desk,
+            asked_at: self.now,
+            expires_at: self.now,
+            overdue: false,
+            approved_by: BTreeSet::new(),
+            fate: Some(Fate::Lapsed),
+        };
+        self.approvals.insert(no, approval);
+    }
+
+    pub(super) fn ask_approval(
+        &mut self,
+        at: Timestamp,
+        no: ApprovalNo,
+        message: MessageId,
+        binds: Digest,
+        replaces: Option<ApprovalNo>,
+        expires_at: Timestamp,
+    ) -> Legal {
+        let approval = self.approvals.get_mut(&no).ok_or("nothing was prepared")?;
+        if approval.binds != binds || approval.message != message {
+            return Err("it binds something else than was prepared");
+        }
+        approval.asked_at = at;
+        approval.expires_at = expires_at;
+        approval.fate = None;
+        if let Some(old) = replaces.and_then(|old| self.approvals.get_mut(&old)) {
+            old.fate = Some(Fate::Edited(Some(no)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn permit(&mut self, no: ApprovalNo, manifest: Digest, slots: u32) -> Legal {
+        let approval = self.approvals.get(&no).ok_or("no such approval")?;
+        let Some(Fate::Decided(_, Decision::Approve)) = approval.fate else { return Err("it is not approved") };
+        let bound = approval.manifest.clone().ok_or("nothing outward was approved")?;
+        if bound.body.digest != manifest || bound.items.len() != slots as usize {
+            return Err("another manifest was approved");
+        }
+        let Some(Role::Person(person)) = self.member(&approval.agent).map(|member| &member.role) else {
+            return Err("only a person approves");
+        };
+        let member = person.binds.clone().ok_or("nothing outward follows")?;
+        self.permits.insert(no, Permit { manifest: bound, member, used: BTreeSet::new() });
+        Ok(())
+    }
+
+    pub(super) fn needed(&self, no: ApprovalNo) -> Legal<usize> {
+        let approval = self.approvals.get(&no).ok_or("no such approval")?;
+        match self.member(&approval.agent).map(|member| &member.role) {
+            Some(Role::Person(person)) => Ok(person.needed.max(1) as usize),
+            _ => Err("only a person approves"),
+        }
+    }
+
+    pub(super) fn open_approval_mut(&mut self, no: ApprovalNo) -> Legal<&mut Approval> {
+        self.approvals.get_mut(&no).filter(|approval| approval.fate.is_none()).ok_or("the approval is not open")
+    }
+}
+
+impl Raise {
+    /// The higher of both: a raise lowers nothing.
+    #[must_use]
+    pub fn or(self, newer: &Self) -> Self {
+        Self {
+            steps: newer.steps.max(self.steps),
+            tokens: newer.tokens.max(self.tokens),
+            cost: newer.cost.max(self.cost),
+            active_ms: newer.active_ms.max(self.active_ms),
+            recipients: newer.recipients.max(self.recipients),
+            turns: newer.turns.max(self.turns),
+            steps_per_turn: newer.steps_per_turn.max(self.steps_per_turn),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What effects come to in a state: reservations, permits' slots, what a turn is shown next.
+
+use super::Legal;
+use crate::failure::Class;
+use crate::id::{AgentName, EffectId, Epoch, MessageId, Timestamp};
+use crate::run::event::{ActHead, Amount, BodyRef, Ending, Part, Replied, Settled, Wish};
+use crate::run::state::{Began, Effect, Ledger, State};
+
+impl State {
+    pub(super) fn ask(
+        &mut self,
+        at: Timestamp,
+        id: EffectId,
+        message: MessageId,
+        ordinal: u32,
+        wish: &Wish,
+        reserved: Amount,
+    ) -> Legal {
+        if self.effects.contains_key(&id) {
+            return Err("the effect is outstanding");
+        }
+        let turn = self.turn_mut(message)?;
+        if ordinal != turn.asked {
+            return Err("effects are numbered without gaps");
+        }
+        turn.asked += 1;
+        match wish {
+            Wish::Model { .. } => {
+                turn.model = Some(id);
+                let unseen = std::mem::take(&mut turn.unseen);
+                turn.shown.extend(unseen);
+                turn.steps += 1;
+            }
+            Wish::Tool { call, .. } => {
+                turn.calls.retain(|head| head.call != *call);
+                turn.steps += 1;
+            }
+            Wish::Own { .. } => turn.steps += 1,
+            Wish::Deliver { slot, permit, .. } => {
+                turn.permit = Some(*permit);
+                let permit = self.permits.get_mut(permit).ok_or("no such permit")?;
+                if !permit.used.insert(*slot) {
+                    return Err("the permit's slot is used");
+                }
+            }
+            Wish::Query { about } | Wish::Question { about } => self.effect_mut(*about)?.asked_about = true,
+            Wish::Prepare { .. } => {}
+        }
+        let agent = self.turn_mut(message)?.agent.clone();
+        self.ledger.reserve(&agent, reserved);
+        let effect = Effect {
+            message,
+            agent,
+            ordinal,
+            wish: wish.clone(),
+            reserved,
+            asked_at: at,
+            attempt: 1,
+            not_before: at,
+            began: None,
+            doubt: None,
+            unsure: None,
+            asked_about: false,
+            failed: None,
+        };
+        self.effects.insert(id, effect);
+        Ok(())
+    }
+
+    pub(super) fn begin_effect(&mut self, at: Timestamp, id: EffectId, epoch: Epoch, not_after: Timestamp) -> Legal {
+        let now = self.epoch;
+        let effect = self.effect_mut(id)?;
+        if epoch != now || !matches!(effect.wish, Wish::Deliver { .. }) {
+            return Err("only an outward effect begins, under its owner");
+        }
+        let first_at = effect.unsure.unwrap_or(at);
+        effect.began = Some(Began { epoch, first_at, not_after });
+        effect.doubt = None;
+        effect.asked_about = false;
+        Ok(())
+    }
+
+    pub(super) fn settle(&mut self, id: EffectId, spent: Amount, result: &Settled) -> Legal {
+        let effect = self.effects.remove(&id).ok_or("the effect is not outstanding")?;
+        self.ledger.settle(&effect.agent, effect.reserved, spent)?;
+        match result {
+            Settled::Replied(replied) => self.take_reply(effect.message, replied)?,
+            Settled::Returned { body, labels, .. } => {
+                let turn = self.turn_mut(effect.message)?;
+                turn.labels = turn.labels.join(*labels);
+                turn.shown_bytes += u64::from(body.bytes);
+                if let Wish::Tool { call, .. } = effect.wish {
+                    turn.unseen.push(Part::Result(call, body.digest));
+                }
+            }
+            Settled::Prepared { no, manifest } => {
+                let turn = self.turn_mut(effect.message)?;
+                turn.approval = Some(*no);
+                let (agent, desk) = (turn.agent.clone(), turn.desk.clone());
+                self.prepared(*no, effect.message, agent, desk, manifest.clone());
+            }
+            Settled::Performed { .. } | Settled::Numbered { .. } => {}
+            Settled::NotPerformed => {
+                let Wish::Query { about } = effect.wish else { return Err("only a query can say so") };
+                self.not_performed(about)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing will happen any more. What is set aside is given back, but for what may have happened: that stays to be
+    /// seen. A broken run stays as it is.
+    pub(super) fn end(&mut self, how: Ending) -> Legal {
+        self.ended = Some(how);
+        if how == Ending::Bug {
+            return Ok(());
+        }
+        self.questions.clear();
+        let over = |effect: &Effect| effect.doubt.is_none();
+        for (_, effect) in self.effects.extract_if(.., |_, effect| over(effect)) {
+            self.ledger.settle(&effect.agent, effect.reserved, Amount::default())?;
+        }
+        Ok(())
+    }
+
+    /// It is known that `id` did not happen: it begins anew.
+    pub(super) fn not_performed(&mut self, id: EffectId) -> Legal {
+        let effect = self.effect_mut(id)?;
+        (effect.began, effect.doubt, effect.unsure, effect.asked_about) = (None, None, None, false);
+        Ok(())
+    }
+
+    fn take_reply(&mut self, message: MessageId, replied: &Replied) -> Legal {
+        let turn = self.turn_mut(message)?;
+        turn.unseen.push(Part::Reply(replied.body.digest));
+        turn.shown_bytes += u64::from(replied.body.bytes);
+        if turn.line != replied.line {
+            turn.line = replied.line;
+        }
+        if let ActHead::Calls(calls) = &replied.act {
+            for call in calls {
+                match call.refused {
+                    Some(refused) => turn.unseen.push(Part::Result(call.call.clone(), refused.digest)),
+                    None => turn.calls.push(call.clone()),
+                }
+            }
+            if calls.iter().any(|call| call.refused.is_some()) {
+                turn.policy_strikes += 1;
+            }
+        }
+        let agent = turn.agent.clone();
+        if let (Some(line), Some(agent)) = (replied.line, self.agents.get_mut(&agent))
+            && !agent.lines_used.contains(&line)
+        {
+            agent.lines_used.push(line);
+        }
+        Ok(())
+    }
+
+    pub(super) fn fail(&mut self, id: EffectId, class: Class, reason: BodyRef, spent: Amount, last: bool) -> Legal {
+        let effect = self.effects.get_mut(&id).ok_or("the effect is not outstanding")?;
+        let (agent, reserved) = (effect.agent.clone(), effect.reserved);
+        effect.reserved = Amount::default();
+        effect.failed = Some(class);
+        if last && let Some(effect) = self.effects.remove(&id) {
+            if effect.is_outward() {
+                self.turn_mut(effect.message)?.failed = Some((class, reason));
+            }
+            self.free_slot(&effect);
+            if let Wish::Query { about } = effect.wish {
+                self.effect_mut(about)?.asked_about = false;
+            }
+        }
+        self.ledger.settle(&agent, reserved, spent)
+    }
+
+    /// An item that surely was not performed leaves its slot to a later attempt.
+    fn free_slot(&mut self, effect: &Effect) {
+        if let Wish::Deliver { permit, slot, .. } = &effect.wish
+            && effect.doubt.is_none()
+            && let Some(permit) = self.permits.get_mut(permit)
+        {
+            permit.used.remove(slot);
+        }
+    }
+
+    pub(super) fn retry(&mut self, id: EffectId, attempt: u32, reserved: Amount, not_before: Timestamp) -> Legal {
+        let effect = self.effects.get_mut(&id).ok_or("the effect is not outstanding")?;
+        effect.attempt = attempt;
+        effect.failed = None;
+        effect.began = None;
+        effect.not_before = not_before;
+        effect.reserved = reserved;
+        let agent = effect.agent.clone();
+        self.ledger.reserve(&agent, reserved);
+        Ok(())
+    }
+}
+
+impl Ledger {
+    pub(super) fn reserve(&mut self, agent: &AgentName, amount: Amount) {
+        self.reserved = self.reserved.plus(amount);
+        let account = self.by_agent.entry(agent.clone()).or_default();
+        account.reserved = account.reserved.plus(amount);
+    }
+
+    pub(super) fn settle(&mut self, agent: &AgentName, reserved: Amount, spent: Amount) -> Legal {
+        const LEAK: &str = "more is settled than was reserved";
+        self.reserved = self.reserved.minus(reserved).ok_or(LEAK)?;
+        self.spent = self.spent.plus(spent);
+        let account = self.by_agent.entry(agent.clone()).or_default();
+        account.reserved = account.reserved.minus(reserved).ok_or(LEAK)?;
+        account.spent = account.spent.plus(spent);
+        Ok(())
+    }
+}

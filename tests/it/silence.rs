@@ -1,0 +1,110 @@
+//! Time and decisions: silence rejects or holds and never approves; a decision counts by when it was made.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use callsheet::clock::{Clock, Machine};
+use callsheet::id::{ApprovalNo, Digest, Timestamp};
+use callsheet::journal::{Op, Store as _};
+use callsheet::run::event::{Decision, Refusal};
+use callsheet::run::input::{Post, Say};
+use callsheet::run::state::Status;
+use callsheet::topology::plan::Expiry;
+
+use super::decisions::{DONE, REJECTED, person, rig};
+use super::support::{Rig, shipped, who};
+
+/// A clock that a test moves.
+struct Moved(AtomicI64);
+
+impl Moved {
+    fn by_ms(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Moved {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+
+    fn random(&self) -> [u8; 16] {
+        Machine.random()
+    }
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+fn moved() -> (Rig, Arc<Moved>) {
+    let mut rig = rig();
+    let clock = Arc::new(Moved(AtomicI64::new(1_700_000_000_000)));
+    rig.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    (rig, clock)
+}
+
+fn approve((approval, binds): (ApprovalNo, Digest)) -> Say {
+    Say::Decide { approval, binds, decision: Decision::Approve, comment: "late?".to_owned() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_rejects_or_holds_and_never_approves() {
+    for (then, live) in [(Expiry::Reject, true), (Expiry::Reject, false), (Expiry::Hold, true), (Expiry::Hold, false)] {
+        let (rig, clock) = moved();
+        let mut plan = shipped("content-repurposing");
+        person(&mut plan).expires.then = then;
+        let mut driven = rig.run(&plan).await;
+        driven.settled().await;
+        let asked = driven.open_approval();
+        if !live {
+            driven.system.stop().await;
+        }
+        clock.by_ms(7 * DAY_MS);
+        if live {
+            // Anything said makes it look at the clock.
+            assert_eq!(driven.say("ada", Say::Resume).await, Err(Refusal::NothingToDo));
+        } else {
+            driven = rig.open(driven.handle.run).await;
+        }
+        let what = format!("{then:?}, live: {live}");
+        match then {
+            Expiry::Reject => {
+                driven.until("its end", |state| state.ended.is_some()).await;
+                assert_eq!(driven.settled().await, REJECTED, "{what}");
+                let result = &driven.state().results[0];
+                assert_eq!(result.outcome.as_str(), "expired", "{what}");
+                assert_eq!(driven.say("ada", approve(asked)).await, Err(Refusal::Closed), "{what}");
+                assert!(driven.came().files.is_empty(), "{what}");
+            }
+            Expiry::Hold => {
+                driven.until("overdue", |state| state.approvals.values().all(|approval| approval.overdue)).await;
+                assert_eq!(driven.settled().await, Status::Waiting, "{what}");
+                driven.say("ada", approve(asked)).await.unwrap();
+                assert_eq!(driven.settled().await, DONE, "{what}");
+            }
+        }
+        driven.system.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_counts_by_when_it_was_made_not_by_when_it_is_heard() {
+    for (posted_after_ms, in_time) in [(7 * DAY_MS - 1, true), (7 * DAY_MS, false), (8 * DAY_MS, false)] {
+        let (rig, clock) = moved();
+        let driven = rig.run(&shipped("content-repurposing")).await;
+        driven.settled().await;
+        let asked = driven.open_approval();
+        // Nobody is there to hear it, nor for two days after it.
+        driven.system.stop().await;
+        clock.by_ms(posted_after_ms);
+        let id = uuid::Uuid::now_v7();
+        let json = serde_json::to_vec(&Post { by: who("ada"), say: approve(asked) }).unwrap();
+        let op = Op::Post { run: driven.handle.run, id, json, at: clock.now() };
+        rig.store.commit(&[op]).pop().unwrap().unwrap();
+        clock.by_ms(2 * DAY_MS);
+        let driven = rig.open(driven.handle.run).await;
+        let wanted = if in_time { Ok(()) } else { Err(Refusal::Closed) };
+        assert_eq!(driven.answer(id).await, wanted, "{posted_after_ms}");
+        assert_eq!(driven.settled().await, if in_time { DONE } else { REJECTED }, "{posted_after_ms}");
+        driven.system.stop().await;
+    }
+}
