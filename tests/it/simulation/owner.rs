@@ -30,8 +30,11 @@ impl Scene {
         self.owners.push(Owner::new(state, self.journal.facts.len(), epoch));
         let owner = self.owners.len() - 1;
         self.say(|| format!("owner {owner} claims epoch {epoch}"));
-        self.hear(owner, What::Opened { epoch })?;
-        self.listen(owner)
+        // What was posted in time counts, so the inbox comes before the clock.
+        if self.hear(owner, What::Opened { epoch })? && self.listen(owner)? {
+            self.hear(owner, What::Due)?;
+        }
+        self.go_on(owner)
     }
 
     /// A process is gone; another takes the run up some time.
@@ -109,17 +112,17 @@ impl Scene {
         self.start(owner)
     }
 
-    /// Hears the inbox.
-    pub(super) fn listen(&mut self, owner: usize) -> Result<(), Broken> {
+    /// Hears the inbox; false if nothing more is to come of this owner.
+    pub(super) fn listen(&mut self, owner: usize) -> Result<bool, Broken> {
         let after = usize::try_from(self.owners[owner].state.heard).unwrap_or(usize::MAX);
         let rows = self.journal.inbox.iter().cloned().enumerate().skip(after);
         for (at, row) in rows.collect::<Vec<_>>() {
-            let what = What::Posted { place: at as u64 + 1, post: row.id, say: row.say };
+            let what = What::Posted { place: at as u64 + 1, post: row.id, at: row.at, say: row.say };
             if !self.hear(owner, what)? {
-                return Ok(());
+                return Ok(false);
             }
         }
-        self.go_on(owner)
+        Ok(self.owners[owner].alive)
     }
 
     pub(super) fn start(&mut self, owner: usize) -> Result<(), Broken> {
@@ -375,11 +378,13 @@ fn wakes(state: &State, input: &Input, facts: &[Fact]) -> Result<(), Broken> {
     if input.what != What::Due {
         return Ok(());
     }
-    let at = input.at.max(state.now);
-    let due = state.due_at().is_some_and(|due_at| due_at <= at);
-    match (due, facts.is_empty()) {
+    // A clock that fell back lets nothing expire, and no timer fires before it has caught up.
+    let due_by = |at| state.due_at().is_some_and(|due_at| due_at <= at);
+    match (due_by(input.at), facts.is_empty()) {
         (true, true) => Err(broken("I14", format!("it wakes at {:?} for nothing, over and over", state.due_at()))),
-        (false, false) => Err(broken("I14", format!("nothing would have woken it for {:?}", facts[0].is))),
+        (false, false) if !due_by(state.now) => {
+            Err(broken("I14", format!("nothing would have woken it for {:?}", facts[0].is)))
+        }
         _ => Ok(()),
     }
 }
@@ -390,8 +395,10 @@ pub(super) fn timeout_ms(state: &State, effect: &Effect) -> u64 {
         state.plan.tools.get(name).map_or(30_000, |spec: &callsheet::topology::spec::ToolSpec| spec.call_timeout_ms)
     };
     match &effect.wish {
-        Wish::Model { .. } => state.member(&effect.agent).map_or(90_000, |member| member.limits.call_timeout_ms),
+        Wish::Model { .. } | Wish::Prepare { .. } => {
+            state.member(&effect.agent).map_or(90_000, |member| member.limits.call_timeout_ms)
+        }
         Wish::Tool { tool: name, .. } | Wish::Own { tool: name } | Wish::Deliver { tool: name, .. } => tool(name),
-        Wish::Prepare { .. } | Wish::Query { .. } | Wish::Question { .. } => 30_000,
+        Wish::Query { .. } | Wish::Question { .. } => 30_000,
     }
 }

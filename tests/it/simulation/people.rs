@@ -35,7 +35,7 @@ impl Scene {
         let said = if self.healed { self.sensible(&state) } else { self.any(&state) };
         for (who, command, wrong) in said {
             let id = uuid::Uuid::from_u64_pair(self.makes.random.next(), 7);
-            let row = Row { id, say: command.map(|command| (who, command)), wrong };
+            let row = Row { id, at: self.wall(), say: command.map(|command| (who, command)), wrong };
             let late = self.makes.random.chance(self.makes.swarm.late);
             let wait_ms = if late { self.makes.random.skewed(7_200_000) } else { 0 };
             if self.makes.random.chance(self.makes.swarm.twice) {
