@@ -15,6 +15,7 @@ mod readme;
 mod rehearsal;
 mod rehearse;
 mod silence;
+mod simulation;
 mod store;
 mod store_audit;
 mod store_file;

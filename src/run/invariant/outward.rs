@@ -127,6 +127,11 @@ impl Effects {
         }
     }
 
+    /// Whether it acts on the world.
+    pub(super) fn is_outward(&self, id: EffectId) -> bool {
+        self.known.get(&id).is_some_and(|known| matches!(known.wish, Wish::Deliver { .. }))
+    }
+
     /// The effects of a message that are not settled.
     pub(super) fn open(&self, message: MessageId) -> impl Iterator<Item = EffectId> {
         let ids = self.by_message.get(&message).into_iter().flatten();

@@ -110,6 +110,12 @@ impl Watch {
                 let to = if *answer == DeadLetterAnswer::Retry { Place::Queued } else { Place::Discarded };
                 self.moved(*message, &[Place::Dead], to)
             }
+            Event::AgentFailed { message, .. } => {
+                let deaths = state.turns.get(message).map_or(0, |turn| turn.deaths);
+                let outward = self.effects.open(*message).any(|id| self.effects.is_outward(id));
+                let poison = deaths > state.plan.supervisor.poison_after && !outward;
+                ensure("I1", !poison, || format!("{message} has killed its agent {deaths} times"))
+            }
             // A broken run keeps its evidence as it is.
             Event::Ended { how: Ending::Bug } => Ok(()),
             Event::Ended { .. } => self.effects.left(state),
@@ -222,6 +228,8 @@ impl Watch {
             }
             Event::VersionWritten(version) => {
                 if version.person.is_some() {
+                    let open = self.approvals.values().any(|asked| asked.message == version.message && asked.open);
+                    ensure("I8", !open, || format!("{} is edited under an open approval", version.artefact))?;
                     self.edits.insert((version.message, version.artefact.clone()), version.body.digest);
                 }
                 self.version(state, version)

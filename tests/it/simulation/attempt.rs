@@ -43,7 +43,9 @@ impl Makes {
         self.bodies += 1;
         let mut bytes = [0_u8; 32];
         for (chunk, salt) in bytes.chunks_exact_mut(8).zip(1_u64..) {
-            chunk.copy_from_slice(&self.bodies.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7 * salt as u32).to_le_bytes());
+            chunk.copy_from_slice(
+                &self.bodies.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7 * salt as u32).to_le_bytes(),
+            );
         }
         Digest(bytes)
     }

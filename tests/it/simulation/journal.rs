@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use callsheet::id::{Epoch, RunId};
+use callsheet::id::{Epoch, RunId, Timestamp};
 use callsheet::run::event::{Fact, Who};
 use callsheet::run::input::Command;
 use callsheet::run::invariant::{Broken, Watch, holds};
@@ -24,6 +24,8 @@ pub(crate) struct Journal {
 #[derive(Clone)]
 pub(crate) struct Row {
     pub(crate) id: uuid::Uuid,
+    /// When it arrived.
+    pub(crate) at: Timestamp,
     /// None is a row that cannot be read.
     pub(crate) say: Option<(Who, Command)>,
     /// Whatever happens until it is heard, it has to be refused.

@@ -8,6 +8,7 @@ use callsheet::run::input::Command;
 use callsheet::run::invariant::Broken;
 use callsheet::run::state::State;
 use callsheet::topology::plan::{Person, Role};
+use callsheet::topology::spec::Repeat;
 
 use super::journal::{Row, broken};
 use super::sink::Sink;
@@ -19,6 +20,8 @@ pub(crate) struct Oracle {
     approved: BTreeMap<ApprovalNo, BTreeSet<String>>,
     /// Items by effect.
     items: BTreeMap<EffectId, (ApprovalNo, u32)>,
+    /// Those that a second execution does nothing to.
+    pure: BTreeSet<EffectId>,
     /// Items that the run says were performed.
     performed: BTreeSet<(ApprovalNo, u32)>,
     /// How often a message was tried again.
@@ -78,7 +81,10 @@ impl Oracle {
                 }
                 Err(broken("I8", format!("permit {no} with {approved} of {needed} approvals")))
             }
-            Event::EffectAsked { id, wish: Wish::Deliver { permit, slot, .. }, .. } => {
+            Event::EffectAsked { id, wish: Wish::Deliver { tool, permit, slot, .. }, .. } => {
+                if state.plan.tools.get(tool).is_some_and(|spec| spec.repeat == Repeat::Pure) {
+                    self.pure.insert(*id);
+                }
                 self.items.insert(*id, (*permit, *slot));
                 Ok(())
             }
@@ -119,7 +125,7 @@ impl Oracle {
         for (id, (permit, slot)) in &self.items {
             let seen = state.effects.get(id).is_some_and(|effect| effect.doubt.is_some());
             let known = self.performed.contains(&(*permit, *slot));
-            if sink.happened(*id) && !known && !seen {
+            if sink.happened(*id) && !known && !seen && !self.pure.contains(id) {
                 return Err(broken("I5", format!("slot {slot} of permit {permit} was done and the run forgot it")));
             }
         }

@@ -30,8 +30,11 @@ impl Scene {
         self.owners.push(Owner::new(state, self.journal.facts.len(), epoch));
         let owner = self.owners.len() - 1;
         self.say(|| format!("owner {owner} claims epoch {epoch}"));
-        self.hear(owner, What::Opened { epoch })?;
-        self.listen(owner)
+        // What was posted in time counts, so the inbox comes before the clock.
+        if self.hear(owner, What::Opened { epoch })? && self.listen(owner)? {
+            self.hear(owner, What::Due)?;
+        }
+        self.go_on(owner)
     }
 
     /// A process is gone; another takes the run up some time.
@@ -57,8 +60,8 @@ impl Scene {
         let jitter_permille = u16::try_from(self.makes.random.below(1_001)).unwrap_or(0);
         let input = Input { at: self.wall(), jitter_permille, what };
         let state = Arc::clone(&self.owners[owner].state);
-        let facts = decide(&state, &input)
-            .map_err(|illegal| broken("legal", format!("{illegal}, on {:?}", input.what)))?;
+        let facts =
+            decide(&state, &input).map_err(|illegal| broken("legal", format!("{illegal}, on {:?}", input.what)))?;
         wakes(&state, &input, &facts)?;
         if facts.is_empty() {
             return Ok(true);
@@ -109,17 +112,17 @@ impl Scene {
         self.start(owner)
     }
 
-    /// Hears the inbox.
-    pub(super) fn listen(&mut self, owner: usize) -> Result<(), Broken> {
+    /// Hears the inbox; false if nothing more is to come of this owner.
+    pub(super) fn listen(&mut self, owner: usize) -> Result<bool, Broken> {
         let after = usize::try_from(self.owners[owner].state.heard).unwrap_or(usize::MAX);
         let rows = self.journal.inbox.iter().cloned().enumerate().skip(after);
         for (at, row) in rows.collect::<Vec<_>>() {
-            let what = What::Posted { place: at as u64 + 1, post: row.id, say: row.say };
+            let what = What::Posted { place: at as u64 + 1, post: row.id, at: row.at, say: row.say };
             if !self.hear(owner, what)? {
-                return Ok(());
+                return Ok(false);
             }
         }
-        self.go_on(owner)
+        Ok(self.owners[owner].alive)
     }
 
     pub(super) fn start(&mut self, owner: usize) -> Result<(), Broken> {
@@ -301,8 +304,7 @@ impl Scene {
 
     fn agent_died(&mut self, owner: usize, agent: AgentName, class: Class) -> Result<bool, Broken> {
         let under_way = &mut self.owners[owner].under_way;
-        let effects: Vec<EffectId> =
-            under_way.iter().filter(|(_, of)| of.agent == agent).map(|(id, _)| *id).collect();
+        let effects: Vec<EffectId> = under_way.iter().filter(|(_, of)| of.agent == agent).map(|(id, _)| *id).collect();
         under_way.retain(|_, of| of.agent != agent);
         let reason = self.makes.body();
         self.say(|| format!("{agent} of owner {owner} dies ({class:?})"));
@@ -376,21 +378,27 @@ fn wakes(state: &State, input: &Input, facts: &[Fact]) -> Result<(), Broken> {
     if input.what != What::Due {
         return Ok(());
     }
-    let at = input.at.max(state.now);
-    let due = state.due_at().is_some_and(|due_at| due_at <= at);
-    match (due, facts.is_empty()) {
+    // A clock that fell back lets nothing expire, and no timer fires before it has caught up.
+    let due_by = |at| state.due_at().is_some_and(|due_at| due_at <= at);
+    match (due_by(input.at), facts.is_empty()) {
         (true, true) => Err(broken("I14", format!("it wakes at {:?} for nothing, over and over", state.due_at()))),
-        (false, false) => Err(broken("I14", format!("nothing would have woken it for {:?}", facts[0].is))),
+        (false, false) if !due_by(state.now) => {
+            Err(broken("I14", format!("nothing would have woken it for {:?}", facts[0].is)))
+        }
         _ => Ok(()),
     }
 }
 
 /// As the shell: the time-out of an attempt.
 pub(super) fn timeout_ms(state: &State, effect: &Effect) -> u64 {
-    let tool = |name| state.plan.tools.get(name).map_or(30_000, |spec: &callsheet::topology::spec::ToolSpec| spec.call_timeout_ms);
+    let tool = |name| {
+        state.plan.tools.get(name).map_or(30_000, |spec: &callsheet::topology::spec::ToolSpec| spec.call_timeout_ms)
+    };
     match &effect.wish {
-        Wish::Model { .. } => state.member(&effect.agent).map_or(90_000, |member| member.limits.call_timeout_ms),
+        Wish::Model { .. } | Wish::Prepare { .. } => {
+            state.member(&effect.agent).map_or(90_000, |member| member.limits.call_timeout_ms)
+        }
         Wish::Tool { tool: name, .. } | Wish::Own { tool: name } | Wish::Deliver { tool: name, .. } => tool(name),
-        Wish::Prepare { .. } | Wish::Query { .. } | Wish::Question { .. } => 30_000,
+        Wish::Query { .. } | Wish::Question { .. } => 30_000,
     }
 }

@@ -35,11 +35,15 @@ impl Scene {
         let said = if self.healed { self.sensible(&state) } else { self.any(&state) };
         for (who, command, wrong) in said {
             let id = uuid::Uuid::from_u64_pair(self.makes.random.next(), 7);
-            let row = Row { id, say: command.map(|command| (who, command)), wrong };
+            let row = Row { id, at: self.wall(), say: command.map(|command| (who, command)), wrong };
             let late = self.makes.random.chance(self.makes.swarm.late);
             let wait_ms = if late { self.makes.random.skewed(7_200_000) } else { 0 };
             if self.makes.random.chance(self.makes.swarm.twice) {
-                let again = if self.makes.random.chance(500) { id } else { uuid::Uuid::from_u64_pair(self.makes.random.next(), 8) };
+                let again = if self.makes.random.chance(500) {
+                    id
+                } else {
+                    uuid::Uuid::from_u64_pair(self.makes.random.next(), 8)
+                };
                 self.schedule(wait_ms + 1, Happening::Post(Box::new(Row { id: again, ..row.clone() })));
             }
             self.schedule(wait_ms, Happening::Post(Box::new(row)));
@@ -120,7 +124,8 @@ impl Makes {
         if self.random.chance(self.swarm.edit) {
             let approves = &person(state, no)?.approves;
             let artefact = self.random.pick(approves)?.clone();
-            let (problems, findings) = (self.random.chance(300).then(|| self.body()), self.random.chance(300).then(|| self.body()));
+            let (problems, findings) =
+                (self.random.chance(300).then(|| self.body()), self.random.chance(300).then(|| self.body()));
             let wrong = problems.is_some();
             let edit = Command::Edit { approval: no, binds, artefact, body: self.body(), findings, problems };
             return Some((who, Some(edit), wrong));
@@ -131,7 +136,10 @@ impl Makes {
 
     fn dead_letter(&mut self) -> DeadLetterAnswer {
         if self.random.chance(self.swarm.stop_dead) {
-            return *self.random.pick(&[DeadLetterAnswer::Stop, DeadLetterAnswer::Discard]).unwrap_or(&DeadLetterAnswer::Stop);
+            return *self
+                .random
+                .pick(&[DeadLetterAnswer::Stop, DeadLetterAnswer::Discard])
+                .unwrap_or(&DeadLetterAnswer::Stop);
         }
         DeadLetterAnswer::Retry
     }
@@ -187,9 +195,14 @@ impl Makes {
             1 => vec![(self.anybody(), None, true)],
             2 => vec![(self.anybody(), Some(decide(ApprovalNo(0), binds)), true)],
             3 => {
-                let strangers = |who: &Who| !state.plan.single_person && person(state, no).is_some_and(|p| !is_asked(p, who));
+                let strangers =
+                    |who: &Who| !state.plan.single_person && person(state, no).is_some_and(|p| !is_asked(p, who));
                 let strangers: Vec<Who> = everybody().into_iter().filter(strangers).collect();
-                self.random.pick(&strangers).map(|who| (who.clone(), Some(decide(no, binds)), true)).into_iter().collect()
+                self.random
+                    .pick(&strangers)
+                    .map(|who| (who.clone(), Some(decide(no, binds)), true))
+                    .into_iter()
+                    .collect()
             }
             4 => {
                 let may_not = |who: &Who| person(state, no).is_some_and(|person| !may_approve(state, person, who));
@@ -198,7 +211,8 @@ impl Makes {
             }
             5 => {
                 let artefact = super::team::name("aside");
-                let edit = Command::Edit { approval: no, binds, artefact, body: self.body(), findings: None, problems: None };
+                let edit =
+                    Command::Edit { approval: no, binds, artefact, body: self.body(), findings: None, problems: None };
                 vec![(self.anybody(), Some(edit), true)]
             }
             // An answer to a question that nobody asked, or that is answered; a decision on what is decided.

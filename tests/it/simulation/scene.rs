@@ -223,7 +223,10 @@ impl Scene {
             Happening::Report(handle, report) => self.report(&handle, report.0, report.1),
             Happening::Dies(handle) => self.dies(&handle),
             Happening::Wake(owner, timer) => self.wake(owner, timer),
-            Happening::Listen(owner) => self.listen(owner),
+            Happening::Listen(owner) => {
+                self.listen(owner)?;
+                self.go_on(owner)
+            }
             Happening::Person => self.person(),
             Happening::Post(row) => {
                 self.post(*row);
@@ -304,6 +307,7 @@ impl Scene {
 
     /// A row arrives in the inbox; whoever owns the run is told, or somebody takes it up.
     pub(super) fn post(&mut self, row: Row) {
+        let row = Row { at: self.wall(), ..row };
         self.say(|| format!("posted{}: {:?}", if row.wrong { " (wrong)" } else { "" }, row.say));
         self.oracle.posted(&self.journal.truth, &row);
         if !self.journal.post(row) {

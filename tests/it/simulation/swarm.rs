@@ -112,6 +112,14 @@ impl Swarm {
 
     /// Nothing goes wrong any more, and people answer.
     pub(crate) fn healed(&self) -> Self {
-        Self { park: self.park, calls: 200, wander: 300, request_changes: 100, reject: 50, person_ms: 60_000, ..Self::default() }
+        Self {
+            park: self.park,
+            calls: 200,
+            wander: 300,
+            request_changes: 100,
+            reject: 50,
+            person_ms: 60_000,
+            ..Self::default()
+        }
     }
 }

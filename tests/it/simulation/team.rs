@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use callsheet::id::{AgentName, ArtefactName, NanoUsd, Outcome, ToolName};
 use callsheet::topology::plan::{
-    Action, Arg, Artefact, Budget, Expires, Expiry, Handoff, Limits, Member, Mode, ModelSpec, PLAN_FORMAT, Person, Plan,
-    Read, Recipient, Role, Rounds, Supervisor, WhenSpent,
+    Action, Arg, Artefact, Budget, Expires, Expiry, Handoff, Limits, Member, Mode, ModelSpec, PLAN_FORMAT, Person,
+    Plan, Read, Recipient, Role, Rounds, Supervisor, WhenSpent,
 };
 use callsheet::topology::spec::{Labels, Reach, Repeat, ToolSpec};
 use serde_json::json;
