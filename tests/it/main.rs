@@ -11,6 +11,8 @@ mod campaigns;
 mod cli;
 mod config;
 mod decisions;
+mod golden;
+mod planted;
 mod readme;
 mod rehearsal;
 mod rehearse;

@@ -183,11 +183,11 @@ fn of_effect(state: &State, id: EffectId, effect: &Effect, at: Timestamp, bodies
     found
 }
 
-/// Whether an outward effect was in doubt before.
+/// Whether an outward effect has begun later than it was asked for: it was in doubt, or failed, before.
 pub(super) fn began_again(state: &State, effect: &Effect) -> bool {
     let Wish::Deliver { tool, .. } = &effect.wish else { return false };
     let timeout_ms = state.plan.tools.get(tool).map_or(0, |spec| spec.call_timeout_ms);
-    effect.began.is_some_and(|began| began.first_at.plus_ms(timeout_ms) != began.not_after)
+    effect.began.is_some_and(|began| effect.asked_at.plus_ms(timeout_ms) != began.not_after)
 }
 
 /// A model's answers, one for each outcome, and at its first step a call of each of its tools.
