@@ -8,9 +8,11 @@ use crate::run::fold::Illegal;
 use crate::run::state::{Effect, Fate};
 use crate::topology::plan::{Recipient, WhenSpent};
 
-/// What is looked for in a state, in this order.
-const STAGES: [fn(&mut Draft) -> Result<(), Illegal>; 5] =
-    [retry::plan_retries, outward::resolve_doubts, outward::begin, admit, step_turns];
+/// Looks for one kind of thing that a state calls for.
+type Stage = fn(&mut Draft) -> Result<(), Illegal>;
+
+/// All of them, in this order.
+const STAGES: [Stage; 5] = [retry::plan_retries, outward::resolve_doubts, outward::begin, admit, step_turns];
 
 /// Emits until nothing more follows.
 pub(super) fn advance(draft: &mut Draft) -> Result<(), Illegal> {

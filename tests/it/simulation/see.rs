@@ -87,15 +87,15 @@ impl Scene {
                     self.oracle.freed(*permit, *slot);
                 }
             }
-            Event::EffectAsked { wish: Wish::Deliver { permit, slot, .. }, .. } => {
-                if self.oracle.was_freed(*permit, *slot) {
-                    self.seen.see(Rare::SlotFreedAndUsed);
-                }
+            Event::EffectAsked { wish: Wish::Deliver { permit, slot, .. }, .. }
+                if self.oracle.was_freed(*permit, *slot) =>
+            {
+                self.seen.see(Rare::SlotFreedAndUsed);
             }
-            Event::EffectSettled { id, .. } if state.paused.is_some() => {
-                if state.effects.get(id).is_some_and(Effect::is_outward) {
-                    self.seen.see(Rare::OutwardWhilePaused);
-                }
+            Event::EffectSettled { id, .. }
+                if state.paused.is_some() && state.effects.get(id).is_some_and(Effect::is_outward) =>
+            {
+                self.seen.see(Rare::OutwardWhilePaused);
             }
             _ => {}
         }
