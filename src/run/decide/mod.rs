@@ -1,5 +1,5 @@
 //! The only place where choices are made: a state and an input come to a batch of events.
-//! An input's own consequences first, then [`advance`]: whatever the state now calls for.
+//! An input's own consequences first, then `advance`: whatever the state now calls for.
 
 mod advance;
 mod approval;
