@@ -1,4 +1,4 @@
-//! Some five thousand faults on real actors: agents that panic, err and hang at random, in hundreds of runs at once. Each run
+//! Nearly five thousand faults on real actors: agents that panic, err and hang at random, in hundreds of runs at once. Each run
 //! comes to what it comes to undisturbed, only the agents that failed restart, and a run that fails too often pauses
 //! alone.
 
