@@ -75,11 +75,49 @@ pub struct Failure {
     pub reason: String,
     /// For [`Class::Throttled`]: how long to wait at least.
     pub retry_after_ms: Option<u64>,
+    /// What the attempt used, if that is known; a paid one of which nobody knows settles at its maximum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// True if a model cannot take so long a request: what it is shown can be cut once.
+    #[serde(default)]
+    pub too_long: bool,
+}
+
+/// Tokens that a model call used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// In, all of them.
+    pub input_tokens: u64,
+    /// Out, reasoning included.
+    pub output_tokens: u64,
+    /// Of those in: read from the provider's cache.
+    #[serde(default)]
+    pub cached_tokens: u64,
+    /// Of those in: written to the provider's cache.
+    #[serde(default)]
+    pub cache_write_tokens: u64,
+}
+
+impl Usage {
+    /// What a call used that the provider did not begin.
+    pub const NOTHING: Self = Self { input_tokens: 0, output_tokens: 0, cached_tokens: 0, cache_write_tokens: 0 };
 }
 
 impl Failure {
-    /// A failure with no wait asked for.
+    /// A failure with no wait asked for, of an attempt whose cost is not known.
     pub fn new(class: Class, reason: impl Into<String>) -> Self {
-        Self { class, reason: reason.into(), retry_after_ms: None }
+        Self { class, reason: reason.into(), retry_after_ms: None, usage: None, too_long: false }
+    }
+
+    /// The same, of an attempt that used so much.
+    #[must_use]
+    pub fn with_usage(self, usage: Usage) -> Self {
+        Self { usage: Some(usage), ..self }
+    }
+
+    /// The same, of an attempt that cost nothing: nothing was sent, or the provider refused to begin.
+    #[must_use]
+    pub fn unpaid(self) -> Self {
+        self.with_usage(Usage::NOTHING)
     }
 }

@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::failure::Failure;
+use crate::failure::Usage;
 use crate::id::{AgentName, ArtefactName, ToolName};
 use crate::journal::Body;
 use crate::model::{Act, Answer, Reply, ToolCall};
 use crate::run::event::{ActHead, BodyRef, CallHead, Replied, Settled, WriteHead};
-use crate::run::input::{Failed, Usage};
+use crate::run::input::Failed;
 use crate::tool::{Check, Finding, Level};
 use crate::topology::plan::{Plan, Recipient, Role};
 

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::lift::{self, Bodies, Lifted};
 use super::{Place, Point, ask};
+use crate::failure::Usage;
 use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, Digest, EffectId, ToolName};
 use crate::journal::{Done, Op};
 use crate::model::Ask;
 use crate::run::event::{ItemHead, Manifest, Origin, Settled, Wish};
-use crate::run::input::Usage;
 use crate::run::state::{Effect, Permit, Turn};
 use crate::tool::{Approved, Call, Item, Receipt, Tool};
 use crate::topology::plan::{Arg, Mode, Role};

@@ -1,5 +1,6 @@
 //! The port for models: one attempt per call, a typed reply or a typed failure; no retry, no memory of its own.
 
+pub mod prompt;
 pub mod rehearsal;
 pub mod template;
 
@@ -9,10 +10,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::failure::Usage;
 use crate::failure::Work;
 use crate::id::{AgentName, ArtefactName, EffectId, Outcome, ToolName};
 use crate::run::event::Origin;
-use crate::run::input::Usage;
 use crate::topology::plan::Plan;
 
 /// A model, or what stands for one.

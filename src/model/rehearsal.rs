@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::template::{Error, Rendered, Scope};
-use super::{Act, Answer, Ask, Model, Origin, Reply, ToolCall, Usage};
+use super::{Act, Answer, Ask, Model, Origin, Reply, ToolCall};
+use crate::failure::Usage;
 use crate::failure::Work;
 use crate::failure::{Class, Failure};
 use crate::topology::plan::{Line, Plan, Role};
@@ -132,7 +133,7 @@ fn reply(ask: &Ask, line: u32, spoken: Rendered<Act>) -> Result<Reply, Failure> 
     let so_far: Vec<Value> =
         ask.so_far.iter().map(|e| json!({ "said": e.said, "results": e.results, "problems": e.problems })).collect();
     let shown = render_instructions(&ask.plan, ask)?.len() + length(&ask.desk) + length(&so_far);
-    let usage = Usage { input_tokens: tokens(shown), output_tokens: tokens(length(&spoken.value)) };
+    let usage = Usage { input_tokens: tokens(shown), output_tokens: tokens(length(&spoken.value)), ..Usage::NOTHING };
     let origin = if spoken.computed { Origin::Computed } else { Origin::Scripted };
     Ok(Reply { act: spoken.value, origin, line: Some(line), usage: Some(usage) })
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::event::{BodyRef, DeadLetterAnswer, Decision, Raise, Settled, Who};
-use crate::failure::Class;
+use crate::failure::{Class, Usage};
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Timestamp};
 use crate::topology::plan::Mode;
 
@@ -155,12 +155,3 @@ pub enum Say {
 
 /// A run's parameters, resolved.
 pub type Brief = BTreeMap<String, Value>;
-
-/// Tokens that a call used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Usage {
-    /// In.
-    pub input_tokens: u64,
-    /// Out, reasoning included.
-    pub output_tokens: u64,
-}

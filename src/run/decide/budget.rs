@@ -2,10 +2,10 @@
 //! Integers, one writer, agent within run; what does not fit pauses the run, or stops it.
 
 use super::{Draft, advance};
+use crate::failure::Usage;
 use crate::id::{AgentName, NanoUsd};
 use crate::run::event::{Amount, Ending, Event, Limit, PauseReason};
 use crate::run::fold::Illegal;
-use crate::run::input::Usage;
 use crate::run::state::{State, Turn};
 use crate::topology::plan::{Member, ModelSpec, Role};
 

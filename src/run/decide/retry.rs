@@ -3,11 +3,11 @@
 
 use super::{Draft, advance, budget, outward};
 use crate::failure::Class;
+use crate::failure::Usage;
 use crate::id::{AgentName, EffectId, MessageId};
 use crate::run::event::{Amount, BodyRef, Ending, Event, Origin, PauseReason, Settled, Wish};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
-use crate::run::input::Usage;
 use crate::run::state::Effect;
 use crate::topology::plan::{Action, Mode};
 use crate::topology::spec::{Labels, Repeat};

@@ -2,12 +2,12 @@
 
 use super::{Draft, advance, approval, budget, deliver, outward, retry};
 use crate::failure::Class;
+use crate::failure::Usage;
 use crate::id::{ArtefactName, EffectId, MessageId, Outcome};
 use crate::run::event::Origin;
 use crate::run::event::{ActHead, Amount, BodyRef, Event, Limit, Replied, Settled, Version, Wish, WriteHead};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
-use crate::run::input::Usage;
 use crate::run::state::{Effect, Turn};
 use crate::topology::plan::{Recipient, Role, TOOL_OUTCOME};
 use crate::topology::spec::{Labels, Reach};

@@ -1,11 +1,12 @@
 //! What attempts come to: replies of models, results of tools, manifests, failures of every class.
 
 use callsheet::failure::Class;
+use callsheet::failure::Usage;
 use callsheet::id::{ApprovalNo, Digest, NanoUsd};
 use callsheet::run::event::{
     ActHead, BodyRef, CallHead, ItemHead, Manifest, Origin, Replied, Settled, Wish, WriteHead,
 };
-use callsheet::run::input::{Failed, Usage};
+use callsheet::run::input::Failed;
 use callsheet::run::state::{Effect, State, Turn};
 use callsheet::topology::plan::{Arg, Recipient, Role};
 use callsheet::topology::spec::Labels;
@@ -88,7 +89,7 @@ impl Makes {
 
     fn usage(&mut self) -> Usage {
         let over = if self.random.chance(50) { 100_000 } else { 0 };
-        Usage { input_tokens: self.random.skewed(600) + over, output_tokens: self.random.skewed(100) }
+        Usage { input_tokens: self.random.skewed(600) + over, output_tokens: self.random.skewed(100), ..Usage::NOTHING }
     }
 
     /// What an attempt of anything but an item or a query comes to.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use callsheet::failure::Class;
+use callsheet::failure::Usage;
 use callsheet::id::{AgentName, EffectId};
 use callsheet::run::decide::decide;
 use callsheet::run::event::{Fact, Settled, Wish};
-use callsheet::run::input::{Failed, Input, Usage, What};
+use callsheet::run::input::{Failed, Input, What};
 use callsheet::run::invariant::Broken;
 use callsheet::run::state::{Effect, State, Status};
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use callsheet::failure::Usage;
 use callsheet::id::{AgentName, EffectId, Epoch, RunId, Timestamp};
 use callsheet::run::event::{BodyRef, Fact, Settled, Who};
-use callsheet::run::input::{Failed, Usage};
+use callsheet::run::input::Failed;
 use callsheet::run::invariant::Broken;
 use callsheet::run::state::{Effect, State};
 

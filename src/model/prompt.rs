@@ -1,0 +1,82 @@
+//! What a model is sent and what it says, in no provider's dialect: one conversation of one turn. `wire` speaks it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// What it is told to be and to do.
+    pub system: String,
+    /// What it may call; never empty, since a turn ends with a call.
+    pub tools: Vec<Offer>,
+    /// The conversation so far; it begins and ends with what is not the model's.
+    pub said: Vec<Said>,
+    /// Tokens that the reply may have.
+    pub output_tokens_max: u64,
+}
+
+/// A tool as it is offered: the model must call one of those that it is offered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Letters, digits and `_`, 1 to 64 of them, unique: what every provider takes.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// JSON Schema (draft-07) of its arguments, an object.
+    pub schema: Value,
+}
+
+/// A part of a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// To the model.
+    User(String),
+    /// By the model.
+    Model(Spoken),
+    /// What became of its calls: one result for each, in their order, by call id.
+    Results(Vec<(String, String)>),
+}
+
+/// One reply of a model.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Spoken {
+    /// Its words outside calls.
+    pub text: String,
+    /// Its calls, in order.
+    pub calls: Vec<SpokenCall>,
+    /// What the provider wants to see again with this reply, opaque.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+}
+
+/// A call as the model spoke it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpokenCall {
+    /// The provider's id; made up from its place if the provider gives none.
+    pub id: String,
+    /// Hostile text: perhaps not among the offers.
+    pub name: String,
+    /// The arguments: JSON, or the text that should have been JSON.
+    pub args: Result<Value, String>,
+}
+
+impl Prompt {
+    /// Bytes of text that it comes to. No tokeniser makes more than one token of a byte.
+    pub fn bytes(&self) -> u64 {
+        let offered = self.tools.iter().map(|o| o.name.len() + o.description.len() + o.schema.to_string().len());
+        let args = |call: &SpokenCall| match &call.args {
+            Ok(args) => args.to_string().len(),
+            Err(text) => text.len(),
+        };
+        let said = self.said.iter().map(|said| match said {
+            Said::User(text) => text.len(),
+            Said::Model(spoken) => {
+                spoken.text.len() + spoken.calls.iter().map(|c| c.id.len() + c.name.len() + args(c)).sum::<usize>()
+            }
+            Said::Results(results) => results.iter().map(|(id, text)| id.len() + text.len()).sum(),
+        });
+        (self.system.len() + offered.sum::<usize>() + said.sum::<usize>()) as u64
+    }
+}
