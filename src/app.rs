@@ -1,6 +1,6 @@
 //! Settings -> the running system: the only file that names concrete stores, models, tools and checks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,13 +18,14 @@ use crate::journal::owner::Owner;
 use crate::journal::sqlite::{Open, Sqlite};
 use crate::journal::writer::Writer;
 use crate::journal::{self, OwnerId, Store};
+use crate::model::live::Live;
 use crate::model::rehearsal::Rehearsal;
 use crate::tool::campaign_qa::CampaignQa;
 use crate::tool::{Check, Tool, email, files, sink, sql, stats};
 use crate::topology::check::Surroundings;
 use crate::topology::code::Code;
 use crate::topology::fault::{Fault, Faults};
-use crate::topology::plan::Mode;
+use crate::topology::plan::{Mode, Plan};
 
 /// Tools by name.
 pub type Tools = BTreeMap<ToolName, Arc<dyn Tool>>;
@@ -183,7 +184,7 @@ fn ports(
         store,
         owner,
         rehearsal: Arc::new(Rehearsal),
-        live: None,
+        live: Some(Arc::new(live(settings))),
         tools: tools(settings).map_err(Error::Faults)?,
         checks: checks(),
         clock: Arc::new(Machine),
@@ -191,7 +192,30 @@ fn ports(
         people: settings.people.clone().unwrap_or_default(),
         out,
         park: false,
+        pulses: tokio::sync::broadcast::Sender::new(PULSES),
     })
+}
+
+/// Pulses that a slow looker may lag behind.
+const PULSES: usize = 256;
+
+/// Whether the models of `plan` can be asked, as far as that is known before any is: providers and keys are there.
+///
+/// # Errors
+/// A sentence for each that cannot.
+pub fn reachable(settings: &Settings, plan: &Plan) -> Result<(), String> {
+    if plan.mode == Mode::Rehearsal {
+        return Ok(());
+    }
+    let wrong: BTreeSet<String> =
+        plan.models.values().filter_map(|spec| settings.endpoint(&spec.model).err()).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.into_iter().collect::<Vec<_>>().join("\n")) }
+}
+
+/// The models of the project's providers; nothing is connected to before the first call.
+fn live(settings: &Settings) -> Live {
+    let settings = settings.clone();
+    Live::new(Arc::new(Machine), Box::new(move |model| settings.endpoint(model)))
 }
 
 /// Kills the process with SIGKILL at the n-th passing of a boundary: `committed:7`.

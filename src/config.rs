@@ -2,8 +2,9 @@
 //! What the settings lead to is built in `app`.
 
 mod folder;
+pub mod models;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,12 +12,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use folder::Folder;
+use models::{Models, Provider};
 
-use crate::id::{AgentName, NanoUsd, ToolName};
+use crate::id::{AgentName, ToolName};
 use crate::topology::check::{Surroundings, secrets};
 use crate::topology::fault::{At, Code, Fault, Faults, Place};
-use crate::topology::plan::{Mode, ModelSpec};
-use crate::topology::raw::project::{self, Price, Project};
+use crate::topology::plan::Mode;
+use crate::topology::raw::project::{self, Project};
 use crate::topology::raw::walk;
 use crate::topology::spec::ToolSpec;
 
@@ -71,21 +73,6 @@ pub struct Settings {
     pub origins: Vec<Origin>,
     rehearse: bool,
     environment: Environment,
-}
-
-/// Models and prices.
-#[derive(Debug, Clone, Default)]
-pub struct Models {
-    /// `provider/model`; none makes every run a rehearsal.
-    pub default: Option<String>,
-    /// Models by alias.
-    pub aliases: BTreeMap<String, String>,
-    /// Prices by model.
-    pub prices: BTreeMap<String, Price>,
-    /// Models that cost nothing.
-    pub free: BTreeSet<String>,
-    /// Whose price the bill of a rehearsal uses.
-    pub priced_as: Option<String>,
 }
 
 /// `[tools.NAME]`
@@ -219,47 +206,15 @@ impl Settings {
     ) -> Surroundings {
         let tools: BTreeMap<ToolName, ToolSpec> = tools.into_iter().map(|spec| (spec.name.clone(), spec)).collect();
         let settings = |name: &str| self.checks.get(name).cloned().unwrap_or_else(|| serde_json::json!({}));
-        let models = &self.models;
-        let named = models.aliases.iter().chain(models.default.iter().map(|model| (&*DEFAULT, model)));
-        let named: BTreeMap<String, String> = named.map(|(alias, model)| (alias.clone(), model.clone())).collect();
-        let priced = |model: &String| models.prices.contains_key(model) || models.free.contains(model);
-        let aliases = named.keys().cloned().chain([DEFAULT.clone()]);
         Surroundings {
             tools,
             checks: checks.into_iter().map(|name| (name.to_owned(), settings(name))).collect(),
-            unpriced: named.values().filter(|model| !priced(model)).cloned().collect(),
-            models: match mode {
-                Mode::Rehearsal => aliases.map(|alias| (alias, self.rehearsed())).collect(),
-                Mode::Live => named.into_iter().map(|(alias, model)| (alias, self.live(model))).collect(),
-            },
+            unpriced: self.models.unpriced(),
+            models: self.models.specs(mode),
             mode,
             single_person: self.people.is_none(),
             people: self.people.clone().unwrap_or_default(),
         }
-    }
-
-    fn rehearsed(&self) -> ModelSpec {
-        let price = self.models.priced_as.as_ref().and_then(|model| self.models.prices.get(model));
-        spec("rehearsal".to_owned(), price, true)
-    }
-
-    fn live(&self, model: String) -> ModelSpec {
-        let price = self.models.prices.get(&model);
-        // A model on this machine is no sink.
-        let local = model.starts_with("ollama/");
-        spec(model, price, local)
-    }
-}
-
-static DEFAULT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "default".to_owned());
-
-fn spec(model: String, price: Option<&Price>, accepts_private: bool) -> ModelSpec {
-    let of = |part: fn(&Price) -> NanoUsd| price.map_or(NanoUsd(0), part);
-    ModelSpec {
-        model,
-        input_per_million: of(|price| price.input_per_million),
-        output_per_million: of(|price| price.output_per_million),
-        accepts_private,
     }
 }
 
@@ -393,12 +348,20 @@ impl Sources<'_> {
     fn models(&self, faults: &mut Faults, origins: &mut Vec<Origin>) -> Models {
         let flag = self.flags.model.clone().map(|model| (model, "--model".to_owned()));
         let default = flag.or_else(|| self.variable("CALLSHEET_MODEL"));
+        let for_all = default.is_some();
         let default = default.or_else(|| self.written(|file| file.models.default.as_ref()).map(found));
         let default = keep(origins, "models.default", default, "");
-        let mut models = Models { default: default.filter(|model| !model.is_empty()), ..Models::default() };
+        let default = default.filter(|model| !model.is_empty());
+        let mut models = Models { default, for_all, providers: models::known_providers(), ..Models::default() };
         for file in self.user.iter().chain(&self.project) {
             let aliases = file.models.aliases.iter();
             models.aliases.extend(aliases.map(|(alias, model)| (alias.value.clone(), model.value.clone())));
+            let fallbacks = file.models.fallbacks.iter();
+            models.fallbacks.extend(fallbacks.map(|(model, to)| (model.value.clone(), to.value.clone())));
+            for (name, provider) in &file.models.providers {
+                word(name, faults);
+                models.providers.extend(self::provider(provider, faults).map(|p| (name.value.clone(), p)));
+            }
             models.free.extend(file.models.free.iter().map(|at| at.value.clone()));
             let prices = file.models.prices.iter();
             models.prices.extend(prices.filter_map(|(model, price)| Some((model.value.clone(), price.clone()?))));
@@ -440,6 +403,24 @@ impl Sources<'_> {
         let name = keep(origins, "person", claimed.or_else(|| Some(user())), "")?;
         (!name.is_empty()).then_some(Person { name, known })
     }
+}
+
+/// A provider's table; a key does not travel in the clear.
+fn provider(written: &project::Provider, faults: &mut Faults) -> Option<Provider> {
+    let url = &written.base_url;
+    let https = url.value.starts_with("https://");
+    if !https && !(url.value.starts_with("http://") && (models::is_local(&url.value) || written.allow_http)) {
+        let what = format!("{:?} is neither https nor http to this machine", url.value);
+        let instead = "write an https URL such as \"https://api.openai.com/v1\", or allow_http = true beside it";
+        faults.push(Fault::new(Code::WrongValue, &url.place, what, instead));
+        return None;
+    }
+    Some(Provider {
+        dialect: written.dialect,
+        base_url: url.value.trim_end_matches('/').to_owned(),
+        key_env: written.key_env.as_ref().map(|at| at.value.clone()),
+        key_file: written.key_file.as_ref().map(|at| at.value.clone()),
+    })
 }
 
 fn found(at: &At<String>) -> Found {

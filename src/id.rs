@@ -73,6 +73,13 @@ name!(/** An artefact of a topology. */ ArtefactName, dots = false);
 name!(/** The one word with which a turn ends. */ Outcome, dots = false);
 name!(/** A tool, such as `stats.rank`: a connection's or kind's name, a dot, a verb. */ ToolName, dots = true);
 
+impl ToolName {
+    /// A name that the code itself fixes.
+    pub(crate) fn fixed(text: &'static str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl Outcome {
     /// An outcome that the code itself fixes.
     pub(crate) fn fixed(text: &'static str) -> Self {

@@ -1,17 +1,18 @@
 //! What a model is shown: the parts that the journal lists, with their texts. Nothing else reaches it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Place;
+use super::Heard;
+use super::perform::Work;
 use crate::failure::{Class, Failure};
-use crate::id::{ArtefactName, Digest, EffectId, RunId};
+use crate::id::{ArtefactName, Digest, RunId};
 use crate::journal::Store;
-use crate::model::{Ask, Exchange, Incoming, Reply};
+use crate::model::{Ask, Exchange, Pulse, Reply, Section};
 use crate::run::event::Part;
 use crate::run::input::Brief;
-use crate::run::state::Turn;
 
 /// Reads a body of `run` as JSON.
 pub(super) fn read(store: &dyn Store, run: RunId, digest: Digest) -> Result<Value, Failure> {
@@ -37,70 +38,78 @@ pub(super) fn desk(
     desk.iter().map(|(name, digest)| Ok((name.clone(), read(store, run, *digest)?))).collect()
 }
 
-/// The request of `turn`'s latest model effect.
-pub(super) fn ask(
-    place: &Place,
-    effect: EffectId,
-    turn: &Turn,
-    lines_used: Vec<u32>,
-    nth: u32,
-) -> Result<Ask, Failure> {
+/// What a model is told of a result that was left out of its conversation.
+const LEFT_OUT: &str = "left out to make room; call again if you need it";
+
+/// The request of a model effect.
+pub(super) fn ask(work: &Work) -> Result<Ask, Failure> {
+    let (place, turn, effect) = (&work.place, &work.turn, &work.effect);
     let (store, run) = (place.ports.store.as_ref(), place.run);
+    let declared = place.pinned.plan.team.get(&turn.agent).map_or(0, |member| member.limits.output_tokens);
+    let output_tokens_max = effect.output_tokens.unwrap_or(declared);
+    let (pulses, agent) = (place.ports.pulses.clone(), turn.agent.clone());
     let mut ask = Ask {
-        effect,
-        plan: std::sync::Arc::clone(&place.pinned.plan),
+        effect: work.id,
+        plan: Arc::clone(&place.pinned.plan),
         agent: turn.agent.clone(),
+        model: effect.model.clone().unwrap_or_default(),
+        earlier: Vec::new(),
         brief: Brief::new(),
-        message: Incoming {
-            from: turn.message.from.as_ref().map_or_else(|| "start".to_owned(), ToString::to_string),
-            outcome: turn.message.outcome.to_string(),
-            note: String::new(),
-            round: turn.message.round,
-        },
-        desk: BTreeMap::new(),
-        checks: BTreeMap::new(),
-        turn: nth,
-        lines_used,
-        so_far: Vec::new(),
-        output_tokens_max: place.pinned.plan.team.get(&turn.agent).map_or(0, |member| member.limits.output_tokens),
+        now: Section::default(),
+        is_question: turn.message.asked_by.is_some(),
+        turn: work.nth_turn,
+        lines_used: work.lines_used.clone(),
+        input_tokens_max: effect.reserved.tokens.saturating_sub(output_tokens_max),
+        output_tokens_max,
+        // Nobody may be looking.
+        pulse: Pulse(Arc::new(move |bytes| drop(pulses.send(Heard { run, agent: agent.clone(), bytes })))),
     };
     for part in &turn.shown {
         show(&mut ask, store, run, part)?;
     }
+    let message = &turn.message;
+    ask.now.message.from = message.from.as_ref().map_or_else(|| "start".to_owned(), ToString::to_string);
+    ask.now.message.outcome = message.outcome.to_string();
+    ask.now.message.round = message.round;
     Ok(ask)
 }
 
 fn show(ask: &mut Ask, store: &dyn Store, run: RunId, part: &Part) -> Result<(), Failure> {
     let broken = |what: &str| Failure::new(Class::Bug, format!("{what} is not what was written"));
     match part {
-        Part::Instructions => {}
+        // A turn's first part; whatever is there already was an earlier one.
+        Part::Instructions => {
+            let before = std::mem::take(&mut ask.now);
+            if before != Section::default() {
+                ask.earlier.push(before);
+            }
+        }
         Part::Brief(digest) => {
             ask.brief = serde_json::from_value(read(store, run, *digest)?).map_err(|_| broken("the brief"))?;
         }
-        Part::Note(digest) => ask.message.note = text(&read(store, run, *digest)?),
+        Part::Note(digest) => ask.now.message.note = text(&read(store, run, *digest)?),
         Part::Artefact(name, digest) => {
-            ask.desk.insert(name.clone(), read(store, run, *digest)?);
+            ask.now.desk.insert(name.clone(), read(store, run, *digest)?);
         }
         Part::Findings(name, digest) => {
-            ask.checks.insert(name.clone(), read(store, run, *digest)?);
+            ask.now.checks.insert(name.clone(), read(store, run, *digest)?);
         }
         Part::Reply(digest) => {
             let reply: Reply = serde_json::from_value(read(store, run, *digest)?).map_err(|_| broken("a reply"))?;
-            ask.so_far.push(Exchange {
-                said: reply.act,
-                line: reply.line,
-                results: BTreeMap::new(),
-                problems: Vec::new(),
-            });
+            ask.now.said.push(Exchange { reply, results: BTreeMap::new(), problems: Vec::new() });
         }
         Part::Result(call, digest) => {
             let result = read(store, run, *digest)?;
-            let exchange = ask.so_far.last_mut().ok_or_else(|| broken("a result"))?;
+            let exchange = ask.now.said.last_mut().ok_or_else(|| broken("a result"))?;
             exchange.results.insert(call.clone(), result);
+        }
+        Part::LeftOut(call, _) => {
+            let exchange = ask.now.said.last_mut().ok_or_else(|| broken("a result"))?;
+            exchange.results.insert(call.clone(), Value::from(LEFT_OUT));
         }
         Part::Problems(digest) => {
             let problems = serde_json::from_value(read(store, run, *digest)?).unwrap_or_default();
-            ask.so_far.last_mut().ok_or_else(|| broken("a problem"))?.problems = problems;
+            ask.now.said.last_mut().ok_or_else(|| broken("a problem"))?.problems = problems;
         }
     }
     Ok(())

@@ -7,16 +7,18 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use super::Pinned;
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::failure::Usage;
-use crate::id::{AgentName, ArtefactName, ToolName};
+use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
 use crate::journal::Body;
 use crate::model::{Act, Answer, Reply, ToolCall};
-use crate::run::event::{ActHead, BodyRef, CallHead, Replied, Settled, WriteHead};
+use crate::run::event::{ActHead, BodyRef, CallHead, Origin, Replied, Settled, WriteHead};
 use crate::run::input::Failed;
+use crate::run::state::Turn;
 use crate::tool::{Check, Finding, Level};
-use crate::topology::plan::{Plan, Recipient, Role};
+use crate::topology::plan::{ANSWER, ASK_TOOL, Member, Plan, QUESTIONS_PER_TURN_MAX, Recipient, Role};
 
 /// Faults of one artefact that are told of at once.
 const PROBLEMS_MAX: usize = 20;
@@ -56,7 +58,7 @@ impl<'a> Bodies<'a> {
 
     pub(super) fn failed(&mut self, failure: &Failure) -> Failed {
         let reason = self.json(&json!({ "error": failure.reason }));
-        Failed { class: failure.class, reason, retry_after_ms: failure.retry_after_ms }
+        Failed { class: failure.class, reason, retry_after_ms: failure.retry_after_ms, too_long: failure.too_long }
     }
 
     pub(super) fn into_made(self) -> Vec<Body> {
@@ -134,68 +136,100 @@ fn sentences(schema: &Validator, body: &Value, name: &str) -> Vec<String> {
     errors.map(|error| format!("{name}{}: {error}", error.instance_path())).collect()
 }
 
-/// A model's reply as the core branches on it.
+/// A model's reply as the core branches on it; `desk` is what its turn reads.
 pub(super) fn reply(
     bodies: &mut Bodies<'_>,
-    plan: &Plan,
-    examiner: &Examiner,
-    agent: &AgentName,
+    pinned: &Pinned,
+    turn: &Turn,
     desk: &BTreeMap<ArtefactName, Value>,
     reply: &Reply,
 ) -> Settled {
     let whole = serde_json::to_value(reply).unwrap_or(Value::Null);
     let body = bodies.json(&whole);
     let act = match &reply.act {
-        Act::Calls(calls) => ActHead::Calls(calls_heads(bodies, plan, examiner, agent, calls)),
-        Act::Answer(answer) => answer_head(bodies, plan, examiner, agent, desk, answer, reply),
+        Act::Calls(calls) => ActHead::Calls(call_heads(bodies, pinned, turn, calls)),
+        Act::Answer(answer) => answer_head(bodies, pinned, turn, desk, answer, reply.origin),
+        Act::Unusable(problems) => ActHead::Answer {
+            outcome: None,
+            note: bodies.text(&reply.text),
+            writes: Vec::new(),
+            problems: Some(bodies.json(&json!(problems))),
+        },
     };
     Settled::Replied(Replied { body, origin: reply.origin, line: reply.line, over_reported: false, act })
 }
 
-fn calls_heads(
-    bodies: &mut Bodies<'_>,
-    plan: &Plan,
-    examiner: &Examiner,
-    agent: &AgentName,
-    calls: &[ToolCall],
-) -> Vec<CallHead> {
-    let offered = match plan.team.get(agent).map(|member| &member.role) {
+fn call_heads(bodies: &mut Bodies<'_>, pinned: &Pinned, turn: &Turn, calls: &[ToolCall]) -> Vec<CallHead> {
+    let member = pinned.plan.team.get(&turn.agent);
+    let offered = match member.map(|member| &member.role) {
         Some(Role::Model { tools, .. }) => tools.as_slice(),
         _ => &[],
     };
+    let mut questions = turn.questions;
     let mut seen = std::collections::BTreeSet::new();
     let heads = calls.iter().map(|call| {
-        let mut problems = Vec::new();
+        let mut misfit = Vec::new();
         if !seen.insert(&call.id) {
-            problems.push(format!("two calls have the id {:?}", call.id));
+            misfit.push(format!("two calls have the id {:?}", call.id));
         }
-        if offered.contains(&call.tool) {
-            problems.extend(examiner.call(&call.tool, &call.args));
-        } else {
-            problems.push(format!("{agent} has no tool {}", call.tool));
-        }
+        let question = (call.tool.as_str() == ASK_TOOL).then(|| question(member, call, &mut questions));
+        let forbidden = match &question {
+            Some(Ok(_)) => None,
+            Some(Err(why)) => Some(why.clone()),
+            None if offered.contains(&call.tool) => {
+                misfit.extend(pinned.examiner.call(&call.tool, &call.args));
+                None
+            }
+            None => Some(format!("{} has no tool {}", turn.agent, call.tool)),
+        };
+        let is_misfit = forbidden.is_none();
+        let problems: Vec<String> = forbidden.into_iter().chain(misfit).collect();
         let refused = (!problems.is_empty()).then(|| bodies.json(&json!({ "error": problems.join("; ") })));
-        CallHead { call: call.id.clone(), tool: call.tool.clone(), args: bodies.json(&call.args), refused }
+        let (asks, args) = match question {
+            Some(Ok((teammate, text))) => (Some(teammate), bodies.text(&text)),
+            _ => (None, bodies.json(&call.args)),
+        };
+        let misfit = refused.is_some() && is_misfit;
+        CallHead { call: call.id.clone(), tool: call.tool.clone(), args, refused, misfit, asks }
     });
     heads.collect()
 }
 
+/// Whom a question goes to, and its text; or what is against it.
+fn question(member: Option<&Member>, call: &ToolCall, asked: &mut u32) -> Result<(AgentName, String), String> {
+    let text = |key: &str| call.args.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let teammates = member.map(|member| member.may_ask.as_slice()).unwrap_or_default();
+    let to = text("to").and_then(|to| teammates.iter().find(|teammate| teammate.as_str() == to));
+    let names: Vec<&str> = teammates.iter().map(AgentName::as_str).collect();
+    let to = to.ok_or_else(|| format!("`to` is not one of those you may ask: {}", names.join(", ")))?;
+    let question = text("question").ok_or("`question` is empty")?;
+    *asked += 1;
+    if *asked > QUESTIONS_PER_TURN_MAX {
+        return Err(format!("a turn may ask {QUESTIONS_PER_TURN_MAX} questions, and they are used up"));
+    }
+    Ok((to.clone(), question.to_owned()))
+}
+
 fn answer_head(
     bodies: &mut Bodies<'_>,
-    plan: &Plan,
-    examiner: &Examiner,
-    agent: &AgentName,
+    pinned: &Pinned,
+    turn: &Turn,
     desk: &BTreeMap<ArtefactName, Value>,
     answer: &Answer,
-    reply: &Reply,
+    origin: Origin,
 ) -> ActHead {
+    let (plan, examiner, agent) = (&pinned.plan, &pinned.examiner, &turn.agent);
     let mut problems = Vec::new();
     let handoff = plan.handoffs.get(agent).and_then(|of| of.get(&answer.outcome));
-    if handoff.is_none() {
-        let declared: Vec<&str> = plan.outcomes(agent).map(|outcome| outcome.as_str()).collect();
+    let is_question = turn.message.asked_by.is_some();
+    let declared: Vec<&str> =
+        if is_question { vec![ANSWER] } else { plan.outcomes(agent).map(Outcome::as_str).collect() };
+    let known = declared.contains(&answer.outcome.as_str());
+    if !known {
         problems.push(format!("the outcome {} is not one of {}", answer.outcome, declared.join(", ")));
     }
-    let writes = plan.team.get(agent).map(|member| member.writes.as_slice()).unwrap_or_default();
+    let writes = plan.team.get(agent).map(|member| member.writes.as_slice()).filter(|_| !is_question);
+    let writes = writes.unwrap_or_default();
     let to_end = handoff.is_some_and(|handoff| handoff.to == Recipient::End);
     let missing = writes.iter().filter(|name| !to_end && !answer.writes.contains_key(*name));
     problems.extend(missing.map(|name| format!("{name} is not written")));
@@ -211,11 +245,11 @@ fn answer_head(
         let verdict = examiner.examine(artefact, body, &others);
         problems.extend(verdict.problems);
         let findings = findings(bodies, &verdict.findings);
-        heads.push(WriteHead { artefact: artefact.clone(), body: bodies.json(body), findings, origin: reply.origin });
+        heads.push(WriteHead { artefact: artefact.clone(), body: bodies.json(body), findings, origin });
     }
     problems.truncate(PROBLEMS_MAX);
     let refused = (!problems.is_empty()).then(|| bodies.json(&json!(problems)));
-    let outcome = handoff.map(|_| answer.outcome.clone());
+    let outcome = known.then(|| answer.outcome.clone());
     ActHead::Answer { outcome, note: bodies.text(&answer.note), writes: heads, problems: refused }
 }
 

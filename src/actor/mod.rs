@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::id::{Digest, RunId, RunNo, ToolName};
+use crate::id::{AgentName, Digest, RunId, RunNo, ToolName};
 use crate::journal::writer::Writer;
 use crate::journal::{OwnerId, Store};
 use crate::model::Model;
@@ -55,6 +55,19 @@ pub struct Ports {
     pub out: PathBuf,
     /// Whether a run that only waits is dropped from memory.
     pub park: bool,
+    /// Replies as they come, for whoever looks; no part of any run.
+    pub pulses: tokio::sync::broadcast::Sender<Heard>,
+}
+
+/// How much of a reply has come so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// In which run.
+    pub run: RunId,
+    /// Whose reply.
+    pub agent: AgentName,
+    /// Bytes.
+    pub bytes: u64,
 }
 
 impl Ports {

@@ -13,7 +13,6 @@ use crate::failure::Usage;
 use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, Digest, EffectId, ToolName};
 use crate::journal::{Done, Op};
-use crate::model::Ask;
 use crate::run::event::{ItemHead, Manifest, Origin, Settled, Wish};
 use crate::run::state::{Effect, Permit, Turn};
 use crate::tool::{Approved, Call, Item, Receipt, Tool};
@@ -68,7 +67,7 @@ pub(super) async fn perform(work: Work) -> Lifted {
     ports.probe.at(Point::Performed);
     let (result, usage) = match outcome {
         Ok((settled, usage)) => (Ok(settled), usage),
-        Err(failure) => (Err(bodies.failed(&failure)), None),
+        Err(failure) => (Err(bodies.failed(&failure)), failure.usage),
     };
     Lifted { result, usage, bodies: bodies.into_made() }
 }
@@ -94,13 +93,10 @@ async fn model(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
     let mode = work.place.pinned.plan.mode;
     let model = work.place.ports.model(mode);
     let model = model.ok_or_else(|| Failure::new(Class::Permanent, "no model is connected to this callsheet"))?;
-    let ask: Ask =
-        blocking(work, |work| ask::ask(&work.place, work.id, &work.turn, work.lines_used.clone(), work.nth_turn))
-            .await?;
-    let desk = ask.desk.clone();
+    let ask = blocking(work, ask::ask).await?;
+    let desk = ask.now.desk.clone();
     let reply = model.reply(ask).await?;
-    let pinned = &work.place.pinned;
-    let settled = lift::reply(bodies, &pinned.plan, &pinned.examiner, &work.turn.agent, &desk, &reply);
+    let settled = lift::reply(bodies, &work.place.pinned, &work.turn, &desk, &reply);
     Ok((settled, reply.usage))
 }
 

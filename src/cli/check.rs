@@ -7,7 +7,6 @@ use super::paint::{Block, Tone, out, say, toned};
 use super::session::Session;
 use crate::run::view::count;
 use crate::topology::fault::Faults;
-use crate::topology::plan::Mode;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,7 +24,7 @@ pub(super) fn check(session: &Session, args: &Args) -> Result<Exit, Stop> {
     }
     let mut exit = Exit::Done;
     for name in names {
-        match session.check(&name, Mode::Rehearsal) {
+        match session.check(&name, session.settings.mode()) {
             Ok(checked) if args.json => {
                 out(json!({ "topology": name, "faults": [], "proof": checked.proof.to_string() }))
             }

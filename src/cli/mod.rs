@@ -53,6 +53,9 @@ struct Common {
     /// Who you are, where it matters
     #[arg(long = "as", global = true, value_name = "NAME")]
     person: Option<String>,
+    /// The model of every agent, such as openai/gpt-5; without one named anywhere, runs are rehearsals
+    #[arg(long, global = true, value_name = "PROVIDER/MODEL")]
+    model: Option<String>,
     /// Take a run over from a process that drives it and is stuck
     #[arg(long, global = true)]
     take_over: bool,

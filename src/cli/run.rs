@@ -10,6 +10,7 @@ use super::exit::{Exit, Stop};
 use super::paint::{is_terminal, say};
 use super::session::Session;
 use super::story::{Shown, Story, mark_rehearsal};
+use crate::app;
 use crate::run::input::Brief;
 use crate::topology::plan::{Mode, Param, ParamKind, Plan};
 
@@ -23,9 +24,6 @@ pub(super) struct Args {
     /// No model runs: agents speak from rehearsals/TOPOLOGY.toml
     #[arg(long, conflicts_with = "model")]
     rehearse: bool,
-    /// The model that agents use, such as openai/gpt-5
-    #[arg(long, value_name = "PROVIDER/MODEL")]
-    model: Option<String>,
     /// Records as NDJSON instead of the story
     #[arg(long)]
     json: bool,
@@ -34,14 +32,16 @@ pub(super) struct Args {
 impl Args {
     /// A rehearsal of `topology`.
     pub(super) fn rehearsal(topology: String, params: Vec<String>, json: bool) -> Self {
-        Self { topology, params, rehearse: true, model: None, json }
+        Self { topology, params, rehearse: true, json }
     }
 }
 
 pub(super) async fn run(session: &Session, args: Args) -> Result<Exit, Stop> {
-    let mode = mode(session, &args)?;
+    // A rehearsal because that is asked for, or because nothing names a model; never as a fallback.
+    let mode = if args.rehearse { Mode::Rehearsal } else { session.settings.mode() };
     let checked = session.check(&args.topology, mode).map_err(|faults| super::check::refuse(&faults))?;
     let brief = brief(&checked.plan, &args.params)?;
+    app::reachable(&session.settings, &checked.plan).map_err(Stop::input)?;
     mark_rehearsal(mode);
     let running = session.system().await?;
     let system = &running.system;
@@ -57,19 +57,6 @@ pub(super) async fn run(session: &Session, args: Args) -> Result<Exit, Stop> {
     }
     running.stop().await;
     Ok(exit)
-}
-
-/// A run is a rehearsal because that is asked for, or because nothing names a model; never as a fallback.
-fn mode(session: &Session, args: &Args) -> Result<Mode, Stop> {
-    if args.rehearse {
-        return Ok(Mode::Rehearsal);
-    }
-    match args.model.as_ref().or(session.settings.models.default.as_ref()) {
-        None => Ok(Mode::Rehearsal),
-        Some(model) => Err(Stop::input(format!(
-            "{model} is named, and this version of callsheet connects to no model yet; rehearse with --rehearse"
-        ))),
-    }
 }
 
 /// The run's parameters: those given, typed, and the defaults of the others.

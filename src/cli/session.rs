@@ -37,6 +37,7 @@ impl Session {
             project: common.project.clone(),
             journal: common.journal.clone(),
             person: common.person.clone(),
+            model: common.model.clone(),
             ..Flags::default()
         };
         let settings = Settings::load(&flags).map_err(|error| Stop::input(error.to_string()))?;

@@ -1,10 +1,15 @@
 //! The port for models: one attempt per call, a typed reply or a typed failure; no retry, no memory of its own.
 
+mod breaker;
+pub mod conversation;
+pub mod live;
 pub mod prompt;
 pub mod rehearsal;
 pub mod template;
+pub mod wire;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -31,26 +36,53 @@ pub struct Ask {
     pub plan: Arc<Plan>,
     /// Who speaks.
     pub agent: AgentName,
+    /// The alias of the model that speaks for them: a key of the plan's models.
+    pub model: String,
+    /// What was said in earlier turns, if the agent is shown it again; oldest first.
+    pub earlier: Vec<Section>,
     /// The run's parameters, resolved.
     pub brief: BTreeMap<String, Value>,
-    /// The message that the turn handles.
+    /// This turn so far.
+    pub now: Section,
+    /// Whether it answers a teammate's question.
+    pub is_question: bool,
+    /// How many turns this agent has had in this run, this one included.
+    pub turn: u32,
+    /// Which script lines this agent's earlier turns used.
+    pub lines_used: Vec<u32>,
+    /// Tokens that the request may come to.
+    pub input_tokens_max: u64,
+    /// Tokens that the reply may have.
+    pub output_tokens_max: u64,
+    /// Told of a reply as it comes.
+    pub pulse: Pulse,
+}
+
+/// A turn as its agent sees it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Section {
+    /// The message that it handles.
     pub message: Incoming,
     /// The artefacts on the desk that the member reads.
     pub desk: BTreeMap<ArtefactName, Value>,
     /// What checks said of those artefacts: a list of `tool::Finding` by artefact.
     pub checks: BTreeMap<ArtefactName, Value>,
-    /// How many turns this agent has had in this run, this one included.
-    pub turn: u32,
-    /// Which script lines this agent's earlier turns used.
-    pub lines_used: Vec<u32>,
-    /// This turn so far, oldest first.
-    pub so_far: Vec<Exchange>,
-    /// Tokens that the reply may have.
-    pub output_tokens_max: u64,
+    /// What was said, oldest first.
+    pub said: Vec<Exchange>,
+}
+
+/// Told how many bytes of a reply have come so far. Shown to people, never part of a run.
+#[derive(Clone)]
+pub struct Pulse(pub Arc<dyn Fn(u64) + Send + Sync>);
+
+impl fmt::Debug for Pulse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pulse")
+    }
 }
 
 /// The message that a turn handles.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Incoming {
     /// From whom: a member, or `start`.
     pub from: String,
@@ -62,13 +94,11 @@ pub struct Incoming {
     pub round: u32,
 }
 
-/// One reply of this turn, and what came of it.
-#[derive(Debug, Clone)]
+/// One reply of a turn, and what came of it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Exchange {
     /// What was said.
-    pub said: Act,
-    /// The script line that it came from, if it is scripted.
-    pub line: Option<u32>,
+    pub reply: Reply,
     /// Results of its calls, by call id; an error is an object `{ "error": text }`.
     pub results: BTreeMap<String, Value>,
     /// Why an answer was not taken: findings and schema errors, to be mended.
@@ -86,6 +116,12 @@ pub struct Reply {
     pub line: Option<u32>,
     /// What it used; `None` if the provider did not say.
     pub usage: Option<Usage>,
+    /// Words beside its calls.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// What its provider wants to see again, opaque.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// What a reply does: call tools, or end the turn.
@@ -96,6 +132,8 @@ pub enum Act {
     Calls(Vec<ToolCall>),
     /// The turn's end.
     Answer(Answer),
+    /// Neither: why, in sentences that its writer is told.
+    Unusable(Vec<String>),
 }
 
 /// A tool call that a model asks for.

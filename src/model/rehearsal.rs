@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::conversation;
 use super::template::{Error, Rendered, Scope};
 use super::{Act, Answer, Ask, Model, Origin, Reply, ToolCall};
 use crate::failure::Usage;
 use crate::failure::Work;
 use crate::failure::{Class, Failure};
-use crate::topology::plan::{Line, Plan, Role};
+use crate::topology::plan::{ANSWER, Line, Role};
 
 /// Speaks the script of the plan that it is asked with.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,22 +21,6 @@ impl Model for Rehearsal {
     fn reply(&self, ask: Ask) -> Work<'_, Reply> {
         Box::pin(async move { speak(&ask) })
     }
-}
-
-/// What a model would be told to do: its instructions, a template over `brief`, `message` and `desk`.
-///
-/// # Errors
-/// If the template does not render, or the agent is no model.
-pub fn render_instructions(plan: &Plan, ask: &Ask) -> Result<String, Failure> {
-    let Some(Role::Model { instructions, .. }) = plan.team.get(&ask.agent).map(|member| &member.role) else {
-        return Err(Failure::new(Class::Bug, format!("{} is no model and has no instructions", ask.agent)));
-    };
-    let mut scope = Scope::default();
-    scope.add("brief", &json!(ask.brief));
-    scope.add("message", &json!(ask.message));
-    scope.add("desk", &json!(ask.desk));
-    let rendered = scope.text("instructions", instructions);
-    rendered.map(|r| r.value).map_err(|error| Failure::new(Class::Permanent, format!("{}: {error}", ask.agent)))
 }
 
 /// How many tokens `bytes` bytes count as in a rehearsal: four bytes a token, rounded up.
@@ -70,15 +55,16 @@ fn speak(ask: &Ask) -> Result<Reply, Failure> {
 
 /// The line whose calls this turn is in the middle of, and how many of them have been made.
 fn under_way(ask: &Ask) -> Option<(u32, usize)> {
-    let last = ask.so_far.last().filter(|exchange| matches!(exchange.said, Act::Calls(_)))?;
-    let line = last.line?;
-    let same = ask.so_far.iter().rev().take_while(|e| matches!(e.said, Act::Calls(_)) && e.line == Some(line));
+    let last = ask.now.said.last().filter(|exchange| matches!(exchange.reply.act, Act::Calls(_)))?;
+    let line = last.reply.line?;
+    let same =
+        ask.now.said.iter().rev().take_while(|e| matches!(e.reply.act, Act::Calls(_)) && e.reply.line == Some(line));
     Some((line, same.count()))
 }
 
 /// The first unused line whose `when` holds; the last that holds, if all are used.
 fn pick(ask: &Ask, lines: &[Line], scope: &Scope) -> Result<u32, Failure> {
-    let used = |index: u32| ask.lines_used.contains(&index) || ask.so_far.iter().any(|e| e.line == Some(index));
+    let used = |index: u32| ask.lines_used.contains(&index) || ask.now.said.iter().any(|e| e.reply.line == Some(index));
     let mut last = None;
     for (index, line) in (0..).zip(lines) {
         let holds = match &line.when {
@@ -93,7 +79,7 @@ fn pick(ask: &Ask, lines: &[Line], scope: &Scope) -> Result<u32, Failure> {
         }
     }
     last.ok_or_else(|| {
-        let (agent, from, outcome) = (&ask.agent, &ask.message.from, &ask.message.outcome);
+        let (agent, from, outcome) = (&ask.agent, &ask.now.message.from, &ask.now.message.outcome);
         permanent(format!("{agent} has no line whose `when` holds for {outcome} from {from}: add one without `when`"))
     })
 }
@@ -119,6 +105,9 @@ fn answer(ask: &Ask, line: &Line, index: u32, scope: &Scope) -> Result<Reply, Fa
 }
 
 fn only_outcome(ask: &Ask, index: u32) -> Result<String, Failure> {
+    if ask.is_question {
+        return Ok(ANSWER.to_owned());
+    }
     match ask.plan.team.get(&ask.agent).map(|member| &member.role) {
         Some(Role::Model { outcomes, .. }) if outcomes.len() == 1 => Ok(outcomes[0].to_string()),
         _ => Err(permanent(format!(
@@ -130,12 +119,14 @@ fn only_outcome(ask: &Ask, index: u32) -> Result<String, Failure> {
 }
 
 fn reply(ask: &Ask, line: u32, spoken: Rendered<Act>) -> Result<Reply, Failure> {
-    let so_far: Vec<Value> =
-        ask.so_far.iter().map(|e| json!({ "said": e.said, "results": e.results, "problems": e.problems })).collect();
-    let shown = render_instructions(&ask.plan, ask)?.len() + length(&ask.desk) + length(&so_far);
-    let usage = Usage { input_tokens: tokens(shown), output_tokens: tokens(length(&spoken.value)), ..Usage::NOTHING };
+    let shown = conversation::prompt(ask)?.bytes();
+    let usage = Usage {
+        input_tokens: tokens(usize::try_from(shown).unwrap_or(usize::MAX)),
+        output_tokens: tokens(length(&spoken.value)),
+        ..Usage::NOTHING
+    };
     let origin = if spoken.computed { Origin::Computed } else { Origin::Scripted };
-    Ok(Reply { act: spoken.value, origin, line: Some(line), usage: Some(usage) })
+    Ok(Reply { act: spoken.value, origin, line: Some(line), usage: Some(usage), text: String::new(), signature: None })
 }
 
 fn length(value: &impl serde::Serialize) -> usize {
@@ -144,20 +135,21 @@ fn length(value: &impl serde::Serialize) -> usize {
 
 fn scope(ask: &Ask) -> Scope {
     let mut scope = Scope::default();
-    for (name, body) in &ask.desk {
+    for (name, body) in &ask.now.desk {
         scope.add(name.as_str(), body);
     }
-    for (name, result) in ask.so_far.iter().flat_map(|exchange| &exchange.results) {
+    for (name, result) in ask.now.said.iter().flat_map(|exchange| &exchange.results) {
         scope.add(name, result);
     }
     let nothing = json!([]);
-    let checks: BTreeMap<_, _> = ask.desk.keys().map(|name| (name, ask.checks.get(name).unwrap_or(&nothing))).collect();
-    let answered = ask.so_far.iter().rev().find(|exchange| matches!(exchange.said, Act::Answer(_)));
+    let checks: BTreeMap<_, _> =
+        ask.now.desk.keys().map(|name| (name, ask.now.checks.get(name).unwrap_or(&nothing))).collect();
+    let answered = ask.now.said.iter().rev().find(|exchange| matches!(exchange.reply.act, Act::Answer(_)));
     let problems = answered.map(|exchange| exchange.problems.as_slice()).unwrap_or_default();
     scope.add("brief", &json!(ask.brief));
-    scope.add("message", &json!(ask.message));
-    scope.add("desk", &json!(ask.desk));
-    scope.add("round", &json!(ask.message.round));
+    scope.add("message", &json!(ask.now.message));
+    scope.add("desk", &json!(ask.now.desk));
+    scope.add("round", &json!(ask.now.message.round));
     scope.add("turn", &json!(ask.turn));
     scope.add("checks", &json!(checks));
     scope.add("problems", &json!(problems));
@@ -166,7 +158,7 @@ fn scope(ask: &Ask) -> Scope {
 
 /// A template failed; if a tool's error is in scope, that is most likely why.
 fn unspoken(ask: &Ask, line: u32, error: &Error) -> Failure {
-    let results = ask.so_far.iter().flat_map(|exchange| &exchange.results);
+    let results = ask.now.said.iter().flat_map(|exchange| &exchange.results);
     let failed: Vec<String> = results
         .filter_map(|(name, result)| {
             Some(format!("; {name} came back as an error: {}", result.get("error")?.as_str()?))

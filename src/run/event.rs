@@ -51,7 +51,18 @@ pub enum Event {
     /// An attempt failed; the effect is still outstanding unless `last`.
     EffectFailed { id: EffectId, class: Class, reason: BodyRef, spent: Amount, last: bool },
     /// The next attempt of an effect.
-    RetryPlanned { id: EffectId, attempt: u32, reserved: Amount, not_before: Timestamp },
+    RetryPlanned {
+        id: EffectId,
+        attempt: u32,
+        reserved: Amount,
+        not_before: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_tokens: Option<u64>,
+    },
+    /// A model failed: its fallback is asked instead; until a time by everyone, or, without one, by this effect alone.
+    ModelSwitched { id: EffectId, from: String, to: String, until: Option<Timestamp> },
+    /// A turn's conversation was too long for its model: earlier turns and all but the latest results are left out.
+    ContextCut { message: MessageId },
     /// Nobody knows whether an outward effect happened; it is asked about from `ask_from` on.
     FellInDoubt { id: EffectId, ask_from: Timestamp },
     /// A version of an artefact was made.
@@ -115,6 +126,8 @@ impl Event {
             Self::EffectSettled { .. } => "effect_settled",
             Self::EffectFailed { .. } => "effect_failed",
             Self::RetryPlanned { .. } => "retry_planned",
+            Self::ModelSwitched { .. } => "model_switched",
+            Self::ContextCut { .. } => "context_cut",
             Self::FellInDoubt { .. } => "fell_in_doubt",
             Self::VersionWritten(_) => "version_written",
             Self::AnswerRefused { .. } => "answer_refused",
@@ -181,6 +194,9 @@ pub struct Message {
     pub round: u32,
     /// True if the rounds were used up and it went to `then`.
     pub exhausted: bool,
+    /// For a question to a teammate: the message whose turn asks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<MessageId>,
     /// Where its note comes from.
     pub origin: Origin,
 }
@@ -247,6 +263,8 @@ pub enum Part {
     Reply(Digest),
     /// The result of one of its calls.
     Result(String, Digest),
+    /// The result of one of its calls, left out to make room.
+    LeftOut(String, Digest),
     /// Why its answer was not taken.
     Problems(Digest),
 }
@@ -307,6 +325,12 @@ pub struct CallHead {
     pub args: BodyRef,
     /// What forbids it (not offered, arguments do not fit): told to the model instead of a result.
     pub refused: Option<BodyRef>,
+    /// True if it is refused for its arguments only, which the model can mend.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub misfit: bool,
+    /// For a question: the teammate. The arguments are its text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<AgentName>,
 }
 
 /// An artefact that an answer writes.

@@ -4,10 +4,12 @@
 mod approval;
 mod effect;
 
-use super::event::{Amount, Closed, Decision, Event, Fact, Message, Part, Version};
-use super::state::{DeadLetter, Effect, Fate, State, Turn};
+use std::collections::BTreeMap;
+
+use super::event::{Amount, BodyRef, Closed, Decision, Event, Fact, Message, Part, Version};
+use super::state::{Conversation, DeadLetter, Effect, Fate, State, Turn};
 use crate::id::{AgentName, EffectId, MessageId, Timestamp};
-use crate::topology::plan::Recipient;
+use crate::topology::plan::{Memory, Recipient};
 use crate::topology::spec::Labels;
 
 /// An event that cannot have happened in this state.
@@ -56,9 +58,18 @@ impl State {
             Event::EffectBegan { id, epoch, not_after } => self.begin_effect(at, *id, *epoch, *not_after)?,
             Event::EffectSettled { id, spent, result } => self.settle(*id, *spent, result)?,
             Event::EffectFailed { id, class, reason, spent, last } => self.fail(*id, *class, *reason, *spent, *last)?,
-            Event::RetryPlanned { id, attempt, reserved, not_before } => {
-                self.retry(*id, *attempt, *reserved, *not_before)?;
+            Event::RetryPlanned { id, attempt, reserved, not_before, output_tokens } => {
+                self.retry(*id, *attempt, *reserved, *not_before, *output_tokens)?;
             }
+            Event::ModelSwitched { id, from, to, until } => {
+                let effect = self.effect_mut(*id)?;
+                effect.model = Some(to.clone());
+                effect.attempts_before = effect.attempt;
+                if let Some(until) = until {
+                    self.detours.insert(from.clone(), (to.clone(), *until));
+                }
+            }
+            Event::ContextCut { message } => self.turn_mut(*message)?.leave_out()?,
             Event::FellInDoubt { id, ask_from } => {
                 let effect = self.effect_mut(*id)?;
                 let began = effect.began.ok_or("it never began")?;
@@ -73,15 +84,16 @@ impl State {
                 turn.shown_bytes += u64::from(problems.bytes);
                 turn.unseen.push(Part::Problems(problems.digest));
             }
-            Event::TurnEnded { message, .. } => self.end_turn(*message)?,
+            Event::TurnEnded { message, note, .. } => self.end_turn(*message, *note)?,
             Event::DeadLettered { message, class, reason } => {
                 let message = self.give_up(*message)?;
                 self.dead.insert(message.id, DeadLetter { message, class: *class, reason: *reason });
             }
             Event::DeadLetterAnswered { message, answer, .. } => {
                 let letter = self.dead.remove(message).ok_or("no such dead letter")?;
-                if *answer == super::event::DeadLetterAnswer::Retry {
-                    self.queued.insert(*message, letter.message);
+                match answer {
+                    super::event::DeadLetterAnswer::Retry => drop(self.queued.insert(*message, letter.message)),
+                    _ => self.answer(&letter.message, letter.reason, Labels::default()),
                 }
             }
             _ => return self.fold_decisions(at, event),
@@ -172,7 +184,9 @@ impl State {
             return Err("messages are numbered without gaps");
         }
         self.messages_sent = message.id.0;
-        if let Some(from) = &message.from {
+        if message.asked_by.is_some() {
+            self.send_question(message)?;
+        } else if let Some(from) = &message.from {
             let handoff = self.handoff(from, &message.outcome).ok_or("an undeclared handoff")?;
             let declared = handoff.rounds.as_ref().filter(|_| message.exhausted).map_or(&handoff.to, |r| &r.then);
             if *declared != message.to {
@@ -199,7 +213,10 @@ impl State {
         let known = self.agents.entry(agent.clone()).or_default();
         known.turns += 1;
         known.turns_total += 1;
-        let (unseen, shown_bytes, labels) = self.first_parts(&agent, &message);
+        let memory = known.memory.clone();
+        let (first, bytes, labels) = self.first_parts(&agent, &message);
+        let unseen = memory.parts.into_iter().chain(first).collect();
+        let (shown_bytes, labels) = (memory.bytes + bytes, memory.labels.join(labels));
         let turn = Turn {
             agent,
             desk: message.desk.clone(),
@@ -210,6 +227,9 @@ impl State {
             shown: Vec::new(),
             unseen,
             calls: Vec::new(),
+            waits_for: BTreeMap::new(),
+            questions: 0,
+            cut: false,
             answers_refused: 0,
             policy_strikes: 0,
             shown_bytes,
@@ -250,16 +270,52 @@ impl State {
         Ok(())
     }
 
-    fn end_turn(&mut self, message: MessageId) -> Legal {
+    fn end_turn(&mut self, message: MessageId, note: BodyRef) -> Legal {
         let turn = self.turns.remove(&message).ok_or("no such turn")?;
         if self.effects.values().any(|effect| effect.message == message) {
             return Err("the turn still has effects under way");
+        }
+        if !turn.waits_for.is_empty() {
+            return Err("the turn waits for an answer");
+        }
+        self.answer(&turn.message, note, turn.labels);
+        if self.member(&turn.agent).is_some_and(|member| member.memory == Memory::Run)
+            && let Some(agent) = self.agents.get_mut(&turn.agent)
+        {
+            let parts = turn.shown.into_iter().chain(turn.unseen).collect();
+            agent.memory = Conversation { parts, bytes: turn.shown_bytes, labels: turn.labels };
         }
         if self.is_person(&turn.agent) {
             self.rounds.retain(|(from, _), _| *from == turn.agent);
             self.agents.values_mut().for_each(|agent| agent.turns = 0);
         }
         Ok(())
+    }
+
+    /// A question goes to a teammate whom its asker may ask; the asker's turn waits for the answer.
+    fn send_question(&mut self, message: &Message) -> Legal {
+        let (Some(asker), Some(from)) = (message.asked_by, &message.from) else { return Err("a question from nobody") };
+        let Recipient::Member(to) = &message.to else { return Err("a question to nobody") };
+        if !self.member(from).is_some_and(|member| member.may_ask.contains(to)) {
+            return Err("an undeclared question");
+        }
+        let turn = self.turn_mut(asker)?;
+        let call = turn.calls.iter().position(|head| head.asks.as_ref() == Some(to) && head.args == message.note);
+        let call = call.ok_or("a question that no reply asked")?;
+        let call = turn.calls.remove(call).call;
+        turn.questions += 1;
+        turn.waits_for.insert(message.id, call);
+        Ok(())
+    }
+
+    /// If `question` is one and its asker still waits, `said` is what they hear.
+    fn answer(&mut self, question: &Message, said: BodyRef, labels: Labels) {
+        let asker = question.asked_by.and_then(|asker| self.turns.get_mut(&asker));
+        let Some(turn) = asker else { return };
+        let Some(call) = turn.waits_for.remove(&question.id) else { return };
+        turn.unseen.push(Part::Result(call, said.digest));
+        turn.shown_bytes += u64::from(said.bytes);
+        turn.labels = turn.labels.join(labels);
     }
 
     /// Takes a turn, or a queued message, out of the run's way; its effects are given up with it. What a person edited in

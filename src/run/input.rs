@@ -89,6 +89,8 @@ pub struct Failed {
     pub reason: BodyRef,
     /// How long the other side wants to be left alone.
     pub retry_after_ms: Option<u64>,
+    /// True if a model cannot take so long a request.
+    pub too_long: bool,
 }
 
 /// What a person wants, with texts by reference.

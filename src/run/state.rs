@@ -51,6 +51,8 @@ pub struct State {
     pub agents: BTreeMap<AgentName, Agent>,
     /// Effects that turns asked for before they were given up: no id, and so no key, is used twice.
     pub asked_before: BTreeMap<MessageId, u32>,
+    /// Models that failed, by alias: which one is asked instead, and until when.
+    pub detours: BTreeMap<String, (String, Timestamp)>,
     /// Messages that could not be handled.
     pub dead: BTreeMap<MessageId, DeadLetter>,
     /// Messages that reached `end`.
@@ -112,7 +114,13 @@ pub struct Turn {
     pub unseen: Vec<super::event::Part>,
     /// Calls of the latest reply not asked for yet.
     pub calls: Vec<CallHead>,
-    /// Answers refused.
+    /// Questions to teammates that are not answered yet, with the calls that asked them.
+    pub waits_for: BTreeMap<MessageId, String>,
+    /// Questions to teammates so far.
+    pub questions: u32,
+    /// True once its conversation was cut to make room.
+    pub cut: bool,
+    /// Answers refused in a row.
     pub answers_refused: u32,
     /// Replies that broke the rules.
     pub policy_strikes: u32,
@@ -161,6 +169,12 @@ pub struct Effect {
     pub asked_about: bool,
     /// The class of the latest attempt's failure, until the next attempt is planned.
     pub failed: Option<Class>,
+    /// For a model call: the alias of the model that is asked.
+    pub model: Option<String>,
+    /// Attempts that other models made before this one was asked.
+    pub attempts_before: u32,
+    /// For a model call that was cut off: the tokens that its reply may have now.
+    pub output_tokens: Option<u64>,
 }
 
 /// A beginning of an outward effect.
@@ -236,6 +250,19 @@ pub struct Agent {
     pub turns_total: u32,
     /// Script lines used by its turns.
     pub lines_used: Vec<u32>,
+    /// What it is shown again of its earlier turns.
+    pub memory: Conversation,
+}
+
+/// What was said in earlier turns.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Conversation {
+    /// Its parts, in order.
+    pub parts: Vec<super::event::Part>,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What they carry.
+    pub labels: Labels,
 }
 
 /// A message that could not be handled.
@@ -304,6 +331,7 @@ impl State {
             questions: BTreeMap::new(),
             agents: BTreeMap::new(),
             asked_before: BTreeMap::new(),
+            detours: BTreeMap::new(),
             dead: BTreeMap::new(),
             results: Vec::new(),
             heard: 0,
@@ -388,6 +416,20 @@ impl State {
         self.plan.handoffs.get(agent)?.get(outcome)
     }
 
+    /// The alias of the model that `agent` asks at `at`: its own, or the one that is asked while that one is down.
+    pub fn model_of(&self, agent: &AgentName, at: Timestamp) -> Option<String> {
+        let Role::Model { model, .. } = &self.member(agent)?.role else { return None };
+        let mut alias = model;
+        // As often as there are detours: they lie on no circle, and this ends if they did.
+        for _ in 0..self.detours.len() {
+            match self.detours.get(alias) {
+                Some((to, until)) if at < *until => alias = to,
+                _ => break,
+            }
+        }
+        Some(alias.clone())
+    }
+
     /// Whether `agent` is a person.
     pub fn is_person(&self, agent: &AgentName) -> bool {
         self.member(agent).is_some_and(|member| matches!(member.role, Role::Person(_)))
@@ -422,6 +464,11 @@ impl State {
 }
 
 impl Effect {
+    /// Attempts so far of the model that is asked, or of whatever else it is; the current one included.
+    pub fn tried(&self) -> u32 {
+        self.attempt - self.attempts_before
+    }
+
     /// Whether it acts on the world.
     pub fn is_outward(&self) -> bool {
         matches!(self.wish, Wish::Deliver { .. })

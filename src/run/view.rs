@@ -127,6 +127,16 @@ impl View {
             }
             Event::Opened { epoch } if epoch.0 > 1 => life("resumed", format!("taken up again, ownership {epoch}")),
             Event::MessageSent(message) => Some(self.message_entry(message, texts)),
+            Event::TurnEnded { message, outcome, note } => {
+                let question = &self.state.turns.get(message)?.message;
+                let (Recipient::Member(from), Some(_), Some(asker)) = (&question.to, question.asked_by, &question.from)
+                else {
+                    return None;
+                };
+                let text = self::note(texts, *note);
+                let said = entry(from.as_str(), outcome.as_str(), text, Kind::Message);
+                Some(Entry { to: Some(asker.to_string()), origin: Some(Origin::Model), ..said })
+            }
             Event::EffectSettled { id, result, .. } => self.settled_entry(*id, result, texts),
             Event::VersionWritten(version) => Some(self.version_entry(version)),
             Event::Paused { why } => life("paused", pause_words(why)),
@@ -257,6 +267,18 @@ impl View {
             Event::EffectFailed { id, class, reason, .. } => {
                 let agent = self.wishes.get(id).map_or_else(String::new, |(agent, _)| agent.to_string());
                 trouble(&agent, class.word(), error_text(texts, *reason))
+            }
+            Event::ModelSwitched { id, from, to, until } => {
+                let agent = self.wishes.get(id).map_or_else(String::new, |(agent, _)| agent.to_string());
+                let name =
+                    |alias: &String| self.state.plan.models.get(alias).map_or(alias.clone(), |m| m.model.clone());
+                let all = if until.is_some() { ", by all for a minute" } else { "" };
+                trouble(&agent, "other model", format!("{} is asked in place of {}{all}", name(to), name(from)))
+            }
+            Event::ContextCut { message } => {
+                let agent = self.state.turns.get(message).map_or_else(String::new, |turn| turn.agent.to_string());
+                let text = "the conversation was too long: earlier turns and older results are left out".to_owned();
+                trouble(&agent, "cut", text)
             }
             Event::FellInDoubt { id, ask_from } => {
                 let of = self.wishes.get(id).map(|(agent, wish)| (agent.to_string(), slot_words(wish)));

@@ -1,6 +1,7 @@
 //! Every rule, each in its own file; all faults at once. Reads through [`Files`], talks to nothing.
 
 mod args;
+mod asks;
 mod assigned;
 mod budget;
 mod cycles;
@@ -133,6 +134,7 @@ fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked
     let graph = graph::Graph::new(&seats, &routes);
     let (binds, proof) = paths(draft, &graph, &seats, &budget);
     let models = team::models(draft, &seats, &budget);
+    let asks = asks::check(draft, raw, &seats);
     let (script, tests) = rehearsal::check(draft, raw, &seats, &routes, &params);
     if !draft.faults.is_empty() {
         return None;
@@ -145,6 +147,7 @@ fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked
         if let plan::Role::Person(person) = &mut member.role {
             person.binds = binds.get(&seat.name).cloned();
         }
+        member.may_ask = asks.get(&seat.name).cloned().unwrap_or_default();
         members.insert(seat.name.clone(), member);
     }
     let plan = Plan {

@@ -53,6 +53,7 @@ codes! {
     NoEnd = "E022", "no path leads from a member to end";
     Unbounded = "E023", "a cycle has no bound";
     Unassigned = "E024", "an artefact may be read before it is written";
+    AskCircle = "E025", "members may ask each other in a circle";
     ToolArgument = "E030", "a tool's argument is missing or unknown";
     ToolLiteral = "E031", "a literal argument is not what the tool takes";
     ToolPath = "E032", "an argument's path leads nowhere";

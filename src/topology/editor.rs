@@ -9,7 +9,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::plan::{Action, ParamKind, WhenSpent};
+use super::plan::{Action, Dialect, Memory, ParamKind, WhenSpent};
 pub use shape::{Count, Duration, Money, Outcomes, Restarts, Small, SmallOrNone, Unlimited, Version};
 
 /// A limit, or "unlimited" written out.
@@ -91,6 +91,9 @@ pub struct Member {
     /// Artefacts that a person approves.
     #[serde(default)]
     pub approves: Vec<String>,
+    /// Members that it may ask a question within a turn.
+    #[serde(default)]
+    pub may_ask: Vec<String>,
     /// The alias of another model than the agent's.
     pub model: Option<String>,
     /// Other limits than the agent's.
@@ -237,6 +240,8 @@ pub enum Agent {
         tools: Vec<String>,
         /// An alias of callsheet.toml; the default if left out.
         model: Option<String>,
+        /// What it is shown again of its earlier turns; nothing if left out.
+        memory: Option<Memory>,
         /// A template over brief, message and desk.
         instructions: Option<String>,
         /// A file of that beside this one.
@@ -400,12 +405,35 @@ pub struct Models {
     /// Models by alias.
     #[serde(default)]
     pub aliases: BTreeMap<String, String>,
+    /// What is asked when a model fails: an alias or model, by alias or model.
+    #[serde(default)]
+    pub fallbacks: BTreeMap<String, String>,
+    /// Where models are, by the first part of their names.
+    #[serde(default)]
+    pub providers: BTreeMap<String, Provider>,
     /// Models that cost nothing.
     #[serde(default)]
     pub free: Vec<String>,
     /// Prices by model.
     #[serde(default)]
     pub prices: BTreeMap<String, Price>,
+}
+
+/// Where models are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// How it is spoken to; "openai" if it is not written.
+    pub dialect: Option<Dialect>,
+    /// Where, such as "http://127.0.0.1:8080/v1".
+    pub base_url: String,
+    /// The environment variable that holds its key.
+    pub key_env: Option<String>,
+    /// The file that holds its key, below the project's folder.
+    pub key_file: Option<String>,
+    /// Whether its key may travel in the clear.
+    #[serde(default)]
+    pub allow_http: bool,
 }
 
 /// What a model costs.
@@ -416,6 +444,10 @@ pub struct Price {
     pub input_usd_per_million: Money,
     /// US dollars for a million output tokens.
     pub output_usd_per_million: Money,
+    /// US dollars for a million input tokens that come from the provider's cache.
+    pub cached_usd_per_million: Option<Money>,
+    /// US dollars for a million input tokens that go into the provider's cache.
+    pub cache_write_usd_per_million: Option<Money>,
     /// When it was looked up.
     pub dated: Option<String>,
 }

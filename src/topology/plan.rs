@@ -15,6 +15,18 @@ pub const PLAN_FORMAT: u32 = 1;
 /// The outcomes that a person's turn can end with.
 pub const PERSON_OUTCOMES: [&str; 4] = ["approve", "request_changes", "reject", "expired"];
 
+/// The tool by which a member asks another, where its agent file says `may_ask`.
+pub const ASK_TOOL: &str = "team.ask";
+
+/// The outcome of the message that a question is, and of the turn that answers it.
+pub const QUESTION: &str = "question";
+
+/// The only outcome of a turn that answers a question.
+pub const ANSWER: &str = "answer";
+
+/// Questions that a turn may ask.
+pub const QUESTIONS_PER_TURN_MAX: u32 = 4;
+
 /// The one outcome of a tool agent.
 pub const TOOL_OUTCOME: &str = "done";
 
@@ -113,8 +125,32 @@ pub struct Member {
     pub writes: Vec<ArtefactName>,
     /// Its own limits, within the run's budget.
     pub limits: Limits,
+    /// Members that it may ask a question within a turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_ask: Vec<AgentName>,
+    /// What it is shown again of its earlier turns.
+    #[serde(default, skip_serializing_if = "Memory::is_turn")]
+    pub memory: Memory,
     /// What it is.
     pub role: Role,
+}
+
+/// What an agent is shown again of its earlier turns in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Memory {
+    /// Nothing: a turn begins with its message and its desk.
+    #[default]
+    Turn,
+    /// All of them.
+    Run,
+}
+
+impl Memory {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_turn(&self) -> bool {
+        *self == Self::Turn
+    }
 }
 
 /// An artefact that a member reads.
@@ -319,8 +355,21 @@ pub enum Action {
     Stop,
 }
 
+/// How a server of models is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// OpenAI's chat completions, which most others speak too.
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Google's `generateContent`.
+    Gemini,
+}
+
 /// A model that an alias stands for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ModelSpec {
     /// `provider/model`, or `rehearsal`.
     pub model: String,
@@ -328,6 +377,15 @@ pub struct ModelSpec {
     pub input_per_million: NanoUsd,
     /// What a million output tokens cost.
     pub output_per_million: NanoUsd,
+    /// What a million input tokens cost that come from the provider's cache; none is the price of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_per_million: Option<NanoUsd>,
+    /// What a million input tokens cost that go into the provider's cache; none is the price of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_per_million: Option<NanoUsd>,
+    /// The alias of the model that is asked when this one fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
     /// Whether private data may be shown to it.
     pub accepts_private: bool,
 }

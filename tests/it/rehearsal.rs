@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use callsheet::failure::{Class, Failure};
 use callsheet::id::{AgentName, EffectId, MessageId, RunId};
-use callsheet::model::rehearsal::{Rehearsal, render_instructions, tokens};
-use callsheet::model::{Act, Answer, Ask, Exchange, Incoming, Model, Reply, ToolCall};
+use callsheet::model::conversation::{instructions, prompt};
+use callsheet::model::rehearsal::{Rehearsal, tokens};
+use callsheet::model::{Act, Answer, Ask, Exchange, Incoming, Model, Pulse, Reply, Section, ToolCall};
 use callsheet::run::event::Origin;
 use callsheet::topology::plan::{Line, Plan, Script, ScriptedCall};
 use serde_json::{Value, json};
@@ -37,18 +38,25 @@ fn ask(lines: Vec<Line>) -> Ask {
         plan: plan(lines, "Write for {{ brief.reader }}."),
         agent: agent(),
         brief: [("reader".to_owned(), json!("Ada")), ("count".to_owned(), json!(3))].into(),
-        message: Incoming {
-            from: "start".to_owned(),
-            outcome: "start".to_owned(),
-            note: "Begin.".to_owned(),
-            round: 2,
+        model: "default".to_owned(),
+        earlier: vec![],
+        now: Section {
+            message: Incoming {
+                from: "start".to_owned(),
+                outcome: "start".to_owned(),
+                note: "Begin.".to_owned(),
+                round: 2,
+            },
+            desk: [("facts".parse().unwrap(), json!({ "rate": 5.86, "names": ["a", "b"], "none": null }))].into(),
+            checks: BTreeMap::new(),
+            said: vec![],
         },
-        desk: [("facts".parse().unwrap(), json!({ "rate": 5.86, "names": ["a", "b"], "none": null }))].into(),
-        checks: BTreeMap::new(),
+        is_question: false,
         turn: 4,
         lines_used: vec![],
-        so_far: vec![],
+        input_tokens_max: 1_000_000,
         output_tokens_max: 100,
+        pulse: Pulse(Arc::new(|_| {})),
     }
 }
 
@@ -72,22 +80,25 @@ fn call(name: &str, args: Value) -> ScriptedCall {
 fn called(name: &str, line: u32, result: Value) -> Exchange {
     let call = ToolCall { id: name.to_owned(), tool: "stats.rank".parse().unwrap(), args: json!({}) };
     Exchange {
-        said: Act::Calls(vec![call]),
-        line: Some(line),
+        reply: said(Act::Calls(vec![call]), line),
         results: [(name.to_owned(), result)].into(),
         problems: vec![],
     }
 }
 
+fn said(act: Act, line: u32) -> Reply {
+    Reply { act, origin: Origin::Scripted, line: Some(line), usage: None, text: String::new(), signature: None }
+}
+
 fn refused(line: u32, problem: &str) -> Exchange {
-    let said = Act::Answer(Answer { outcome: "done".parse().unwrap(), note: String::new(), writes: BTreeMap::new() });
-    Exchange { said, line: Some(line), results: BTreeMap::new(), problems: vec![problem.to_owned()] }
+    let act = Act::Answer(Answer { outcome: "done".parse().unwrap(), note: String::new(), writes: BTreeMap::new() });
+    Exchange { reply: said(act, line), results: BTreeMap::new(), problems: vec![problem.to_owned()] }
 }
 
 fn wrote(reply: &Reply) -> &Value {
     match &reply.act {
         Act::Answer(answer) => answer.writes.values().next().unwrap(),
-        Act::Calls(calls) => panic!("calls {calls:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -150,13 +161,13 @@ fn calls_come_one_by_one_and_then_the_answer() {
     };
     let first = ask(vec![line]);
     let mut second = first.clone();
-    second.so_far = vec![called("rows", 0, json!({ "all": [1, 2] }))];
+    second.now.said = vec![called("rows", 0, json!({ "all": [1, 2] }))];
     let mut third = second.clone();
-    third.so_far.push(called("ranked", 0, json!({ "best": "x" })));
+    third.now.said.push(called("ranked", 0, json!({ "best": "x" })));
 
     let calls = |ask: &Ask| match reply(ask.clone()).unwrap().act {
         Act::Calls(calls) => calls.into_iter().map(|c| (c.id, c.args)).collect::<Vec<_>>(),
-        Act::Answer(answer) => panic!("{answer:?}"),
+        other => panic!("{other:?}"),
     };
     assert_eq!(calls(&first), [("rows".to_owned(), json!({ "n": 3 }))]);
     assert_eq!(calls(&second), [("ranked".to_owned(), json!({ "rows": [1, 2] }))]);
@@ -164,7 +175,7 @@ fn calls_come_one_by_one_and_then_the_answer() {
     assert_eq!((wrote(&last), last.line), (&json!("x"), Some(0)));
 
     let mut broken = second;
-    broken.so_far[0].results = [("rows".to_owned(), json!({ "error": "no such table: sends" }))].into();
+    broken.now.said[0].results = [("rows".to_owned(), json!({ "error": "no such table: sends" }))].into();
     let reason = reply(broken).unwrap_err().reason;
     assert!(
         reason.contains("calls.ranked.rows") && reason.contains("rows came back as an error: no such table"),
@@ -183,8 +194,8 @@ fn the_first_unused_line_that_fits_is_spoken_and_the_last_repeats() {
     };
     let check = |outcome: &str, used: &[u32], so_far: Vec<Exchange>, said: &str| {
         let mut ask = ask(lines());
-        ask.message.outcome = outcome.to_owned();
-        (ask.lines_used, ask.so_far) = (used.to_vec(), so_far);
+        ask.now.message.outcome = outcome.to_owned();
+        (ask.lines_used, ask.now.said) = (used.to_vec(), so_far);
         assert_eq!(wrote(&reply(ask).unwrap()), &json!(said), "{outcome} {used:?}");
     };
     check("start", &[], vec![], "a");
@@ -196,7 +207,7 @@ fn the_first_unused_line_that_fits_is_spoken_and_the_last_repeats() {
     check("start", &[], vec![called("x", 0, json!(1)), refused(0, "one"), refused(2, "two")], "twoc");
 
     let mut none = ask(lines()[..2].to_vec());
-    none.message.outcome = "pass".to_owned();
+    none.now.message.outcome = "pass".to_owned();
     assert!(reply(none).unwrap_err().reason.contains("no line whose `when` holds for pass from start"));
 }
 
@@ -204,13 +215,13 @@ fn the_first_unused_line_that_fits_is_spoken_and_the_last_repeats() {
 fn a_refused_line_with_calls_is_spoken_from_its_start() {
     let line = Line { calls: vec![call("one", json!({})), call("two", json!({}))], ..line(None, "", json!("x")) };
     let mut ask = ask(vec![line]);
-    ask.so_far = vec![called("one", 0, json!(1)), called("two", 0, json!(1)), refused(0, "wrong")];
+    ask.now.said = vec![called("one", 0, json!(1)), called("two", 0, json!(1)), refused(0, "wrong")];
     for name in ["one", "two"] {
         match reply(ask.clone()).unwrap().act {
             Act::Calls(calls) => assert_eq!(calls[0].id, name),
-            Act::Answer(answer) => panic!("{answer:?}"),
+            other => panic!("{other:?}"),
         }
-        ask.so_far.push(called(name, 0, json!(1)));
+        ask.now.said.push(called(name, 0, json!(1)));
     }
     assert!(matches!(reply(ask).unwrap().act, Act::Answer(_)));
 }
@@ -233,8 +244,10 @@ fn outcomes_are_templates_or_the_only_one() {
 #[test]
 fn tokens_are_counted_over_what_a_model_would_have_been_shown() {
     let ask = ask(vec![line(None, "n", json!("x"))]);
-    assert_eq!(render_instructions(&ask.plan, &ask), Ok("Write for Ada.".to_owned()));
-    let shown = "Write for Ada.".len() + serde_json::to_vec(&ask.desk).unwrap().len() + "[]".len();
+    assert_eq!(instructions(&ask), Ok("Write for Ada.".to_owned()));
+    let prompt = prompt(&ask).unwrap();
+    assert!(prompt.system.starts_with("Write for Ada.\n"), "{}", prompt.system);
+    let shown = usize::try_from(prompt.bytes()).unwrap();
     let reply = reply(ask.clone()).unwrap();
     let usage = reply.usage.unwrap();
     assert_eq!(usage.input_tokens, tokens(shown));

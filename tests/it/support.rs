@@ -94,6 +94,7 @@ impl Rig {
             people: self.people.clone(),
             out: self.out.path().join("out"),
             park: false,
+            pulses: tokio::sync::broadcast::Sender::new(16),
         };
         System::start(Arc::new(ports)).await.unwrap()
     }

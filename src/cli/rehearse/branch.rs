@@ -88,7 +88,7 @@ pub(super) fn take(state: &mut State, choice: &Choice, bodies: &mut Bodies) -> R
     match &choice.act {
         Act::Hear(what, at) => hear(state, what.clone(), *at),
         Act::Fail(id, class) => insist(state, *id, bodies, |_, reason| {
-            let failed = Failed { class: *class, reason, retry_after_ms: None };
+            let failed = Failed { class: *class, reason, retry_after_ms: None, too_long: false };
             What::Settled { id: *id, result: Err(failed), usage: None }
         }),
         Act::Die(id, agent) => insist(state, *id, bodies, |_, reason| What::AgentDied {
@@ -208,7 +208,14 @@ fn replies(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<(String, 
     }
     if effect.ordinal == 0 {
         for tool in tools {
-            let call = CallHead { call: "call".to_owned(), tool: tool.clone(), args: bodies.next(), refused: None };
+            let call = CallHead {
+                call: "call".to_owned(),
+                tool: tool.clone(),
+                args: bodies.next(),
+                refused: None,
+                misfit: false,
+                asks: None,
+            };
             acts.push((format!("calls {tool}"), ActHead::Calls(vec![call])));
         }
     }

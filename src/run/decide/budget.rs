@@ -6,7 +6,7 @@ use crate::failure::Usage;
 use crate::id::{AgentName, NanoUsd};
 use crate::run::event::{Amount, Ending, Event, Limit, PauseReason};
 use crate::run::fold::Illegal;
-use crate::run::state::{State, Turn};
+use crate::run::state::{Effect, State, Turn};
 use crate::topology::plan::{Member, ModelSpec, Role};
 
 /// One step and nothing else: a tool call.
@@ -69,19 +69,22 @@ pub(super) fn exceeded(
     draft.emit(Event::Paused { why })
 }
 
-/// The most that `turn`'s next model call may use: an upper bound of its input and all the output it is allowed.
-pub(super) fn model_call(state: &State, turn: &Turn) -> Amount {
+/// The most that `turn`'s next model call may use: an upper bound of its input and all the output it is allowed, which
+/// is what the member may have unless `output_tokens` says otherwise.
+pub(super) fn model_call(state: &State, turn: &Turn, model: Option<&str>, output_tokens: Option<u64>) -> Amount {
     let Some(member) = state.member(&turn.agent) else { return TOOL_CALL };
     let input = input_bound(state, member, turn);
-    let output = member.limits.output_tokens;
-    Amount { steps: 1, tokens: input.saturating_add(output), cost: price(state, member, input, output), recipients: 0 }
+    let output = output_tokens.unwrap_or(member.limits.output_tokens);
+    let cost = spec(state, model).map_or(NanoUsd(0), |spec| spec.most(input, output));
+    Amount { steps: 1, tokens: input.saturating_add(output), cost, recipients: 0 }
 }
 
 /// What a model call used of its reservation; `true` if its provider reports more than it was allowed.
-pub(super) fn used(state: &State, agent: &AgentName, reserved: Amount, usage: Option<Usage>) -> (Amount, bool) {
-    let (Some(member), Some(usage)) = (state.member(agent), usage) else { return (reserved, false) };
+pub(super) fn used(state: &State, effect: &Effect, usage: Option<Usage>) -> (Amount, bool) {
+    let reserved = effect.reserved;
+    let Some(usage) = usage else { return (reserved, false) };
     let tokens = usage.input_tokens.saturating_add(usage.output_tokens);
-    let cost = price(state, member, usage.input_tokens, usage.output_tokens);
+    let cost = spec(state, effect.model.as_deref()).map_or(NanoUsd(0), |spec| spec.price(usage));
     let over = tokens > reserved.tokens || cost > reserved.cost;
     let within = Amount {
         steps: reserved.steps,
@@ -92,27 +95,51 @@ pub(super) fn used(state: &State, agent: &AgentName, reserved: Amount, usage: Op
     (within, over)
 }
 
-/// Tokens that the input cannot exceed: no tokeniser makes more than two tokens of three bytes of the texts that
-/// are shown here, and every part has some framing.
+/// Tokens that the input is to stay within: no tokeniser makes more than one token of a byte, and the request has some
+/// framing. Instructions are a template that may show the desk again; a request that comes to more is not sent.
 fn input_bound(state: &State, member: &Member, turn: &Turn) -> u64 {
     let Role::Model { tools, instructions, .. } = &member.role else { return 0 };
     let specs = tools.iter().filter_map(|name| state.plan.tools.get(name));
     let offered: usize = specs.map(|spec| spec.description.len() + spec.args.to_string().len() + 64).sum();
-    let fixed = u64::try_from(offered + instructions.len()).unwrap_or(u64::MAX);
-    (turn.shown_bytes.saturating_add(fixed).saturating_mul(2) / 3).saturating_add(512)
+    let schemas = member.writes.iter().filter_map(|name| state.plan.artefacts.get(name));
+    let schemas = schemas.filter_map(|artefact| state.plan.schemas.get(&artefact.schema));
+    let written: usize = schemas.map(|schema| schema.to_string().len()).sum();
+    let fixed = u64::try_from(offered + written + instructions.len()).unwrap_or(u64::MAX);
+    let times = if instructions.contains("desk") { 3 } else { 1 };
+    turn.shown_bytes.saturating_mul(times).saturating_add(fixed).saturating_add(FRAME_TOKENS)
 }
 
-fn price(state: &State, member: &Member, input: u64, output: u64) -> NanoUsd {
-    let Role::Model { model, .. } = &member.role else { return NanoUsd(0) };
-    state.plan.models.get(model).map_or(NanoUsd(0), |spec| spec.price(input, output))
+/// What a request has beside what the state knows of: names, outcomes, the words around each part.
+const FRAME_TOKENS: u64 = 4_096;
+
+fn spec<'s>(state: &'s State, model: Option<&str>) -> Option<&'s ModelSpec> {
+    state.plan.models.get(model?)
 }
 
 impl ModelSpec {
-    /// What so many tokens cost, rounded up.
-    pub fn price(&self, input_tokens: u64, output_tokens: u64) -> NanoUsd {
-        let of =
-            |tokens: u64, per_million: NanoUsd| (u128::from(tokens) * u128::from(per_million.0)).div_ceil(1_000_000);
-        let sum = of(input_tokens, self.input_per_million) + of(output_tokens, self.output_per_million);
-        NanoUsd(u64::try_from(sum).unwrap_or(u64::MAX))
+    /// What a call costs, rounded up.
+    pub fn price(&self, usage: Usage) -> NanoUsd {
+        let written = usage.cache_write_tokens.min(usage.input_tokens);
+        let cached = usage.cached_tokens.min(usage.input_tokens - written);
+        let input = self.input_per_million;
+        sum(&[
+            (usage.input_tokens - written - cached, input),
+            (cached, self.cached_per_million.unwrap_or(input)),
+            (written, self.cache_write_per_million.unwrap_or(input)),
+            (usage.output_tokens, self.output_per_million),
+        ])
     }
+
+    /// The most that a call with so many tokens can cost, however its provider caches.
+    pub fn most(&self, input_tokens: u64, output_tokens: u64) -> NanoUsd {
+        let prices = [Some(self.input_per_million), self.cached_per_million, self.cache_write_per_million];
+        let input = prices.into_iter().flatten().max().unwrap_or(NanoUsd(0));
+        sum(&[(input_tokens, input), (output_tokens, self.output_per_million)])
+    }
+}
+
+/// Tokens at prices per million, rounded up.
+fn sum(parts: &[(u64, NanoUsd)]) -> NanoUsd {
+    let whole: u128 = parts.iter().map(|(tokens, price)| u128::from(*tokens) * u128::from(price.0)).sum();
+    NanoUsd(u64::try_from(whole.div_ceil(1_000_000)).unwrap_or(u64::MAX))
 }

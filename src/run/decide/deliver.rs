@@ -1,10 +1,11 @@
 //! Routing: a turn's outcome leads where its handoff says, or, if the rounds are used up, where `then` says.
 
 use super::Draft;
-use crate::id::{MessageId, Outcome};
+use crate::id::{AgentName, MessageId, Outcome};
 use crate::run::event::Origin;
 use crate::run::event::{BodyRef, Event, Message};
 use crate::run::fold::Illegal;
+use crate::topology::plan::{QUESTION, Recipient};
 
 /// Ends the turn of `message` with `outcome` and sends what follows from it.
 pub(super) fn end_turn(
@@ -16,6 +17,9 @@ pub(super) fn end_turn(
 ) -> Result<(), Illegal> {
     let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
     let (agent, desk) = (turn.agent.clone(), turn.desk.clone());
+    if turn.message.asked_by.is_some() {
+        return draft.emit(Event::TurnEnded { message, outcome: outcome.clone(), note });
+    }
     let handoff = draft.state.handoff(&agent, outcome).ok_or_else(|| super::impossible("no such outcome"))?.clone();
     draft.emit(Event::TurnEnded { message, outcome: outcome.clone(), note })?;
     let taken = draft.state.rounds.get(&(agent.clone(), outcome.clone())).copied().unwrap_or(0);
@@ -33,6 +37,26 @@ pub(super) fn end_turn(
         desk,
         round,
         exhausted,
+        asked_by: None,
         origin,
+    }))
+}
+
+/// Sends a question of the turn of `message` to a teammate, with the desk as it is.
+pub(super) fn question(draft: &mut Draft, message: MessageId, to: AgentName, text: BodyRef) -> Result<(), Illegal> {
+    let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
+    let (from, desk, round) = (turn.agent.clone(), turn.desk.clone(), turn.questions + 1);
+    draft.emit(Event::MessageSent(Message {
+        id: MessageId(draft.state.messages_sent + 1),
+        cause: None,
+        from: Some(from),
+        to: Recipient::Member(to),
+        outcome: Outcome::fixed(QUESTION),
+        note: text,
+        desk,
+        round,
+        exhausted: false,
+        asked_by: Some(message),
+        origin: Origin::Model,
     }))
 }

@@ -38,6 +38,7 @@ pub fn decide(state: &State, input: &Input) -> Result<Vec<Fact>, Illegal> {
                 desk: std::collections::BTreeMap::new(),
                 round: 1,
                 exhausted: false,
+                asked_by: None,
                 origin: Origin::Person,
             };
             draft.emit(Event::MessageSent(first))?;

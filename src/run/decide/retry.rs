@@ -4,7 +4,7 @@
 use super::{Draft, advance, budget, outward};
 use crate::failure::Class;
 use crate::failure::Usage;
-use crate::id::{AgentName, EffectId, MessageId};
+use crate::id::{AgentName, EffectId, MessageId, Timestamp};
 use crate::run::event::{Amount, BodyRef, Ending, Event, Origin, PauseReason, Settled, Wish};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
@@ -14,6 +14,12 @@ use crate::topology::spec::{Labels, Repeat};
 
 /// Attempts of a model call that fails transiently.
 const MODEL_ATTEMPTS_MAX: u32 = 8;
+
+/// How long the fallback of a model that failed is asked in its place.
+const DETOUR_MS: u64 = 60_000;
+
+/// By how much the reply that was cut off may be longer the next time.
+const LONGER: u64 = 2;
 
 /// Attempts of anything else that fails transiently.
 const TOOL_ATTEMPTS_MAX: u32 = 4;
@@ -39,18 +45,20 @@ pub(super) fn failed(
         return draft.emit(Event::EffectSettled { id, spent: effect.reserved, result });
     }
     let spent = match effect.wish {
-        Wish::Model { .. } if draft.state.plan.mode == Mode::Live => {
-            budget::used(&draft.state, &effect.agent, effect.reserved, usage).0
-        }
+        Wish::Model { .. } if draft.state.plan.mode == Mode::Live => budget::used(&draft.state, effect, usage).0,
         _ => Amount::default(),
     };
     let attempts_max = if matches!(effect.wish, Wish::Model { .. }) { MODEL_ATTEMPTS_MAX } else { TOOL_ATTEMPTS_MAX };
+    if let Some(again) = another_way(draft, effect, failed) {
+        draft.emit(Event::EffectFailed { id, class, reason, spent, last: false })?;
+        return go_another_way(draft, id, effect, again);
+    }
     let retries = match draft.state.plan.supervisor.on.get(class.word()) {
         None | Some(Action::Retry) => matches!(class, Class::Transient | Class::Throttled),
         Some(Action::Restart | Action::AskPerson | Action::Stop) => false,
     };
     // Nothing but a person settles what a question is about, so a question is never given up.
-    let last = !(retries && effect.attempt < attempts_max || matches!(effect.wish, Wish::Question { .. }));
+    let last = !(retries && effect.tried() < attempts_max || matches!(effect.wish, Wish::Question { .. }));
     // What leaves the effect behind: an item's turn is given up when its other items are settled; a sink that cannot be
     // asked leaves the question to a person.
     let gone = last && (effect.is_outward() || matches!(effect.wish, Wish::Query { .. }));
@@ -64,8 +72,58 @@ pub(super) fn failed(
         _ if last => return finally(draft, effect, class, reason),
         _ => {}
     }
-    let wait_ms = failed.retry_after_ms.unwrap_or(0).max(backoff_ms(draft, effect.attempt));
-    plan_retry(draft, id, wait_ms)
+    let wait_ms = failed.retry_after_ms.unwrap_or(0).saturating_add(backoff_ms(draft, effect.tried()));
+    plan_retry(draft, id, wait_ms, None)
+}
+
+/// What is done about a model call that failed, other than asking the same again.
+enum AnotherWay {
+    /// The next model is asked; the first one rests until a time, if it is the one to blame.
+    Fallback { from: String, to: String, until: Option<Timestamp> },
+    /// The conversation is cut.
+    Cut,
+    /// The reply may be longer.
+    Longer(u64),
+}
+
+fn another_way(draft: &Draft, effect: &Effect, failed: &Failed) -> Option<AnotherWay> {
+    let state = &draft.state;
+    let (turn, from) = (state.turns.get(&effect.message)?, effect.model.as_ref()?);
+    if state.plan.mode != Mode::Live || draft.is_halted() || state.cancelled_by.is_some() {
+        return None;
+    }
+    if failed.too_long && !turn.cut {
+        return Some(AnotherWay::Cut);
+    }
+    if failed.class == Class::Truncated {
+        let allowed = state.member(&effect.agent)?.limits.output_tokens;
+        return effect.output_tokens.is_none().then(|| AnotherWay::Longer(allowed.saturating_mul(LONGER)));
+    }
+    let to = state.plan.models.get(from)?.fallback.clone()?;
+    let until = match failed.class {
+        Class::Transient | Class::Throttled if effect.tried() >= MODEL_ATTEMPTS_MAX => {
+            Some(draft.at.plus_ms(DETOUR_MS))
+        }
+        Class::Permanent if !failed.too_long => Some(draft.at.plus_ms(DETOUR_MS)),
+        Class::Refused => None,
+        _ => return None,
+    };
+    Some(AnotherWay::Fallback { from: from.clone(), to, until })
+}
+
+fn go_another_way(draft: &mut Draft, id: EffectId, effect: &Effect, way: AnotherWay) -> Result<(), Illegal> {
+    let output_tokens = match way {
+        AnotherWay::Fallback { from, to, until } => {
+            draft.emit(Event::ModelSwitched { id, from, to, until })?;
+            None
+        }
+        AnotherWay::Cut => {
+            draft.emit(Event::ContextCut { message: effect.message })?;
+            None
+        }
+        AnotherWay::Longer(tokens) => Some(tokens),
+    };
+    plan_retry(draft, id, 0, output_tokens)
 }
 
 /// What a failure that is not retried comes to.
@@ -147,18 +205,18 @@ pub(super) fn plan_retries(draft: &mut Draft) -> Result<(), Illegal> {
         draft.state.effects.iter().filter(|(_, e)| e.failed.is_some()).map(|(id, _)| *id).collect();
     for id in failed {
         if !draft.is_halted() {
-            plan_retry(draft, id, 0)?;
+            plan_retry(draft, id, 0, None)?;
         }
     }
     Ok(())
 }
 
-fn plan_retry(draft: &mut Draft, id: EffectId, wait_ms: u64) -> Result<(), Illegal> {
+fn plan_retry(draft: &mut Draft, id: EffectId, wait_ms: u64, output_tokens: Option<u64>) -> Result<(), Illegal> {
     let Some(effect) = draft.state.effects.get(&id).cloned() else { return Ok(()) };
     if draft.state.cancelled_by.is_some() {
         return Ok(());
     }
-    let mut amount = again(draft, &effect);
+    let mut amount = again(draft, &effect, output_tokens.or(effect.output_tokens));
     // The step was counted when the effect was asked for and is given back when its attempt fails unpaid.
     if draft.state.plan.mode == Mode::Live && matches!(effect.wish, Wish::Model { .. }) {
         amount.steps = 0;
@@ -171,13 +229,15 @@ fn plan_retry(draft: &mut Draft, id: EffectId, wait_ms: u64) -> Result<(), Illeg
     let not_before = draft.at.plus_ms(wait_ms);
     // A call that was lost with its owner was no attempt of its own.
     let attempt = effect.attempt + u32::from(effect.failed != Some(Class::InDoubt));
-    draft.emit(Event::RetryPlanned { id, attempt, reserved: amount, not_before })
+    draft.emit(Event::RetryPlanned { id, attempt, reserved: amount, not_before, output_tokens })
 }
 
 /// What another attempt of `effect` reserves.
-fn again(draft: &Draft, effect: &Effect) -> Amount {
+fn again(draft: &Draft, effect: &Effect, output_tokens: Option<u64>) -> Amount {
     match (&effect.wish, draft.state.turns.get(&effect.message)) {
-        (Wish::Model { .. }, Some(turn)) => budget::model_call(&draft.state, turn),
+        (Wish::Model { .. }, Some(turn)) => {
+            budget::model_call(&draft.state, turn, effect.model.as_deref(), output_tokens)
+        }
         _ => outward::amount(effect),
     }
 }

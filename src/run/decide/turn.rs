@@ -9,7 +9,7 @@ use crate::run::event::{ActHead, Amount, BodyRef, Event, Limit, Replied, Settled
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::state::{Effect, Turn};
-use crate::topology::plan::{Recipient, Role, TOOL_OUTCOME};
+use crate::topology::plan::{ANSWER, Recipient, Role, TOOL_OUTCOME};
 use crate::topology::spec::{Labels, Reach};
 
 /// Answers refused before a turn is given up: the first is asked again twice.
@@ -22,7 +22,7 @@ const POLICY_STRIKES_MAX: u32 = 1;
 pub(super) fn step(draft: &mut Draft, message: MessageId) -> Result<(), Illegal> {
     let Some(turn) = draft.state.turns.get(&message) else { return Ok(()) };
     let Some(member) = draft.state.member(&turn.agent) else { return Ok(()) };
-    let busy = draft.state.effects.values().any(|effect| effect.message == message);
+    let busy = !turn.waits_for.is_empty() || draft.state.effects.values().any(|effect| effect.message == message);
     match &member.role {
         Role::Model { .. } if !turn.calls.is_empty() => ask_tools(draft, message),
         Role::Model { .. } if !busy => ask_model(draft, message),
@@ -73,7 +73,8 @@ pub(super) fn ask(
 
 fn ask_model(draft: &mut Draft, message: MessageId) -> Result<(), Illegal> {
     let Some(turn) = draft.state.turns.get(&message) else { return Ok(()) };
-    let amount = budget::model_call(&draft.state, turn);
+    let model = draft.state.model_of(&turn.agent, draft.at);
+    let amount = budget::model_call(&draft.state, turn, model.as_deref(), None);
     let wish = Wish::Model { after: turn.model, shown: turn.unseen.clone() };
     ask(draft, message, wish, amount).map(drop)
 }
@@ -81,6 +82,10 @@ fn ask_model(draft: &mut Draft, message: MessageId) -> Result<(), Illegal> {
 fn ask_tools(draft: &mut Draft, message: MessageId) -> Result<(), Illegal> {
     let calls = draft.state.turns.get(&message).map(|turn| turn.calls.clone()).unwrap_or_default();
     for call in calls {
+        if let Some(teammate) = call.asks {
+            deliver::question(draft, message, teammate, call.args)?;
+            continue;
+        }
         let wish = Wish::Tool { call: call.call, tool: call.tool, args: call.args };
         if ask(draft, message, wish, budget::TOOL_CALL)?.is_none() {
             return Ok(());
@@ -125,15 +130,22 @@ fn take_reply(
     replied: &Replied,
     usage: Option<Usage>,
 ) -> Result<(), Illegal> {
-    let (spent, over_reported) = budget::used(&draft.state, &effect.agent, effect.reserved, usage);
+    let (spent, over_reported) = budget::used(&draft.state, effect, usage);
     let replied = Replied { over_reported, ..replied.clone() };
     draft.emit(Event::EffectSettled { id, spent, result: Settled::Replied(replied.clone()) })?;
     let message = effect.message;
     match replied.act {
         ActHead::Calls(calls) => {
-            let strikes = draft.state.turns.get(&message).map_or(0, |turn| turn.policy_strikes);
-            match calls.iter().find_map(|call| call.refused) {
-                Some(reason) if strikes > POLICY_STRIKES_MAX => retry::give_up(draft, message, Class::Policy, reason),
+            let Some(turn) = draft.state.turns.get(&message) else { return Ok(()) };
+            let (strikes, refused) = (turn.policy_strikes, turn.answers_refused);
+            let reason = |misfit: bool| calls.iter().filter(|call| call.misfit == misfit).find_map(|call| call.refused);
+            match (reason(false), reason(true)) {
+                (Some(reason), _) if strikes > POLICY_STRIKES_MAX => {
+                    retry::give_up(draft, message, Class::Policy, reason)
+                }
+                (_, Some(reason)) if refused > ANSWERS_REFUSED_MAX => {
+                    retry::give_up(draft, message, Class::Invalid, reason)
+                }
                 _ => Ok(()),
             }
         }
@@ -160,6 +172,9 @@ fn take_reply(
 
 /// Whether `outcome` is declared, and the turn writes what it has to: all of its artefacts, unless it leads to `end`.
 fn may_end_with(draft: &Draft, turn: &Turn, outcome: &Outcome, writes: &[WriteHead]) -> bool {
+    if turn.message.asked_by.is_some() {
+        return outcome.as_str() == ANSWER && writes.is_empty();
+    }
     let Some(handoff) = draft.state.handoff(&turn.agent, outcome) else { return false };
     let Some(member) = draft.state.member(&turn.agent) else { return false };
     let all = member.writes.iter().all(|name| writes.iter().any(|write| write.artefact == *name));

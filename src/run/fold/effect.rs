@@ -4,7 +4,7 @@ use super::Legal;
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Epoch, MessageId, Timestamp};
 use crate::run::event::{ActHead, Amount, BodyRef, Ending, Part, Replied, Settled, Wish};
-use crate::run::state::{Began, Effect, Ledger, State};
+use crate::run::state::{Began, Effect, Ledger, State, Turn};
 
 impl State {
     pub(super) fn ask(
@@ -48,6 +48,7 @@ impl State {
         }
         let agent = self.turn_mut(message)?.agent.clone();
         self.ledger.reserve(&agent, reserved);
+        let model = matches!(wish, Wish::Model { .. }).then(|| self.model_of(&agent, at)).flatten();
         let effect = Effect {
             message,
             agent,
@@ -62,6 +63,9 @@ impl State {
             unsure: None,
             asked_about: false,
             failed: None,
+            model,
+            attempts_before: 0,
+            output_tokens: None,
         };
         self.effects.insert(id, effect);
         Ok(())
@@ -144,9 +148,9 @@ impl State {
                     None => turn.calls.push(call.clone()),
                 }
             }
-            if calls.iter().any(|call| call.refused.is_some()) {
-                turn.policy_strikes += 1;
-            }
+            turn.policy_strikes += u32::from(calls.iter().any(|call| call.refused.is_some() && !call.misfit));
+            let misfits = calls.iter().any(|call| call.refused.is_some() && call.misfit);
+            turn.answers_refused = if misfits { turn.answers_refused + 1 } else { 0 };
         }
         let agent = turn.agent.clone();
         if let (Some(line), Some(agent)) = (replied.line, self.agents.get_mut(&agent))
@@ -184,8 +188,16 @@ impl State {
         }
     }
 
-    pub(super) fn retry(&mut self, id: EffectId, attempt: u32, reserved: Amount, not_before: Timestamp) -> Legal {
+    pub(super) fn retry(
+        &mut self,
+        id: EffectId,
+        attempt: u32,
+        reserved: Amount,
+        not_before: Timestamp,
+        output_tokens: Option<u64>,
+    ) -> Legal {
         let effect = self.effects.get_mut(&id).ok_or("the effect is not outstanding")?;
+        effect.output_tokens = output_tokens.or(effect.output_tokens);
         effect.attempt = attempt;
         effect.failed = None;
         effect.began = None;
@@ -193,6 +205,24 @@ impl State {
         effect.reserved = reserved;
         let agent = effect.agent.clone();
         self.ledger.reserve(&agent, reserved);
+        Ok(())
+    }
+}
+
+impl Turn {
+    /// Earlier turns, and all results but those of the latest reply, are not shown any more.
+    pub(super) fn leave_out(&mut self) -> Legal {
+        if std::mem::replace(&mut self.cut, true) {
+            return Err("a turn is cut once");
+        }
+        let begins = self.shown.iter().rposition(|part| *part == Part::Instructions).unwrap_or(0);
+        self.shown.drain(..begins);
+        let latest = self.shown.iter().rposition(|part| matches!(part, Part::Reply(_))).unwrap_or(0);
+        for part in &mut self.shown[..latest] {
+            if let Part::Result(call, digest) = part {
+                *part = Part::LeftOut(std::mem::take(call), *digest);
+            }
+        }
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::{Broken, Held, ensure};
 use crate::id::{ApprovalNo, ArtefactName, Digest, Epoch, MessageId, Outcome, Timestamp};
 use crate::run::event::{DeadLetterAnswer, Decision, Ending, Event, Fact, Message, PauseReason, Settled, Version, Who};
 use crate::run::state::State;
-use crate::topology::plan::{Recipient, Role};
+use crate::topology::plan::{ANSWER, Recipient, Role};
 
 /// An observer of one run, from its first fact on. It grows with the run's history.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +17,7 @@ pub struct Watch {
     epoch: Epoch,
     messages: BTreeMap<MessageId, (Recipient, Place)>,
     causes: BTreeSet<MessageId>,
+    questions: BTreeSet<MessageId>,
     approvals: BTreeMap<ApprovalNo, Asked>,
     pub(super) permits: BTreeMap<ApprovalNo, u32>,
     /// What people put in the place of a version, by the turn that they edited in.
@@ -133,7 +134,8 @@ impl Watch {
     /// I9, I8: a turn ends with an outcome of its agent, a person's with `approve` only if they approved.
     fn outcome(&self, state: &State, message: MessageId, outcome: &Outcome) -> Held {
         let Some((Recipient::Member(agent), _)) = self.messages.get(&message) else { return Ok(()) };
-        let declared = state.handoff(agent, outcome).is_some();
+        let answers = self.questions.contains(&message) && outcome.as_str() == ANSWER;
+        let declared = answers || state.handoff(agent, outcome).is_some() && !self.questions.contains(&message);
         ensure("I9", declared, || format!("{agent} ends {message} with {outcome}, which is not declared"))?;
         let approved = self.approvals.values().any(|asked| asked.message == message && asked.approved);
         let unasked = state.is_person(agent) && outcome.as_str() == Decision::Approve.word() && !approved;
@@ -147,9 +149,15 @@ impl Watch {
             ensure("I2", handled, || format!("{id} comes of {cause}, which is not handled"))?;
             ensure("I2", self.causes.insert(cause), || format!("{cause} was handled twice"))?;
         }
+        if let Some(asker) = message.asked_by {
+            let asks = self.messages.get(&asker).is_some_and(|(_, place)| *place == Place::Turn);
+            ensure("I2", asks, || format!("{id} is asked by {asker}, which is not being handled"))?;
+            self.questions.insert(id);
+        }
         let place = if message.to == Recipient::End { Place::Handled } else { Place::Queued };
         let new = self.messages.insert(id, (message.to.clone(), place)).is_none();
-        ensure("I2", new && (message.cause.is_some() || id.0 == 1), || format!("{id} was sent twice, or by nobody"))
+        let caused = message.cause.is_some() || message.asked_by.is_some() || id.0 == 1;
+        ensure("I2", new && caused, || format!("{id} was sent twice, or by nobody"))
     }
 
     fn moved(&mut self, message: MessageId, from: &[Place], to: Place) -> Held {

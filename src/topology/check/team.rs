@@ -6,11 +6,10 @@ use minijinja::Environment;
 
 use super::draft::Draft;
 use super::{args, names, person};
-use crate::id::NanoUsd;
 use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
 use crate::topology::fault::{At, Code, Place};
 use crate::topology::plan::{
-    Budget, Limits, Member, Mode, ModelSpec, PERSON_OUTCOMES, Param, Read, Role, TOOL_OUTCOME,
+    Budget, Limits, Member, Memory, Mode, ModelSpec, PERSON_OUTCOMES, Param, Read, Role, TOOL_OUTCOME,
 };
 use crate::topology::raw::{self, agent, topology::Topology};
 use crate::topology::spec::{Reach, ToolSpec};
@@ -101,6 +100,8 @@ fn seat(
         reads,
         writes,
         limits: limits(&[]),
+        may_ask: vec![],
+        memory: Memory::Turn,
         role: Role::Model { outcomes: vec![], tools: vec![], model: String::new(), instructions: String::new() },
     };
     match agent {
@@ -196,6 +197,7 @@ fn model(
         seat.turns_place = turns.place.clone();
     }
     member.limits = limits(&[&entry.limits, &model.limits]);
+    member.memory = model.memory;
     member.role = Role::Model {
         outcomes: outcomes.clone(),
         tools,
@@ -339,14 +341,21 @@ pub(super) fn person_outcomes() -> impl Iterator<Item = Outcome> {
 /// The models that the team uses, by alias.
 pub(super) fn models(draft: &mut Draft<'_>, seats: &[Seat], budget: &Budget) -> BTreeMap<String, ModelSpec> {
     let mut models = BTreeMap::new();
-    for seat in seats {
-        let Some(Member { role: Role::Model { model: alias, .. }, .. }) = &seat.member else { continue };
+    let asked = |seat: &Seat| match &seat.member {
+        Some(Member { role: Role::Model { model, .. }, .. }) => Some((model.clone(), seat.model_place.clone())),
+        _ => None,
+    };
+    let mut wanted: Vec<(String, Place)> = seats.iter().filter_map(asked).collect();
+    while let Some((alias, place)) = wanted.pop() {
+        if models.contains_key(&alias) {
+            continue;
+        }
         let around = draft.around;
-        let spec = match (around.models.get(alias), around.mode) {
+        let spec = match (around.models.get(&alias), around.mode) {
             (Some(spec), _) => spec.clone(),
             (None, Mode::Rehearsal) => around.models.get("default").cloned().unwrap_or_else(rehearsed),
             (None, Mode::Live) => {
-                let at = At { value: alias.clone(), place: seat.model_place.clone() };
+                let at = At { value: alias, place };
                 draft.unknown(Code::UnknownModel, &at, "model", around.models.keys().map(String::as_str));
                 continue;
             }
@@ -357,20 +366,16 @@ pub(super) fn models(draft: &mut Draft<'_>, seats: &[Seat], budget: &Budget) -> 
                 "write its price into callsheet.toml under [models.prices.\"{0}\"], or free = [\"{0}\"] under [models]",
                 spec.model
             );
-            draft.fault(Code::Unpriced, &seat.model_place, what, instead);
+            draft.fault(Code::Unpriced, &place, what, instead);
         }
+        wanted.extend(spec.fallback.iter().map(|to| (to.clone(), place.clone())));
         models.insert(alias.clone(), spec);
     }
     models
 }
 
 fn rehearsed() -> ModelSpec {
-    ModelSpec {
-        model: "rehearsal".to_owned(),
-        input_per_million: NanoUsd(0),
-        output_per_million: NanoUsd(0),
-        accepts_private: true,
-    }
+    ModelSpec { model: "rehearsal".to_owned(), accepts_private: true, ..ModelSpec::default() }
 }
 
 /// What the tools that the team uses declare.

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use super::walk::{Keys, Node, Reader};
 use super::{Limits, Read, limits, small};
 use crate::topology::fault::{At, Code, Fault, Place};
-use crate::topology::plan::{Escalate, Expires, Expiry};
+use crate::topology::plan::{Escalate, Expires, Expiry, Memory};
 
 /// An agent file.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub struct Model {
     pub tools: Vec<At<String>>,
     /// The alias of its model.
     pub model: Option<At<String>>,
+    /// What it is shown again.
+    pub memory: Memory,
     /// Its instructions.
     pub instructions: Option<At<String>>,
     /// The file of its instructions, beside the agent's.
@@ -79,8 +81,18 @@ pub fn read(file: &Arc<str>, text: &str) -> Read<Agent> {
     super::read(file, text, agent)
 }
 
-const MODEL: [&str; 9] =
-    ["schema_version", "kind", "does", "outcomes", "tools", "model", "instructions", "instructions_file", "limits"];
+const MODEL: [&str; 10] = [
+    "schema_version",
+    "kind",
+    "does",
+    "outcomes",
+    "tools",
+    "model",
+    "memory",
+    "instructions",
+    "instructions_file",
+    "limits",
+];
 const PERSON: [&str; 9] =
     ["schema_version", "kind", "does", "who", "needed", "starter_may_approve", "remind_every", "escalate", "expires"];
 const TOOL: [&str; 5] = ["schema_version", "kind", "does", "tool", "limits"];
@@ -126,6 +138,10 @@ fn model(reader: &mut Reader, keys: &Keys<'_, '_>) -> Option<Model> {
         outcomes,
         tools: reader.strings(keys.get("tools")),
         model: keys.get("model").and_then(|node| reader.string(node)),
+        memory: keys
+            .get("memory")
+            .and_then(|node| reader.word(node, &[("turn", Memory::Turn), ("run", Memory::Run)]))
+            .unwrap_or_default(),
         instructions: keys.get("instructions").and_then(|node| reader.string(node)),
         instructions_file: keys.get("instructions_file").and_then(|node| reader.string(node)),
         limits: limits(reader, keys.get("limits")),

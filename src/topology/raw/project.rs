@@ -9,6 +9,7 @@ use super::walk::{Keys, Node, Reader, json};
 use super::{Entries, Read};
 use crate::id::NanoUsd;
 use crate::topology::fault::At;
+use crate::topology::plan::Dialect;
 
 /// A project file.
 #[derive(Debug, Default)]
@@ -36,10 +37,29 @@ pub struct Models {
     pub priced_as: Option<At<String>>,
     /// Models by alias.
     pub aliases: Entries<At<String>>,
+    /// What is asked when one fails, by alias or model.
+    pub fallbacks: Entries<At<String>>,
+    /// Where models are.
+    pub providers: Entries<Provider>,
     /// Models that cost nothing.
     pub free: Vec<At<String>>,
     /// Prices by model; none is told.
     pub prices: Entries<Option<Price>>,
+}
+
+/// Where models are.
+#[derive(Debug)]
+pub struct Provider {
+    /// How it is spoken to.
+    pub dialect: Dialect,
+    /// Where.
+    pub base_url: At<String>,
+    /// The variable of its key.
+    pub key_env: Option<At<String>>,
+    /// The file of its key.
+    pub key_file: Option<At<String>>,
+    /// Whether its key may travel in the clear.
+    pub allow_http: bool,
 }
 
 /// What a model costs.
@@ -49,6 +69,10 @@ pub struct Price {
     pub input_per_million: NanoUsd,
     /// A million output tokens.
     pub output_per_million: NanoUsd,
+    /// A million input tokens that come from the provider's cache.
+    pub cached_per_million: Option<NanoUsd>,
+    /// A million input tokens that go into the provider's cache.
+    pub cache_write_per_million: Option<NanoUsd>,
     /// When the price was looked up, `YYYY-MM-DD`.
     pub dated: Option<String>,
 }
@@ -114,25 +138,59 @@ fn tool(reader: &mut Reader, node: &Node<'_>) -> Option<Tool> {
 }
 
 fn models(reader: &mut Reader, node: &Node<'_>) -> Models {
-    let known = ["default", "priced_as", "aliases", "free", "prices"];
+    let known = ["default", "priced_as", "aliases", "fallbacks", "providers", "free", "prices"];
     let Some(keys) = reader.table(node, &known) else { return Models::default() };
     let aliases = reader.entries(keys.get("aliases"));
+    let fallbacks = reader.entries(keys.get("fallbacks"));
+    let providers = reader.entries(keys.get("providers"));
     let prices = reader.entries(keys.get("prices"));
     Models {
         default: keys.get("default").and_then(|node| reader.string(node)),
         priced_as: keys.get("priced_as").and_then(|node| reader.string(node)),
         aliases: aliases.into_iter().filter_map(|(name, node)| Some((name, reader.string(node)?))).collect(),
+        fallbacks: fallbacks.into_iter().filter_map(|(name, node)| Some((name, reader.string(node)?))).collect(),
+        providers: providers.into_iter().filter_map(|(name, node)| Some((name, provider(reader, node)?))).collect(),
         free: reader.strings(keys.get("free")),
         prices: prices.into_iter().map(|(name, node)| (name, price(reader, node))).collect(),
     }
 }
 
+fn provider(reader: &mut Reader, node: &Node<'_>) -> Option<Provider> {
+    let keys = reader.table(node, &["dialect", "base_url", "key_env", "key_file", "allow_http"])?;
+    let words = [("openai", Dialect::OpenAi), ("anthropic", Dialect::Anthropic), ("gemini", Dialect::Gemini)];
+    let dialect = match keys.get("dialect") {
+        Some(node) => reader.word(node, &words)?,
+        None => Dialect::OpenAi,
+    };
+    let base_url = reader.required(&keys, "base_url", "\"https://...\"")?;
+    let mut text = |key: &str| keys.get(key).and_then(|node| reader.string(node));
+    let (key_env, key_file) = (text("key_env"), text("key_file"));
+    let allow_http = keys.get("allow_http").and_then(|node| reader.boolean(node)).unwrap_or(false);
+    Some(Provider { dialect, base_url, key_env, key_file, allow_http })
+}
+
+const PRICE: [&str; 5] = [
+    "input_usd_per_million",
+    "output_usd_per_million",
+    "cached_usd_per_million",
+    "cache_write_usd_per_million",
+    "dated",
+];
+
 fn price(reader: &mut Reader, node: &Node<'_>) -> Option<Price> {
-    let keys = reader.table(node, &["input_usd_per_million", "output_usd_per_million", "dated"])?;
+    let keys = reader.table(node, &PRICE)?;
     let input = dollars(reader, &keys, "input_usd_per_million");
     let output = dollars(reader, &keys, "output_usd_per_million");
     let dated = keys.get("dated").and_then(|node| reader.string(node)).map(|at| at.value);
-    Some(Price { input_per_million: input?, output_per_million: output?, dated })
+    let cached = keys.get("cached_usd_per_million").and_then(|node| reader.money(node));
+    let cache_write = keys.get("cache_write_usd_per_million").and_then(|node| reader.money(node));
+    Some(Price {
+        input_per_million: input?,
+        output_per_million: output?,
+        cached_per_million: cached,
+        cache_write_per_million: cache_write,
+        dated,
+    })
 }
 
 fn dollars(reader: &mut Reader, keys: &Keys<'_, '_>, name: &str) -> Option<NanoUsd> {

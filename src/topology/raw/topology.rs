@@ -73,6 +73,8 @@ pub struct Member {
     pub writes: Vec<At<String>>,
     /// Artefacts it approves.
     pub approves: Vec<At<String>>,
+    /// Members that it may ask.
+    pub may_ask: Vec<At<String>>,
     /// The alias of another model.
     pub model: Option<At<String>>,
     /// Other limits.
@@ -214,7 +216,7 @@ fn artefact(reader: &mut Reader, node: &Node<'_>) -> Option<Artefact> {
 }
 
 fn member(reader: &mut Reader, node: &Node<'_>) -> Option<Member> {
-    let known = ["file", "tool", "args", "reads", "writes", "approves", "model", "limits"];
+    let known = ["file", "tool", "args", "reads", "writes", "approves", "may_ask", "model", "limits"];
     let Some(keys) = reader.table(node, &known) else { return Some(Member { broken: true, ..Member::default() }) };
     let args = keys.get("args").map(|node| {
         let entries = reader.entries(Some(node));
@@ -229,6 +231,7 @@ fn member(reader: &mut Reader, node: &Node<'_>) -> Option<Member> {
         reads: reader.strings(keys.get("reads")),
         writes: reader.strings(keys.get("writes")),
         approves: reader.strings(keys.get("approves")),
+        may_ask: reader.strings(keys.get("may_ask")),
         model: keys.get("model").and_then(|node| reader.string(node)),
         limits: limits(reader, keys.get("limits")),
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use callsheet::id::{AgentName, ArtefactName, EffectId, MessageId, RunId};
 use callsheet::model::rehearsal::Rehearsal;
-use callsheet::model::{Act, Ask, Exchange, Incoming, Model};
+use callsheet::model::{Act, Ask, Exchange, Incoming, Model, Pulse, Section};
 use callsheet::run::event::Origin;
 use callsheet::topology::plan::{Line, Plan, Script};
 use serde_json::{Value, json};
@@ -111,13 +111,15 @@ impl Walk {
             plan: self.plan.clone(),
             agent: agent.parse().unwrap(),
             brief: [(param.0.to_owned(), json!(param.1))].into(),
-            message: message.clone(),
-            desk,
-            checks,
+            model: "default".to_owned(),
+            earlier: vec![],
+            now: Section { message: message.clone(), desk, checks, said: vec![] },
+            is_question: false,
             turn: 1,
             lines_used: used.clone(),
-            so_far: vec![],
+            input_tokens_max: 1_000_000,
             output_tokens_max: 9,
+            pulse: Pulse(Arc::new(|_| {})),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         loop {
@@ -125,7 +127,7 @@ impl Walk {
             match &reply.act {
                 Act::Calls(calls) => {
                     let results = calls.iter().map(|c| (c.id.clone(), (self.tool)(c.tool.as_str(), &c.args))).collect();
-                    ask.so_far.push(Exchange { said: reply.act, line: reply.line, results, problems: vec![] });
+                    ask.now.said.push(Exchange { reply, results, problems: vec![] });
                 }
                 Act::Answer(answer) => {
                     used.extend(reply.line);
@@ -145,6 +147,7 @@ impl Walk {
                     told.notes.push(answer.note.clone());
                     return (answer.outcome.to_string(), answer.note.clone());
                 }
+                Act::Unusable(why) => panic!("{why:?}"),
             }
         }
     }

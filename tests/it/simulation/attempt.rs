@@ -59,7 +59,7 @@ impl Makes {
 
     pub(crate) fn failed(&mut self, class: Class) -> Failed {
         let retry_after_ms = (class == Class::Throttled).then(|| self.random.skewed(60_000));
-        Failed { class, reason: self.body(), retry_after_ms }
+        Failed { class, reason: self.body(), retry_after_ms, too_long: false }
     }
 
     /// How an attempt fails, if it does: never by what only the shell says.
@@ -154,7 +154,7 @@ impl Makes {
             let call = |nth| {
                 let refused = (tools.is_empty() || bad && self.random.chance(500)).then(|| self.body());
                 let tool = self.random.pick(tools).cloned().unwrap_or(name("not.offered"));
-                CallHead { call: format!("call{nth}"), tool, args: self.body(), refused }
+                CallHead { call: format!("call{nth}"), tool, args: self.body(), refused, misfit: false, asks: None }
             };
             return ActHead::Calls((0..many).map(call).collect());
         }

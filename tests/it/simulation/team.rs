@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use callsheet::id::{AgentName, ArtefactName, NanoUsd, Outcome, ToolName};
 use callsheet::topology::plan::{
-    Action, Arg, Artefact, Budget, Expires, Expiry, Handoff, Limits, Member, Mode, ModelSpec, PLAN_FORMAT, Person,
-    Plan, Read, Recipient, Role, Rounds, Supervisor, WhenSpent,
+    Action, Arg, Artefact, Budget, Expires, Expiry, Handoff, Limits, Member, Memory, Mode, ModelSpec, PLAN_FORMAT,
+    Person, Plan, Read, Recipient, Role, Rounds, Supervisor, WhenSpent,
 };
 use callsheet::topology::spec::{Labels, Reach, Repeat, ToolSpec};
 use serde_json::json;
@@ -50,6 +50,7 @@ impl<'a> Team<'a> {
             input_per_million: price(random),
             output_per_million: price(random),
             accepts_private: true,
+            ..ModelSpec::default()
         };
         let plan = Plan {
             format: PLAN_FORMAT,
@@ -226,6 +227,8 @@ impl<'a> Team<'a> {
             reads: reads.iter().map(read).collect(),
             writes: writes.iter().map(|artefact| name(artefact)).collect(),
             limits,
+            may_ask: Vec::new(),
+            memory: Memory::Turn,
             role,
         };
         self.plan.team.insert(name(agent), member);

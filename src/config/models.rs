@@ -1,0 +1,180 @@
+//! Models as the files name them: providers, aliases, fallbacks and prices, and the keys that they are reached with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Settings;
+use crate::id::NanoUsd;
+use crate::model::wire::{Endpoint, Key};
+use crate::topology::plan::{Dialect, Mode, ModelSpec};
+use crate::topology::raw::project::Price;
+
+/// The alias of agents that name none.
+pub const DEFAULT: &str = "default";
+
+/// Models and prices.
+#[derive(Debug, Clone, Default)]
+pub struct Models {
+    /// `provider/model`; none makes every run a rehearsal.
+    pub default: Option<String>,
+    /// True if a flag or the environment names the default: then it stands for every alias.
+    pub for_all: bool,
+    /// Models by alias.
+    pub aliases: BTreeMap<String, String>,
+    /// By alias or model: the alias or model that is asked when it fails.
+    pub fallbacks: BTreeMap<String, String>,
+    /// Where models are, by the first part of their names.
+    pub providers: BTreeMap<String, Provider>,
+    /// Prices by model.
+    pub prices: BTreeMap<String, Price>,
+    /// Models that cost nothing.
+    pub free: BTreeSet<String>,
+    /// Whose price the bill of a rehearsal uses.
+    pub priced_as: Option<String>,
+}
+
+/// Where models are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    /// How it is spoken to.
+    pub dialect: Dialect,
+    /// Where.
+    pub base_url: String,
+    /// The name of the variable that holds its key.
+    pub key_env: Option<String>,
+    /// The file that holds its key, below the project's folder.
+    pub key_file: Option<String>,
+}
+
+/// Providers that need no table: name, dialect, base URL, the variable of the key.
+const KNOWN: [(&str, Dialect, &str, Option<&str>); 5] = [
+    ("openai", Dialect::OpenAi, "https://api.openai.com/v1", Some("OPENAI_API_KEY")),
+    ("anthropic", Dialect::Anthropic, "https://api.anthropic.com/v1", Some("ANTHROPIC_API_KEY")),
+    ("gemini", Dialect::Gemini, "https://generativelanguage.googleapis.com/v1beta", Some("GEMINI_API_KEY")),
+    ("openrouter", Dialect::OpenAi, "https://openrouter.ai/api/v1", Some("OPENROUTER_API_KEY")),
+    ("ollama", Dialect::OpenAi, "http://127.0.0.1:11434/v1", None),
+];
+
+/// The providers that need no table.
+pub fn known_providers() -> BTreeMap<String, Provider> {
+    let known = KNOWN.into_iter().map(|(name, dialect, base_url, key_env)| {
+        let key_env = key_env.map(str::to_owned);
+        (name.to_owned(), Provider { dialect, base_url: base_url.to_owned(), key_env, key_file: None })
+    });
+    known.collect()
+}
+
+/// Whether a base URL names this machine: what it says never leaves it.
+pub fn is_local(base_url: &str) -> bool {
+    let Some(rest) = base_url.split_once("://").map(|(_, rest)| rest) else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// The provider of `provider/model`, and the model's own name there.
+pub fn split(model: &str) -> Option<(&str, &str)> {
+    model.split_once('/').filter(|(provider, name)| !provider.is_empty() && !name.is_empty())
+}
+
+impl Models {
+    /// The models of a mode, by alias.
+    pub(super) fn specs(&self, mode: Mode) -> BTreeMap<String, ModelSpec> {
+        let named = self.named();
+        match mode {
+            Mode::Rehearsal => {
+                let price = self.priced_as.as_ref().and_then(|model| self.prices.get(model));
+                let aliases = named.into_keys().chain([DEFAULT.to_owned()]);
+                aliases.map(|alias| (alias, spec("rehearsal".to_owned(), price, true))).collect()
+            }
+            Mode::Live => {
+                let live = |(alias, model): (String, String)| {
+                    let local = split(&model).and_then(|(provider, _)| self.providers.get(provider));
+                    let local = local.is_some_and(|provider| is_local(&provider.base_url));
+                    let fallback = self.fallback(&alias, &model);
+                    let price = self.prices.get(&model);
+                    (alias, ModelSpec { fallback, ..spec(model, price, local) })
+                };
+                named.into_iter().map(live).collect()
+            }
+        }
+    }
+
+    /// What is asked when `alias` fails; nothing if that would come back to it.
+    fn fallback(&self, alias: &str, model: &str) -> Option<String> {
+        let next = |name: &str| self.fallbacks.get(name);
+        let first = next(alias).or_else(|| next(model))?;
+        let chain = std::iter::successors(Some(first), |name| next(name)).take(self.fallbacks.len() + 1);
+        let circular = chain.clone().count() > self.fallbacks.len() || chain.into_iter().any(|name| name == alias);
+        (!circular).then(|| first.clone())
+    }
+
+    /// Models that have no price and are not declared free.
+    pub(super) fn unpriced(&self) -> BTreeSet<String> {
+        let priced = |model: &String| self.prices.contains_key(model) || self.free.contains(model);
+        self.named().into_values().filter(|model| !priced(model)).collect()
+    }
+
+    /// Every model that can be meant, by alias; a fallback that is no alias is its own.
+    fn named(&self) -> BTreeMap<String, String> {
+        let own = |(alias, model): (&String, &String)| (alias.clone(), model.clone());
+        let mut named: BTreeMap<String, String> = self.aliases.iter().map(own).collect();
+        named.extend(self.default.iter().map(|model| (DEFAULT.to_owned(), model.clone())));
+        if let Some(model) = self.default.as_ref().filter(|_| self.for_all) {
+            named.values_mut().for_each(|of| of.clone_from(model));
+        }
+        let fallbacks: Vec<String> = self.fallbacks.values().filter(|to| !named.contains_key(*to)).cloned().collect();
+        named.extend(fallbacks.into_iter().map(|model| (model.clone(), model)));
+        named
+    }
+}
+
+fn spec(model: String, price: Option<&Price>, accepts_private: bool) -> ModelSpec {
+    let of = |part: fn(&Price) -> NanoUsd| price.map_or(NanoUsd(0), part);
+    ModelSpec {
+        model,
+        input_per_million: of(|price| price.input_per_million),
+        output_per_million: of(|price| price.output_per_million),
+        cached_per_million: price.and_then(|price| price.cached_per_million),
+        cache_write_per_million: price.and_then(|price| price.cache_write_per_million),
+        fallback: None,
+        accepts_private,
+    }
+}
+
+impl Settings {
+    /// Where `model` is, with its key.
+    ///
+    /// # Errors
+    /// A sentence: no such provider, or its key is not to be had.
+    pub fn endpoint(&self, model: &str) -> Result<Endpoint, String> {
+        let known = || self.models.providers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let (name, _) = split(model)
+            .ok_or_else(|| format!("{model:?} is not PROVIDER/MODEL, such as openai/gpt-5; providers: {}", known()))?;
+        let provider = self.models.providers.get(name).ok_or_else(|| {
+            format!(
+                "there is no provider {name:?}; there are: {}; others need a table [models.providers.{name}]",
+                known()
+            )
+        })?;
+        let key = match (&provider.key_env, &provider.key_file) {
+            (_, Some(file)) => {
+                let read = std::fs::read_to_string(self.root.join(file));
+                let text = read.map_err(|error| format!("the key of {name} is to be in {file}: {error}"))?;
+                Some(Some(text.trim().to_owned()).filter(|text| !text.is_empty()).ok_or(format!("{file} is empty"))?)
+            }
+            (Some(variable), None) => {
+                let key = self.secret(variable).map(str::to_owned);
+                Some(key.ok_or_else(|| format!("{model} needs a key: set {variable}, or rehearse with --rehearse"))?)
+            }
+            (None, None) => None,
+        };
+        Ok(Endpoint {
+            dialect: provider.dialect,
+            base_url: provider.base_url.clone(),
+            key: key.as_deref().map(Key::new),
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! A breaker for each model: after some failures in a row nobody asks it for a while, whichever run they belong to.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+
+use crate::clock::Clock;
+use crate::failure::{Class, Failure};
+use crate::id::Timestamp;
+
+/// Failures in a row that open it.
+const FAILURES_MAX: u32 = 5;
+
+/// How long it stays open first; doubles with each failure more.
+const OPEN_MS: u64 = 1_000;
+
+/// The longest that it stays open.
+const OPEN_MS_MAX: u64 = 30_000;
+
+/// The breakers of this process, by model.
+pub(super) struct Breakers {
+    clock: Arc<dyn Clock>,
+    models: DashMap<String, Breaker>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Breaker {
+    failures: u32,
+    open_until: Timestamp,
+}
+
+impl Breakers {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, models: DashMap::new() }
+    }
+
+    /// # Errors
+    /// Throttled, for as long as the model is left alone. One that is let through tells whether it is back.
+    pub(super) fn open(&self, model: &str) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let Some(breaker) = self.models.get(model).filter(|breaker| breaker.open_until > now) else { return Ok(()) };
+        let (failures, wait_ms) = (breaker.failures, breaker.open_until.ms_since(now));
+        let why = format!("{model} failed {failures} times in a row and is left alone for {wait_ms} ms");
+        Err(Failure { retry_after_ms: Some(wait_ms), ..Failure::new(Class::Throttled, why).unpaid() })
+    }
+
+    /// What a call came to: the class of its failure, if it failed.
+    pub(super) fn tell(&self, model: &str, failed: Option<Class>) {
+        if !matches!(failed, Some(Class::Transient | Class::Throttled)) {
+            self.models.remove(model);
+            return;
+        }
+        let now = self.clock.now();
+        let mut breaker = self.models.entry(model.to_owned()).or_insert(Breaker { failures: 0, open_until: now });
+        breaker.failures = breaker.failures.saturating_add(1);
+        if let Some(more) = breaker.failures.checked_sub(FAILURES_MAX) {
+            let open_ms = OPEN_MS.saturating_mul(1 << more.min(16)).min(OPEN_MS_MAX);
+            breaker.open_until = now.plus_ms(open_ms);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Models of providers: an `Ask` becomes a conversation, goes over the wire once, and comes back as an act.
+
+use std::sync::{Arc, OnceLock};
+
+use super::breaker::Breakers;
+use super::wire::{Endpoint, Limits, Wire};
+use super::{Ask, Model, Origin, Reply, conversation};
+use crate::clock::Clock;
+use crate::failure::{Class, Failure, Work};
+
+/// Where a model is, with its key, read when it is needed; or why it cannot be reached.
+pub type Endpoints = Box<dyn Fn(&str) -> Result<Endpoint, String> + Send + Sync>;
+
+/// The models of all providers.
+pub struct Live {
+    endpoints: Endpoints,
+    /// Made at the first call: it reads the machine's certificates.
+    wire: OnceLock<Result<Wire, String>>,
+    breakers: Breakers,
+}
+
+impl Live {
+    /// Models where `endpoints` says that they are.
+    pub fn new(clock: Arc<dyn Clock>, endpoints: Endpoints) -> Self {
+        Self { endpoints, wire: OnceLock::new(), breakers: Breakers::new(clock) }
+    }
+
+    async fn speak(&self, ask: &Ask) -> Result<Reply, Failure> {
+        let unknown = || Failure::new(Class::Bug, format!("the plan has no model {}", ask.model)).unpaid();
+        let model = &ask.plan.models.get(&ask.model).ok_or_else(unknown)?.model;
+        let permanent = |why: &String| Failure::new(Class::Permanent, why.clone()).unpaid();
+        let endpoint = (self.endpoints)(model).map_err(|why| permanent(&why))?;
+        let wire = self.wire.get_or_init(|| Wire::new(Limits::default())).as_ref().map_err(permanent)?;
+        let prompt = conversation::prompt(ask)?;
+        let name = model.split_once('/').map_or(model.as_str(), |(_, name)| name);
+        self.breakers.open(model)?;
+        let heard = wire.say(&endpoint, name, &prompt, ask.pulse.0.as_ref()).await;
+        self.breakers.tell(model, heard.as_ref().err().map(|failure| failure.class));
+        let heard = heard?;
+        let (act, text) = conversation::act(ask, &heard.spoken);
+        let signature = heard.spoken.signature;
+        Ok(Reply { act, origin: Origin::Model, line: None, usage: heard.usage, text, signature })
+    }
+}
+
+impl Model for Live {
+    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+        Box::pin(async move { self.speak(&ask).await })
+    }
+}
