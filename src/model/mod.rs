@@ -3,6 +3,7 @@
 pub mod prompt;
 pub mod rehearsal;
 pub mod template;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
