@@ -1,0 +1,288 @@
+//! A reply while it is heard, whatever its dialect: what may come after what, how much, and what its end means.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::{Heard, Limits, refusal, sse};
+use crate::failure::{Class, Failure, Usage};
+use crate::model::prompt::{Said, Spoken, SpokenCall};
+
+/// What a provider's word for the end of a reply means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It said all that it wanted to say.
+    Proper,
+    /// It reached the cap of the output.
+    Cut,
+    /// It reached the end of what the model can hold.
+    TooLong,
+    /// It would not, or was kept from it.
+    Refused,
+    /// The provider failed in the middle.
+    Failed,
+    /// Not what was asked for.
+    Wrong,
+}
+
+/// What has been heard.
+#[derive(Debug)]
+pub(super) struct Draft {
+    text: String,
+    calls: Vec<DraftCall>,
+    end: Option<(String, End)>,
+    kept_bytes: u64,
+    reply_bytes_max: u64,
+    calls_max: u64,
+    /// What the provider wants to see again with the reply.
+    pub(super) signature: Option<String>,
+    /// What it says that it used; only the last word counts.
+    pub(super) usage: Option<Usage>,
+    /// Why it would not, in its words.
+    pub(super) refusal: String,
+}
+
+#[derive(Debug)]
+struct DraftCall {
+    id: String,
+    name: String,
+    args: String,
+}
+
+impl Draft {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            text: String::new(),
+            calls: Vec::new(),
+            end: None,
+            kept_bytes: 0,
+            reply_bytes_max: limits.reply_bytes_max,
+            calls_max: limits.calls_max,
+            signature: None,
+            usage: None,
+            refusal: String::new(),
+        }
+    }
+
+    /// More words.
+    pub(super) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        self.more(text)?;
+        self.text.push_str(text);
+        Ok(())
+    }
+
+    /// More words of a refusal.
+    pub(super) fn refuses(&mut self, text: &str) -> Result<(), Failure> {
+        self.more(text)?;
+        self.refusal.push_str(text);
+        Ok(())
+    }
+
+    /// What the provider wants to see again.
+    pub(super) fn sign(&mut self, signature: String) -> Result<(), Failure> {
+        self.more(&signature)?;
+        self.signature = Some(signature);
+        Ok(())
+    }
+
+    /// A call begins.
+    pub(super) fn call(&mut self, id: &str, name: &str) -> Result<(), Failure> {
+        if self.calls.len() as u64 >= self.calls_max {
+            return Err(invalid(format!("the reply has more than {} calls", self.calls_max)));
+        }
+        self.more(id)?;
+        // A call without a name is caught at the end, but it is content all the same.
+        self.more(if name.is_empty() { "?" } else { name })?;
+        self.calls.push(DraftCall { id: id.to_owned(), name: name.to_owned(), args: String::new() });
+        Ok(())
+    }
+
+    /// More of the last call's arguments.
+    pub(super) fn args(&mut self, text: &str) -> Result<(), Failure> {
+        self.more(text)?;
+        let call = self.calls.last_mut().ok_or_else(|| invalid("arguments come before their call"))?;
+        call.args.push_str(text);
+        Ok(())
+    }
+
+    /// Whether a call can have this place, as the server counts.
+    pub(super) fn index_fits(&self, index: Option<u64>) -> Result<(), Failure> {
+        match index {
+            Some(index) if index > self.calls_max => Err(invalid(format!("a call claims the place {index}"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Id and name of the last call; either can come late.
+    pub(super) fn last_call(&mut self) -> Option<(&mut String, &mut String)> {
+        self.calls.last_mut().map(|call| (&mut call.id, &mut call.name))
+    }
+
+    /// The provider says that the reply has ended, and why.
+    pub(super) fn ends(&mut self, word: &str, end: End) -> Result<(), Failure> {
+        match &self.end {
+            Some((before, _)) if before != word => {
+                Err(invalid(format!("the reply ends twice, as {before} and as {word}")))
+            }
+            _ => {
+                self.end = Some((word.to_owned(), end));
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether anything at all was said.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.kept_bytes == 0 && self.end.is_none() && self.usage.is_none()
+    }
+
+    /// The reply, if its end allows it.
+    pub(super) fn heard(self) -> Result<Heard, Failure> {
+        let usage = self.usage;
+        self.spoken().map(|spoken| Heard { spoken, usage }).map_err(|failure| Failure { usage, ..failure })
+    }
+
+    fn spoken(self) -> Result<Spoken, Failure> {
+        let fail = |class, what: String| Err(Failure::new(class, what));
+        let Some((word, end)) = self.end else {
+            return Err(truncated("the reply does not say that it has ended"));
+        };
+        match end {
+            End::Proper => {}
+            End::Cut => return fail(Class::Truncated, format!("the reply reached its cap ({word})")),
+            End::TooLong => {
+                let what = format!("the model cannot take so long a request ({word})");
+                return Err(Failure { too_long: true, ..Failure::new(Class::Permanent, what) });
+            }
+            End::Refused => {
+                let said = if self.refusal.is_empty() { &self.text } else { &self.refusal };
+                return fail(Class::Refused, format!("the model or its provider refused ({word}) {said}"));
+            }
+            End::Failed => return fail(Class::Transient, format!("the provider failed in the middle ({word})")),
+            End::Wrong => return fail(Class::Invalid, format!("the reply ended as it should not ({word})")),
+        }
+        if !self.refusal.is_empty() {
+            return fail(Class::Refused, format!("the model refused: {}", self.refusal));
+        }
+        if self.calls.iter().any(|call| call.name.is_empty()) {
+            return fail(Class::Invalid, "a call without a name".to_owned());
+        }
+        let ids = ids(self.calls.iter().map(|call| call.id.as_str()));
+        let call = |(call, id): (DraftCall, String)| SpokenCall { id, name: call.name, args: args(call.args) };
+        let calls = self.calls.into_iter().zip(ids).map(call).collect();
+        Ok(Spoken { text: self.text, calls, signature: self.signature })
+    }
+
+    /// Counts content, and lets none come after the end.
+    fn more(&mut self, text: &str) -> Result<(), Failure> {
+        if !text.is_empty() && self.end.is_some() {
+            return Err(invalid("the reply goes on after its end"));
+        }
+        self.kept_bytes += text.len() as u64;
+        if self.kept_bytes > self.reply_bytes_max {
+            return Err(invalid(format!("the reply has more than {} bytes", self.reply_bytes_max)));
+        }
+        Ok(())
+    }
+}
+
+/// A failure for what has the wrong shape.
+pub(super) fn invalid(reason: impl Into<String>) -> Failure {
+    Failure::new(Class::Invalid, reason)
+}
+
+/// A failure for what is cut off.
+pub(super) fn truncated(reason: impl Into<String>) -> Failure {
+    Failure::new(Class::Truncated, reason)
+}
+
+/// JSON of a server; what ends too early is cut off, and everything else that is no JSON is wrong.
+pub(super) fn json(text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        if error.is_eof() {
+            truncated("JSON of the reply is not closed")
+        } else {
+            invalid(format!("the reply is not JSON ({error}): {text}"))
+        }
+    })
+}
+
+/// The JSON of an event. An error in it that is the first thing heard is as good as an answer: nothing is billed.
+pub(super) fn event(event: &sse::Event, draft: &Draft) -> Result<Value, Failure> {
+    let value = json(&event.data)?;
+    let value = if event.is_error { serde_json::json!({ "error": value }) } else { value };
+    let failure = |failure: Failure| if draft.is_untouched() { failure.unpaid() } else { failure };
+    refusal::inside(&value).map_or(Ok(value), |inside| Err(failure(inside)))
+}
+
+/// `reply`, if it is not an error.
+pub(super) fn unfailed(reply: Value) -> Result<Value, Failure> {
+    refusal::inside(&reply).map_or(Ok(reply), |inside| Err(inside.unpaid()))
+}
+
+/// JSON of a server in the shape that its dialect has.
+pub(super) fn shaped<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Failure> {
+    // Serde would take a list for the fields of an object.
+    if !value.is_object() {
+        return Err(invalid("the reply has another shape: it is no object"));
+    }
+    serde_json::from_value(value).map_err(|error| invalid(format!("the reply has another shape: {error}")))
+}
+
+/// A call's arguments as an object, as every provider wants them sent back, also where they were none.
+pub(super) fn object(call: &SpokenCall) -> Value {
+    match &call.args {
+        Ok(Value::Object(args)) => Value::Object(args.clone()),
+        Ok(other) => serde_json::json!({ "not_an_object": other }),
+        Err(text) => serde_json::json!({ "not_json": text }),
+    }
+}
+
+/// The conversation with ids that every provider takes: unique over all of it, the same for a call and its result.
+pub(super) fn renumbered(said: &[Said]) -> Vec<Said> {
+    let calls = said.iter().filter_map(|said| if let Said::Model(spoken) = said { Some(&spoken.calls) } else { None });
+    let mut fresh = ids(calls.flatten().map(|call| call.id.as_str())).into_iter();
+    let mut last: Vec<(String, String)> = Vec::new();
+    let mut one = |said: &Said| match said {
+        Said::User(text) => Said::User(text.clone()),
+        Said::Model(spoken) => {
+            let old = spoken.calls.iter().map(|call| call.id.clone());
+            last = old.zip(fresh.by_ref()).collect();
+            let call =
+                |(call, (_, id)): (&SpokenCall, &(String, String))| SpokenCall { id: id.clone(), ..call.clone() };
+            Said::Model(Spoken { calls: spoken.calls.iter().zip(&last).map(call).collect(), ..spoken.clone() })
+        }
+        Said::Results(results) => {
+            let result = |(nth, (id, text)): (usize, &(String, String))| {
+                let own = last.get(nth).filter(|(old, _)| old == id).or_else(|| last.iter().find(|(old, _)| old == id));
+                (own.map_or_else(|| id.clone(), |(_, fresh)| fresh.clone()), text.clone())
+            };
+            Said::Results(results.iter().enumerate().map(result).collect())
+        }
+    };
+    said.iter().map(&mut one).collect()
+}
+
+/// Ids that are there, short, plain and unique; one that is not is made from its place.
+fn ids<'a>(wanted: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let plain = |id: &str| {
+        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    };
+    let mut used = BTreeSet::new();
+    let mut one = |(nth, id): (usize, &str)| {
+        let mut id = if plain(id) && !used.contains(id) { id.to_owned() } else { format!("call_{nth}") };
+        while !used.insert(id.clone()) {
+            id.push('_');
+        }
+        id
+    };
+    wanted.enumerate().map(&mut one).collect()
+}
+
+/// Arguments from their text; a tool without any is often called with none.
+fn args(text: String) -> Result<Value, String> {
+    if text.trim().is_empty() {
+        return Ok(Value::Object(Map::new()));
+    }
+    serde_json::from_str(&text).map_err(|_| text)
+}

@@ -1,0 +1,284 @@
+//! The wire to model providers: one request, one streamed reply, in one of three dialects; caps on everything that a server
+//! can make long. No retry, no redirect, no proxy, no cookie, no decompression, no total time-out (the caller drops the future).
+
+mod anthropic;
+mod body;
+mod draft;
+mod gemini;
+mod openai;
+mod refusal;
+mod sse;
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Url};
+use serde::Deserialize;
+use serde_json::Value;
+
+use self::body::Body;
+use self::draft::Draft;
+use crate::failure::{Class, Failure, Usage};
+use crate::model::prompt::{Prompt, Spoken};
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// Chat completions, as Ollama, llama.cpp, vLLM, LiteLLM and OpenRouter speak it too.
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// Messages.
+    Anthropic,
+    /// `streamGenerateContent`.
+    Gemini,
+}
+
+/// Where a provider is.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// How it is spoken to.
+    pub dialect: Dialect,
+    /// Such as `https://api.openai.com/v1`, `https://api.anthropic.com/v1`,
+    /// `https://generativelanguage.googleapis.com/v1beta`.
+    pub base_url: String,
+    /// None for a server that asks for none.
+    pub key: Option<Key>,
+}
+
+/// A provider's key. It is never shown: no reason, no `Debug`, no record holds it.
+#[derive(Clone)]
+pub struct Key(String);
+
+impl Key {
+    /// The key, without the white space around it that files and shells add.
+    pub fn new(text: &str) -> Self {
+        Self(text.trim().to_owned())
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+/// What a server may take of us. Every limit is finite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// To a connection, TLS included.
+    pub connect_ms_max: u64,
+    /// From the request to the first byte of the reply; a local model reads a long prompt for minutes.
+    pub first_byte_ms_max: u64,
+    /// Between two pieces of a reply.
+    pub idle_ms_max: u64,
+    /// For the rest of a body whose reply is complete: read so that the connection can be used again.
+    pub tail_ms_max: u64,
+    /// Of a whole body as sent: each token of a stream costs some 300.
+    pub body_bytes_max: u64,
+    /// Of what is kept of it: words and arguments, or the one JSON document.
+    pub reply_bytes_max: u64,
+    /// Of one event of a stream.
+    pub event_bytes_max: u64,
+    /// Of the body of an answer that is not 200; what is more is not read.
+    pub error_bytes_max: u64,
+    /// Calls in one reply.
+    pub calls_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect_ms_max: 10_000,
+            first_byte_ms_max: 300_000,
+            idle_ms_max: 120_000,
+            tail_ms_max: 200,
+            body_bytes_max: 64 << 20,
+            reply_bytes_max: 8 << 20,
+            event_bytes_max: 4 << 20,
+            error_bytes_max: 64 << 10,
+            calls_max: 64,
+        }
+    }
+}
+
+/// A reply that is whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    /// What was said; empty if the provider properly ended without a word.
+    pub spoken: Spoken,
+    /// What it used; `None` if the provider did not say.
+    pub usage: Option<Usage>,
+}
+
+/// The client: one pool of connections for all providers.
+#[derive(Debug, Clone)]
+pub struct Wire {
+    client: Client,
+    limits: Limits,
+}
+
+/// What hears a reply: one for each dialect.
+trait Ear: Send {
+    /// One event of a stream; true if it is the last one.
+    fn event(&mut self, event: &sse::Event) -> Result<bool, Failure>;
+    /// The reply as one document.
+    fn whole(&mut self, reply: Value) -> Result<(), Failure>;
+    /// The reply, after its last event or its document.
+    fn heard(self: Box<Self>) -> Result<Heard, Failure>;
+    /// Whether the end of the body is the last event, since the dialect has none.
+    fn ends_with_body(&self) -> bool;
+}
+
+/// A request before it is HTTP.
+struct Spelled {
+    url: Url,
+    headers: Vec<(HeaderName, String)>,
+    body: Value,
+}
+
+impl Wire {
+    /// A client with the machine's certificate authorities. None there is no error: a local server needs none.
+    ///
+    /// # Errors
+    /// Why there is no client, for people.
+    pub fn new(limits: Limits) -> Result<Self, String> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("TLS: {error}"))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(Duration::from_millis(limits.connect_ms_max))
+            .user_agent(concat!("callsheet/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| format!("HTTP client: {error}"))?;
+        Ok(Self { client, limits })
+    }
+
+    /// Asks `model` once. `pulse` hears how many bytes of the reply's body have come so far.
+    ///
+    /// # Errors
+    /// What became of it instead, as one class; the reason never holds the key.
+    pub async fn say(
+        &self,
+        endpoint: &Endpoint,
+        model: &str,
+        prompt: &Prompt,
+        pulse: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Heard, Failure> {
+        let heard = match self.attempt(endpoint, model, prompt, pulse).await {
+            Ok(heard) if repeats_key(&heard.spoken, endpoint.key.as_ref()) => {
+                let failure = draft::invalid("the reply contains the key that it was asked with");
+                Err(Failure { usage: heard.usage, ..failure })
+            }
+            heard => heard,
+        };
+        heard.map_err(|failure| Failure { reason: refusal::told(&failure.reason, endpoint), ..failure })
+    }
+
+    async fn attempt(
+        &self,
+        endpoint: &Endpoint,
+        model: &str,
+        prompt: &Prompt,
+        pulse: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Heard, Failure> {
+        let spelled = spelled(endpoint, model, prompt).map_err(Failure::unpaid)?;
+        let headers = headers(&spelled.headers).map_err(Failure::unpaid)?;
+        let sent = self.client.post(spelled.url).headers(headers).body(spelled.body.to_string()).send();
+        let wait = Duration::from_millis(self.limits.first_byte_ms_max);
+        let response = match tokio::time::timeout(wait, sent).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(refusal::unsent(error)),
+            Err(_) => {
+                let what = format!("no answer within {} s", wait.as_secs_f32());
+                return Err(Failure::new(Class::Transient, what));
+            }
+        };
+        if response.status() != reqwest::StatusCode::OK {
+            return Err(refusal::answer(response, endpoint, &self.limits).await);
+        }
+        let kind = refusal::kind(response.headers())?;
+        let draft = Draft::new(&self.limits);
+        let ear: Box<dyn Ear> = match endpoint.dialect {
+            Dialect::OpenAi => Box::new(openai::Listener::new(draft)),
+            Dialect::Anthropic => Box::new(anthropic::Listener::new(draft)),
+            Dialect::Gemini => Box::new(gemini::Listener::new(draft)),
+        };
+        let body = Body::new(response, &self.limits, pulse);
+        match kind {
+            refusal::Kind::Events => body.events(ear).await,
+            refusal::Kind::Document => body.document(ear).await,
+        }
+    }
+}
+
+fn spelled(endpoint: &Endpoint, model: &str, prompt: &Prompt) -> Result<Spelled, Failure> {
+    let wrong = |why: String| Failure::new(Class::Permanent, format!("the base URL cannot be used: {why}"));
+    let base = Url::parse(&endpoint.base_url).map_err(|error| wrong(error.to_string()))?;
+    if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
+        return Err(wrong("it is neither http nor https".to_owned()));
+    }
+    let (key, said) = (endpoint.key.as_ref(), draft::renumbered(&prompt.said));
+    Ok(match endpoint.dialect {
+        Dialect::OpenAi => openai::spelled(base, key, model, prompt, &said),
+        Dialect::Anthropic => anthropic::spelled(base, key, model, prompt, &said),
+        Dialect::Gemini => gemini::spelled(base, key, model, prompt, &said),
+    })
+}
+
+/// `base` with `segments` after its path; what is odd in them is escaped.
+fn below(mut base: Url, segments: &[&str]) -> Url {
+    if let Ok(mut path) = base.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    base
+}
+
+fn headers(own: &[(HeaderName, String)]) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
+    for (name, value) in own {
+        let unusable =
+            |_| Failure::new(Class::Permanent, "the key has characters that no header carries: is it the right one?");
+        let mut value = HeaderValue::from_str(value).map_err(unusable)?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+/// Whether a gateway gave the key back in what the model said. Short ones, such as `ollama`, are no secrets but words.
+fn repeats_key(spoken: &Spoken, key: Option<&Key>) -> bool {
+    const SECRET_BYTES_MIN: usize = 16;
+    let Some(Key(key)) = key.filter(|key| key.0.len() >= SECRET_BYTES_MIN) else { return false };
+    let said = |text: &str| text.contains(key.as_str());
+    fn any(value: &Value, said: &dyn Fn(&str) -> bool) -> bool {
+        match value {
+            Value::String(text) => said(text),
+            Value::Array(list) => list.iter().any(|value| any(value, said)),
+            Value::Object(fields) => fields.iter().any(|(name, value)| said(name) || any(value, said)),
+            _ => false,
+        }
+    }
+    said(&spoken.text)
+        || spoken.signature.as_deref().is_some_and(said)
+        || spoken.calls.iter().any(|call| {
+            said(&call.name)
+                || match &call.args {
+                    Ok(args) => any(args, &said),
+                    Err(text) => said(text),
+                }
+        })
+}

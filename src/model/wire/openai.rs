@@ -1,0 +1,267 @@
+//! Chat completions. Servers that speak it differ in how they cut calls up; what is ambiguous is refused.
+
+use reqwest::Url;
+use reqwest::header::AUTHORIZATION;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::draft::{self, Draft, End, invalid, shaped};
+use super::{Ear, Heard, Key, Spelled, below, sse};
+use crate::failure::{Failure, Usage};
+use crate::model::prompt::{Offer, Prompt, Said, Spoken, SpokenCall};
+
+pub(super) fn spelled(base: Url, key: Option<&Key>, model: &str, prompt: &Prompt, said: &[Said]) -> Spelled {
+    let tool = |offer: &Offer| {
+        let function = json!({ "name": offer.name, "description": offer.description, "parameters": offer.schema });
+        json!({ "type": "function", "function": function })
+    };
+    let mut body = json!({
+        "model": model,
+        "messages": messages(&prompt.system, said),
+        "tools": prompt.tools.iter().map(tool).collect::<Vec<_>>(),
+        "tool_choice": "required",
+        "stream": true,
+        "stream_options": { "include_usage": true },
+    });
+    body[cap_name(&base, model)] = prompt.output_tokens_max.into();
+    let headers = key.map(|Key(key)| (AUTHORIZATION, format!("Bearer {key}"))).into_iter().collect();
+    Spelled { url: below(base, &["chat", "completions"]), headers, body }
+}
+
+/// OpenAI's own models count reasoning in the cap and want it under the newer name; most other servers know the older only.
+fn cap_name(base: &Url, model: &str) -> &'static str {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let mut rest = name.chars();
+    let reasons =
+        name.starts_with("gpt-5") || (rest.next() == Some('o') && rest.next().is_some_and(|c| c.is_ascii_digit()));
+    if reasons || base.host_str() == Some("api.openai.com") { "max_completion_tokens" } else { "max_tokens" }
+}
+
+fn messages(system: &str, said: &[Said]) -> Vec<Value> {
+    let mut messages = Vec::new();
+    if !system.is_empty() {
+        messages.push(json!({ "role": "system", "content": system }));
+    }
+    for said in said {
+        match said {
+            Said::User(text) => messages.push(json!({ "role": "user", "content": text })),
+            Said::Model(spoken) if spoken.calls.is_empty() && spoken.text.trim().is_empty() => {}
+            Said::Model(spoken) => messages.push(assistant(spoken)),
+            Said::Results(results) => {
+                let result =
+                    |(id, text): &(String, String)| json!({ "role": "tool", "tool_call_id": id, "content": text });
+                messages.extend(results.iter().map(result));
+            }
+        }
+    }
+    messages
+}
+
+fn assistant(spoken: &Spoken) -> Value {
+    let mut message = json!({ "role": "assistant", "content": Value::Null });
+    if !spoken.text.is_empty() {
+        message["content"] = spoken.text.clone().into();
+    }
+    let call = |call: &SpokenCall| {
+        let function = json!({ "name": call.name, "arguments": draft::object(call).to_string() });
+        json!({ "id": call.id, "type": "function", "function": function })
+    };
+    if !spoken.calls.is_empty() {
+        message["tool_calls"] = spoken.calls.iter().map(call).collect();
+    }
+    message
+}
+
+/// Hears a reply.
+pub(super) struct Listener {
+    draft: Draft,
+    /// Of the last call, as the server counts.
+    index: Option<u64>,
+}
+
+impl Listener {
+    pub(super) fn new(draft: Draft) -> Self {
+        Self { draft, index: None }
+    }
+
+    fn chunk(&mut self, chunk: Chunk, is_whole: bool) -> Result<(), Failure> {
+        if let Some(usage) = chunk.usage.as_ref().filter(|usage| !usage.is_null()) {
+            self.draft.usage = read_usage(usage);
+        }
+        let choices = match chunk.choices {
+            Some(choices) => choices,
+            None if chunk.usage.is_some() && !is_whole => return Ok(()),
+            None => return Err(invalid("the reply has no choices")),
+        };
+        if choices.len() > 1 || choices.iter().any(|choice| choice.index.unwrap_or(0) != 0) {
+            return Err(invalid("the reply has two choices, where one was asked for"));
+        }
+        let Some(choice) = choices.into_iter().next() else {
+            return if is_whole { Err(invalid("the reply has no choices")) } else { Ok(()) };
+        };
+        let words = if is_whole { choice.message } else { choice.delta };
+        match words {
+            Some(words) => self.words(words, is_whole)?,
+            None if choice.finish_reason.is_some() && !is_whole => {}
+            None => return Err(invalid("a choice of the reply says nothing")),
+        }
+        choice.finish_reason.map_or(Ok(()), |word| self.draft.ends(&word, end(&word)))
+    }
+
+    fn words(&mut self, words: Words, is_whole: bool) -> Result<(), Failure> {
+        match words.content {
+            Some(Content::Text(text)) => self.draft.text(&text)?,
+            Some(Content::Parts(parts)) => {
+                let texts = parts.into_iter().filter(|part| part.kind == "text").filter_map(|part| part.text);
+                texts.into_iter().try_for_each(|text| self.draft.text(&text))?;
+            }
+            None => {}
+        }
+        self.draft.refuses(&words.refusal.unwrap_or_default())?;
+        words.tool_calls.unwrap_or_default().into_iter().try_for_each(|part| self.part(part, is_whole))
+    }
+
+    /// A part of a call: the first of a new one, or more of the last. OpenAI counts them from 0; Ollama has given all of
+    /// them 0 and told them apart by id; a gateway to Bedrock begins at 1; some do not count.
+    fn part(&mut self, part: Part, is_whole: bool) -> Result<(), Failure> {
+        let function = part.function.unwrap_or_default();
+        let (id, name) = (part.id.unwrap_or_default(), function.name.unwrap_or_default());
+        let last = self.index;
+        let Some((last_id, last_name)) = self.draft.last_call() else {
+            return self.begin(part.index, &id, &name, function.arguments);
+        };
+        let is_other_id = !id.is_empty() && *last_id != id;
+        let begins = is_whole
+            || match (part.index, last) {
+                (Some(index), Some(last)) if index > last => true,
+                (Some(index), Some(last)) if index < last => return Err(invalid("parts of calls come out of order")),
+                (Some(_), _) => is_other_id && !name.is_empty(),
+                (None, _) => !name.is_empty() && (is_other_id || id.is_empty()),
+            };
+        if begins {
+            return self.begin(part.index, &id, &name, function.arguments);
+        }
+        if last_name.is_empty() {
+            *last_name = name;
+        } else if !name.is_empty() && *last_name != name {
+            return Err(invalid("a call changes its name"));
+        }
+        if last_id.is_empty() {
+            *last_id = id;
+        }
+        self.draft.args(&text_of(function.arguments))
+    }
+
+    fn begin(&mut self, index: Option<u64>, id: &str, name: &str, args: Option<Value>) -> Result<(), Failure> {
+        self.draft.index_fits(index)?;
+        if id.is_empty() && name.is_empty() {
+            return Err(invalid("a call begins without id and name"));
+        }
+        self.index = index;
+        self.draft.call(id, name)?;
+        self.draft.args(&text_of(args))
+    }
+}
+
+impl Ear for Listener {
+    fn event(&mut self, event: &sse::Event) -> Result<bool, Failure> {
+        if event.data.trim() == "[DONE]" {
+            return Ok(true);
+        }
+        let value = draft::event(event, &self.draft)?;
+        self.chunk(shaped(value)?, false).map(|()| false)
+    }
+
+    fn whole(&mut self, reply: Value) -> Result<(), Failure> {
+        self.chunk(shaped(draft::unfailed(reply)?)?, true)
+    }
+
+    fn heard(self: Box<Self>) -> Result<Heard, Failure> {
+        self.draft.heard()
+    }
+
+    fn ends_with_body(&self) -> bool {
+        false
+    }
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    choices: Option<Vec<Choice>>,
+    usage: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    index: Option<u64>,
+    delta: Option<Words>,
+    message: Option<Words>,
+    finish_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Words {
+    content: Option<Content>,
+    refusal: Option<String>,
+    tool_calls: Option<Vec<Part>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<ContentPart>),
+}
+
+#[derive(Deserialize)]
+struct ContentPart {
+    #[serde(rename = "type")]
+    kind: String,
+    text: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    index: Option<u64>,
+    id: Option<String>,
+    function: Option<Function>,
+}
+
+#[derive(Deserialize, Default)]
+struct Function {
+    name: Option<String>,
+    arguments: Option<Value>,
+}
+
+/// Arguments are JSON as a text; some servers forget the text.
+fn text_of(arguments: Option<Value>) -> String {
+    match arguments {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text,
+        Some(other) => other.to_string(),
+    }
+}
+
+fn end(word: &str) -> End {
+    match word {
+        "stop" | "tool_calls" | "function_call" => End::Proper,
+        "length" | "max_tokens" => End::Cut,
+        "model_length" => End::TooLong,
+        "content_filter" | "refusal" => End::Refused,
+        "error" | "abort" | "insufficient_system_resource" => End::Failed,
+        _ => End::Wrong,
+    }
+}
+
+/// `prompt_tokens` includes what was cached. Most servers count reasoning among `completion_tokens`; xAI only in the total.
+fn read_usage(usage: &Value) -> Option<Usage> {
+    let (input_tokens, output) = (usage["prompt_tokens"].as_u64()?, usage["completion_tokens"].as_u64()?);
+    let total = usage["total_tokens"].as_u64().unwrap_or(0);
+    let details = &usage["prompt_tokens_details"];
+    Some(Usage {
+        input_tokens,
+        output_tokens: output.max(total.saturating_sub(input_tokens)),
+        cached_tokens: details["cached_tokens"].as_u64().unwrap_or(0).min(input_tokens),
+        cache_write_tokens: details["cache_write_tokens"].as_u64().unwrap_or(0).min(input_tokens),
+    })
+}
