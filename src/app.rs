@@ -215,7 +215,7 @@ pub fn reachable(settings: &Settings, plan: &Plan) -> Result<(), String> {
 /// The models of the project's providers; nothing is connected to before the first call.
 fn live(settings: &Settings) -> Live {
     let settings = settings.clone();
-    Live::new(Arc::new(Machine), Box::new(move |model| settings.endpoint(model)))
+    Live::new(Box::new(|| Machine.now()), Box::new(move |model| settings.endpoint(model)))
 }
 
 /// Kills the process with SIGKILL at the n-th passing of a boundary: `committed:7`.

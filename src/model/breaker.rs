@@ -1,10 +1,7 @@
 //! A breaker for each model: after some failures in a row nobody asks it for a while, whichever run they belong to.
 
-use std::sync::Arc;
-
 use dashmap::DashMap;
 
-use crate::clock::Clock;
 use crate::failure::{Class, Failure};
 use crate::id::Timestamp;
 
@@ -17,9 +14,12 @@ const OPEN_MS: u64 = 1_000;
 /// The longest that it stays open.
 const OPEN_MS_MAX: u64 = 30_000;
 
+/// Tells the time.
+pub type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// The breakers of this process, by model.
 pub(super) struct Breakers {
-    clock: Arc<dyn Clock>,
+    now: Now,
     models: DashMap<String, Breaker>,
 }
 
@@ -30,14 +30,14 @@ struct Breaker {
 }
 
 impl Breakers {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, models: DashMap::new() }
+    pub(super) fn new(now: Now) -> Self {
+        Self { now, models: DashMap::new() }
     }
 
     /// # Errors
     /// Throttled, for as long as the model is left alone. One that is let through tells whether it is back.
     pub(super) fn open(&self, model: &str) -> Result<(), Failure> {
-        let now = self.clock.now();
+        let now = (self.now)();
         let Some(breaker) = self.models.get(model).filter(|breaker| breaker.open_until > now) else { return Ok(()) };
         let (failures, wait_ms) = (breaker.failures, breaker.open_until.ms_since(now));
         let why = format!("{model} failed {failures} times in a row and is left alone for {wait_ms} ms");
@@ -50,7 +50,7 @@ impl Breakers {
             self.models.remove(model);
             return;
         }
-        let now = self.clock.now();
+        let now = (self.now)();
         let mut breaker = self.models.entry(model.to_owned()).or_insert(Breaker { failures: 0, open_until: now });
         breaker.failures = breaker.failures.saturating_add(1);
         if let Some(more) = breaker.failures.checked_sub(FAILURES_MAX) {

@@ -1,11 +1,10 @@
 //! Models of providers: an `Ask` becomes a conversation, goes over the wire once, and comes back as an act.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use super::breaker::Breakers;
+use super::breaker::{Breakers, Now};
 use super::wire::{Endpoint, Limits, Wire};
 use super::{Ask, Model, Origin, Reply, conversation};
-use crate::clock::Clock;
 use crate::failure::{Class, Failure, Work};
 
 /// Where a model is, with its key, read when it is needed; or why it cannot be reached.
@@ -21,8 +20,8 @@ pub struct Live {
 
 impl Live {
     /// Models where `endpoints` says that they are.
-    pub fn new(clock: Arc<dyn Clock>, endpoints: Endpoints) -> Self {
-        Self { endpoints, wire: OnceLock::new(), breakers: Breakers::new(clock) }
+    pub fn new(now: Now, endpoints: Endpoints) -> Self {
+        Self { endpoints, wire: OnceLock::new(), breakers: Breakers::new(now) }
     }
 
     async fn speak(&self, ask: &Ask) -> Result<Reply, Failure> {

@@ -1,6 +1,6 @@
 //! The port for models: one attempt per call, a typed reply or a typed failure; no retry, no memory of its own.
 
-mod breaker;
+pub mod breaker;
 pub mod conversation;
 pub mod live;
 pub mod prompt;

@@ -110,7 +110,10 @@ fn a_run_is_live_only_if_a_model_is_named() {
 fn models_have_their_prices_and_a_rehearsal_the_one_it_is_priced_as() {
     let place = Place::new(PROJECT);
     let model = Flags { model: Some("mistral/unpriced".into()), ..Flags::default() };
-    let settings = place.read(&model, &[]).unwrap();
+    let all = place.read(&model, &[]).unwrap().surroundings(Mode::Live, [], []);
+    assert!(all.models.values().all(|spec| spec.model == "mistral/unpriced"));
+    let named = PROJECT.replace("[models]\n", "[models]\ndefault = \"mistral/unpriced\"\n");
+    let settings = Place::new(&named).read(&Flags::default(), &[]).unwrap();
     let live = settings.surroundings(Mode::Live, [], ["campaign_qa", "other"]);
     assert_eq!(live.models["judge"].output_per_million, NanoUsd(15_000_000_000));
     assert_eq!(live.models["default"].model, "mistral/unpriced");

@@ -14,26 +14,13 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
-use serde::Deserialize;
 use serde_json::Value;
 
 use self::body::Body;
 use self::draft::Draft;
 use crate::failure::{Class, Failure, Usage};
 use crate::model::prompt::{Prompt, Spoken};
-
-/// How a server is spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Dialect {
-    /// Chat completions, as Ollama, llama.cpp, vLLM, LiteLLM and OpenRouter speak it too.
-    #[serde(rename = "openai")]
-    OpenAi,
-    /// Messages.
-    Anthropic,
-    /// `streamGenerateContent`.
-    Gemini,
-}
+use crate::topology::plan::Dialect;
 
 /// Where a provider is.
 #[derive(Debug, Clone)]
