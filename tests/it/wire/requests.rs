@@ -55,7 +55,7 @@ async fn asked(dialect: Dialect, path: &str, model: &str, prompt: &Prompt) -> As
     let seen = Arc::new(Mutex::new(None));
     let kept = Arc::clone(&seen);
     let base = serve(move |asked| {
-        *kept.lock().unwrap() = Some(Asked { head: asked.head.clone(), body: asked.body.clone() });
+        *kept.lock().unwrap() = Some(Asked { head: asked.head.clone(), body: asked.body.clone(), port: asked.port });
         Played { bytes: b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n".to_vec(), then: Then::Close }
     });
     let wire = Wire::new(limits()).unwrap();

@@ -29,6 +29,8 @@ pub(crate) struct Asked {
     pub(crate) head: String,
     /// Its body.
     pub(crate) body: String,
+    /// The client's port: one for each connection.
+    pub(crate) port: u16,
 }
 
 impl Asked {
@@ -114,7 +116,7 @@ fn read(stream: &mut TcpStream) -> Option<Asked> {
             let body_end = end + 4 + length.unwrap_or(0);
             if bytes.len() >= body_end {
                 let body = String::from_utf8(bytes[end + 4..body_end].to_vec()).unwrap();
-                return Some(Asked { head, body });
+                return Some(Asked { head, body, port: stream.peer_addr().ok()?.port() });
             }
         }
         match stream.read(&mut buffer) {
