@@ -136,7 +136,8 @@ impl Draft {
 
     /// The reply, if its end allows it.
     pub(super) fn heard(self) -> Result<Heard, Failure> {
-        let usage = self.usage;
+        // Nothing is answered without being read: who says 0 has not counted.
+        let usage = self.usage.filter(|usage| usage.input_tokens > 0);
         self.spoken().map(|spoken| Heard { spoken, usage }).map_err(|failure| Failure { usage, ..failure })
     }
 

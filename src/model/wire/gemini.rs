@@ -204,7 +204,8 @@ struct FunctionCall {
 
 fn end(word: &str) -> End {
     match word {
-        "STOP" => End::Proper,
+        // The second is no word of Google's, but of servers that stand in for it.
+        "STOP" | "FUNCTION_CALL" => End::Proper,
         "MAX_TOKENS" => End::Cut,
         "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "LANGUAGE" => End::Refused,
         word if word.starts_with("IMAGE_") => End::Refused,

@@ -167,6 +167,16 @@ async fn what_cannot_be_reached_has_cost_nothing() {
     assert!(!format!("{failure:?}").contains(CANARY));
 }
 
+/// A server that takes the connection and never begins with TLS.
+#[tokio::test]
+async fn a_connection_that_does_not_come_about_has_cost_nothing() {
+    let silent = serve(|_| Played { bytes: Vec::new(), then: Then::Silence }).replace("http:", "https:");
+    let wire = Wire::new(Limits { connect_ms_max: 200, ..limits() }).unwrap();
+    let failure = say(&wire, &endpoint(Dialect::OpenAi, silent)).await.unwrap_err();
+    assert_eq!((failure.class, failure.usage), (Class::Transient, Some(Usage::NOTHING)), "{}", failure.reason);
+    assert!(failure.reason.contains("no connection in time"), "{}", failure.reason);
+}
+
 #[tokio::test]
 async fn a_server_that_is_not_trusted_is_told_and_not_asked_again() {
     let wire = Wire::new(limits()).unwrap();
