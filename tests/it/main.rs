@@ -36,3 +36,4 @@ mod tools_outward;
 mod tools_sql;
 mod tools_stats;
 mod topology;
+mod wire;

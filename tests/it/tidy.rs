@@ -35,7 +35,7 @@ struct Ban {
     instead: &'static str,
 }
 
-const BANS: [Ban; 7] = [
+const BANS: [Ban; 8] = [
     Ban {
         words: &[
             "async",
@@ -86,6 +86,11 @@ const BANS: [Ban; 7] = [
         words: &["tool::campaign_qa", "tool::email", "tool::files", "tool::sink", "tool::sql", "tool::stats"],
         holds_in: |file| is_source(file) && !is_port(file) && file != "src/app.rs",
         instead: "ask app.rs for it: it is the only file that names concrete tools and checks",
+    },
+    Ban {
+        words: &["reqwest", "hyper", "rustls"],
+        holds_in: |file| is_source(file) && !file.starts_with("src/model/wire/"),
+        instead: "speak to servers through model::wire, which has a cap for everything",
     },
     Ban {
         words: &["todo!", "unimplemented!", "dbg!"],

@@ -126,8 +126,8 @@ impl Listener {
             return Err(invalid("blocks of the reply come out of order"));
         }
         match (&mut self.open, delta) {
-            (Some(Open::Text), Delta::TextDelta { text }) => self.draft.text(&text),
-            (Some(Open::Call { is_in_parts, .. }), Delta::InputJsonDelta { partial_json }) => {
+            (Some(Open::Text), Delta::Text { text }) => self.draft.text(&text),
+            (Some(Open::Call { is_in_parts, .. }), Delta::Input { partial_json }) => {
                 *is_in_parts |= !partial_json.is_empty();
                 self.draft.args(&partial_json)
             }
@@ -160,7 +160,7 @@ impl Listener {
 
 impl Ear for Listener {
     fn event(&mut self, event: &sse::Event) -> Result<bool, Failure> {
-        match shaped(draft::event(event, &self.draft)?)? {
+        match shaped(draft::event(event, &mut self.draft)?)? {
             Event::MessageStart { .. } if self.is_begun => return Err(invalid("the reply begins twice")),
             Event::MessageStart { message } => {
                 self.is_begun = true;
@@ -178,7 +178,7 @@ impl Ear for Listener {
     }
 
     fn whole(&mut self, reply: Value) -> Result<(), Failure> {
-        let Message::Message { content, stop_reason, usage } = shaped(draft::unfailed(reply)?)?;
+        let Message::Message { content, stop_reason, usage } = shaped(draft::unfailed(reply, &mut self.draft)?)?;
         self.is_begun = true;
         for (index, block) in (0..).zip(content) {
             self.begin_block(index, block)?;
@@ -249,14 +249,12 @@ enum Block {
 }
 
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum Delta {
-    TextDelta {
-        text: String,
-    },
-    InputJsonDelta {
-        partial_json: String,
-    },
+    #[serde(rename = "text_delta")]
+    Text { text: String },
+    #[serde(rename = "input_json_delta")]
+    Input { partial_json: String },
     #[serde(other)]
     Other,
 }

@@ -34,6 +34,8 @@ pub(super) struct Draft {
     kept_bytes: u64,
     reply_bytes_max: u64,
     calls_max: u64,
+    /// Whether anything was heard, an error included.
+    is_begun: bool,
     /// What the provider wants to see again with the reply.
     pub(super) signature: Option<String>,
     /// What it says that it used; only the last word counts.
@@ -58,6 +60,7 @@ impl Draft {
             kept_bytes: 0,
             reply_bytes_max: limits.reply_bytes_max,
             calls_max: limits.calls_max,
+            is_begun: false,
             signature: None,
             usage: None,
             refusal: String::new(),
@@ -131,14 +134,10 @@ impl Draft {
         }
     }
 
-    /// Whether anything at all was said.
-    pub(super) fn is_untouched(&self) -> bool {
-        self.kept_bytes == 0 && self.end.is_none() && self.usage.is_none()
-    }
-
     /// The reply, if its end allows it.
     pub(super) fn heard(self) -> Result<Heard, Failure> {
-        let usage = self.usage;
+        // Nothing is answered without being read: who says 0 has not counted.
+        let usage = self.usage.filter(|usage| usage.input_tokens > 0);
         self.spoken().map(|spoken| Heard { spoken, usage }).map_err(|failure| Failure { usage, ..failure })
     }
 
@@ -207,17 +206,21 @@ pub(super) fn json(text: &str) -> Result<Value, Failure> {
     })
 }
 
-/// The JSON of an event. An error in it that is the first thing heard is as good as an answer: nothing is billed.
-pub(super) fn event(event: &sse::Event, draft: &Draft) -> Result<Value, Failure> {
+/// The JSON of an event, if it is not an error.
+pub(super) fn event(event: &sse::Event, draft: &mut Draft) -> Result<Value, Failure> {
     let value = json(&event.data)?;
     let value = if event.is_error { serde_json::json!({ "error": value }) } else { value };
-    let failure = |failure: Failure| if draft.is_untouched() { failure.unpaid() } else { failure };
-    refusal::inside(&value).map_or(Ok(value), |inside| Err(failure(inside)))
+    unfailed(value, draft)
 }
 
-/// `reply`, if it is not an error.
-pub(super) fn unfailed(reply: Value) -> Result<Value, Failure> {
-    refusal::inside(&reply).map_or(Ok(reply), |inside| Err(inside.unpaid()))
+/// `value`, if it is not an error. One that is the first thing heard is as good as an answer of its own: nothing is billed.
+pub(super) fn unfailed(value: Value, draft: &mut Draft) -> Result<Value, Failure> {
+    let is_first = !std::mem::replace(&mut draft.is_begun, true);
+    match refusal::inside(&value) {
+        Some(failure) if is_first => Err(failure.unpaid()),
+        Some(failure) => Err(failure),
+        None => Ok(value),
+    }
 }
 
 /// JSON of a server in the shape that its dialect has.

@@ -134,17 +134,18 @@ impl Listener {
 
 impl Ear for Listener {
     fn event(&mut self, event: &sse::Event) -> Result<bool, Failure> {
-        let value = draft::event(event, &self.draft)?;
+        let value = draft::event(event, &mut self.draft)?;
         self.chunk(shaped(value)?).map(|()| false)
     }
 
     fn whole(&mut self, reply: Value) -> Result<(), Failure> {
-        let chunks = match draft::unfailed(reply)? {
+        let chunks = match reply {
             Value::Array(chunks) => chunks,
             one => Vec::from([one]),
         };
         for chunk in chunks {
-            self.chunk(shaped(draft::unfailed(chunk)?)?)?;
+            let chunk = draft::unfailed(chunk, &mut self.draft)?;
+            self.chunk(shaped(chunk)?)?;
         }
         Ok(())
     }
@@ -203,7 +204,8 @@ struct FunctionCall {
 
 fn end(word: &str) -> End {
     match word {
-        "STOP" => End::Proper,
+        // The second is no word of Google's, but of servers that stand in for it.
+        "STOP" | "FUNCTION_CALL" => End::Proper,
         "MAX_TOKENS" => End::Cut,
         "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "LANGUAGE" => End::Refused,
         word if word.starts_with("IMAGE_") => End::Refused,

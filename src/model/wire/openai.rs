@@ -168,12 +168,13 @@ impl Ear for Listener {
         if event.data.trim() == "[DONE]" {
             return Ok(true);
         }
-        let value = draft::event(event, &self.draft)?;
+        let value = draft::event(event, &mut self.draft)?;
         self.chunk(shaped(value)?, false).map(|()| false)
     }
 
     fn whole(&mut self, reply: Value) -> Result<(), Failure> {
-        self.chunk(shaped(draft::unfailed(reply)?)?, true)
+        let reply = draft::unfailed(reply, &mut self.draft)?;
+        self.chunk(shaped(reply)?, true)
     }
 
     fn heard(self: Box<Self>) -> Result<Heard, Failure> {

@@ -109,11 +109,10 @@ pub(super) async fn answer(mut response: Response, endpoint: &Endpoint, limits: 
 
 /// The error in `value`, if it is one: of a stream or of a document that came with status 200.
 pub(super) fn inside(value: &Value) -> Option<Failure> {
-    let first = if let Value::Array(list) = value { list.first()? } else { value };
-    let named = first.get("error").is_some_and(|error| !error.is_null());
-    let is_error = named || ["object", "type"].iter().any(|key| first.get(key).is_some_and(|kind| kind == "error"));
+    let named = value.get("error").is_some_and(|error| !error.is_null());
+    let is_error = named || ["object", "type"].iter().any(|key| value.get(key).is_some_and(|kind| kind == "error"));
     is_error.then(|| {
-        let told = Told::of_value(None, first);
+        let told = Told::of_value(None, value);
         let retry_after_ms = told.retry_after_ms;
         let failure = told.failure(None, None);
         Failure { retry_after_ms: retry_after_ms.filter(|_| failure.class == Class::Throttled), ..failure }
