@@ -1,6 +1,5 @@
 //! A fault at every operation of a workload: no panic, no false claim, no write after it, and all is there when the
 //! journal is opened again.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

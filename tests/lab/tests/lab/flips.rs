@@ -1,6 +1,5 @@
 //! Flipped bits anywhere in a journal's files: the same events, or a typed error.
 //! What is not verified by itself is left out: the columns of lists (summary, topology, times, a run's epoch).
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::path::Path;
 use std::time::Instant;

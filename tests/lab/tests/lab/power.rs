@@ -1,5 +1,4 @@
 //! Power loss at every point of a workload: what was acknowledged is there, and nothing that was not written.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
