@@ -129,13 +129,15 @@ impl Session {
             }
             Err(error) => return Err(error.into()),
         };
-        self.await_answer(&mut story, id).await?;
-        let exit = match opened {
+        let answer = self.await_answer(&mut story, id).await;
+        // Another's word may have been heard before this one, and its process relies on this one to drive the run.
+        let goes_on = answer.is_ok() || story.view.state().status() == Status::Running;
+        let exit = match opened.filter(|_| goes_on) {
             Some(handle) => self.drive(system, &handle, &mut story, row, &Shown::default()).await,
             None => Ok(Exit::Done),
         };
         running.stop().await;
-        exit
+        answer.and(exit)
     }
 
     /// Waits until the run has heard the post; a refusal is the poster's answer.
