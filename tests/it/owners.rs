@@ -7,7 +7,7 @@ use std::process::{Child, Output, Stdio};
 use callsheet::run::state::Status;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-use super::sweep::{Campaign, Chance, End, POINTS, Project, Stage, once, shipped, words};
+use super::sweep::{Campaign, Chance, End, POINTS, Project, Stage, notices, words};
 
 /// Processes that want the run at the same moment.
 const RIVALS: usize = 6;
@@ -66,7 +66,7 @@ fn stage<'c>(campaign: &'c Campaign, name: &str) -> &'c Stage {
 
 #[test]
 fn of_many_that_resume_a_run_one_owns_it_and_the_others_name_it() {
-    let campaign = once();
+    let campaign = notices(3, "once");
     let run = stage(&campaign, "run");
     for race in 1..=RACES {
         let what = format!("race {race}");
@@ -97,7 +97,7 @@ fn of_many_that_resume_a_run_one_owns_it_and_the_others_name_it() {
 
 #[test]
 fn of_many_that_approve_one_is_heard_and_the_run_is_driven_to_its_end() {
-    let campaign = once();
+    let campaign = notices(3, "once");
     let approve = stage(&campaign, "approve");
     let mut heard_by_another = 0;
     for race in 1..=RACES {
@@ -148,6 +148,7 @@ fn stop_everywhere(campaign: &Campaign, name: &str, point: &str, zombies: &mut Z
             let taken_over = project.callsheet(&words(&["resume", "1", "--take-over"]), None);
             assert!(matches!(taken_over, End::Code(0 | 3)), "{what}: {taken_over:?}");
             finish(&project, &what);
+            project.compare(campaign, &format!("{what}, before it goes on"));
         }
         let (code, said) = zombie.end();
         match code {
@@ -162,15 +163,17 @@ fn stop_everywhere(campaign: &Campaign, name: &str, point: &str, zombies: &mut Z
     }
 }
 
+/// With one item, so that nothing is under way on another thread when the process stops: what is stopped inside the
+/// outward call itself, past the look at the time, is done when it goes on, and no journal can prevent that.
 #[test]
 fn an_owner_that_was_taken_over_does_nothing_more() {
-    let campaigns = [once(), shipped("re-engagement")];
-    let lanes: [(&Campaign, &str); 3] =
-        [(&campaigns[0], "run"), (&campaigns[0], "approve"), (&campaigns[1], "approve")];
-    for (campaign, name) in lanes {
-        let mut zombies = Zombies::default();
-        POINTS.iter().for_each(|point| stop_everywhere(campaign, name, point, &mut zombies));
-        println!("owners: {}, stopped in `{name}`: {zombies:?}", campaign.topology);
-        assert!(zombies.refused * 2 > zombies.stopped, "{zombies:?}");
+    let campaigns = ["once", "queryable"].map(|repeat| (repeat, notices(1, repeat)));
+    for (repeat, campaign) in &campaigns {
+        for name in ["run", "approve"] {
+            let mut zombies = Zombies::default();
+            POINTS.iter().for_each(|point| stop_everywhere(campaign, name, point, &mut zombies));
+            println!("owners: {repeat}, stopped in `{name}`: {zombies:?}");
+            assert!(zombies.refused * 2 > zombies.stopped, "{zombies:?}");
+        }
     }
 }
