@@ -123,6 +123,18 @@ fn of_many_that_approve_one_is_heard_and_the_run_is_driven_to_its_end() {
     println!("owners: {RACES} races of {RIVALS} that approve, {heard_by_another} heard by another's process");
 }
 
+#[test]
+fn who_takes_a_run_up_drives_it_though_another_was_heard_before() {
+    let campaign = notices(3, "once");
+    // The first decision is posted, and its poster relies on whoever drives the run.
+    let posted = stage(&campaign, "resume after a post");
+    let project = Project::copy(posted.project.path(), campaign.topology);
+    assert_eq!(project.callsheet(&stage(&campaign, "approve").act, None), End::Code(2), "decided before");
+    let (_, state) = project.state().unwrap();
+    assert!(matches!(state.status(), Status::Ended(_)), "left at {:?}", state.status());
+    project.compare(&campaign, "decided twice");
+}
+
 /// What became of the owners that were stopped and taken over.
 #[derive(Debug, Default)]
 struct Zombies {
