@@ -240,7 +240,7 @@ impl std::ops::Deref for Owned {
 }
 
 /// A shipped campaign, with calls that are given up sooner.
-fn shipped(topology: &'static str) -> Campaign {
+pub(crate) fn shipped(topology: &'static str) -> Campaign {
     let fresh = scratch();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for folder in ["agents", "topologies", "schemas", "rehearsals", "data"] {
