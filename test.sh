@@ -43,8 +43,10 @@ part() { # NAME, COMMAND...
 }
 
 part format cargo fmt --check
-part lints cargo clippy --all-targets -- -D warnings
+part lints cargo clippy --workspace --all-targets -- -D warnings
 part tests cargo test
+# With the whole workspace, so that what both crates share is built once.
+part faults cargo test --workspace --test lab -- --show-output
 part docs env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 part check cargo run --quiet -- check
 part rehearse cargo run --quiet -- test

@@ -218,17 +218,21 @@ fn live(settings: &Settings) -> Live {
     Live::new(Box::new(|| Machine.now()), Box::new(move |model| settings.endpoint(model)))
 }
 
-/// Kills the process with SIGKILL at the n-th passing of a boundary: `committed:7`.
+/// Kills the process with SIGKILL at the n-th passing of a boundary: `committed:7`. With `stop:` before it the process
+/// stops itself with SIGSTOP there, and goes beyond when it is continued and its input has a line or ends.
 #[derive(Debug)]
 struct Crash {
     point: Point,
     left: AtomicU64,
+    stops: bool,
 }
 
 impl Crash {
     fn read(text: &str) -> Result<Self, String> {
-        let wrong = || format!("CALLSHEET_CRASH={text}: it is decided, committed, started or performed, ':', a number");
-        let (point, nth) = text.split_once(':').ok_or_else(wrong)?;
+        let wrong =
+            || format!("CALLSHEET_CRASH={text}: it is [stop:] decided, committed, started or performed, ':', a number");
+        let (stops, boundary) = text.strip_prefix("stop:").map_or((false, text), |boundary| (true, boundary));
+        let (point, nth) = boundary.split_once(':').ok_or_else(wrong)?;
         let point = match point {
             "decided" => Point::Decided,
             "committed" => Point::Committed,
@@ -237,18 +241,26 @@ impl Crash {
             _ => return Err(wrong()),
         };
         let left = nth.parse::<u64>().ok().filter(|nth| *nth > 0).ok_or_else(wrong)?;
-        Ok(Self { point, left: AtomicU64::new(left) })
+        Ok(Self { point, left: AtomicU64::new(left), stops })
     }
 }
 
 impl Probe for Crash {
     fn at(&self, point: Point) {
-        if point == self.point && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-            // The signal may arrive a moment later; nothing may happen in that moment.
-            loop {
-                std::thread::park();
-            }
+        use rustix::process::{Signal, getpid, kill_process};
+        if point != self.point || self.left.fetch_sub(1, Ordering::SeqCst) != 1 {
+            return;
+        }
+        if self.stops {
+            let _ = kill_process(getpid(), Signal::STOP);
+            // As below; here until a line, or its end, is on the input.
+            let _ = std::io::stdin().read_line(&mut String::new());
+            return;
+        }
+        let _ = kill_process(getpid(), Signal::KILL);
+        // The signal may arrive a moment later; nothing may happen in that moment.
+        loop {
+            std::thread::park();
         }
     }
 }

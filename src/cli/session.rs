@@ -122,43 +122,62 @@ impl Session {
         story.news()?;
         let id = system.ports().clock.id();
         system.post(row.id, id, &Post { by: self.who(), say: say_what }).await?;
-        let opened = match system.open(row.id, self.take_over).await {
-            Ok(handle) => Some(handle),
-            Err(system::Error::Journal(crate::journal::Error::Owned { pid })) => {
-                say(format!("process {pid} drives run {}; waiting for it to hear this", row.no));
-                None
-            }
-            Err(error) => return Err(error.into()),
-        };
-        self.await_answer(&mut story, id).await?;
-        let exit = match opened {
+        let (opened, answer) = self.await_answer(system, row, &mut story, id).await?;
+        // Another's word may have been heard before this one, and its process relies on this one to drive the run.
+        let goes_on = answer.is_ok() || story.view.state().status() == Status::Running;
+        let exit = match opened.filter(|_| goes_on) {
             Some(handle) => self.drive(system, &handle, &mut story, row, &Shown::default()).await,
             None => Ok(Exit::Done),
         };
         running.stop().await;
-        exit
+        answer.and(exit)
     }
 
-    /// Waits until the run has heard the post; a refusal is the poster's answer.
-    async fn await_answer(&self, story: &mut Story, post: uuid::Uuid) -> Result<(), Stop> {
-        for _ in 0..ANSWER_POLLS_MAX {
-            let mut heard = false;
-            for (record, entry) in story.news()? {
-                let fact = system::read_fact(&record.head.json).map_err(Stop::failed)?;
-                match fact.is {
-                    Event::Heard { post: of, .. } if of == post => heard = true,
-                    Event::InputRefused { post: refused, why, .. } if refused == post => {
-                        return Err(Stop::input(refusal(&why, &story.texts())));
+    /// Waits until the run has heard the post, and takes the run up for that as soon as nobody else drives it. The
+    /// inner error is a refusal, which is the poster's answer.
+    async fn await_answer(
+        &self,
+        system: &System,
+        row: &RunRow,
+        story: &mut Story,
+        post: uuid::Uuid,
+    ) -> Result<(Option<Handle>, Result<(), Stop>), Stop> {
+        let mut opened = None;
+        for poll in 0..ANSWER_POLLS_MAX {
+            if opened.is_none() {
+                opened = match system.open(row.id, self.take_over).await {
+                    Ok(handle) => Some(handle),
+                    Err(system::Error::Journal(crate::journal::Error::Owned { pid })) => {
+                        if poll == 0 {
+                            say(format!("process {pid} drives run {}; waiting for it to hear this", row.no));
+                        }
+                        None
                     }
-                    _ => entry.iter().for_each(|entry| super::paint::out(super::story::line(entry, self.zone()))),
-                }
+                    Err(error) => return Err(error.into()),
+                };
             }
-            if heard {
-                return Ok(());
+            if let Some(answer) = self.answer(story, post)? {
+                return Ok((opened, answer));
             }
             tokio::time::sleep(ANSWER_POLL).await;
         }
         Err(Stop::failed("the process that drives the run did not answer; what you said is kept and will be heard"))
+    }
+
+    /// The run's answer to the post, if it is there; what else happened is told.
+    fn answer(&self, story: &mut Story, post: uuid::Uuid) -> Result<Option<Result<(), Stop>>, Stop> {
+        let mut answer = None;
+        for (record, entry) in story.news()? {
+            let fact = system::read_fact(&record.head.json).map_err(Stop::failed)?;
+            match fact.is {
+                Event::Heard { post: of, .. } if of == post => answer = Some(Ok(())),
+                Event::InputRefused { post: refused, why, .. } if refused == post => {
+                    answer = Some(Err(Stop::input(refusal(&why, &story.texts()))));
+                }
+                _ => entry.iter().for_each(|entry| super::paint::out(super::story::line(entry, self.zone()))),
+            }
+        }
+        Ok(answer)
     }
 
     /// Drives a live run, telling its story, until it waits, ends, or is interrupted.

@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod decisions;
 mod golden;
+mod owners;
 mod planted;
 mod readme;
 mod rehearsal;

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::support::{Came, settings, who};
 
-const POINTS: [&str; 4] = ["decided", "committed", "started", "performed"];
+pub(crate) const POINTS: [&str; 4] = ["decided", "committed", "started", "performed"];
 
 /// User acts after which a campaign is given up.
 const ACTS_MAX: usize = 40;
@@ -32,30 +32,32 @@ const PASSINGS_MAX: u64 = 500;
 const CALL_TIMEOUT_MS: u64 = 250;
 
 /// A campaign and what it comes to undisturbed.
-struct Campaign {
-    topology: &'static str,
+pub(crate) struct Campaign {
+    pub(crate) topology: &'static str,
     /// Its project before anything ran.
     fresh: tempfile::TempDir,
     /// Where a sweep begins: the name, the project as it stands there, the act that is killed.
-    stages: Vec<Stage>,
-    undisturbed: Came,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) undisturbed: Came,
+    /// Items that a sink of the test's own has a record of.
+    items: usize,
 }
 
-struct Stage {
-    name: &'static str,
-    project: tempfile::TempDir,
-    act: Vec<String>,
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
+    pub(crate) project: tempfile::TempDir,
+    pub(crate) act: Vec<String>,
 }
 
 /// A project and its journal.
-struct Project {
+pub(crate) struct Project {
     root: PathBuf,
     topology: &'static str,
 }
 
 /// How a process ended.
 #[derive(Debug, PartialEq, Eq)]
-enum End {
+pub(crate) enum End {
     Killed,
     Code(i32),
 }
@@ -129,7 +131,7 @@ impl Project {
     }
 
     /// What a user does who looks at the run.
-    fn next(&self, chance: &mut Chance) -> Option<Vec<String>> {
+    pub(crate) fn next(&self, chance: &mut Chance) -> Option<Vec<String>> {
         let Some((row, state)) = self.state() else { return Some(words(&["run", self.topology])) };
         let resume = Some(words(&["resume", "1"]));
         let approve = state.open_approvals().next().map(|(no, _)| words(&["approve", &no.0.to_string()]));
@@ -155,14 +157,13 @@ impl Project {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    fn compare(&self, campaign: &Campaign, what: &str) {
+    pub(crate) fn compare(&self, campaign: &Campaign, what: &str) {
         let came = self.came();
         if came != campaign.undisturbed {
             fail_where_they_part(&came, &campaign.undisturbed, what);
         }
         let items = self.times("record.jsonl");
-        let wanted = if campaign.topology == "notices" { 3 } else { 0 };
-        assert!(items.len() == wanted && items.values().all(|times| *times == 1), "{what}: {items:?}");
+        assert!(items.len() == campaign.items && items.values().all(|times| *times == 1), "{what}: {items:?}");
         // A sink that can be asked is asked, not told again; a kill within it may leave an item without its note.
         let asked = self.times(&format!("out/1-{}/.effects", campaign.topology));
         assert!(asked.values().all(|times| *times == 1), "{what}: performed more than once: {asked:?}");
@@ -185,7 +186,7 @@ impl Project {
         Sqlite::open(&settings(&self.root).journal, how).unwrap()
     }
 
-    fn state(&self) -> Option<(RunRow, State)> {
+    pub(crate) fn state(&self) -> Option<(RunRow, State)> {
         if !settings(&self.root).journal.exists() {
             return None;
         }
@@ -195,12 +196,16 @@ impl Project {
         Some((row, state))
     }
 
-    /// Runs the real process.
-    fn callsheet(&self, act: &[String], crash: Option<&str>) -> End {
+    pub(crate) fn command(&self, act: &[String], crash: Option<&str>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callsheet"));
         command.args(act).current_dir(&self.root).env_clear().env("CALLSHEET_PERSON", "ada");
         command.envs(crash.map(|crash| ("CALLSHEET_CRASH", crash)));
-        let output = command.stdin(Stdio::null()).output().unwrap();
+        command
+    }
+
+    /// Runs the real process.
+    pub(crate) fn callsheet(&self, act: &[String], crash: Option<&str>) -> End {
+        let output = self.command(act, crash).stdin(Stdio::null()).output().unwrap();
         match (output.status.signal(), output.status.code()) {
             (Some(9), _) => End::Killed,
             (_, Some(code @ (0 | 3))) => End::Code(code),
@@ -213,7 +218,7 @@ impl Project {
         }
     }
 
-    fn copy(from: &Path, topology: &'static str) -> Owned {
+    pub(crate) fn copy(from: &Path, topology: &'static str) -> Owned {
         let folder = scratch();
         copy(from, folder.path());
         Owned { project: Self { root: folder.path().to_owned(), topology }, _folder: folder }
@@ -221,7 +226,7 @@ impl Project {
 }
 
 /// A project whose folder goes with it.
-struct Owned {
+pub(crate) struct Owned {
     project: Project,
     _folder: tempfile::TempDir,
 }
@@ -235,7 +240,7 @@ impl std::ops::Deref for Owned {
 }
 
 /// A shipped campaign, with calls that are given up sooner.
-fn shipped(topology: &'static str) -> Campaign {
+pub(crate) fn shipped(topology: &'static str) -> Campaign {
     let fresh = scratch();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for folder in ["agents", "topologies", "schemas", "rehearsals", "data"] {
@@ -250,11 +255,24 @@ fn shipped(topology: &'static str) -> Campaign {
     campaign(topology, fresh)
 }
 
-/// The campaign of tests/cases/sweep, whose sink nobody can ask.
-fn once() -> Campaign {
+/// The campaign of tests/cases/sweep with as many of its three items, and a sink that repeats so.
+pub(crate) fn notices(items: usize, repeat: &str) -> Campaign {
     let fresh = scratch();
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/sweep"), fresh.path());
-    let mut campaign = campaign("notices", fresh);
+    let edit = |name: &str, edited: &dyn Fn(&str) -> String| {
+        let path = fresh.path().join(name);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, edited(&text)).unwrap();
+    };
+    let item = "\n[[writer.writes.notices.items]]";
+    edit("rehearsals/notices.toml", &|text| text.split(item).take(1 + items).collect::<Vec<_>>().join(item));
+    edit("callsheet.toml", &|text| format!("{text}repeat = {{ class = \"{repeat}\" }}\n"));
+    Campaign { items, ..campaign("notices", fresh) }
+}
+
+/// The campaign whose sink nobody can ask.
+fn once() -> Campaign {
+    let mut campaign = notices(3, "once");
     // One more beginning: the process died between the two acts of the sender, and a person is asked.
     let project = Project::copy(campaign.stages[1].project.path(), "notices");
     assert_eq!(project.callsheet(&campaign.stages[1].act, Some("performed:2")), End::Killed);
@@ -288,7 +306,7 @@ fn campaign(topology: &'static str, fresh: tempfile::TempDir) -> Campaign {
         Stage { name: "approve", project: waiting, act: approve },
         Stage { name: "resume after a post", project: snapshot(&posted), act: words(&["resume", "1"]) },
     ];
-    Campaign { topology, fresh, stages, undisturbed }
+    Campaign { topology, fresh, stages, undisturbed, items: 0 }
 }
 
 fn post_of(approval: ApprovalNo, binds: callsheet::id::Digest, comment: &str) -> Vec<u8> {
@@ -332,15 +350,15 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub(crate) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// Numbers that look random and are the same in every run of the test.
-struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    fn of(seed: &str) -> Self {
+    pub(crate) fn of(seed: &str) -> Self {
         Self(
             seed.bytes()
                 .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)),

@@ -79,7 +79,9 @@ pub(super) fn make(path: &Path) -> Result<(), Error> {
             _ => Ok(()),
         }
     });
-    let _ = fs::remove_file(&draft);
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        let _ = fs::remove_file(with_suffix(&draft, suffix));
+    }
     made?;
     sync_folder(&folder).map_err(|error| cannot(&error))
 }
@@ -218,7 +220,8 @@ fn draw_up(draft: &Path) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {JOURNAL_FORMAT}; {TABLES} COMMIT"
     ))?;
-    // Closing moves the log into the file and syncs it.
+    // Closing would do this too, and keep to itself that it failed: the file would get its name without its tables.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     connection.close().map_err(|(_, error)| error)
 }
 

@@ -1,5 +1,4 @@
 //! Two owners of one run in one file: each has a store of its own, as two processes have.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use callsheet::id::{Epoch, Seq};
 use callsheet::journal::sqlite::{Open, Sqlite};
