@@ -11,6 +11,7 @@ mod campaigns;
 mod cli;
 mod config;
 mod decisions;
+mod durable;
 mod golden;
 mod planted;
 mod readme;
