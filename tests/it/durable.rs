@@ -2,7 +2,7 @@
 //! journal that fails at each of its writes in turn.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use callsheet::failure::{Class, Failure, Work};
@@ -23,6 +23,7 @@ use super::support::{Driven, NEVER, Rig, brief, facts, shipped, who};
 struct Failing {
     inner: Arc<Memory>,
     left: AtomicUsize,
+    refused: AtomicBool,
 }
 
 impl Store for Failing {
@@ -30,7 +31,10 @@ impl Store for Failing {
         let less = |left: usize| left.checked_sub(1);
         match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less) {
             Ok(_) => self.inner.commit(ops),
-            Err(_) => vec![Err(Error::Full); ops.len()],
+            Err(_) => {
+                self.refused.store(true, Ordering::SeqCst);
+                vec![Err(Error::Full); ops.len()]
+            }
         }
     }
     fn records(&self, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error> {
@@ -150,15 +154,17 @@ async fn nothing_is_done_that_the_journal_does_not_hold() {
     let plan = shipped("content-repurposing");
     for commits in 0_usize.. {
         let (mut rig, seen) = watched(false);
-        rig.disk = Arc::new(Failing { inner: Arc::clone(&rig.store), left: AtomicUsize::new(commits) });
+        let (inner, left) = (Arc::clone(&rig.store), AtomicUsize::new(commits));
+        let disk = Arc::new(Failing { inner, left, refused: AtomicBool::new(false) });
+        rig.disk = Arc::clone(&disk) as Arc<dyn Store>;
         let system = rig.system().await;
         let status = match system.run(&plan, &brief(&plan), who("ada")).await {
             Ok(handle) => approved(Driven::of(&rig, system, handle)).await,
             Err(_) => None,
         };
         assert_eq!(seen.unknown(), Vec::<String>::new(), "after {commits} commits");
-        if let Some(status) = status {
-            assert_eq!(status.word(), "done");
+        if !disk.refused.load(Ordering::SeqCst) {
+            assert_eq!(status.map(Status::word), Some("done"), "after {commits} commits, none refused");
             println!("{commits} commits, {} calls", seen.calls.load(Ordering::SeqCst));
             assert!(commits > 10 && seen.calls.load(Ordering::SeqCst) > 8, "{commits}");
             return;
