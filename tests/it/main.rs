@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod decisions;
 mod durable;
+mod fuzz;
 mod golden;
 mod planted;
 mod readme;
