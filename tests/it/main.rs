@@ -11,6 +11,8 @@ mod campaigns;
 mod cli;
 mod config;
 mod decisions;
+mod durable;
+mod fuzz;
 mod golden;
 mod owners;
 mod planted;

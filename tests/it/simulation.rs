@@ -4,11 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
 
 use scene::{Outcome, play};
 use sometimes::Sometimes;
 
 mod attempt;
+mod crew;
 mod journal;
 mod oracle;
 mod owner;
@@ -109,7 +113,7 @@ fn simulation() {
             list.iter().map(|(seed, what, count)| format!("  seed {seed} (and {count} in all): {what}\n")).collect();
         panic!(
             "broken:\n{lines}The trace above is of seed {seed}; again with\n  \
-             CALLSHEET_SEED={seed} cargo test --test it simulation -- --nocapture"
+             CALLSHEET_SEED={seed} cargo test --test it -- --exact simulation::simulation --nocapture"
         );
     }
     if seeds == SEEDS {
@@ -117,12 +121,18 @@ fn simulation() {
     }
 }
 
+/// A seed gives the same trace on every machine and in every profile. Every change of what the core decides or the
+/// simulation draws changes the digest too; if that was meant, write the new one, which the failure tells, into the file.
 #[test]
-fn simulation_repeats_itself() {
-    for seed in SEEDS.step_by(211) {
-        let (one, other) = (play(seed, true), play(seed, true));
-        assert_eq!(one.trace, other.trace, "seed {seed}");
-        assert_eq!(one.broken, other.broken);
-        assert!(!one.trace.is_empty());
+fn seeds_give_the_committed_traces() {
+    let mut traces = Sha256::new();
+    for seed in SEEDS.step_by(100) {
+        let trace = play(seed, true).trace;
+        assert!(!trace.is_empty());
+        trace.iter().for_each(|line| traces.update(format!("{line}\n")));
     }
+    let found: String = traces.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/simulation/traces.sha256");
+    let committed = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(committed.trim(), found, "the traces are not those of {}", file.display());
 }

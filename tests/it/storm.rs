@@ -62,7 +62,12 @@ impl Model for Storm {
 fn stormy() -> (Plan, Rig, Arc<[AtomicU64; 4]>) {
     let mut plan = shipped("content-repurposing");
     (plan.supervisor.max_restarts, plan.supervisor.poison_after) = (u32::MAX, u32::MAX);
-    plan.team.values_mut().for_each(|member| member.limits.call_timeout_ms = 200);
+    // Nobody else: on a busy machine an innocent call takes longer than that.
+    for (agent, member) in &mut plan.team {
+        if SHAKY.contains(&agent.as_str()) {
+            member.limits.call_timeout_ms = 200;
+        }
+    }
     let faults: Arc<[AtomicU64; 4]> = Arc::new(std::array::from_fn(|_| AtomicU64::new(0)));
     let mut rig = Rig::new();
     rig.model = Arc::new(Storm { seed: AtomicU64::new(42), faults: Arc::clone(&faults) });

@@ -54,6 +54,8 @@ pub(crate) fn who(name: &str) -> Who {
 /// What systems of one test share: the journal and the ways into the world.
 pub(crate) struct Rig {
     pub(crate) store: Arc<Memory>,
+    /// Where systems write; it has to come to what `store` reads.
+    pub(crate) disk: Arc<dyn Store>,
     pub(crate) model: Arc<dyn Model>,
     pub(crate) tools: Tools,
     pub(crate) clock: Arc<dyn Clock>,
@@ -65,8 +67,10 @@ pub(crate) struct Rig {
 impl Rig {
     /// The shipped project's tools, a rehearsal, the machine's clock.
     pub(crate) fn new() -> Self {
+        let store: Arc<Memory> = Arc::default();
         Self {
-            store: Arc::default(),
+            disk: Arc::clone(&store) as Arc<dyn Store>,
+            store,
             model: Arc::new(Rehearsal),
             tools: app::tools(&settings(Path::new(env!("CARGO_MANIFEST_DIR")))).unwrap(),
             clock: Arc::new(Machine),
@@ -82,7 +86,7 @@ impl Rig {
         self.store.enliven(owner, std::process::id());
         let store: Arc<dyn Store> = Arc::clone(&self.store) as Arc<dyn Store>;
         let ports = Ports {
-            writer: Writer::new(Arc::clone(&store)).unwrap(),
+            writer: Writer::new(Arc::clone(&self.disk)).unwrap(),
             store,
             owner,
             rehearsal: Arc::clone(&self.model),
@@ -121,7 +125,11 @@ pub(crate) struct Driven<'a> {
     pub(crate) handle: Handle,
 }
 
-impl Driven<'_> {
+impl<'a> Driven<'a> {
+    pub(crate) fn of(rig: &'a Rig, system: System, handle: Handle) -> Self {
+        Self { rig, system, handle }
+    }
+
     /// Waits until `holds` of the state.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&State) -> bool) -> State {
         let mut progress = self.handle.progress();

@@ -6,6 +6,7 @@ mod gates;
 mod mistakes;
 mod project;
 mod proofs;
+pub(crate) mod written;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -2,42 +2,13 @@
 //! The oracle knows only the random team that the files were written from, and takes every step that a run could take.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fmt::Write as _;
 
-use callsheet::topology::check::{Surroundings, check};
+use callsheet::topology::check::check;
 use callsheet::topology::fault::{Code, Faults};
-use callsheet::topology::plan::Mode;
-use callsheet::topology::spec::Reach;
-use serde_json::json;
 
-use super::{Memory, around, tool};
+use super::written::{Kind, Someone, Way, files, surroundings};
 
 const TEAMS: u64 = 12_000;
-const ARTEFACTS: [&str; 2] = ["a", "b"];
-
-/// A member of a random team. Artefacts are bits, recipients are members or (`None`) the end.
-struct Someone {
-    kind: Kind,
-    reads: u8,
-    writes: u8,
-    /// Delivered by a tool, approved by a person.
-    holds: u8,
-    ways: Vec<(&'static str, Way)>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Model,
-    Person,
-    Sender,
-}
-
-#[derive(Clone, Copy)]
-struct Way {
-    to: Option<usize>,
-    rounds: Option<(u8, Option<usize>)>,
-}
-
 /// A small generator with a seed (splitmix64).
 struct Dice(u64);
 
@@ -92,7 +63,7 @@ impl Dice {
                 let outcomes: &[&str] = match kind {
                     Kind::Model => &["x", "y", "z"][..1 + usize::try_from(self.below(3)).unwrap()],
                     Kind::Person => &["approve", "request_changes", "reject", "expired"],
-                    Kind::Sender => &["done"],
+                    Kind::Sender | Kind::Own => &["done"],
                 };
                 let last = size - 1;
                 let mut ways: Vec<_> = outcomes.iter().map(|outcome| (*outcome, self.way(size))).collect();
@@ -105,11 +76,12 @@ impl Dice {
                 let (reads, writes, holds) = (bits(), bits(), bits());
                 Someone {
                     kind,
+                    offered: false,
                     reads: if kind == Kind::Model { reads } else { 0 },
                     writes: match kind {
                         Kind::Model if index == 0 => 3,
                         Kind::Model => writes,
-                        Kind::Person | Kind::Sender => 0,
+                        Kind::Person | Kind::Sender | Kind::Own => 0,
                     },
                     holds: if kind == Kind::Person { holds | reads | 1 } else { holds.max(1) },
                     ways,
@@ -117,57 +89,6 @@ impl Dice {
             })
             .collect()
     }
-}
-
-fn named(bits: u8) -> impl Iterator<Item = &'static str> {
-    ARTEFACTS.into_iter().enumerate().filter(move |(bit, _)| bits & (1 << bit) != 0).map(|(_, name)| name)
-}
-
-fn list(bits: u8) -> String {
-    format!("[{}]", named(bits).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "))
-}
-
-fn told(to: Option<usize>) -> String {
-    to.map_or_else(|| "\"end\"".to_owned(), |to| format!("\"m{to}\""))
-}
-
-fn files(team: &[Someone]) -> Memory {
-    let mut text = "schema_version = 1\ndescription = \"random\"\n[artefacts]\n".to_owned();
-    ARTEFACTS.iter().for_each(|name| writeln!(text, "{name} = {{ schema = \"any\" }}").unwrap());
-    let mut files = Memory::default().with("schemas/any.json", "{}");
-    let mut handoffs = "[handoffs]\nstart = \"m0\"\n".to_owned();
-    text.push_str("[team]\n");
-    for (index, one) in team.iter().enumerate() {
-        let (reads, writes, holds) = (list(one.reads), list(one.writes), list(one.holds));
-        let agent = match one.kind {
-            Kind::Sender => {
-                let args: Vec<String> = named(one.holds).map(|name| format!("{name} = {name:?}")).collect();
-                writeln!(text, "m{index} = {{ tool = \"out.send\", args = {{ {} }} }}", args.join(", ")).unwrap();
-                String::new()
-            }
-            Kind::Person => {
-                writeln!(text, "m{index} = {{ approves = {holds} }}").unwrap();
-                "kind = \"person\"\nexpires = { after = \"1d\", then = \"reject\" }".to_owned()
-            }
-            Kind::Model => {
-                writeln!(text, "m{index} = {{ reads = {reads}, writes = {writes} }}").unwrap();
-                let outcomes: Vec<&str> = one.ways.iter().map(|(outcome, _)| *outcome).collect();
-                format!(
-                    "kind = \"model\"\noutcomes = {outcomes:?}\ninstructions = \"x\"\nlimits = {{ turns = 1000000 }}"
-                )
-            }
-        };
-        files = files.with(&format!("agents/m{index}.toml"), &format!("schema_version = 1\ndoes = \"x\"\n{agent}\n"));
-        let ways = one.ways.iter().map(|(outcome, way)| match way.rounds {
-            None => format!("{outcome} = {}", told(way.to)),
-            Some((max, then)) => {
-                format!("{outcome} = {{ to = {}, rounds = {max}, then = {} }}", told(way.to), told(then))
-            }
-        });
-        writeln!(handoffs, "m{index} = {{ {} }}", ways.collect::<Vec<_>>().join(", ")).unwrap();
-    }
-    let budget = "[budget]\nsteps = \"unlimited\"\ntokens = 1\ncost_usd = \"unlimited\"\nactive_time = \"1h\"\n";
-    files.with("topologies/random.toml", &format!("{text}{handoffs}{budget}"))
 }
 
 /// Where a walk is: the member whose turn it is, what is written, what is approved since, rounds taken, and how many turns
@@ -269,16 +190,6 @@ fn most(team: &[Someone], walk: &Walk, target: usize, depth: u32) -> Option<u32>
         }
     }
     Some(best + u32::from(walk.at == target))
-}
-
-fn surroundings() -> Surroundings {
-    let mut around = around(Mode::Live);
-    let any = json!({});
-    let spec = tool("out.send", Reach::ActsOut, json!({ "a": any, "b": any }), &[]);
-    around.tools = [(spec.name.clone(), spec)].into();
-    around.models.insert("default".to_owned(), around.models["judge"].clone());
-    around.single_person = true;
-    around
 }
 
 /// What the static check says, in the oracle's terms.

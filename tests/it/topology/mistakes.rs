@@ -77,10 +77,11 @@ impl Mistake {
     pub(super) fn faults(&self) -> Faults {
         let files = self.files();
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("callsheet.toml"), &files.0["callsheet.toml"]).unwrap();
-        let model = self.live.then(|| "anthropic/claude-sonnet-4-5".to_owned());
-        let flags = Flags { model, ..Flags::default() };
-        let settings = Settings::read(&flags, folder.path(), BTreeMap::new()).unwrap();
+        // A default in the file leaves the aliases as they are; a flag would stand for all of them.
+        let named = "[models]\ndefault = \"anthropic/claude-sonnet-4-5\"";
+        let project = files.0["callsheet.toml"].replacen("[models]", if self.live { named } else { "[models]" }, 1);
+        std::fs::write(folder.path().join("callsheet.toml"), project).unwrap();
+        let settings = Settings::read(&Flags::default(), folder.path(), BTreeMap::new()).unwrap();
         let mode = if self.live { Mode::Live } else { Mode::Rehearsal };
         let around = settings.surroundings(mode, tools(), ["campaign_qa"]);
         match check("re-engagement", &files, &around) {

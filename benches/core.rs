@@ -1,0 +1,149 @@
+//! The core alone: what an input costs to decide, fold and assert, and what the assertions' share of that is. A whole
+//! campaign in memory, without shell, journal or tools: `cargo bench --bench core`.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench fails by panicking and says what it saw")]
+#![allow(missing_docs, reason = "the macros of criterion make public functions")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use callsheet::app;
+use callsheet::config::{Flags, Settings};
+use callsheet::id::{ApprovalNo, Digest, RunId, Timestamp};
+use callsheet::run::decide::decide;
+use callsheet::run::event::{
+    ActHead, BodyRef, Decision, Ending, ItemHead, Manifest, Origin, Replied, Settled, Who, Wish, WriteHead,
+};
+use callsheet::run::input::{Command, Input, What};
+use callsheet::run::invariant::holds;
+use callsheet::run::state::{Effect, State};
+use callsheet::topology::check::check;
+use callsheet::topology::plan::{Arg, Mode, Plan, Role};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+criterion_group!(benches, core);
+criterion_main!(benches);
+
+/// Items of the manifest: the shipped campaign has a handful, a large one has many.
+const ITEMS: [u64; 2] = [3, 500];
+
+/// Turns taken by both sides of a comparison, of which the median counts.
+const TURNS: usize = 31;
+
+fn core(criterion: &mut Criterion) {
+    let plan = plan();
+    for items in ITEMS {
+        let facts = campaign(&plan, items, true);
+        let mut turns: Vec<(Duration, Duration)> =
+            (0..TURNS).map(|_| (timed(&plan, items, true), timed(&plan, items, false))).collect();
+        turns.sort_by_key(|(with, without)| with.as_nanos() * 10_000 / without.as_nanos());
+        let (with, without) = turns[TURNS / 2];
+        let per_event = |time: Duration| time.as_nanos() as f64 / 1_000.0 / facts as f64;
+        println!(
+            "{items} items, {facts} events: {:.2} us an event with the assertions, {:.2} without: {:.2} times",
+            per_event(with),
+            per_event(without),
+            with.as_secs_f64() / without.as_secs_f64()
+        );
+        let mut group = criterion.benchmark_group(format!("core, {items} items"));
+        group.throughput(Throughput::Elements(facts)).sample_size(20);
+        group.bench_function("with assertions", |bencher| bencher.iter(|| campaign(&plan, items, true)));
+        group.bench_function("without", |bencher| bencher.iter(|| campaign(&plan, items, false)));
+    }
+}
+
+fn timed(plan: &Arc<Plan>, items: u64, asserted: bool) -> Duration {
+    let begun = Instant::now();
+    campaign(plan, items, asserted);
+    begun.elapsed()
+}
+
+fn plan() -> Arc<Plan> {
+    let settings = Settings::read(&Flags::default(), Path::new(env!("CARGO_MANIFEST_DIR")), BTreeMap::new()).unwrap();
+    let around = app::surroundings(&settings, Mode::Rehearsal).unwrap();
+    Arc::new(check("re-engagement", &settings.folder(), &around).unwrap_or_else(|faults| panic!("{faults}")).plan)
+}
+
+/// The shipped campaign, as the owner of a run drives it: each input is decided, folded and, if `asserted`, held against
+/// the invariants. How many events it came to.
+fn campaign(plan: &Arc<Plan>, items: u64, asserted: bool) -> u64 {
+    let (by, body) = (who(), bodies(0));
+    let mut driven = Driven { state: State::new(RunId(uuid::Uuid::nil()), Arc::clone(plan)), facts: 0, asserted };
+    driven.hear(What::Start { plan: body.digest, mode: plan.mode, brief: body, note: body, by: by.clone() });
+    while driven.state.ended.is_none() {
+        let outstanding = driven.state.outstanding();
+        for (nth, (id, _)) in (0_u64..).zip(&outstanding) {
+            let result = Ok(settled(&driven.state, &driven.state.effects[id], items, nth));
+            driven.hear(What::Settled { id: *id, result, usage: None });
+        }
+        let open = driven.state.open_approvals().next().map(|(no, approval)| (no, approval.binds));
+        if let Some((approval, binds)) = open {
+            let command = Command::Decide { approval, binds, decision: Decision::Approve, comment: body };
+            let say = Some((by.clone(), command));
+            driven.hear(What::Posted { place: 1, post: uuid::Uuid::nil(), at: driven.state.now, say });
+        }
+        assert!(open.is_some() || !outstanding.is_empty() || driven.state.ended.is_some(), "it stands still");
+    }
+    assert_eq!(driven.state.ended, Some(Ending::Done));
+    driven.facts
+}
+
+struct Driven {
+    state: State,
+    facts: u64,
+    asserted: bool,
+}
+
+impl Driven {
+    fn hear(&mut self, what: What) {
+        let input = Input { at: Timestamp(self.state.now.0 + 1), jitter_permille: 0, what };
+        let facts = decide(&self.state, &input).unwrap();
+        let mut next = self.state.clone();
+        facts.iter().for_each(|fact| next.apply(fact).unwrap());
+        if self.asserted {
+            holds(&next).unwrap();
+        }
+        self.state = next;
+        self.facts += facts.len() as u64;
+    }
+}
+
+fn who() -> Who {
+    Who { name: "bench".to_owned(), how: "claimed".to_owned(), groups: Vec::new() }
+}
+
+fn bodies(nth: u64) -> BodyRef {
+    BodyRef { digest: Digest::of("bench", &[&nth.to_be_bytes()]), bytes: 500 }
+}
+
+/// What an effect comes to when nothing goes wrong.
+fn settled(state: &State, effect: &Effect, items: u64, nth: u64) -> Settled {
+    let member = &state.plan.team[&effect.agent];
+    let body = bodies(u64::from(effect.ordinal) + 1_000 * u64::from(effect.message.0) + 1_000_000 * nth);
+    match (&effect.wish, &member.role) {
+        (Wish::Model { .. }, Role::Model { outcomes, .. }) => {
+            let write = |(place, artefact)| {
+                let body = bodies(place + 1_000_000_000 * u64::from(effect.message.0));
+                WriteHead { artefact, body, findings: None, origin: Origin::Model }
+            };
+            let writes = (0_u64..).zip(member.writes.iter().cloned()).map(write).collect();
+            let act = ActHead::Answer { outcome: outcomes.first().cloned(), note: body, writes, problems: None };
+            Settled::Replied(Replied { body, origin: Origin::Model, line: None, over_reported: false, act })
+        }
+        (Wish::Prepare { binds: Some(sender) }, _) => {
+            let desk = &state.turns[&effect.message].desk;
+            let Role::Tool { args, .. } = &state.plan.team[sender].role else { unreachable!("a sender") };
+            let roots = args.values().filter_map(|arg| match arg {
+                Arg::Path { root, .. } => root.parse().ok(),
+                Arg::Value(_) => None,
+            });
+            let desk = roots.filter_map(|root| desk.get(&root).map(|digest| (root, *digest))).collect();
+            let item = |nth| ItemHead { digest: bodies(nth).digest, recipients: 1 };
+            let manifest = Manifest { body, items: (0..items).map(item).collect(), desk };
+            Settled::Prepared { no: ApprovalNo(1), manifest: Some(manifest) }
+        }
+        (Wish::Deliver { .. }, _) => Settled::Performed { receipt: body },
+        (wish, _) => unreachable!("{wish:?}"),
+    }
+}
