@@ -8,7 +8,8 @@ mod server;
 
 use callsheet::failure::Failure;
 use callsheet::model::prompt::{Offer, Prompt, Said};
-use callsheet::model::wire::{Dialect, Endpoint, Heard, Key, Limits, Wire};
+use callsheet::model::wire::{Endpoint, Heard, Key, Limits, Wire};
+use callsheet::topology::plan::Dialect;
 use serde_json::json;
 
 /// Stands in for a provider's key.

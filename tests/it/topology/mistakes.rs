@@ -79,7 +79,8 @@ impl Mistake {
         let folder = tempfile::tempdir().unwrap();
         // A default in the file leaves the aliases as they are; a flag would stand for all of them.
         let named = "[models]\ndefault = \"anthropic/claude-sonnet-4-5\"";
-        let project = files.0["callsheet.toml"].replacen("[models]", if self.live { named } else { "[models]" }, 1);
+        let project = String::from_utf8_lossy(&files.0["callsheet.toml"]);
+        let project = project.replacen("[models]", if self.live { named } else { "[models]" }, 1);
         std::fs::write(folder.path().join("callsheet.toml"), project).unwrap();
         let settings = Settings::read(&Flags::default(), folder.path(), BTreeMap::new()).unwrap();
         let mode = if self.live { Mode::Live } else { Mode::Rehearsal };

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use callsheet::failure::{Class, Failure, Usage};
-use callsheet::model::wire::{Dialect, Endpoint, Heard, Key, Limits, Wire};
+use callsheet::model::wire::{Endpoint, Heard, Key, Limits, Wire};
+use callsheet::topology::plan::Dialect;
 
 use super::server::{Framing, Played, Then, framed, greeting, self_signed, serve};
 use super::{CANARY, endpoint, limits, prompt, say};

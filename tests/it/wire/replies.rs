@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use callsheet::failure::{Class, Failure, Usage};
 use callsheet::model::prompt::{Spoken, SpokenCall};
-use callsheet::model::wire::{Dialect, Heard, Wire};
+use callsheet::model::wire::{Heard, Wire};
+use callsheet::topology::plan::Dialect;
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use callsheet::model::prompt::{Offer, Prompt, Said, Spoken, SpokenCall};
-use callsheet::model::wire::{Dialect, Wire};
+use callsheet::model::wire::Wire;
+use callsheet::topology::plan::Dialect;
 use serde_json::{Value, json};
 
 use super::server::{Asked, Played, Then, serve};

@@ -1,6 +1,7 @@
 //! A provider's key is in the request and nowhere else.
 
-use callsheet::model::wire::{Dialect, Endpoint, Key, Wire};
+use callsheet::model::wire::{Endpoint, Key, Wire};
+use callsheet::topology::plan::Dialect;
 
 use super::server::{Framing, framed, serve};
 use super::{CANARY, DIALECTS, endpoint, limits, say};
