@@ -16,6 +16,7 @@ mod fuzz;
 mod golden;
 mod owners;
 mod planted;
+mod providers;
 mod readme;
 mod rehearsal;
 mod rehearse;

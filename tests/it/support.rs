@@ -57,6 +57,8 @@ pub(crate) struct Rig {
     /// Where systems write; it has to come to what `store` reads.
     pub(crate) disk: Arc<dyn Store>,
     pub(crate) model: Arc<dyn Model>,
+    /// Models of a live run, if there are any.
+    pub(crate) live: Option<Arc<dyn Model>>,
     pub(crate) tools: Tools,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) people: BTreeMap<String, Vec<String>>,
@@ -72,6 +74,7 @@ impl Rig {
             disk: Arc::clone(&store) as Arc<dyn Store>,
             store,
             model: Arc::new(Rehearsal),
+            live: None,
             tools: app::tools(&settings(Path::new(env!("CARGO_MANIFEST_DIR")))).unwrap(),
             clock: Arc::new(Machine),
             people: BTreeMap::new(),
@@ -90,7 +93,7 @@ impl Rig {
             store,
             owner,
             rehearsal: Arc::clone(&self.model),
-            live: None,
+            live: self.live.clone(),
             tools: self.tools.clone(),
             checks: app::checks(),
             clock: Arc::clone(&self.clock),

@@ -54,7 +54,11 @@ pub(super) fn failed(
         return go_another_way(draft, id, effect, again);
     }
     let retries = match draft.state.plan.supervisor.on.get(class.word()) {
-        None | Some(Action::Retry) => matches!(class, Class::Transient | Class::Throttled),
+        // A model's failure as invalid is a reply that could not be read at all; what it says is examined elsewhere.
+        None | Some(Action::Retry) => {
+            matches!(class, Class::Transient | Class::Throttled)
+                || class == Class::Invalid && matches!(effect.wish, Wish::Model { .. })
+        }
         Some(Action::Restart | Action::AskPerson | Action::Stop) => false,
     };
     // Nothing but a person settles what a question is about, so a question is never given up.
@@ -64,6 +68,8 @@ pub(super) fn failed(
     let gone = last && (effect.is_outward() || matches!(effect.wish, Wish::Query { .. }));
     draft.emit(Event::EffectFailed { id, class, reason, spent, last: gone })?;
     match &effect.wish {
+        // In a run that is halted nothing new is asked; the doubt stays, and is looked at again when it goes on.
+        Wish::Query { .. } if last && (draft.is_halted() || draft.state.cancelled_by.is_some()) => return Ok(()),
         Wish::Query { about } if last => {
             let Some(asked) = draft.state.effects.get(about).cloned() else { return Ok(()) };
             return outward::question(draft, *about, &asked);

@@ -1,0 +1,191 @@
+//! The shipped campaigns over each provider's dialect: aimock stands for the providers and says what the rehearsal says, so
+//! every run must come to what the rehearsal came to; with faults in three of ten answers it still does.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use callsheet::clock::{Clock as _, Machine};
+use callsheet::model::live::Live;
+use callsheet::model::wire::Endpoint;
+use callsheet::run::event::{Ending, Event, Part, Settled, Wish};
+use callsheet::run::state::Status;
+use callsheet::topology::plan::{Dialect, Mode, Plan, Recipient, Role};
+use serde_json::{Value, json};
+
+use crate::support::{Driven, Rig, shipped};
+
+const CAMPAIGNS: [&str; 2] = ["re-engagement", "content-repurposing"];
+
+/// The dialects, and where aimock speaks them.
+const DIALECTS: [(Dialect, &str); 3] =
+    [(Dialect::OpenAi, "/v1"), (Dialect::Anthropic, "/v1"), (Dialect::Gemini, "/v1beta")];
+
+/// A server that stands for the providers.
+struct Mock {
+    child: Child,
+    base: String,
+    _fixtures: tempfile::TempDir,
+}
+
+impl Drop for Mock {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Mock {
+    /// None, and a loud line, if it is not installed.
+    fn start(fixtures: &[Value], chaos: &[&str]) -> Option<Self> {
+        let command = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/providers/node_modules/.bin/llmock");
+        if !command.exists() {
+            let line = "NOT RUN: the campaigns over the providers' dialects need aimock, which ./test.sh installs\n";
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file: PathBuf = folder.path().join("fixtures.json");
+        std::fs::write(&file, json!({ "fixtures": fixtures }).to_string()).unwrap();
+        let mut child = Command::new(command)
+            .env("AIMOCK_STRICT_TURN_INDEX", "1")
+            .args(["-p", "0", "-f"])
+            .arg(&file)
+            .args(chaos)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let listening = lines.by_ref().map(Result::unwrap).find_map(|line| {
+            let at = line.find("http://")?;
+            Some(line[at..].trim().to_owned())
+        });
+        // What it says goes on being read, so that it never waits for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        Some(Self { child, base: listening.unwrap(), _fixtures: folder })
+    }
+}
+
+/// What the models of a run said, as aimock is told to say it.
+fn fixtures(run: &Driven<'_>) -> Vec<Value> {
+    let (mut messages, mut asked, mut replies) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut fixtures = Vec::new();
+    for fact in run.facts() {
+        match fact.is {
+            Event::MessageSent(message) => drop(messages.insert(message.id, message)),
+            Event::EffectAsked { id, message, wish: Wish::Model { shown, .. }, .. } => {
+                assert!(shown.iter().any(|part| matches!(part, Part::Instructions)) || replies.contains_key(&message));
+                asked.insert(id, message);
+            }
+            Event::EffectSettled { id, result: Settled::Replied(replied), .. } => {
+                let message = &messages[&asked[&id]];
+                let Recipient::Member(agent) = &message.to else { panic!("a reply to nobody") };
+                let nth = replies.entry(message.id).or_insert(0);
+                let act = run.body(replied.body.digest)["act"].clone();
+                let call = |name: &str, args: &Value| json!({ "name": name, "arguments": args.to_string() });
+                let calls: Vec<Value> = match act.get("calls") {
+                    Some(calls) => {
+                        let calls = calls.as_array().unwrap().iter();
+                        calls.map(|c| call(&c["tool"].as_str().unwrap().replace('.', "_"), &c["args"])).collect()
+                    }
+                    None => vec![call("end_turn", &act["answer"])],
+                };
+                fixtures.push(json!({
+                    "match": {
+                        "systemMessage": format!("You are `{agent}` in a team"),
+                        "userMessage": format!("\"outcome\":\"{}\",\"round\":{}", message.outcome, message.round),
+                        "turnIndex": *nth,
+                    },
+                    "response": { "toolCalls": calls },
+                }));
+                *nth += 1;
+            }
+            _ => {}
+        }
+    }
+    fixtures
+}
+
+/// The path that a run took, with the notes, and its artefacts at the end.
+fn came(run: &Driven<'_>) -> (Status, Vec<String>, BTreeMap<String, Value>, usize) {
+    let mut path = Vec::new();
+    let mut artefacts = BTreeMap::new();
+    let mut performed = 0;
+    for fact in run.facts() {
+        match fact.is {
+            Event::MessageSent(message) => {
+                // What an outward tool says of itself names the files of its run.
+                let is_tool = message
+                    .from
+                    .as_ref()
+                    .is_some_and(|from| matches!(run.state().plan.team[from].role, Role::Tool { .. }));
+                let note = if is_tool { Value::Null } else { run.body(message.note.digest) };
+                path.push(format!("{:?} {} {:?} {note}", message.from, message.outcome, message.to));
+            }
+            Event::VersionWritten(version) => {
+                artefacts.insert(version.artefact.to_string(), run.body(version.body.digest));
+            }
+            Event::EffectSettled { result: Settled::Performed { .. }, .. } => performed += 1,
+            _ => {}
+        }
+    }
+    (run.state().status(), path, artefacts, performed)
+}
+
+/// The plan with models in place of the script.
+fn live(plan: &Plan) -> Plan {
+    let mut live = Plan { mode: Mode::Live, script: None, ..plan.clone() };
+    live.models.values_mut().for_each(|spec| spec.model = "mock/model".to_owned());
+    live
+}
+
+async fn check(campaign: &str, chaos: &[&str]) {
+    let plan = shipped(campaign);
+    let rehearsed = Rig::new();
+    let rehearsal = rehearsed.run(&plan).await;
+    assert_eq!(rehearsal.approve_all().await, Status::Ended(Ending::Done), "{campaign}");
+    let Some(mock) = Mock::start(&fixtures(&rehearsal), chaos) else { return };
+    for (dialect, path) in DIALECTS {
+        let base_url = format!("{}{path}", mock.base);
+        let endpoint = move |_: &str| Ok(Endpoint { dialect, base_url: base_url.clone(), key: None });
+        let mut rig = Rig::new();
+        rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));
+        let run = rig.run(&live(&plan)).await;
+        let status = run.approve_all().await;
+        let told = || format!("{campaign}, {dialect:?}, {chaos:?}: {:?}", run.reasons());
+        assert_eq!(status, Status::Ended(Ending::Done), "{}", told());
+        assert_eq!(came(&run), came(&rehearsal), "{}", told());
+        let attempts = run.facts().into_iter().filter_map(|fact| match fact.is {
+            Event::RetryPlanned { attempt, .. } => Some(attempt),
+            _ => None,
+        });
+        let (most, retries) = attempts.fold((1, 0), |(most, n), attempt| (attempt.max(most), n + 1));
+        println!("{campaign}, {dialect:?}, {chaos:?}: done, {retries} retries, at most {most} attempts a call");
+        assert!(most <= 8, "{}", told());
+        run.system.stop().await;
+    }
+}
+
+fn run(future: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future);
+}
+
+#[test]
+fn campaigns_come_to_the_same_over_every_dialect() {
+    run(async {
+        for campaign in CAMPAIGNS {
+            check(campaign, &[]).await;
+        }
+    });
+}
+
+#[test]
+fn with_faults_in_three_of_ten_answers_they_still_do() {
+    run(async {
+        for campaign in CAMPAIGNS {
+            check(campaign, &["--chaos-drop", "0.15", "--chaos-malformed", "0.05", "--chaos-disconnect", "0.1"]).await;
+        }
+    });
+}
