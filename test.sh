@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The test command: format, lints, tests, docs, and the shipped project's own checks and rehearsals. Needs a Rust toolchain
-# with rustfmt and clippy, and a C compiler. Leaves nothing outside target/.
+# with rustfmt and clippy, a C compiler, and Node.js with npm. Leaves nothing outside target/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -17,6 +17,7 @@ need cargo "install Rust, see https://www.rust-lang.org/tools/install" cargo --v
 need "a C compiler" "install one (the package is often called gcc or clang), or name it in CC" "${CC:-cc}" --version
 need rustfmt "rustup component add rustfmt" cargo fmt --version
 need clippy "rustup component add clippy" cargo clippy --version
+need npm "install Node.js, see https://nodejs.org; it runs the servers that stand for model providers" npm --version
 
 told=()
 current=""
@@ -44,6 +45,12 @@ part() { # NAME, COMMAND...
 
 part format cargo fmt --check
 part lints cargo clippy --workspace --all-targets -- -D warnings
+providers() { # The servers that stand for model providers, into target/.
+    mkdir -p target/providers
+    cp tests/providers/package.json tests/providers/package-lock.json target/providers/
+    npm ci --prefix target/providers --ignore-scripts --no-audit --no-fund
+}
+part models providers
 part tests cargo test
 # With the whole workspace, so that what both crates share is built once.
 part faults cargo test --workspace --test lab -- --show-output
