@@ -286,16 +286,9 @@ impl Live {
         Ok(())
     }
 
-    /// Kills the agents whose effects nobody wants any more: the run was cancelled, or a turn was given up.
+    /// Kills the agents whose effects nobody wants any more.
     async fn abort_unwanted(&mut self) {
-        let state = &self.state;
-        let wanted = |id: &EffectId| {
-            let effect = state.effects.get(id);
-            effect.is_some_and(|e| state.ended.is_none() && (state.cancelled_by.is_none() || e.is_outward()))
-        };
-        let unwanted: Vec<AgentName> =
-            self.under_way.iter().filter(|(id, _)| !wanted(id)).map(|(_, of)| of.agent.clone()).collect();
-        for agent in unwanted {
+        for agent in self.state.abandoned(self.under_way.iter().map(|(id, of)| (id, &of.agent))) {
             self.under_way.retain(|_, of| of.agent != agent);
             if let Some(actor) = self.agents.remove(&agent) {
                 self.names.remove(&actor.get_id());

@@ -359,6 +359,19 @@ impl State {
         wanted.into_iter().map(|(id, effect)| (*id, self.not_before(effect))).collect()
     }
 
+    /// Of the agents that have effects under way, those whose effects nobody wants any more: the run is over or cancelled,
+    /// or a turn was given up. One that is acting on the world is not among them: what it sent cannot be called back, and
+    /// would be sent again.
+    pub fn abandoned<'e>(&self, under_way: impl Iterator<Item = (&'e EffectId, &'e AgentName)>) -> BTreeSet<AgentName> {
+        let wanted = |id: &EffectId| {
+            let effect = self.effects.get(id);
+            effect.is_some_and(|e| self.ended.is_none() && (self.cancelled_by.is_none() || e.is_outward()))
+        };
+        let (kept, left): (Vec<_>, Vec<_>) = under_way.partition(|(id, _)| wanted(id));
+        let kept: BTreeSet<&AgentName> = kept.into_iter().map(|(_, agent)| agent).collect();
+        left.into_iter().map(|(_, agent)| agent).filter(|agent| !kept.contains(agent)).cloned().collect()
+    }
+
     /// The time before which `effect` is not to begin: its own, and its agent's.
     pub fn not_before(&self, effect: &Effect) -> Timestamp {
         self.agents.get(&effect.agent).map_or(effect.not_before, |agent| agent.not_before.max(effect.not_before))

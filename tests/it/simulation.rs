@@ -121,6 +121,19 @@ fn simulation() {
     }
 }
 
+/// What longer searches found stays found.
+#[test]
+fn seeds_that_broke_once_hold() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/simulation/found.txt");
+    let text = std::fs::read_to_string(file).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let seeds: Vec<u64> = lines.flat_map(str::split_whitespace).map(|seed| seed.parse().unwrap()).collect();
+    assert!(seeds.len() >= 28);
+    for seed in seeds {
+        assert_eq!(play(seed, false).broken, None, "seed {seed}");
+    }
+}
+
 /// A seed gives the same trace on every machine and in every profile. Every change of what the core decides or the
 /// simulation draws changes the digest too; if that was meant, write the new one, which the failure tells, into the file.
 #[test]

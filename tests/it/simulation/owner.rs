@@ -334,13 +334,7 @@ impl Scene {
 
     fn abort_unwanted(&mut self, owner: usize) {
         let of = &mut self.owners[owner];
-        let state = &of.state;
-        let wanted = |id: &EffectId| {
-            let effect = state.effects.get(id);
-            effect.is_some_and(|e| state.ended.is_none() && (state.cancelled_by.is_none() || e.is_outward()))
-        };
-        let unwanted: Vec<AgentName> =
-            of.under_way.iter().filter(|(id, _)| !wanted(id)).map(|(_, of)| of.agent.clone()).collect();
+        let unwanted = of.state.abandoned(of.under_way.iter().map(|(id, of)| (id, &of.agent)));
         of.under_way.retain(|_, of| !unwanted.contains(&of.agent));
     }
 
