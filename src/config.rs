@@ -15,6 +15,7 @@ pub use folder::Folder;
 use models::{Models, Provider};
 
 use crate::id::{AgentName, ToolName};
+use crate::model::wire::{self, Way};
 use crate::topology::check::{Surroundings, secrets};
 use crate::topology::fault::{At, Code, Fault, Faults, Place};
 use crate::topology::plan::Mode;
@@ -408,9 +409,13 @@ impl Sources<'_> {
 /// A provider's table; a key does not travel in the clear.
 fn provider(written: &project::Provider, faults: &mut Faults) -> Option<Provider> {
     let url = &written.base_url;
-    let https = url.value.starts_with("https://");
-    if !https && !(url.value.starts_with("http://") && (models::is_local(&url.value) || written.allow_http)) {
-        let what = format!("{:?} is neither https nor http to this machine", url.value);
+    let wrong = match wire::way(&url.value) {
+        Ok(Way::Clear) if !written.allow_http => "it is neither https nor http to this machine".to_owned(),
+        Ok(_) => String::new(),
+        Err(why) => why,
+    };
+    if !wrong.is_empty() {
+        let what = format!("this base URL cannot be used: {wrong}");
         let instead = "write an https URL such as \"https://api.openai.com/v1\", or allow_http = true beside it";
         faults.push(Fault::new(Code::WrongValue, &url.place, what, instead));
         return None;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Settings;
 use crate::id::NanoUsd;
-use crate::model::wire::{Endpoint, Key};
+use crate::model::wire::{self, Endpoint, Key, Way};
 use crate::topology::plan::{Dialect, Mode, ModelSpec};
 use crate::topology::raw::project::Price;
 
@@ -63,17 +63,6 @@ pub fn known_providers() -> BTreeMap<String, Provider> {
     known.collect()
 }
 
-/// Whether a base URL names this machine: what it says never leaves it.
-pub fn is_local(base_url: &str) -> bool {
-    let Some(rest) = base_url.split_once("://").map(|(_, rest)| rest) else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 /// The provider of `provider/model`, and the model's own name there.
 pub fn split(model: &str) -> Option<(&str, &str)> {
     model.split_once('/').filter(|(provider, name)| !provider.is_empty() && !name.is_empty())
@@ -92,7 +81,7 @@ impl Models {
             Mode::Live => {
                 let live = |(alias, model): (String, String)| {
                     let local = split(&model).and_then(|(provider, _)| self.providers.get(provider));
-                    let local = local.is_some_and(|provider| is_local(&provider.base_url));
+                    let local = local.is_some_and(|provider| wire::way(&provider.base_url) == Ok(Way::Local));
                     let fallback = self.fallback(&alias, &model);
                     let price = self.prices.get(&model);
                     (alias, ModelSpec { fallback, ..spec(model, price, local) })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use callsheet::config::{Error, Flags, Known, Settings};
 use callsheet::id::NanoUsd;
+use callsheet::model::wire::{self, Way};
 use callsheet::topology::fault::Code;
 use callsheet::topology::plan::Mode;
 use serde_json::json;
@@ -149,6 +150,31 @@ fn what_is_wrong_is_told_with_its_line() {
         let found: Vec<_> = faults.iter().map(|fault| (fault.code, faults.position(fault).0)).collect();
         assert_eq!(found, [(code, line)], "{find}: {faults}");
         assert!(!faults.to_string().contains("4f8a9b7c"), "{faults}");
+    }
+}
+
+#[test]
+fn a_key_goes_over_tls_or_stays_on_this_machine() {
+    let check = |url: &str, allow_http: bool, way: Result<Way, ()>| {
+        let table = format!("\n[models.providers.p]\nbase_url = {url:?}\nallow_http = {allow_http}\n");
+        let read = Place::new(&format!("schema_version = 1\n{table}")).read(&Flags::default(), &[]);
+        let found = read.map(|settings| wire::way(&settings.models.providers["p"].base_url).unwrap());
+        assert_eq!(found.map_err(drop), way, "{url}");
+    };
+    check("https://api.example.com/v1", false, Ok(Way::Tls));
+    for local in ["http://127.0.0.1:8080/v1", "http://localhost/v1", "http://[::1]:1/v1", "http://127.1/v1"] {
+        check(local, false, Ok(Way::Local));
+    }
+    check("http://gateway.example.com/v1", false, Err(()));
+    check("http://gateway.example.com/v1", true, Ok(Way::Clear));
+    check("http://127.0.0.1.example.com/v1", false, Err(()));
+    // What stands before the `@` is a name, not a host.
+    for (url, allow_http) in [("http://127.0.0.1:80@example.com/v1", true), ("https://me:secret@example.com/v1", false)]
+    {
+        check(url, allow_http, Err(()));
+    }
+    for odd in ["", "api.example.com/v1", "ftp://127.0.0.1/v1", "https://", "file:///etc/passwd"] {
+        check(odd, true, Err(()));
     }
 }
 

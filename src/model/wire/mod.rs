@@ -210,12 +210,44 @@ impl Wire {
     }
 }
 
+/// Who can read what goes to a base URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Nobody: it is this machine.
+    Local,
+    /// The server.
+    Tls,
+    /// Whoever is in between.
+    Clear,
+}
+
+/// Who can read what goes to `base_url`, by the parser that the request goes by.
+///
+/// # Errors
+/// A sentence: it is no such URL, or it holds a name or a password.
+pub fn way(base_url: &str) -> Result<Way, String> {
+    let base = base(base_url)?;
+    if !base.username().is_empty() || base.password().is_some() {
+        return Err("it holds a name or a password; a key is named with key_env or key_file".to_owned());
+    }
+    let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let local = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    Ok(match base.scheme() {
+        _ if local => Way::Local,
+        "https" => Way::Tls,
+        _ => Way::Clear,
+    })
+}
+
+fn base(base_url: &str) -> Result<Url, String> {
+    let base = Url::parse(base_url).map_err(|error| error.to_string())?;
+    let usable = matches!(base.scheme(), "http" | "https") && base.host_str().is_some();
+    if usable { Ok(base) } else { Err("it is neither http nor https".to_owned()) }
+}
+
 fn spelled(endpoint: &Endpoint, model: &str, prompt: &Prompt) -> Result<Spelled, Failure> {
     let wrong = |why: String| Failure::new(Class::Permanent, format!("the base URL cannot be used: {why}"));
-    let base = Url::parse(&endpoint.base_url).map_err(|error| wrong(error.to_string()))?;
-    if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
-        return Err(wrong("it is neither http nor https".to_owned()));
-    }
+    let base = base(&endpoint.base_url).map_err(wrong)?;
     let (key, said) = (endpoint.key.as_ref(), draft::renumbered(&prompt.said));
     Ok(match endpoint.dialect {
         Dialect::OpenAi => openai::spelled(base, key, model, prompt, &said),
