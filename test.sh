@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The test command: format, lints, tests, docs, and the shipped project's own checks and rehearsals. Needs a Rust toolchain
+# The test command: format, lints, tests, the storage lab, docs, and the shipped project's own checks and rehearsals. Needs a Rust toolchain
 # with rustfmt and clippy, a C compiler, and Node.js with npm. Leaves nothing outside target/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

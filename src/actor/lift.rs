@@ -9,16 +9,15 @@ use serde_json::{Value, json};
 
 use super::Pinned;
 use crate::clock::Clock;
-use crate::failure::Failure;
-use crate::failure::Usage;
-use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
+use crate::failure::{Failure, Usage};
+use crate::id::{AgentName, ArtefactName, ToolName};
 use crate::journal::Body;
 use crate::model::{Act, Answer, Reply, ToolCall};
 use crate::run::event::{ActHead, BodyRef, CallHead, Origin, Replied, Settled, WriteHead};
 use crate::run::input::Failed;
 use crate::run::state::Turn;
 use crate::tool::{Check, Finding, Level};
-use crate::topology::plan::{ANSWER, ASK_TOOL, Member, Plan, QUESTIONS_PER_TURN_MAX, Recipient, Role};
+use crate::topology::plan::{ASK_TOOL, Member, Plan, QUESTIONS_PER_TURN_MAX, Recipient, Role};
 
 /// Faults of one artefact that are told of at once.
 const PROBLEMS_MAX: usize = 20;
@@ -222,8 +221,7 @@ fn answer_head(
     let mut problems = Vec::new();
     let handoff = plan.handoffs.get(agent).and_then(|of| of.get(&answer.outcome));
     let is_question = turn.message.asked_by.is_some();
-    let declared: Vec<&str> =
-        if is_question { vec![ANSWER] } else { plan.outcomes(agent).map(Outcome::as_str).collect() };
+    let declared = plan.words(agent, is_question);
     let known = declared.contains(&answer.outcome.as_str());
     if !known {
         problems.push(format!("the outcome {} is not one of {}", answer.outcome, declared.join(", ")));

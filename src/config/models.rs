@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Settings;
 use crate::id::NanoUsd;
 use crate::model::wire::{self, Endpoint, Key, Way};
-use crate::topology::plan::{Dialect, Mode, ModelSpec};
+use crate::topology::plan::{Dialect, Mode, ModelSpec, provider_and_name};
 use crate::topology::raw::project::Price;
 
 /// The alias of agents that name none.
@@ -63,11 +63,6 @@ pub fn known_providers() -> BTreeMap<String, Provider> {
     known.collect()
 }
 
-/// The provider of `provider/model`, and the model's own name there.
-pub fn split(model: &str) -> Option<(&str, &str)> {
-    model.split_once('/').filter(|(provider, name)| !provider.is_empty() && !name.is_empty())
-}
-
 impl Models {
     /// The models of a mode, by alias.
     pub(super) fn specs(&self, mode: Mode) -> BTreeMap<String, ModelSpec> {
@@ -80,7 +75,7 @@ impl Models {
             }
             Mode::Live => {
                 let live = |(alias, model): (String, String)| {
-                    let local = split(&model).and_then(|(provider, _)| self.providers.get(provider));
+                    let local = provider_and_name(&model).and_then(|(provider, _)| self.providers.get(provider));
                     let local = local.is_some_and(|provider| wire::way(&provider.base_url) == Ok(Way::Local));
                     let fallback = self.fallback(&alias, &model);
                     let price = self.prices.get(&model);
@@ -140,7 +135,7 @@ impl Settings {
     /// A sentence: no such provider, or its key is not to be had.
     pub fn endpoint(&self, model: &str) -> Result<Endpoint, String> {
         let known = || self.models.providers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let (name, _) = split(model)
+        let (name, _) = provider_and_name(model)
             .ok_or_else(|| format!("{model:?} is not PROVIDER/MODEL, such as openai/gpt-5; providers: {}", known()))?;
         let provider = self.models.providers.get(name).ok_or_else(|| {
             format!(

@@ -9,8 +9,8 @@ use super::prompt::{Offer, Prompt, Said, Spoken, SpokenCall};
 use super::template::Scope;
 use super::{Act, Answer, Ask, Exchange, Section, ToolCall};
 use crate::failure::{Class, Failure};
-use crate::id::{NAME_BYTES_MAX, Outcome, ToolName};
-use crate::topology::plan::{ANSWER, ASK_TOOL, Member, QUESTIONS_PER_TURN_MAX, Recipient, Role};
+use crate::id::{AgentName, NAME_BYTES_MAX, ToolName};
+use crate::topology::plan::{ANSWER, ASK_TOOL, Member, Plan, QUESTIONS_PER_TURN_MAX, Recipient, Role};
 
 /// The call that ends a turn.
 const END_TURN: &str = "end_turn";
@@ -76,8 +76,7 @@ impl Names {
         let ask = ASK_TOOL.parse().ok().filter(|_| !member.may_ask.is_empty());
         let mut names = BTreeMap::new();
         for tool in tools.iter().cloned().chain(ask) {
-            let plain: String =
-                tool.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+            let plain = Self::plain(&tool);
             let taken = |name: &String| name == END_TURN || names.contains_key(name);
             let numbered = (2..).map(|n| format!("{}_{n}", &plain[..plain.len().min(NAME_BYTES_MAX - 4)]));
             let name = std::iter::once(plain.clone()).chain(numbered).find(|name| !taken(name));
@@ -88,7 +87,11 @@ impl Names {
 
     fn wire(&self, tool: &ToolName) -> String {
         let found = self.0.iter().find(|(_, known)| *known == tool);
-        found.map_or_else(|| tool.as_str().replace(['.', '-'], "_"), |(name, _)| name.clone())
+        found.map_or_else(|| Self::plain(tool), |(name, _)| name.clone())
+    }
+
+    fn plain(tool: &ToolName) -> String {
+        tool.as_str().replace(['.', '-'], "_")
     }
 
     /// The tool that a model names; one that there is not, if it names none of its own.
@@ -121,10 +124,7 @@ fn frame(ask: &Ask, member: &Member) -> String {
     text.push_str(&format!("End your turn with one call of `{END_TURN}`, alone, with one of these outcomes:\n"));
     for (outcome, handoff) in plan.handoffs.get(&ask.agent).into_iter().flatten() {
         let leads = match &handoff.to {
-            Recipient::Member(to) => {
-                let does = plan.team.get(to).map_or("", |member| member.does.as_str());
-                format!("goes to `{to}` ({})", does.trim_end_matches('.'))
-            }
+            Recipient::Member(to) => format!("goes to {}", introduced(plan, to)),
             Recipient::End => "ends the work".to_owned(),
         };
         text.push_str(&format!("- `{outcome}`: {leads}\n"));
@@ -134,19 +134,21 @@ fn frame(ask: &Ask, member: &Member) -> String {
         text.push_str(&format!("In `writes` you give the whole of {}, unless the work ends.\n", names.join(" and ")));
     }
     if !member.may_ask.is_empty() {
-        let one = |name: &crate::id::AgentName| {
-            format!("`{name}` ({})", plan.team.get(name).map_or("", |member| member.does.trim_end_matches('.')))
-        };
-        let names: Vec<String> = member.may_ask.iter().map(one).collect();
+        let names: Vec<String> = member.may_ask.iter().map(|name| introduced(plan, name)).collect();
         text.push_str(&format!("You may ask up to {QUESTIONS_PER_TURN_MAX} questions: {}.\n", names.join(", ")));
     }
     text
 }
 
+/// A member with what it does.
+fn introduced(plan: &Plan, name: &AgentName) -> String {
+    format!("`{name}` ({})", plan.team.get(name).map_or("", |member| member.does.trim_end_matches('.')))
+}
+
 fn offers(ask: &Ask, member: &Member, names: &Names) -> Vec<Offer> {
     let offer = |(name, tool): (&String, &ToolName)| {
         if tool.as_str() == ASK_TOOL {
-            let to: Vec<&str> = member.may_ask.iter().map(crate::id::AgentName::as_str).collect();
+            let to: Vec<&str> = member.may_ask.iter().map(AgentName::as_str).collect();
             let schema = json!({
                 "type": "object", "additionalProperties": false, "required": ["to", "question"],
                 "properties": { "to": { "enum": to }, "question": { "type": "string" } },
@@ -167,10 +169,8 @@ fn offers(ask: &Ask, member: &Member, names: &Names) -> Vec<Offer> {
 }
 
 fn end_turn(ask: &Ask, member: &Member) -> Value {
-    let outcomes: Vec<&str> =
-        if ask.is_question { vec![ANSWER] } else { ask.plan.outcomes(&ask.agent).map(Outcome::as_str).collect() };
     let mut properties = json!({
-        "outcome": { "enum": outcomes },
+        "outcome": { "enum": ask.plan.words(&ask.agent, ask.is_question) },
         "note": { "type": "string", "description": "one sentence for whoever is next" },
     });
     let writes: Map<String, Value> = member

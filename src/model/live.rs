@@ -6,6 +6,7 @@ use super::breaker::{Breakers, Now};
 use super::wire::{Endpoint, Limits, Wire};
 use super::{Ask, Model, Origin, Reply, conversation};
 use crate::failure::{Class, Failure, Work};
+use crate::topology::plan::provider_and_name;
 
 /// Where a model is, with its key, read when it is needed; or why it cannot be reached.
 pub type Endpoints = Box<dyn Fn(&str) -> Result<Endpoint, String> + Send + Sync>;
@@ -31,7 +32,7 @@ impl Live {
         let endpoint = (self.endpoints)(model).map_err(|why| permanent(&why))?;
         let wire = self.wire.get_or_init(|| Wire::new(Limits::default())).as_ref().map_err(permanent)?;
         let prompt = conversation::prompt(ask)?;
-        let name = model.split_once('/').map_or(model.as_str(), |(_, name)| name);
+        let name = provider_and_name(model).map_or(model.as_str(), |(_, name)| name);
         self.breakers.open(model)?;
         let heard = wire.say(&endpoint, name, &prompt, ask.pulse.0.as_ref()).await;
         self.breakers.tell(model, heard.as_ref().err().map(|failure| failure.class));

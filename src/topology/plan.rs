@@ -424,10 +424,20 @@ pub struct ScriptedCall {
     pub name: String,
 }
 
+/// The provider of `provider/model`, and the model's own name there.
+pub fn provider_and_name(model: &str) -> Option<(&str, &str)> {
+    model.split_once('/').filter(|(provider, name)| !provider.is_empty() && !name.is_empty())
+}
+
 impl Plan {
     /// The digest by which a run pins this plan, over its JSON bytes.
     pub fn digest(bytes: &[u8]) -> Digest {
         Digest::of("callsheet plan 1", &[bytes])
+    }
+
+    /// The words that a turn of `agent` can end with, which may be one that answers a question.
+    pub fn words(&self, agent: &AgentName, is_question: bool) -> Vec<&str> {
+        if is_question { vec![ANSWER] } else { self.outcomes(agent).map(Outcome::as_str).collect() }
     }
 
     /// The outcomes that `agent`'s turns can end with.

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use callsheet::failure::{Class, Failure, Work};
-use callsheet::id::{Digest, EffectId, RunId, Seq};
+use callsheet::id::EffectId;
 use callsheet::journal::memory::Memory;
-use callsheet::journal::{Body, Done, Error, Op, Posted, Query, Record, RunRow, Store};
+use callsheet::journal::{Done, Error, Op, Query, Store};
 use callsheet::model::rehearsal::Rehearsal;
 use callsheet::model::{Ask, Model, Reply};
 use callsheet::run::event::{Decision, Event};
@@ -17,7 +17,7 @@ use callsheet::run::state::Status;
 use callsheet::tool::{Approved, Call, Item, Receipt, Tool};
 use callsheet::topology::spec::ToolSpec;
 
-use super::support::{Driven, NEVER, Rig, brief, facts, shipped, who};
+use super::support::{Answered, Answers, Driven, NEVER, Rig, brief, facts, shipped, who};
 
 /// A journal whose commits fail for good after so many.
 struct Failing {
@@ -26,8 +26,12 @@ struct Failing {
     refused: AtomicBool,
 }
 
-impl Store for Failing {
-    fn commit(&self, ops: &[Op]) -> Vec<Result<Done, Error>> {
+impl Answers for Failing {
+    fn inner(&self) -> &Memory {
+        &self.inner
+    }
+
+    fn answer(&self, ops: &[Op]) -> Vec<Result<Done, Error>> {
         let less = |left: usize| left.checked_sub(1);
         match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less) {
             Ok(_) => self.inner.commit(ops),
@@ -36,27 +40,6 @@ impl Store for Failing {
                 vec![Err(Error::Full); ops.len()]
             }
         }
-    }
-    fn records(&self, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error> {
-        self.inner.records(run, after, limit)
-    }
-    fn body(&self, run: RunId, digest: Digest) -> Result<Option<Body>, Error> {
-        self.inner.body(run, digest)
-    }
-    fn bodies(&self, run: RunId) -> Result<Vec<(Digest, bool)>, Error> {
-        self.inner.bodies(run)
-    }
-    fn blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, Error> {
-        self.inner.blob(digest)
-    }
-    fn inbox(&self, run: RunId, after: u64) -> Result<Vec<Posted>, Error> {
-        self.inner.inbox(run, after)
-    }
-    fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error> {
-        self.inner.runs(query)
-    }
-    fn pulse(&self) -> Result<u64, Error> {
-        self.inner.pulse()
     }
 }
 
@@ -155,7 +138,7 @@ async fn nothing_is_done_that_the_journal_does_not_hold() {
     for commits in 0_usize.. {
         let (mut rig, seen) = watched(false);
         let (inner, left) = (Arc::clone(&rig.store), AtomicUsize::new(commits));
-        let disk = Arc::new(Failing { inner, left, refused: AtomicBool::new(false) });
+        let disk = Arc::new(Answered(Failing { inner, left, refused: AtomicBool::new(false) }));
         rig.disk = Arc::clone(&disk) as Arc<dyn Store>;
         let system = rig.system().await;
         let status = match system.run(&plan, &brief(&plan), who("ada")).await {

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use callsheet::id::{Digest, RunId, RunNo, Seq};
+use callsheet::id::{RunNo, Seq};
 use callsheet::journal::memory::Memory;
 use callsheet::journal::writer::{GROUP_OPS_MAX, Writer};
-use callsheet::journal::{Body, Done, Error, Op, Posted, Query, Record, RunRow, Store};
+use callsheet::journal::{Done, Error, Op, Store};
 
 use crate::store::{NOBODY, append, create, post, run_id};
+use crate::support::{Answered, Answers};
 
 /// A store whose commits wait until they are let through, and which notes how large they were.
 #[derive(Default)]
@@ -30,8 +31,12 @@ impl Gate {
     }
 }
 
-impl Store for Gate {
-    fn commit(&self, ops: &[Op]) -> Vec<Result<Done, Error>> {
+impl Answers for Gate {
+    fn inner(&self) -> &Memory {
+        &self.inner
+    }
+
+    fn answer(&self, ops: &[Op]) -> Vec<Result<Done, Error>> {
         self.groups.lock().unwrap().push(ops.len());
         drop(self.changed.wait_while(self.open.lock().unwrap(), |open| !*open).unwrap());
         if self.is_broken {
@@ -39,32 +44,11 @@ impl Store for Gate {
         }
         self.inner.commit(ops)
     }
-    fn records(&self, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error> {
-        self.inner.records(run, after, limit)
-    }
-    fn body(&self, run: RunId, digest: Digest) -> Result<Option<Body>, Error> {
-        self.inner.body(run, digest)
-    }
-    fn bodies(&self, run: RunId) -> Result<Vec<(Digest, bool)>, Error> {
-        self.inner.bodies(run)
-    }
-    fn blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, Error> {
-        self.inner.blob(digest)
-    }
-    fn inbox(&self, run: RunId, after: u64) -> Result<Vec<Posted>, Error> {
-        self.inner.inbox(run, after)
-    }
-    fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error> {
-        self.inner.runs(query)
-    }
-    fn pulse(&self) -> Result<u64, Error> {
-        self.inner.pulse()
-    }
 }
 
 #[tokio::test]
 async fn what_waits_together_is_one_commit_and_a_conflict_is_its_own() {
-    let gate = Arc::new(Gate::default());
+    let gate = Arc::new(Answered(Gate::default()));
     let writer = Writer::new(gate.clone()).unwrap();
     let mut first = tokio::spawn({
         let writer = writer.clone();
@@ -95,7 +79,7 @@ async fn what_waits_together_is_one_commit_and_a_conflict_is_its_own() {
 
 #[tokio::test]
 async fn a_group_has_a_limit_and_closing_writes_what_is_queued() {
-    let gate = Arc::new(Gate::default());
+    let gate = Arc::new(Answered(Gate::default()));
     let writer = Writer::new(gate.clone()).unwrap();
     gate.inner.commit(&[create(run_id(1), NOBODY, &["a"])]);
     let count = GROUP_OPS_MAX * 2 + 50;
@@ -119,7 +103,7 @@ async fn a_group_has_a_limit_and_closing_writes_what_is_queued() {
 
 #[tokio::test]
 async fn a_wish_that_was_given_up_is_written_all_the_same() {
-    let gate = Arc::new(Gate::default());
+    let gate = Arc::new(Answered(Gate::default()));
     let writer = Writer::new(gate.clone()).unwrap();
     gate.inner.commit(&[create(run_id(1), NOBODY, &["a"])]);
     let mut given_up = Box::pin(writer.commit(append(run_id(1), 1, 1, &["b"])));
@@ -132,7 +116,7 @@ async fn a_wish_that_was_given_up_is_written_all_the_same() {
 
 #[tokio::test]
 async fn everybody_is_told_of_a_store_that_fails() {
-    let gate = Arc::new(Gate { is_broken: true, ..Gate::default() });
+    let gate = Arc::new(Answered(Gate { is_broken: true, ..Gate::default() }));
     gate.open();
     let writer = Writer::new(gate).unwrap();
     for n in 0..3 {
@@ -142,7 +126,7 @@ async fn everybody_is_told_of_a_store_that_fails() {
 
 #[tokio::test]
 async fn one_who_has_room_in_the_queue_and_does_not_come_holds_up_nobody() {
-    let gate = Arc::new(Gate::default());
+    let gate = Arc::new(Answered(Gate::default()));
     let writer = Writer::new(gate.clone()).unwrap();
     // More than tokio lets one task do in a turn, so that the last futures get a place and do not fill it.
     let mut waiting: Vec<_> = (0..300).map(|n| Box::pin(writer.commit(post(run_id(1), n, "x")))).collect();

@@ -15,7 +15,7 @@ use callsheet::config::{Flags, Settings};
 use callsheet::id::{ApprovalNo, Digest, RunId, Seq};
 use callsheet::journal::memory::Memory;
 use callsheet::journal::writer::Writer;
-use callsheet::journal::{OwnerId, Store, audit};
+use callsheet::journal::{Body, Done, Error, Op, OwnerId, Posted, Query, Record, RunRow, Store, audit};
 use callsheet::model::Model;
 use callsheet::model::rehearsal::Rehearsal;
 use callsheet::run::event::{Decision, Event, Fact, Message, Refusal, Who, Wish};
@@ -49,6 +49,50 @@ pub(crate) fn brief(plan: &Plan) -> Brief {
 
 pub(crate) fn who(name: &str) -> Who {
     Who { name: name.to_owned(), how: "claimed".to_owned(), groups: Vec::new() }
+}
+
+/// How the commits of a journal in memory are answered.
+pub(crate) trait Answers: Send + Sync {
+    fn inner(&self) -> &Memory;
+    fn answer(&self, ops: &[Op]) -> Vec<Result<Done, Error>>;
+}
+
+/// A journal in memory with answers of its own; it is read as it is.
+#[derive(Default)]
+pub(crate) struct Answered<T>(pub(crate) T);
+
+impl<T> std::ops::Deref for Answered<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Answers> Store for Answered<T> {
+    fn commit(&self, ops: &[Op]) -> Vec<Result<Done, Error>> {
+        self.answer(ops)
+    }
+    fn records(&self, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error> {
+        self.inner().records(run, after, limit)
+    }
+    fn body(&self, run: RunId, digest: Digest) -> Result<Option<Body>, Error> {
+        self.inner().body(run, digest)
+    }
+    fn bodies(&self, run: RunId) -> Result<Vec<(Digest, bool)>, Error> {
+        self.inner().bodies(run)
+    }
+    fn blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, Error> {
+        self.inner().blob(digest)
+    }
+    fn inbox(&self, run: RunId, after: u64) -> Result<Vec<Posted>, Error> {
+        self.inner().inbox(run, after)
+    }
+    fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error> {
+        self.inner().runs(query)
+    }
+    fn pulse(&self) -> Result<u64, Error> {
+        self.inner().pulse()
+    }
 }
 
 /// What systems of one test share: the journal and the ways into the world.
