@@ -60,7 +60,7 @@ pub(super) fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop> {
         line(&format!("topology {name}"), checked.map(|c| format!("{} rehearsal tests", c.tests.len())).map_err(told));
     }
     line("people", Ok(people(session)));
-    line("models", Ok(models(session)));
+    line("models", models(session));
     if wrong > 0 {
         say(format!("{} to mend", count(wrong, "thing")));
     }
@@ -102,9 +102,12 @@ fn people(session: &Session) -> String {
     }
 }
 
-fn models(session: &Session) -> String {
+fn models(session: &Session) -> Result<String, String> {
     match &session.settings.models.default {
-        None => "none is named: runs are rehearsals".to_owned(),
-        Some(model) => format!("{model} is named, and this version connects to no model yet: use --rehearse"),
+        None => Ok("none is named: runs are rehearsals".to_owned()),
+        Some(model) => {
+            session.settings.endpoint(model)?;
+            Ok(format!("{model}: its provider is known and its key is there; it was not called"))
+        }
     }
 }
