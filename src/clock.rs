@@ -1,11 +1,16 @@
 //! The only reader of the time, and of randomness: what a run hears of both passes through here.
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::id::Timestamp;
 
 /// Time and chance.
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// Milliseconds since the machine started, sleep included: what nobody can set, and what no two machines share.
+    fn uptime_ms(&self) -> u64;
 
     /// Sixteen random bytes.
     fn random(&self) -> [u8; 16];
@@ -31,6 +36,16 @@ pub struct Machine;
 impl Clock for Machine {
     fn now(&self) -> Timestamp {
         Timestamp(jiff::Timestamp::now().as_millisecond())
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        #[cfg(target_os = "linux")]
+        let clock = ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        let clock = ClockId::Monotonic;
+        let up = clock_gettime(clock);
+        let (seconds, nanos) = (u64::try_from(up.tv_sec).unwrap_or(0), u64::try_from(up.tv_nsec).unwrap_or(0));
+        seconds * 1_000 + nanos / 1_000_000
     }
 
     fn random(&self) -> [u8; 16] {

@@ -31,6 +31,8 @@ pub(super) struct Work {
     pub(super) nth_turn: u32,
     /// For an outward effect (or a query about one): the effect itself and its permit.
     pub(super) outward: Option<(EffectId, Effect, Permit)>,
+    /// For an outward effect: the uptime after which it is not performed, whatever the clock is set to.
+    pub(super) not_after_uptime_ms: Option<u64>,
     /// Where the artefacts on the desk come from.
     pub(super) origin: Origin,
 }
@@ -177,8 +179,11 @@ async fn deliver(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
         return Err(Failure::new(Class::Bug, "not an outward effect"));
     };
     let tool = tool(work, name)?;
-    let now = work.place.ports.clock.now();
-    if work.effect.began.is_none_or(|began| now > began.not_after) {
+    let clock = &work.place.ports.clock;
+    let (now, uptime_ms) = (clock.now(), clock.uptime_ms());
+    let in_time = work.effect.began.is_some_and(|began| now <= began.not_after)
+        && work.not_after_uptime_ms.is_some_and(|until| uptime_ms <= until);
+    if !in_time {
         return Err(Failure::new(Class::Transient, "it began too long ago to be performed now"));
     }
     let receipt = if work.place.pinned.plan.mode == Mode::Rehearsal && !tool.spec().drafts {

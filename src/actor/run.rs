@@ -16,7 +16,7 @@ use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Seq, Timestamp};
 use crate::journal::{Batch, Body, Done, Error, Head, Op, Summary};
 use crate::run::decide::decide;
-use crate::run::event::{FACT_VERSION, Fact, Origin, Wish};
+use crate::run::event::{Event, FACT_VERSION, Fact, Origin, Wish};
 use crate::run::input::{Input, What};
 use crate::run::invariant;
 use crate::run::state::{State, Status};
@@ -78,6 +78,8 @@ pub(super) struct Live {
     state: State,
     seq: Seq,
     under_way: HashMap<EffectId, UnderWay>,
+    /// Until which uptime the outward effects that this owner began may be performed.
+    begun: HashMap<EffectId, u64>,
     agents: BTreeMap<AgentName, ActorRef<Perform>>,
     names: HashMap<ActorId, AgentName>,
     timer: Option<tokio::task::JoinHandle<()>>,
@@ -101,6 +103,7 @@ impl Actor for Run {
             state: setup.state,
             seq: setup.seq,
             under_way: HashMap::new(),
+            begun: HashMap::new(),
             agents: BTreeMap::new(),
             names: HashMap::new(),
             timer: None,
@@ -161,6 +164,8 @@ impl Live {
     /// One input: decide, append, apply.
     async fn hear(&mut self, what: What, bodies: Vec<Body>) -> Result<(), Gone> {
         let clock = &self.place.ports.clock;
+        // Looked at before the clock that can be set: time that passes in between is lost, never won.
+        let uptime_ms = clock.uptime_ms();
         let input = Input { at: clock.now(), jitter_permille: clock.jitter_permille(), what };
         let facts = decide(&self.state, &input).map_err(|illegal| Gone::Bug(illegal.to_string()))?;
         if facts.is_empty() {
@@ -175,7 +180,18 @@ impl Live {
         let Done::Appended(seq) = done else { return Err(Gone::Bug("an append came to something else".to_owned())) };
         (self.state, self.seq) = (next, seq);
         self.tell(None);
+        self.keep_begun(&facts, uptime_ms);
         Ok(())
+    }
+
+    /// Until when what has begun may be performed, by the clock that nobody sets.
+    fn keep_begun(&mut self, facts: &[Fact], uptime_ms: u64) {
+        self.begun.retain(|id, _| self.state.effects.contains_key(id));
+        for fact in facts {
+            if let Event::EffectBegan { id, not_after, .. } = fact.is {
+                self.begun.insert(id, uptime_ms.saturating_add(not_after.ms_since(fact.at)));
+            }
+        }
     }
 
     fn tell(&self, gone: Option<Gone>) {
@@ -359,6 +375,7 @@ impl Live {
             lines_used: known.map(|agent| agent.lines_used.clone()).unwrap_or_default(),
             nth_turn: known.map_or(1, |agent| agent.turns_total),
             outward,
+            not_after_uptime_ms: self.begun.get(&id).copied(),
             origin: origins.max().unwrap_or(Origin::Computed),
             effect,
             turn,

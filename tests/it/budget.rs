@@ -210,6 +210,10 @@ impl Clock for Fast {
         Timestamp(self.0.fetch_add(1_000, Ordering::SeqCst))
     }
 
+    fn uptime_ms(&self) -> u64 {
+        Machine.uptime_ms()
+    }
+
     fn random(&self) -> [u8; 16] {
         Machine.random()
     }

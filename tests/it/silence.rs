@@ -1,7 +1,7 @@
 //! Time and decisions: silence rejects or holds and never approves; a decision counts by when it was made.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use callsheet::clock::{Clock, Machine};
 use callsheet::id::{ApprovalNo, Digest, Timestamp};
@@ -28,6 +28,10 @@ impl Clock for Moved {
         Timestamp(self.0.load(Ordering::SeqCst))
     }
 
+    fn uptime_ms(&self) -> u64 {
+        Machine.uptime_ms()
+    }
+
     fn random(&self) -> [u8; 16] {
         Machine.random()
     }
@@ -44,6 +48,38 @@ fn moved() -> (Rig, Arc<Moved>) {
 
 fn approve((approval, binds): (ApprovalNo, Digest)) -> Say {
     Say::Decide { approval, binds, decision: Decision::Approve, comment: "late?".to_owned() }
+}
+
+/// A clock that stands still, as one does that is set back again and again, on a machine where each look takes an hour.
+struct SetBack(AtomicU64);
+
+impl Clock for SetBack {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_700_000_000_000)
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        self.0.fetch_add(3_600_000, Ordering::SeqCst)
+    }
+
+    fn random(&self) -> [u8; 16] {
+        Machine.random()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_that_began_too_long_ago_is_not_performed_whatever_the_clock_says() {
+    let mut rig = rig();
+    rig.clock = Arc::new(SetBack(AtomicU64::new(0)));
+    let mut plan = shipped("content-repurposing");
+    // Waits never end where the clock stands still.
+    (plan.supervisor.backoff_initial_ms, plan.supervisor.backoff_max_ms) = (0, 0);
+    let driven = rig.run(&plan).await;
+    assert_eq!(driven.approve_all().await, Status::Stuck);
+    let why = driven.reasons();
+    assert!(matches!(why.as_slice(), [why] if why.contains("it began too long ago")), "{why:?}");
+    assert!(driven.came().files.is_empty());
+    driven.system.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 
 use super::{Draft, budget, deliver, retry, turn};
 use crate::failure::Class;
-use crate::id::{ApprovalNo, EffectId, MessageId, Outcome, Timestamp};
+use crate::id::{ApprovalNo, EffectId, MessageId, Outcome};
 use crate::run::event::Origin;
 use crate::run::event::{Amount, Event, Settled, Wish};
 use crate::run::fold::Illegal;
@@ -114,7 +114,7 @@ pub(super) fn resolve_doubts(draft: &mut Draft) -> Result<(), Illegal> {
         }
         match draft.state.repeat(&effect) {
             Repeat::Pure => begin_one(draft, id)?,
-            Repeat::Idempotent { key_age_ms } if is_young(&effect, draft.at, key_age_ms) => begin_one(draft, id)?,
+            Repeat::Idempotent { key_age_ms } if is_young(draft, &effect, key_age_ms) => begin_one(draft, id)?,
             Repeat::Queryable => query(draft, id, &effect)?,
             Repeat::Idempotent { .. } | Repeat::Once => question(draft, id, &effect)?,
         }
@@ -138,9 +138,12 @@ fn due_doubts(draft: &Draft) -> Vec<(EffectId, Effect)> {
     draft.state.effects.iter().filter(|(_, e)| due(e)).map(|(id, e)| (*id, e.clone())).collect()
 }
 
-/// A key is used again only while the sink surely remembers it, the call's own time-out included.
-fn is_young(effect: &Effect, at: Timestamp, key_age_ms: u64) -> bool {
-    effect.began.is_some_and(|began| at.ms_since(began.first_at) < key_age_ms / 2)
+/// A key is used again only if the call is over, at the latest, in the first half of the key's age. The other half is for
+/// a clock that was set back meanwhile: the sink counts in real time.
+fn is_young(draft: &Draft, effect: &Effect, key_age_ms: u64) -> bool {
+    let over_within_ms = timeout_ms(&draft.state, effect).saturating_mul(2);
+    let age_ms = |began: Began| draft.at.ms_since(began.first_at).saturating_add(over_within_ms);
+    effect.began.is_some_and(|began| age_ms(began) < key_age_ms / 2)
 }
 
 /// What an outward effect, a query or a question came to.

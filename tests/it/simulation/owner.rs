@@ -6,7 +6,7 @@ use callsheet::failure::Class;
 use callsheet::failure::Usage;
 use callsheet::id::{AgentName, EffectId};
 use callsheet::run::decide::decide;
-use callsheet::run::event::{Fact, Settled, Wish};
+use callsheet::run::event::{Event, Fact, Settled, Wish};
 use callsheet::run::input::{Failed, Input, What};
 use callsheet::run::invariant::Broken;
 use callsheet::run::state::{Effect, State, Status};
@@ -92,8 +92,14 @@ impl Scene {
             self.die(owner);
             return Ok(false);
         }
+        let now = self.now;
         let of = &mut self.owners[owner];
         (of.state, of.seq) = (next, seq + facts.len());
+        for fact in &facts {
+            if let Event::EffectBegan { id, not_after, .. } = fact.is {
+                of.begun.insert(id, now.saturating_add_unsigned(not_after.ms_since(fact.at)));
+            }
+        }
         Ok(true)
     }
 
@@ -196,8 +202,13 @@ impl Scene {
             let settled = if happened { Settled::Performed { receipt } } else { Settled::NotPerformed };
             return self.report(handle, Ok(settled), None);
         }
-        if effect.began.is_none_or(|began| self.wall() > began.not_after) {
-            let stale = self.current() != Some(handle.owner);
+        let stale = self.current() != Some(handle.owner);
+        let by_wall = effect.began.is_none_or(|began| self.wall() > began.not_after);
+        let by_uptime = self.owners[handle.owner].begun.get(&handle.id).is_none_or(|until| self.now > *until);
+        if by_uptime && !by_wall {
+            self.seen.see(Rare::TooLateByUptimeAlone);
+        }
+        if by_wall || by_uptime {
             self.seen.see(if stale { Rare::StaleOwnerTooLate } else { Rare::OwnerTooLate });
             let failed = self.makes.failed(Class::Transient);
             return self.report(handle, Err(failed), None);

@@ -17,7 +17,7 @@ use super::random::Random;
 use super::sink::Sink;
 use super::sometimes::{Rare, Sometimes};
 use super::swarm::Swarm;
-use super::team;
+use super::team::{self, KEY_AGE_MS_MIN};
 
 /// Happenings after the world has healed before the run counts as stuck.
 const HEALED_MAX: u64 = 4_000;
@@ -52,6 +52,8 @@ pub(super) struct Owner {
     pub(super) epoch: Epoch,
     pub(super) alive: bool,
     pub(super) under_way: BTreeMap<EffectId, UnderWay>,
+    /// Until when, in real time, the outward effects that it began may be performed.
+    pub(super) begun: BTreeMap<EffectId, i64>,
     pub(super) timer: u64,
     pub(super) stalled_until: i64,
 }
@@ -257,11 +259,11 @@ impl Scene {
     }
 
     /// A clock that runs ahead of calls that are under way is the one thing that no waiting makes safe: calls are measured
-    /// in real time. Keys are remembered in real time too, so a clock that falls back far makes them look young.
+    /// in real time. Keys are remembered in real time too: one that falls back by half of their age makes them look young.
     fn jump(&mut self) {
         if self.makes.swarm.jump_back {
-            let back = i64::try_from(self.makes.random.skewed(2_000)).unwrap_or(0);
-            self.offset = (self.offset - back).max(-6_000);
+            let back = i64::try_from(self.makes.random.skewed(20_000)).unwrap_or(0);
+            self.offset = (self.offset - back).max(-KEY_AGE_MS_MIN / 2 + 1);
             self.seen.see(Rare::ClockJumpsBack);
         } else if self.landing_until <= self.now {
             self.offset += i64::try_from(self.makes.random.skewed(10 * 86_400_000)).unwrap_or(0);
@@ -335,7 +337,8 @@ impl Scene {
 
 impl Owner {
     pub(super) fn new(state: Arc<State>, seq: usize, epoch: Epoch) -> Self {
-        Self { state, seq, epoch, alive: true, under_way: BTreeMap::new(), timer: 0, stalled_until: 0 }
+        let (under_way, begun) = (BTreeMap::new(), BTreeMap::new());
+        Self { state, seq, epoch, alive: true, under_way, begun, timer: 0, stalled_until: 0 }
     }
 }
 

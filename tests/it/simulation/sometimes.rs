@@ -14,7 +14,7 @@ macro_rules! rare {
 rare! {
     // Owners
     CrashBeforeAppend, CrashAfterAppend, CrashWithOutwardUnderWay, LandsAfterItsOwnerDied, TakenOver, StaleAppendRefused,
-    StaleOwnerTooLate, OwnerTooLate, ClockJumpsForward, ClockJumpsBack, ParkedAndWoken,
+    StaleOwnerTooLate, OwnerTooLate, TooLateByUptimeAlone, ClockJumpsForward, ClockJumpsBack, ParkedAndWoken,
     // Attempts
     AgentPanics, AgentHangs, AgentRestarted, PoisonQuarantined, IntensityPauses, OutcomeTwice, OutcomeLate,
     ModelRetriedToTheEnd, ToolRetriedToTheEnd, ThrottledWaits, LostCallPaidAtMaximum, OverReported,

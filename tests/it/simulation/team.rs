@@ -72,8 +72,11 @@ fn vary(plan: &mut Plan, random: &mut Random) {
     }
 }
 
+/// The least that a sink remembers keys.
+pub(crate) const KEY_AGE_MS_MIN: i64 = 60_000;
+
 fn repeat(random: &mut Random) -> Repeat {
-    let key_age_ms = random.between(1, 20) * 30_000;
+    let key_age_ms = random.between(1, 10) * KEY_AGE_MS_MIN.unsigned_abs();
     match random.below(4) {
         0 => Repeat::Pure,
         1 => Repeat::Idempotent { key_age_ms },
