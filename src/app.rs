@@ -1,7 +1,7 @@
 //! Settings -> the running system: the only file that names concrete stores, models, tools and checks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,12 +20,14 @@ use crate::journal::writer::Writer;
 use crate::journal::{self, OwnerId, Store};
 use crate::model::live::Live;
 use crate::model::rehearsal::Rehearsal;
+use crate::model::replay::{self, Replay};
 use crate::tool::campaign_qa::CampaignQa;
 use crate::tool::{Check, Tool, email, files, sink, sql, stats};
 use crate::topology::check::Surroundings;
 use crate::topology::code::Code;
 use crate::topology::fault::{Fault, Faults};
 use crate::topology::plan::{Mode, Plan};
+use crate::topology::recording::{self, Recording};
 
 /// Tools by name.
 pub type Tools = BTreeMap<ToolName, Arc<dyn Tool>>;
@@ -136,6 +138,32 @@ pub fn surroundings(settings: &Settings, mode: Mode) -> Result<Surroundings, Fau
     Ok(settings.surroundings(mode, specs, checks.iter().map(|check| check.name())))
 }
 
+/// What a topology is checked against that is to be replayed from `recording`: its models are those of then.
+///
+/// # Errors
+/// As [`tools`].
+pub fn surroundings_of(settings: &Settings, recording: Arc<Recording>) -> Result<Surroundings, Faults> {
+    let models = recording.models.clone();
+    let around = surroundings(settings, Mode::Replay)?;
+    Ok(Surroundings { models, recording: Some(recording), ..around })
+}
+
+/// Reads a recording that can be replayed.
+///
+/// # Errors
+/// A sentence, for people.
+pub fn read_recording(path: &Path) -> Result<Recording, String> {
+    use std::io::Read as _;
+    let wrong = |why: String| format!("the recording {} cannot be replayed: {why}", path.display());
+    let file = std::fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
+    let mut text = String::new();
+    let read = file.take(recording::BYTES_MAX as u64 + 1).read_to_string(&mut text);
+    read.map_err(|error| wrong(error.to_string()))?;
+    let recording = Recording::read(&text).map_err(wrong)?;
+    replay::readable(&recording).map_err(wrong)?;
+    Ok(recording)
+}
+
 /// Starts the system over the project's journal.
 ///
 /// # Errors
@@ -184,6 +212,7 @@ fn ports(
         store,
         owner,
         rehearsal: Arc::new(Rehearsal),
+        replay: Arc::new(Replay),
         live: Some(Arc::new(live(settings))),
         tools: tools(settings).map_err(Error::Faults)?,
         checks: checks(),
@@ -204,7 +233,7 @@ const PULSES: usize = 256;
 /// # Errors
 /// A sentence for each that cannot.
 pub fn reachable(settings: &Settings, plan: &Plan) -> Result<(), String> {
-    if plan.mode == Mode::Rehearsal {
+    if plan.mode != Mode::Live {
         return Ok(());
     }
     let wrong: BTreeSet<String> =

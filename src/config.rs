@@ -213,6 +213,7 @@ impl Settings {
             unpriced: self.models.unpriced(),
             models: self.models.specs(mode),
             mode,
+            recording: None,
             single_person: self.people.is_none(),
             people: self.people.clone().unwrap_or_default(),
         }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Heard;
-use super::perform::Work;
 use crate::failure::{Class, Failure};
-use crate::id::{ArtefactName, Digest, RunId};
+use crate::id::{ArtefactName, Digest, EffectId, RunId};
 use crate::journal::Store;
 use crate::model::{Ask, Exchange, Pulse, Reply, Section};
 use crate::run::event::Part;
 use crate::run::input::Brief;
+use crate::run::state::{Effect, Turn};
+use crate::topology::plan::Plan;
 
 /// Reads a body of `run` as JSON.
 pub(super) fn read(store: &dyn Store, run: RunId, digest: Digest) -> Result<Value, Failure> {
@@ -41,28 +41,39 @@ pub(super) fn desk(
 /// What a model is told of a result that was left out of its conversation.
 const LEFT_OUT: &str = "left out to make room; call again if you need it";
 
+/// A model effect in its place, whether it is to be asked now or was asked long ago.
+pub(super) struct Asked<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) run: RunId,
+    pub(super) plan: &'a Arc<Plan>,
+    pub(super) id: EffectId,
+    pub(super) effect: &'a Effect,
+    pub(super) turn: &'a Turn,
+    pub(super) nth_turn: u32,
+    pub(super) lines_used: Vec<u32>,
+    pub(super) pulse: Pulse,
+}
+
 /// The request of a model effect.
-pub(super) fn ask(work: &Work) -> Result<Ask, Failure> {
-    let (place, turn, effect) = (&work.place, &work.turn, &work.effect);
-    let (store, run) = (place.ports.store.as_ref(), place.run);
-    let declared = place.pinned.plan.team.get(&turn.agent).map_or(0, |member| member.limits.output_tokens);
+pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
+    let Asked { store, run, plan, id, effect, turn, nth_turn, lines_used, pulse } = asked;
+    let declared = plan.team.get(&turn.agent).map_or(0, |member| member.limits.output_tokens);
     let output_tokens_max = effect.output_tokens.unwrap_or(declared);
-    let (pulses, agent) = (place.ports.pulses.clone(), turn.agent.clone());
     let mut ask = Ask {
-        effect: work.id,
-        plan: Arc::clone(&place.pinned.plan),
+        effect: id,
+        plan: Arc::clone(plan),
         agent: turn.agent.clone(),
         model: effect.model.clone().unwrap_or_default(),
         earlier: Vec::new(),
         brief: Brief::new(),
         now: Section::default(),
         is_question: turn.message.asked_by.is_some(),
-        turn: work.nth_turn,
-        lines_used: work.lines_used.clone(),
+        turn: nth_turn,
+        attempt: effect.attempt,
+        lines_used,
         input_tokens_max: effect.reserved.tokens.saturating_sub(output_tokens_max),
         output_tokens_max,
-        // Nobody may be looking.
-        pulse: Pulse(Arc::new(move |bytes| drop(pulses.send(Heard { run, agent: agent.clone(), bytes })))),
+        pulse,
     };
     for part in &turn.shown {
         show(&mut ask, store, run, part)?;

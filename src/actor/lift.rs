@@ -56,7 +56,11 @@ impl<'a> Bodies<'a> {
     }
 
     pub(super) fn failed(&mut self, failure: &Failure) -> Failed {
-        let reason = self.json(&json!({ "error": failure.reason }));
+        let mut told = json!({ "error": failure.reason });
+        if let Some(usage) = failure.usage {
+            told["usage"] = json!(usage);
+        }
+        let reason = self.json(&told);
         Failed { class: failure.class, reason, retry_after_ms: failure.retry_after_ms, too_long: failure.too_long }
     }
 

@@ -14,6 +14,7 @@ mod ask;
 mod inbox;
 pub mod lift;
 mod perform;
+pub mod recording;
 mod run;
 pub mod system;
 
@@ -39,6 +40,8 @@ pub struct Ports {
     pub owner: OwnerId,
     /// What stands for models in a rehearsal.
     pub rehearsal: Arc<dyn Model>,
+    /// What stands for models in a replay.
+    pub replay: Arc<dyn Model>,
     /// Models.
     pub live: Option<Arc<dyn Model>>,
     /// Tools by name.
@@ -74,6 +77,7 @@ impl Ports {
     fn model(&self, mode: Mode) -> Option<Arc<dyn Model>> {
         match mode {
             Mode::Rehearsal => Some(Arc::clone(&self.rehearsal)),
+            Mode::Replay => Some(Arc::clone(&self.replay)),
             Mode::Live => self.live.clone(),
         }
     }

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::ask::{self, Asked};
 use super::lift::{self, Bodies, Lifted};
-use super::{Place, Point, ask};
+use super::{Heard, Place, Point};
 use crate::failure::Usage;
 use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, Digest, EffectId, ToolName};
 use crate::journal::{Done, Op};
+use crate::model::Pulse;
 use crate::run::event::{ItemHead, Manifest, Origin, Settled, Wish};
 use crate::run::state::{Effect, Permit, Turn};
 use crate::tool::{Approved, Call, Item, Receipt, Tool};
-use crate::topology::plan::{Arg, Mode, Role};
+use crate::topology::plan::{Arg, Role};
 use crate::topology::spec::Labels;
 
 /// All that an attempt needs, taken from the state when it starts.
@@ -38,6 +40,24 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// The model effect, with whoever looks told of its reply as it comes.
+    fn asked(&self) -> Asked<'_> {
+        let Place { run, ports, pinned, .. } = self.place.as_ref();
+        let (run, pulses, agent) = (*run, ports.pulses.clone(), self.turn.agent.clone());
+        Asked {
+            store: ports.store.as_ref(),
+            run,
+            plan: &pinned.plan,
+            id: self.id,
+            effect: &self.effect,
+            turn: &self.turn,
+            nth_turn: self.nth_turn,
+            lines_used: self.lines_used.clone(),
+            // Nobody may be looking.
+            pulse: Pulse(Arc::new(move |bytes| drop(pulses.send(Heard { run, agent: agent.clone(), bytes })))),
+        }
+    }
+
     /// The attempt's time-out.
     pub(super) fn timeout_ms(&self) -> u64 {
         let plan = &self.place.pinned.plan;
@@ -95,7 +115,7 @@ async fn model(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
     let mode = work.place.pinned.plan.mode;
     let model = work.place.ports.model(mode);
     let model = model.ok_or_else(|| Failure::new(Class::Permanent, "no model is connected to this callsheet"))?;
-    let ask = blocking(work, ask::ask).await?;
+    let ask = blocking(work, |work| ask::ask(work.asked())).await?;
     let desk = ask.now.desk.clone();
     let reply = model.reply(ask).await?;
     let settled = lift::reply(bodies, &work.place.pinned, &work.turn, &desk, &reply);
@@ -186,8 +206,8 @@ async fn deliver(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
     if !in_time {
         return Err(Failure::new(Class::Transient, "it began too long ago to be performed now"));
     }
-    let receipt = if work.place.pinned.plan.mode == Mode::Rehearsal && !tool.spec().drafts {
-        json!({ "place": "recorded, not called: this is a rehearsal and the tool cannot draft" })
+    let receipt = if work.place.pinned.plan.mode.drafts() && !tool.spec().drafts {
+        json!({ "place": "recorded, not called: no model runs and the tool cannot draft" })
     } else {
         json!(shown(work, tool.perform(approved).await.map_err(|failure| of_tool(name, failure))?))
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::exit::{Exit, Stop};
 use super::paint::{out, say};
 use super::session::Session;
-use super::story::{Shown, Story, mark_rehearsal};
+use super::story::{Shown, Story, mark_mode};
 use crate::id::NanoUsd;
 use crate::journal::RunRow;
 use crate::run::event::{Limit, PauseReason, Raise};
@@ -78,6 +78,7 @@ pub(super) async fn resume(session: &Session, args: ResumeArgs) -> Result<Exit, 
     let state = session.load(store.as_ref(), &row)?.state;
     let raise = args.raise();
     if let Status::Ended(_) = state.status() {
+        session.record(store.as_ref(), &row)?;
         return Ok(result(session, &row, &state));
     }
     if raise != Raise::default() {
@@ -110,7 +111,7 @@ async fn drive(session: &Session, row: &RunRow) -> Result<Exit, Stop> {
     let system = &running.system;
     let handle = system.open(row.id, session.take_over).await?;
     let mut story = Story::open(Arc::clone(&system.ports().store), row.id, session.zone())?;
-    mark_rehearsal(story.view.state().plan.mode);
+    mark_mode(story.view.state().plan.mode);
     let before = story.news()?.len();
     say(format!(
         "run {} of {} goes on after record {before}; callsheet messages {} tells what was",

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::exit::{Exit, Stop};
-use super::paint::{out, say, table};
+use super::paint::{Block, out, say, table};
 use super::session::Session;
 use super::story::Bodies;
 use crate::id::MessageId;
@@ -46,7 +46,7 @@ pub(super) async fn dead_letters(session: &Session, args: Args) -> Result<Exit, 
     }
     let state = session.load(store.as_ref(), &row)?.state;
     let texts = Bodies::new(store, row.id);
-    let mut cells = Vec::new();
+    let (mut cells, mut details) = (Vec::new(), Vec::new());
     for (id, letter) in &state.dead {
         let to = match &letter.message.to {
             Recipient::Member(agent) => agent.to_string(),
@@ -56,7 +56,11 @@ pub(super) async fn dead_letters(session: &Session, args: Args) -> Result<Exit, 
         if args.json {
             out(json!({ "message": id.to_string(), "to": to, "class": letter.class, "reason": reason }));
         }
-        cells.push(vec![id.to_string(), to, letter.class.word().to_owned(), reason]);
+        let (first, more) = reason.split_once('\n').unwrap_or((&reason, ""));
+        if !more.is_empty() {
+            details.push(format!("{id}:\n{more}"));
+        }
+        cells.push(vec![id.to_string(), to, letter.class.word().to_owned(), first.to_owned()]);
     }
     if args.json {
         return Ok(Exit::Done);
@@ -66,6 +70,9 @@ pub(super) async fn dead_letters(session: &Session, args: Args) -> Result<Exit, 
         return Ok(Exit::Done);
     }
     out(table(&["message", "to", "class", "reason"], cells));
+    for detail in details {
+        out(format!("\n{}", Block(&detail)));
+    }
     say(format!(
         "mend the cause outside (data, a folder, a connection: the run keeps the files that it was started with), then: \
          callsheet dead-letters {} --retry MESSAGE (or --discard, --stop)",

@@ -56,6 +56,9 @@ struct Common {
     /// The model of every agent, such as openai/gpt-5; without one named anywhere, runs are rehearsals
     #[arg(long, global = true, value_name = "PROVIDER/MODEL")]
     model: Option<String>,
+    /// Where a run is driven: write down what its models were asked and said, to be played with `run --replay`
+    #[arg(long, global = true, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Take a run over from a process that drives it and is stuck
     #[arg(long, global = true)]
     take_over: bool,

@@ -4,7 +4,7 @@ use super::exit::{Exit, Stop};
 use super::paint::{out, say};
 use super::rendered;
 use super::session::Session;
-use super::story::{Story, mark_rehearsal};
+use super::story::{Story, mark_mode};
 use crate::id::ApprovalNo;
 use crate::run::state::Fate;
 
@@ -27,7 +27,7 @@ pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
         say(format!("look at the sink, then: callsheet settle {no} --happened (or --did-not)"));
         return Ok(Exit::Done);
     }
-    mark_rehearsal(state.plan.mode);
+    mark_mode(state.plan.mode);
     out(rendered::approval(&story, &entries, no, session.zone())?);
     if state.approvals.get(&no).is_some_and(|approval| approval.fate.is_none()) {
         say(format!("callsheet approve {no} | request-changes {no} -m TEXT | edit {no} | reject {no} -m TEXT"));

@@ -1,6 +1,7 @@
 //! `callsheet run`: starts a run, tells its story, and on a terminal asks where a person decides.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,10 +10,11 @@ use super::decide::prompt;
 use super::exit::{Exit, Stop};
 use super::paint::{is_terminal, say};
 use super::session::Session;
-use super::story::{Shown, Story, mark_rehearsal};
+use super::story::{Shown, Story, mark_mode};
 use crate::app;
 use crate::run::input::Brief;
 use crate::topology::plan::{Mode, Param, ParamKind, Plan};
+use crate::topology::recording::Recording;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -24,6 +26,9 @@ pub(super) struct Args {
     /// No model runs: agents speak from rehearsals/TOPOLOGY.toml
     #[arg(long, conflicts_with = "model")]
     rehearse: bool,
+    /// No model runs: agents say what was recorded, as long as they are asked what was asked then
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "rehearse", "record"])]
+    replay: Option<PathBuf>,
     /// Records as NDJSON instead of the story
     #[arg(long)]
     json: bool,
@@ -32,17 +37,23 @@ pub(super) struct Args {
 impl Args {
     /// A rehearsal of `topology`.
     pub(super) fn rehearsal(topology: String, params: Vec<String>, json: bool) -> Self {
-        Self { topology, params, rehearse: true, json }
+        Self { topology, params, rehearse: true, replay: None, json }
     }
 }
 
 pub(super) async fn run(session: &Session, args: Args) -> Result<Exit, Stop> {
-    // A rehearsal because that is asked for, or because nothing names a model; never as a fallback.
-    let mode = if args.rehearse { Mode::Rehearsal } else { session.settings.mode() };
-    let checked = session.check(&args.topology, mode).map_err(|faults| super::check::refuse(&faults))?;
-    let brief = brief(&checked.plan, &args.params)?;
+    let recording = args.replay.as_deref().map(|path| recording_of(path, &args.topology)).transpose()?;
+    let checked = match &recording {
+        Some(recording) => session.check_replay(&args.topology, Arc::clone(recording)),
+        // A rehearsal because that is asked for, or because nothing names a model; never as a fallback.
+        None if args.rehearse => session.check(&args.topology, Mode::Rehearsal),
+        None => session.check(&args.topology, session.settings.mode()),
+    };
+    let checked = checked.map_err(|faults| super::check::refuse(&faults))?;
+    let recorded = recording.map(|recording| recording.brief.clone()).unwrap_or_default();
+    let brief = brief(&checked.plan, &args.params, recorded)?;
     app::reachable(&session.settings, &checked.plan).map_err(Stop::input)?;
-    mark_rehearsal(mode);
+    mark_mode(checked.plan.mode);
     let running = session.system().await?;
     let system = &running.system;
     let handle = system.run(&checked.plan, &brief, session.who()).await?;
@@ -59,8 +70,18 @@ pub(super) async fn run(session: &Session, args: Args) -> Result<Exit, Stop> {
     Ok(exit)
 }
 
-/// The run's parameters: those given, typed, and the defaults of the others.
-fn brief(plan: &Plan, given: &[String]) -> Result<Brief, Stop> {
+/// The recording in `path`, if it is one of `topology`.
+fn recording_of(path: &Path, topology: &str) -> Result<Arc<Recording>, Stop> {
+    let recording = app::read_recording(path).map_err(Stop::input)?;
+    if recording.topology != topology {
+        let (path, of) = (path.display(), &recording.topology);
+        return Err(Stop::input(format!("{path} is a recording of {of}: callsheet run {of} --replay {path}")));
+    }
+    Ok(Arc::new(recording))
+}
+
+/// The run's parameters: those given, typed; for the others what was recorded, or their defaults.
+fn brief(plan: &Plan, given: &[String], mut recorded: Brief) -> Result<Brief, Stop> {
     let mut texts = BTreeMap::new();
     for pair in given {
         let (name, value) = pair
@@ -79,9 +100,9 @@ fn brief(plan: &Plan, given: &[String]) -> Result<Brief, Stop> {
     for (name, param) in &plan.params {
         let value = match texts.get(name.as_str()) {
             Some(text) => typed(name, param, text)?,
-            None => param
-                .default
-                .clone()
+            None => recorded
+                .remove(name)
+                .or_else(|| param.default.clone())
                 .ok_or_else(|| Stop::input(format!("{} needs -p {name}=...: {}", plan.name, param.description)))?,
         };
         brief.insert(name.clone(), value);

@@ -1,5 +1,6 @@
 //! What every command starts from: the project's settings, its journal, and, if the command drives a run, the system.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use super::Common;
 use super::exit::{Exit, Stop};
 use super::paint::{Safe, say};
 use super::story::{Shown, Story};
+use crate::actor::recording::recording;
 use crate::actor::system::{self, Handle, Loaded, System};
 use crate::app;
 use crate::config::{Flags, Settings};
@@ -18,6 +20,7 @@ use crate::run::state::{State, Status};
 use crate::topology::check::{Checked, check};
 use crate::topology::fault::Faults;
 use crate::topology::plan::Mode;
+use crate::topology::recording::Recording;
 
 /// A command's surroundings.
 pub(super) struct Session {
@@ -25,6 +28,8 @@ pub(super) struct Session {
     pub settings: Settings,
     /// Whether to take runs over.
     pub take_over: bool,
+    /// Where to write a recording of the run that is driven.
+    record: Option<PathBuf>,
 }
 
 /// How long to wait for the answer of a process that drives a run.
@@ -41,7 +46,7 @@ impl Session {
             ..Flags::default()
         };
         let settings = Settings::load(&flags).map_err(|error| Stop::input(error.to_string()))?;
-        Ok(Self { settings, take_over: common.take_over })
+        Ok(Self { settings, take_over: common.take_over, record: common.record.clone() })
     }
 
     /// The time zone in which times are shown.
@@ -97,6 +102,21 @@ impl Session {
     /// Checks a topology.
     pub(super) fn check(&self, topology: &str, mode: Mode) -> Result<Checked, Faults> {
         check(topology, &self.settings.folder(), &app::surroundings(&self.settings, mode)?)
+    }
+
+    /// Checks a topology that is to be replayed from `recording`.
+    pub(super) fn check_replay(&self, topology: &str, recording: Arc<Recording>) -> Result<Checked, Faults> {
+        check(topology, &self.settings.folder(), &app::surroundings_of(&self.settings, recording)?)
+    }
+
+    /// Writes the recording of `row` if one is wanted. It is made from the journal, so it is whole each time.
+    pub(super) fn record(&self, store: &dyn Store, row: &RunRow) -> Result<(), Stop> {
+        let Some(path) = &self.record else { return Ok(()) };
+        let recording = recording(store, row.id)?;
+        let text = recording.text().map_err(Stop::failed)?;
+        std::fs::write(path, text).map_err(|error| Stop::failed(format!("{}: {error}", path.display())))?;
+        say(format!("recorded: {} calls of models in {}", recording.call.len(), path.display()));
+        Ok(())
     }
 
     /// Who acts, and how that is known.
@@ -194,12 +214,17 @@ impl Session {
             _ = tokio::signal::ctrl_c() => {
                 system.stop().await;
                 story.print(shown)?;
+                self.record(system.ports().store.as_ref(), row)?;
                 say(format!("interrupted; everything is kept. Go on with: callsheet resume {}", row.no));
                 return Ok(Exit::Interrupted);
             }
         };
-        self.hint(story.view.state(), row, status);
-        Ok(Exit::of(status, is_over_budget(story.view.state())))
+        self.record(system.ports().store.as_ref(), row)?;
+        let state = story.view.state();
+        self.hint(state, row, status);
+        // Nobody can mend what a recording does not have.
+        let drifted = state.plan.mode == Mode::Replay && status == Status::Stuck;
+        Ok(if drifted { Exit::Failed } else { Exit::of(status, is_over_budget(state)) })
     }
 
     /// What a person can do next, on stderr.
@@ -239,16 +264,16 @@ impl Session {
             }
             Status::Running => {}
         }
-        super::story::mark_rehearsal(state.plan.mode);
+        super::story::mark_mode(state.plan.mode);
     }
 
     /// The run's own folder.
-    pub(super) fn folder(&self, row: &RunRow) -> std::path::PathBuf {
+    pub(super) fn folder(&self, row: &RunRow) -> PathBuf {
         self.settings.root.join("out").join(format!("{}-{}", row.no, row.topology))
     }
 
     /// A path as people type it from where they stand.
-    pub(super) fn shown_path(&self, path: &std::path::Path) -> std::path::PathBuf {
+    pub(super) fn shown_path(&self, path: &std::path::Path) -> PathBuf {
         let here = std::env::current_dir().ok();
         here.and_then(|here| path.strip_prefix(here).ok().map(std::path::Path::to_path_buf))
             .unwrap_or_else(|| path.to_path_buf())

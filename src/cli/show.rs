@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::exit::{Exit, Stop};
-use super::paint::{Safe, Tone, out, table, toned};
+use super::paint::{Block, Safe, Tone, out, table, toned};
 use super::rendered;
 use super::session::Session;
-use super::story::{Bodies, Story, date_time, mark_rehearsal, origin_word};
+use super::story::{Bodies, Story, date_time, mark_mode, origin_word};
 use crate::id::NanoUsd;
 use crate::journal::RunRow;
 use crate::run::event::Limit;
@@ -40,7 +40,7 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
         }));
         return Ok(Exit::Done);
     }
-    mark_rehearsal(state.plan.mode);
+    mark_mode(state.plan.mode);
     head(session, &row, state);
     spending(state);
     agents(state);
@@ -144,7 +144,7 @@ fn waiting(state: &State, texts: &Bodies) {
     }
     for (id, letter) in &state.dead {
         let reason = crate::run::view::error_text(texts, letter.reason);
-        out(format!("\ndead letter {id}: {}: {}", letter.class.word(), Safe(&reason)));
+        out(format!("\ndead letter {id}: {}: {}", letter.class.word(), Block(&reason)));
     }
 }
 

@@ -12,6 +12,7 @@ use crate::journal::{Record, Store};
 use crate::run::event::Origin;
 use crate::run::state::{State, Status};
 use crate::run::view::{Entry, Kind, Texts, View};
+use crate::topology::plan::Mode;
 
 /// Records read at a time.
 const PAGE: usize = 500;
@@ -174,7 +175,13 @@ pub fn line(entry: &Entry, zone: &str) -> String {
     let who =
         toned(if entry.kind == Kind::Message { Tone::Strong } else { Tone::Plain }, format!("{:<22}", Safe(&who)));
     let word = toned(tone, format!("{:<17}", Safe(&entry.word)));
-    format!("{}  {who} {word} {}{origin}", clock_time(entry.at, zone), Safe(&entry.text))
+    // What went wrong may take several lines to tell; notes are sentences.
+    let (first, rest) = match entry.text.split_once('\n') {
+        Some((first, rest)) if entry.kind == Kind::Trouble => (first, rest),
+        _ => (entry.text.as_str(), ""),
+    };
+    let rest: String = rest.lines().map(|line| format!("\n{:10}{}", "", Safe(line))).collect();
+    format!("{}  {who} {word} {}{origin}{rest}", clock_time(entry.at, zone), Safe(first))
 }
 
 /// Where words come from, as a mark.
@@ -202,12 +209,12 @@ fn zoned(at: Timestamp, zone: &str) -> Option<jiff::Zoned> {
     Some(jiff::Timestamp::from_millisecond(at.0).ok()?.to_zoned(zone))
 }
 
-/// The mark of a rehearsal, first and last.
-pub fn mark_rehearsal(mode: crate::topology::plan::Mode) {
-    if mode == crate::topology::plan::Mode::Rehearsal {
-        paint::say(toned(
-            Tone::Attention,
-            "rehearsal: no model runs; agents speak from the script, tools are real, nothing is sent",
-        ));
-    }
+/// What a run without models says of itself, first and last.
+pub fn mark_mode(mode: Mode) {
+    let mark = match mode {
+        Mode::Live => return,
+        Mode::Rehearsal => "rehearsal: no model runs; agents speak from the script, tools are real, nothing is sent",
+        Mode::Replay => "replay: no model runs; agents say what was recorded, tools are real, nothing is sent",
+    };
+    paint::say(toned(Tone::Attention, mark));
 }

@@ -68,6 +68,8 @@ impl Models {
     pub(super) fn specs(&self, mode: Mode) -> BTreeMap<String, ModelSpec> {
         let named = self.named();
         match mode {
+            // The recording has them, with the prices of its day.
+            Mode::Replay => BTreeMap::new(),
             Mode::Rehearsal => {
                 let price = self.priced_as.as_ref().and_then(|model| self.prices.get(model));
                 let aliases = named.into_keys().chain([DEFAULT.to_owned()]);

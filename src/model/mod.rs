@@ -5,6 +5,7 @@ pub mod conversation;
 pub mod live;
 pub mod prompt;
 pub mod rehearsal;
+pub mod replay;
 pub mod template;
 pub mod wire;
 
@@ -48,6 +49,8 @@ pub struct Ask {
     pub is_question: bool,
     /// How many turns this agent has had in this run, this one included.
     pub turn: u32,
+    /// Which attempt at this reply it is, from 1.
+    pub attempt: u32,
     /// Which script lines this agent's earlier turns used.
     pub lines_used: Vec<u32>,
     /// Tokens that the request may come to.

@@ -63,6 +63,27 @@ pub struct SpokenCall {
 }
 
 impl Prompt {
+    /// All of it as text that people read and compare.
+    pub fn text(&self) -> String {
+        let mut text = format!("== system\n{}\n", self.system.trim_end());
+        for offer in &self.tools {
+            text.push_str(&format!("\n== offered: {}\n{}\n{:#}\n", offer.name, offer.description, offer.schema));
+        }
+        for said in &self.said {
+            match said {
+                Said::User(words) => text.push_str(&format!("\n== user\n{}\n", words.trim_end())),
+                Said::Model(spoken) => text.push_str(&spoken.text_with_calls()),
+                Said::Results(results) => {
+                    for (call, result) in results {
+                        text.push_str(&format!("\n== result of {call}\n{}\n", readable(result)));
+                    }
+                }
+            }
+        }
+        text.push_str(&format!("\n== at most {} tokens\n", self.output_tokens_max));
+        text
+    }
+
     /// Bytes of text that it comes to. No tokeniser makes more than one token of a byte.
     pub fn bytes(&self) -> u64 {
         let offered = self.tools.iter().map(|o| o.name.len() + o.description.len() + o.schema.to_string().len());
@@ -79,4 +100,26 @@ impl Prompt {
         });
         (self.system.len() + offered.sum::<usize>() + said.sum::<usize>()) as u64
     }
+}
+
+impl Spoken {
+    fn text_with_calls(&self) -> String {
+        let mut text = format!("\n== model\n{}", self.text);
+        if !self.text.is_empty() && !self.text.ends_with('\n') {
+            text.push('\n');
+        }
+        for call in &self.calls {
+            let args = match &call.args {
+                Ok(args) => format!("{args:#}"),
+                Err(text) => text.clone(),
+            };
+            text.push_str(&format!("call {} of {}: {args}\n", call.id, call.name));
+        }
+        text
+    }
+}
+
+/// JSON spread over lines; other text as it is.
+fn readable(text: &str) -> String {
+    serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |value| format!("{value:#}"))
 }

@@ -295,7 +295,9 @@ impl View {
                 trouble("supervisor", "restarts", format!("{agent}, restart {times}"))
             }
             Event::DeadLettered { message, class, reason } => {
-                let text = format!("{message}: {}: {}", class.word(), error_text(texts, *reason));
+                // The failure that it comes from has been told in full.
+                let reason = error_text(texts, *reason);
+                let text = format!("{message}: {}: {}", class.word(), reason.lines().next().unwrap_or_default());
                 trouble("supervisor", "dead letter", text)
             }
             Event::DeadLetterAnswered { message, by, answer } => {

@@ -21,6 +21,7 @@ mod team;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -28,6 +29,7 @@ use super::fault::{Faults, Place};
 use super::plan::{self, Mode, ModelSpec, Plan};
 use super::proof::Proof;
 use super::raw;
+use super::recording::Recording;
 use super::spec::ToolSpec;
 use crate::id::{ArtefactName, ToolName};
 use draft::Draft;
@@ -73,6 +75,8 @@ pub struct Surroundings {
     pub unpriced: BTreeSet<String>,
     /// Whether models run.
     pub mode: Mode,
+    /// What is replayed, if `mode` is replay.
+    pub recording: Option<Arc<Recording>>,
     /// True if the project has no `[people]`.
     pub single_person: bool,
     /// Groups by person.
@@ -167,6 +171,7 @@ fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked
         supervisor,
         models,
         script: script.filter(|_| draft.around.mode == Mode::Rehearsal),
+        recording: draft.around.recording.clone(),
         single_person: draft.around.single_person,
     };
     Some(Checked { plan, proof, tests })

@@ -7,6 +7,7 @@ pub mod fault;
 pub mod plan;
 pub mod proof;
 pub mod raw;
+pub mod recording;
 pub mod spec;
 
 pub use editor::editor_schemas;

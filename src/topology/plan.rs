@@ -2,10 +2,12 @@
 //! It is built only by `topology::check`; the run reads it and never looks at a file again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::recording::Recording;
 use super::spec::ToolSpec;
 use crate::id::{AgentName, ArtefactName, Digest, NanoUsd, Outcome, ToolName};
 
@@ -65,6 +67,9 @@ pub struct Plan {
     pub tools: BTreeMap<ToolName, ToolSpec>,
     /// The script, if `mode` is rehearsal.
     pub script: Option<Script>,
+    /// What is replayed, if `mode` is replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<Arc<Recording>>,
     /// True if the project has no `[people]`: one person, who may approve.
     pub single_person: bool,
 }
@@ -75,8 +80,22 @@ pub struct Plan {
 pub enum Mode {
     /// No model runs: agents speak from the script, outward tools draft.
     Rehearsal,
+    /// No model runs: agents say what was recorded, outward tools draft.
+    Replay,
     /// Models run.
     Live,
+}
+
+impl Mode {
+    /// Whether model calls are settled as their provider charges them, a lost one at its maximum.
+    pub fn charges(self) -> bool {
+        self != Self::Rehearsal
+    }
+
+    /// Whether outward tools draft, since no model runs.
+    pub fn drafts(self) -> bool {
+        self != Self::Live
+    }
 }
 
 /// A parameter of a topology.

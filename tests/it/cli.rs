@@ -11,12 +11,12 @@ use callsheet::journal::sqlite::{Open, Sqlite};
 use callsheet::journal::{Op, OwnerId, Query, Store as _};
 
 /// A copy of the shipped project in a folder of its own.
-struct Project {
+pub(crate) struct Project {
     folder: tempfile::TempDir,
 }
 
 impl Project {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let from = Path::new(env!("CARGO_MANIFEST_DIR"));
         for name in ["agents", "topologies", "schemas", "rehearsals", "data"] {
@@ -26,11 +26,11 @@ impl Project {
         Self { folder }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callsheet"));
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command.env_remove("CALLSHEET_JOURNAL").env_remove("CALLSHEET_CRASH").env("CALLSHEET_PERSON", "ana");
@@ -38,13 +38,13 @@ impl Project {
     }
 
     /// Types `line` and gives the exit code with all that was printed.
-    fn types(&self, line: &str) -> (i32, String) {
+    pub(crate) fn types(&self, line: &str) -> (i32, String) {
         let output = self.command().args(words(line)).output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
     }
 
-    fn replace(&self, file: &str, find: &str, with: &str) {
+    pub(crate) fn replace(&self, file: &str, find: &str, with: &str) {
         let path = self.path(file);
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains(find), "{file} has no {find:?}");
@@ -62,7 +62,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Words as a shell splits them, with single quotes.
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let quoted = line.split('\'').enumerate();
     let split = quoted.flat_map(|(nth, part)| match nth % 2 {
         0 => part.split_whitespace().map(str::to_owned).collect(),
@@ -72,7 +72,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 /// Arranges a project, types the lines, and expects each one's exit code and words.
-fn check(name: &str, arrange: impl FnOnce(&Project), lines: &[(&str, i32, &[&str])]) -> Project {
+pub(crate) fn check(name: &str, arrange: impl FnOnce(&Project), lines: &[(&str, i32, &[&str])]) -> Project {
     let project = Project::new();
     arrange(&project);
     for (line, exit, needles) in lines {
@@ -87,7 +87,7 @@ fn check(name: &str, arrange: impl FnOnce(&Project), lines: &[(&str, i32, &[&str
     project
 }
 
-fn untouched(_: &Project) {}
+pub(crate) fn untouched(_: &Project) {}
 
 #[test]
 fn the_first_story_ends_in_files_and_its_numbers_are_those_of_the_data() {

@@ -18,6 +18,7 @@ mod owners;
 mod planted;
 mod providers;
 mod readme;
+mod recording;
 mod rehearsal;
 mod rehearse;
 mod silence;

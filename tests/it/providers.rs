@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use callsheet::actor::recording::recording;
 use callsheet::clock::{Clock as _, Machine};
 use callsheet::model::live::Live;
 use callsheet::model::wire::Endpoint;
 use callsheet::run::event::{Ending, Event, Part, Settled, Wish};
 use callsheet::run::state::Status;
 use callsheet::topology::plan::{Dialect, Mode, Plan, Recipient, Role};
+use callsheet::topology::recording::Recording;
 use serde_json::{Value, json};
 
 use crate::support::{Driven, Rig, shipped};
@@ -141,6 +143,21 @@ fn live(plan: &Plan) -> Plan {
     live
 }
 
+/// What was said is played again without any server: the same path, artefacts and spending, failures included.
+async fn replays(live: &Driven<'_>, plan: &Plan) {
+    let recording = recording(live.store(), live.handle.run).unwrap();
+    let recording = Recording::read(&recording.text().unwrap()).unwrap();
+    let models = recording.models.clone();
+    let plan = Plan { mode: Mode::Replay, script: None, models, recording: Some(Arc::new(recording)), ..plan.clone() };
+    let rig = Rig::new();
+    let run = rig.run(&plan).await;
+    let status = run.approve_all().await;
+    assert_eq!(status, Status::Ended(Ending::Done), "{:?}", run.reasons());
+    assert_eq!(came(&run), came(live));
+    assert_eq!(run.state().ledger.spent, live.state().ledger.spent);
+    run.system.stop().await;
+}
+
 async fn check(campaign: &str, chaos: &[&str]) {
     let plan = shipped(campaign);
     let rehearsed = Rig::new();
@@ -164,6 +181,7 @@ async fn check(campaign: &str, chaos: &[&str]) {
         let (most, retries) = attempts.fold((1, 0), |(most, n), attempt| (attempt.max(most), n + 1));
         println!("{campaign}, {dialect:?}, {chaos:?}: done, {retries} retries, at most {most} attempts a call");
         assert!(most <= 8, "{}", told());
+        replays(&run, &plan).await;
         run.system.stop().await;
     }
 }

@@ -53,6 +53,7 @@ fn ask(lines: Vec<Line>) -> Ask {
         },
         is_question: false,
         turn: 4,
+        attempt: 1,
         lines_used: vec![],
         input_tokens_max: 1_000_000,
         output_tokens_max: 100,

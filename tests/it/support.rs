@@ -18,6 +18,7 @@ use callsheet::journal::writer::Writer;
 use callsheet::journal::{Body, Done, Error, Op, OwnerId, Posted, Query, Record, RunRow, Store, audit};
 use callsheet::model::Model;
 use callsheet::model::rehearsal::Rehearsal;
+use callsheet::model::replay::Replay;
 use callsheet::run::event::{Decision, Event, Fact, Message, Refusal, Who, Wish};
 use callsheet::run::input::{Brief, Post, Say};
 use callsheet::run::state::{State, Status};
@@ -137,6 +138,7 @@ impl Rig {
             store,
             owner,
             rehearsal: Arc::clone(&self.model),
+            replay: Arc::new(Replay),
             live: self.live.clone(),
             tools: self.tools.clone(),
             checks: app::checks(),
@@ -252,6 +254,10 @@ impl<'a> Driven<'a> {
             }
             self.decide("ada", Decision::Approve).await.unwrap();
         }
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.rig.store.as_ref()
     }
 
     pub(crate) fn state(&self) -> State {

@@ -9,7 +9,7 @@ use crate::run::event::{Amount, BodyRef, Ending, Event, Origin, PauseReason, Set
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::state::Effect;
-use crate::topology::plan::{Action, Mode};
+use crate::topology::plan::Action;
 use crate::topology::spec::{Labels, Repeat};
 
 /// Attempts of a model call that fails transiently.
@@ -45,7 +45,7 @@ pub(super) fn failed(
         return draft.emit(Event::EffectSettled { id, spent: effect.reserved, result });
     }
     let spent = match effect.wish {
-        Wish::Model { .. } if draft.state.plan.mode == Mode::Live => budget::used(&draft.state, effect, usage).0,
+        Wish::Model { .. } if draft.state.plan.mode.charges() => budget::used(&draft.state, effect, usage).0,
         _ => Amount::default(),
     };
     let attempts_max = if matches!(effect.wish, Wish::Model { .. }) { MODEL_ATTEMPTS_MAX } else { TOOL_ATTEMPTS_MAX };
@@ -95,7 +95,7 @@ enum AnotherWay {
 fn another_way(draft: &Draft, effect: &Effect, failed: &Failed) -> Option<AnotherWay> {
     let state = &draft.state;
     let (turn, from) = (state.turns.get(&effect.message)?, effect.model.as_ref()?);
-    if state.plan.mode != Mode::Live || draft.is_halted() || state.cancelled_by.is_some() {
+    if !state.plan.mode.charges() || draft.is_halted() || state.cancelled_by.is_some() {
         return None;
     }
     if failed.too_long && !turn.cut {
@@ -169,7 +169,7 @@ pub(super) fn agent_died(
         if effect.is_outward() {
             outward::doubt(draft, *id)?;
         } else {
-            let paid = matches!(effect.wish, Wish::Model { .. }) && draft.state.plan.mode == Mode::Live;
+            let paid = matches!(effect.wish, Wish::Model { .. }) && draft.state.plan.mode.charges();
             let spent = if paid { effect.reserved } else { Amount::default() };
             draft.emit(Event::EffectFailed { id: *id, class, reason, spent, last: false })?;
         }
@@ -224,7 +224,7 @@ fn plan_retry(draft: &mut Draft, id: EffectId, wait_ms: u64, output_tokens: Opti
     }
     let mut amount = again(draft, &effect, output_tokens.or(effect.output_tokens));
     // The step was counted when the effect was asked for and is given back when its attempt fails unpaid.
-    if draft.state.plan.mode == Mode::Live && matches!(effect.wish, Wish::Model { .. }) {
+    if draft.state.plan.mode.charges() && matches!(effect.wish, Wish::Model { .. }) {
         amount.steps = 0;
     }
     // A paused run keeps its reason; what does not fit now is looked at again when it goes on.
@@ -250,7 +250,7 @@ fn again(draft: &Draft, effect: &Effect, output_tokens: Option<u64>) -> Amount {
 
 /// Model calls that an older owner had under way are paid at their maximum, and asked for again.
 pub(super) fn settle_lost_calls(draft: &mut Draft) -> Result<(), Illegal> {
-    if draft.state.plan.mode != Mode::Live || draft.state.ended.is_some() {
+    if !draft.state.plan.mode.charges() || draft.state.ended.is_some() {
         return Ok(());
     }
     for (id, effect) in model_calls(draft) {
@@ -265,7 +265,7 @@ pub(super) fn settle_lost_calls(draft: &mut Draft) -> Result<(), Illegal> {
 
 /// The run ends now: paid calls under way settle at their maximum.
 pub(super) fn abandon_calls(draft: &mut Draft) -> Result<(), Illegal> {
-    if draft.state.plan.mode != Mode::Live {
+    if !draft.state.plan.mode.charges() {
         return Ok(());
     }
     for (id, effect) in model_calls(draft) {

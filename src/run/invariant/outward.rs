@@ -8,7 +8,6 @@ use crate::failure::Class;
 use crate::id::{ApprovalNo, EffectId, Epoch, MessageId, Timestamp, ToolName};
 use crate::run::event::{Amount, Event, Fact, Settled, Wish};
 use crate::run::state::State;
-use crate::topology::plan::Mode;
 use crate::topology::spec::{Repeat, ToolSpec};
 
 /// All effects of a run so far.
@@ -269,7 +268,7 @@ impl Effects {
 
     /// Another owner: paid calls that were under way are lost.
     pub(super) fn opened(&mut self, state: &State) {
-        if state.plan.mode == Mode::Live && state.ended.is_none() {
+        if state.plan.mode.charges() && state.ended.is_none() {
             let open = self.known.values_mut().filter(|known| !known.settled && known.alive);
             open.for_each(|known| known.lost |= matches!(known.wish, Wish::Model { .. }));
         }

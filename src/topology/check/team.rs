@@ -354,7 +354,7 @@ pub(super) fn models(draft: &mut Draft<'_>, seats: &[Seat], budget: &Budget) -> 
         let spec = match (around.models.get(&alias), around.mode) {
             (Some(spec), _) => spec.clone(),
             (None, Mode::Rehearsal) => around.models.get("default").cloned().unwrap_or_else(rehearsed),
-            (None, Mode::Live) => {
+            (None, Mode::Live | Mode::Replay) => {
                 let at = At { value: alias, place };
                 draft.unknown(Code::UnknownModel, &at, "model", around.models.keys().map(String::as_str));
                 continue;

@@ -116,6 +116,7 @@ impl Walk {
             now: Section { message: message.clone(), desk, checks, said: vec![] },
             is_question: false,
             turn: 1,
+            attempt: 1,
             lines_used: used.clone(),
             input_tokens_max: 1_000_000,
             output_tokens_max: 9,

@@ -1,0 +1,102 @@
+//! A run's recording, made from its journal: what each answered call of a model was shown, and what it came to. Nothing has
+//! to be collected while the run lives, so a recording of a run that was killed and taken up is whole too.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::ask::{self, Asked};
+use super::system::{Error, load, read_fact};
+use crate::failure::{Class, Failure};
+use crate::id::{EffectId, RunId, Seq};
+use crate::journal::{Record, Store};
+use crate::model::{Pulse, conversation, replay};
+use crate::run::event::{BodyRef, Event, Settled, Wish};
+use crate::run::state::State;
+use crate::topology::recording::{CallPlace, Recorded, Recording, SCHEMA_VERSION};
+
+/// Makes the recording of `run`.
+///
+/// # Errors
+/// If the run cannot be read, or a text that a model was shown was erased.
+pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
+    let plan = load(store, run)?.state.plan;
+    let mut recording = Recording {
+        schema_version: SCHEMA_VERSION,
+        topology: plan.name.clone(),
+        brief: std::collections::BTreeMap::new(),
+        models: plan.models.clone(),
+        call: Vec::new(),
+    };
+    let mut state = State::new(run, plan);
+    let records = store.records(run, Seq(0), usize::MAX)?;
+    for (at, record) in records.iter().enumerate() {
+        let place = |why: String| Error::Replay(format!("record {}: {why}", record.seq));
+        let fact = read_fact(&record.head.json).map_err(place)?;
+        let told = |failure: Failure| Error::Replay(failure.reason);
+        match &fact.is {
+            Event::Started { brief, .. } => {
+                let brief = ask::read(store, run, brief.digest).map_err(told)?;
+                recording.brief = serde_json::from_value(brief).map_err(|error| place(error.to_string()))?;
+            }
+            Event::EffectSettled { id, result: Settled::Replied(replied), .. } => {
+                let reply = ask::read(store, run, replied.body.digest).map_err(told)?;
+                recording.call.extend(called(store, &state, *id, Ok(reply))?);
+            }
+            // A call that was lost with its owner was never answered.
+            Event::EffectFailed { id, class, reason, .. } if *class != Class::InDoubt => {
+                let failure = failure(store, run, *class, *reason, cut_next(&records[at..]))?;
+                recording.call.extend(called(store, &state, *id, Err(failure))?);
+            }
+            _ => {}
+        }
+        state.apply(&fact).map_err(|illegal| place(illegal.to_string()))?;
+    }
+    Ok(recording)
+}
+
+/// Whether the record after the first is that a conversation was cut: then it was too long.
+fn cut_next(records: &[Record]) -> bool {
+    records.get(1).is_some_and(|next| next.head.kind == "context_cut")
+}
+
+/// The failure as it came from the port; its body has what heads do not need.
+fn failure(store: &dyn Store, run: RunId, class: Class, reason: BodyRef, too_long: bool) -> Result<Value, Error> {
+    let told = ask::read(store, run, reason.digest).map_err(|failure| Error::Replay(failure.reason))?;
+    let text = told.get("error").and_then(Value::as_str).map_or_else(|| told.to_string(), str::to_owned);
+    let usage = told.get("usage").and_then(|usage| serde_json::from_value(usage.clone()).ok());
+    Ok(serde_json::json!(Failure { usage, too_long, ..Failure::new(class, text) }))
+}
+
+/// The call, if it is one of a model that could be asked at all.
+fn called(
+    store: &dyn Store,
+    state: &State,
+    id: EffectId,
+    came: Result<Value, Value>,
+) -> Result<Option<Recorded>, Error> {
+    let Some(effect) = state.effects.get(&id).filter(|effect| matches!(effect.wish, Wish::Model { .. })) else {
+        return Ok(None);
+    };
+    let Some(turn) = state.turns.get(&effect.message) else { return Ok(None) };
+    let known = state.agents.get(&turn.agent);
+    let asked = Asked {
+        store,
+        run: state.run,
+        plan: &state.plan,
+        id,
+        effect,
+        turn,
+        nth_turn: known.map_or(1, |agent| agent.turns_total),
+        lines_used: known.map(|agent| agent.lines_used.clone()).unwrap_or_default(),
+        pulse: Pulse(Arc::new(|_| {})),
+    };
+    let ask = ask::ask(asked).map_err(|failure| Error::Replay(failure.reason))?;
+    // What could not be put into words failed by itself, and does so again.
+    let Ok(prompt) = conversation::prompt(&ask) else { return Ok(None) };
+    let model = state.plan.models.get(&ask.model).map_or_else(String::new, |spec| spec.model.clone());
+    let text = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
+    let (reply, failure) = (came.as_ref().ok().map(text), came.as_ref().err().map(text));
+    let CallPlace { agent, turn, nth, attempt } = replay::place(&ask);
+    Ok(Some(Recorded { agent, turn, nth, attempt, model, request: prompt.text(), reply, failure }))
+}
