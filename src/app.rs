@@ -21,6 +21,8 @@ use crate::journal::{self, OwnerId, Store};
 use crate::model::live::Live;
 use crate::model::rehearsal::Rehearsal;
 use crate::model::replay::{self, Replay};
+use crate::model::trial::trial;
+use crate::model::wire::{Limits, Wire};
 use crate::tool::campaign_qa::CampaignQa;
 use crate::tool::{Check, Tool, email, files, sink, sql, stats};
 use crate::topology::check::Surroundings;
@@ -239,6 +241,21 @@ pub fn reachable(settings: &Settings, plan: &Plan) -> Result<(), String> {
     let wrong: BTreeSet<String> =
         plan.models.values().filter_map(|spec| settings.endpoint(&spec.model).err()).collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong.into_iter().collect::<Vec<_>>().join("\n")) }
+}
+
+/// Calls each model that live runs would ask once, cheaply: what works of it, or what is wrong and what to do.
+pub async fn try_models(settings: &Settings) -> BTreeMap<String, Result<String, String>> {
+    let wire = Wire::new(Limits::default());
+    let mut tried = BTreeMap::new();
+    for model in settings.models.live() {
+        let came = match (settings.endpoint(&model), &wire) {
+            (Ok(endpoint), Ok(wire)) => trial(wire, &endpoint, &model).await,
+            (Err(why), _) => Err(why),
+            (_, Err(why)) => Err(why.clone()),
+        };
+        tried.insert(model, came);
+    }
+    tried
 }
 
 /// The models of the project's providers; nothing is connected to before the first call.

@@ -17,9 +17,12 @@ pub(super) struct Args {
     /// As NDJSON
     #[arg(long)]
     json: bool,
+    /// Call no model
+    #[arg(long)]
+    offline: bool,
 }
 
-pub(super) fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop> {
+pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop> {
     let settings = &session.settings;
     if args.json {
         for origin in &settings.origins {
@@ -60,7 +63,20 @@ pub(super) fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop> {
         line(&format!("topology {name}"), checked.map(|c| format!("{} rehearsal tests", c.tests.len())).map_err(told));
     }
     line("people", Ok(people(session)));
-    line("models", models(session));
+    match (settings.mode(), args.offline) {
+        (Mode::Live, false) => {
+            for (model, came) in app::try_models(settings).await {
+                line(&format!("model {model}"), came);
+            }
+        }
+        (Mode::Live, true) => {
+            for model in settings.models.live() {
+                let there = settings.endpoint(&model).map(|_| "its provider is known and its key is there".to_owned());
+                line(&format!("model {model}"), there);
+            }
+        }
+        _ => line("models", Ok("none is named: runs are rehearsals".to_owned())),
+    }
     if wrong > 0 {
         say(format!("{} to mend", count(wrong, "thing")));
     }
@@ -99,15 +115,5 @@ fn people(session: &Session) -> String {
     match &session.settings.people {
         None => format!("single-person project: {} may approve", who.name),
         Some(people) => format!("{} people; you are {} ({})", people.len(), who.name, who.how),
-    }
-}
-
-fn models(session: &Session) -> Result<String, String> {
-    match &session.settings.models.default {
-        None => Ok("none is named: runs are rehearsals".to_owned()),
-        Some(model) => {
-            session.settings.endpoint(model)?;
-            Ok(format!("{model}: its provider is known and its key is there; it was not called"))
-        }
     }
 }

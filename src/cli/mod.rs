@@ -165,7 +165,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::Cancel(args) => control::cancel(&session, args).await,
         Command::DeadLetters(args) => dead_letters::dead_letters(&session, args).await,
         Command::Audit(args) => audit::audit(&session, &args),
-        Command::Doctor(args) => doctor::doctor(&session, &args),
+        Command::Doctor(args) => doctor::doctor(&session, &args).await,
         Command::Explain(_) | Command::Schema(_) => Ok(Exit::Done),
     }
 }

@@ -255,6 +255,9 @@ impl Session {
                 say(format!(
                     "stuck: see what could not be handled, and say what next, with: callsheet dead-letters {no}"
                 ));
+                if state.plan.mode == Mode::Live {
+                    say("if it is about a model: callsheet doctor calls each once, and says what works");
+                }
             }
             Status::Ended(_) => {
                 let folder = self.folder(row);

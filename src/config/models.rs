@@ -103,6 +103,11 @@ impl Models {
         self.named().into_values().filter(|model| !priced(model)).collect()
     }
 
+    /// The models that live runs ask, each once.
+    pub fn live(&self) -> BTreeSet<String> {
+        self.named().into_values().collect()
+    }
+
     /// Every model that can be meant, by alias; a fallback that is no alias is its own.
     fn named(&self) -> BTreeMap<String, String> {
         let own = |(alias, model): (&String, &String)| (alias.clone(), model.clone());

@@ -7,6 +7,7 @@ pub mod prompt;
 pub mod rehearsal;
 pub mod replay;
 pub mod template;
+pub mod trial;
 pub mod wire;
 
 use std::collections::BTreeMap;

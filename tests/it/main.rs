@@ -11,6 +11,7 @@ mod campaigns;
 mod cli;
 mod config;
 mod decisions;
+mod doctor;
 mod durable;
 mod fuzz;
 mod golden;

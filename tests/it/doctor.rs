@@ -1,0 +1,122 @@
+//! `callsheet doctor` calls each model that live runs would ask, once, and says what works of it or what to do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::cli::Project;
+use super::wire::server::{Asked, Framing, Played, framed, self_signed, serve};
+
+fn answer(status: &str, kind: &str, body: &str) -> Played {
+    framed(&[status.to_owned(), format!("content-type: {kind}")], body.as_bytes(), Framing::Length)
+}
+
+fn document(message: &str) -> Played {
+    let usage = r#"{"prompt_tokens":41,"completion_tokens":7}"#;
+    let body = format!(r#"{{"choices":[{{"index":0,"message":{message},"finish_reason":"stop"}}],"usage":{usage}}}"#);
+    answer("200 OK", "application/json", &body)
+}
+
+const CALLS: &str =
+    r#"{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"ready","arguments":"{}"}}]}"#;
+
+type Says = fn(&Asked) -> Played;
+
+/// What a server says, and what doctor says of that.
+const CASES: [(&str, Says, &[&str]); 7] = [
+    ("it works", |_| document(CALLS), &["ok model local/m", "calls the tool", "41 tokens in, 7 out"]),
+    (
+        "no tools",
+        |_| document(r#"{"role":"assistant","content":"I am ready!"}"#),
+        &["no model local/m", "does not call the tool", "name another one"],
+    ),
+    (
+        "tools refused",
+        |_| answer("400 Bad Request", "application/json", r#"{"error":{"message":"m does not support tools"}}"#),
+        &["no model local/m", "does not support tools", "check the model's name"],
+    ),
+    (
+        "a page",
+        |_| answer("200 OK", "text/html", "<!doctype html><html>Welcome</html>"),
+        &["no model local/m", "a page (HTML)", "check that base_url is that of an API"],
+    ),
+    (
+        "a wrong key",
+        |_| answer("401 Unauthorized", "application/json", r#"{"error":{"message":"Incorrect API key"}}"#),
+        &["no model local/m", "refuses its key", "and its key"],
+    ),
+    (
+        "an unknown model",
+        |_| answer("404 Not Found", "application/json", r#"{"error":{"message":"no model m"}}"#),
+        &["no model local/m", "no such model", "check the model's name"],
+    ),
+    (
+        "a failing server",
+        |_| answer("503 Service Unavailable", "text/plain", "starting"),
+        &["no model local/m", "HTTP 503", "is its server running"],
+    ),
+];
+
+/// The shipped project with a provider `local` at `base`.
+fn project(base: &str) -> Project {
+    let project = Project::new();
+    let table = format!(
+        "[models.providers.local]\ndialect = \"openai\"\nbase_url = \"{base}/v1\"\nkey_env = \"LOCAL_KEY\"\n\n\
+         [models.prices.\"anthropic/"
+    );
+    project.replace("callsheet.toml", "[models.prices.\"anthropic/", &table);
+    project
+}
+
+fn doctor(project: &Project, key: Option<&str>, line: &[&str]) -> (i32, String) {
+    let mut command = project.command();
+    command.args(line).env_remove("LOCAL_KEY");
+    command.envs(key.map(|key| ("LOCAL_KEY", key)));
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[track_caller]
+fn says(name: &str, (code, text): &(i32, String), exit: i32, needles: &[&str]) {
+    assert_eq!(*code, exit, "{name}: {text}");
+    needles.iter().for_each(|needle| assert!(text.contains(needle), "{name} does not say {needle:?}:\n{text}"));
+    assert!(!text.contains("hunter22hunter22"), "{name}: {text}");
+}
+
+const LIVE: [&str; 3] = ["doctor", "--model", "local/m"];
+const KEY: Option<&str> = Some("hunter22hunter22");
+
+#[test]
+fn each_model_is_called_once_and_what_is_wrong_comes_with_what_to_do() {
+    for (name, answer, needles) in CASES {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let base = serve(move |request| {
+            count.fetch_add(1, Ordering::SeqCst);
+            answer(request)
+        });
+        let came = doctor(&project(&base), KEY, &LIVE);
+        says(name, &came, i32::from(name != "it works"), needles);
+        // The default and the alias `judge` are the same model.
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "{name}");
+    }
+}
+
+#[test]
+fn who_cannot_be_reached_is_told_and_nobody_is_called_who_need_not_be() {
+    let https = self_signed().replace("http://", "https://");
+    let came = doctor(&project(&https), KEY, &LIVE);
+    says("a certificate", &came, 1, &["no model local/m", "no trusted connection (TLS)"]);
+    let nobody = project("http://127.0.0.1:1");
+    says("nobody there", &doctor(&nobody, KEY, &LIVE), 1, &["no connection", "is its server running"]);
+    says("no key", &doctor(&nobody, None, &LIVE), 1, &["needs a key: set LOCAL_KEY"]);
+    let run = ["run", "re-engagement", "--model", "local/m"];
+    let unpriced = doctor(&nobody, None, &run);
+    says("a run without a price", &unpriced, 2, &["has no price", "[models.prices.\"local/m\"]"]);
+    nobody.replace("callsheet.toml", "[models]\n", "[models]\nfree = [\"local/m\"]\n");
+    let keyless = doctor(&nobody, None, &run);
+    says("a run without a key", &keyless, 2, &["needs a key: set LOCAL_KEY"]);
+    assert!(!keyless.1.contains("run 1"), "{}", keyless.1);
+    says("offline", &doctor(&nobody, KEY, &["doctor", "--offline", "--model", "local/m"]), 0, &["its key is there"]);
+    says("a rehearsal", &doctor(&nobody, KEY, &["doctor"]), 0, &["none is named: runs are rehearsals"]);
+}
