@@ -88,6 +88,17 @@ pub fn say(line: impl Display) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
+/// Talk that is over in a moment: a line on a terminal that the next one takes the place of. Anywhere else, nothing.
+pub fn passing(line: impl Display) {
+    use std::io::IsTerminal as _;
+    if io::stderr().is_terminal() {
+        let line = Safe(&line.to_string()).to_string();
+        let (start, rest_cleared) = ("\r", "\x1b[K");
+        let _ = write!(io::stderr(), "{start}{line}{rest_cleared}");
+        let _ = io::stderr().flush();
+    }
+}
+
 /// Whether a person is at both ends.
 pub fn is_terminal() -> bool {
     use std::io::IsTerminal as _;

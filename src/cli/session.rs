@@ -209,8 +209,9 @@ impl Session {
         row: &RunRow,
         shown: &Shown,
     ) -> Result<Exit, Stop> {
+        let pulses = system.ports().pulses.subscribe();
         let status = tokio::select! {
-            status = story.follow(handle, shown) => status?,
+            status = story.follow(handle, pulses, shown) => status?,
             _ = tokio::signal::ctrl_c() => {
                 system.stop().await;
                 story.print(shown)?;

@@ -11,7 +11,8 @@ use crate::id::NanoUsd;
 use crate::journal::RunRow;
 use crate::run::event::Limit;
 use crate::run::state::State;
-use crate::run::view::pause_words;
+use crate::run::view::{View, pause_words};
+use crate::topology::plan::Recipient;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -44,10 +45,12 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
     head(session, &row, state);
     spending(state);
     agents(state);
+    let mut story = Story::open(session.store()?, row.id, session.zone())?;
+    let news = story.news()?;
+    turns(&story.view);
     artefacts(state);
     waiting(state, &texts);
-    let mut story = Story::open(session.store()?, row.id, session.zone())?;
-    for (_, entry) in story.news()? {
+    for (_, entry) in news {
         if let Some(entry) = entry.filter(|entry| entry.to.as_deref() == Some("end")) {
             out(format!("\nresult: {} {}: {}", Safe(&entry.from), Safe(&entry.word), Safe(&entry.text)));
         }
@@ -104,6 +107,29 @@ fn agents(state: &State) {
         ]
     });
     out(format!("\n{}", table(&["agent", "does", "turns", "steps", "tokens", "cost", "restarts"], rows)));
+}
+
+/// What each turn came to: who handled what, in which round.
+fn turns(view: &View) {
+    let rows = view.spent().iter().filter_map(|(id, spent)| {
+        let message = view.message(*id)?;
+        let Recipient::Member(agent) = &message.to else { return None };
+        let from = message.from.as_ref().map_or_else(String::new, |from| format!(" from {from}"));
+        let round = if message.round > 1 { message.round.to_string() } else { String::new() };
+        Some(vec![
+            id.to_string(),
+            agent.to_string(),
+            format!("{}{from}", message.outcome),
+            round,
+            spent.steps.to_string(),
+            spent.tokens.to_string(),
+            spent.cost.to_string(),
+        ])
+    });
+    let rows: Vec<_> = rows.collect();
+    if !rows.is_empty() {
+        out(format!("\n{}", table(&["turn", "agent", "on", "round", "steps", "tokens", "cost"], rows)));
+    }
 }
 
 /// The newest version of each artefact.

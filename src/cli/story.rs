@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::exit::Stop;
 use super::paint::{self, Safe, Tone, out, toned};
+use crate::actor::Heard;
 use crate::actor::system::{self, Handle};
 use crate::id::{Digest, RunId, Seq, Timestamp};
 use crate::journal::{Record, Store};
@@ -121,10 +124,16 @@ impl Story {
     ///
     /// # Errors
     /// As [`Story::news`], or why its owner let it go.
-    pub async fn follow(&mut self, handle: &Handle, shown: &Shown) -> Result<Status, Stop> {
+    pub async fn follow(
+        &mut self,
+        handle: &Handle,
+        mut pulses: Receiver<Heard>,
+        shown: &Shown,
+    ) -> Result<Status, Stop> {
         let mut progress = handle.progress();
         loop {
             let now = progress.borrow_and_update().clone();
+            paint::passing("");
             self.print(shown)?;
             match now.gone {
                 Some(system::Gone::Journal(error)) => return Err(error.into()),
@@ -139,7 +148,20 @@ impl Story {
             if now.status != Status::Running {
                 return Ok(now.status);
             }
-            if progress.changed().await.is_err() {
+            let changed = loop {
+                tokio::select! {
+                    changed = progress.changed() => break changed,
+                    heard = pulses.recv() => match heard {
+                        Ok(heard) if heard.run == self.run => {
+                            paint::passing(format!("{} answers: {} bytes so far", heard.agent, heard.bytes));
+                        }
+                        // Another's, or some that came too fast to be shown.
+                        Ok(_) | Err(RecvError::Lagged(_)) => {}
+                        Err(RecvError::Closed) => break progress.changed().await,
+                    },
+                }
+            };
+            if changed.is_err() {
                 return Ok(progress.borrow().status);
             }
         }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::event::{ActHead, BodyRef, Event, Fact, Message, Origin, PauseReason, Raise, Settled, Version, Wish};
+use super::event::{
+    ActHead, Amount, BodyRef, Event, Fact, Message, Origin, PauseReason, Raise, Settled, Version, Wish,
+};
 use super::state::State;
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Seq, Timestamp};
 use crate::topology::plan::Recipient;
@@ -65,6 +67,7 @@ pub struct View {
     versions: BTreeMap<ArtefactName, u32>,
     messages: BTreeMap<MessageId, Message>,
     performed: BTreeMap<MessageId, u32>,
+    spent: BTreeMap<MessageId, Amount>,
 }
 
 impl View {
@@ -76,6 +79,7 @@ impl View {
             versions: BTreeMap::new(),
             messages: BTreeMap::new(),
             performed: BTreeMap::new(),
+            spent: BTreeMap::new(),
         }
     }
 
@@ -94,6 +98,11 @@ impl View {
         self.messages.values()
     }
 
+    /// What the turn of each message has spent so far.
+    pub fn spent(&self) -> &BTreeMap<MessageId, Amount> {
+        &self.spent
+    }
+
     /// Takes `fact` in; what people see of it, if anything.
     ///
     /// # Errors
@@ -104,6 +113,12 @@ impl View {
             && let Some(effect) = self.state.effects.get(id).filter(|effect| effect.is_outward())
         {
             *self.performed.entry(effect.message).or_default() += 1;
+        }
+        if let Event::EffectSettled { id, spent, .. } | Event::EffectFailed { id, spent, .. } = &fact.is
+            && let Some(effect) = self.state.effects.get(id)
+        {
+            let so_far = self.spent.entry(effect.message).or_default();
+            *so_far = so_far.plus(*spent);
         }
         self.state.apply(fact)?;
         match &fact.is {

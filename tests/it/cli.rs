@@ -103,7 +103,11 @@ fn the_first_story_ends_in_files_and_its_numbers_are_those_of_the_data() {
             ("approve 1", 0, &["ana", "single-person project", "audience.csv", "out/1-re-engagement"]),
             ("approve 1", 2, &["ana decided before: approve"]),
             ("resume 1", 0, &["is over: done"]),
-            ("show 1", 0, &["done", "sequence", "2163", "4 items performed"]),
+            (
+                "show 1",
+                0,
+                &["done", "sequence", "2163", "4 items performed", "revise from critic", "drafted from drafter"],
+            ),
             ("trace 1", 0, &["analyst", "revise"]),
             ("trace 1 --format mermaid", 0, &["sequenceDiagram"]),
             ("messages 1 --json", 0, &["\"message_sent\""]),

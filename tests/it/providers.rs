@@ -17,7 +17,7 @@ use callsheet::topology::plan::{Dialect, Mode, Plan, Recipient, Role};
 use callsheet::topology::recording::Recording;
 use serde_json::{Value, json};
 
-use crate::support::{Driven, Rig, shipped};
+use crate::support::{Driven, Rig, brief, shipped, who};
 
 const CAMPAIGNS: [&str; 2] = ["re-engagement", "content-repurposing"];
 
@@ -169,8 +169,13 @@ async fn check(campaign: &str, chaos: &[&str]) {
         let endpoint = move |_: &str| Ok(Endpoint { dialect, base_url: base_url.clone(), key: None });
         let mut rig = Rig::new();
         rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));
-        let run = rig.run(&live(&plan)).await;
+        let system = rig.system().await;
+        let pulses = system.ports().pulses.subscribe();
+        let plan = live(&plan);
+        let handle = system.run(&plan, &brief(&plan), who("ada")).await.unwrap();
+        let run = Driven::of(&rig, system, handle);
         let status = run.approve_all().await;
+        assert!(!pulses.is_empty(), "{campaign}, {dialect:?}: nobody could see its replies come");
         let told = || format!("{campaign}, {dialect:?}, {chaos:?}: {:?}", run.reasons());
         assert_eq!(status, Status::Ended(Ending::Done), "{}", told());
         assert_eq!(came(&run), came(&rehearsal), "{}", told());
