@@ -219,7 +219,7 @@ fn wrong_words_are_refused_before_anything_starts() {
             ("run re-engagment", 2, &["E001", "did you mean `re-engagement.toml`?"]),
             ("run re-engagement -p quater=2026-Q1", 2, &["no such parameter", "quarter"]),
             ("run re-engagement -p quarter", 2, &["NAME=VALUE"]),
-            ("run re-engagement --model openai/gpt-5", 2, &["openai/gpt-5", "has no price"]),
+            ("run re-engagement --model openai/gpt-unpriced", 2, &["openai/gpt-unpriced", "has no price"]),
             ("run", 2, &["TOPOLOGY"]),
             ("explain E999", 2, &["there is no code E999"]),
             ("explain E060", 0, &["E060"]),
