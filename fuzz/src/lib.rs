@@ -9,12 +9,13 @@ use callsheet::actor::system::read_fact;
 use callsheet::app;
 use callsheet::config::{Flags, Settings};
 use callsheet::id::RunId;
+use callsheet::model::wire::{Kind, Limits, heard};
 use callsheet::run::event::Fact;
 use callsheet::run::fold::Illegal;
 use callsheet::run::invariant::holds;
 use callsheet::run::state::State;
 use callsheet::topology::check::{Files, ReadError, Surroundings, check};
-use callsheet::topology::plan::{Mode, Plan};
+use callsheet::topology::plan::{Dialect, Mode, Plan};
 use callsheet::topology::raw::{project, walk};
 
 /// The shipped project: what an input does not replace is read from it.
@@ -112,4 +113,19 @@ fn fold(facts: &[Fact]) -> Result<State, Illegal> {
     // Whoever folds looks next; what is wrong is said, and nothing is too much for an integer.
     let _ = (holds(&state), state.status(), state.outstanding(), state.wake_at(), state.due_at());
     Ok(state)
+}
+
+/// Any bytes as the body of a provider's answer: a reply or a failure of a class, and the same one however it is cut up.
+/// The first byte chooses the dialect, and whether it is a stream.
+pub fn reply(bytes: &[u8]) {
+    let Some((first, body)) = bytes.split_first() else { return };
+    let dialect = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini][usize::from(*first % 3)];
+    let kind = if *first & 0x80 == 0 { Kind::Events } else { Kind::Document };
+    let limits = Limits { reply_bytes_max: 1 << 12, event_bytes_max: 1 << 10, calls_max: 4, ..Limits::default() };
+    let whole = heard(dialect, kind, &limits, [body]);
+    assert_eq!(whole, heard(dialect, kind, &limits, body.chunks(1)), "cut at every byte");
+    if let Ok(heard) = whole {
+        let calls = heard.spoken.calls.len() as u64;
+        assert!(calls <= limits.calls_max && heard.spoken.text.len() as u64 <= limits.reply_bytes_max);
+    }
 }

@@ -9,7 +9,9 @@ mod targets;
 
 #[test]
 fn the_corpora_hold() {
-    for (target, hold) in [("topology", targets::topology as fn(&[u8])), ("record", targets::record)] {
+    for (target, hold) in
+        [("topology", targets::topology as fn(&[u8])), ("record", targets::record), ("reply", targets::reply)]
+    {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
         let files: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(files.len() >= 5, "{target}: {files:?}");

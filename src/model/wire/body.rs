@@ -5,7 +5,8 @@ use std::time::Duration;
 use reqwest::Response;
 
 use super::draft::{invalid, json, truncated};
-use super::{Ear, Heard, Limits, refusal, sse};
+use super::refusal::{self, Kind};
+use super::{Ear, Heard, Limits, sse};
 use crate::failure::{Class, Failure};
 
 /// The body of a reply, while it is read.
@@ -21,34 +22,15 @@ impl<'a> Body<'a> {
         Self { response, limits, pulse, bytes: 0 }
     }
 
-    /// Hears a stream of events up to its last one.
-    pub(super) async fn events(mut self, mut ear: Box<dyn Ear>) -> Result<Heard, Failure> {
-        let mut parser = sse::Parser::new(self.limits.event_bytes_max);
-        while let Some(bytes) = self.next(self.limits.body_bytes_max).await? {
-            if parser.feed(&bytes, |event| ear.event(event))? {
+    /// Hears the reply up to its last event, or to its end.
+    pub(super) async fn hear(mut self, mut hearing: Hearing) -> Result<Heard, Failure> {
+        while let Some(piece) = self.next(hearing.bytes_max).await? {
+            if hearing.take(&piece)? {
                 self.skip_tail().await;
-                return ear.heard();
+                return hearing.heard();
             }
         }
-        if ear.ends_with_body() && !parser.is_within_event() {
-            ear.heard()
-        } else {
-            Err(truncated("the stream ends without its last event"))
-        }
-    }
-
-    /// Hears one document.
-    pub(super) async fn document(mut self, mut ear: Box<dyn Ear>) -> Result<Heard, Failure> {
-        let mut whole = Vec::new();
-        while let Some(bytes) = self.next(self.limits.reply_bytes_max).await? {
-            whole.extend_from_slice(&bytes);
-        }
-        let text = std::str::from_utf8(&whole).map_err(|error| match error.error_len() {
-            None => truncated("the reply ends within a character"),
-            Some(_) => invalid("the reply is not UTF-8"),
-        })?;
-        ear.whole(json(text)?)?;
-        ear.heard()
+        hearing.ended()
     }
 
     /// The next piece, or `None` at a proper end.
@@ -78,5 +60,61 @@ impl<'a> Body<'a> {
         };
         // A late end only costs the connection.
         let _late = tokio::time::timeout(Duration::from_millis(self.limits.tail_ms_max), rest).await;
+    }
+}
+
+/// A reply, as far as it has come.
+pub(super) struct Hearing {
+    ear: Box<dyn Ear>,
+    so_far: SoFar,
+    bytes_max: u64,
+}
+
+enum SoFar {
+    Events(sse::Parser),
+    Document(Vec<u8>),
+}
+
+impl Hearing {
+    pub(super) fn new(kind: Kind, ear: Box<dyn Ear>, limits: &Limits) -> Self {
+        match kind {
+            Kind::Events => {
+                let parser = sse::Parser::new(limits.event_bytes_max);
+                Self { ear, so_far: SoFar::Events(parser), bytes_max: limits.body_bytes_max }
+            }
+            Kind::Document => Self { ear, so_far: SoFar::Document(Vec::new()), bytes_max: limits.reply_bytes_max },
+        }
+    }
+
+    /// Takes the next piece in; true if nothing after it matters.
+    pub(super) fn take(&mut self, piece: &[u8]) -> Result<bool, Failure> {
+        match &mut self.so_far {
+            SoFar::Events(parser) => parser.feed(piece, |event| self.ear.event(event)),
+            SoFar::Document(whole) => {
+                whole.extend_from_slice(piece);
+                Ok(false)
+            }
+        }
+    }
+
+    /// The reply, after its last event.
+    pub(super) fn heard(self) -> Result<Heard, Failure> {
+        self.ear.heard()
+    }
+
+    /// The reply, if the end of its body is an end of it.
+    pub(super) fn ended(mut self) -> Result<Heard, Failure> {
+        match self.so_far {
+            SoFar::Events(parser) if self.ear.ends_with_body() && !parser.is_within_event() => self.ear.heard(),
+            SoFar::Events(_) => Err(truncated("the stream ends without its last event")),
+            SoFar::Document(whole) => {
+                let text = std::str::from_utf8(&whole).map_err(|error| match error.error_len() {
+                    None => truncated("the reply ends within a character"),
+                    Some(_) => invalid("the reply is not UTF-8"),
+                })?;
+                self.ear.whole(json(text)?)?;
+                self.ear.heard()
+            }
+        }
     }
 }

@@ -16,8 +16,9 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 use serde_json::Value;
 
-use self::body::Body;
+use self::body::{Body, Hearing};
 use self::draft::Draft;
+pub use self::refusal::Kind;
 use crate::failure::{Class, Failure, Usage};
 use crate::model::prompt::{Prompt, Spoken};
 use crate::topology::plan::Dialect;
@@ -196,18 +197,38 @@ impl Wire {
             return Err(refusal::answer(response, endpoint, &self.limits).await);
         }
         let kind = refusal::kind(response.headers())?;
-        let draft = Draft::new(&self.limits);
-        let ear: Box<dyn Ear> = match endpoint.dialect {
-            Dialect::OpenAi => Box::new(openai::Listener::new(draft)),
-            Dialect::Anthropic => Box::new(anthropic::Listener::new(draft)),
-            Dialect::Gemini => Box::new(gemini::Listener::new(draft)),
-        };
-        let body = Body::new(response, &self.limits, pulse);
-        match kind {
-            refusal::Kind::Events => body.events(ear).await,
-            refusal::Kind::Document => body.document(ear).await,
+        let hearing = Hearing::new(kind, ear(endpoint.dialect, &self.limits), &self.limits);
+        Body::new(response, &self.limits, pulse).hear(hearing).await
+    }
+}
+
+fn ear(dialect: Dialect, limits: &Limits) -> Box<dyn Ear> {
+    let draft = Draft::new(limits);
+    match dialect {
+        Dialect::OpenAi => Box::new(openai::Listener::new(draft)),
+        Dialect::Anthropic => Box::new(anthropic::Listener::new(draft)),
+        Dialect::Gemini => Box::new(gemini::Listener::new(draft)),
+    }
+}
+
+/// What the body of an answer comes to that arrives in these pieces and ends: what [`Wire::say`] makes of it, without a
+/// network and without its caps on the whole. `kind` is its content type.
+///
+/// # Errors
+/// As [`Wire::say`].
+pub fn heard<'p>(
+    dialect: Dialect,
+    kind: Kind,
+    limits: &Limits,
+    pieces: impl IntoIterator<Item = &'p [u8]>,
+) -> Result<Heard, Failure> {
+    let mut hearing = Hearing::new(kind, ear(dialect, limits), limits);
+    for piece in pieces {
+        if hearing.take(piece)? {
+            return hearing.heard();
         }
     }
+    hearing.ended()
 }
 
 /// Who can read what goes to a base URL.
