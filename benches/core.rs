@@ -98,14 +98,12 @@ struct Driven {
 impl Driven {
     fn hear(&mut self, what: What) {
         let input = Input { at: Timestamp(self.state.now.0 + 1), jitter_permille: 0, what };
-        let facts = decide(&self.state, &input).unwrap();
-        let mut next = self.state.clone();
-        facts.iter().for_each(|fact| next.apply(fact).unwrap());
+        let decided = decide(&self.state, &input).unwrap();
         if self.asserted {
-            holds(&next).unwrap();
+            holds(&decided.state).unwrap();
         }
-        self.state = next;
-        self.facts += facts.len() as u64;
+        self.state = decided.state;
+        self.facts += decided.facts.len() as u64;
     }
 }
 

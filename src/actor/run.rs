@@ -15,7 +15,7 @@ use super::{Place, Point, inbox};
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Seq, Timestamp};
 use crate::journal::{Batch, Body, Done, Error, Head, Op, Summary};
-use crate::run::decide::decide;
+use crate::run::decide::{Decided, decide};
 use crate::run::event::{Event, FACT_VERSION, Fact, Origin, Wish};
 use crate::run::input::{Input, What};
 use crate::run::invariant;
@@ -167,11 +167,11 @@ impl Live {
         // Looked at before the clock that can be set: time that passes in between is lost, never won.
         let uptime_ms = clock.uptime_ms();
         let input = Input { at: clock.now(), jitter_permille: clock.jitter_permille(), what };
-        let facts = decide(&self.state, &input).map_err(|illegal| Gone::Bug(illegal.to_string()))?;
+        let decided = decide(&self.state, &input).map_err(|illegal| Gone::Bug(illegal.to_string()))?;
+        let Decided { facts, state: next } = decided;
         if facts.is_empty() {
             return Ok(());
         }
-        let next = folded(&self.state, &facts)?;
         invariant::holds(&next).map_err(|broken| Gone::Bug(broken.to_string()))?;
         let batch = batch(&next, self.seq, &facts, bodies);
         self.place.ports.probe.at(Point::Decided);
@@ -381,13 +381,6 @@ impl Live {
             turn,
         })
     }
-}
-
-/// `state` with `facts` applied.
-pub(super) fn folded(state: &State, facts: &[Fact]) -> Result<State, Gone> {
-    let mut next = state.clone();
-    facts.iter().try_for_each(|fact| next.apply(fact)).map_err(|illegal| Gone::Bug(illegal.to_string()))?;
-    Ok(next)
 }
 
 /// The append of `facts`, which lead to `state`.

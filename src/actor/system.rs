@@ -9,11 +9,11 @@ use tokio::sync::watch;
 
 use super::lift::{Bodies, Examiner};
 pub use super::run::{Gone, Progress};
-use super::run::{Msg, Run, Setup, batch, folded};
+use super::run::{Msg, Run, Setup, batch};
 use super::{Pinned, Place, Point, Ports};
 use crate::id::{Digest, Epoch, RunId, RunNo, Seq};
 use crate::journal::{Done, Error as JournalError, NewRun, Op, Query, Store};
-use crate::run::decide::decide;
+use crate::run::decide::{Decided, decide};
 use crate::run::event::{Event, Fact, Who};
 use crate::run::input::{Brief, Input, Post, What};
 use crate::run::state::State;
@@ -103,8 +103,8 @@ impl System {
         let at = clock.now();
         let input = Input { at, jitter_permille: clock.jitter_permille(), what };
         let state = State::new(run, Arc::clone(&pinned.plan));
-        let facts = decide(&state, &input).map_err(|illegal| Error::Replay(illegal.to_string()))?;
-        let state = folded(&state, &facts).map_err(|gone| Error::Replay(format!("{gone:?}")))?;
+        let decided = decide(&state, &input).map_err(|illegal| Error::Replay(illegal.to_string()))?;
+        let Decided { facts, state } = decided;
         let first = batch(&state, Seq(0), &facts, bodies.into_made());
         let new =
             NewRun { id: run, topology: plan.name.clone(), at, owner: self.ports.owner, blobs: vec![(digest, json)] };

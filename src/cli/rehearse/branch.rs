@@ -102,9 +102,9 @@ pub(super) fn take(state: &mut State, choice: &Choice, bodies: &mut Bodies) -> R
 
 /// Tells `state` of `what`.
 pub(super) fn hear(state: &mut State, what: What, at: Timestamp) -> Result<Vec<Fact>, Illegal> {
-    let facts = decide(state, &Input { at, jitter_permille: 500, what })?;
-    facts.iter().try_for_each(|fact| state.apply(fact))?;
-    Ok(facts)
+    let decided = decide(state, &Input { at, jitter_permille: 500, what })?;
+    *state = decided.state;
+    Ok(decided.facts)
 }
 
 /// Repeats a failure of `id` until the run does something else than try again.

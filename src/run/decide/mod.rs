@@ -18,11 +18,20 @@ use crate::id::{MessageId, Outcome, Timestamp};
 use crate::run::event::Origin;
 use crate::topology::plan::Recipient;
 
-/// What `input` comes to in `state`: the events of one append, in order. An empty batch is nothing to append.
+/// What an input comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// The events of one append, in order; none is nothing to append.
+    pub facts: Vec<Fact>,
+    /// The state that they lead to: each was applied as it was decided, as whoever replays them applies it.
+    pub state: State,
+}
+
+/// What `input` comes to in `state`.
 ///
 /// # Errors
 /// [`Illegal`] if the input cannot come in this state: its sender is wrong, or we are.
-pub fn decide(state: &State, input: &Input) -> Result<Vec<Fact>, Illegal> {
+pub fn decide(state: &State, input: &Input) -> Result<Decided, Illegal> {
     let mut draft = Draft::new(state, input);
     match &input.what {
         What::Start { plan, mode, brief, note, by } => {
@@ -62,7 +71,7 @@ pub fn decide(state: &State, input: &Input) -> Result<Vec<Fact>, Illegal> {
         What::Broken => draft.emit(Event::Ended { how: Ending::Bug })?,
     }
     advance::advance(&mut draft)?;
-    Ok(draft.facts)
+    Ok(Decided { facts: draft.facts, state: draft.state })
 }
 
 /// The outcome that the brief is sent on.

@@ -61,8 +61,9 @@ impl Scene {
         let jitter_permille = u16::try_from(self.makes.random.below(1_001)).unwrap_or(0);
         let input = Input { at: self.wall(), jitter_permille, what };
         let state = Arc::clone(&self.owners[owner].state);
-        let facts =
+        let decided =
             decide(&state, &input).map_err(|illegal| broken("legal", format!("{illegal}, on {:?}", input.what)))?;
+        let facts = decided.facts;
         wakes(&state, &input, &facts)?;
         if facts.is_empty() {
             return Ok(true);
@@ -83,6 +84,9 @@ impl Scene {
         self.say_facts(owner, &facts);
         self.see(&state, &facts);
         let next = self.journal.append(&facts)?;
+        if decided.state != *next {
+            return Err(broken("I11", "what was decided is not what is folded".to_owned()));
+        }
         for fact in &facts {
             self.oracle.take(&next, &self.journal.inbox, &self.sink, fact)?;
         }
