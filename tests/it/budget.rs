@@ -3,6 +3,7 @@
 mod crew;
 mod interleavings;
 mod ledger;
+mod served;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

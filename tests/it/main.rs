@@ -20,6 +20,7 @@ mod providers;
 mod readme;
 mod rehearsal;
 mod rehearse;
+mod replies;
 mod silence;
 mod simulation;
 mod store;

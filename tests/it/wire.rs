@@ -4,7 +4,7 @@ mod limits;
 mod replies;
 mod requests;
 mod secrets;
-mod server;
+pub(crate) mod server;
 
 use callsheet::failure::Failure;
 use callsheet::model::prompt::{Offer, Prompt, Said};
