@@ -41,13 +41,17 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
         return Ok(Exit::Done);
     }
     mark_rehearsal(state.plan.mode);
+    let mut story = Story::open(session.store()?, row.id, session.zone())?;
+    let news = story.news()?;
     head(session, &row, state);
     spending(state);
+    if let Some(lost) = story.view.lost_calls() {
+        out(format!("\nin doubt: {lost}"));
+    }
     agents(state);
     artefacts(state);
     waiting(state, &texts);
-    let mut story = Story::open(session.store()?, row.id, session.zone())?;
-    for (_, entry) in story.news()? {
+    for (_, entry) in news {
         if let Some(entry) = entry.filter(|entry| entry.to.as_deref() == Some("end")) {
             out(format!("\nresult: {} {}: {}", Safe(&entry.from), Safe(&entry.word), Safe(&entry.text)));
         }

@@ -14,6 +14,7 @@ mod decisions;
 mod durable;
 mod fuzz;
 mod golden;
+mod killed;
 mod owners;
 mod planted;
 mod providers;
