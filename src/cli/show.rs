@@ -42,11 +42,14 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
         return Ok(Exit::Done);
     }
     mark_mode(state.plan.mode);
-    head(session, &row, state);
-    spending(state);
-    agents(state);
     let mut story = Story::open(session.store()?, row.id, session.zone())?;
     let news = story.news()?;
+    head(session, &row, state);
+    spending(state);
+    if let Some(lost) = story.view.lost_calls() {
+        out(format!("\nin doubt: {lost}"));
+    }
+    agents(state);
     turns(&story.view);
     artefacts(state);
     waiting(state, &texts);

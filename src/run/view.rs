@@ -10,6 +10,7 @@ use super::event::{
     ActHead, Amount, BodyRef, Event, Fact, Message, Origin, PauseReason, Raise, Settled, Version, Wish,
 };
 use super::state::State;
+use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Seq, Timestamp};
 use crate::topology::plan::Recipient;
 
@@ -68,6 +69,7 @@ pub struct View {
     messages: BTreeMap<MessageId, Message>,
     performed: BTreeMap<MessageId, u32>,
     spent: BTreeMap<MessageId, Amount>,
+    lost: (usize, Amount),
 }
 
 impl View {
@@ -80,6 +82,7 @@ impl View {
             messages: BTreeMap::new(),
             performed: BTreeMap::new(),
             spent: BTreeMap::new(),
+            lost: (0, Amount::default()),
         }
     }
 
@@ -101,6 +104,18 @@ impl View {
     /// What the turn of each message has spent so far.
     pub fn spent(&self) -> &BTreeMap<MessageId, Amount> {
         &self.spent
+    }
+
+    /// Calls of models of which nobody heard what they came to, and what of the spending is their maximum, in a sentence.
+    pub fn lost_calls(&self) -> Option<String> {
+        let (calls, spent) = self.lost;
+        (calls > 0).then(|| lost_words(calls, spent))
+    }
+
+    /// A model's call that may have been answered, and nobody heard.
+    fn is_lost_call(&self, event: &Event) -> bool {
+        let Event::EffectFailed { id, class: Class::InDoubt, .. } = event else { return false };
+        matches!(self.wishes.get(id), Some((_, Wish::Model { .. })))
     }
 
     /// Takes `fact` in; what people see of it, if anything.
@@ -126,6 +141,9 @@ impl View {
                 if let Some(turn) = self.state.turns.get(message) {
                     self.wishes.insert(*id, (turn.agent.clone(), wish.clone()));
                 }
+            }
+            Event::EffectFailed { spent, .. } if self.is_lost_call(&fact.is) => {
+                self.lost = (self.lost.0 + 1, self.lost.1.plus(*spent));
             }
             Event::MessageSent(message) => drop(self.messages.insert(message.id, message.clone())),
             Event::VersionWritten(version) => *self.versions.entry(version.artefact.clone()).or_default() += 1,
@@ -279,9 +297,10 @@ impl View {
                 let agent = self.state.turns.get(message).map_or_else(String::new, |turn| turn.agent.to_string());
                 trouble(&agent, "asked again", problem_text(texts, *problems))
             }
-            Event::EffectFailed { id, class, reason, .. } => {
+            Event::EffectFailed { id, class, reason, spent, .. } => {
                 let agent = self.wishes.get(id).map_or_else(String::new, |(agent, _)| agent.to_string());
-                trouble(&agent, class.word(), error_text(texts, *reason))
+                let text = if self.is_lost_call(event) { lost_words(1, *spent) } else { error_text(texts, *reason) };
+                trouble(&agent, class.word(), text)
             }
             Event::ModelSwitched { id, from, to, until } => {
                 let agent = self.wishes.get(id).map_or_else(String::new, |(agent, _)| agent.to_string());
@@ -375,6 +394,17 @@ fn slot_words(wish: &Wish) -> String {
         Wish::Deliver { slot, .. } => format!("item {}", slot + 1),
         _ => "an effect".to_owned(),
     }
+}
+
+/// What became of calls that nobody heard of any more.
+fn lost_words(calls: usize, spent: Amount) -> String {
+    let them = if calls == 1 { "it" } else { "them" };
+    format!(
+        "nobody heard what {} came to; what was set aside for {them} counts as spent: {}, {}",
+        count(calls, "model call"),
+        count(usize::try_from(spent.tokens).unwrap_or(usize::MAX), "token"),
+        spent.cost
+    )
 }
 
 fn erased() -> String {

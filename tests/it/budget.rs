@@ -1,5 +1,10 @@
 //! Budgets of whole runs: exactly enough passes, one less pauses before it is passed and never after, a raise goes on.
 
+mod crew;
+mod interleavings;
+mod ledger;
+mod served;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 

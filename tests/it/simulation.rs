@@ -17,7 +17,7 @@ mod journal;
 mod oracle;
 mod owner;
 mod people;
-mod random;
+pub(crate) mod random;
 mod scene;
 mod see;
 mod sink;

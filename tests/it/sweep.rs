@@ -182,7 +182,7 @@ impl Project {
         Came::of(&self.store(Open::ReadOnly), row.id, &folder)
     }
 
-    fn store(&self, how: Open) -> Sqlite {
+    pub(crate) fn store(&self, how: Open) -> Sqlite {
         Sqlite::open(&settings(&self.root).journal, how).unwrap()
     }
 
@@ -332,13 +332,13 @@ fn snapshot_of(root: &Path) -> tempfile::TempDir {
 }
 
 /// A folder in memory, where the system has such a place.
-fn scratch() -> tempfile::TempDir {
+pub(crate) fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     tempfile::Builder::new().prefix("callsheet-sweep-").tempdir_in(place).unwrap()
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let (from, to) = (entry.path(), to.join(entry.file_name()));

@@ -253,12 +253,10 @@ pub(super) fn settle_lost_calls(draft: &mut Draft) -> Result<(), Illegal> {
     if !draft.state.plan.mode.charges() || draft.state.ended.is_some() {
         return Ok(());
     }
-    for (id, effect) in model_calls(draft) {
-        if effect.failed.is_none() {
-            let Some(reason) = draft.state.turns.get(&effect.message).map(|turn| turn.message.note) else { continue };
-            let class = Class::InDoubt;
-            draft.emit(Event::EffectFailed { id, class, reason, spent: effect.reserved, last: false })?;
-        }
+    for (id, effect) in paid_calls(draft) {
+        let Some(reason) = draft.state.turns.get(&effect.message).map(|turn| turn.message.note) else { continue };
+        let class = Class::InDoubt;
+        draft.emit(Event::EffectFailed { id, class, reason, spent: effect.reserved, last: false })?;
     }
     Ok(())
 }
@@ -268,15 +266,17 @@ pub(super) fn abandon_calls(draft: &mut Draft) -> Result<(), Illegal> {
     if !draft.state.plan.mode.charges() {
         return Ok(());
     }
-    for (id, effect) in model_calls(draft) {
+    for (id, effect) in paid_calls(draft) {
         let Some(reason) = draft.state.turns.get(&effect.message).map(|turn| turn.message.note) else { continue };
         draft.emit(Event::EffectFailed { id, class: Class::InDoubt, reason, spent: effect.reserved, last: true })?;
     }
     Ok(())
 }
 
-fn model_calls(draft: &Draft) -> Vec<(EffectId, Effect)> {
-    let calls = draft.state.effects.iter().filter(|(_, effect)| matches!(effect.wish, Wish::Model { .. }));
+/// Model calls that may be under way: one that failed is paid already, and waits for its next attempt.
+fn paid_calls(draft: &Draft) -> Vec<(EffectId, Effect)> {
+    let under_way = |effect: &Effect| matches!(effect.wish, Wish::Model { .. }) && effect.failed.is_none();
+    let calls = draft.state.effects.iter().filter(|(_, effect)| under_way(effect));
     calls.map(|(id, effect)| (*id, effect.clone())).collect()
 }
 

@@ -92,7 +92,7 @@ pub(crate) fn self_signed() -> String {
 }
 
 /// Gives each connection to `serve`; returns where it listens.
-fn listening(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
+pub(crate) fn listening(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let serve = Arc::new(serve);
@@ -106,7 +106,7 @@ fn listening(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
 }
 
 /// One request with its whole body, so that closing never resets what the client has not read.
-fn read(stream: &mut TcpStream) -> Option<Asked> {
+pub(crate) fn read(stream: &mut TcpStream) -> Option<Asked> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 16 << 10];
     loop {
