@@ -64,7 +64,7 @@ impl State {
             Event::ModelSwitched { id, from, to, until } => {
                 let effect = self.effect_mut(*id)?;
                 effect.model = Some(to.clone());
-                effect.attempts_before = effect.attempt;
+                effect.uncounted = effect.attempt;
                 if let Some(until) = until {
                     self.detours.insert(from.clone(), (to.clone(), *until));
                 }

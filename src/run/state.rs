@@ -12,6 +12,9 @@ use crate::run::event::BodyRef;
 use crate::topology::plan::{Handoff, Member, Plan, Role};
 use crate::topology::spec::{Labels, Repeat};
 
+/// How long being asked to wait does not count as an attempt.
+pub const THROTTLED_MS_MAX: u64 = 600_000;
+
 /// One run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
@@ -171,8 +174,8 @@ pub struct Effect {
     pub failed: Option<Class>,
     /// For a model call: the alias of the model that is asked.
     pub model: Option<String>,
-    /// Attempts that other models made before this one was asked.
-    pub attempts_before: u32,
+    /// Attempts that do not count: those of models that were asked before this one, and those that were asked to wait.
+    pub uncounted: u32,
     /// For a model call that was cut off: the tokens that its reply may have now.
     pub output_tokens: Option<u64>,
 }
@@ -477,9 +480,15 @@ impl State {
 }
 
 impl Effect {
-    /// Attempts so far of the model that is asked, or of whatever else it is; the current one included.
+    /// Attempts so far that count, the current one included.
     pub fn tried(&self) -> u32 {
-        self.attempt - self.attempts_before
+        self.attempt.saturating_sub(self.uncounted)
+    }
+
+    /// Whether an attempt that failed as `class` at `at` does not count: the other side only asks to wait, and has not done
+    /// so for too long.
+    pub fn only_waits(&self, class: Class, at: Timestamp) -> bool {
+        class == Class::Throttled && at.ms_since(self.asked_at) < THROTTLED_MS_MAX
     }
 
     /// Whether it acts on the world.

@@ -44,4 +44,5 @@ mod tools_outward;
 mod tools_sql;
 mod tools_stats;
 mod topology;
+mod waits;
 mod wire;

@@ -61,8 +61,9 @@ pub(super) fn failed(
         }
         Some(Action::Restart | Action::AskPerson | Action::Stop) => false,
     };
+    let tried = effect.tried().saturating_sub(u32::from(effect.only_waits(class, draft.at)));
     // Nothing but a person settles what a question is about, so a question is never given up.
-    let last = !(retries && effect.tried() < attempts_max || matches!(effect.wish, Wish::Question { .. }));
+    let last = !(retries && tried < attempts_max || matches!(effect.wish, Wish::Question { .. }));
     // What leaves the effect behind: an item's turn is given up when its other items are settled; a sink that cannot be
     // asked leaves the question to a person.
     let gone = last && (effect.is_outward() || matches!(effect.wish, Wish::Query { .. }));
@@ -78,7 +79,7 @@ pub(super) fn failed(
         _ if last => return finally(draft, effect, class, reason),
         _ => {}
     }
-    let wait_ms = failed.retry_after_ms.unwrap_or(0).saturating_add(backoff_ms(draft, effect.tried()));
+    let wait_ms = failed.retry_after_ms.unwrap_or(0).saturating_add(backoff_ms(draft, tried));
     plan_retry(draft, id, wait_ms, None)
 }
 
@@ -107,6 +108,7 @@ fn another_way(draft: &Draft, effect: &Effect, failed: &Failed) -> Option<Anothe
     }
     let to = state.plan.models.get(from)?.fallback.clone()?;
     let until = match failed.class {
+        Class::Throttled if effect.only_waits(failed.class, draft.at) => return None,
         Class::Transient | Class::Throttled if effect.tried() >= MODEL_ATTEMPTS_MAX => {
             Some(draft.at.plus_ms(DETOUR_MS))
         }

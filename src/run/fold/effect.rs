@@ -64,7 +64,7 @@ impl State {
             asked_about: false,
             failed: None,
             model,
-            attempts_before: 0,
+            uncounted: 0,
             output_tokens: None,
         };
         self.effects.insert(id, effect);
@@ -162,8 +162,10 @@ impl State {
     }
 
     pub(super) fn fail(&mut self, id: EffectId, class: Class, reason: BodyRef, spent: Amount, last: bool) -> Legal {
+        let now = self.now;
         let effect = self.effects.get_mut(&id).ok_or("the effect is not outstanding")?;
         let (agent, reserved) = (effect.agent.clone(), effect.reserved);
+        effect.uncounted += u32::from(effect.only_waits(class, now));
         effect.reserved = Amount::default();
         effect.failed = Some(class);
         if last && let Some(effect) = self.effects.remove(&id) {
