@@ -1,5 +1,6 @@
 //! `callsheet doctor` calls each model that live runs would ask, once, and says what works of it or what to do.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -119,4 +120,40 @@ fn who_cannot_be_reached_is_told_and_nobody_is_called_who_need_not_be() {
     assert!(!keyless.1.contains("run 1"), "{}", keyless.1);
     says("offline", &doctor(&nobody, KEY, &["doctor", "--offline", "--model", "local/m"]), 0, &["its key is there"]);
     says("a rehearsal", &doctor(&nobody, KEY, &["doctor"]), 0, &["none is named: runs are rehearsals"]);
+}
+
+/// A gateway that gives back whatever it got, as an error and as a reply.
+fn echoes(asked: &Asked) -> Played {
+    static NTH: AtomicU32 = AtomicU32::new(0);
+    let text = serde_json::json!(asked.head).to_string();
+    match NTH.fetch_add(1, Ordering::SeqCst) {
+        0 => answer("500 Oh", "application/json", &format!(r#"{{"error":{{"message":{text}}}}}"#)),
+        1 => document(&format!(r#"{{"role":"assistant","content":{text}}}"#)),
+        _ => answer("401 Unauthorized", "application/json", &format!(r#"{{"error":{{"message":{text}}}}}"#)),
+    }
+}
+
+/// Every file below `folder` whose bytes hold `needle`.
+fn holding(folder: &Path, needle: &[u8]) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let found = entries.map(|path| {
+        let held = path.is_file() && std::fs::read(&path).unwrap().windows(needle.len()).any(|part| part == needle);
+        if path.is_dir() { holding(&path, needle) } else { held.then_some(path).into_iter().collect() }
+    });
+    found.flatten().collect()
+}
+
+#[test]
+fn no_file_and_no_line_of_a_live_run_holds_the_key() {
+    let project = project(&serve(echoes));
+    project.replace("callsheet.toml", "[models]\n", "[models]\nfree = [\"local/m\"]\n");
+    let mut command = project.command();
+    command.args(["run", "re-engagement", "--model", "local/m", "--record", "said.toml"]);
+    let output = command.env("LOCAL_KEY", "hunter22hunter22").env("CALLSHEET_LOG", "trace").output().unwrap();
+    let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("refuses its key") && told.contains("[key]") && told.contains("TRACE"), "{told}");
+    assert!(!told.contains("hunter22hunter22"), "{told}");
+    assert_eq!(holding(&project.path(""), b"[key]").len(), 2, "the journal and the recording tell of it");
+    assert_eq!(holding(&project.path(""), b"hunter22hunter22"), Vec::<PathBuf>::new());
 }
