@@ -9,7 +9,7 @@ use super::story::Bodies;
 use crate::id::MessageId;
 use crate::run::event::DeadLetterAnswer;
 use crate::run::input::Say;
-use crate::run::view::error_text;
+use crate::run::view::letter_text;
 use crate::topology::plan::Recipient;
 
 #[derive(Debug, clap::Args)]
@@ -52,7 +52,7 @@ pub(super) async fn dead_letters(session: &Session, args: Args) -> Result<Exit, 
             Recipient::Member(agent) => agent.to_string(),
             Recipient::End => "end".to_owned(),
         };
-        let reason = error_text(&texts, letter.reason);
+        let reason = letter_text(&state, &texts, letter);
         if args.json {
             out(json!({ "message": id.to_string(), "to": to, "class": letter.class, "reason": reason }));
         }

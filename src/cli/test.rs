@@ -108,7 +108,7 @@ fn differences(story: &Story, test: &Test) -> Vec<String> {
     let status = state.status().word();
     if status != test.status {
         problems.push(format!("it ended as {status}, not as {}", test.status));
-        let dead = state.dead.values().map(|letter| crate::run::view::error_text(&story.texts(), letter.reason));
+        let dead = state.dead.values().map(|letter| crate::run::view::letter_text(state, &story.texts(), letter));
         problems.extend(dead);
     }
     let path: Vec<String> = story

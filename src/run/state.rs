@@ -234,6 +234,8 @@ pub struct Permit {
     pub manifest: Manifest,
     /// For which member.
     pub member: AgentName,
+    /// Nothing begins under it from here on: it holds as long as there was time to give it.
+    pub expires_at: Timestamp,
     /// Slots used: performed, under way, or in doubt.
     pub used: BTreeSet<u32>,
 }

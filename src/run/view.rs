@@ -9,10 +9,11 @@ use serde_json::Value;
 use super::event::{
     ActHead, Amount, BodyRef, Event, Fact, Message, Origin, PauseReason, Raise, Settled, Version, Wish,
 };
-use super::state::State;
+use super::state::{DeadLetter, Permit, State};
 use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Seq, Timestamp};
-use crate::topology::plan::Recipient;
+use crate::topology::plan::{Recipient, Role};
+use crate::topology::spec::Reach;
 
 /// Where the texts that heads name are read.
 pub trait Texts {
@@ -330,7 +331,8 @@ impl View {
             }
             Event::DeadLettered { message, class, reason } => {
                 // The failure that it comes from has been told in full.
-                let reason = error_text(texts, *reason);
+                let agent = &self.state.turns.get(message)?.agent;
+                let reason = dead_letter_text(&self.state, texts, agent, *class, *reason);
                 let text = format!("{message}: {}: {}", class.word(), reason.lines().next().unwrap_or_default());
                 trouble("supervisor", "dead letter", text)
             }
@@ -366,6 +368,32 @@ pub fn note(texts: &dyn Texts, body: BodyRef) -> String {
         Some(Value::String(text)) => text,
         Some(other) => brief_of(&other),
         None => erased(),
+    }
+}
+
+/// Why `letter` is dead.
+pub fn letter_text(state: &State, texts: &dyn Texts, letter: &DeadLetter) -> String {
+    match &letter.message.to {
+        Recipient::Member(agent) => dead_letter_text(state, texts, agent, letter.class, letter.reason),
+        Recipient::End => error_text(texts, letter.reason),
+    }
+}
+
+/// Why a message to `agent` is a dead letter: an outward member that may not act has no words of its own.
+fn dead_letter_text(state: &State, texts: &dyn Texts, agent: &AgentName, class: Class, reason: BodyRef) -> String {
+    let acts = match state.member(agent).map(|member| &member.role) {
+        Some(Role::Tool { tool, .. }) => state.plan.tools.get(tool).is_some_and(|spec| spec.reach == Reach::ActsOut),
+        _ => false,
+    };
+    if class != Class::Policy || !acts {
+        return error_text(texts, reason);
+    }
+    let open = |permit: &Permit| permit.member == *agent && permit.used.len() < permit.manifest.items.len();
+    match state.permits.iter().rev().find(|(_, permit)| open(permit)) {
+        Some((no, _)) => format!(
+            "approval {no} is too old to act on: it holds as long as there was time to give it; discard this, and start a new run"
+        ),
+        None => "nobody approved what is on its desk".to_owned(),
     }
 }
 

@@ -123,6 +123,24 @@ async fn silence_rejects_or_holds_and_never_approves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_approval_holds_as_long_as_there_was_time_to_give_it() {
+    for (resumed_after_ms, holds) in [(7 * DAY_MS - 1, true), (7 * DAY_MS, false), (80 * DAY_MS, false)] {
+        let (rig, clock) = moved();
+        let driven = rig.run(&shipped("content-repurposing")).await;
+        driven.settled().await;
+        let asked = driven.open_approval();
+        driven.say("ada", Say::Pause).await.unwrap();
+        driven.say("ada", approve(asked)).await.unwrap();
+        clock.by_ms(resumed_after_ms);
+        driven.say("ada", Say::Resume).await.unwrap();
+        let wanted = if holds { DONE } else { Status::Stuck };
+        assert_eq!(driven.settled().await, wanted, "{resumed_after_ms}: {:?}", driven.reasons());
+        assert_eq!(driven.came().files.is_empty(), !holds, "{resumed_after_ms}");
+        driven.system.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_decision_counts_by_when_it_was_made_not_by_when_it_is_heard() {
     for (posted_after_ms, in_time) in [(7 * DAY_MS - 1, true), (7 * DAY_MS, false), (8 * DAY_MS, false)] {
         let (rig, clock) = moved();

@@ -31,9 +31,12 @@ pub(super) fn step(draft: &mut Draft, message: MessageId) -> Result<(), Illegal>
     let items =
         permit.manifest.items.iter().enumerate().filter_map(|(slot, item)| Some((u32::try_from(slot).ok()?, *item)));
     let unused: Vec<_> = items.filter(|(slot, _)| !permit.used.contains(slot)).take(CHUNK_MAX).collect();
+    let note = turn.message.note;
     if unused.is_empty() {
-        let note = turn.message.note;
         return deliver::end_turn(draft, message, &Outcome::fixed(TOOL_OUTCOME), note, Origin::Computed);
+    }
+    if permit.expires_at <= draft.at {
+        return retry::give_up(draft, message, Class::Policy, note);
     }
     let Some(Role::Tool { tool, .. }) = draft.state.member(&turn.agent).map(|m| m.role.clone()) else { return Ok(()) };
     for (slot, item) in unused {
@@ -72,7 +75,24 @@ pub(super) fn begin(draft: &mut Draft) -> Result<(), Illegal> {
     };
     let ids: Vec<EffectId> =
         state.effects.iter().filter(|(_, effect)| due(effect)).map(|(id, _)| *id).take(CHUNK_MAX).collect();
-    ids.into_iter().try_for_each(|id| begin_one(draft, id))
+    ids.into_iter().try_for_each(|id| begin_or_refuse(draft, id))
+}
+
+/// Begins `id` if its permit still holds; else it fails for good.
+fn begin_or_refuse(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
+    let Some(effect) = draft.state.effects.get(&id) else { return Ok(()) };
+    if holds(draft, effect) {
+        return begin_one(draft, id);
+    }
+    let reason = draft.state.turns.get(&effect.message).map(|turn| turn.message.note);
+    let reason = reason.ok_or_else(|| super::impossible("no such turn"))?;
+    draft.emit(Event::EffectFailed { id, class: Class::Policy, reason, spent: Amount::default(), last: true })
+}
+
+/// Whether the permit of an outward effect still holds.
+fn holds(draft: &Draft, effect: &Effect) -> bool {
+    let Wish::Deliver { permit, .. } = &effect.wish else { return false };
+    draft.state.permits.get(permit).is_some_and(|permit| draft.at < permit.expires_at)
 }
 
 fn begin_one(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
@@ -113,8 +133,10 @@ pub(super) fn resolve_doubts(draft: &mut Draft) -> Result<(), Illegal> {
             break;
         }
         match draft.state.repeat(&effect) {
-            Repeat::Pure => begin_one(draft, id)?,
-            Repeat::Idempotent { key_age_ms } if is_young(draft, &effect, key_age_ms) => begin_one(draft, id)?,
+            Repeat::Pure => begin_or_refuse(draft, id)?,
+            Repeat::Idempotent { key_age_ms } if is_young(draft, &effect, key_age_ms) && holds(draft, &effect) => {
+                begin_one(draft, id)?;
+            }
             Repeat::Queryable => query(draft, id, &effect)?,
             Repeat::Idempotent { .. } | Repeat::Once => question(draft, id, &effect)?,
         }

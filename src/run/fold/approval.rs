@@ -68,7 +68,8 @@ impl State {
             return Err("only a person approves");
         };
         let member = person.binds.clone().ok_or("nothing outward follows")?;
-        self.permits.insert(no, Permit { manifest: bound, member, used: BTreeSet::new() });
+        let expires_at = self.now.plus_ms(person.expires.after_ms);
+        self.permits.insert(no, Permit { manifest: bound, member, expires_at, used: BTreeSet::new() });
         Ok(())
     }
 

@@ -72,11 +72,15 @@ impl State {
     }
 
     pub(super) fn begin_effect(&mut self, at: Timestamp, id: EffectId, epoch: Epoch, not_after: Timestamp) -> Legal {
-        let now = self.epoch;
-        let effect = self.effect_mut(id)?;
-        if epoch != now || !matches!(effect.wish, Wish::Deliver { .. }) {
-            return Err("only an outward effect begins, under its owner");
+        let effect = self.effects.get(&id).ok_or("the effect is not outstanding")?;
+        let Wish::Deliver { permit, .. } = effect.wish else { return Err("only an outward effect begins") };
+        if epoch != self.epoch {
+            return Err("it begins under its owner");
         }
+        if self.permits.get(&permit).is_none_or(|permit| permit.expires_at <= at) {
+            return Err("its permit does not hold");
+        }
+        let effect = self.effect_mut(id)?;
         let first_at = effect.unsure.unwrap_or(at);
         effect.began = Some(Began { epoch, first_at, not_after });
         effect.doubt = None;

@@ -79,6 +79,8 @@ impl Watch {
         };
         let given = self.permits.get(&permit).is_some_and(|slots| slot < *slots);
         ensure("I8", given, || format!("{short} begins without permit {permit}"))?;
+        let holds = state.permits.get(&permit).is_some_and(|permit| at < permit.expires_at);
+        ensure("I8", holds, || format!("{short} begins under permit {permit}, which is too old"))?;
         let known = self.effects.of(id)?;
         ensure("I4", !known.settled && !known.alive, || format!("{short} begins while an attempt is under way"))?;
         let from = state.effects.get(&id).map_or(at, |effect| state.not_before(effect));
