@@ -6,12 +6,14 @@
     reason = "tests fail by panicking and say what they saw"
 )]
 
+mod announcement;
 mod budget;
 mod campaigns;
 mod cli;
 mod config;
 mod decisions;
 mod durable;
+mod endpoint;
 mod fuzz;
 mod golden;
 mod killed;
