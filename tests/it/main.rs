@@ -6,6 +6,7 @@
     reason = "tests fail by panicking and say what they saw"
 )]
 
+mod announcement;
 mod budget;
 mod campaigns;
 mod cli;
@@ -13,6 +14,7 @@ mod config;
 mod decisions;
 mod doctor;
 mod durable;
+mod endpoint;
 mod fuzz;
 mod golden;
 mod killed;

@@ -64,12 +64,16 @@ fn step_turns(draft: &mut Draft) -> Result<(), Illegal> {
     Ok(())
 }
 
-/// Ends the run if nothing is pending or outstanding and something reached `end`.
+/// Ends the run if nothing is pending or outstanding: something reached `end`, or all that there was is discarded.
 fn end(draft: &mut Draft) -> Result<(), Illegal> {
     let state = &draft.state;
     let pending = !state.queued.is_empty() || !state.turns.is_empty() || !state.effects.is_empty();
-    if pending || !state.dead.is_empty() || state.results.is_empty() {
+    if pending || !state.dead.is_empty() {
         return Ok(());
+    }
+    // Whoever asked was discarded while a teammate answered: no letter is left that a person could answer.
+    if state.results.is_empty() {
+        return close(draft, Ending::Failed);
     }
     let refused = state.results.iter().any(|message| {
         let word = message.outcome.as_str();

@@ -15,7 +15,7 @@ use callsheet::run::event::{
     Settled, Who, Wish,
 };
 use callsheet::run::input::{Command, Failed, Input, What};
-use callsheet::run::state::{Effect, State, Turn};
+use callsheet::run::state::{Effect, State, Status, Turn};
 use callsheet::topology::plan::{ANSWER, QUESTIONS_PER_TURN_MAX, Role};
 use callsheet::topology::spec::Labels;
 
@@ -187,6 +187,9 @@ impl Play {
             self.take(fact)?;
         }
         self.ledger.agrees(&self.state)?;
+        if self.state.status() == Status::Stuck && self.state.dead.is_empty() {
+            return Err("nothing is left to do, and nobody is asked".to_owned());
+        }
         Ok(facts)
     }
 

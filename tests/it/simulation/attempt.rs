@@ -8,7 +8,7 @@ use callsheet::run::event::{
 };
 use callsheet::run::input::Failed;
 use callsheet::run::state::{Effect, State, Turn};
-use callsheet::topology::plan::{Arg, Recipient, Role};
+use callsheet::topology::plan::{ANSWER, ASK_TOOL, Arg, QUESTIONS_PER_TURN_MAX, Recipient, Role};
 use callsheet::topology::spec::Labels;
 
 use super::random::Random;
@@ -25,14 +25,16 @@ pub(crate) enum Verdict {
 /// Makes what the world makes: bodies, numbers, answers.
 pub(crate) struct Makes {
     pub(crate) random: Random,
+    /// For what came to be drawn later.
+    later: Option<Random>,
     pub(crate) swarm: Swarm,
     bodies: u64,
     numbers: u64,
 }
 
 impl Makes {
-    pub(crate) fn new(random: Random, swarm: Swarm) -> Self {
-        Self { random, swarm, bodies: 0, numbers: 0 }
+    pub(crate) fn new(random: Random, later: Option<Random>, swarm: Swarm) -> Self {
+        Self { random, later, swarm, bodies: 0, numbers: 0 }
     }
 
     /// A body that no other is like.
@@ -60,6 +62,17 @@ impl Makes {
     pub(crate) fn failed(&mut self, class: Class) -> Failed {
         let retry_after_ms = (class == Class::Throttled).then(|| self.random.skewed(60_000));
         Failed { class, reason: self.body(), retry_after_ms, too_long: false }
+    }
+
+    /// A model's failure is more often one of its own kinds, and what it cannot take may be too long for it.
+    fn of_model(&mut self, failure: Verdict) -> Verdict {
+        let Some(later) = &mut self.later else { return failure };
+        let Verdict::Result(Err(failed), usage) = failure else { return failure };
+        let kinds = [Class::Permanent, Class::Truncated, Class::Refused];
+        let own = (!self.swarm.only_transient && later.chance(500)).then(|| later.pick(&kinds).copied()).flatten();
+        let class = own.unwrap_or(failed.class);
+        let too_long = class == Class::Permanent && later.chance(600);
+        Verdict::Result(Err(Failed { class, too_long, ..failed }), usage)
     }
 
     /// How an attempt fails, if it does: never by what only the shell says.
@@ -95,7 +108,7 @@ impl Makes {
     /// What an attempt of anything but an item or a query comes to.
     pub(crate) fn inward(&mut self, state: &State, effect: &Effect) -> Verdict {
         if let Some(failure) = self.failure() {
-            return failure;
+            return if matches!(effect.wish, Wish::Model { .. }) { self.of_model(failure) } else { failure };
         }
         let Some(turn) = state.turns.get(&effect.message) else { return Verdict::Hangs };
         let settled = match &effect.wish {
@@ -148,6 +161,7 @@ impl Makes {
         let Some(Role::Model { tools, .. }) = state.member(&turn.agent).map(|member| &member.role) else {
             unreachable!("a model effect of no model")
         };
+        let questions = self.questions(state, turn);
         let bad = self.random.chance(self.swarm.bad_call);
         if (bad || !tools.is_empty()) && self.random.chance(self.swarm.calls) {
             let many = self.random.between(1, 3);
@@ -156,7 +170,11 @@ impl Makes {
                 let tool = self.random.pick(tools).cloned().unwrap_or(name("not.offered"));
                 CallHead { call: format!("call{nth}"), tool, args: self.body(), refused, misfit: false, asks: None }
             };
-            return ActHead::Calls((0..many).map(call).collect());
+            let calls: Vec<CallHead> = (0..many).map(call).collect();
+            return ActHead::Calls(questions.into_iter().chain(calls).collect());
+        }
+        if !questions.is_empty() {
+            return ActHead::Calls(questions);
         }
         if self.random.chance(self.swarm.bad_answer) {
             let (note, problems) = (self.body(), Some(self.body()));
@@ -165,7 +183,30 @@ impl Makes {
         self.answer(state, turn)
     }
 
+    /// What a model asks its teammates, as often as a turn may: the shell refuses the rest.
+    fn questions(&mut self, state: &State, turn: &Turn) -> Vec<CallHead> {
+        let may_ask = state.member(&turn.agent).map(|member| member.may_ask.as_slice()).unwrap_or_default();
+        let left = QUESTIONS_PER_TURN_MAX.saturating_sub(turn.questions).min(3);
+        let mut teammates = Vec::new();
+        if let Some(later) = &mut self.later
+            && !may_ask.is_empty()
+            && later.chance(self.swarm.asks)
+        {
+            let many = later.between(1, 3).min(left.into());
+            teammates.extend((0..many).filter_map(|_| later.pick(may_ask).cloned()));
+        }
+        let question = |(nth, teammate)| {
+            let (call, tool) = (format!("ask{nth}"), name(ASK_TOOL));
+            CallHead { call, tool, args: self.body(), refused: None, misfit: false, asks: Some(teammate) }
+        };
+        teammates.into_iter().enumerate().map(question).collect()
+    }
+
     fn answer(&mut self, state: &State, turn: &Turn) -> ActHead {
+        if turn.message.asked_by.is_some() {
+            let (outcome, note) = (Some(name(ANSWER)), self.body());
+            return ActHead::Answer { outcome, note, writes: Vec::new(), problems: None };
+        }
         let Some(Role::Model { outcomes, .. }) = state.member(&turn.agent).map(|member| &member.role) else {
             unreachable!("a model effect of no model")
         };

@@ -17,7 +17,7 @@ struct Stretch {
 }
 
 /// A team to write down.
-pub(crate) fn draw(random: &mut Random) -> Vec<Someone> {
+pub(crate) fn draw(random: &mut Random, later: Option<&mut Random>) -> Vec<Someone> {
     let mut stretches: Vec<Stretch> = Vec::new();
     for nth in 0..random.between(1, 3) {
         let first = stretches.last().map_or(0, |before| before.sender.unwrap_or(before.person) + 1);
@@ -39,11 +39,23 @@ pub(crate) fn draw(random: &mut Random) -> Vec<Someone> {
             team.push(someone(Kind::Sender, stretch.holds, vec![("done", plain(next))]));
         }
     }
+    if let Some(later) = later {
+        questions(later, &mut team);
+    }
     team
 }
 
+/// Sometimes models may ask those that come after them, who wait for nobody before.
+fn questions(random: &mut Random, team: &mut [Someone]) {
+    let models: Vec<usize> = (0..team.len()).filter(|place| team[*place].kind == Kind::Model).collect();
+    let often = random.below(4).min(1) * random.below(1_000);
+    for (nth, place) in models.iter().enumerate() {
+        team[*place].asks = models[nth + 1..].iter().copied().filter(|_| random.chance(often)).collect();
+    }
+}
+
 fn someone(kind: Kind, holds: u8, ways: Vec<(&'static str, Way)>) -> Someone {
-    Someone { kind, offered: false, reads: 0, writes: 0, holds, ways }
+    Someone { kind, offered: false, asks: Vec::new(), reads: 0, writes: 0, holds, ways }
 }
 
 fn plain(to: Option<usize>) -> Way {
@@ -85,7 +97,7 @@ fn worker(random: &mut Random, place: usize, person: usize, earlier: &[usize], b
         ways.push(("stop", plain(None)));
     }
     let reads = if place == 0 { 0 } else { random.below(4) as u8 };
-    Someone { kind: Kind::Model, offered: random.chance(600), reads, writes, holds: 0, ways }
+    Someone { kind: Kind::Model, offered: random.chance(600), asks: Vec::new(), reads, writes, holds: 0, ways }
 }
 
 fn person(random: &mut Random, stretch: &Stretch, earlier: &[usize], next: Option<usize>) -> Someone {

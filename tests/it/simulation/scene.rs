@@ -109,15 +109,25 @@ pub(crate) struct Outcome {
 
 /// Plays `seed` to its end.
 pub(crate) fn play(seed: u64, traced: bool) -> Outcome {
+    play_with(seed, Some(Random::new(!seed)), traced)
+}
+
+/// Plays `seed` as it was before there were questions, fallbacks, memory and conversations that are too long.
+pub(crate) fn play_old(seed: u64) -> Outcome {
+    play_with(seed, None, false)
+}
+
+/// What came to be drawn later has numbers of its own, so that a seed that broke something before still plays as it did.
+fn play_with(seed: u64, mut later: Option<Random>, traced: bool) -> Outcome {
     let mut random = Random::new(seed);
-    let plan = Arc::new(team::draw(&mut random));
-    let swarm = Swarm::draw(&mut random);
+    let plan = Arc::new(team::draw(&mut random, later.as_mut()));
+    let swarm = Swarm::draw(&mut random, later.as_mut());
     let run = RunId(uuid::Uuid::from_u64_pair(0x5eed, seed));
     let mut scene = Scene {
         journal: Journal::new(run, plan),
         sink: Sink::default(),
         oracle: Oracle::default(),
-        makes: Makes::new(random, swarm),
+        makes: Makes::new(random, later, swarm),
         owners: Vec::new(),
         seen: Sometimes::default(),
         healed: false,

@@ -1,12 +1,13 @@
 //! Which rare paths a batch of facts went.
 
 use callsheet::failure::Class;
+use callsheet::id::{EffectId, MessageId};
 use callsheet::run::event::{
-    ActHead, Closed, DeadLetterAnswer, Decision, Event, Fact, Limit, PauseReason, Refusal, Settled, Wish,
+    ActHead, Closed, DeadLetterAnswer, Decision, Event, Fact, Limit, Message, Part, PauseReason, Refusal, Settled, Wish,
 };
 use callsheet::run::input::Failed;
-use callsheet::run::state::{Effect, State};
-use callsheet::topology::plan::Mode;
+use callsheet::run::state::{Effect, State, Turn};
+use callsheet::topology::plan::{Mode, Recipient, Role};
 use callsheet::topology::spec::Repeat;
 
 use super::scene::{Handle, Scene};
@@ -29,6 +30,11 @@ impl Scene {
                 Event::EffectAsked { wish, .. } => asked(state, wish),
                 Event::DeadLettered { class, message, .. } => dead(state, facts, *class, *message),
                 Event::AnswerRefused { .. } => Some(Rare::AnswerRefused),
+                Event::MessageSent(Message { asked_by: Some(asker), to, .. }) => Some(teammate(state, *asker, to)),
+                Event::TurnEnded { message, .. } => answered(state, *message),
+                Event::ModelSwitched { id, until, .. } => Some(switched(state, *id, until.is_some())),
+                Event::ContextCut { message } => Some(cut(state, *message)),
+                Event::RetryPlanned { output_tokens: Some(_), .. } => Some(Rare::LongerReply),
                 Event::AgentRestarted { .. } => Some(Rare::AgentRestarted),
                 Event::QuestionAnswered { happened: true, .. } => Some(Rare::DoubtAnswerHappened),
                 Event::QuestionAnswered { happened: false, .. } => Some(Rare::DoubtAnswerNot),
@@ -102,6 +108,42 @@ impl Scene {
     }
 }
 
+/// A question to a teammate: one of several that wait at once, or the first.
+fn teammate(state: &State, asker: MessageId, to: &Recipient) -> Rare {
+    let busy = |turn: &Turn| Recipient::Member(turn.agent.clone()) == *to;
+    if state.turns.values().any(busy) {
+        return Rare::AskedWhileBusy;
+    }
+    let waits = state.turns.values().filter(|turn| !turn.waits_for.is_empty()).count();
+    let more =
+        state.turns.get(&asker).is_some_and(|turn| turn.calls.iter().filter(|call| call.asks.is_some()).count() > 1);
+    if waits > 1 || more { Rare::TeammatesAtOnce } else { Rare::TeammateAsked }
+}
+
+/// The end of a turn that answers a question.
+fn answered(state: &State, message: MessageId) -> Option<Rare> {
+    let asker = state.turns.get(&message)?.message.asked_by?;
+    let waits = state.turns.get(&asker).is_some_and(|turn| turn.waits_for.contains_key(&message));
+    Some(if waits { Rare::TeammateAnswers } else { Rare::AnswerForNobody })
+}
+
+fn switched(state: &State, id: EffectId, by_all: bool) -> Rare {
+    let own = |effect: &Effect| match state.member(&effect.agent).map(|member| &member.role) {
+        Some(Role::Model { model, .. }) => effect.model.as_ref() == Some(model),
+        _ => true,
+    };
+    match state.effects.get(&id) {
+        Some(effect) if !own(effect) => Rare::SwitchedTwice,
+        _ if !by_all => Rare::RefusedSwitches,
+        _ => Rare::AllSwitch,
+    }
+}
+
+fn cut(state: &State, message: MessageId) -> Rare {
+    let first = |turn: &Turn| turn.shown.iter().filter(|part| **part == Part::Instructions).count();
+    if state.turns.get(&message).is_some_and(|turn| first(turn) > 1) { Rare::CutWithMemory } else { Rare::ContextCut }
+}
+
 fn refused(why: &Refusal) -> Option<Rare> {
     Some(match why {
         Refusal::ContentChanged => Rare::DecidedWithWrongDigest,
@@ -151,8 +193,11 @@ fn settled(effect: Option<&Effect>, result: &Settled) -> Option<Rare> {
 
 fn failed(state: &State, effect: Option<&Effect>, class: Class, last: bool) -> Option<Rare> {
     let effect = effect?;
+    let is_cut = state.turns.get(&effect.message).is_some_and(|turn| turn.cut);
     match (&effect.wish, class) {
         (Wish::Model { .. }, Class::InDoubt) if state.plan.mode == Mode::Live => Some(Rare::LostCallPaidAtMaximum),
+        (Wish::Model { .. }, Class::Truncated) if effect.output_tokens.is_some() => Some(Rare::TruncatedTwice),
+        (Wish::Model { .. }, Class::Permanent) if is_cut => Some(Rare::PermanentAfterCut),
         (Wish::Model { .. }, Class::Transient) if effect.attempt >= 8 => Some(Rare::ModelRetriedToTheEnd),
         (Wish::Deliver { .. }, Class::Transient) if last && effect.attempt >= 4 => Some(Rare::ToolRetriedToTheEnd),
         (_, Class::Throttled) => Some(Rare::ThrottledWaits),
@@ -177,7 +222,10 @@ fn asked(state: &State, wish: &Wish) -> Option<Rare> {
     }
 }
 
-fn dead(state: &State, facts: &[Fact], class: Class, message: callsheet::id::MessageId) -> Option<Rare> {
+fn dead(state: &State, facts: &[Fact], class: Class, message: MessageId) -> Option<Rare> {
+    if state.turns.get(&message).is_some_and(|turn| turn.message.asked_by.is_some()) {
+        return Some(Rare::QuestionDies);
+    }
     let died = facts.iter().any(|fact| matches!(&fact.is, Event::AgentFailed { message: of, .. } if *of == message));
     if died {
         return Some(Rare::PoisonQuarantined);
@@ -186,7 +234,11 @@ fn dead(state: &State, facts: &[Fact], class: Class, message: callsheet::id::Mes
     let outward = state.plan.team.get(&state.turns.get(&message)?.agent)?;
     match class {
         Class::Invalid if refused >= 2 => Some(Rare::AnswersRefusedToTheEnd),
-        Class::Policy if matches!(outward.role, callsheet::topology::plan::Role::Tool { .. }) => Some(Rare::NoPermit),
+        Class::Policy if matches!(outward.role, Role::Tool { .. }) => {
+            let (agent, at) = (&state.turns.get(&message)?.agent, facts.first()?.at);
+            let old = state.permits.values().any(|permit| permit.member == *agent && permit.expires_at <= at);
+            Some(if old { Rare::PermitTooOld } else { Rare::NoPermit })
+        }
         Class::Policy => Some(Rare::ForbiddenCallsEndTurn),
         _ => None,
     }

@@ -20,9 +20,13 @@ rare! {
     ModelRetriedToTheEnd, ToolRetriedToTheEnd, ThrottledWaits, LostCallPaidAtMaximum, OverReported,
     // Answers
     AnswerRefused, AnswersRefusedToTheEnd, ForbiddenCallTold, ForbiddenCallsEndTurn, ToolRefusesModel, ParallelCalls,
+    TeammateAsked, TeammatesAtOnce, TeammateAnswers, QuestionDies, AnswerForNobody, AskedWhileBusy,
+    // Models
+    AllSwitch, RefusedSwitches, SwitchedTwice, ContextCut, CutWithMemory, PermanentAfterCut, LongerReply,
+    TruncatedTwice,
     // Outward
     DoubtRepeatedPure, DoubtRepeatedWithKey, DoubtKeyTooOld, DoubtQueryPerformed, DoubtQueryNotPerformed,
-    DoubtAnswerHappened, DoubtAnswerNot, SinkDeduplicates, SlotFreedAndUsed, ChunkFull, EmptyManifest, NoPermit,
+    DoubtAnswerHappened, DoubtAnswerNot, SinkDeduplicates, SlotFreedAndUsed, ChunkFull, EmptyManifest, NoPermit, PermitTooOld,
     SinkRefuses, QueryFails, FailsAfterDoubt, OutwardWhilePaused,
     // People
     DecidedWithWrongDigest, DecidedByStranger, DecidedByStarter, DecidedTwice, DecidedWhatWasReplaced, DecidedAfterEnd,

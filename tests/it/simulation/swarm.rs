@@ -36,6 +36,8 @@ pub(crate) struct Swarm {
     pub(crate) bad_answer: u64,
     pub(crate) bad_call: u64,
     pub(crate) calls: u64,
+    /// A model asks its teammates, if it may.
+    pub(crate) asks: u64,
     /// A model takes another outcome than its first.
     pub(crate) wander: u64,
     /// Tools refuse what a model asked for.
@@ -57,7 +59,7 @@ pub(crate) struct Swarm {
 
 impl Swarm {
     /// The faults of one seed.
-    pub(crate) fn draw(random: &mut Random) -> Self {
+    pub(crate) fn draw(random: &mut Random, later: Option<&mut Random>) -> Self {
         let mut often = |most: u64| {
             let (on, of) = (random.chance(450), random.between(1, most));
             if on { of } else { 0 }
@@ -83,6 +85,7 @@ impl Swarm {
             bad_answer: often(400),
             bad_call: often(500),
             calls: often(800),
+            asks: later.map_or(0, |later| later.between(0, 2).min(1) * later.between(100, 900)),
             wander: often(700),
             tool_refuses: often(400),
             request_changes: often(500),
@@ -115,6 +118,7 @@ impl Swarm {
         Self {
             park: self.park,
             calls: 200,
+            asks: 200,
             wander: 300,
             request_changes: 100,
             reject: 50,

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use callsheet::id::NanoUsd;
 use callsheet::topology::check::{Surroundings, check};
 use callsheet::topology::plan::{
-    Action, Budget, Expires, Expiry, Limits, Mode, Person, Plan, Role, Supervisor, WhenSpent,
+    Action, Budget, Expires, Expiry, Limits, Memory, Mode, ModelSpec, Person, Plan, Role, Supervisor, WhenSpent,
 };
 use callsheet::topology::spec::{Reach, Repeat};
 
@@ -23,23 +23,44 @@ static SHIPPED: LazyLock<[Plan; 2]> =
 static AROUND: LazyLock<Surroundings> = LazyLock::new(surroundings);
 
 /// A team to run: of eight seeds two play a shipped topology as it is, two one with other numbers, four a random one.
-pub(crate) fn draw(random: &mut Random) -> Plan {
+pub(crate) fn draw(random: &mut Random, mut later: Option<&mut Random>) -> Plan {
     let shape = random.below(8);
     let mut plan = match SHIPPED.get(usize::try_from(shape / 2).unwrap_or(0)) {
         Some(plan) => plan.clone(),
-        None => written(random),
+        None => written(random, later.as_deref_mut()),
     };
     plan.mode = if random.chance(500) { Mode::Live } else { Mode::Rehearsal };
     if shape % 2 == 1 || shape >= 4 {
         vary(&mut plan, random);
     }
+    if let Some(later) = later {
+        fallbacks(&mut plan, later);
+        for member in plan.team.values_mut() {
+            member.memory = if later.chance(300) { Memory::Run } else { Memory::Turn };
+        }
+    }
     plan
 }
 
+/// Sometimes the models have one to be asked in their place, and that one another.
+fn fallbacks(plan: &mut Plan, random: &mut Random) {
+    for (name, next) in [("second", "third"), ("third", "")] {
+        let first = plan.models.values().next().cloned().unwrap_or_default();
+        let fallback = (!next.is_empty() && random.chance(500)).then(|| next.to_owned());
+        plan.models.insert(name.to_owned(), ModelSpec { fallback, ..first });
+    }
+    let falls = random.chance(500);
+    for (name, model) in &mut plan.models {
+        if falls && !matches!(name.as_str(), "second" | "third") {
+            model.fallback = Some("second".to_owned());
+        }
+    }
+}
+
 /// A random team that the checks accept.
-fn written(random: &mut Random) -> Plan {
+fn written(random: &mut Random, mut later: Option<&mut Random>) -> Plan {
     loop {
-        let files = files(&crew::draw(random));
+        let files = files(&crew::draw(random, later.as_deref_mut()));
         if let Ok(checked) = check("random", &files, &AROUND) {
             return checked.plan;
         }

@@ -77,6 +77,7 @@ impl Dice {
                 Someone {
                     kind,
                     offered: false,
+                    asks: Vec::new(),
                     reads: if kind == Kind::Model { reads } else { 0 },
                     writes: match kind {
                         Kind::Model if index == 0 => 3,

@@ -17,6 +17,8 @@ pub(crate) struct Someone {
     pub(crate) kind: Kind,
     /// Whether a model is offered tools.
     pub(crate) offered: bool,
+    /// Members whom a model may ask.
+    pub(crate) asks: Vec<usize>,
     pub(crate) reads: u8,
     pub(crate) writes: u8,
     /// Delivered by a tool, approved by a person.
@@ -94,7 +96,8 @@ fn member(one: &Someone) -> (String, String) {
                 "kind = \"model\"\noutcomes = {outcomes:?}\ntools = {tools:?}\ninstructions = \"x\"\n\
                  limits = {{ turns = 1000000 }}"
             );
-            (format!("reads = {reads}, writes = {writes}"), agent)
+            let asks: Vec<String> = one.asks.iter().map(|to| format!("m{to}")).collect();
+            (format!("reads = {reads}, writes = {writes}, may_ask = {asks:?}"), agent)
         }
     }
 }
