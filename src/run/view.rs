@@ -128,14 +128,15 @@ impl View {
             Event::Opened { epoch } if epoch.0 > 1 => life("resumed", format!("taken up again, ownership {epoch}")),
             Event::MessageSent(message) => Some(self.message_entry(message, texts)),
             Event::TurnEnded { message, outcome, note } => {
-                let question = &self.state.turns.get(message)?.message;
+                let turn = self.state.turns.get(message)?;
+                let question = &turn.message;
                 let (Recipient::Member(from), Some(_), Some(asker)) = (&question.to, question.asked_by, &question.from)
                 else {
                     return None;
                 };
                 let text = self::note(texts, *note);
                 let said = entry(from.as_str(), outcome.as_str(), text, Kind::Message);
-                Some(Entry { to: Some(asker.to_string()), origin: Some(Origin::Model), ..said })
+                Some(Entry { to: Some(asker.to_string()), origin: Some(turn.origin), ..said })
             }
             Event::EffectSettled { id, result, .. } => self.settled_entry(*id, result, texts),
             Event::VersionWritten(version) => Some(self.version_entry(version)),
