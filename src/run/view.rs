@@ -1,6 +1,8 @@
 //! What people see of a run, folded from the same events: who said what to whom, what it cost, what went wrong.
 //! Texts come through [`Texts`], since heads hold none; nothing here is sanitised, every printer does that itself.
 
+pub mod choice;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -8,6 +10,7 @@ use serde_json::Value;
 
 use super::event::{ActHead, BodyRef, Event, Fact, Message, Origin, PauseReason, Raise, Settled, Version, Wish};
 use super::state::State;
+use choice::{Bases, Choice};
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Seq, Timestamp};
 use crate::topology::plan::Recipient;
 
@@ -36,6 +39,9 @@ pub struct Entry {
     pub origin: Option<Origin>,
     /// What kind of thing it is.
     pub kind: Kind,
+    /// If it is what a model chose: among what, and on what evidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
 }
 
 /// What kind of thing an entry is.
@@ -65,6 +71,7 @@ pub struct View {
     versions: BTreeMap<ArtefactName, u32>,
     messages: BTreeMap<MessageId, Message>,
     performed: BTreeMap<MessageId, u32>,
+    bases: Bases,
 }
 
 impl View {
@@ -76,6 +83,7 @@ impl View {
             versions: BTreeMap::new(),
             messages: BTreeMap::new(),
             performed: BTreeMap::new(),
+            bases: Bases::default(),
         }
     }
 
@@ -105,6 +113,7 @@ impl View {
         {
             *self.performed.entry(effect.message).or_default() += 1;
         }
+        self.bases.take(seq, &fact.is, &self.state);
         self.state.apply(fact)?;
         match &fact.is {
             Event::EffectAsked { id, message, wish, .. } => {
@@ -136,7 +145,8 @@ impl View {
                 };
                 let text = self::note(texts, *note);
                 let said = entry(from.as_str(), outcome.as_str(), text, Kind::Message);
-                Some(Entry { to: Some(asker.to_string()), origin: Some(turn.origin), ..said })
+                let choice = self.bases.choice(&self.state.plan, from, *message, Some(asker), outcome.as_str());
+                Some(Entry { to: Some(asker.to_string()), origin: Some(turn.origin), choice, ..said })
             }
             Event::EffectSettled { id, result, .. } => self.settled_entry(*id, result, texts),
             Event::VersionWritten(version) => Some(self.version_entry(version)),
@@ -178,6 +188,7 @@ impl View {
         Entry {
             to: Some(to),
             origin: Some(message.origin),
+            choice: self.bases.behind(&self.state.plan, message),
             ..entry(&from, message.outcome.as_str(), text, Kind::Message)
         }
     }
@@ -322,6 +333,7 @@ fn entry(from: &str, word: &str, text: String, kind: Kind) -> Entry {
         text,
         origin: None,
         kind,
+        choice: None,
     }
 }
 
