@@ -20,6 +20,9 @@ pub(super) struct Args {
     /// Records as NDJSON, in the journal's own shapes
     #[arg(long)]
     json: bool,
+    /// Below what a model chose: what it was offered, and on what evidence it chose
+    #[arg(long)]
+    detail: bool,
     /// Only from this member or person
     #[arg(long, value_name = "NAME")]
     from: Option<String>,
@@ -32,7 +35,7 @@ pub(super) async fn messages(session: &Session, args: &Args) -> Result<Exit, Sto
     let store = session.store()?;
     let row = session.row(store.as_ref(), args.run)?;
     let mut story = Story::open(store, row.id, session.zone())?;
-    let shown = Shown { json: args.json, from: args.from.clone(), word: args.outcome.clone() };
+    let shown = Shown { json: args.json, detail: args.detail, from: args.from.clone(), word: args.outcome.clone() };
     story.print(&shown)?;
     while args.follow && !matches!(story.view.state().status(), Status::Ended(_)) {
         tokio::select! {

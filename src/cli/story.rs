@@ -14,6 +14,7 @@ use crate::id::{Digest, RunId, Seq, Timestamp};
 use crate::journal::{Record, Store};
 use crate::run::event::Origin;
 use crate::run::state::{State, Status};
+use crate::run::view::choice::Choice;
 use crate::run::view::{Entry, Kind, Texts, View};
 use crate::topology::plan::Mode;
 
@@ -35,6 +36,8 @@ pub struct Story {
 pub struct Shown {
     /// NDJSON in the journal's own shapes.
     pub json: bool,
+    /// Below what a model chose: among what, and on what evidence.
+    pub detail: bool,
     /// Only entries from this member or person.
     pub from: Option<String>,
     /// Only entries with this outcome or word.
@@ -115,6 +118,9 @@ impl Story {
                 out(json!({ "seq": record.seq, "epoch": record.epoch, "fact": head, "entry": entry }));
             } else if let Some(entry) = entry.filter(|_| fits && !shown.json) {
                 out(line(&entry, &self.zone));
+                if let Some(choice) = entry.choice.as_ref().filter(|_| shown.detail) {
+                    out(toned(Tone::Faint, behind(choice)));
+                }
             }
         }
         Ok(())
@@ -204,6 +210,28 @@ pub fn line(entry: &Entry, zone: &str) -> String {
     };
     let rest: String = rest.lines().map(|line| format!("\n{:10}{}", "", Safe(line))).collect();
     format!("{}  {who} {word} {}{origin}{rest}", clock_time(entry.at, zone), Safe(first))
+}
+
+/// What a model chose among, and on what evidence.
+fn behind(choice: &Choice) -> String {
+    let list = |names: Vec<String>| names.join(", ");
+    let outcomes = choice.outcomes.iter().map(|(outcome, to)| format!("{outcome} (to {to})")).collect();
+    let mut offered = vec![list(outcomes)];
+    if !choice.tools.is_empty() {
+        offered.push(list(choice.tools.iter().map(ToString::to_string).collect()));
+    }
+    if !choice.may_ask.is_empty() {
+        offered.push(format!("to ask {}", list(choice.may_ask.iter().map(ToString::to_string).collect())));
+    }
+    let read = choice.read.iter().map(|(name, digest)| format!("{name} {}", digest.short()));
+    let calls = choice.calls.iter().map(|call| match &call.by {
+        Some(by) => format!("record {} (the answer of {by})", call.seq),
+        None => format!("record {} ({})", call.seq, call.tool),
+    });
+    let evidence: Vec<String> = read.chain(calls).collect();
+    let evidence = if evidence.is_empty() { "the brief and the message alone".to_owned() } else { list(evidence) };
+    let pad = " ".repeat(10);
+    format!("{pad}offered: {}\n{pad}chose {} on: {}", Safe(&offered.join("; ")), Safe(&choice.chose), Safe(&evidence))
 }
 
 /// Where words come from, as a mark.

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::conversation;
 use super::template::{Error, Rendered, Scope};
-use super::{Act, Answer, Ask, Model, Origin, Reply, ToolCall};
+use super::{Act, Answer, Ask, Model, Origin, Reply, Section, ToolCall};
 use crate::failure::Usage;
 use crate::failure::Work;
 use crate::failure::{Class, Failure};
@@ -94,7 +94,10 @@ fn answer(ask: &Ask, line: &Line, index: u32, scope: &Scope) -> Result<Reply, Fa
     let outcome = outcome
         .parse()
         .map_err(|error| permanent(format!("{}, line {}, outcome {outcome:?}: {error}", ask.agent, index + 1)))?;
-    let note = scope.text("note", &line.note).map_err(wrong)?.value;
+    let note = scope.text("note", &line.note).map_err(wrong)?;
+    // An answer to a question is its note and nothing else.
+    computed |= ask.is_question && note.computed;
+    let note = note.value;
     let mut writes = BTreeMap::new();
     for (artefact, body) in &line.writes {
         let rendered = scope.render(&format!("writes.{artefact}"), body).map_err(wrong)?;
@@ -135,10 +138,14 @@ fn length(value: &impl serde::Serialize) -> usize {
 
 fn scope(ask: &Ask) -> Scope {
     let mut scope = Scope::default();
+    // What the agent is shown again of its earlier turns gives way to what it has now.
+    for (name, result) in ask.earlier.iter().flat_map(results) {
+        scope.add(name, result);
+    }
     for (name, body) in &ask.now.desk {
         scope.add(name.as_str(), body);
     }
-    for (name, result) in ask.now.said.iter().flat_map(|exchange| &exchange.results) {
+    for (name, result) in results(&ask.now) {
         scope.add(name, result);
     }
     let nothing = json!([]);
@@ -156,10 +163,14 @@ fn scope(ask: &Ask) -> Scope {
     scope
 }
 
+/// The results of a turn's calls, by the name that its script gives them.
+fn results(section: &Section) -> impl Iterator<Item = (&String, &Value)> {
+    section.said.iter().flat_map(|exchange| &exchange.results)
+}
+
 /// A template failed; if a tool's error is in scope, that is most likely why.
 fn unspoken(ask: &Ask, line: u32, error: &Error) -> Failure {
-    let results = ask.now.said.iter().flat_map(|exchange| &exchange.results);
-    let failed: Vec<String> = results
+    let failed: Vec<String> = results(&ask.now)
         .filter_map(|(name, result)| {
             Some(format!("; {name} came back as an error: {}", result.get("error")?.as_str()?))
         })

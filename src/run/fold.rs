@@ -220,6 +220,7 @@ impl State {
         let turn = Turn {
             agent,
             desk: message.desk.clone(),
+            origin: message.origin,
             message,
             asked: self.asked_before.remove(&id).unwrap_or(0),
             steps: 0,

@@ -8,7 +8,7 @@ use super::event::{
 };
 use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, RunId, Timestamp};
-use crate::run::event::BodyRef;
+use crate::run::event::{BodyRef, Origin};
 use crate::topology::plan::{Handoff, Member, Plan, Role};
 use crate::topology::spec::{Labels, Repeat};
 
@@ -133,6 +133,8 @@ pub struct Turn {
     pub labels: Labels,
     /// The script line of the latest reply.
     pub line: Option<u32>,
+    /// Where the words of the latest reply come from.
+    pub origin: Origin,
     /// For a person: the approval that is open or decided.
     pub approval: Option<ApprovalNo>,
     /// For an outward tool agent: the permit that it performs under.

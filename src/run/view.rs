@@ -1,6 +1,8 @@
 //! What people see of a run, folded from the same events: who said what to whom, what it cost, what went wrong.
 //! Texts come through [`Texts`], since heads hold none; nothing here is sanitised, every printer does that itself.
 
+pub mod choice;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -14,6 +16,7 @@ use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Seq, Timestamp};
 use crate::topology::plan::{Recipient, Role};
 use crate::topology::spec::Reach;
+use choice::{Bases, Choice};
 
 /// Where the texts that heads name are read.
 pub trait Texts {
@@ -40,6 +43,9 @@ pub struct Entry {
     pub origin: Option<Origin>,
     /// What kind of thing it is.
     pub kind: Kind,
+    /// If it is what a model chose: among what, and on what evidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
 }
 
 /// What kind of thing an entry is.
@@ -71,6 +77,7 @@ pub struct View {
     performed: BTreeMap<MessageId, u32>,
     spent: BTreeMap<MessageId, Amount>,
     lost: (usize, Amount),
+    bases: Bases,
 }
 
 impl View {
@@ -84,6 +91,7 @@ impl View {
             performed: BTreeMap::new(),
             spent: BTreeMap::new(),
             lost: (0, Amount::default()),
+            bases: Bases::default(),
         }
     }
 
@@ -136,6 +144,7 @@ impl View {
             let so_far = self.spent.entry(effect.message).or_default();
             *so_far = so_far.plus(*spent);
         }
+        self.bases.take(seq, &fact.is, &self.state);
         self.state.apply(fact)?;
         match &fact.is {
             Event::EffectAsked { id, message, wish, .. } => {
@@ -162,14 +171,16 @@ impl View {
             Event::Opened { epoch } if epoch.0 > 1 => life("resumed", format!("taken up again, ownership {epoch}")),
             Event::MessageSent(message) => Some(self.message_entry(message, texts)),
             Event::TurnEnded { message, outcome, note } => {
-                let question = &self.state.turns.get(message)?.message;
+                let turn = self.state.turns.get(message)?;
+                let question = &turn.message;
                 let (Recipient::Member(from), Some(_), Some(asker)) = (&question.to, question.asked_by, &question.from)
                 else {
                     return None;
                 };
                 let text = self::note(texts, *note);
                 let said = entry(from.as_str(), outcome.as_str(), text, Kind::Message);
-                Some(Entry { to: Some(asker.to_string()), origin: Some(Origin::Model), ..said })
+                let choice = self.bases.choice(&self.state.plan, from, *message, Some(asker), outcome.as_str());
+                Some(Entry { to: Some(asker.to_string()), origin: Some(turn.origin), choice, ..said })
             }
             Event::EffectSettled { id, result, .. } => self.settled_entry(*id, result, texts),
             Event::VersionWritten(version) => Some(self.version_entry(version)),
@@ -211,6 +222,7 @@ impl View {
         Entry {
             to: Some(to),
             origin: Some(message.origin),
+            choice: self.bases.behind(&self.state.plan, message),
             ..entry(&from, message.outcome.as_str(), text, Kind::Message)
         }
     }
@@ -359,6 +371,7 @@ fn entry(from: &str, word: &str, text: String, kind: Kind) -> Entry {
         text,
         origin: None,
         kind,
+        choice: None,
     }
 }
 

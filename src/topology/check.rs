@@ -139,7 +139,7 @@ fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked
     let (binds, proof) = paths(draft, &graph, &seats, &budget);
     let models = team::models(draft, &seats, &budget);
     let asks = asks::check(draft, raw, &seats);
-    let (script, tests) = rehearsal::check(draft, raw, &seats, &routes, &params);
+    let (script, tests) = rehearsal::check(draft, raw, &seats, &routes, &asks, &params);
     if !draft.faults.is_empty() {
         return None;
     }

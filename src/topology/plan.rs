@@ -17,7 +17,7 @@ pub const PLAN_FORMAT: u32 = 1;
 /// The outcomes that a person's turn can end with.
 pub const PERSON_OUTCOMES: [&str; 4] = ["approve", "request_changes", "reject", "expired"];
 
-/// The tool by which a member asks another, where its agent file says `may_ask`.
+/// The tool by which a member asks another, where the topology says `may_ask`.
 pub const ASK_TOOL: &str = "team.ask";
 
 /// The outcome of the message that a question is, and of the turn that answers it.

@@ -2,7 +2,7 @@
 //! bodies. No model, no tool and no clock is asked.
 
 use crate::failure::Class;
-use crate::id::{AgentName, ApprovalNo, Digest, EffectId, Timestamp};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Timestamp, ToolName};
 use crate::run::decide::decide;
 use crate::run::event::{
     ActHead, BodyRef, CallHead, Decision, Event, Fact, ItemHead, Manifest, Origin, Replied, Settled, Who, Wish,
@@ -11,7 +11,7 @@ use crate::run::event::{
 use crate::run::fold::Illegal;
 use crate::run::input::{Command, Failed, Input, What};
 use crate::run::state::{Approval, Effect, State};
-use crate::topology::plan::{Person, Role};
+use crate::topology::plan::{ASK_TOOL, Person, Role};
 use crate::topology::spec::Labels;
 
 /// Repetitions of one failure after which nothing new is expected of another.
@@ -190,33 +190,37 @@ pub(super) fn began_again(state: &State, effect: &Effect) -> bool {
     effect.began.is_some_and(|began| effect.asked_at.plus_ms(timeout_ms) != began.not_after)
 }
 
-/// A model's answers, one for each outcome, and at its first step a call of each of its tools.
+/// A model's answers, one for each outcome, and at its first step a call of each of its tools and a question to each
+/// teammate; to a question, the answer.
 fn replies(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<(String, Settled)> {
     let Some(member) = state.member(&effect.agent) else { return Vec::new() };
     let Role::Model { tools, .. } = &member.role else { return Vec::new() };
     let mut acts: Vec<(String, ActHead)> = Vec::new();
-    for outcome in state.plan.outcomes(&effect.agent) {
-        let write = |artefact: &crate::id::ArtefactName, body| WriteHead {
+    let is_question = state.turns.get(&effect.message).is_some_and(|turn| turn.message.asked_by.is_some());
+    let writes: &[ArtefactName] = if is_question { &[] } else { &member.writes };
+    for outcome in state.plan.words(&effect.agent, is_question) {
+        let write = |artefact: &ArtefactName, body| WriteHead {
             artefact: artefact.clone(),
             body,
             findings: None,
             origin: Origin::Scripted,
         };
-        let writes = member.writes.iter().map(|artefact| write(artefact, bodies.next())).collect();
-        let (outcome, note) = (Some(outcome.clone()), bodies.next());
-        acts.push((String::new(), ActHead::Answer { outcome, note, writes, problems: None }));
+        let writes = writes.iter().map(|artefact| write(artefact, bodies.next())).collect();
+        let (says, note) = (if is_question { outcome.to_owned() } else { String::new() }, bodies.next());
+        let outcome = outcome.parse().ok();
+        acts.push((says, ActHead::Answer { outcome, note, writes, problems: None }));
     }
     if effect.ordinal == 0 {
+        let call = |tool: ToolName, asks, args| {
+            let call = "call".to_owned();
+            ActHead::Calls(vec![CallHead { call, tool, args, refused: None, misfit: false, asks }])
+        };
         for tool in tools {
-            let call = CallHead {
-                call: "call".to_owned(),
-                tool: tool.clone(),
-                args: bodies.next(),
-                refused: None,
-                misfit: false,
-                asks: None,
-            };
-            acts.push((format!("calls {tool}"), ActHead::Calls(vec![call])));
+            acts.push((format!("calls {tool}"), call(tool.clone(), None, bodies.next())));
+        }
+        for teammate in &member.may_ask {
+            let question = call(ToolName::fixed(ASK_TOOL), Some(teammate.clone()), bodies.next());
+            acts.push((format!("asks {teammate}"), question));
         }
     }
     let settled = |(says, act)| {

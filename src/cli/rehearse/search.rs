@@ -246,7 +246,8 @@ impl Search {
         for fact in facts {
             match &fact.is {
                 Event::MessageSent(message) => {
-                    let Some(from) = &message.from else { continue };
+                    // A question is no handoff; who asks says so.
+                    let Some(from) = message.from.as_ref().filter(|_| message.asked_by.is_none()) else { continue };
                     edge.counts.hops += 1;
                     edge.counts.exhausted += u64::from(message.exhausted);
                     let then = if message.exhausted { format!(">{}", name(&message.to)) } else { String::new() };
@@ -338,7 +339,8 @@ fn key(state: &State) -> Digest {
     for turn in state.turns.values() {
         let (refused, deaths, calls) = (turn.answers_refused, turn.deaths, turn.calls.len());
         let _ = write!(text, "\nturn {} {} {} {refused} {deaths} {calls} ", turn.agent, turn.asked, turn.steps);
-        let _ = write!(text, "{} {:?} ", turn.policy_strikes, turn.failed.is_some());
+        let waits = (turn.waits_for.len(), turn.message.asked_by.is_some());
+        let _ = write!(text, "{} {:?} {waits:?} ", turn.policy_strikes, turn.failed.is_some());
         desk(&mut text, &turn.desk);
     }
     for effect in state.effects.values() {

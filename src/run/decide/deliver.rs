@@ -45,7 +45,7 @@ pub(super) fn end_turn(
 /// Sends a question of the turn of `message` to a teammate, with the desk as it is.
 pub(super) fn question(draft: &mut Draft, message: MessageId, to: AgentName, text: BodyRef) -> Result<(), Illegal> {
     let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
-    let (from, desk, round) = (turn.agent.clone(), turn.desk.clone(), turn.questions + 1);
+    let (from, desk, round, origin) = (turn.agent.clone(), turn.desk.clone(), turn.questions + 1, turn.origin);
     draft.emit(Event::MessageSent(Message {
         id: MessageId(draft.state.messages_sent + 1),
         cause: None,
@@ -57,6 +57,6 @@ pub(super) fn question(draft: &mut Draft, message: MessageId, to: AgentName, tex
         round,
         exhausted: false,
         asked_by: Some(message),
-        origin: Origin::Model,
+        origin,
     }))
 }

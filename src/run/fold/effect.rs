@@ -142,9 +142,7 @@ impl State {
         let turn = self.turn_mut(message)?;
         turn.unseen.push(Part::Reply(replied.body.digest));
         turn.shown_bytes += u64::from(replied.body.bytes);
-        if turn.line != replied.line {
-            turn.line = replied.line;
-        }
+        (turn.line, turn.origin) = (replied.line, replied.origin);
         if let ActHead::Calls(calls) = &replied.act {
             for call in calls {
                 match call.refused {

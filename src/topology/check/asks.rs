@@ -1,12 +1,21 @@
-//! Rule: who may be asked is a model of the team, and nobody comes to wait for themselves.
+//! Rule: who may be asked is a model of the team, nobody comes to wait for themselves, and a rehearsal asks and answers
+//! as a model could.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::draft::Draft;
+use super::rehearsal::is_template;
 use super::team::{Seat, SeatKind, unfit};
 use crate::id::AgentName;
-use crate::topology::fault::Code;
+use crate::topology::fault::{At, Code};
+use crate::topology::plan::{ANSWER, ASK_TOOL, QUESTIONS_PER_TURN_MAX, Script, ScriptedCall};
+use crate::topology::raw::rehearsal::{Call, Line, Rehearsal};
 use crate::topology::raw::topology::Topology;
+
+/// What a question says.
+const ARGS: [&str; 2] = ["to", "question"];
 
 /// Whom each member may ask.
 pub(super) type Asks = BTreeMap<AgentName, Vec<AgentName>>;
@@ -53,4 +62,60 @@ fn reaches(asks: &Asks, from: &AgentName, to: &AgentName) -> bool {
         }
     }
     false
+}
+
+/// A question of a rehearsal: to a teammate whom its agent may ask, with a text.
+pub(super) fn question(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, call: &Call) -> Option<ScriptedCall> {
+    let name = &seat.name;
+    let Some(may_ask) = asks.get(name) else {
+        let what = format!("`{name}` may ask nobody");
+        let instead = format!("write may_ask = [\"...\"] for `{name}` under [team], or take the call out");
+        draft.fault(Code::Script, &call.tool.place, what, instead);
+        return None;
+    };
+    let args = call.args.value.as_object()?;
+    for arg in args.keys().filter(|arg| !ARGS.contains(&arg.as_str())) {
+        let at = At { value: arg.clone(), place: call.args.place.clone() };
+        draft.unknown(Code::Script, &at, &format!("argument of {ASK_TOOL}"), ARGS);
+    }
+    for arg in ARGS {
+        let text = args.get(arg).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+        let Some(text) = text else {
+            let what = format!("`{arg}` of this question is no text");
+            let instead = format!("write args = {{ to = \"{}\", question = \"...\" }}", may_ask[0]);
+            draft.fault(Code::Script, &call.args.place, what, instead);
+            continue;
+        };
+        if arg == "to" && !is_template(text) && !may_ask.iter().any(|to| to.as_str() == text) {
+            let at = At { value: text.to_owned(), place: call.args.place.clone() };
+            let what = format!("teammate whom `{name}` may ask");
+            draft.unknown(Code::Script, &at, &what, may_ask.iter().map(AgentName::as_str));
+        }
+    }
+    let tool = ASK_TOOL.parse().ok()?;
+    Some(ScriptedCall { tool, args: call.args.value.clone(), name: call.name.value.clone() })
+}
+
+/// Tells of a line that asks more than a turn may.
+pub(super) fn few(draft: &mut Draft<'_>, line: &Line) {
+    let mut questions = line.calls.iter().filter(|call| call.tool.value == ASK_TOOL);
+    if let Some(call) = questions.nth(QUESTIONS_PER_TURN_MAX as usize) {
+        let what = format!("a turn asks {QUESTIONS_PER_TURN_MAX} questions at most");
+        draft.fault(Code::Script, &call.tool.place, what, "ask less, or in another turn");
+    }
+}
+
+/// Tells of agents whom the script asks and who have no line that could answer.
+pub(super) fn answered(draft: &mut Draft<'_>, read: &Rehearsal, script: &Script) {
+    for call in read.agents.iter().flat_map(|(_, lines)| lines).flat_map(|line| &line.calls) {
+        let to = call.args.value.get("to").and_then(Value::as_str).filter(|_| call.tool.value == ASK_TOOL);
+        let Some((to, lines)) = to.and_then(|to| script.lines.get_key_value(to)) else { continue };
+        let answers = |outcome: &String| outcome == ANSWER || is_template(outcome);
+        if !lines.iter().any(|line| line.outcome.as_ref().is_none_or(answers)) {
+            let what = format!("`{to}` is asked here, and has no line that answers");
+            let instead =
+                format!("write [[{to}]] with when = \"message.outcome == 'question'\", outcome = \"{ANSWER}\"");
+            draft.fault(Code::NoScript, &call.tool.place, what, instead);
+        }
+    }
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::Test;
+use super::asks::Asks;
 use super::draft::Draft;
 use super::handoffs;
 use super::params::{has_type, word};
 use super::team::Seat;
 use crate::id::Outcome;
 use crate::topology::fault::{At, Code};
-use crate::topology::plan::Param;
+use crate::topology::plan::{Param, QUESTION};
 use crate::topology::raw::{rehearsal, topology::Topology};
 
 /// What persons can answer in a test.
@@ -19,6 +20,7 @@ pub(super) fn check(
     draft: &mut Draft<'_>,
     raw: &Topology,
     seats: &[Seat],
+    asks: &Asks,
     params: &BTreeMap<String, Param>,
     test: &rehearsal::Test,
 ) -> Test {
@@ -39,7 +41,7 @@ pub(super) fn check(
             Some(_) => {}
         }
     }
-    test.path.iter().for_each(|at| hop(draft, seats, at));
+    test.path.iter().for_each(|at| hop(draft, seats, asks, at));
     let mut artefacts = BTreeMap::new();
     for (name, value) in &test.artefacts {
         if let Some(artefact) = draft.artefact(raw, name) {
@@ -57,8 +59,8 @@ pub(super) fn check(
     }
 }
 
-/// `agent:outcome`
-fn hop(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) {
+/// `agent:outcome`, or `agent:question`
+fn hop(draft: &mut Draft<'_>, seats: &[Seat], asks: &Asks, at: &At<String>) {
     let Some((agent, outcome)) = at.value.split_once(':') else {
         let what = format!("{:?} is not a member and its outcome", at.value);
         draft.fault(Code::Expectation, &at.place, what, "write it like \"critic:pass\"");
@@ -67,6 +69,9 @@ fn hop(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) {
     let part = |value: &str| At { value: value.to_owned(), place: at.place.clone() };
     let Some(index) = handoffs::expected(draft, seats, &part(agent)) else { return };
     let seat = &seats[index];
+    if outcome == QUESTION && asks.contains_key(&seat.name) {
+        return;
+    }
     if seat.member.is_some() && !seat.outcomes.iter().any(|known| known.as_str() == outcome) {
         let known = seat.outcomes.iter().map(Outcome::as_str);
         draft.unknown(Code::Expectation, &part(outcome), &format!("outcome of `{agent}`"), known);

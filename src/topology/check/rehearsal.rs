@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use minijinja::Environment;
 use serde_json::Value;
 
+use super::asks::{self, Asks};
 use super::draft::Draft;
 use super::handoffs::{self, Routes};
 use super::team::{self, Seat, SeatKind};
 use super::{ReadError, Test, expectations, names};
 use crate::id::{AgentName, ArtefactName, ToolName};
 use crate::topology::fault::{At, Code, Place};
-use crate::topology::plan::{Line, Mode, Param, Role, Script, ScriptedCall};
+use crate::topology::plan::{ANSWER, ASK_TOOL, Line, Mode, Param, Role, Script, ScriptedCall};
 use crate::topology::raw::{rehearsal, topology::Topology};
 
 pub(super) fn check(
@@ -19,6 +20,7 @@ pub(super) fn check(
     raw: &Topology,
     seats: &[Seat],
     routes: &Routes,
+    asks: &Asks,
     params: &BTreeMap<String, Param>,
 ) -> (Option<Script>, Vec<Test>) {
     let path = format!("rehearsals/{}.toml", draft.name);
@@ -38,7 +40,7 @@ pub(super) fn check(
         let seat = &seats[index];
         match &seat.kind {
             SeatKind::Model => {
-                let lines = lines.iter().map(|line| self::line(draft, seat, routes, index, line)).collect();
+                let lines = lines.iter().map(|line| self::line(draft, seat, routes, asks, index, line)).collect();
                 script.lines.insert(seat.name.clone(), lines);
             }
             SeatKind::Unknown => {}
@@ -54,11 +56,19 @@ pub(super) fn check(
         let instead = format!("write [[{name}]] with outcome, note and writes into {path}");
         draft.fault(Code::NoScript, &read.top, format!("{path} has no line for `{name}`"), instead);
     }
-    let tests = read.tests.iter().map(|test| expectations::check(draft, raw, seats, params, test)).collect();
+    asks::answered(draft, &read, &script);
+    let tests = read.tests.iter().map(|test| expectations::check(draft, raw, seats, asks, params, test)).collect();
     (Some(script), tests)
 }
 
-fn line(draft: &mut Draft<'_>, seat: &Seat, routes: &Routes, index: usize, line: &rehearsal::Line) -> Line {
+fn line(
+    draft: &mut Draft<'_>,
+    seat: &Seat,
+    routes: &Routes,
+    asks: &Asks,
+    index: usize,
+    line: &rehearsal::Line,
+) -> Line {
     if let Some(when) = &line.when {
         expression(draft, when);
     }
@@ -68,11 +78,12 @@ fn line(draft: &mut Draft<'_>, seat: &Seat, routes: &Routes, index: usize, line:
     let mut results: Vec<At<String>> = vec![];
     let calls = line.calls.iter().filter_map(|call| {
         results.push(call.name.clone());
-        self::call(draft, seat, call)
+        self::call(draft, seat, asks, call)
     });
-    let calls = calls.collect();
+    let calls: Vec<ScriptedCall> = calls.collect();
     names::once(draft, &results);
-    outcome(draft, seat, line);
+    asks::few(draft, line);
+    outcome(draft, seat, asks, line);
     let writes = writes(draft, seat, routes, index, line);
     Line {
         when: line.when.as_ref().map(|at| at.value.clone()),
@@ -101,8 +112,11 @@ fn templates(draft: &mut Draft<'_>, value: &Value, place: &Place) {
     }
 }
 
-fn call(draft: &mut Draft<'_>, seat: &Seat, call: &rehearsal::Call) -> Option<ScriptedCall> {
+fn call(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, call: &rehearsal::Call) -> Option<ScriptedCall> {
     templates(draft, &call.args.value, &call.args.place);
+    if call.tool.value == ASK_TOOL {
+        return asks::question(draft, seat, asks, call);
+    }
     let Some(Role::Model { tools, .. }) = seat.member.as_ref().map(|member| &member.role) else { return None };
     let Some(tool) = tools.iter().find(|tool| tool.as_str() == call.tool.value) else {
         draft.unknown(
@@ -126,16 +140,25 @@ fn call(draft: &mut Draft<'_>, seat: &Seat, call: &rehearsal::Call) -> Option<Sc
     Some(ScriptedCall { tool: tool.clone(), args: call.args.value.clone(), name: call.name.value.clone() })
 }
 
-fn is_template(text: &str) -> bool {
+/// Whether what `text` comes to is not known before it is said.
+pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
 }
 
-fn outcome(draft: &mut Draft<'_>, seat: &Seat, line: &rehearsal::Line) {
+fn outcome(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, line: &rehearsal::Line) {
+    let is_asked = asks.values().flatten().any(|asked| *asked == seat.name);
     match &line.outcome {
         Some(at) if is_template(&at.value) => {}
         Some(at) if seat.outcomes.iter().any(|outcome| outcome.as_str() == at.value) => {}
+        Some(at) if is_asked && at.value == ANSWER => {
+            if let Some((name, _)) = line.writes.first() {
+                let what = format!("this line of `{}` answers a question, and writes `{}`", seat.name, name.value);
+                draft.fault(Code::Script, &name.place, what, "take it out; an answer is its note");
+            }
+        }
         Some(at) => {
-            let known = seat.outcomes.iter().map(|outcome| outcome.as_str());
+            let answer = is_asked.then_some(ANSWER);
+            let known = seat.outcomes.iter().map(|outcome| outcome.as_str()).chain(answer);
             draft.unknown(Code::UnknownOutcome, at, &format!("outcome of `{}`", seat.name), known);
         }
         None if seat.outcomes.len() == 1 => {}

@@ -24,8 +24,7 @@ pub const DEPTH_MAX: usize = 64;
 pub(super) type Node<'s> = Spanned<DeValue<'s>>;
 
 /// Keys that are planned and not there yet.
-const LATER: [&str; 8] =
-    ["joins", "for_each", "max_parallel", "may_ask", "triggers", "fallbacks", "allotment", "sections"];
+const LATER: [&str; 7] = ["joins", "for_each", "max_parallel", "triggers", "fallbacks", "allotment", "sections"];
 
 /// A file that is not parsed.
 #[derive(Debug)]

@@ -1,0 +1,134 @@
+//! What a model chose among, what it chose, and on what evidence: beside the message that its choice became.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::id::{AgentName, ArtefactName, Digest, MessageId, Seq, ToolName};
+use crate::run::event::{Event, Message, Part, Settled, Wish};
+use crate::run::state::State;
+use crate::topology::plan::{ASK_TOOL, Memory, Plan, Recipient, Role};
+
+/// A choice of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Choice {
+    /// The outcomes that it was offered, and where each leads.
+    pub outcomes: BTreeMap<String, String>,
+    /// The tools that it was offered.
+    pub tools: Vec<ToolName>,
+    /// The teammates that it might have asked.
+    pub may_ask: Vec<AgentName>,
+    /// What it chose: an outcome, or `question`.
+    pub chose: String,
+    /// The artefacts that it was shown, by version.
+    pub read: BTreeMap<ArtefactName, Digest>,
+    /// The calls whose results it had been shown, in order; those of earlier turns too, if it remembers them.
+    pub calls: Vec<Evidence>,
+}
+
+/// A call whose result a model was shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// The record of the result.
+    pub seq: Seq,
+    /// The tool.
+    pub tool: ToolName,
+    /// For a question: the teammate who answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<AgentName>,
+}
+
+/// What each turn was shown so far.
+#[derive(Debug, Default)]
+pub(super) struct Bases {
+    turns: BTreeMap<MessageId, Basis>,
+    remembered: BTreeMap<AgentName, Vec<Evidence>>,
+}
+
+#[derive(Debug, Default)]
+struct Basis {
+    read: BTreeMap<ArtefactName, Digest>,
+    calls: Vec<Evidence>,
+}
+
+impl Bases {
+    /// Takes `event` in; `state` is that before it.
+    pub(super) fn take(&mut self, seq: Seq, event: &Event, state: &State) {
+        match event {
+            Event::TurnBegan { message } => {
+                let to = state.queued.get(message).map(|queued| &queued.to);
+                let Some(Recipient::Member(agent)) = to else { return };
+                let calls = self.remembered.get(agent).cloned().unwrap_or_default();
+                self.turns.insert(*message, Basis { calls, ..Basis::default() });
+            }
+            Event::EffectAsked { message, wish: Wish::Model { shown, .. }, .. } => {
+                let basis = self.turns.entry(*message).or_default();
+                let read = shown.iter().filter_map(|part| match part {
+                    Part::Artefact(name, digest) => Some((name.clone(), *digest)),
+                    _ => None,
+                });
+                basis.read.extend(read);
+            }
+            Event::EffectSettled { id, result: Settled::Returned { .. }, .. } => {
+                let Some(effect) = state.effects.get(id) else { return };
+                let Wish::Tool { tool, .. } = &effect.wish else { return };
+                let evidence = Evidence { seq, tool: tool.clone(), by: None };
+                self.turns.entry(effect.message).or_default().calls.push(evidence);
+            }
+            Event::TurnEnded { message, .. } => {
+                let Some(turn) = state.turns.get(message) else { return };
+                if let Some(asker) = turn.message.asked_by {
+                    let evidence = Evidence { seq, tool: ToolName::fixed(ASK_TOOL), by: Some(turn.agent.clone()) };
+                    self.turns.entry(asker).or_default().calls.push(evidence);
+                }
+                let remembers = state.member(&turn.agent).is_some_and(|member| member.memory == Memory::Run);
+                if let Some(basis) = self.turns.get(message).filter(|_| remembers) {
+                    self.remembered.insert(turn.agent.clone(), basis.calls.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The choice that `message` came of, if a model made it.
+    pub(super) fn behind(&self, plan: &Plan, message: &Message) -> Option<Choice> {
+        let turn = message.cause.or(message.asked_by)?;
+        self.choice(plan, message.from.as_ref()?, turn, None, message.outcome.as_str())
+    }
+
+    /// The choice of `agent` at the end of its `turn`; `asker` is who asked, if the turn answers a question.
+    pub(super) fn choice(
+        &self,
+        plan: &Plan,
+        agent: &AgentName,
+        turn: MessageId,
+        asker: Option<&AgentName>,
+        chose: &str,
+    ) -> Option<Choice> {
+        let member = plan.team.get(agent)?;
+        let Role::Model { tools, .. } = &member.role else { return None };
+        let basis = self.turns.get(&turn)?;
+        let outcomes = match asker {
+            Some(asker) => [(chose.to_owned(), asker.to_string())].into(),
+            None => {
+                let ways = plan.handoffs.get(agent).into_iter().flatten();
+                ways.map(|(outcome, handoff)| (outcome.to_string(), leads(&handoff.to))).collect()
+            }
+        };
+        Some(Choice {
+            outcomes,
+            tools: tools.clone(),
+            may_ask: member.may_ask.clone(),
+            chose: chose.to_owned(),
+            read: basis.read.clone(),
+            calls: basis.calls.clone(),
+        })
+    }
+}
+
+fn leads(to: &Recipient) -> String {
+    match to {
+        Recipient::Member(agent) => agent.to_string(),
+        Recipient::End => "end".to_owned(),
+    }
+}
