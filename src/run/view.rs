@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::event::{ActHead, BodyRef, Event, Fact, Message, Origin, PauseReason, Raise, Settled, Version, Wish};
 use super::state::State;
-use choice::{Bases, Choice};
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Seq, Timestamp};
 use crate::topology::plan::Recipient;
+use choice::{Bases, Choice};
 
 /// Where the texts that heads name are read.
 pub trait Texts {

@@ -6,6 +6,7 @@
     reason = "tests fail by panicking and say what they saw"
 )]
 
+mod autonomy;
 mod budget;
 mod campaigns;
 mod cli;
