@@ -10,8 +10,14 @@ use super::paint::{Block, Safe, Tone, toned};
 use super::story::{Bodies, Story, date_time, origin_word};
 use crate::id::{ApprovalNo, Digest};
 use crate::run::event::{Decision, Manifest};
-use crate::run::state::{Approval, Fate};
+use crate::run::state::{Approval, Fate, State};
 use crate::run::view::{Entry, Kind, Texts, note};
+
+/// How far in an object stands that is shown on one line, if it is short.
+const DEEP: usize = 6;
+
+/// How long that line may be.
+const SHORT_BYTES: usize = 110;
 
 /// Lines of a list that are shown; the rest is counted.
 const LINES_MAX: usize = 8;
@@ -30,7 +36,7 @@ pub(super) fn approval(story: &Story, entries: &[Entry], no: ApprovalNo, zone: &
     line(&mut page, &format!("binds {}", approval.binds));
     match &approval.manifest {
         Some(manifest) => items(&mut page, manifest, &texts),
-        None => versions(&mut page, approval, &texts),
+        None => versions(&mut page, approval, state, &texts),
     }
     heading(&mut page, "What it rests on");
     evidence(&mut page, story, approval, entries, &texts);
@@ -95,27 +101,61 @@ fn content(page: &mut String, media_type: &str, bytes: &[u8]) {
     block(page, &text);
 }
 
-fn versions(page: &mut String, approval: &Approval, texts: &Bodies) {
+fn versions(page: &mut String, approval: &Approval, state: &State, texts: &Bodies) {
     for (name, digest) in &approval.desk {
         heading(page, &format!("{name} {}", digest.short()));
-        body(page, *digest, texts);
+        body(page, state, name.as_str(), *digest, texts);
     }
 }
 
-/// An artefact's body, key by key.
-pub(super) fn body(page: &mut String, digest: Digest, texts: &Bodies) {
+/// A version of `artefact`, key by key, in the order in which its schema requires them.
+pub(super) fn body(page: &mut String, state: &State, artefact: &str, digest: Digest, texts: &Bodies) {
+    let schema = state.plan.artefacts.get(artefact).and_then(|of| state.plan.schemas.get(&of.schema));
     match texts.value(digest) {
-        Some(value) => fields(page, &value, 2),
+        Some(value) => fields(page, &value, 2, Shape { root: schema, at: schema }),
         None => line(page, "(erased)"),
     }
 }
 
-fn fields(page: &mut String, value: &Value, indent: usize) {
+/// A place in a schema, as far as it is known.
+#[derive(Clone, Copy)]
+struct Shape<'s> {
+    root: Option<&'s Value>,
+    at: Option<&'s Value>,
+}
+
+impl<'s> Shape<'s> {
+    fn of(self, key: &str) -> Self {
+        self.to(|at| at.get("properties")?.get(key))
+    }
+
+    fn items(self) -> Self {
+        self.to(|at| at.get("items"))
+    }
+
+    fn to(self, step: impl Fn(&'s Value) -> Option<&'s Value>) -> Self {
+        let at = self.at.and_then(step);
+        let target = at.and_then(|at| at.get("$ref")?.as_str()?.strip_prefix('#'));
+        let referred = target.and_then(|target| self.root?.pointer(target));
+        Self { at: referred.or(at), ..self }
+    }
+
+    /// Where `key` stands among its siblings.
+    fn place(self, key: &str) -> usize {
+        let required = self.at.and_then(|at| at.get("required")?.as_array());
+        required.and_then(|keys| keys.iter().position(|known| known == key)).unwrap_or(usize::MAX)
+    }
+}
+
+fn fields(page: &mut String, value: &Value, indent: usize, shape: Shape<'_>) {
     let pad = " ".repeat(indent);
-    let one = |page: &mut String, label: &str, value: &Value| match value {
+    let one = |page: &mut String, label: &str, value: &Value, shape: Shape<'_>| match value {
+        Value::Object(_) if indent >= DEEP && value.to_string().len() <= SHORT_BYTES => {
+            let _ = writeln!(page, "{pad}{} {}", Safe(label), Safe(&value.to_string()));
+        }
         Value::Object(_) | Value::Array(_) => {
             let _ = writeln!(page, "{pad}{}", Safe(label));
-            fields(page, value, indent + 2);
+            fields(page, value, indent + 2, shape);
         }
         Value::String(text) if text.contains('\n') => {
             let _ = writeln!(page, "{pad}{}", Safe(label));
@@ -127,9 +167,13 @@ fn fields(page: &mut String, value: &Value, indent: usize) {
         other => drop(writeln!(page, "{pad}{} {other}", Safe(label))),
     };
     match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| one(page, &format!("{key}:"), value)),
-        Value::Array(list) => list.iter().for_each(|value| one(page, "-", value)),
-        other => one(page, "", other),
+        Value::Object(map) => {
+            let mut keys: Vec<_> = map.iter().collect();
+            keys.sort_by_key(|(key, _)| shape.place(key));
+            keys.into_iter().for_each(|(key, value)| one(page, &format!("{key}:"), value, shape.of(key)));
+        }
+        Value::Array(list) => list.iter().for_each(|value| one(page, "-", value, shape.items())),
+        other => one(page, "", other, shape),
     }
 }
 
@@ -142,7 +186,7 @@ pub(super) fn difference(story: &Story, old: ApprovalNo, new: ApprovalNo) -> Str
         let Some(before) = old.desk.get(name).filter(|before| *before != now) else { continue };
         let text = |digest: Digest| {
             let mut text = String::new();
-            body(&mut text, digest, &texts);
+            body(&mut text, state, name.as_str(), digest, &texts);
             text
         };
         let (before, now) = (text(*before), text(*now));
@@ -170,7 +214,7 @@ fn evidence(page: &mut String, story: &Story, approval: &Approval, entries: &[En
         let version = state.versions.get(digest);
         let by = version.map_or_else(String::new, |v| format!(" by {} [{}]", v.writer, origin_word(v.origin)));
         let _ = writeln!(page, "{}{by}", toned(Tone::Strong, format!("{name} {}", digest.short())));
-        body(page, *digest, texts);
+        body(page, state, name.as_str(), *digest, texts);
     }
     for (name, digest) in &approval.desk {
         let findings = state.versions.get(digest).and_then(|version| version.findings);

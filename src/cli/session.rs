@@ -1,5 +1,6 @@
 //! What every command starts from: the project's settings, its journal, and, if the command drives a run, the system.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +13,14 @@ use crate::actor::recording::recording;
 use crate::actor::system::{self, Handle, Loaded, System};
 use crate::app;
 use crate::config::{Flags, Settings};
-use crate::id::{ApprovalNo, RunNo};
+use crate::id::{ApprovalNo, ArtefactName, RunNo};
 use crate::journal::{Query, RunRow, Store};
-use crate::run::event::{Event, PauseReason, Refusal, Who};
+use crate::run::event::{Decision, Event, PauseReason, Refusal, Who};
 use crate::run::input::{Post, Say};
-use crate::run::state::{State, Status};
+use crate::run::state::{Approval, Fate, State, Status};
 use crate::topology::check::{Checked, check};
 use crate::topology::fault::Faults;
-use crate::topology::plan::Mode;
+use crate::topology::plan::{Mode, Role};
 use crate::topology::recording::Recording;
 
 /// A command's surroundings.
@@ -265,6 +266,9 @@ impl Session {
                 if folder.exists() {
                     say(format!("files: {}", self.shown_path(&folder).display()));
                 }
+                for name in signed_off(state) {
+                    say(format!("signed off: callsheet show {no} --artefact {name}"));
+                }
             }
             Status::Running => {}
         }
@@ -282,6 +286,19 @@ impl Session {
         here.and_then(|here| path.strip_prefix(here).ok().map(std::path::Path::to_path_buf))
             .unwrap_or_else(|| path.to_path_buf())
     }
+}
+
+/// Artefacts that a person approved as they are, with nothing to leave after that.
+fn signed_off(state: &State) -> BTreeSet<&ArtefactName> {
+    let approved = |approval: &&Approval| {
+        approval.manifest.is_none() && matches!(approval.fate, Some(Fate::Decided(_, Decision::Approve)))
+    };
+    let approvals = state.approvals.values().filter(approved);
+    let of = |approval: &Approval| match state.member(&approval.agent).map(|member| &member.role) {
+        Some(Role::Person(person)) => person.approves.iter(),
+        _ => [].iter(),
+    };
+    approvals.flat_map(of).collect()
 }
 
 /// Whether a run is paused by a limit.

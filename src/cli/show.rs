@@ -55,7 +55,8 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
     waiting(state, &texts);
     for (_, entry) in news {
         if let Some(entry) = entry.filter(|entry| entry.to.as_deref() == Some("end")) {
-            out(format!("\nresult: {} {}: {}", Safe(&entry.from), Safe(&entry.word), Safe(&entry.text)));
+            let said = if entry.text.is_empty() { String::new() } else { format!(": {}", Safe(&entry.text)) };
+            out(format!("\nresult: {} {}{said}", Safe(&entry.from), Safe(&entry.word)));
         }
     }
     if session.folder(&row).exists() {
@@ -188,7 +189,7 @@ fn artefact(state: &State, texts: &Bodies, wanted: &str, as_json: bool) -> Resul
         out(texts.value(*digest).unwrap_or_default());
     } else {
         let mut page = String::new();
-        rendered::body(&mut page, *digest, texts);
+        rendered::body(&mut page, state, wanted, *digest, texts);
         out(page.trim_end());
     }
     Ok(Exit::Done)

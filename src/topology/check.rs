@@ -136,9 +136,9 @@ fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked
     let budget = budget::check(draft, raw);
     let supervisor = budget::supervisor(draft, raw);
     let graph = graph::Graph::new(&seats, &routes);
-    let (binds, proof) = paths(draft, &graph, &seats, &budget);
-    let models = team::models(draft, &seats, &budget);
     let asks = asks::check(draft, raw, &seats);
+    let (binds, proof) = paths(draft, &graph, &seats, &asks, &budget);
+    let models = team::models(draft, &seats, &budget);
     let (script, tests) = rehearsal::check(draft, raw, &seats, &routes, &asks, &params);
     if !draft.faults.is_empty() {
         return None;
@@ -180,7 +180,13 @@ fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked
 type Binds = BTreeMap<crate::id::AgentName, crate::id::AgentName>;
 
 /// The rules about paths, as far as what is known of the graph allows them to be told from their causes.
-fn paths(draft: &mut Draft<'_>, graph: &graph::Graph, seats: &[Seat], budget: &plan::Budget) -> (Binds, Proof) {
+fn paths(
+    draft: &mut Draft<'_>,
+    graph: &graph::Graph,
+    seats: &[Seat],
+    asks: &asks::Asks,
+    budget: &plan::Budget,
+) -> (Binds, Proof) {
     let mut proof = Proof::of(budget);
     if draft.damaged {
         return (Binds::new(), proof);
@@ -197,7 +203,7 @@ fn paths(draft: &mut Draft<'_>, graph: &graph::Graph, seats: &[Seat], budget: &p
     let bounded = draft.faults.len() == before_cycles;
     assigned::check(draft, graph);
     if bounded && !draft.edges_missing {
-        turns::check(draft, graph, seats, budget, &mut proof);
+        turns::check(draft, graph, seats, asks, budget, &mut proof);
     }
     (binds, proof)
 }

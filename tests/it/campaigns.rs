@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 use jiff::tz::TimeZone;
 use rusqlite::types::ValueRef;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use walk::{Told, Walk, long_subjects};
 
+mod investigation;
 mod walk;
 
 #[path = "../../examples/generate_data.rs"]
@@ -51,9 +52,27 @@ fn rows(name: &str) -> Vec<Row> {
 
 /// Counts by segment and region of `quarter`, read from the files without SQL and without `calendar.csv`.
 fn counted(quarter: &str, how: Reading) -> BTreeMap<(String, String), Count> {
+    let mut counts: BTreeMap<(String, String), Count> = BTreeMap::new();
+    for mail in mails(quarter, how) {
+        let count = counts.entry((mail.segment, mail.region)).or_default();
+        *count = (count.0 + 1, count.1 + usize::from(mail.clicked));
+    }
+    counts
+}
+
+/// A delivered mail whose tracking is known.
+struct Mail {
+    segment: String,
+    region: String,
+    clicked: bool,
+    sent: jiff::Zoned,
+}
+
+/// The mails of `quarter`, read from the files without SQL and without `calendar.csv`.
+fn mails(quarter: &str, how: Reading) -> Vec<Mail> {
     let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
     let contacts: BTreeMap<&str, &str> = CONTACTS.iter().map(|c| (&*c["contact_id"], &*c["region"])).collect();
-    let mut messages: BTreeMap<String, (String, String, Option<bool>)> = BTreeMap::new();
+    let mut messages: BTreeMap<String, Mail> = BTreeMap::new();
     for (place, row) in SENDS.iter().enumerate() {
         let sent: jiff::Timestamp = row["sent_at"].parse().unwrap();
         let local = sent.to_zoned(if how.berlin { zone.clone() } else { TimeZone::UTC });
@@ -68,15 +87,10 @@ fn counted(quarter: &str, how: Reading) -> BTreeMap<(String, String), Count> {
             if row["region"].is_empty() { contacts[&*row["contact_id"]].to_owned() } else { row["region"].clone() };
         let key = if how.once { row["message_id"].clone() } else { place.to_string() };
         let clicked = row["clicked"] == "1";
-        let entry = messages.entry(key).or_insert((segment, region, None));
-        entry.2 = Some(entry.2 == Some(true) || clicked);
+        let entry = messages.entry(key).or_insert(Mail { segment, region, clicked: false, sent: local });
+        entry.clicked |= clicked;
     }
-    let mut counts: BTreeMap<(String, String), Count> = BTreeMap::new();
-    for (segment, region, clicked) in messages.into_values() {
-        let count = counts.entry((segment, region)).or_default();
-        *count = (count.0 + 1, count.1 + usize::from(clicked == Some(true)));
-    }
-    counts
+    messages.into_values().collect()
 }
 
 fn by_segment(counts: &BTreeMap<(String, String), Count>) -> BTreeMap<&str, Count> {
@@ -109,6 +123,8 @@ fn database() -> rusqlite::Connection {
     db
 }
 
+static DATABASE: LazyLock<Mutex<rusqlite::Connection>> = LazyLock::new(|| Mutex::new(database()));
+
 fn project() -> Value {
     toml::from_str(&text("callsheet.toml")).unwrap()
 }
@@ -121,7 +137,10 @@ fn query(db: &rusqlite::Connection, name: &str, args: &Value) -> Value {
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     for (arg, value) in args.as_object().unwrap() {
         let place = statement.parameter_index(&format!(":{arg}")).unwrap().unwrap();
-        statement.raw_bind_parameter(place, value.as_str().unwrap()).unwrap();
+        match value.as_i64() {
+            Some(number) => statement.raw_bind_parameter(place, number).unwrap(),
+            None => statement.raw_bind_parameter(place, value.as_str().unwrap()).unwrap(),
+        }
     }
     let mut found = statement.raw_query();
     let mut rows = Vec::new();
@@ -262,7 +281,8 @@ fn the_shipped_queries_count_what_hands_count() {
 
 fn tool(name: &str, args: &Value) -> Value {
     match name {
-        "performance.query" => query(&database(), args["query"].as_str().unwrap(), &args["args"]),
+        "performance.query" => query(&DATABASE.lock().unwrap(), args["query"].as_str().unwrap(), &args["args"]),
+        "stats.compare" => investigation::compare(args),
         "stats.rank" => rank(args),
         "articles.read" => {
             match std::fs::read_to_string(root().join("data/articles").join(args["path"].as_str().unwrap())) {
@@ -315,7 +335,7 @@ fn the_scripts_tell_the_story_that_the_data_holds() {
     ];
     let walk = Walk::of("re-engagement", tool);
     let check = |quarter: &str, decisions: &[&str], rest: &[&str], segment: Value| {
-        let told = walk.tell(("quarter", quarter), decisions);
+        let told = walk.tell(&[("quarter", quarter)], decisions);
         let path: Vec<&str> =
             if segment.is_null() { rest.to_vec() } else { found.iter().chain(rest).copied().collect() };
         assert_eq!(told.path, path, "{quarter}: {:#?}", told.notes);
@@ -359,13 +379,13 @@ fn an_article_becomes_three_versions() {
         "publisher:done",
     ];
     for article in ["ferns-in-winter.md", "repotting.md"] {
-        let told = walk.tell(("article", article), &["approve"]);
+        let told = walk.tell(&[("article", article)], &["approve"]);
         assert_eq!(told.path, path, "{:#?}", told.notes);
         let title = text(&format!("data/articles/{article}")).lines().next().unwrap().replace("# ", "");
         assert_eq!(told.artefacts["notes"]["title"], json!(title));
         assert!(told.artefacts["channels"]["versions"][2]["text"].as_str().unwrap().len() <= 200);
     }
-    let missing = walk.tell(("article", "none.md"), &[]);
+    let missing = walk.tell(&[("article", "none.md")], &[]);
     assert_eq!(missing.path, ["researcher:nothing_usable"]);
     assert_eq!(missing.notes, ["none.md cannot be read: no such file"]);
 }
@@ -386,17 +406,19 @@ fn both_campaigns_name_the_same_roles() {
 
 #[test]
 fn the_shipped_tests_expect_what_the_scripts_say() {
-    for (name, param, default) in
-        [("re-engagement", "quarter", "2026-Q3"), ("content-repurposing", "article", "ferns-in-winter.md")]
-    {
+    for name in ["re-engagement", "content-repurposing", "investigate"] {
+        let topology: Value = toml::from_str(&text(&format!("topologies/{name}.toml"))).unwrap();
         let walk = Walk::of(name, tool);
         let script: Value = toml::from_str(&text(&format!("rehearsals/{name}.toml"))).unwrap();
         for test in script["test"].as_array().unwrap() {
             let words = |key: &str| test.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
             let decisions = words("decisions");
             let decisions: Vec<&str> = decisions.iter().map(|d| d.as_str().unwrap()).collect();
-            let value = test.pointer(&format!("/params/{param}")).and_then(Value::as_str).unwrap_or(default);
-            let told: Told = walk.tell((param, value), &decisions);
+            let params = topology["params"].as_object().unwrap().iter().map(|(name, param)| {
+                let given = test.get("params").and_then(|params| params.get(name)).unwrap_or(&param["default"]);
+                (name.as_str(), given.as_str().unwrap())
+            });
+            let told: Told = walk.tell(&params.collect::<Vec<_>>(), &decisions);
             assert_eq!(json!(told.path), Value::Array(words("path")), "{}", test["name"]);
             for (artefact, parts) in test.get("artefacts").and_then(Value::as_object).into_iter().flatten() {
                 for (key, part) in parts.as_object().unwrap() {

@@ -131,6 +131,48 @@ fn the_first_story_ends_in_files_and_its_numbers_are_those_of_the_data() {
 }
 
 #[test]
+fn messages_say_what_was_offered_what_was_chosen_and_on_what_evidence() {
+    let offered = "offered: cannot_tell (to end), check_data (to archivist), report_ready (to approver), \
+                   second_opinion (to sceptic); performance.query, stats.compare, stats.rank; to ask archivist";
+    let project = check(
+        "investigate",
+        untouched,
+        &[
+            (
+                "run investigate",
+                3,
+                &["archivist -> investigator answer", "lapsed_eu fell by 3.86 points", "approval 1"],
+            ),
+            ("review 1", 0, &["question: Why did fewer readers click", "claim: Of 5970 mails", "name: one week"]),
+            ("approve 1", 0, &["approve", "callsheet show 1 --artefact report"]),
+            ("messages 1 --detail", 0, &[offered, "chose doubts on: report ", "(the answer of archivist)"]),
+            ("show 1 --artefact report", 0, &["answer: In 2026-Q3 lapsed_eu clicked 5.86 %"]),
+        ],
+    );
+    let (_, plain) = project.types("messages 1");
+    assert!(!plain.contains("offered:"), "{plain}");
+    let (_, told) = project.types("messages 1 --json");
+    let lines: Vec<serde_json::Value> = told.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let choice =
+        |word: &str| lines.iter().find(|line| line["entry"]["word"] == word).unwrap()["entry"]["choice"].clone();
+    let chosen = choice("second_opinion");
+    assert_eq!(
+        (&chosen["chose"], &chosen["outcomes"]["second_opinion"]),
+        (&"second_opinion".into(), &"sceptic".into())
+    );
+    // Each piece of evidence is a record of the run, and that of a result.
+    for call in chosen["calls"].as_array().unwrap() {
+        let record = lines.iter().find(|line| line["seq"] == call["seq"]).unwrap();
+        let kind = record["fact"]["is"].as_object().unwrap().keys().next().unwrap().clone();
+        assert_eq!(kind, if call["by"].is_null() { "effect_settled" } else { "turn_ended" });
+    }
+    assert_eq!(chosen["calls"].as_array().unwrap().len(), 6);
+    assert_eq!(choice("answer")["outcomes"], serde_json::json!({ "answer": "investigator" }));
+    assert!(choice("holds")["read"]["report"].is_string());
+    assert!(choice("approve").is_null(), "a person is no model");
+}
+
+#[test]
 fn another_quarter_is_really_computed_and_an_honest_end_sends_nothing() {
     let project = check(
         "quarters",
@@ -462,7 +504,7 @@ fn the_rehearsals_tests_hold() {
     check(
         "test",
         untouched,
-        &[("test", 0, &["8 passed, 0 failed"]), ("check", 0, &["ok re-engagement", "gated: sender"])],
+        &[("test", 0, &["14 passed, 0 failed"]), ("check", 0, &["ok re-engagement", "gated: sender"])],
     );
     check(
         "a test that does not hold",

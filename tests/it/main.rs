@@ -7,6 +7,7 @@
 )]
 
 mod announcement;
+mod autonomy;
 mod budget;
 mod campaigns;
 mod cli;

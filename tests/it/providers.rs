@@ -9,17 +9,18 @@ use std::sync::Arc;
 
 use callsheet::actor::recording::recording;
 use callsheet::clock::{Clock as _, Machine};
+use callsheet::id::MessageId;
 use callsheet::model::live::Live;
 use callsheet::model::wire::Endpoint;
 use callsheet::run::event::{Ending, Event, Part, Settled, Wish};
 use callsheet::run::state::Status;
-use callsheet::topology::plan::{Dialect, Mode, Plan, Recipient, Role};
+use callsheet::topology::plan::{Dialect, Memory, Mode, Plan, Recipient, Role};
 use callsheet::topology::recording::Recording;
 use serde_json::{Value, json};
 
 use crate::support::{Driven, Rig, brief, shipped, who};
 
-const CAMPAIGNS: [&str; 2] = ["re-engagement", "content-repurposing"];
+const CAMPAIGNS: [&str; 3] = ["re-engagement", "content-repurposing", "investigate"];
 
 /// The dialects, and where aimock speaks them.
 const DIALECTS: [(Dialect, &str); 3] =
@@ -87,13 +88,17 @@ fn fixtures(run: &Driven<'_>) -> Vec<Value> {
         match fact.is {
             Event::MessageSent(message) => drop(messages.insert(message.id, message)),
             Event::EffectAsked { id, message, wish: Wish::Model { shown, .. }, .. } => {
-                assert!(shown.iter().any(|part| matches!(part, Part::Instructions)) || replies.contains_key(&message));
+                let first = asked.values().all(|known| *known != message);
+                assert_eq!(shown.iter().any(|part| matches!(part, Part::Instructions)), first);
                 asked.insert(id, message);
             }
             Event::EffectSettled { id, result: Settled::Replied(replied), .. } => {
                 let message = &messages[&asked[&id]];
                 let Recipient::Member(agent) = &message.to else { panic!("a reply to nobody") };
-                let nth = replies.entry(message.id).or_insert(0);
+                // Who remembers earlier turns is shown them, so that its replies are counted over all of them.
+                let remembers = run.state().plan.team[agent].memory == Memory::Run;
+                let turn = if remembers { MessageId(0) } else { message.id };
+                let nth = replies.entry((agent.clone(), turn)).or_insert(0);
                 let act = run.body(replied.body.digest)["act"].clone();
                 let call = |name: &str, args: &Value| json!({ "name": name, "arguments": args.to_string() });
                 let calls: Vec<Value> = match act.get("calls") {
@@ -136,13 +141,26 @@ fn came(run: &Driven<'_>) -> (Status, Vec<String>, BTreeMap<String, Value>, usiz
                 path.push(format!("{:?} {} {:?} {note}", message.from, message.outcome, message.to));
             }
             Event::VersionWritten(version) => {
-                artefacts.insert(version.artefact.to_string(), run.body(version.body.digest));
+                artefacts.insert(version.artefact.to_string(), whole(run.body(version.body.digest)));
             }
             Event::EffectSettled { result: Settled::Performed { .. }, .. } => performed += 1,
             _ => {}
         }
     }
     (run.state().status(), path, artefacts, performed)
+}
+
+/// The value with whole numbers written as such: the mock is of a language that does not tell 1.0 from 1.
+fn whole(value: Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 1e15) {
+            Some(whole) => json!(whole as i64),
+            None => Value::Number(number),
+        },
+        Value::Array(list) => list.into_iter().map(whole).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, whole(value))).collect(),
+        other => other,
+    }
 }
 
 /// The plan with models in place of the script.

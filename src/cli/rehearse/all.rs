@@ -73,8 +73,9 @@ fn coverage<'p>(plan: &'p Plan, seen: &Seen) -> Vec<Covered<'p>> {
 fn print(topology: &str, seen: &Seen, covered: &[Covered<'_>]) {
     let ways = seen.endings.values().fold(0_u128, |sum, ways| sum.saturating_add(*ways));
     let (states, branches) = (seen.states, seen.branches);
+    let ways = number(ways);
     out(format!("{}: {ways} paths over {states} states and {branches} branches; no model, no tool", Safe(topology)));
-    let endings = seen.endings.iter().map(|(ending, ways)| vec![ending.clone(), ways.to_string()]);
+    let endings = seen.endings.iter().map(|(ending, ways)| vec![ending.clone(), number(*ways)]);
     out(format!("\n{}", table(&["ending", "paths"], endings)));
     let rows = covered.iter().flat_map(|of| {
         let first = vec![of.name(), word(of.taken).to_owned()];
@@ -93,6 +94,11 @@ fn print(topology: &str, seen: &Seen, covered: &[Covered<'_>]) {
     let text = format!("{taken} of {} handoffs taken, {} ways broken", covered.len(), seen.broken.len());
     let tone = if taken == covered.len() && seen.broken.is_empty() { Tone::Good } else { Tone::Bad };
     say(toned(tone, text));
+}
+
+/// How many ways; of too many to be counted that they are more.
+fn number(ways: u128) -> String {
+    if ways == u128::MAX { "more than 10^38".to_owned() } else { ways.to_string() }
 }
 
 fn word(taken: bool) -> &'static str {
@@ -123,7 +129,7 @@ fn as_json(topology: &str, seen: &Seen, covered: &[Covered<'_>]) -> Value {
         })
     });
     // Counts of paths outgrow JSON's numbers.
-    let endings = seen.endings.iter().map(|(ending, ways)| (ending.clone(), Value::from(ways.to_string())));
+    let endings = seen.endings.iter().map(|(ending, ways)| (ending.clone(), Value::from(number(*ways))));
     json!({
         "topology": topology, "states": seen.states, "branches": seen.branches, "bounded": seen.bounded,
         "endings": endings.collect::<serde_json::Map<_, _>>(), "handoffs": handoffs.collect::<Vec<_>>(),

@@ -38,8 +38,10 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) -> As
             if !matches!(found.kind, SeatKind::Model | SeatKind::Unknown) {
                 unfit(draft, &at.place, "may ask who is no model", "name models; persons decide, tools are called");
             } else if let Some(seat) = seat {
-                asks.entry(seat.name.clone()).or_default().push(found.name.clone());
-                if reaches(&asks, &found.name, &seat.name) {
+                // What closes a circle is told, and left out.
+                if !reaches(&asks, &found.name, &seat.name) {
+                    asks.entry(seat.name.clone()).or_default().push(found.name.clone());
+                } else {
                     let what = format!("`{}` would wait for `{}`, which waits for it", seat.name, found.name);
                     draft.fault(Code::AskCircle, &at.place, what, "let only one of them ask the other");
                 }

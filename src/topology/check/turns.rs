@@ -2,31 +2,45 @@
 //!
 //! A person's decision resets all rounds but its own, so the handoffs alone bound a team only between two decisions; that
 //! is what is counted: the most turns a member takes from start, or from a person's handoff, until the next person or
-//! the end. It is counted among the members that reach each other: exactly, over (member, rounds taken), if those are few;
+//! the end, and with them the questions that it may be asked in others' turns. It is counted among the members that reach each other: exactly, over (member, rounds taken), if those are few;
 //! else from above, for a walk is cut by the bounded handoffs it takes into stretches without a cycle.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::asks::Asks;
 use super::draft::Draft;
 use super::graph::{Edge, Graph, Via};
 use super::team::Seat;
 use crate::topology::fault::Code;
-use crate::topology::plan::Budget;
+use crate::topology::plan::{Budget, QUESTIONS_PER_TURN_MAX};
 use crate::topology::proof::Proof;
 
 /// States that are counted exactly.
 const STATES_MAX: u64 = 4_096;
 
-pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, seats: &[Seat], budget: &Budget, proof: &mut Proof) {
+pub(super) fn check(
+    draft: &mut Draft<'_>,
+    graph: &Graph,
+    seats: &[Seat],
+    asks: &Asks,
+    budget: &Budget,
+    proof: &mut Proof,
+) {
     let reached = graph.distances(graph.start, |_| true);
     let entries = entries(graph);
     let mut steps = 0_u64;
-    for (index, node) in graph.nodes.iter().enumerate() {
+    let handed = |index: usize| match &graph.nodes[index] {
         // What is not reached may well go round in circles.
+        _ if reached[index].is_none() => 0,
+        node if node.is_person() => 1,
+        _ => most(graph, &entries, index),
+    };
+    let handed: Vec<u32> = (0..graph.nodes.len()).map(handed).collect();
+    for (index, node) in graph.nodes.iter().enumerate() {
         if reached[index].is_none() {
             continue;
         }
-        let most = if node.is_person() { 1 } else { most(graph, &entries, index) };
+        let most = with_questions(seats, asks, &handed, index);
         proof.turns.insert(node.name.clone(), most);
         let Some(member) = &seats[index].member else { continue };
         if !node.is_person() && node.outward.is_none() {
@@ -34,8 +48,10 @@ pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, seats: &[Seat], budget
         }
         if member.limits.turns < most {
             let what = format!(
-                "`{}` may take {} turns, and the handoffs allow {most} between two decisions of a person",
-                node.name, member.limits.turns
+                "`{}` may take {} turns, and the handoffs{} allow {most} between two decisions of a person",
+                node.name,
+                member.limits.turns,
+                if most > handed[index] { " and questions" } else { "" }
             );
             let instead = format!("write limits = {{ turns = {most} }} or more, or fewer rounds");
             draft.fault(Code::TurnsTooFew, &seats[index].turns_place, what, instead);
@@ -52,7 +68,16 @@ pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, seats: &[Seat], budget
     }
 }
 
-/// The most turns of a member between two decisions. A walk that leaves the members that reach each other does not come
+/// The most turns of a member between two decisions: those that it is handed, and the questions that it is asked in the
+/// turns of others. Nobody comes to wait for themselves, so this ends.
+fn with_questions(seats: &[Seat], asks: &Asks, handed: &[u32], index: usize) -> u32 {
+    let may_ask = |asker: &Seat| asks.get(&asker.name).is_some_and(|of| of.contains(&seats[index].name));
+    let askers = (0..seats.len()).filter(|asker| may_ask(&seats[*asker]));
+    let asked = askers.map(|asker| with_questions(seats, asks, handed, asker).saturating_mul(QUESTIONS_PER_TURN_MAX));
+    asked.fold(handed[index], u32::saturating_add)
+}
+
+/// The most turns of a member between two decisions that it is handed. A walk that leaves the members that reach each other does not come
 /// back to them, so only what happens among those is counted.
 fn most(graph: &Graph, entries: &BTreeSet<usize>, target: usize) -> u32 {
     let undecided = |edge: &Edge| !graph.nodes[edge.from].is_person();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use callsheet::id::{AgentName, ArtefactName, EffectId, MessageId, RunId};
 use callsheet::model::rehearsal::Rehearsal;
-use callsheet::model::{Act, Ask, Exchange, Incoming, Model, Pulse, Section};
+use callsheet::model::{Act, Ask, Exchange, Incoming, Model, Pulse, Section, ToolCall};
 use callsheet::run::event::Origin;
-use callsheet::topology::plan::{Line, Plan, Script};
+use callsheet::topology::plan::{Line, Memory, Plan, Script};
 use serde_json::{Value, json};
 
 use super::text;
@@ -18,7 +18,13 @@ pub(super) struct Told {
     pub(super) path: Vec<String>,
     pub(super) notes: Vec<String>,
     pub(super) artefacts: BTreeMap<ArtefactName, Value>,
+    /// Lines used, and turns had, by agent.
+    used: BTreeMap<String, Vec<u32>>,
+    had: BTreeMap<String, Vec<Section>>,
 }
+
+/// The run's parameters.
+pub(super) type Params<'a> = &'a [(&'a str, &'a str)];
 
 /// A shipped campaign, walked without the run: its script, its handoffs, tools that stand in for the real ones.
 pub(super) struct Walk {
@@ -48,7 +54,10 @@ impl Walk {
             let instructions = text(&format!("agents/{}", file["instructions_file"].as_str().unwrap()));
             let tools = file.get("tools").cloned().unwrap_or(json!([]));
             let role = json!({ "kind": "model", "outcomes": file["outcomes"], "tools": tools, "model": "m", "instructions": instructions });
-            (agent.to_string(), json!({ "does": file["does"], "reads": [], "writes": [], "limits": limits, "role": role }))
+            let may_ask = topology["team"][agent.as_str()].get("may_ask").cloned().unwrap_or(json!([]));
+            let memory = file.get("memory").cloned().unwrap_or(json!("turn"));
+            (agent.to_string(), json!({ "does": file["does"], "reads": [], "writes": [], "limits": limits, "role": role,
+                "may_ask": may_ask, "memory": memory }))
         }).collect();
         let mut plan: Plan = serde_json::from_value(json!({
             "format": 1, "name": name, "description": "", "mode": "rehearsal", "params": {}, "artefacts": {}, "schemas": {},
@@ -62,9 +71,8 @@ impl Walk {
     }
 
     /// Tells the story; persons answer from `decisions`.
-    pub(super) fn tell(&self, param: (&str, &str), decisions: &[&str]) -> Told {
+    pub(super) fn tell(&self, params: Params<'_>, decisions: &[&str]) -> Told {
         let mut told = Told::default();
-        let mut used: BTreeMap<String, Vec<u32>> = BTreeMap::new();
         let mut decisions = decisions.iter();
         let mut message = Incoming { from: "start".into(), outcome: "start".into(), note: String::new(), round: 1 };
         let mut at = self.topology["handoffs"]["start"].as_str().unwrap().to_owned();
@@ -75,7 +83,7 @@ impl Walk {
             } else if member.get("tool").is_some() {
                 ("done".to_owned(), String::new())
             } else {
-                self.turn(&at, param, &message, used.entry(at.clone()).or_default(), &mut told)
+                self.turn(&at, params, &message, &mut told)
             };
             told.path.push(format!("{at}:{outcome}"));
             let leads = &self.topology["handoffs"][&at];
@@ -88,15 +96,11 @@ impl Walk {
     }
 
     /// One turn of a scripted agent; its artefacts must fit their schemas.
-    fn turn(
-        &self,
-        agent: &str,
-        param: (&str, &str),
-        message: &Incoming,
-        used: &mut Vec<u32>,
-        told: &mut Told,
-    ) -> (String, String) {
+    fn turn(&self, agent: &str, params: Params<'_>, message: &Incoming, told: &mut Told) -> (String, String) {
         let member = &self.topology["team"][agent];
+        let is_question = message.outcome == "question";
+        let remembers = self.plan.team[agent].memory == Memory::Run;
+        let earlier = told.had.get(agent).filter(|_| remembers).cloned().unwrap_or_default();
         let reads = member.get("reads").and_then(Value::as_array).cloned().unwrap_or_default();
         let reads: Vec<&str> = reads.iter().map(|read| read.as_str().unwrap().trim_end_matches('?')).collect();
         let desk: BTreeMap<_, _> = told
@@ -110,14 +114,14 @@ impl Walk {
             effect: EffectId::of(RunId(uuid::Uuid::nil()), &agent.parse().unwrap(), MessageId(1), 0),
             plan: self.plan.clone(),
             agent: agent.parse().unwrap(),
-            brief: [(param.0.to_owned(), json!(param.1))].into(),
+            brief: params.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect(),
             model: "default".to_owned(),
-            earlier: vec![],
+            earlier,
             now: Section { message: message.clone(), desk, checks, said: vec![] },
-            is_question: false,
+            is_question,
             turn: 1,
             attempt: 1,
-            lines_used: used.clone(),
+            lines_used: told.used.get(agent).cloned().unwrap_or_default(),
             input_tokens_max: 1_000_000,
             output_tokens_max: 9,
             pulse: Pulse(Arc::new(|_| {})),
@@ -127,14 +131,20 @@ impl Walk {
             let reply = runtime.block_on(Rehearsal.reply(ask.clone())).unwrap();
             match &reply.act {
                 Act::Calls(calls) => {
-                    let results = calls.iter().map(|c| (c.id.clone(), (self.tool)(c.tool.as_str(), &c.args))).collect();
+                    let mut result = |call: &ToolCall| match call.tool.as_str() {
+                        "team.ask" => self.answer(agent, params, &call.args, told),
+                        tool => (self.tool)(tool, &call.args),
+                    };
+                    let results = calls.iter().map(|call| (call.id.clone(), result(call))).collect();
                     ask.now.said.push(Exchange { reply, results, problems: vec![] });
                 }
                 Act::Answer(answer) => {
-                    used.extend(reply.line);
+                    told.used.entry(agent.to_owned()).or_default().extend(reply.line);
+                    told.had.entry(agent.to_owned()).or_default().push(ask.now);
                     let written: Vec<&str> = answer.writes.keys().map(ArtefactName::as_str).collect();
                     let mut due: Vec<&str> =
                         member["writes"].as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
+                    due.retain(|_| !is_question);
                     due.sort_unstable();
                     assert_eq!(written, due, "{agent}");
                     assert!(
@@ -151,6 +161,17 @@ impl Walk {
                 Act::Unusable(why) => panic!("{why:?}"),
             }
         }
+    }
+
+    /// What a teammate says to a question.
+    fn answer(&self, from: &str, params: Params<'_>, args: &Value, told: &mut Told) -> Value {
+        let (to, note) = (args["to"].as_str().unwrap(), args["question"].as_str().unwrap().to_owned());
+        assert!(self.plan.team[from].may_ask.iter().any(|teammate| teammate.as_str() == to), "{from} asks {to}");
+        told.path.push(format!("{from}:question"));
+        let question = Incoming { from: from.to_owned(), outcome: "question".to_owned(), note, round: 1 };
+        let (outcome, answer) = self.turn(to, params, &question, told);
+        assert_eq!(outcome, "answer");
+        json!(answer)
     }
 
     fn fits(&self, name: &ArtefactName, body: &Value) {
