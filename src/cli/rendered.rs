@@ -151,7 +151,7 @@ fn fields(page: &mut String, value: &Value, indent: usize, shape: Shape<'_>) {
     let pad = " ".repeat(indent);
     let one = |page: &mut String, label: &str, value: &Value, shape: Shape<'_>| match value {
         Value::Object(_) if indent >= DEEP && value.to_string().len() <= SHORT_BYTES => {
-            drop(writeln!(page, "{pad}{} {}", Safe(label), Safe(&value.to_string())));
+            let _ = writeln!(page, "{pad}{} {}", Safe(label), Safe(&value.to_string()));
         }
         Value::Object(_) | Value::Array(_) => {
             let _ = writeln!(page, "{pad}{}", Safe(label));

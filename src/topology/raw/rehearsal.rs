@@ -38,7 +38,7 @@ pub struct Line {
 }
 
 /// A tool call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Call {
     /// The tool.
     pub tool: At<String>,
