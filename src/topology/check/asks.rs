@@ -105,23 +105,21 @@ pub(super) fn few(draft: &mut Draft<'_>, line: &Line) {
     }
 }
 
-/// Tells of agents whom the script asks and who have no line that could answer.
+/// Tells of teammates whom the script asks and who have no line that could answer.
 pub(super) fn answered(draft: &mut Draft<'_>, asks: &Asks, read: &Rehearsal, script: &Script) {
-    let calls = |(agent, lines): &'_ (At<String>, Vec<Line>)| {
-        let may_ask = asks.get(agent.value.as_str()).cloned().unwrap_or_default();
-        let questions = lines.iter().flat_map(|line| &line.calls).filter(|call| call.tool.value == ASK_TOOL);
-        questions.map(|call| (call.clone(), may_ask.clone())).collect::<Vec<_>>()
-    };
-    for (call, may_ask) in read.agents.iter().flat_map(calls) {
-        let to = call.args.value.get("to").and_then(Value::as_str);
-        let to = to.filter(|to| may_ask.iter().any(|teammate| teammate.as_str() == *to));
-        let Some((to, lines)) = to.and_then(|to| script.lines.get_key_value(to)) else { continue };
-        let answers = |outcome: &String| outcome == ANSWER || is_template(outcome);
-        if !lines.iter().any(|line| line.outcome.as_ref().is_none_or(answers)) {
-            let what = format!("`{to}` is asked here, and has no line that answers");
-            let instead =
-                format!("write [[{to}]] with when = \"message.outcome == 'question'\", outcome = \"{ANSWER}\"");
-            draft.fault(Code::NoScript, &call.tool.place, what, instead);
+    let answers = |outcome: &String| outcome == ANSWER || is_template(outcome);
+    for (agent, lines) in &read.agents {
+        let Some(may_ask) = asks.get(agent.value.as_str()) else { continue };
+        for call in lines.iter().flat_map(|line| &line.calls).filter(|call| call.tool.value == ASK_TOOL) {
+            let to = call.args.value.get("to").and_then(Value::as_str);
+            let Some(to) = may_ask.iter().find(|teammate| Some(teammate.as_str()) == to) else { continue };
+            let Some(lines) = script.lines.get(to) else { continue };
+            if !lines.iter().any(|line| line.outcome.as_ref().is_none_or(answers)) {
+                let what = format!("`{to}` is asked here, and has no line that answers");
+                let instead =
+                    format!("write [[{to}]] with when = \"message.outcome == 'question'\", outcome = \"{ANSWER}\"");
+                draft.fault(Code::NoScript, &call.tool.place, what, instead);
+            }
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct Line {
 }
 
 /// A tool call.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Call {
     /// The tool.
     pub tool: At<String>,
