@@ -217,10 +217,10 @@ impl State {
         let (first, bytes, labels) = self.first_parts(&agent, &message);
         let unseen = memory.parts.into_iter().chain(first).collect();
         let (shown_bytes, labels) = (memory.bytes + bytes, memory.labels.join(labels));
+        let origin = message.origin;
         let turn = Turn {
             agent,
             desk: message.desk.clone(),
-            origin: message.origin,
             message,
             asked: self.asked_before.remove(&id).unwrap_or(0),
             steps: 0,
@@ -236,6 +236,7 @@ impl State {
             shown_bytes,
             labels,
             line: None,
+            origin,
             approval: None,
             permit: None,
             failed: None,

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::fault::{Faults, Place};
+use super::fault::{Code, Faults, Place};
 use super::plan::{self, Mode, ModelSpec, Plan};
 use super::proof::Proof;
 use super::raw;
@@ -200,7 +200,8 @@ fn paths(
     }
     let before_cycles = draft.faults.len();
     cycles::check(draft, graph);
-    let bounded = draft.faults.len() == before_cycles;
+    let circle = draft.faults.iter().any(|fault| fault.code == Code::AskCircle);
+    let bounded = draft.faults.len() == before_cycles && !circle;
     assigned::check(draft, graph);
     if bounded && !draft.edges_missing {
         turns::check(draft, graph, seats, asks, budget, &mut proof);

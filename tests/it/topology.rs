@@ -6,6 +6,7 @@ mod gates;
 mod mistakes;
 mod project;
 mod proofs;
+mod questions;
 pub(crate) mod written;
 
 use std::collections::BTreeMap;

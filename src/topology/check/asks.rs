@@ -38,10 +38,8 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) -> As
             if !matches!(found.kind, SeatKind::Model | SeatKind::Unknown) {
                 unfit(draft, &at.place, "may ask who is no model", "name models; persons decide, tools are called");
             } else if let Some(seat) = seat {
-                // What closes a circle is told, and left out.
-                if !reaches(&asks, &found.name, &seat.name) {
-                    asks.entry(seat.name.clone()).or_default().push(found.name.clone());
-                } else {
+                asks.entry(seat.name.clone()).or_default().push(found.name.clone());
+                if reaches(&asks, &found.name, &seat.name) {
                     let what = format!("`{}` would wait for `{}`, which waits for it", seat.name, found.name);
                     draft.fault(Code::AskCircle, &at.place, what, "let only one of them ask the other");
                 }
@@ -107,17 +105,21 @@ pub(super) fn few(draft: &mut Draft<'_>, line: &Line) {
     }
 }
 
-/// Tells of agents whom the script asks and who have no line that could answer.
-pub(super) fn answered(draft: &mut Draft<'_>, read: &Rehearsal, script: &Script) {
-    for call in read.agents.iter().flat_map(|(_, lines)| lines).flat_map(|line| &line.calls) {
-        let to = call.args.value.get("to").and_then(Value::as_str).filter(|_| call.tool.value == ASK_TOOL);
-        let Some((to, lines)) = to.and_then(|to| script.lines.get_key_value(to)) else { continue };
-        let answers = |outcome: &String| outcome == ANSWER || is_template(outcome);
-        if !lines.iter().any(|line| line.outcome.as_ref().is_none_or(answers)) {
-            let what = format!("`{to}` is asked here, and has no line that answers");
-            let instead =
-                format!("write [[{to}]] with when = \"message.outcome == 'question'\", outcome = \"{ANSWER}\"");
-            draft.fault(Code::NoScript, &call.tool.place, what, instead);
+/// Tells of teammates whom the script asks and who have no line that could answer.
+pub(super) fn answered(draft: &mut Draft<'_>, asks: &Asks, read: &Rehearsal, script: &Script) {
+    let answers = |outcome: &String| outcome == ANSWER || is_template(outcome);
+    for (agent, lines) in &read.agents {
+        let Some(may_ask) = asks.get(agent.value.as_str()) else { continue };
+        for call in lines.iter().flat_map(|line| &line.calls).filter(|call| call.tool.value == ASK_TOOL) {
+            let to = call.args.value.get("to").and_then(Value::as_str);
+            let Some(to) = may_ask.iter().find(|teammate| Some(teammate.as_str()) == to) else { continue };
+            let Some(lines) = script.lines.get(to) else { continue };
+            if !lines.iter().any(|line| line.outcome.as_ref().is_none_or(answers)) {
+                let what = format!("`{to}` is asked here, and has no line that answers");
+                let instead =
+                    format!("write [[{to}]] with when = \"message.outcome == 'question'\", outcome = \"{ANSWER}\"");
+                draft.fault(Code::NoScript, &call.tool.place, what, instead);
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn check(
         let instead = format!("write [[{name}]] with outcome, note and writes into {path}");
         draft.fault(Code::NoScript, &read.top, format!("{path} has no line for `{name}`"), instead);
     }
-    asks::answered(draft, &read, &script);
+    asks::answered(draft, asks, &read, &script);
     let tests = read.tests.iter().map(|test| expectations::check(draft, raw, seats, asks, params, test)).collect();
     (Some(script), tests)
 }
