@@ -97,7 +97,7 @@ struct Driven {
 
 impl Driven {
     fn hear(&mut self, what: What) {
-        let input = Input { at: Timestamp(self.state.now.0 + 1), jitter_permille: 0, what };
+        let input = Input { at: Timestamp(self.state.now.0.max(0) + 1), jitter_permille: 0, what };
         let facts = decide(&self.state, &input).unwrap();
         let mut next = self.state.clone();
         facts.iter().for_each(|fact| next.apply(fact).unwrap());
