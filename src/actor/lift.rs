@@ -60,6 +60,9 @@ impl<'a> Bodies<'a> {
         if let Some(usage) = failure.usage {
             told["usage"] = json!(usage);
         }
+        if let Some(wait_ms) = failure.retry_after_ms {
+            told["retry_after_ms"] = json!(wait_ms);
+        }
         let reason = self.json(&told);
         Failed { class: failure.class, reason, retry_after_ms: failure.retry_after_ms, too_long: failure.too_long }
     }

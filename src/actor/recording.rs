@@ -65,7 +65,8 @@ fn failure(store: &dyn Store, run: RunId, class: Class, reason: BodyRef, too_lon
     let told = ask::read(store, run, reason.digest).map_err(|failure| Error::Replay(failure.reason))?;
     let text = told.get("error").and_then(Value::as_str).map_or_else(|| told.to_string(), str::to_owned);
     let usage = told.get("usage").and_then(|usage| serde_json::from_value(usage.clone()).ok());
-    Ok(serde_json::json!(Failure { usage, too_long, ..Failure::new(class, text) }))
+    let retry_after_ms = told.get("retry_after_ms").and_then(Value::as_u64);
+    Ok(serde_json::json!(Failure { usage, retry_after_ms, too_long, ..Failure::new(class, text) }))
 }
 
 /// The call, if it is one of a model that could be asked at all.
@@ -94,7 +95,7 @@ fn called(
     let ask = ask::ask(asked).map_err(|failure| Error::Replay(failure.reason))?;
     // What could not be put into words failed by itself, and does so again.
     let Ok(prompt) = conversation::prompt(&ask) else { return Ok(None) };
-    let model = state.plan.models.get(&ask.model).map_or_else(String::new, |spec| spec.model.clone());
+    let model = replay::model(&ask);
     let text = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
     let (reply, failure) = (came.as_ref().ok().map(text), came.as_ref().err().map(text));
     let CallPlace { agent, turn, nth, attempt } = replay::place(&ask);

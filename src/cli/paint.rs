@@ -94,8 +94,9 @@ pub fn passing(line: impl Display) {
     if io::stderr().is_terminal() {
         let line = Safe(&line.to_string()).to_string();
         let (start, rest_cleared) = ("\r", "\x1b[K");
-        let _ = write!(io::stderr(), "{start}{line}{rest_cleared}");
-        let _ = io::stderr().flush();
+        let mut to = anstream::stderr();
+        let _ = write!(to, "{start}{line}{rest_cleared}");
+        let _ = to.flush();
     }
 }
 

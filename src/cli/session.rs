@@ -1,7 +1,7 @@
 //! What every command starts from: the project's settings, its journal, and, if the command drives a run, the system.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +15,15 @@ use crate::app;
 use crate::config::{Flags, Settings};
 use crate::id::{ApprovalNo, ArtefactName, RunNo};
 use crate::journal::{Query, RunRow, Store};
+use crate::model::replay::DRIFT;
 use crate::run::event::{Decision, Event, PauseReason, Refusal, Who};
 use crate::run::input::{Post, Say};
 use crate::run::state::{Approval, Fate, State, Status};
+use crate::run::view::letter_text;
 use crate::topology::check::{Checked, check};
 use crate::topology::fault::Faults;
 use crate::topology::plan::{Mode, Role};
-use crate::topology::recording::Recording;
+use crate::topology::recording::{BYTES_MAX, Recording};
 
 /// A command's surroundings.
 pub(super) struct Session {
@@ -65,6 +67,11 @@ impl Session {
 
     /// The system, to drive runs or to post to them.
     pub(super) async fn system(&self) -> Result<app::Running, Stop> {
+        // Before anything is paid for.
+        let folder = self.record.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(Stop::input(format!("--record: there is no folder {}", folder.display())));
+        }
         Ok(app::start(&self.settings).await?)
     }
 
@@ -115,6 +122,9 @@ impl Session {
         let Some(path) = &self.record else { return Ok(()) };
         let recording = recording(store, row.id)?;
         let text = recording.text().map_err(Stop::failed)?;
+        if text.len() > BYTES_MAX {
+            say(format!("it has {} bytes, and a replay reads {BYTES_MAX} at most", text.len()));
+        }
         std::fs::write(path, text).map_err(|error| Stop::failed(format!("{}: {error}", path.display())))?;
         say(format!("recorded: {} calls of models in {}", recording.call.len(), path.display()));
         Ok(())
@@ -215,17 +225,19 @@ impl Session {
             status = story.follow(handle, pulses, shown) => status?,
             _ = tokio::signal::ctrl_c() => {
                 system.stop().await;
+                super::paint::passing("");
                 story.print(shown)?;
-                self.record(system.ports().store.as_ref(), row)?;
                 say(format!("interrupted; everything is kept. Go on with: callsheet resume {}", row.no));
+                self.record(system.ports().store.as_ref(), row)?;
                 return Ok(Exit::Interrupted);
             }
         };
-        self.record(system.ports().store.as_ref(), row)?;
         let state = story.view.state();
         self.hint(state, row, status);
+        self.record(system.ports().store.as_ref(), row)?;
         // Nobody can mend what a recording does not have.
-        let drifted = state.plan.mode == Mode::Replay && status == Status::Stuck;
+        let texts = story.texts();
+        let drifted = state.dead.values().any(|letter| letter_text(state, &texts, letter).starts_with(DRIFT));
         Ok(if drifted { Exit::Failed } else { Exit::of(status, is_over_budget(state)) })
     }
 
@@ -281,10 +293,9 @@ impl Session {
     }
 
     /// A path as people type it from where they stand.
-    pub(super) fn shown_path(&self, path: &std::path::Path) -> PathBuf {
+    pub(super) fn shown_path(&self, path: &Path) -> PathBuf {
         let here = std::env::current_dir().ok();
-        here.and_then(|here| path.strip_prefix(here).ok().map(std::path::Path::to_path_buf))
-            .unwrap_or_else(|| path.to_path_buf())
+        here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf)).unwrap_or_else(|| path.to_path_buf())
     }
 }
 

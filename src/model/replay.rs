@@ -28,6 +28,11 @@ pub fn place(ask: &Ask) -> CallPlace {
     CallPlace { agent: ask.agent.clone(), turn: ask.turn, nth, attempt: ask.attempt }
 }
 
+/// The model that `ask` is for.
+pub fn model(ask: &Ask) -> String {
+    ask.plan.models.get(&ask.model).map_or_else(String::new, |spec| spec.model.clone())
+}
+
 /// Whether every reply and failure of `recording` can be read.
 ///
 /// # Errors
@@ -41,18 +46,25 @@ fn speak(ask: &Ask) -> Result<Reply, Failure> {
     let place = place(ask);
     let recording = ask.plan.recording.as_ref();
     let Some(call) = recording.and_then(|recording| recording.at(&place)) else {
-        return Err(drift(format!("drift: this run asks what was not asked when it was recorded: {place}")));
+        return Err(drift(format!("this run asks what was not asked when it was recorded: {place}")));
     };
+    let model = model(ask);
+    if call.model != model {
+        return Err(drift(format!("{model} is asked, and {} was when it was recorded: {place}", call.model)));
+    }
     if call.request != request {
         let what = difference(&call.request, &request);
-        return Err(drift(format!("drift: what is asked differs from what was recorded: {place}\n{what}")));
+        return Err(drift(format!("what is asked differs from what was recorded: {place}\n{what}")));
     }
     came(call).map_err(drift)?
 }
 
-/// Nothing was sent, and the next attempt would differ too.
+/// How the reason of a drift begins.
+pub const DRIFT: &str = "drift: ";
+
+/// Nothing was sent, and neither another attempt nor another model would have a reply.
 fn drift(why: String) -> Failure {
-    Failure::new(Class::Permanent, why).unpaid()
+    Failure::new(Class::Policy, format!("{DRIFT}{why}")).unpaid()
 }
 
 fn came(call: &Recorded) -> Result<Result<Reply, Failure>, String> {

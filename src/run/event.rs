@@ -80,7 +80,15 @@ pub enum Event {
         expires_at: Timestamp,
     },
     /// A person decided.
-    ApprovalDecided { no: ApprovalNo, by: Who, decision: Decision, comment: Option<BodyRef> },
+    ApprovalDecided {
+        no: ApprovalNo,
+        by: Who,
+        decision: Decision,
+        comment: Option<BodyRef>,
+        /// When, if it was heard later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_at: Option<Timestamp>,
+    },
     /// An approval is no longer open, and nobody decided it.
     ApprovalClosed { no: ApprovalNo, why: Closed },
     /// The person's time was up; they are still waited for.

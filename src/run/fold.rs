@@ -64,7 +64,7 @@ impl State {
             Event::ModelSwitched { id, from, to, until } => {
                 let effect = self.effect_mut(*id)?;
                 effect.model = Some(to.clone());
-                effect.uncounted = effect.attempt;
+                (effect.attempts_before, effect.waited) = (effect.attempt, 0);
                 if let Some(until) = until {
                     self.detours.insert(from.clone(), (to.clone(), *until));
                 }
@@ -106,9 +106,11 @@ impl State {
             Event::ApprovalAsked { no, message, binds, replaces, expires_at } => {
                 self.ask_approval(at, *no, *message, *binds, *replaces, *expires_at)?;
             }
-            Event::ApprovalDecided { no, by, decision, .. } => {
+            Event::ApprovalDecided { no, by, decision, made_at, .. } => {
                 let needed = self.needed(*no)?;
                 let approval = self.open_approval_mut(*no)?;
+                // Nobody decides before they are asked, whatever the clock of theirs says.
+                approval.decided_at = Some(made_at.unwrap_or(at).max(approval.asked_at));
                 if *decision == Decision::Approve {
                     approval.approved_by.insert(by.name.clone());
                 }

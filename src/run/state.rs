@@ -12,7 +12,7 @@ use crate::run::event::{BodyRef, Origin};
 use crate::topology::plan::{Handoff, Member, Plan, Role};
 use crate::topology::spec::{Labels, Repeat};
 
-/// How long being asked to wait does not count as an attempt.
+/// How long after a model was first asked being told to wait does not count as an attempt.
 pub const THROTTLED_MS_MAX: u64 = 600_000;
 
 /// One run.
@@ -176,8 +176,10 @@ pub struct Effect {
     pub failed: Option<Class>,
     /// For a model call: the alias of the model that is asked.
     pub model: Option<String>,
-    /// Attempts that do not count: those of models that were asked before this one, and those that were asked to wait.
-    pub uncounted: u32,
+    /// Attempts that other models made before this one was asked.
+    pub attempts_before: u32,
+    /// Attempts since then that were only asked to wait.
+    pub waited: u32,
     /// For a model call that was cut off: the tokens that its reply may have now.
     pub output_tokens: Option<u64>,
 }
@@ -214,6 +216,8 @@ pub struct Approval {
     pub overdue: bool,
     /// Who approved so far.
     pub approved_by: BTreeSet<String>,
+    /// When the latest decision on it was made, which may be before it was heard.
+    pub decided_at: Option<Timestamp>,
     /// What it came to.
     pub fate: Option<Fate>,
 }
@@ -486,13 +490,14 @@ impl State {
 impl Effect {
     /// Attempts so far that count, the current one included.
     pub fn tried(&self) -> u32 {
-        self.attempt.saturating_sub(self.uncounted)
+        self.attempt.saturating_sub(self.attempts_before + self.waited)
     }
 
     /// Whether an attempt that failed as `class` at `at` does not count: the other side only asks to wait, and has not done
     /// so for too long.
     pub fn only_waits(&self, class: Class, at: Timestamp) -> bool {
-        class == Class::Throttled && at.ms_since(self.asked_at) < THROTTLED_MS_MAX
+        let is_model = matches!(self.wish, Wish::Model { .. });
+        is_model && class == Class::Throttled && at.ms_since(self.asked_at) < THROTTLED_MS_MAX
     }
 
     /// Whether it acts on the world.

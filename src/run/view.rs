@@ -197,7 +197,7 @@ impl View {
             | Event::ApprovalOverdue { .. }
             | Event::QuestionAsked { .. }
             | Event::QuestionAnswered { .. } => self.person_entry(&fact.is, texts),
-            other => self.trouble_entry(other, texts),
+            other => self.trouble_entry(fact.at, other, texts),
         }
     }
 
@@ -273,7 +273,7 @@ impl View {
                 let instead = replaces.map_or_else(String::new, |old| format!(", in place of {old}"));
                 Some(entry(&agent, "asked", format!("approval {no} is waiting{instead}"), Kind::Person))
             }
-            Event::ApprovalDecided { no, by, decision, comment } => {
+            Event::ApprovalDecided { no, by, decision, comment, .. } => {
                 let comment = comment.map(|comment| note(texts, comment)).filter(|comment| !comment.is_empty());
                 let comment = comment.map_or_else(String::new, |comment| format!(": {comment}"));
                 let text = format!("approval {no}{comment} [{}]", by.how);
@@ -303,7 +303,7 @@ impl View {
         }
     }
 
-    fn trouble_entry(&self, event: &Event, texts: &dyn Texts) -> Option<Entry> {
+    fn trouble_entry(&self, at: Timestamp, event: &Event, texts: &dyn Texts) -> Option<Entry> {
         let trouble = |who: &str, word: &str, text: String| Some(entry(who, word, text, Kind::Trouble));
         match event {
             Event::AnswerRefused { message, problems } => {
@@ -312,7 +312,12 @@ impl View {
             }
             Event::EffectFailed { id, class, reason, spent, .. } => {
                 let agent = self.wishes.get(id).map_or_else(String::new, |(agent, _)| agent.to_string());
-                let text = if self.is_lost_call(event) { lost_words(1, *spent) } else { error_text(texts, *reason) };
+                let turn = self.state.effects.get(id).and_then(|effect| self.state.turns.get(&effect.message));
+                let text = match turn {
+                    _ if self.is_lost_call(event) => lost_words(1, *spent),
+                    Some(turn) => refusal_text(&self.state, texts, &turn.agent, *reason, turn.message.note, at),
+                    None => error_text(texts, *reason),
+                };
                 trouble(&agent, class.word(), text)
             }
             Event::ModelSwitched { id, from, to, until } => {
@@ -343,8 +348,9 @@ impl View {
             }
             Event::DeadLettered { message, class, reason } => {
                 // The failure that it comes from has been told in full.
-                let agent = &self.state.turns.get(message)?.agent;
-                let reason = dead_letter_text(&self.state, texts, agent, *class, *reason);
+                let turn = self.state.turns.get(message)?;
+                let (agent, note) = (&turn.agent, turn.message.note);
+                let reason = refusal_text(&self.state, texts, agent, *reason, note, at);
                 let text = format!("{message}: {}: {}", class.word(), reason.lines().next().unwrap_or_default());
                 trouble("supervisor", "dead letter", text)
             }
@@ -387,22 +393,30 @@ pub fn note(texts: &dyn Texts, body: BodyRef) -> String {
 /// Why `letter` is dead.
 pub fn letter_text(state: &State, texts: &dyn Texts, letter: &DeadLetter) -> String {
     match &letter.message.to {
-        Recipient::Member(agent) => dead_letter_text(state, texts, agent, letter.class, letter.reason),
+        Recipient::Member(agent) => refusal_text(state, texts, agent, letter.reason, letter.message.note, state.now),
         Recipient::End => error_text(texts, letter.reason),
     }
 }
 
-/// Why a message to `agent` is a dead letter: an outward member that may not act has no words of its own.
-fn dead_letter_text(state: &State, texts: &dyn Texts, agent: &AgentName, class: Class, reason: BodyRef) -> String {
+/// Why `agent` could not go on, at a time. An outward member that may not act has no words of its own: its reason is the
+/// `note` of its message.
+fn refusal_text(
+    state: &State,
+    texts: &dyn Texts,
+    agent: &AgentName,
+    reason: BodyRef,
+    note: BodyRef,
+    at: Timestamp,
+) -> String {
     let acts = match state.member(agent).map(|member| &member.role) {
         Some(Role::Tool { tool, .. }) => state.plan.tools.get(tool).is_some_and(|spec| spec.reach == Reach::ActsOut),
         _ => false,
     };
-    if class != Class::Policy || !acts {
+    if reason != note || !acts {
         return error_text(texts, reason);
     }
-    let open = |permit: &Permit| permit.member == *agent && permit.used.len() < permit.manifest.items.len();
-    match state.permits.iter().rev().find(|(_, permit)| open(permit)) {
+    let old = |permit: &Permit| permit.member == *agent && permit.expires_at <= at;
+    match state.permits.iter().rev().find(|(_, permit)| old(permit)) {
         Some((no, _)) => format!(
             "approval {no} is too old to act on: it holds as long as there was time to give it; discard this, and start a new run"
         ),

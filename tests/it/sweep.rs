@@ -64,7 +64,7 @@ pub(crate) enum End {
 
 #[test]
 fn killed_anywhere_and_again_it_comes_to_the_same() {
-    let campaigns = [shipped("content-repurposing"), shipped("re-engagement"), once()];
+    let campaigns = [shipped("content-repurposing"), shipped("re-engagement"), shipped("investigate"), once()];
     let place = campaigns[0].fresh.path().parent().unwrap().display().to_string();
     let lanes: Vec<(&Campaign, &Stage, &str)> = campaigns
         .iter()

@@ -28,7 +28,8 @@ pub(super) fn decided(
     decision: Decision,
     comment: BodyRef,
 ) -> Result<(), Illegal> {
-    draft.emit(Event::ApprovalDecided { no, by: by.clone(), decision, comment: Some(comment) })?;
+    let made_at = draft.posted_at;
+    draft.emit(Event::ApprovalDecided { no, by: by.clone(), decision, comment: Some(comment), made_at })?;
     let approval = draft.state.approvals.get(&no).ok_or_else(|| super::impossible("no such approval"))?;
     if approval.fate.is_none() {
         return Ok(());

@@ -84,13 +84,20 @@ struct Draft {
     state: State,
     facts: Vec<Fact>,
     at: Timestamp,
+    /// When what is heard was posted, if it was before that.
+    posted_at: Option<Timestamp>,
     jitter_permille: u16,
 }
 
 impl Draft {
     fn new(state: &State, input: &Input) -> Self {
+        let posted_at = match input.what {
+            What::Posted { at, .. } => Some(at),
+            _ => None,
+        };
         Self {
             at: input.at.max(state.now),
+            posted_at: posted_at.filter(|at| *at < input.at.max(state.now)),
             state: state.clone(),
             facts: Vec::new(),
             jitter_permille: input.jitter_permille.min(1_000),

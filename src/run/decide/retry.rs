@@ -79,7 +79,8 @@ pub(super) fn failed(
         _ if last => return finally(draft, effect, class, reason),
         _ => {}
     }
-    let wait_ms = failed.retry_after_ms.unwrap_or(0).saturating_add(backoff_ms(draft, tried));
+    let wait_ms =
+        failed.retry_after_ms.unwrap_or(0).saturating_add(backoff_ms(draft, effect.attempt - effect.attempts_before));
     plan_retry(draft, id, wait_ms, None)
 }
 

@@ -29,6 +29,7 @@ impl State {
             asked_at: self.now,
             expires_at: self.now,
             overdue: false,
+            decided_at: None,
             approved_by: BTreeSet::new(),
             fate: Some(Fate::Lapsed),
         };
@@ -68,7 +69,7 @@ impl State {
             return Err("only a person approves");
         };
         let member = person.binds.clone().ok_or("nothing outward follows")?;
-        let expires_at = self.now.plus_ms(person.expires.after_ms);
+        let expires_at = approval.decided_at.unwrap_or(self.now).plus_ms(person.expires.after_ms);
         self.permits.insert(no, Permit { manifest: bound, member, expires_at, used: BTreeSet::new() });
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Epoch, MessageId, Timestamp};
 use crate::run::event::{ActHead, Amount, BodyRef, Ending, Part, Replied, Settled, Wish};
 use crate::run::state::{Began, Effect, Ledger, State, Turn};
+use crate::topology::spec::Repeat;
 
 impl State {
     pub(super) fn ask(
@@ -64,7 +65,8 @@ impl State {
             asked_about: false,
             failed: None,
             model,
-            uncounted: 0,
+            attempts_before: 0,
+            waited: 0,
             output_tokens: None,
         };
         self.effects.insert(id, effect);
@@ -167,7 +169,7 @@ impl State {
         let now = self.now;
         let effect = self.effects.get_mut(&id).ok_or("the effect is not outstanding")?;
         let (agent, reserved) = (effect.agent.clone(), effect.reserved);
-        effect.uncounted += u32::from(effect.only_waits(class, now));
+        effect.waited += u32::from(effect.only_waits(class, now));
         effect.reserved = Amount::default();
         effect.failed = Some(class);
         if last && let Some(effect) = self.effects.remove(&id) {
@@ -185,7 +187,7 @@ impl State {
     /// An item that surely was not performed leaves its slot to a later attempt.
     fn free_slot(&mut self, effect: &Effect) {
         if let Wish::Deliver { permit, slot, .. } = &effect.wish
-            && effect.doubt.is_none()
+            && (effect.doubt.is_none() || self.repeat(effect) == Repeat::Pure)
             && let Some(permit) = self.permits.get_mut(permit)
         {
             permit.used.remove(slot);

@@ -2,8 +2,9 @@
 //!
 //! A person's decision resets all rounds but its own, so the handoffs alone bound a team only between two decisions; that
 //! is what is counted: the most turns a member takes from start, or from a person's handoff, until the next person or
-//! the end, and with them the questions that it may be asked in others' turns. It is counted among the members that reach each other: exactly, over (member, rounds taken), if those are few;
-//! else from above, for a walk is cut by the bounded handoffs it takes into stretches without a cycle.
+//! the end, and with them the questions that it may be asked in others' turns. It is counted among the members that reach
+//! each other: exactly, over (member, rounds taken), if those are few; else from above, for a walk is cut by the bounded
+//! handoffs it takes into stretches without a cycle.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -36,11 +37,12 @@ pub(super) fn check(
         _ => most(graph, &entries, index),
     };
     let handed: Vec<u32> = (0..graph.nodes.len()).map(handed).collect();
+    let mut known = vec![None; seats.len()];
     for (index, node) in graph.nodes.iter().enumerate() {
         if reached[index].is_none() {
             continue;
         }
-        let most = with_questions(seats, asks, &handed, index);
+        let most = with_questions(seats, asks, &handed, &mut known, index);
         proof.turns.insert(node.name.clone(), most);
         let Some(member) = &seats[index].member else { continue };
         if !node.is_person() && node.outward.is_none() {
@@ -69,16 +71,24 @@ pub(super) fn check(
 }
 
 /// The most turns of a member between two decisions: those that it is handed, and the questions that it is asked in the
-/// turns of others. Nobody comes to wait for themselves, so this ends.
-fn with_questions(seats: &[Seat], asks: &Asks, handed: &[u32], index: usize) -> u32 {
+/// turns of others. Each is counted once; members that would wait for themselves are told elsewhere.
+fn with_questions(seats: &[Seat], asks: &Asks, handed: &[u32], known: &mut [Option<u32>], index: usize) -> u32 {
+    if let Some(most) = known[index] {
+        return most;
+    }
+    known[index] = Some(handed[index]);
     let may_ask = |asker: &Seat| asks.get(&asker.name).is_some_and(|of| of.contains(&seats[index].name));
-    let askers = (0..seats.len()).filter(|asker| may_ask(&seats[*asker]));
-    let asked = askers.map(|asker| with_questions(seats, asks, handed, asker).saturating_mul(QUESTIONS_PER_TURN_MAX));
-    asked.fold(handed[index], u32::saturating_add)
+    let mut most = handed[index];
+    for asker in (0..seats.len()).filter(|asker| may_ask(&seats[*asker])) {
+        let asked = with_questions(seats, asks, handed, known, asker).saturating_mul(QUESTIONS_PER_TURN_MAX);
+        most = most.saturating_add(asked);
+    }
+    known[index] = Some(most);
+    most
 }
 
-/// The most turns of a member between two decisions that it is handed. A walk that leaves the members that reach each other does not come
-/// back to them, so only what happens among those is counted.
+/// The most turns of a member between two decisions that it is handed. A walk that leaves the members that reach each
+/// other does not come back to them, so only what happens among those is counted.
 fn most(graph: &Graph, entries: &BTreeSet<usize>, target: usize) -> u32 {
     let undecided = |edge: &Edge| !graph.nodes[edge.from].is_person();
     let from = graph.distances([target], undecided);

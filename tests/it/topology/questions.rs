@@ -94,3 +94,31 @@ fn nobody_waits_for_themselves_and_questions_are_counted_among_the_turns() {
     let told = faults.render(false);
     assert!(told.contains("the handoffs and questions allow 5"), "{told}");
 }
+
+/// Forty members, each of whom may ask all that come after: more ways to ask than anybody counts one by one.
+#[test]
+fn many_who_ask_each_other_are_counted_in_no_time() {
+    let name = |n: usize| format!("m{n}");
+    let member = |n: usize| {
+        let later: Vec<String> = (n + 1..40).map(|later| format!("{:?}", name(later))).collect();
+        let asks = if later.is_empty() { String::new() } else { format!(", may_ask = [{}]", later.join(", ")) };
+        format!("{} = {{ file = \"agents/echo.toml\"{asks} }}\n", name(n))
+    };
+    let next = |n: usize| if n == 39 { "end".to_owned() } else { name(n + 1) };
+    let team: String = (0..40).map(member).collect();
+    let handoffs: String = (0..40).map(|n| format!("{} = {:?}\n", name(n), next(n))).collect();
+    let lines: String = (0..40).map(|n| format!("[[{}]]\noutcome = \"done\"\nnote = \"Said.\"\n", name(n))).collect();
+    let topology = format!(
+        "schema_version = 1\ndescription = \"Forty.\"\nbudget = {{ steps = 100, tokens = 1_000_000, cost_usd = 1.00, \
+         active_time = \"1h\" }}\n[team]\n{team}[handoffs]\nstart = \"m0\"\n{handoffs}"
+    );
+    let echo = "schema_version = 1\nkind = \"model\"\ndoes = \"Says it.\"\noutcomes = [\"done\"]\ninstructions = \"Say it.\"\n";
+    let files = base()
+        .with("topologies/forty.toml", &topology)
+        .with("agents/echo.toml", echo)
+        .with("rehearsals/forty.toml", &format!("schema_version = 1\n{lines}"));
+    let faults = checked("forty", &files).unwrap_err();
+    let told = faults.render(false);
+    assert!(faults.iter().all(|fault| matches!(fault.code, Code::TurnsTooFew | Code::StepsTooFew)), "{told}");
+    assert!(told.contains(&u32::MAX.to_string()), "{told}");
+}
