@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::ask::{self, Asked};
-use super::system::{Error, load, read_fact};
+use super::system::{Error, pinned_plan, read_fact};
 use crate::failure::{Class, Failure};
 use crate::id::{EffectId, RunId, Seq};
 use crate::journal::{Record, Store};
@@ -20,7 +20,7 @@ use crate::topology::recording::{CallPlace, Recorded, Recording, SCHEMA_VERSION}
 /// # Errors
 /// If the run cannot be read, or a text that a model was shown was erased.
 pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
-    let plan = load(store, run)?.state.plan;
+    let (_, _, plan) = pinned_plan(store, run)?;
     let mut recording = Recording {
         schema_version: SCHEMA_VERSION,
         topology: plan.name.clone(),
@@ -28,7 +28,7 @@ pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
         models: plan.models.clone(),
         call: Vec::new(),
     };
-    let mut state = State::new(run, plan);
+    let mut state = State::new(run, Arc::new(plan));
     let records = store.records(run, Seq(0), usize::MAX)?;
     for (at, record) in records.iter().enumerate() {
         let place = |why: String| Error::Replay(format!("record {}: {why}", record.seq));
