@@ -11,5 +11,6 @@ pub mod id;
 pub mod journal;
 pub mod model;
 pub mod run;
+pub mod text;
 pub mod tool;
 pub mod topology;
