@@ -12,8 +12,9 @@ pub mod sqlite;
 mod verify;
 pub mod writer;
 
-/// The version of the tables and framing; a journal of a newer one is refused.
-pub const JOURNAL_FORMAT: u32 = 1;
+/// The version of the tables and framing that a new journal has. One of an older format is read and written as it is; one
+/// of a newer format is refused.
+pub const JOURNAL_FORMAT: u32 = 2;
 
 /// Where journals live. One contract test set runs over every implementation.
 pub trait Store: Send + Sync {

@@ -3,6 +3,7 @@
 
 mod fault;
 mod read;
+mod readers;
 mod schema;
 mod write;
 
@@ -18,9 +19,7 @@ use crate::id::{Digest, RunId, Seq};
 use super::{Body, Done, Error, Op, OwnerId, Posted, Query, Record, RunRow, Store, owner};
 
 use fault::Fault;
-
-/// Connections kept open for reading.
-const READERS_MAX: usize = 4;
+use readers::Readers;
 
 /// What a journal is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +41,8 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
-    alone: bool,
     // In this order: the one that writes is closed last, and then leaves no log behind.
-    readers: Mutex<Vec<Connection>>,
+    readers: Readers,
     pulse: Mutex<Connection>,
     pen: Mutex<Pen>,
 }
@@ -66,32 +64,14 @@ impl Sqlite {
         };
         let alone = how == Open::ReadOnly && schema::is_alone(path);
         let pulse = schema::reading(path, alone)?;
-        Ok(Self {
-            path: path.to_owned(),
-            alone,
-            readers: Mutex::default(),
-            pulse: Mutex::new(pulse),
-            pen: Mutex::new(pen),
-        })
+        let file = path.to_owned();
+        let readers = Readers::new(move || schema::reading(&file, alone));
+        Ok(Self { path: path.to_owned(), readers, pulse: Mutex::new(pulse), pen: Mutex::new(pen) })
     }
 
     /// The folder of the journal, which its owners are made for.
     pub fn folder(&self) -> PathBuf {
         schema::folder_of(&self.path)
-    }
-
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        let kept = lock(&self.readers).pop();
-        let reader = match kept {
-            Some(reader) => reader,
-            None => schema::reading(&self.path, self.alone)?,
-        };
-        let answer = read(&reader);
-        let mut readers = lock(&self.readers);
-        if readers.len() < READERS_MAX {
-            readers.push(reader);
-        }
-        answer
     }
 }
 
@@ -103,23 +83,23 @@ impl Store for Sqlite {
     }
 
     fn records(&self, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error> {
-        self.read(|connection| read::records(connection, run, after, limit))
+        self.readers.read(|connection| read::records(connection, run, after, limit))
     }
 
     fn body(&self, run: RunId, digest: Digest) -> Result<Option<Body>, Error> {
-        self.read(|connection| read::body(connection, run, digest))
+        self.readers.read(|connection| read::body(connection, run, digest))
     }
 
     fn bodies(&self, run: RunId) -> Result<Vec<(Digest, bool)>, Error> {
-        self.read(|connection| read::bodies(connection, run))
+        self.readers.read(|connection| read::bodies(connection, run))
     }
 
     fn blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, Error> {
-        self.read(|connection| read::blob(connection, digest))
+        self.readers.read(|connection| read::blob(connection, digest))
     }
 
     fn inbox(&self, run: RunId, after: u64) -> Result<Vec<Posted>, Error> {
-        self.read(|connection| read::inbox(connection, run, after))
+        self.readers.read(|connection| read::inbox(connection, run, after))
     }
 
     fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error> {
@@ -134,7 +114,7 @@ impl Store for Sqlite {
             asked.borrow_mut().insert(id, found);
             Ok(found)
         };
-        self.read(|connection| read::runs(connection, query, &living))
+        self.readers.read(|connection| read::runs(connection, query, &living))
     }
 
     fn pulse(&self) -> Result<u64, Error> {

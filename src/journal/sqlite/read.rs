@@ -50,22 +50,25 @@ pub(super) fn records(connection: &Connection, run: RunId, after: Seq, limit: us
     Ok(page)
 }
 
-/// A body, verified.
+/// A body, verified; with one statement, since a turn reads many.
 pub(super) fn body(connection: &Connection, run: RunId, digest: Digest) -> Result<Option<Body>, Error> {
-    let (no, _) = place(connection, run)?;
+    type Found = (bool, Option<[u8; 16]>, Option<Vec<u8>>);
     let damaged = |what: &str| Error::Damaged(format!("run {run}, body {digest} {what}; restore it from a copy"));
-    let read_row = |row: &Row<'_>| Ok((row.get::<_, Option<[u8; 16]>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?));
-    let found = connection
-        .prepare_cached("SELECT salt, bytes FROM bodies WHERE run = ?1 AND digest = ?2")
-        .and_then(|mut statement| statement.query_row(params![no, digest.0], read_row).optional())
+    let sql = "SELECT bodies.digest IS NOT NULL, bodies.salt, bodies.bytes FROM runs
+        LEFT JOIN bodies ON bodies.run = runs.no AND bodies.digest = ?2 WHERE runs.id = ?1";
+    let read_row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let found: Option<Found> = connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row(params![run.0.as_bytes(), digest.0], read_row).optional())
         .map_err(|error| match read(error) {
             Error::Damaged(text) => damaged(&format!("cannot be read ({text})")),
             other => other,
         })?;
     match found {
-        None => Err(verify::no_body(run, digest)),
-        Some((None, None)) => Ok(None),
-        Some((Some(salt), Some(bytes))) => {
+        None => Err(Error::UnknownRun),
+        Some((false, ..)) => Err(verify::no_body(run, digest)),
+        Some((true, None, None)) => Ok(None),
+        Some((true, Some(salt), Some(bytes))) => {
             let body = Body { digest, salt, bytes };
             if body.is_whole() { Ok(Some(body)) } else { Err(damaged("is not what was written")) }
         }

@@ -1,4 +1,4 @@
-//! The file: how a journal is made, told from other files, and opened; the tables of format 1.
+//! The file: how a journal is made, told from other files, and opened; the tables of format 2.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
@@ -23,9 +23,12 @@ const STATEMENTS_MAX: usize = 64;
 
 // `runs.chain` is the last record's link once more: an append to a damaged tail is refused instead of hidden.
 // `runs.heard`, `over` and `wake_at` are the summary's, as columns for the queries.
+// Heads lie in the order in which they are written, whatever their runs, under a small index: what many runs append at
+// once is a few full pages. Format 1 had `records` and `inbox` without a rowid, so that whole heads lay in the inner
+// pages of the tree. The columns are the same, so the statements are: a journal of format 1 keeps its tables for good.
 const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO meta VALUES ('format', 1), ('runs', 0), ('approvals', 0);
+INSERT INTO meta VALUES ('format', 2), ('runs', 0), ('approvals', 0);
 CREATE TABLE runs (
   no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, topology TEXT NOT NULL,
   created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
@@ -38,13 +41,13 @@ CREATE INDEX runs_unheard ON runs(no) WHERE posted > heard;
 CREATE TABLE records (
   run INTEGER NOT NULL, seq INTEGER NOT NULL, epoch INTEGER NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL,
   head BLOB NOT NULL, chain BLOB NOT NULL, PRIMARY KEY (run, seq)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE TABLE bodies (run INTEGER NOT NULL, digest BLOB NOT NULL, salt BLOB, bytes BLOB, PRIMARY KEY (run, digest)) STRICT;
 CREATE TABLE blobs (digest BLOB PRIMARY KEY NOT NULL, bytes BLOB NOT NULL) STRICT;
 CREATE TABLE inbox (
   run INTEGER NOT NULL, place INTEGER NOT NULL, id BLOB NOT NULL, at INTEGER NOT NULL, json BLOB NOT NULL,
   digest BLOB NOT NULL, PRIMARY KEY (run, place), UNIQUE (run, id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE TABLE approvals (number INTEGER PRIMARY KEY, run INTEGER NOT NULL) STRICT;
 ";
 
@@ -154,7 +157,7 @@ fn connect(path: &Path, access: OpenFlags, alone: bool) -> Result<Connection, Er
         let format = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
         let application = number("application_id")?;
         let version = number("user_version")?;
-        if application != APPLICATION_ID || version != i64::from(JOURNAL_FORMAT) {
+        if application != APPLICATION_ID || !(1..=i64::from(JOURNAL_FORMAT)).contains(&version) {
             return Ok((application, version, version));
         }
         let stored = connection.query_row("SELECT value FROM meta WHERE name = 'format'", [], format)?;
@@ -167,7 +170,7 @@ fn connect(path: &Path, access: OpenFlags, alone: bool) -> Result<Connection, Er
     }
     match u32::try_from(version) {
         Ok(found) if found > JOURNAL_FORMAT => Err(Error::Newer { found }),
-        Ok(JOURNAL_FORMAT) if stored == version => Ok(connection),
+        Ok(1..=JOURNAL_FORMAT) if stored == version => Ok(connection),
         _ => Err(Error::Damaged(format!(
             "{} says format {version} and {stored}; restore it from a copy",
             path.display()

@@ -37,18 +37,30 @@ struct Standing {
     epoch: Epoch,
     owner: Option<OwnerId>,
     posted: u64,
+    listed: Listed,
+}
+
+/// What of a run's summary is in columns with an index of their own.
+#[derive(PartialEq, Eq, Default)]
+struct Listed {
+    heard: i64,
+    over: bool,
+    wake_at: Option<i64>,
 }
 
 impl Standing {
     fn of(connection: &Connection, run: RunId) -> Result<Option<Self>, Fault> {
-        type Row = (i64, i64, [u8; 32], i64, Option<[u8; 16]>, i64);
+        type Row = (i64, i64, [u8; 32], i64, Option<[u8; 16]>, i64, Listed);
         let found: Option<Row> = connection
-            .prepare_cached("SELECT no, last, chain, epoch, owner, posted FROM runs WHERE id = ?1")?
+            .prepare_cached(
+                "SELECT no, last, chain, epoch, owner, posted, heard, over, wake_at FROM runs WHERE id = ?1",
+            )?
             .query_row(params![run.0.as_bytes()], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                let listed = Listed { heard: row.get(6)?, over: row.get(7)?, wake_at: row.get(8)? };
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, listed))
             })
             .optional()?;
-        let Some((no, last, chain, epoch, owner, posted)) = found else { return Ok(None) };
+        let Some((no, last, chain, epoch, owner, posted, listed)) = found else { return Ok(None) };
         Ok(Some(Self {
             no,
             last: Seq(unsigned(last)?),
@@ -56,7 +68,21 @@ impl Standing {
             epoch: Epoch(unsigned(epoch)?),
             owner: owner.map(|bytes| OwnerId(Uuid::from_bytes(bytes))),
             posted: unsigned(posted)?,
+            listed,
         }))
+    }
+
+    /// A run as `create` inserts it, before its first batch.
+    fn new(no: i64, new: &NewRun) -> Self {
+        Self {
+            no,
+            last: Seq(0),
+            chain: chain_start(new.id),
+            epoch: Epoch(1),
+            owner: Some(new.owner),
+            posted: 0,
+            listed: Listed::default(),
+        }
     }
 
     fn conflict(&self) -> Error {
@@ -74,16 +100,17 @@ fn create(connection: &Connection, new: &NewRun, batch: &Batch) -> Result<Done, 
         return Err(standing.conflict().into());
     }
     let no = next(connection, "runs")?;
+    let standing = Standing::new(no, new);
     run(
         connection,
         "INSERT INTO runs (no, id, topology, created_at, updated_at, last, chain, epoch, owner, posted, heard, over, summary)
          VALUES (?1, ?2, ?3, ?4, ?4, 0, ?5, 1, ?6, 0, 0, 0, '')",
-        params![no, new.id.0.as_bytes(), new.topology, new.at.0, chain_start(new.id).0, new.owner.0.as_bytes()],
+        params![no, new.id.0.as_bytes(), new.topology, new.at.0, standing.chain.0, new.owner.0.as_bytes()],
     )?;
     for (digest, bytes) in &new.blobs {
         run(connection, "INSERT OR IGNORE INTO blobs VALUES (?1, ?2)", params![digest.0, bytes])?;
     }
-    insert(connection, no, chain_start(new.id), batch)?;
+    insert(connection, &standing, batch)?;
     Ok(Done::Created(RunNo(unsigned(no)?)))
 }
 
@@ -97,12 +124,12 @@ fn append(connection: &Connection, batch: &Batch) -> Result<Done, Fault> {
     if read::link(connection, standing.no, standing.last)? != Some(standing.chain) {
         return Err(verify::damaged(batch.run, standing.last, "is not what its run's row says").into());
     }
-    let last = insert(connection, standing.no, standing.chain, batch)?;
+    let last = insert(connection, &standing, batch)?;
     Ok(Done::Appended(last))
 }
 
-fn insert(connection: &Connection, no: i64, before: Digest, batch: &Batch) -> Result<Seq, Fault> {
-    let (mut seq, mut link) = (batch.after, before);
+fn insert(connection: &Connection, standing: &Standing, batch: &Batch) -> Result<Seq, Fault> {
+    let (no, mut seq, mut link) = (standing.no, batch.after, standing.chain);
     {
         let mut record = connection.prepare_cached("INSERT INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
         for head in &batch.heads {
@@ -117,13 +144,22 @@ fn insert(connection: &Connection, no: i64, before: Digest, batch: &Batch) -> Re
         run(connection, sql, params![no, body.digest.0, body.salt, body.bytes])?;
     }
     let Summary { heard, over, wake_at, .. } = &batch.summary;
+    let listed = Listed { heard: signed(*heard), over: *over, wake_at: wake_at.map(|at| at.0) };
     let json = serde_json::to_string(&batch.summary).map_err(|error| Error::Broken(error.to_string()))?;
-    run(
-        connection,
-        "UPDATE runs SET last = ?2, chain = ?3, updated_at = max(created_at, ?4), heard = ?5, over = ?6, wake_at = ?7,
-         summary = ?8 WHERE no = ?1",
-        params![no, stored(seq.0)?, link.0, batch.at.0, signed(*heard), over, wake_at.map(|at| at.0), json],
-    )?;
+    // A column that is named is written to its index even if it stays as it is.
+    let sql = if listed == standing.listed {
+        "UPDATE runs SET last = ?2, chain = ?3, updated_at = max(created_at, ?4), summary = ?5 WHERE no = ?1"
+    } else {
+        "UPDATE runs SET last = ?2, chain = ?3, updated_at = max(created_at, ?4), summary = ?5, heard = ?6, over = ?7,
+         wake_at = ?8 WHERE no = ?1"
+    };
+    let mut update = connection.prepare_cached(sql)?;
+    let (place, Listed { heard, over, wake_at }) = (stored(seq.0)?, &listed);
+    if listed == standing.listed {
+        update.execute(params![no, place, link.0, batch.at.0, json])?;
+    } else {
+        update.execute(params![no, place, link.0, batch.at.0, json, heard, over, wake_at])?;
+    }
     Ok(seq)
 }
 
