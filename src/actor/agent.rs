@@ -4,6 +4,7 @@
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tracing::Instrument;
 
+use super::owner;
 use super::perform::{Work, perform};
 use super::run;
 use crate::failure::Class;
@@ -17,7 +18,7 @@ pub(super) struct Setup {
 }
 
 /// What an agent is told: perform this, now.
-pub(super) struct Perform(pub(super) Work);
+pub(super) struct Perform(pub(super) owner::Attempt, pub(super) Work);
 
 impl Actor for Agent {
     type Msg = Perform;
@@ -31,11 +32,11 @@ impl Actor for Agent {
     async fn handle(
         &self,
         myself: ActorRef<Perform>,
-        Perform(work): Perform,
+        Perform(which, work): Perform,
         state: &mut Setup,
     ) -> Result<(), ActorProcessingErr> {
         let (attempt, _) = Actor::spawn_linked(None, Attempt, state.run.clone(), myself.get_cell()).await?;
-        attempt.cast(Go(Box::new(work)))?;
+        attempt.cast(Go(which, Box::new(work)))?;
         Ok(())
     }
 
@@ -56,7 +57,7 @@ impl Actor for Agent {
 /// One attempt of one effect.
 struct Attempt;
 
-struct Go(Box<Work>);
+struct Go(owner::Attempt, Box<Work>);
 
 impl Actor for Attempt {
     type Msg = Go;
@@ -74,19 +75,18 @@ impl Actor for Attempt {
     async fn handle(
         &self,
         myself: ActorRef<Go>,
-        Go(work): Go,
+        Go(attempt, work): Go,
         run: &mut ActorRef<run::Msg>,
     ) -> Result<(), ActorProcessingErr> {
         let agent = tracing::info_span!(parent: &work.place.span, "agent", name = %work.turn.agent);
-        let span = tracing::info_span!(parent: &agent, "step", effect = %work.id.0.short());
-        let (id, attempt) = (work.id, work.effect.attempt);
+        let span = tracing::info_span!(parent: &agent, "step", effect = %attempt.id.0.short());
         let lifted = perform(*work).instrument(span).await;
         if let Err(failed) = &lifted.result
             && failed.class == Class::Bug
         {
             return Err(reason_of(&lifted).into());
         }
-        run.cast(run::Msg::Outcome { id, attempt, lifted: Box::new(lifted) })?;
+        run.cast(run::Msg::Outcome(attempt, Box::new(lifted)))?;
         myself.stop(None);
         Ok(())
     }

@@ -13,6 +13,7 @@ mod agent;
 mod ask;
 mod inbox;
 pub mod lift;
+pub mod owner;
 mod perform;
 pub mod recording;
 mod run;
@@ -80,6 +81,11 @@ impl Ports {
             Mode::Replay => Some(Arc::clone(&self.replay)),
             Mode::Live => self.live.clone(),
         }
+    }
+
+    fn moment(&self) -> owner::Moment {
+        let uptime_ms = self.clock.uptime_ms();
+        owner::Moment { uptime_ms, at: self.clock.now(), jitter_permille: self.clock.jitter_permille() }
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::ask::{self, Asked};
 use super::lift::{self, Bodies, Lifted};
-use super::{Heard, Place, Point};
+use super::{Heard, Place, Point, owner};
 use crate::failure::Usage;
 use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, Digest, EffectId, ToolName};
@@ -60,16 +60,7 @@ impl Work {
 
     /// The attempt's time-out.
     pub(super) fn timeout_ms(&self) -> u64 {
-        let plan = &self.place.pinned.plan;
-        let tool = |name: &ToolName| plan.tools.get(name).map_or(30_000, |spec| spec.call_timeout_ms);
-        match &self.effect.wish {
-            // To prepare is to read and compute for a person: their own limit holds, not that of the act.
-            Wish::Model { .. } | Wish::Prepare { .. } => {
-                plan.team.get(&self.turn.agent).map_or(90_000, |member| member.limits.call_timeout_ms)
-            }
-            Wish::Tool { tool: name, .. } | Wish::Own { tool: name } | Wish::Deliver { tool: name, .. } => tool(name),
-            Wish::Query { .. } | Wish::Question { .. } => 30_000,
-        }
+        owner::timeout_ms(&self.place.pinned.plan, &self.turn.agent, &self.effect.wish)
     }
 }
 

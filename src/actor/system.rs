@@ -8,14 +8,15 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::watch;
 
 use super::lift::{Bodies, Examiner};
-pub use super::run::{Gone, Progress};
-use super::run::{Msg, Run, Setup, batch};
+pub use super::owner::Gone;
+use super::owner::{Order, Owner};
+pub use super::run::Progress;
+use super::run::{Msg, Run, Setup};
 use super::{Pinned, Place, Point, Ports};
 use crate::id::{Digest, Epoch, RunId, RunNo, Seq};
 use crate::journal::{Done, Error as JournalError, NewRun, Op, Query, Store};
-use crate::run::decide::{Decided, decide};
 use crate::run::event::{Event, Fact, Who};
-use crate::run::input::{Brief, Input, Post, What};
+use crate::run::input::{Brief, Post, What};
 use crate::run::state::State;
 use crate::topology::plan::{PLAN_FORMAT, Plan};
 
@@ -100,21 +101,27 @@ impl System {
         let brief = bodies.json(&serde_json::json!(brief));
         let note = bodies.text(&plan.description);
         let what = What::Start { plan: digest, mode: plan.mode, brief, note, by };
-        let at = clock.now();
-        let input = Input { at, jitter_permille: clock.jitter_permille(), what };
-        let state = State::new(run, Arc::clone(&pinned.plan));
-        let decided = decide(&state, &input).map_err(|illegal| Error::Replay(illegal.to_string()))?;
-        let Decided { facts, state } = decided;
-        let first = batch(&state, Seq(0), &facts, bodies.into_made());
-        let new =
-            NewRun { id: run, topology: plan.name.clone(), at, owner: self.ports.owner, blobs: vec![(digest, json)] };
-        let seq = Seq(facts.len() as u64);
+        let moment = self.ports.moment();
+        let mut owner = Owner::new(State::new(run, Arc::clone(&pinned.plan)), Seq(0), self.ports.park);
+        owner.starts(what, bodies.into_made());
+        let Some(Order::Append(first)) = owner.heed(moment) else {
+            return Err(Error::Replay(format!("it cannot start: {:?}", owner.gone())));
+        };
+        let seq = Seq(first.facts.len() as u64);
+        let first = owner.batch(first).ok_or_else(|| Error::Replay("nothing is decided".to_owned()))?;
+        let new = NewRun {
+            id: run,
+            topology: plan.name.clone(),
+            at: moment.at,
+            owner: self.ports.owner,
+            blobs: vec![(digest, json)],
+        };
         self.ports.probe.at(Point::Decided);
         let done = self.ports.writer.commit(Op::Create(new, first)).await?;
         self.ports.probe.at(Point::Committed);
         let Done::Created(no) = done else { return Err(Error::Replay("the journal gave no number".to_owned())) };
-        let epoch = state.epoch;
-        self.spawn(run, no, pinned, state, seq, true, epoch).await
+        owner.appended(seq);
+        self.spawn(no, pinned, owner, None).await
     }
 
     /// Takes up a run from its journal; if this system has it live already, that one.
@@ -131,7 +138,7 @@ impl System {
         let (system, loaded) = (self.clone(), tokio::task::spawn_blocking);
         let loaded = loaded(move || system.load(run)).await.map_err(|error| Error::Actor(error.to_string()))?;
         match loaded {
-            Ok((no, pinned, state, seq)) => self.spawn(run, no, pinned, state, seq, false, epoch).await,
+            Ok((no, pinned, owner)) => self.spawn(no, pinned, owner, Some(epoch)).await,
             Err(error) => {
                 let _ = self.ports.writer.commit(Op::Release { run, owner }).await;
                 Err(error)
@@ -170,22 +177,12 @@ impl System {
         let _ = self.root.stop_and_wait(None, Some(Duration::from_secs(1))).await;
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one run, named at both call sites")]
-    async fn spawn(
-        &self,
-        run: RunId,
-        no: RunNo,
-        pinned: Arc<Pinned>,
-        state: State,
-        seq: Seq,
-        opened: bool,
-        epoch: Epoch,
-    ) -> Result<Handle, Error> {
-        let first = Progress { seq, status: state.status(), wake_at: state.wake_at(), gone: None };
-        let (progress, seen) = watch::channel(first);
+    async fn spawn(&self, no: RunNo, pinned: Arc<Pinned>, owner: Owner, opens: Option<Epoch>) -> Result<Handle, Error> {
+        let run = owner.state().run;
+        let (progress, seen) = watch::channel(Progress::of(&owner, None));
         let span = tracing::info_span!("run", %no, topology = %pinned.plan.name);
         let place = Arc::new(Place { run, no, pinned, ports: Arc::clone(&self.ports), span });
-        let setup = Setup { place, state, seq, opened, epoch, progress };
+        let setup = Setup { place, owner, opens, progress };
         let spawned = Actor::spawn_linked(None, Run, setup, self.root.get_cell()).await;
         let (actor, _) = spawned.map_err(|error| Error::Actor(error.to_string()))?;
         let handle = Handle { run, no, progress: seen, actor };
@@ -204,10 +201,10 @@ impl System {
         Ok(pinned)
     }
 
-    fn load(&self, run: RunId) -> Result<(RunNo, Arc<Pinned>, State, Seq), Error> {
+    fn load(&self, run: RunId) -> Result<(RunNo, Arc<Pinned>, Owner), Error> {
         let loaded = load(self.ports.store.as_ref(), run)?;
         let pinned = self.pin(loaded.digest, &loaded.plan_json)?;
-        Ok((loaded.no, pinned, loaded.state, loaded.seq))
+        Ok((loaded.no, pinned, Owner::new(loaded.state, loaded.seq, self.ports.park)))
     }
 
     /// Opens what is due and not live, tells live runs of their posts, forgets those that are gone.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use callsheet::id::{Epoch, RunId, Timestamp};
+use callsheet::id::{Epoch, RunId, Seq, Timestamp};
 use callsheet::run::event::{Fact, Who};
 use callsheet::run::input::Command;
 use callsheet::run::invariant::{Broken, Watch, holds};
@@ -39,8 +39,8 @@ impl Journal {
     }
 
     /// Whether a writer that stands at (`seq`, `epoch`) may append.
-    pub(crate) fn admits(&self, seq: usize, epoch: Epoch) -> bool {
-        seq == self.facts.len() && epoch == self.epoch
+    pub(crate) fn admits(&self, seq: Seq, epoch: Epoch) -> bool {
+        seq.0 == self.facts.len() as u64 && epoch == self.epoch
     }
 
     /// Appends `facts`, which follow from the truth.

@@ -1,23 +1,22 @@
-//! The shell, imitated: claim, decide, append, apply, listen, start, time out. As `actor/run.rs` does it, without actors.
+//! The world around an owner: it carries out the orders of the shell's own owner in virtual time, where processes die,
+//! stand still and are taken over, attempts fail, and requests are lost.
 
 use std::sync::Arc;
 
+use callsheet::actor::owner::{self, Append, Attempt, Gone, Moment, Order};
 use callsheet::failure::Class;
 use callsheet::failure::Usage;
-use callsheet::id::{AgentName, EffectId};
-use callsheet::run::decide::decide;
-use callsheet::run::event::{Event, Fact, Settled, Wish};
-use callsheet::run::input::{Failed, Input, What};
+use callsheet::id::{AgentName, Seq, Timestamp};
+use callsheet::journal::Error;
+use callsheet::run::event::{Fact, Settled, Wish};
+use callsheet::run::input::{Failed, What};
 use callsheet::run::invariant::Broken;
-use callsheet::run::state::{Effect, State, Status};
+use callsheet::run::state::{Effect, State};
 
 use super::attempt::Verdict;
 use super::journal::broken;
-use super::scene::{Handle, Happening, Owner, Scene, UnderWay};
+use super::scene::{Handle, Happening, Outward, Owner, Scene};
 use super::sometimes::Rare;
-
-/// As the shell: how long after its time-out an attempt counts as hung.
-const GRACE_MS: u64 = 500;
 
 impl Scene {
     /// A new owner takes the run up, whoever has it.
@@ -28,13 +27,12 @@ impl Scene {
         }
         self.journal.epoch.0 += 1;
         let epoch = self.journal.epoch;
-        self.owners.push(Owner::new(state, self.journal.facts.len(), epoch));
+        let (seq, park) = (Seq(self.journal.facts.len() as u64), self.makes.swarm.park);
+        let mut logic = owner::Owner::new(Arc::unwrap_or_clone(state), seq, park);
+        logic.opened(Some(epoch));
+        self.owners.push(Owner::new(logic, epoch));
         let owner = self.owners.len() - 1;
         self.say(|| format!("owner {owner} claims epoch {epoch}"));
-        // What was posted in time counts, so the inbox comes before the clock.
-        if self.hear(owner, What::Opened { epoch })? && self.listen(owner)? {
-            self.hear(owner, What::Due)?;
-        }
         self.go_on(owner)
     }
 
@@ -43,8 +41,7 @@ impl Scene {
         let was_current = self.current() == Some(owner);
         let dead = &mut self.owners[owner];
         dead.alive = false;
-        let outward = dead.under_way.keys().any(|id| dead.state.effects.get(id).is_some_and(Effect::is_outward));
-        if outward {
+        if dead.logic.acts() {
             self.seen.see(Rare::CrashWithOutwardUnderWay);
         }
         if was_current {
@@ -53,62 +50,9 @@ impl Scene {
         }
     }
 
-    /// One input: decide, append, apply. False if nothing more is to come of this owner.
-    pub(super) fn hear(&mut self, owner: usize, what: What) -> Result<bool, Broken> {
-        if !self.owners[owner].alive {
-            return Ok(false);
-        }
-        let jitter_permille = u16::try_from(self.makes.random.below(1_001)).unwrap_or(0);
-        let input = Input { at: self.wall(), jitter_permille, what };
-        let state = Arc::clone(&self.owners[owner].state);
-        let decided =
-            decide(&state, &input).map_err(|illegal| broken("legal", format!("{illegal}, on {:?}", input.what)))?;
-        let facts = decided.facts;
-        wakes(&state, &input, &facts)?;
-        if facts.is_empty() {
-            return Ok(true);
-        }
-        if self.makes.random.chance(self.makes.swarm.crash_before) {
-            self.seen.see(Rare::CrashBeforeAppend);
-            self.say(|| format!("owner {owner} dies before its append"));
-            self.die(owner);
-            return Ok(false);
-        }
-        let (seq, epoch) = (self.owners[owner].seq, self.owners[owner].epoch);
-        if !self.journal.admits(seq, epoch) {
-            self.seen.see(Rare::StaleAppendRefused);
-            self.say(|| format!("owner {owner} is refused"));
-            self.owners[owner].alive = false;
-            return Ok(false);
-        }
-        self.say_facts(owner, &facts);
-        self.see(&state, &facts);
-        let next = self.journal.append(&facts)?;
-        if decided.state != *next {
-            return Err(broken("I11", "what was decided is not what is folded".to_owned()));
-        }
-        for fact in &facts {
-            self.oracle.take(&next, &self.journal.inbox, &self.sink, fact)?;
-        }
-        if self.makes.random.chance(self.makes.swarm.crash_after) {
-            self.seen.see(Rare::CrashAfterAppend);
-            self.say(|| format!("owner {owner} dies after its append"));
-            self.die(owner);
-            return Ok(false);
-        }
-        let now = self.now;
-        let of = &mut self.owners[owner];
-        (of.state, of.seq) = (next, seq + facts.len());
-        for fact in &facts {
-            if let Event::EffectBegan { id, not_after, .. } = fact.is {
-                of.begun.insert(id, now.saturating_add_unsigned(not_after.ms_since(fact.at)));
-            }
-        }
-        Ok(true)
-    }
-
-    /// After every message: whatever is outstanding is started, perhaps after standing still.
+    /// After whatever an owner was told: it heeds that, and goes on, perhaps after standing still.
     pub(super) fn go_on(&mut self, owner: usize) -> Result<(), Broken> {
+        self.heed(owner)?;
         if !self.owners[owner].alive {
             return Ok(());
         }
@@ -123,61 +67,119 @@ impl Scene {
         self.start(owner)
     }
 
-    /// Hears the inbox; false if nothing more is to come of this owner.
-    pub(super) fn listen(&mut self, owner: usize) -> Result<bool, Broken> {
-        let after = usize::try_from(self.owners[owner].state.heard).unwrap_or(usize::MAX);
-        let rows = self.journal.inbox.iter().cloned().enumerate().skip(after);
-        for (at, row) in rows.collect::<Vec<_>>() {
-            let what = What::Posted { place: at as u64 + 1, post: row.id, at: row.at, say: row.say };
-            if !self.hear(owner, what)? {
-                return Ok(false);
+    /// All that follows from what an owner was told, as far as it lives.
+    pub(super) fn heed(&mut self, owner: usize) -> Result<(), Broken> {
+        while self.owners[owner].alive {
+            let hears = self.owners[owner].logic.hears().cloned();
+            let jitter = if hears.is_some() { self.makes.random.below(1_001) } else { 0 };
+            let jitter_permille = u16::try_from(jitter).unwrap_or(0);
+            let uptime_ms = u64::try_from(self.now).unwrap_or(0);
+            let moment = Moment { uptime_ms, at: self.wall(), jitter_permille };
+            let state = self.owners[owner].logic.state();
+            let due = (hears == Some(What::Due)).then(|| (state.due_at(), state.now));
+            let Some(order) = self.owners[owner].logic.heed(moment) else { break };
+            if let Some(Gone::Bug(why)) = self.owners[owner].logic.gone() {
+                return Err(broken("legal", format!("{why}, on {hears:?}")));
             }
-        }
-        Ok(self.owners[owner].alive)
-    }
-
-    pub(super) fn start(&mut self, owner: usize) -> Result<(), Broken> {
-        if !self.owners[owner].alive {
-            return Ok(());
-        }
-        self.abort_unwanted(owner);
-        let now = self.wall();
-        let state = Arc::clone(&self.owners[owner].state);
-        for (id, not_before) in state.outstanding() {
-            if not_before <= now && !self.owners[owner].under_way.contains_key(&id) {
-                self.start_one(owner, &state, id);
+            if let Some((due_at, before)) = due {
+                let facts = if let Order::Append(append) = &order { append.facts.as_slice() } else { &[] };
+                wakes(due_at, before, moment.at, facts)?;
             }
-        }
-        if self.may_go(owner) {
-            return self.go(owner);
-        }
-        let of = &mut self.owners[owner];
-        of.timer += 1;
-        let hung = of.under_way.values().map(|of| of.hung_at).min();
-        // What is to start and is not under way starts later; what is under way needs no timer of its own.
-        let starts = state.outstanding().into_iter().map(|(_, at)| at).filter(|at| *at > now);
-        let (at, timer) = (hung.into_iter().chain(state.due_at()).chain(starts).min(), of.timer);
-        if let Some(at) = at {
-            self.schedule(at.ms_since(now) + 1, Happening::Wake(owner, timer));
+            self.carry_out(owner, order)?;
         }
         Ok(())
     }
 
-    fn start_one(&mut self, owner: usize, state: &State, id: EffectId) {
-        let Some(effect) = state.effects.get(&id) else { return };
-        let timeout_ms = timeout_ms(state, effect);
-        let nonce = self.nonce();
-        let hung_at = self.wall().plus_ms(timeout_ms + GRACE_MS);
-        let under_way = UnderWay { agent: effect.agent.clone(), nonce, hung_at };
-        self.owners[owner].under_way.insert(id, under_way);
-        let handle = Handle { owner, id, nonce };
+    fn carry_out(&mut self, owner: usize, order: Order) -> Result<(), Broken> {
+        match order {
+            Order::Nothing => {}
+            Order::Append(append) => self.append(owner, &append)?,
+            Order::Read(after) => {
+                let at = usize::try_from(after).unwrap_or(usize::MAX);
+                let row = self.journal.inbox.get(at).cloned();
+                let row = row.map(|row| What::Posted { place: after + 1, post: row.id, at: row.at, say: row.say });
+                self.owners[owner].logic.read(row.map(|row| (row, Vec::new())));
+            }
+            Order::KillHung(agent, attempts) => {
+                self.seen.see(Rare::AgentHangs);
+                self.agent_died(owner, agent, &attempts, Class::Transient);
+            }
+            // What they would have come to is not waited for any more.
+            Order::KillUnwanted(..) => {}
+            Order::Start(attempt) => self.start_one(Handle { owner, attempt }),
+            Order::Timer(at) => {
+                self.owners[owner].timer += 1;
+                let timer = self.owners[owner].timer;
+                if let Some(at) = at {
+                    self.schedule(at.ms_since(self.wall()) + 1, Happening::Wake(owner, timer));
+                }
+            }
+            Order::LetGo(Gone::Parked) => self.go(owner),
+            Order::LetGo(_) => self.owners[owner].alive = false,
+        }
+        Ok(())
+    }
+
+    /// An append is taken or refused; its process may die before it or after it.
+    fn append(&mut self, owner: usize, append: &Append) -> Result<(), Broken> {
+        let facts = &append.facts;
+        if self.makes.random.chance(self.makes.swarm.crash_before) {
+            self.seen.see(Rare::CrashBeforeAppend);
+            self.say(|| format!("owner {owner} dies before its append"));
+            self.die(owner);
+            return Ok(());
+        }
+        let (seq, epoch) = (self.owners[owner].logic.seq(), self.owners[owner].epoch);
+        if !self.journal.admits(seq, epoch) {
+            self.seen.see(Rare::StaleAppendRefused);
+            self.say(|| format!("owner {owner} is refused"));
+            let (last, epoch) = (Seq(self.journal.facts.len() as u64), self.journal.epoch);
+            self.owners[owner].logic.fail(Gone::Journal(Error::Conflict { last, epoch }));
+            return Ok(());
+        }
+        self.say_facts(owner, facts);
+        let before = Arc::clone(&self.journal.truth);
+        self.see(&before, facts);
+        let next = self.journal.append(facts)?;
+        for fact in facts {
+            self.oracle.take(&next, &self.journal.inbox, &self.sink, fact)?;
+        }
+        if self.makes.random.chance(self.makes.swarm.crash_after) {
+            self.seen.see(Rare::CrashAfterAppend);
+            self.say(|| format!("owner {owner} dies after its append"));
+            self.die(owner);
+            return Ok(());
+        }
+        self.owners[owner].logic.appended(Seq(self.journal.facts.len() as u64));
+        if *self.owners[owner].logic.state() != *next {
+            return Err(broken("I11", "what was decided is not what is folded".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// What is outstanding is started, and the owner waits or lets the run go.
+    pub(super) fn start(&mut self, owner: usize) -> Result<(), Broken> {
+        if !self.owners[owner].alive {
+            return Ok(());
+        }
+        let at = self.wall();
+        let orders = self.owners[owner].logic.go_on(at);
+        orders.into_iter().try_for_each(|order| self.carry_out(owner, order))
+    }
+
+    fn start_one(&mut self, handle: Handle) {
+        let of = &self.owners[handle.owner].logic;
+        let Some(effect) = of.state().effects.get(&handle.attempt.id).cloned() else { return };
+        let not_after = of.not_after_uptime_ms(handle.attempt.id);
+        let timeout_ms = timeout_ms(of.state(), &effect);
         let wait_ms = self.makes.random.skewed(timeout_ms);
         if matches!(effect.wish, Wish::Deliver { .. } | Wish::Query { .. }) {
             let deadline = self.now.saturating_add_unsigned(timeout_ms);
-            return self.schedule(wait_ms, Happening::Send(handle, Box::new(effect.clone()), deadline));
+            let outward = Outward { effect, deadline, not_after };
+            return self.schedule(wait_ms, Happening::Send(handle, Box::new(outward)));
         }
-        match self.makes.inward(state, effect) {
-            Verdict::Hangs => self.say(|| format!("{} hangs", id.0.short())),
+        match self.makes.inward(self.owners[handle.owner].logic.state(), &effect) {
+            Verdict::Hangs => self.say(|| format!("{} hangs", handle.attempt.id.0.short())),
             Verdict::Panics => self.schedule(wait_ms, Happening::Dies(handle)),
             Verdict::Result(result, usage) => {
                 self.schedule(wait_ms, Happening::Report(handle, Box::new((result, usage))));
@@ -185,17 +187,18 @@ impl Scene {
         }
     }
 
-    /// The attempt of `handle`, if its owner lives and still waits for it.
-    fn attempt(&self, handle: &Handle) -> Option<&UnderWay> {
+    /// The agent of an attempt, if its owner lives and still waits for it.
+    fn agent_of(&self, handle: &Handle) -> Option<AgentName> {
         let owner = self.owners.get(handle.owner).filter(|owner| owner.alive)?;
-        owner.under_way.get(&handle.id).filter(|of| of.nonce == handle.nonce)
+        owner.logic.agent_of(handle.attempt).cloned()
     }
 
     /// An item is sent, or a sink is asked.
-    pub(super) fn send(&mut self, handle: &Handle, effect: Effect, deadline: i64) -> Result<(), Broken> {
-        if self.attempt(handle).is_none() {
+    pub(super) fn send(&mut self, handle: &Handle, outward: Outward) -> Result<(), Broken> {
+        if self.agent_of(handle).is_none() {
             return Ok(());
         }
+        let Outward { effect, deadline, not_after } = outward;
         if let Wish::Query { about } = effect.wish {
             if let Some(failure) = self.makes.failure() {
                 self.seen.see(Rare::QueryFails);
@@ -208,7 +211,7 @@ impl Scene {
         }
         let stale = self.current() != Some(handle.owner);
         let by_wall = effect.began.is_none_or(|began| self.wall() > began.not_after);
-        let by_uptime = self.owners[handle.owner].begun.get(&handle.id).is_none_or(|until| self.now > *until);
+        let by_uptime = not_after.is_none_or(|until| u64::try_from(self.now).unwrap_or(0) > until);
         if by_uptime && !by_wall {
             self.seen.see(Rare::TooLateByUptimeAlone);
         }
@@ -238,18 +241,18 @@ impl Scene {
         let lands = !self.makes.random.chance(self.makes.swarm.lose_request);
         let answers = !self.makes.random.chance(self.makes.swarm.lose_answer) && lands && land_at <= deadline;
         if lands {
-            self.schedule(flight_ms, Happening::Land(handle.clone(), Box::new(effect), answers));
+            self.schedule(flight_ms, Happening::Land(*handle, Box::new(effect), answers));
         }
         if answers {
             return;
         }
         let wait_ms = u64::try_from(deadline - self.now).unwrap_or(0);
         match self.makes.random.below(4) {
-            0 => self.schedule(wait_ms, Happening::Dies(handle.clone())),
-            1 => self.say(|| format!("{} hangs", handle.id.0.short())),
+            0 => self.schedule(wait_ms, Happening::Dies(*handle)),
+            1 => self.say(|| format!("{} hangs", handle.attempt.id.0.short())),
             _ => {
                 let failed = self.makes.failed(Class::InDoubt);
-                self.schedule(wait_ms, Happening::Report(handle.clone(), Box::new((Err(failed), None))));
+                self.schedule(wait_ms, Happening::Report(*handle, Box::new((Err(failed), None))));
             }
         }
     }
@@ -265,8 +268,8 @@ impl Scene {
     /// A request lands at the sink, whoever sent it and whether they live.
     pub(super) fn land(&mut self, handle: &Handle, effect: &Effect, answers: bool) -> Result<(), Broken> {
         let truth = Arc::clone(&self.journal.truth);
-        let repeated = self.sink.land(self.now, &truth, handle.id, &effect.wish)?;
-        self.say(|| format!("{} lands, sent by owner {}", handle.id.0.short(), handle.owner));
+        let repeated = self.sink.land(self.now, &truth, handle.attempt.id, &effect.wish)?;
+        self.say(|| format!("{} lands, sent by owner {}", handle.attempt.id.0.short(), handle.owner));
         if repeated {
             self.seen.see(Rare::SinkDeduplicates);
         }
@@ -278,7 +281,7 @@ impl Scene {
         }
         let receipt = self.makes.body();
         let report = (Ok(Settled::Performed { receipt }), None);
-        self.schedule(0, Happening::Report(handle.clone(), Box::new(report)));
+        self.schedule(0, Happening::Report(*handle, Box::new(report)));
         Ok(())
     }
 
@@ -288,89 +291,52 @@ impl Scene {
         result: Result<Settled, Failed>,
         usage: Option<Usage>,
     ) -> Result<(), Broken> {
-        if self.attempt(handle).is_none() {
+        let of = &mut self.owners[handle.owner];
+        // The owner's own filter: of two reports of one attempt, the second one is late.
+        if !of.alive || !of.logic.outcome(handle.attempt, result.clone(), usage, Vec::new()) {
             self.seen.see(Rare::OutcomeLate);
             return Ok(());
         }
-        let again = self.makes.random.chance(self.makes.swarm.duplicate);
-        if again {
-            // The shell's own filter: the second one finds nothing under way.
-            self.schedule(0, Happening::Report(handle.clone(), Box::new((result.clone(), usage))));
+        if self.makes.random.chance(self.makes.swarm.duplicate) {
+            self.schedule(0, Happening::Report(*handle, Box::new((result.clone(), usage))));
             self.seen.see(Rare::OutcomeTwice);
         }
-        self.owners[handle.owner].under_way.remove(&handle.id);
         self.see_report(handle, &result);
-        let short = handle.id.0.short();
+        let short = handle.attempt.id.0.short();
         self.say(|| format!("{short} reports {:?}", result.as_ref().map_err(|failed| failed.class)));
-        if self.hear(handle.owner, What::Settled { id: handle.id, result, usage })? {
-            self.go_on(handle.owner)?;
-        }
-        Ok(())
+        self.go_on(handle.owner)
     }
 
     /// An attempt takes its agent with it.
     pub(super) fn dies(&mut self, handle: &Handle) -> Result<(), Broken> {
-        let Some(agent) = self.attempt(handle).map(|of| of.agent.clone()) else { return Ok(()) };
+        let Some(agent) = self.agent_of(handle) else { return Ok(()) };
         self.seen.see(Rare::AgentPanics);
-        if self.agent_died(handle.owner, agent, Class::Bug)? {
-            self.go_on(handle.owner)?;
-        }
-        Ok(())
+        let attempts = self.owners[handle.owner].logic.attempts_of(&agent);
+        self.agent_died(handle.owner, agent, &attempts, Class::Bug);
+        self.go_on(handle.owner)
     }
 
-    fn agent_died(&mut self, owner: usize, agent: AgentName, class: Class) -> Result<bool, Broken> {
-        let under_way = &mut self.owners[owner].under_way;
-        let effects: Vec<EffectId> = under_way.iter().filter(|(_, of)| of.agent == agent).map(|(id, _)| *id).collect();
-        under_way.retain(|_, of| of.agent != agent);
+    fn agent_died(&mut self, owner: usize, agent: AgentName, attempts: &[Attempt], class: Class) {
         let reason = self.makes.body();
         self.say(|| format!("{agent} of owner {owner} dies ({class:?})"));
-        self.hear(owner, What::AgentDied { agent, effects, class, reason })
+        self.owners[owner].logic.died(agent, attempts, class, reason, Vec::new());
     }
 
     pub(super) fn wake(&mut self, owner: usize, timer: u64) -> Result<(), Broken> {
         if !self.owners[owner].alive || self.owners[owner].timer != timer {
             return Ok(());
         }
-        let now = self.wall();
-        let hung = self.owners[owner].under_way.values().filter(|of| of.hung_at <= now);
-        let mut hung: Vec<AgentName> = hung.map(|of| of.agent.clone()).collect();
-        hung.dedup();
-        for agent in hung {
-            self.seen.see(Rare::AgentHangs);
-            if !self.agent_died(owner, agent, Class::Transient)? {
-                return Ok(());
-            }
-        }
-        if self.hear(owner, What::Due)? {
-            self.go_on(owner)?;
-        }
-        Ok(())
-    }
-
-    fn abort_unwanted(&mut self, owner: usize) {
-        let of = &mut self.owners[owner];
-        let unwanted = of.state.abandoned(of.under_way.iter().map(|(id, of)| (id, &of.agent)));
-        of.under_way.retain(|_, of| !unwanted.contains(&of.agent));
-    }
-
-    fn may_go(&self, owner: usize) -> bool {
-        let of = &self.owners[owner];
-        if !of.under_way.is_empty() {
-            return false;
-        }
-        match of.state.status() {
-            Status::Ended(_) => true,
-            Status::Running => false,
-            Status::Waiting | Status::Paused | Status::Stuck => self.makes.swarm.park,
-        }
+        let at = self.wall();
+        self.owners[owner].logic.woken(at);
+        self.go_on(owner)
     }
 
     /// A run is dropped from memory; its summary says when it is to be woken.
-    fn go(&mut self, owner: usize) -> Result<(), Broken> {
-        let wake_at = self.owners[owner].state.wake_at();
+    fn go(&mut self, owner: usize) {
+        let wake_at = self.owners[owner].logic.state().wake_at();
         self.owners[owner].alive = false;
         if self.journal.epoch != self.owners[owner].epoch {
-            return Ok(());
+            return;
         }
         let unheard = self.journal.truth.heard < self.journal.inbox.len() as u64;
         let wait_ms = wake_at.map(|at| at.ms_since(self.wall()) + 1);
@@ -379,36 +345,24 @@ impl Scene {
             self.schedule(wait_ms, Happening::Claim);
         }
         self.say(|| format!("owner {owner} lets the run go"));
-        Ok(())
     }
 }
 
-/// I14: a run that has something to do when time passes says when; one that says so has something to do.
-fn wakes(state: &State, input: &Input, facts: &[Fact]) -> Result<(), Broken> {
-    if input.what != What::Due {
-        return Ok(());
-    }
+/// I14: a run that has something to do when time passes says when (`due_at`, by what it heard `before`); one that says so
+/// has something to do.
+fn wakes(due_at: Option<Timestamp>, before: Timestamp, at: Timestamp, facts: &[Fact]) -> Result<(), Broken> {
     // A clock that fell back lets nothing expire, and no timer fires before it has caught up.
-    let due_by = |at| state.due_at().is_some_and(|due_at| due_at <= at);
-    match (due_by(input.at), facts.is_empty()) {
-        (true, true) => Err(broken("I14", format!("it wakes at {:?} for nothing, over and over", state.due_at()))),
-        (false, false) if !due_by(state.now) => {
+    let due_by = |at| due_at.is_some_and(|due_at| due_at <= at);
+    match (due_by(at), facts.is_empty()) {
+        (true, true) => Err(broken("I14", format!("it wakes at {due_at:?} for nothing, over and over"))),
+        (false, false) if !due_by(before) => {
             Err(broken("I14", format!("nothing would have woken it for {:?}", facts[0].is)))
         }
         _ => Ok(()),
     }
 }
 
-/// As the shell: the time-out of an attempt.
+/// The time-out of an attempt.
 pub(super) fn timeout_ms(state: &State, effect: &Effect) -> u64 {
-    let tool = |name| {
-        state.plan.tools.get(name).map_or(30_000, |spec: &callsheet::topology::spec::ToolSpec| spec.call_timeout_ms)
-    };
-    match &effect.wish {
-        Wish::Model { .. } | Wish::Prepare { .. } => {
-            state.member(&effect.agent).map_or(90_000, |member| member.limits.call_timeout_ms)
-        }
-        Wish::Tool { tool: name, .. } | Wish::Own { tool: name } | Wish::Deliver { tool: name, .. } => tool(name),
-        Wish::Query { .. } | Wish::Question { .. } => 30_000,
-    }
+    owner::timeout_ms(&state.plan, &effect.agent, &effect.wish)
 }

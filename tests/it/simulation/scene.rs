@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use callsheet::actor::owner::{self, Attempt};
 use callsheet::failure::Usage;
-use callsheet::id::{AgentName, EffectId, Epoch, RunId, Timestamp};
+use callsheet::id::{Epoch, RunId, Seq, Timestamp};
 use callsheet::run::event::{BodyRef, Fact, Settled, Who};
 use callsheet::run::input::Failed;
 use callsheet::run::invariant::Broken;
@@ -41,37 +42,34 @@ pub(crate) struct Scene {
     pub(super) landing_until: i64,
     queue: BTreeMap<(i64, u64), Happening>,
     ticket: u64,
-    nonce: u64,
     trace: Option<Vec<String>>,
 }
 
 /// A process that drives the run, or believes that it does.
 pub(super) struct Owner {
-    pub(super) state: Arc<State>,
-    pub(super) seq: usize,
+    /// What it does: as the shell's.
+    pub(super) logic: owner::Owner,
     pub(super) epoch: Epoch,
     pub(super) alive: bool,
-    pub(super) under_way: BTreeMap<EffectId, UnderWay>,
-    /// Until when, in real time, the outward effects that it began may be performed.
-    pub(super) begun: BTreeMap<EffectId, i64>,
     pub(super) timer: u64,
     pub(super) stalled_until: i64,
 }
 
-/// An attempt that an owner started.
-#[derive(Clone)]
-pub(super) struct UnderWay {
-    pub(super) agent: AgentName,
-    pub(super) nonce: u64,
-    pub(super) hung_at: Timestamp,
-}
-
 /// Which attempt, of whom.
-#[derive(Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Handle {
     pub(super) owner: usize,
-    pub(super) id: EffectId,
-    pub(super) nonce: u64,
+    pub(super) attempt: Attempt,
+}
+
+/// An attempt at the world, as it was started.
+#[derive(Clone)]
+pub(super) struct Outward {
+    pub(super) effect: Effect,
+    /// Until when it has to answer.
+    pub(super) deadline: i64,
+    /// Until when, in real time, it may be performed.
+    pub(super) not_after: Option<u64>,
 }
 
 /// What can happen next.
@@ -81,8 +79,8 @@ pub(super) enum Happening {
     Claim,
     /// An owner starts what is outstanding.
     Start(usize),
-    /// An attempt at the world comes to the point where it is sent, or is too late; it has until then to answer.
-    Send(Handle, Box<Effect>, i64),
+    /// An attempt at the world comes to the point where it is sent, or is too late.
+    Send(Handle, Box<Outward>),
     /// It lands, and perhaps answers.
     Land(Handle, Box<Effect>, bool),
     /// An attempt reports.
@@ -136,7 +134,6 @@ fn play_with(seed: u64, mut later: Option<Random>, traced: bool) -> Outcome {
         landing_until: START,
         queue: BTreeMap::new(),
         ticket: 0,
-        nonce: 0,
         trace: traced.then(Vec::new),
     };
     let broken = scene.play().err();
@@ -231,13 +228,13 @@ impl Scene {
             Happening::Claim if self.current().is_some() => Ok(()),
             Happening::Claim => self.claim(),
             Happening::Start(owner) => self.start(owner),
-            Happening::Send(handle, effect, deadline) => self.send(&handle, *effect, deadline),
+            Happening::Send(handle, outward) => self.send(&handle, *outward),
             Happening::Land(handle, effect, answers) => self.land(&handle, &effect, answers),
             Happening::Report(handle, report) => self.report(&handle, report.0, report.1),
             Happening::Dies(handle) => self.dies(&handle),
             Happening::Wake(owner, timer) => self.wake(owner, timer),
             Happening::Listen(owner) => {
-                self.listen(owner)?;
+                self.owners[owner].logic.posted();
                 self.go_on(owner)
             }
             Happening::Person => self.person(),
@@ -288,11 +285,6 @@ impl Scene {
         self.queue.insert((self.now.saturating_add_unsigned(wait_ms), self.ticket), happening);
     }
 
-    pub(super) fn nonce(&mut self) -> u64 {
-        self.nonce += 1;
-        self.nonce
-    }
-
     /// What clocks show.
     pub(super) fn wall(&self) -> Timestamp {
         Timestamp(self.now + self.offset)
@@ -334,21 +326,22 @@ impl Scene {
         let by = Who { name: "dora".to_owned(), how: "claimed".to_owned(), groups: vec!["approvers".to_owned()] };
         let (brief, note): (BodyRef, BodyRef) = (self.makes.body(), self.makes.body());
         let (plan, mode) = (self.makes.digest(), self.journal.truth.plan.mode);
-        self.owners.push(Owner::new(Arc::clone(&self.journal.truth), 0, Epoch(1)));
+        let start = callsheet::run::input::What::Start { plan, mode, brief, note, by };
+        let mut logic = owner::Owner::new(State::clone(&self.journal.truth), Seq(0), self.makes.swarm.park);
+        logic.starts(start, Vec::new());
+        self.owners.push(Owner::new(logic, Epoch(1)));
         let calm = std::mem::take(&mut self.makes.swarm);
-        let what = callsheet::run::input::What::Start { plan, mode, brief, note, by };
-        let heard = self.hear(0, what);
+        let heeded = self.heed(0);
         self.makes.swarm = calm;
-        heard?;
+        heeded?;
         self.schedule(1_000, Happening::Person);
         self.go_on(0)
     }
 }
 
 impl Owner {
-    pub(super) fn new(state: Arc<State>, seq: usize, epoch: Epoch) -> Self {
-        let (under_way, begun) = (BTreeMap::new(), BTreeMap::new());
-        Self { state, seq, epoch, alive: true, under_way, begun, timer: 0, stalled_until: 0 }
+    pub(super) fn new(logic: owner::Owner, epoch: Epoch) -> Self {
+        Self { logic, epoch, alive: true, timer: 0, stalled_until: 0 }
     }
 }
 

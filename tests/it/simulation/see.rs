@@ -73,7 +73,7 @@ impl Scene {
     /// Counts what an attempt reports.
     pub(super) fn see_report(&mut self, handle: &Handle, result: &Result<Settled, Failed>) {
         let (owner, Err(failed)) = (&self.owners[handle.owner], result) else { return };
-        let Some(effect) = owner.state.effects.get(&handle.id) else { return };
+        let Some(effect) = owner.logic.state().effects.get(&handle.attempt.id) else { return };
         let refuses =
             matches!(effect.wish, Wish::Tool { .. }) && matches!(failed.class, Class::Invalid | Class::Policy);
         let again = effect.began.is_some_and(|began| began.first_at < effect.not_before);

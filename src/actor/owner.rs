@@ -1,0 +1,421 @@
+//! A run's owner as a value: it takes in what happens and says what is to be done, in order. It does no I/O, waits for
+//! nothing and starts nothing: the actor (`run.rs`) and the simulation carry its orders out, each in its own world.
+//!
+//! Whoever drives it tells it what happened, then takes what follows from that, one by one ([`Owner::heed`]), and then
+//! what the run's state calls for ([`Owner::go_on`]).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::failure::{Class, Usage};
+use crate::id::{AgentName, EffectId, Epoch, Seq, Timestamp};
+use crate::journal::{Batch, Body, Error, Head, Summary};
+use crate::run::decide::{Decided, decide};
+use crate::run::event::{BodyRef, Event, FACT_VERSION, Fact, Settled, Wish};
+use crate::run::input::{Failed, Input, What};
+use crate::run::invariant;
+use crate::run::state::{Effect, State, Status};
+use crate::topology::plan::Plan;
+
+/// How long after its time-out an attempt counts as hung.
+const GRACE_MS: u64 = 500;
+
+/// Now, and chance, as whoever drives an owner has them.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Milliseconds by the clock that nobody sets. Looked at before the other one: time that passes in between is lost,
+    /// never won.
+    pub uptime_ms: u64,
+    /// By the clock that can be set.
+    pub at: Timestamp,
+    /// Random, 0 to 1,000.
+    pub jitter_permille: u16,
+}
+
+/// One attempt of an effect, among all that an owner starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Attempt {
+    /// Of which effect.
+    pub id: EffectId,
+    /// Its place among the attempts that this owner started: no two have the same.
+    pub nth: u64,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Order {
+    /// Nothing follows from what was heard.
+    Nothing,
+    /// Append this; then [`Owner::appended`], or [`Owner::fail`].
+    Append(Append),
+    /// Read the next row of the inbox after this place; then [`Owner::read`].
+    Read(u64),
+    /// Kill these attempts of this agent, which give no sign of life; then [`Owner::died`].
+    KillHung(AgentName, Vec<Attempt>),
+    /// Kill these attempts of this agent: nobody wants what they would come to.
+    KillUnwanted(AgentName, Vec<Attempt>),
+    /// Start this attempt.
+    Start(Attempt),
+    /// Say [`Owner::woken`] at this time, and at no other time said before.
+    Timer(Option<Timestamp>),
+    /// Own the run no longer.
+    LetGo(Gone),
+}
+
+/// What one input came to, to be appended whole.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// The facts; at least one.
+    pub facts: Vec<Fact>,
+    /// The bodies that they name for the first time.
+    pub bodies: Vec<Body>,
+}
+
+/// Why an owner let a run go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gone {
+    /// It is over, or waits and was dropped from memory, or the process is ending.
+    Parked,
+    /// The journal refused: taken over, full, broken.
+    Journal(Error),
+    /// A broken invariant.
+    Bug(String),
+}
+
+/// The owner of one run.
+pub struct Owner {
+    state: State,
+    seq: Seq,
+    parks: bool,
+    tasks: VecDeque<Task>,
+    /// What is being appended comes to.
+    pending: Option<Pending>,
+    under_way: BTreeMap<EffectId, UnderWay>,
+    /// Until which uptime the outward effects that this owner began may be performed.
+    begun: BTreeMap<EffectId, u64>,
+    started: u64,
+    gone: Option<Gone>,
+}
+
+enum Task {
+    Hear(What, Vec<Body>),
+    Read,
+    KillHung(AgentName, Vec<Attempt>),
+    LetGo(Gone),
+}
+
+struct Pending {
+    state: State,
+    begun: Vec<(EffectId, u64)>,
+}
+
+struct UnderWay {
+    agent: AgentName,
+    nth: u64,
+    hung_at: Timestamp,
+}
+
+impl Owner {
+    /// An owner of the run that the records up to `seq` make `state`. If it `parks`, it lets go of a run that only waits.
+    pub fn new(state: State, seq: Seq, parks: bool) -> Self {
+        let (tasks, under_way, begun) = (VecDeque::new(), BTreeMap::new(), BTreeMap::new());
+        Self { state, seq, parks, tasks, pending: None, under_way, begun, started: 0, gone: None }
+    }
+
+    /// The run, as far as it is durable.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The run's last record.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// Why it let the run go, if it did.
+    pub fn gone(&self) -> Option<&Gone> {
+        self.gone.as_ref()
+    }
+
+    /// The agent of `attempt`, as long as its outcome is waited for.
+    pub fn agent_of(&self, attempt: Attempt) -> Option<&AgentName> {
+        self.under_way.get(&attempt.id).filter(|of| of.nth == attempt.nth).map(|of| &of.agent)
+    }
+
+    /// The attempts of `agent` whose outcome is waited for.
+    pub fn attempts_of(&self, agent: &AgentName) -> Vec<Attempt> {
+        let own = self.under_way.iter().filter(|(_, of)| of.agent == *agent);
+        own.map(|(id, of)| Attempt { id: *id, nth: of.nth }).collect()
+    }
+
+    /// Whether an attempt that acts on the world is under way.
+    pub fn acts(&self) -> bool {
+        self.under_way.keys().any(|id| self.state.effects.get(id).is_some_and(Effect::is_outward))
+    }
+
+    /// The uptime after which the outward effect `id` is not performed, if this owner began it.
+    pub fn not_after_uptime_ms(&self, id: EffectId) -> Option<u64> {
+        self.begun.get(&id).copied()
+    }
+
+    /// `facts` as the journal takes them; `state` is what they lead to.
+    pub fn batch(&self, append: Append) -> Option<Batch> {
+        let state = &self.pending.as_ref()?.state;
+        let head = |fact: &Fact| Head {
+            kind: fact.is.kind().to_owned(),
+            version: FACT_VERSION,
+            json: serde_json::to_vec(fact).unwrap_or_default(),
+        };
+        Some(Batch {
+            run: state.run,
+            after: self.seq,
+            epoch: state.epoch,
+            heads: append.facts.iter().map(head).collect(),
+            bodies: append.bodies,
+            summary: summary(state),
+            at: state.now,
+        })
+    }
+}
+
+/// What happens.
+impl Owner {
+    /// The run is new: `what` starts it.
+    pub fn starts(&mut self, what: What, bodies: Vec<Body>) {
+        self.push(Task::Hear(what, bodies));
+    }
+
+    /// The run is this owner's, under `epoch` if the journal does not say so yet. What was posted in time counts, so the
+    /// inbox comes before the clock.
+    pub fn opened(&mut self, epoch: Option<Epoch>) {
+        if let Some(epoch) = epoch {
+            self.push(Task::Hear(What::Opened { epoch }, Vec::new()));
+        }
+        self.push(Task::Read);
+        self.push(Task::Hear(What::Due, Vec::new()));
+    }
+
+    /// Something may have been posted.
+    pub fn posted(&mut self) {
+        self.push(Task::Read);
+    }
+
+    /// An attempt ended. False if nobody waits for it any more, and then it comes to nothing.
+    pub fn outcome(
+        &mut self,
+        attempt: Attempt,
+        result: Result<Settled, Failed>,
+        usage: Option<Usage>,
+        bodies: Vec<Body>,
+    ) -> bool {
+        if self.agent_of(attempt).is_none() {
+            return false;
+        }
+        self.under_way.remove(&attempt.id);
+        self.push(Task::Hear(What::Settled { id: attempt.id, result, usage }, bodies));
+        true
+    }
+
+    /// `agent` died, and `attempts` with it.
+    pub fn died(&mut self, agent: AgentName, attempts: &[Attempt], class: Class, reason: BodyRef, bodies: Vec<Body>) {
+        let awaited = attempts.iter().filter(|attempt| self.agent_of(**attempt) == Some(&agent));
+        let effects: Vec<EffectId> = awaited.map(|attempt| attempt.id).collect();
+        effects.iter().for_each(|id| drop(self.under_way.remove(id)));
+        // Before whatever else waits to be heard: it happened in the course of that.
+        self.push_front(Task::Hear(What::AgentDied { agent, effects, class, reason }, bodies));
+    }
+
+    /// Time has passed: who is hung by `at` is killed, and the core looks at its own times.
+    pub fn woken(&mut self, at: Timestamp) {
+        let mut hung: Vec<AgentName> = Vec::new();
+        for of in self.under_way.values().filter(|of| of.hung_at <= at) {
+            if !hung.contains(&of.agent) {
+                hung.push(of.agent.clone());
+            }
+        }
+        for agent in hung {
+            let attempts = self.attempts_of(&agent);
+            self.push(Task::KillHung(agent, attempts));
+        }
+        self.push(Task::Hear(What::Due, Vec::new()));
+    }
+
+    /// What was to be appended is durable; `seq` is its last record.
+    pub fn appended(&mut self, seq: Seq) {
+        let Some(Pending { state, begun }) = self.pending.take() else { return };
+        (self.state, self.seq) = (state, seq);
+        self.begun.retain(|id, _| self.state.effects.contains_key(id));
+        self.begun.extend(begun);
+    }
+
+    /// The next row of the inbox, or none: then all is read.
+    pub fn read(&mut self, row: Option<(What, Vec<Body>)>) {
+        if let Some((what, bodies)) = row {
+            self.push_front(Task::Read);
+            self.push_front(Task::Hear(what, bodies));
+        }
+    }
+
+    /// An order could not be carried out, and no order will be. The first such reason counts.
+    pub fn fail(&mut self, gone: Gone) {
+        (self.pending, self.tasks) = (None, VecDeque::new());
+        if self.gone.is_none() && matches!(gone, Gone::Bug(_)) {
+            // The evidence is what is in the journal; the run says there that it will not go on.
+            self.tasks.push_back(Task::Hear(What::Broken, Vec::new()));
+        }
+        let gone = self.gone.get_or_insert(gone).clone();
+        self.tasks.push_back(Task::LetGo(gone));
+    }
+
+    fn push(&mut self, task: Task) {
+        if self.gone.is_none() {
+            self.tasks.push_back(task);
+        }
+    }
+
+    fn push_front(&mut self, task: Task) {
+        if self.gone.is_none() {
+            self.tasks.push_front(task);
+        }
+    }
+}
+
+/// What follows.
+impl Owner {
+    /// What is heard next, if that is what is next.
+    pub fn hears(&self) -> Option<&What> {
+        match self.tasks.front() {
+            Some(Task::Hear(what, _)) => Some(what),
+            _ => None,
+        }
+    }
+
+    /// What follows next from what happened; none once all of it is heeded.
+    pub fn heed(&mut self, moment: Moment) -> Option<Order> {
+        Some(match self.tasks.pop_front()? {
+            Task::Hear(what, bodies) => self.hear(moment, what, bodies),
+            Task::Read => Order::Read(self.state.heard),
+            Task::KillHung(agent, attempts) => Order::KillHung(agent, attempts),
+            Task::LetGo(gone) => Order::LetGo(gone),
+        })
+    }
+
+    /// One input: decided, and to be appended if it comes to anything that holds.
+    fn hear(&mut self, moment: Moment, what: What, bodies: Vec<Body>) -> Order {
+        let input = Input { at: moment.at, jitter_permille: moment.jitter_permille, what };
+        let Decided { facts, state } = match decide(&self.state, &input) {
+            Ok(decided) => decided,
+            Err(illegal) => return self.breaks(illegal.to_string()),
+        };
+        if facts.is_empty() {
+            return Order::Nothing;
+        }
+        if let Err(broken) = invariant::holds(&state) {
+            return self.breaks(broken.to_string());
+        }
+        let begun = facts.iter().filter_map(|fact| match fact.is {
+            Event::EffectBegan { id, not_after, .. } => {
+                Some((id, moment.uptime_ms.saturating_add(not_after.ms_since(fact.at))))
+            }
+            _ => None,
+        });
+        self.pending = Some(Pending { state, begun: begun.collect() });
+        Order::Append(Append { facts, bodies })
+    }
+
+    fn breaks(&mut self, why: String) -> Order {
+        self.fail(Gone::Bug(why));
+        Order::Nothing
+    }
+
+    /// After all is heeded: what nobody wants any more is killed, what is outstanding and not under way is started, and
+    /// then the owner waits or lets the run go.
+    pub fn go_on(&mut self, at: Timestamp) -> Vec<Order> {
+        if self.gone.is_some() {
+            return Vec::new();
+        }
+        let mut orders = self.kill_unwanted();
+        for (id, not_before) in self.state.outstanding() {
+            if not_before <= at && !self.under_way.contains_key(&id) {
+                orders.extend(self.start(id, at));
+            }
+        }
+        if self.may_go() {
+            self.gone = Some(Gone::Parked);
+            orders.push(Order::LetGo(Gone::Parked));
+        } else {
+            orders.push(Order::Timer(self.wakes_at(at)));
+        }
+        orders
+    }
+
+    fn kill_unwanted(&mut self) -> Vec<Order> {
+        let mut orders = Vec::new();
+        for agent in self.state.abandoned(self.under_way.iter().map(|(id, of)| (id, &of.agent))) {
+            let attempts = self.attempts_of(&agent);
+            self.under_way.retain(|_, of| of.agent != agent);
+            orders.push(Order::KillUnwanted(agent, attempts));
+        }
+        orders
+    }
+
+    fn start(&mut self, id: EffectId, at: Timestamp) -> Option<Order> {
+        let effect = self.state.effects.get(&id)?;
+        let hung_at = at.plus_ms(timeout_ms(&self.state.plan, &effect.agent, &effect.wish) + GRACE_MS);
+        self.started += 1;
+        let nth = self.started;
+        self.under_way.insert(id, UnderWay { agent: effect.agent.clone(), nth, hung_at });
+        Some(Order::Start(Attempt { id, nth }))
+    }
+
+    /// Whether the run needs its owner no longer: it is over, or it waits for somebody and parking is wanted.
+    fn may_go(&self) -> bool {
+        if !self.under_way.is_empty() {
+            return false;
+        }
+        match self.state.status() {
+            Status::Ended(_) => true,
+            Status::Running => false,
+            Status::Waiting | Status::Paused | Status::Stuck => self.parks,
+        }
+    }
+
+    /// When the next attempt is hung, the next time of the core's own comes, or the next outstanding effect is to start:
+    /// what is under way needs no timer to start it.
+    fn wakes_at(&self, at: Timestamp) -> Option<Timestamp> {
+        let hung = self.under_way.values().map(|of| of.hung_at);
+        let starts = self.state.outstanding().into_iter().map(|(_, not_before)| not_before).filter(|then| *then > at);
+        hung.chain(self.state.due_at()).chain(starts).min()
+    }
+}
+
+/// The time-out of an attempt at `wish` of `agent`.
+pub fn timeout_ms(plan: &Plan, agent: &AgentName, wish: &Wish) -> u64 {
+    let tool = |name| plan.tools.get(name).map_or(30_000, |spec| spec.call_timeout_ms);
+    match wish {
+        // To prepare is to read and compute for a person: their own limit holds, not that of the act.
+        Wish::Model { .. } | Wish::Prepare { .. } => {
+            plan.team.get(agent).map_or(90_000, |member| member.limits.call_timeout_ms)
+        }
+        Wish::Tool { tool: name, .. } | Wish::Own { tool: name } | Wish::Deliver { tool: name, .. } => tool(name),
+        Wish::Query { .. } | Wish::Question { .. } => 30_000,
+    }
+}
+
+/// The run as lists show it.
+fn summary(state: &State) -> Summary {
+    let status = state.status();
+    let spent = state.ledger.spent;
+    let waiting: Vec<String> = state.open_approvals().map(|(_, approval)| approval.agent.to_string()).collect();
+    let questions = state.questions.keys().copied();
+    Summary {
+        status: status.word().to_owned(),
+        wake_at: state.wake_at(),
+        waiting_for: (!waiting.is_empty()).then(|| waiting.join(", ")),
+        approvals: state.open_approvals().map(|(no, _)| no).chain(questions).collect(),
+        steps: spent.steps,
+        tokens: spent.tokens,
+        nano_usd: spent.cost.0,
+        heard: state.heard,
+        over: matches!(status, Status::Ended(_)),
+    }
+}
