@@ -140,11 +140,13 @@ fn is_in_right_to_left(chars: &[char], at: usize) -> bool {
     before || chars[at + 1..].iter().take(DIRECTION_REACH).take_while(on_line).any(backward)
 }
 
-fn category(c: char) -> GeneralCategory {
+/// What Unicode says that `c` is.
+pub fn category(c: char) -> GeneralCategory {
     CodePointMapData::<GeneralCategory>::new().get(c)
 }
 
-fn script(c: char) -> Script {
+/// The script that `c` belongs to.
+pub fn script(c: char) -> Script {
     CodePointMapData::<Script>::new().get(c)
 }
 

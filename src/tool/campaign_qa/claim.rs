@@ -1,168 +1,197 @@
-//! Numbers in a text: each must stand somewhere on the desk, as precisely as it is written.
+//! Numbers in a text: each must stand somewhere on the desk, as precisely as it is written, and the term of an offer is
+//! the one on the desk.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::super::part::args::quoted;
-use super::{Found, Settings, link, text};
+use super::number::{self, Around, Number};
+use super::words::{self, List};
+use super::{Found, Settings, link, moment, tag, text};
 use crate::id::ArtefactName;
+use crate::text::digit;
 
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
+/// Largest number that counts days, dates, hours or ordinals.
+const COUNTER_MAX: u32 = 31;
 
 /// The numbers that may be written.
-pub(super) struct Sources(Vec<f64>);
+#[derive(Clone)]
+pub(super) struct Sources {
+    numbers: Vec<f64>,
+    /// How many days something on the desk holds.
+    terms: Vec<f64>,
+}
 
 impl Sources {
     /// Those on the desk, and those that the settings allow.
     pub(super) fn of(desk: &BTreeMap<ArtefactName, Value>, settings: &Settings) -> Self {
-        let mut numbers = settings.numbers_allowed.clone();
-        desk.values().for_each(|body| collect(body, &mut numbers));
-        Self(numbers)
+        let mut sources = Self { numbers: settings.numbers_allowed.clone(), terms: Vec::new() };
+        desk.values().for_each(|body| sources.collect("", body));
+        sources
     }
 
-    fn back(&self, number: &Number) -> bool {
-        let reach = 0.5 * number.step + 1e-9;
-        let near = |source: f64| (source.abs() - number.value).abs() <= reach;
+    /// These, for a mail of `day`: a term that began with an earlier mail has so much less left.
+    pub(super) fn on(&self, day: i64, earlier: &[i64]) -> Self {
+        let mut sources = self.clone();
+        let passed = earlier.iter().filter_map(|before| u32::try_from(day.checked_sub(*before)?).ok());
+        let passed: Vec<f64> = passed.map(f64::from).collect();
+        let left = self.terms.iter().flat_map(|term| passed.iter().map(move |passed| term - passed));
+        sources.terms.extend(left.filter(|left| *left > 0.0));
+        sources
+    }
+
+    fn collect(&mut self, key: &str, value: &Value) {
+        let number = match value {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => {
+                text.trim().trim_end_matches('%').trim_end().parse::<f64>().ok().filter(|n| n.is_finite())
+            }
+            Value::Array(list) => return list.iter().for_each(|value| self.collect(key, value)),
+            Value::Object(map) => return map.iter().for_each(|(key, value)| self.collect(key, value)),
+            Value::Null | Value::Bool(_) => None,
+        };
+        self.numbers.extend(number);
+        self.terms.extend(number.filter(|_| key == "days" || key.ends_with("_days")));
+    }
+
+    fn back(&self, number: &Number, counts: &[u32]) -> bool {
+        let counted = number.whole.is_some_and(|whole| counts.contains(&whole));
+        counted || number.readings.iter().any(|reading| self.back_reading(reading, number.percent))
+    }
+
+    fn back_reading(&self, reading: &number::Reading, percent: bool) -> bool {
+        let reach = 0.5 * reading.step + 1e-9;
+        let near = |source: f64| (source.abs() - reading.value).abs() <= reach;
         // A share on the desk is written as a percentage.
-        self.0.iter().any(|source| near(*source) || (number.percent && source.abs() <= 1.0 && near(source * 100.0)))
+        self.numbers.iter().any(|source| near(*source) || (percent && source.abs() <= 1.0 && near(source * 100.0)))
     }
 }
 
-/// Reports numbers without a source.
-pub(super) fn numbers(text: &str, sources: &Sources, at: &str, found: &mut Found) {
-    let text = link::without_links(&text::with_fallbacks(text));
-    if let Some(c) = text.chars().find(|c| c.is_numeric() && !c.is_ascii_digit()) {
-        found.must("numbers", at, format!("{} is no plain digit: write numbers with 0 to 9", quoted(&c.to_string())));
-    }
-    for number in written(&text).into_iter().filter(|number| !sources.back(number)) {
-        let shown = quoted(&number.shown);
-        found.must("numbers", at, format!("{shown} is nowhere on the desk: use a number of the finding, or none"));
-    }
-}
-
-fn collect(value: &Value, numbers: &mut Vec<f64>) {
-    match value {
-        Value::Number(number) => numbers.extend(number.as_f64()),
-        Value::String(text) => {
-            numbers.extend(text.trim().trim_end_matches('%').parse::<f64>().ok().filter(|n| n.is_finite()))
+/// Reports numbers without a source, and terms that are not the desk's. `counts` are those of lists, which count
+/// themselves.
+pub(super) fn numbers(text: &str, sources: &Sources, counts: &[u32], at: &str, found: &mut Found) {
+    let chars = chars(text);
+    let items = moment::items(&chars);
+    for (place, c) in chars.iter().enumerate().filter(|(_, c)| c.is_numeric() && digit(**c).is_none()) {
+        if !items.places.contains(&place) && !is_note(&chars, place) {
+            found.must(
+                "numbers",
+                at,
+                format!("{} is no plain digit: write numbers with digits", quoted(&c.to_string())),
+            );
         }
-        Value::Array(list) => list.iter().for_each(|value| collect(value, numbers)),
-        Value::Object(map) => map.values().for_each(|value| collect(value, numbers)),
-        Value::Null | Value::Bool(_) => {}
+    }
+    for (number, around) in written(&chars, &items) {
+        let shown = quoted(&number.shown);
+        if is_term(&number, &around) && !sources.terms.is_empty() {
+            let held = |reading: &number::Reading| sources.terms.iter().any(|term| (term - reading.value).abs() < 1e-9);
+            if !number.readings.iter().any(held) {
+                let terms: Vec<_> = sources.terms.iter().map(ToString::to_string).collect();
+                let terms = terms.join(", ");
+                found.must("terms", at, format!("{shown} days is not what the desk says: {terms} days"));
+            }
+        } else if !is_no_claim(&number, &around) && !sources.back(&number, counts) {
+            found.must("numbers", at, format!("{shown} is nowhere on the desk: use a number of the finding, or none"));
+        }
     }
 }
 
-struct Number {
-    shown: String,
-    value: f64,
-    /// One unit of its last written digit.
-    step: f64,
-    percent: bool,
+/// How many lines the lists of a text have.
+pub(super) fn counts(text: &str) -> Vec<u32> {
+    moment::items(&chars(text)).lengths
 }
 
-/// The numbers of a text that claim something: not dates, years, times of day, ordinals, or parts of names.
-fn written(text: &str) -> Vec<Number> {
-    let chars: Vec<char> = text.chars().collect();
+fn chars(text: &str) -> Vec<char> {
+    let ours = tag::without_foreign(text);
+    link::without_links(&text::with_fallbacks(&ours)).chars().collect()
+}
+
+/// A small digit that refers to a note, or that a word ends in.
+fn is_note(chars: &[char], place: usize) -> bool {
+    let number = |c: Option<&char>| c.is_some_and(|c| c.is_numeric());
+    let before = place.checked_sub(1).and_then(|at| chars.get(at));
+    let after = chars.get(place + 1);
+    moment::is_raised(chars[place]) && !number(before) && !number(after) && after != Some(&'%')
+}
+
+/// The numbers of a text, other than dates, times of day, numbers of lists, and parts of names.
+fn written(chars: &[char], items: &moment::Items) -> Vec<(Number, Around)> {
     let mut found = Vec::new();
     let mut place = 0;
     while place < chars.len() {
-        if !chars[place].is_ascii_digit() {
+        if digit(chars[place]).is_none() {
             place += 1;
             continue;
         }
-        let end = number_end(&chars, place);
-        let in_name = place > 0 && (chars[place - 1].is_alphabetic() || chars[place - 1] == '_');
-        let around = Around::of(&chars, place, end);
-        if !in_name {
-            found.extend(Some(number(&chars[place..end], &around)).filter(|number| !is_no_claim(number, &around)));
+        if items.places.contains(&place) {
+            place += number::digits(chars, place);
+            continue;
         }
-        place = if around.clock { end + 3 } else { end };
+        if let Some(end) = moment::end_of(chars, place) {
+            place = end;
+            continue;
+        }
+        let end = number::end_of(chars, place);
+        let around = Around::of(chars, place, end);
+        let number = number::number(&chars[place..end], &around);
+        if !is_in_name(chars, place, &number, &around) {
+            found.push((number, around));
+        }
+        place = end;
     }
     found
 }
 
-/// Where the number that begins at `place` ends: digits, and separators with a digit after them.
-fn number_end(chars: &[char], place: usize) -> usize {
-    let is_digit = |at: usize| chars.get(at).is_some_and(char::is_ascii_digit);
-    let mut end = place;
-    while is_digit(end) || (matches!(chars.get(end), Some('.' | ',')) && is_digit(end + 1)) {
-        end += 1;
-    }
-    end
+/// Whether it belongs to a word such as `Q3`, `B2B` or `X-15`; scripts that part no words have no such names.
+fn is_in_name(chars: &[char], place: usize, number: &Number, around: &Around) -> bool {
+    let cased = |c: char| c == '_' || c.is_lowercase() || c.is_uppercase();
+    let hyphened = around.previous == Some('-') && place > 1 && chars[place - 2].is_uppercase();
+    (around.previous.is_some_and(cased) || hyphened) && !number.percent && !number::is_money(around)
 }
 
-/// What stands before and after a number.
-struct Around {
-    before: String,
-    after: String,
-    /// Directly after it, up to the next space.
-    suffix: String,
-    clock: bool,
-}
-
-impl Around {
-    fn of(chars: &[char], start: usize, end: usize) -> Self {
-        let word = |c: &char| c.is_alphabetic();
-        let gap = |c: &&char| matches!(**c, ' ' | '-' | '\n' | '\u{2011}' | '\u{2013}' | '.');
-        let before: String = chars[..start].iter().rev().skip_while(gap).take_while(|c| word(c)).collect();
-        let after: String = chars[end..].iter().skip_while(gap).take_while(|c| word(c)).collect();
-        let spaced = matches!(chars[end..], [' ', '%', ..]);
-        let suffix = chars[end + usize::from(spaced)..].iter().take_while(|c| c.is_alphabetic() || **c == '%');
-        let clock =
-            end - start <= 2 && matches!(chars[end..], [':', a, b, ..] if a.is_ascii_digit() && b.is_ascii_digit());
-        Self {
-            before: before.chars().rev().collect::<String>().to_lowercase(),
-            after: after.to_lowercase(),
-            suffix: suffix.collect::<String>().to_lowercase(),
-            clock,
-        }
-    }
-}
-
-fn number(digits: &[char], around: &Around) -> Number {
-    let text: String = digits.iter().collect();
-    // Commas before groups of three part thousands; a last one before other digits is a decimal point.
-    let (whole, decimals) = match text.rsplit_once(['.', ',']) {
-        Some((whole, last)) if text.contains('.') && text[whole.len()..].starts_with('.') => (whole, last),
-        Some((whole, last)) if last.len() != 3 => (whole, last),
-        _ => (text.as_str(), ""),
-    };
-    let (factor, sign) = match around.suffix.as_str() {
-        "k" => (1e3, "k"),
-        "m" => (1e6, "m"),
-        suffix => (1.0, if suffix.starts_with('%') { "%" } else { "" }),
-    };
-    let plain = format!("{}.{decimals}0", whole.replace([',', '.'], ""));
-    let percent = around.suffix.starts_with('%') || matches!(around.after.as_str(), "percent" | "percentage");
-    Number {
-        value: plain.parse::<f64>().unwrap_or(f64::INFINITY) * factor,
-        step: 10f64.powi(-i32::try_from(decimals.len()).unwrap_or(300)) * factor,
-        shown: format!("{text}{sign}"),
-        percent,
-    }
+/// Whether it says how many days something holds.
+fn is_term(number: &Number, around: &Around) -> bool {
+    let spelled = around.words_after().any(|word| words::has(List::Days, word));
+    let joined =
+        ["日間", "日内", "天", "일간", "일 동안"].iter().any(|unit| around.rest.trim_start().starts_with(unit));
+    !number.percent && (spelled || joined)
 }
 
 fn is_no_claim(number: &Number, around: &Around) -> bool {
-    let whole = number.shown.chars().all(|c| c.is_ascii_digit());
-    let is_month = |word: &str| word.len() >= 3 && MONTHS.iter().any(|month| month.starts_with(word));
-    let year = whole && number.shown.len() == 4 && (1900.0..=2100.0).contains(&number.value);
-    let small = whole && number.value <= 31.0;
-    let days = matches!(around.after.as_str(), "day" | "days") || around.before == "day";
-    let date = is_month(&around.before) || is_month(&around.after);
-    let ordinal = matches!(around.suffix.as_str(), "st" | "nd" | "rd" | "th");
-    year || around.clock || (small && (days || date || ordinal))
+    let Some(value) = number.whole.filter(|_| !number.percent && !number::is_money(around)) else { return false };
+    let month_before = words::is_month(&around.before);
+    let year = number.shown.chars().count() == 4 && ((1900..=2100).contains(&value) || month_before);
+    let small = value <= COUNTER_MAX;
+    year || (small && (is_date(around, month_before) || is_hour(value, around) || is_counted(number, around)))
+}
+
+fn is_date(around: &Around, month_before: bool) -> bool {
+    let month = |after: &[String; 2]| {
+        let linked = after[0].chars().count() <= 3 && words::is_month(&after[1]);
+        words::is_month(&after[0]) || linked
+    };
+    let unit = ['月', '日', '号', '號', '일', '월'];
+    month_before || month(&around.after) || month(&around.beyond) || around.rest.starts_with(unit)
+}
+
+fn is_hour(value: u32, around: &Around) -> bool {
+    let spelled = around.words_after().any(|word| words::has(List::Hours, word)) || {
+        let rest = around.rest.trim_start();
+        ["a.m", "p.m", "a. m", "p. m", "o'c", "o\u{2019}c"].iter().any(|half| rest.starts_with(half))
+    };
+    let minute = around.rest.starts_with(['分', '분']) && around.before.ends_with(['時', '时', '点', '點', '시']);
+    let sign = around.rest.starts_with(['時', '时', '点', '點', '시']);
+    minute || (value <= 24 && (spelled || sign || words::has(List::At, &around.before)))
+}
+
+/// Days, ordinals and labels.
+fn is_counted(number: &Number, around: &Around) -> bool {
+    let day = is_term(number, around) || words::has(List::Days, &around.before);
+    let ending = words::has(List::Ordinals, &around.glued) || (around.apostrophe && !around.glued.is_empty());
+    let labelled = around.previous == Some('第') || around.rest.starts_with("番目") || around.rest.starts_with("つ目");
+    let dotted =
+        around.dot_goes_on || (around.rest.starts_with(". ") && words::has(List::BeforeOrdinal, &around.before));
+    let heart = around.previous == Some('<') && number.whole == Some(3);
+    day || ending || labelled || dotted || heart || around.label
 }

@@ -31,7 +31,13 @@ pub(super) fn links(text: &str, settings: &Settings, at: &str, found: &mut Found
 
 /// The text without its links, for whoever reads the rest of it.
 pub(super) fn without_links(text: &str) -> String {
-    text.split_inclusive(char::is_whitespace).flat_map(|word| [before_scheme(word), " "]).collect()
+    let parts = text.split_inclusive(char::is_whitespace).flat_map(|word| {
+        let before = before_scheme(word);
+        // Lines stay lines.
+        let space = &word[word.trim_end().len()..];
+        if before.len() == word.len() { [word, "", ""] } else { [before, " ", space] }
+    });
+    parts.collect()
 }
 
 /// The words of a text, without what is around them.
@@ -59,19 +65,29 @@ fn url(word: &str, after: &str, settings: &Settings, at: &str, found: &mut Found
         let hosts = settings.link_hosts.join(", ");
         return found.must("links", at, format!("{} does not lead to link_hosts ({hosts})", quoted(word)));
     }
-    let query = after.split_once('?').map_or("", |(_, query)| query).split('#').next().unwrap_or_default();
+    // What stands after # never reaches a server, so nobody counts it.
+    let (address, fragment) = after.split_once('#').unwrap_or((after, ""));
+    let query = address.split_once('?').map_or("", |(_, query)| query);
     let has = |name: &str| {
         query.split('&').filter_map(|pair| pair.split_once('=')).any(|(key, value)| key == name && !value.is_empty())
     };
     let missing: Vec<_> = UTM.into_iter().filter(|name| !has(name)).collect();
     if !missing.is_empty() {
-        found.should("utm", at, format!("{} has no {}: add it", quoted(word), missing.join(", ")));
+        let after = if fragment.contains("utm_") { ", since what stands after # is never counted" } else { "" };
+        found.should("utm", at, format!("{} has no {}{after}: add it before any #", quoted(word), missing.join(", ")));
     }
 }
 
-/// A host, exactly: no port, no user, no other letters that look alike.
+/// A host, exactly: no port, no user, no other letters that look alike. One with letters of other scripts is the same in
+/// the form that servers are asked for.
 fn is_allowed(host: &str, settings: &Settings) -> bool {
-    settings.link_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+    let Some(host) = asked_for(host) else { return false };
+    settings.link_hosts.iter().any(|allowed| asked_for(allowed).is_some_and(|allowed| allowed == host))
+}
+
+fn asked_for(host: &str) -> Option<String> {
+    let plain = !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '.'));
+    idna::domain_to_ascii(host).ok().filter(|_| plain)
 }
 
 fn starts_scheme(lower: &str) -> bool {
@@ -86,7 +102,8 @@ fn is_host(text: &str) -> bool {
 }
 
 fn looks_like_link(lower: &str) -> bool {
-    let lower = text::with_fallbacks(lower).to_ascii_lowercase();
+    // Some programs take the full stop of Chinese and Japanese for a dot.
+    let lower = text::with_fallbacks(lower).to_lowercase().replace('\u{3002}', ".");
     let (host, path) = lower.split_once(['/', '?']).map_or((lower.as_str(), false), |(host, _)| (host, true));
     let host = host.split(':').next().unwrap_or_default();
     let end = host.rsplit('.').next().unwrap_or_default();

@@ -3,13 +3,19 @@
 
 mod claim;
 mod link;
+mod markup;
+mod moment;
+mod number;
+mod tag;
 mod text;
+mod words;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
+use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::{Check, Finding, Level};
 use crate::id::ArtefactName;
@@ -104,14 +110,16 @@ fn sequence(body: &Value, settings: &Settings, sources: &claim::Sources, found: 
         found.must("length", "/mails", format!("there are {} mails: write 1 to {MAILS_MAX}", mails.len()));
     }
     days(mails, found);
+    let day = |mail: &Value| mail.get("day").and_then(Value::as_i64).unwrap_or_default();
+    let earlier: Vec<i64> = mails.iter().map(day).collect();
     for (place, mail) in mails.iter().enumerate() {
+        let sources = sources.on(day(mail), &earlier[..place]);
+        let written = |field: &str| mail.get(field).and_then(Value::as_str).unwrap_or_default();
+        // What a subject promises may be the list below it.
+        let counts = claim::counts(&text::plain(written("text")));
         for field in ["subject", "preheader", "text"] {
             let at = format!("/mails/{place}/{field}");
-            let written = mail.get(field).and_then(Value::as_str).unwrap_or_default();
-            let plain = text::plain(written);
-            if plain != written {
-                text::invisible(written, &at, found);
-            }
+            let plain = text::plain(written(field));
             match field {
                 "subject" => subject(&plain, settings, &at, found),
                 "preheader" if plain.trim().is_empty() => {
@@ -122,10 +130,15 @@ fn sequence(body: &Value, settings: &Settings, sources: &claim::Sources, found: 
                 }
                 _ => {}
             }
-            text::tags(&plain, settings, &at, found);
-            text::placeholders(&plain, &at, found);
+            text::invisible(written(field), &at, found);
+            text::mixed(&link::without_links(&plain), &at, found);
             link::links(&plain, settings, &at, found);
-            claim::numbers(&plain, sources, &at, found);
+            claim::numbers(&plain, &sources, &counts, &at, found);
+            tag::foreign(&plain, &at, found);
+            let ours = tag::without_foreign(&plain);
+            text::tags(&ours, settings, &at, found);
+            text::placeholders(&ours, &at, found);
+            markup::marks(&ours, &at, found);
         }
     }
 }
@@ -147,7 +160,8 @@ fn days(mails: &[Value], found: &mut Found) {
 }
 
 fn subject(subject: &str, settings: &Settings, at: &str, found: &mut Found) {
-    let chars = subject.chars().count();
+    // As readers count: an emoji of several parts is one.
+    let chars = subject.graphemes(true).count();
     if subject.trim().is_empty() {
         return found.must("subject", at, "there is no subject: write one");
     }
@@ -157,8 +171,12 @@ fn subject(subject: &str, settings: &Settings, at: &str, found: &mut Found) {
         let most = settings.subject_chars_max;
         found.should("subject", at, format!("the subject has {chars} characters: more than {most} are cut off"));
     }
-    let letters: Vec<char> = text::with_fallbacks(subject).chars().filter(|c| c.is_alphabetic()).collect();
-    if letters.len() >= 5 && letters.iter().all(|c| c.is_uppercase()) {
+    let words = text::with_fallbacks(subject);
+    // A script without capitals cannot shout in them.
+    let letters = words.chars().filter(|c| c.is_alphabetic()).count();
+    let capitals = words.chars().filter(|c| c.is_uppercase()).count();
+    let small = words.chars().any(|c| c.is_lowercase() && c != '\u{df}');
+    if capitals >= 5 && !small && capitals * 2 > letters {
         found.should("subject", at, "the subject is all capitals: write it as a sentence");
     }
     if subject.contains("!!") {

@@ -1,16 +1,43 @@
 //! Text without disguises, its merge tags, and what was left over in it.
 
-use super::super::part::args::quoted;
-use super::{Found, Settings};
+use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_properties::props::{GeneralCategory, Script};
 
-/// The text as a reader takes it: full-width forms as ASCII, characters that do not show left out.
+use super::super::part::args::quoted;
+use super::number::GROUP_SPACE;
+use super::{Found, Settings};
+use crate::text::category;
+
+/// The text as a reader takes it: forms that mean the same as one, characters that do not show left out.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().filter(|c| !is_invisible(*c)).map(narrow).collect()
+    let seen: Vec<char> = text.chars().filter(|c| !crate::text::is_unseen(*c)).collect();
+    // A space that parts the thousands of a number is kept apart from one between two numbers.
+    let part = |at: usize| {
+        let is_digit = |c: Option<&char>| c.is_some_and(|c| crate::text::digit(*c).is_some());
+        at > 0 && is_digit(seen.get(at - 1)) && is_digit(seen.get(at + 1))
+    };
+    let (mut out, mut run) = (String::with_capacity(text.len()), String::new());
+    for (at, c) in seen.iter().enumerate() {
+        let group = matches!(c, '\u{A0}' | '\u{2009}' | '\u{202F}') && part(at);
+        // A half or a small two is not what its parts say.
+        if group || category(*c) == GeneralCategory::OtherNumber {
+            out += &compatible(&std::mem::take(&mut run));
+            out.push(if group { GROUP_SPACE } else { *c });
+        } else {
+            run.push(*c);
+        }
+    }
+    out + &compatible(&run)
 }
 
-/// Reports characters that do not show.
+/// The text in compatible forms: full-width and bold letters as plain ones.
+pub(super) fn compatible(text: &str) -> String {
+    ComposingNormalizerBorrowed::new_nfkc().normalize(text).into_owned()
+}
+
+/// Reports characters that do not show, and that no script needs there.
 pub(super) fn invisible(text: &str, at: &str, found: &mut Found) {
-    if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
+    if let Some(c) = crate::text::first_hidden(text) {
         let code = u32::from(c);
         found.must(
             "invisible",
@@ -20,19 +47,20 @@ pub(super) fn invisible(text: &str, at: &str, found: &mut Found) {
     }
 }
 
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
-        | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
-        | '\u{FE00}'..='\u{FE0E}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
-        || (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-}
-
-fn narrow(c: char) -> char {
-    match c {
-        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
-        '\u{00A0}' | '\u{2007}' | '\u{202F}' | '\u{3000}' => ' ',
-        _ => c,
+/// Reports words that mix letters which look alike: `pаypal` with a Cyrillic `а`.
+pub(super) fn mixed(text: &str, at: &str, found: &mut Found) {
+    for word in text.split(|c: char| !c.is_alphabetic()) {
+        let alike: Vec<Script> = word
+            .chars()
+            .map(crate::text::script)
+            .filter(|script| [Script::Latin, Script::Cyrillic, Script::Greek].contains(script))
+            .collect();
+        let runs: Vec<usize> = alike.chunk_by(|one, other| one == other).map(<[_]>::len).collect();
+        // A foreign name with an ending of one's own has two whole parts; a unit is short.
+        if alike.len() >= 4 && runs.len() > 1 && (runs.len() > 2 || runs.contains(&1)) {
+            let what = format!("{} mixes letters of two scripts that look alike: write it in one", quoted(word));
+            found.should("mixed", at, what);
+        }
     }
 }
 
@@ -113,9 +141,17 @@ pub(super) fn placeholders(text: &str, at: &str, found: &mut Found) {
     let mut report = |what: &str| {
         found.must("placeholders", at, format!("{} is left over: fill it in or take it out", quoted(what)));
     };
-    for word in text.split(|c: char| !c.is_alphanumeric()) {
-        if LEFT_OVER.contains(&word) || word.eq_ignore_ascii_case("lorem") || word.eq_ignore_ascii_case("todo") {
-            report(word);
+    for line in text.lines() {
+        let words = || line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let shouted = |word: &str| word.chars().count() > 1 && word.chars().all(char::is_uppercase);
+        // "Todo" is a word of Spanish and Portuguese, which a headline has in capitals.
+        let headline = words().any(|word| shouted(word) && !LEFT_OVER.contains(&word));
+        for word in words() {
+            let asks = word.eq_ignore_ascii_case("todo") && line.contains(&format!("{word}:"));
+            let capital = LEFT_OVER.contains(&word) && !(word == "TODO" && headline);
+            if capital || asks || word.eq_ignore_ascii_case("lorem") {
+                report(word);
+            }
         }
     }
     for (open, close) in [('[', ']'), ('{', '}'), ('<', '>')] {
@@ -125,17 +161,32 @@ pub(super) fn placeholders(text: &str, at: &str, found: &mut Found) {
             }
         }
     }
-    for after in text.split("*|").skip(1) {
-        if let Some((inner, _)) = after.split_once("|*") {
-            report(&format!("*|{inner}|*"));
-        }
-    }
 }
+
+/// A reader's name, as blanks ask for it.
+const NAMES: [&str; 16] = [
+    "name",
+    "first name",
+    "vorname",
+    "nachname",
+    "pr\u{e9}nom",
+    "nombre",
+    "nome",
+    "naam",
+    "imi\u{119}",
+    "isim",
+    "\u{438}\u{43c}\u{44f}",
+    "\u{646}\u{627}\u{645}",
+    "\u{928}\u{93e}\u{92e}",
+    "\u{540d}\u{524d}",
+    "\u{59d3}\u{540d}",
+    "\u{304a}\u{540d}\u{524d}",
+];
 
 fn is_blank_to_fill(inner: &str, open: char) -> bool {
     let fits = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.');
     let lower = inner.to_lowercase();
-    let asks = ["insert ", "your ", "add ", "name", "first name", "company"].iter().any(|word| lower.starts_with(word));
-    let shouts = inner.chars().any(char::is_alphabetic) && !inner.chars().any(char::is_lowercase);
+    let asks = ["insert ", "your ", "add ", "company"].iter().chain(&NAMES).any(|word| lower.starts_with(word));
+    let shouts = inner.chars().any(char::is_uppercase) && !inner.chars().any(char::is_lowercase);
     !inner.is_empty() && inner.len() <= 60 && inner.chars().all(fits) && (open == '{' || asks || shouts)
 }
