@@ -83,7 +83,7 @@ fn plan(settings: &Settings) -> Plan {
 }
 
 fn who() -> Who {
-    Who { name: "bench".to_owned(), how: "claimed".to_owned(), groups: Vec::new() }
+    Who { name: "bench".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false }
 }
 
 async fn campaign(system: &System, plan: &Plan) -> (Status, callsheet::id::RunId) {

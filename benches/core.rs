@@ -131,7 +131,7 @@ impl Driven {
 }
 
 fn who() -> Who {
-    Who { name: "bench".to_owned(), how: "claimed".to_owned(), groups: Vec::new() }
+    Who { name: "bench".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false }
 }
 
 fn bodies(nth: u64) -> BodyRef {

@@ -165,7 +165,7 @@ fn timed<T>(what: impl FnOnce() -> T) -> Duration {
 }
 
 async fn run(system: &System, plan: &Plan) {
-    let by = Who { name: "bench".to_owned(), how: "claimed".to_owned(), groups: Vec::new() };
+    let by = Who { name: "bench".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false };
     let handle = system.run(plan, &Brief::new(), by).await.unwrap();
     let mut progress = handle.progress();
     let ended = progress.wait_for(|now| now.status != Status::Running).await.unwrap().status;

@@ -21,8 +21,7 @@ pub(super) fn lift(
     row: &Posted,
 ) -> Result<Option<(Who, Command)>, Failure> {
     let Ok(post) = serde_json::from_slice::<Post>(&row.json) else { return Ok(None) };
-    let groups = place.ports.people.get(&post.by.name).cloned().unwrap_or_default();
-    let by = Who { groups, ..post.by };
+    let by = known(place, post.by);
     let command = match post.say {
         Say::Decide { approval, binds, decision, comment } => {
             Command::Decide { approval, binds, decision, comment: bodies.text(&comment) }
@@ -44,6 +43,15 @@ pub(super) fn lift(
         Say::Cancel => Command::Cancel,
     };
     Ok(Some((by, command)))
+}
+
+/// Who posted it, with what the project declares of them now. A project without people has one person; a run that was
+/// started with people needs them declared.
+fn known(place: &Place, by: Who) -> Who {
+    let people = &place.ports.people;
+    let declares = !people.is_empty() || !place.pinned.plan.single_person;
+    let groups = people.get(&by.name);
+    Who { undeclared: declares && groups.is_none(), groups: groups.cloned().unwrap_or_default(), ..by }
 }
 
 /// The other artefacts on the desk of an approval: what the checks of an edit look at.

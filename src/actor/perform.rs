@@ -306,9 +306,21 @@ fn request(work: &Work, args: Value) -> Call {
     }
 }
 
+/// The tool, if it is still what it was when it was pinned: where it acts, and what a second act there would do.
 fn tool(work: &Work, name: &ToolName) -> Result<Arc<dyn Tool>, Failure> {
     let missing = || Failure::new(Class::Permanent, format!("the tool {name} is no longer in callsheet.toml"));
-    work.place.ports.tools.get(name).cloned().ok_or_else(missing)
+    let tool = work.place.ports.tools.get(name).cloned().ok_or_else(missing)?;
+    let pinned = work.place.pinned.plan.tools.get(name);
+    let changes = pinned.map(|pinned| pinned.changes(tool.spec())).unwrap_or_default();
+    if changes.is_empty() {
+        return Ok(tool);
+    }
+    let why = format!(
+        "{name} is not the tool that it was when this run started: {}. Nothing was done with it. Put [tools] in callsheet.toml \
+         back as it was and retry this, or discard it and start a new run",
+        changes.join(", ")
+    );
+    Err(Failure::new(Class::Permanent, why))
 }
 
 async fn number(work: &Work) -> Result<crate::id::ApprovalNo, Failure> {

@@ -9,7 +9,7 @@ use super::story::Bodies;
 use crate::id::MessageId;
 use crate::run::event::DeadLetterAnswer;
 use crate::run::input::Say;
-use crate::run::view::letter_text;
+use crate::run::view::why::letter_text;
 use crate::topology::plan::Recipient;
 
 #[derive(Debug, clap::Args)]

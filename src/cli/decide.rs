@@ -46,6 +46,7 @@ pub(super) async fn decide(session: &Session, args: Args, decision: Decision) ->
         let command = decision.word().replace('_', "-");
         return Err(Stop::input(format!("say why: callsheet {command} {} -m \"...\"", args.number)));
     }
+    session.declared()?;
     let store = session.store()?;
     let row = session.row_of_approval(store.as_ref(), args.number)?;
     let mut story = Story::open(store, row.id, session.zone())?;
@@ -89,6 +90,7 @@ pub(super) async fn settle(session: &Session, args: SettleArgs) -> Result<Exit, 
 pub(super) async fn prompt(session: &Session, system: &System, story: &Story, handle: &Handle) -> Result<bool, Stop> {
     let state = story.view.state();
     let Some((no, approval)) = state.open_approvals().next() else { return Ok(false) };
+    let by = session.declared()?;
     let binds = approval.binds;
     let mut whole = Story::open(std::sync::Arc::clone(&system.ports().store), handle.run, session.zone())?;
     let entries: Vec<_> = whole.news()?.into_iter().filter_map(|(_, entry)| entry).collect();
@@ -111,8 +113,8 @@ pub(super) async fn prompt(session: &Session, system: &System, story: &Story, ha
             "l" | "leave" => return Ok(false),
             _ => continue,
         };
-        let post =
-            Post { by: session.who(), say: Say::Decide { approval: no, binds, decision, comment: comment.to_owned() } };
+        let say = Say::Decide { approval: no, binds, decision, comment: comment.to_owned() };
+        let post = Post { by: by.clone(), say };
         system.post(handle.run, system.ports().clock.id(), &post).await?;
         return Ok(moved_on(&mut progress).await);
     }

@@ -114,6 +114,10 @@ fn people(session: &Session) -> String {
     let who = session.who();
     match &session.settings.people {
         None => format!("single-person project: {} may approve", who.name),
+        Some(people) if !people.contains_key(&who.name) => {
+            let names: Vec<&str> = people.keys().map(String::as_str).collect();
+            format!("{}; you are {} ({}), who is none of them: use --as NAME", names.join(", "), who.name, who.how)
+        }
         Some(people) => format!("{} people; you are {} ({})", people.len(), who.name, who.how),
     }
 }

@@ -32,6 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn edit(session: &Session, args: Args) -> Result<Exit, Stop> {
+    session.declared()?;
     let store = session.store()?;
     let row = session.row_of_approval(store.as_ref(), args.number)?;
     let mut story = Story::open(store, row.id, session.zone())?;

@@ -50,7 +50,7 @@ struct Common {
     /// The journal's file; the default is .callsheet/journal.db beside callsheet.toml
     #[arg(long, global = true, value_name = "FILE")]
     journal: Option<PathBuf>,
-    /// Who you are, where it matters
+    /// Who you are: a claim, which nobody checks; where callsheet.toml declares people, it has to be one of them
     #[arg(long = "as", global = true, value_name = "NAME")]
     person: Option<String>,
     /// The model of every agent, such as openai/gpt-5; without one named anywhere, runs are rehearsals

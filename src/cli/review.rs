@@ -1,12 +1,13 @@
 //! `callsheet review`: what would leave, to whom, on what evidence.
 
 use super::exit::{Exit, Stop};
-use super::paint::{out, say};
+use super::paint::{Block, out, say};
 use super::rendered;
 use super::session::Session;
 use super::story::{Story, mark_mode};
 use crate::id::ApprovalNo;
 use crate::run::state::Fate;
+use crate::run::view::error_text;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -24,6 +25,9 @@ pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
     if let Some(effect) = state.questions.get(&no) {
         let id = effect.0.short();
         out(format!("Question {no}: effect {id} of run {} began, and nobody knows whether it happened.", row.no));
+        if let Some(why) = state.effects.get(effect).and_then(|effect| effect.why) {
+            out(Block(&error_text(&story.texts(), why)));
+        }
         say(format!("look at the sink, then: callsheet settle {no} --happened (or --did-not)"));
         return Ok(Exit::Done);
     }

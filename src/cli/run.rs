@@ -53,10 +53,11 @@ pub(super) async fn run(session: &Session, args: Args) -> Result<Exit, Stop> {
     let recorded = recording.map(|recording| recording.brief.clone()).unwrap_or_default();
     let brief = brief(&checked.plan, &args.params, recorded)?;
     app::reachable(&session.settings, &checked.plan).map_err(Stop::input)?;
+    let by = session.declared()?;
     mark_mode(checked.plan.mode);
     let running = session.system().await?;
     let system = &running.system;
-    let handle = system.run(&checked.plan, &brief, session.who()).await?;
+    let handle = system.run(&checked.plan, &brief, by).await?;
     let store = Arc::clone(&system.ports().store);
     let row = session.row(store.as_ref(), Some(handle.no.0))?;
     say(format!("run {} of {}", handle.no, args.topology));

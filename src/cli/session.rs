@@ -1,6 +1,6 @@
 //! What every command starts from: the project's settings, its journal, and, if the command drives a run, the system.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use crate::model::replay::DRIFT;
 use crate::run::event::{Decision, Event, PauseReason, Refusal, Who};
 use crate::run::input::{Post, Say};
 use crate::run::state::{Approval, Fate, State, Status};
-use crate::run::view::letter_text;
+use crate::run::view::why::letter_text;
 use crate::topology::check::{Checked, check};
-use crate::topology::fault::Faults;
+use crate::topology::fault::{Faults, nearest};
 use crate::topology::plan::{Mode, Role};
 use crate::topology::recording::{BYTES_MAX, Recording};
 
@@ -130,6 +130,15 @@ impl Session {
         Ok(())
     }
 
+    /// Who acts, if the project knows them: where people are declared, nobody else starts or decides anything.
+    pub(super) fn declared(&self) -> Result<Who, Stop> {
+        let who = self.who();
+        match &self.settings.people {
+            Some(people) if !people.contains_key(&who.name) => Err(Stop::input(stranger(&who, people))),
+            _ => Ok(who),
+        }
+    }
+
     /// Who acts, and how that is known.
     pub(super) fn who(&self) -> Who {
         let person = self.settings.person.as_ref();
@@ -139,7 +148,7 @@ impl Session {
         } else {
             person.map_or("unknown", |p| p.known.word())
         };
-        Who { name, how: how.to_owned(), groups: Vec::new() }
+        Who { name, how: how.to_owned(), groups: Vec::new(), undeclared: false }
     }
 
     /// Posts to a run, lets it be heard, and drives the run on if nobody else does. Prints what comes of it.
@@ -147,12 +156,13 @@ impl Session {
         if row.summary.over {
             return Err(Stop::input(format!("run {} is over: {}", row.no, row.summary.status)));
         }
+        let by = self.declared()?;
         let running = self.system().await?;
         let system = &running.system;
         let mut story = Story::open(Arc::clone(&system.ports().store), row.id, self.zone())?;
         story.news()?;
         let id = system.ports().clock.id();
-        system.post(row.id, id, &Post { by: self.who(), say: say_what }).await?;
+        system.post(row.id, id, &Post { by, say: say_what }).await?;
         let (opened, answer) = self.await_answer(system, row, &mut story, id).await?;
         // Another's word may have been heard before this one, and its process relies on this one to drive the run.
         let goes_on = answer.is_ok() || story.view.state().status() == Status::Running;
@@ -317,6 +327,21 @@ pub(super) fn is_over_budget(state: &State) -> bool {
     matches!(state.paused, Some(PauseReason::Budget { .. }))
 }
 
+/// Why `who` may do nothing here, and who may.
+fn stranger(who: &Who, people: &BTreeMap<String, Vec<String>>) -> String {
+    let known: Vec<&str> = people.keys().map(String::as_str).collect();
+    let folded = who.name.trim().to_lowercase();
+    let same = known.iter().find(|name| **name == folded).copied();
+    let meant = same.or_else(|| nearest(&who.name, known.iter().copied()));
+    let meant = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+    format!(
+        "`{}` is not one of the people that callsheet.toml declares ({}){meant}\nsay who you are with --as NAME, or add \
+         yourself under [people]",
+        who.name,
+        known.join(", ")
+    )
+}
+
 /// A refusal in words, with what to do.
 pub(super) fn refusal(why: &Refusal, texts: &super::story::Bodies) -> String {
     match why {
@@ -332,6 +357,9 @@ pub(super) fn refusal(why: &Refusal, texts: &super::story::Bodies) -> String {
         Refusal::ContentChanged => "the content changed since you saw it; review it again".to_owned(),
         Refusal::Closed => "it is closed: its time was up, or the run ended".to_owned(),
         Refusal::NotAllowed => "you may not decide this: the agent's file names who may (`who`)".to_owned(),
+        Refusal::NotDeclared { name } => {
+            format!("`{name}` is not one of the people that callsheet.toml declares; say who you are with --as NAME")
+        }
         Refusal::StarterMayNot => "whoever started the run may not approve here; somebody else has to".to_owned(),
         Refusal::NotTheirs => "this approval is not about that artefact".to_owned(),
         Refusal::FaultyEdit { problems } => {

@@ -173,7 +173,7 @@ fn waiting(state: &State, texts: &Bodies) {
         out(format!("\nin doubt: callsheet review {no}, then callsheet settle {no} --happened (or --did-not)"));
     }
     for (id, letter) in &state.dead {
-        let reason = crate::run::view::letter_text(state, texts, letter);
+        let reason = crate::run::view::why::letter_text(state, texts, letter);
         out(format!("\ndead letter {id}: {}: {}", letter.class.word(), Block(&reason)));
     }
 }

@@ -59,7 +59,7 @@ async fn one(session: &Session, checked: &Checked, test: &Test) -> Result<Vec<St
         let value = test.params.get(name).or(param.default.as_ref()).cloned();
         brief.insert(name.clone(), value.ok_or_else(|| Stop::input(format!("{}: it gives no {name}", test.name)))?);
     }
-    let by = Who { name: "test".to_owned(), how: "claimed".to_owned(), groups: Vec::new() };
+    let by = Who { name: "test".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false };
     let handle = running.system.run(&checked.plan, &brief, by.clone()).await?;
     let mut story = Story::open(Arc::clone(&running.system.ports().store), handle.run, session.zone())?;
     decide_all(&running, &handle, &mut story, test, &by).await?;
@@ -108,7 +108,7 @@ fn differences(story: &Story, test: &Test) -> Vec<String> {
     let status = state.status().word();
     if status != test.status {
         problems.push(format!("it ended as {status}, not as {}", test.status));
-        let dead = state.dead.values().map(|letter| crate::run::view::letter_text(state, &story.texts(), letter));
+        let dead = state.dead.values().map(|letter| crate::run::view::why::letter_text(state, &story.texts(), letter));
         problems.extend(dead);
     }
     let path: Vec<String> = story

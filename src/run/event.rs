@@ -63,8 +63,14 @@ pub enum Event {
     ModelSwitched { id: EffectId, from: String, to: String, until: Option<Timestamp> },
     /// A turn's conversation was too long for its model: earlier turns and all but the latest results are left out.
     ContextCut { message: MessageId },
-    /// Nobody knows whether an outward effect happened; it is asked about from `ask_from` on.
-    FellInDoubt { id: EffectId, ask_from: Timestamp },
+    /// Nobody knows whether an outward effect happened; it is asked about from `ask_from` on. With a reason why it can
+    /// neither be repeated nor looked up, a person is asked.
+    FellInDoubt {
+        id: EffectId,
+        ask_from: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<BodyRef>,
+    },
     /// A version of an artefact was made.
     VersionWritten(Version),
     /// An answer was not taken; its writer is asked again.
@@ -95,6 +101,8 @@ pub enum Event {
     ApprovalOverdue { no: ApprovalNo },
     /// The items of one manifest may be performed, each once.
     PermitGiven { no: ApprovalNo, manifest: Digest, slots: u32 },
+    /// A person said something else than `approve` to what the permit rests on: nothing begins under it any more.
+    PermitVoided { no: ApprovalNo, by: ApprovalNo },
     /// A person is asked whether an effect happened.
     QuestionAsked { no: ApprovalNo, effect: EffectId },
     /// A person said whether it happened.
@@ -145,6 +153,7 @@ impl Event {
             Self::ApprovalClosed { .. } => "approval_closed",
             Self::ApprovalOverdue { .. } => "approval_overdue",
             Self::PermitGiven { .. } => "permit_given",
+            Self::PermitVoided { .. } => "permit_voided",
             Self::QuestionAsked { .. } => "question_asked",
             Self::QuestionAnswered { .. } => "question_answered",
             Self::AgentFailed { .. } => "agent_failed",
@@ -179,6 +188,9 @@ pub struct Who {
     /// The groups that they were in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
+    /// True if the project declares its people, and they are none of them: what they say is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undeclared: bool,
 }
 
 /// What travels.
@@ -506,6 +518,8 @@ pub enum Refusal {
     Closed,
     /// This person may not.
     NotAllowed,
+    /// The project declares its people, and nobody has this name.
+    NotDeclared { name: String },
     /// Whoever started the run may not approve here.
     StarterMayNot,
     /// The edit is not of an artefact that this person approves.

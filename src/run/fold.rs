@@ -70,12 +70,13 @@ impl State {
                 }
             }
             Event::ContextCut { message } => self.turn_mut(*message)?.leave_out()?,
-            Event::FellInDoubt { id, ask_from } => {
+            Event::FellInDoubt { id, ask_from, why } => {
                 let effect = self.effect_mut(*id)?;
                 let began = effect.began.ok_or("it never began")?;
                 effect.doubt = Some(*ask_from);
                 effect.unsure.get_or_insert(began.first_at);
                 effect.asked_about = false;
+                (effect.for_person, effect.why) = (why.is_some(), *why);
             }
             Event::VersionWritten(version) => self.write(version)?,
             Event::AnswerRefused { message, problems } => {
@@ -126,6 +127,7 @@ impl State {
             }
             Event::ApprovalOverdue { no } => self.open_approval_mut(*no)?.overdue = true,
             Event::PermitGiven { no, manifest, slots } => self.permit(*no, *manifest, *slots)?,
+            Event::PermitVoided { no, by } => self.void(*no, *by)?,
             Event::QuestionAsked { no, effect } => {
                 self.effect_mut(*effect)?.asked_about = true;
                 self.questions.insert(*no, *effect);

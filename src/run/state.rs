@@ -172,6 +172,10 @@ pub struct Effect {
     pub unsure: Option<Timestamp>,
     /// True while something else (a question, a query) settles it.
     pub asked_about: bool,
+    /// True if only a person can settle the doubt.
+    pub for_person: bool,
+    /// Why an attempt to settle the doubt failed, for whoever is asked.
+    pub why: Option<BodyRef>,
     /// The class of the latest attempt's failure, until the next attempt is planned.
     pub failed: Option<Class>,
     /// For a model call: the alias of the model that is asked.
@@ -242,6 +246,8 @@ pub struct Permit {
     pub member: AgentName,
     /// Nothing begins under it from here on: it holds as long as there was time to give it.
     pub expires_at: Timestamp,
+    /// The later approval in which a person said no to what it rests on: nothing begins under it any more.
+    pub voided_by: Option<ApprovalNo>,
     /// Slots used: performed, under way, or in doubt.
     pub used: BTreeSet<u32>,
 }
@@ -484,6 +490,13 @@ impl State {
     /// Milliseconds with an effect under way, up to `at`.
     pub fn active_ms(&self, at: Timestamp) -> u64 {
         self.ledger.active_ms + self.ledger.active_since.map_or(0, |since| at.ms_since(since))
+    }
+}
+
+impl Permit {
+    /// Whether something may begin under it at `at`.
+    pub fn holds(&self, at: Timestamp) -> bool {
+        at < self.expires_at && self.voided_by.is_none()
     }
 }
 

@@ -2,6 +2,7 @@
 //! Texts come through [`Texts`], since heads hold none; nothing here is sanitised, every printer does that itself.
 
 pub mod choice;
+pub mod why;
 
 use std::collections::BTreeMap;
 
@@ -11,12 +12,12 @@ use serde_json::Value;
 use super::event::{
     ActHead, Amount, BodyRef, Event, Fact, Message, Origin, PauseReason, Raise, Settled, Version, Wish,
 };
-use super::state::{DeadLetter, Permit, State};
+use super::state::State;
 use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Seq, Timestamp};
-use crate::topology::plan::{Recipient, Role};
-use crate::topology::spec::Reach;
+use crate::topology::plan::Recipient;
 use choice::{Bases, Choice};
+use why::{no_words, refusal_text};
 
 /// Where the texts that heads name are read.
 pub trait Texts {
@@ -195,6 +196,7 @@ impl View {
             | Event::ApprovalDecided { .. }
             | Event::ApprovalClosed { .. }
             | Event::ApprovalOverdue { .. }
+            | Event::PermitVoided { .. }
             | Event::QuestionAsked { .. }
             | Event::QuestionAnswered { .. } => self.person_entry(&fact.is, texts),
             other => self.trouble_entry(fact.at, other, texts),
@@ -290,9 +292,15 @@ impl View {
             Event::ApprovalOverdue { no } => {
                 Some(entry("callsheet", "overdue", format!("approval {no} still waits"), Kind::Person))
             }
+            Event::PermitVoided { no, by } => {
+                let text = format!("approval {no} no longer counts: {}", no_words(&self.state, *by));
+                Some(entry("callsheet", "void", text, Kind::Person))
+            }
             Event::QuestionAsked { no, effect } => {
                 let of = self.wishes.get(effect).map_or_else(String::new, |(agent, _)| format!(" of {agent}"));
-                let text = format!("question {no}: nobody knows whether an item{of} was performed; look, and say");
+                let why = self.state.effects.get(effect).and_then(|effect| effect.why);
+                let why = why.map_or_else(String::new, |why| format!(" ({})", error_text(texts, why)));
+                let text = format!("question {no}: nobody knows whether an item{of} was performed{why}; look, and say");
                 Some(entry("callsheet", "in doubt", text, Kind::Person))
             }
             Event::QuestionAnswered { no, by, happened } => {
@@ -332,11 +340,13 @@ impl View {
                 let text = "the conversation was too long: earlier turns and older results are left out".to_owned();
                 trouble(&agent, "cut", text)
             }
-            Event::FellInDoubt { id, ask_from } => {
+            Event::FellInDoubt { id, ask_from, why } => {
                 let of = self.wishes.get(id).map(|(agent, wish)| (agent.to_string(), slot_words(wish)));
                 let (agent, item) = of.unwrap_or_default();
                 let wait = ask_from.ms_since(self.state.now).div_ceil(1_000);
-                let text = format!("{item} began, and nobody knows whether it happened; it is asked about in {wait} s");
+                let why = why.map_or_else(String::new, |why| format!(" ({})", error_text(texts, why)));
+                let text =
+                    format!("{item} began, and nobody knows whether it happened{why}; it is asked about in {wait} s");
                 trouble(&agent, "in_doubt", text)
             }
             Event::AgentFailed { agent, class, reason, .. } => {
@@ -387,40 +397,6 @@ pub fn note(texts: &dyn Texts, body: BodyRef) -> String {
         Some(Value::String(text)) => text,
         Some(other) => brief_of(&other),
         None => erased(),
-    }
-}
-
-/// Why `letter` is dead.
-pub fn letter_text(state: &State, texts: &dyn Texts, letter: &DeadLetter) -> String {
-    match &letter.message.to {
-        Recipient::Member(agent) => refusal_text(state, texts, agent, letter.reason, letter.message.note, state.now),
-        Recipient::End => error_text(texts, letter.reason),
-    }
-}
-
-/// Why `agent` could not go on, at a time. An outward member that may not act has no words of its own: its reason is the
-/// `note` of its message.
-fn refusal_text(
-    state: &State,
-    texts: &dyn Texts,
-    agent: &AgentName,
-    reason: BodyRef,
-    note: BodyRef,
-    at: Timestamp,
-) -> String {
-    let acts = match state.member(agent).map(|member| &member.role) {
-        Some(Role::Tool { tool, .. }) => state.plan.tools.get(tool).is_some_and(|spec| spec.reach == Reach::ActsOut),
-        _ => false,
-    };
-    if reason != note || !acts {
-        return error_text(texts, reason);
-    }
-    let old = |permit: &Permit| permit.member == *agent && permit.expires_at <= at;
-    match state.permits.iter().rev().find(|(_, permit)| old(permit)) {
-        Some((no, _)) => format!(
-            "approval {no} is too old to act on: it holds as long as there was time to give it; discard this, and start a new run"
-        ),
-        None => "nobody approved what is on its desk".to_owned(),
     }
 }
 

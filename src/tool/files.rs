@@ -18,7 +18,7 @@ use super::part::{Error, beneath, tool_name};
 use super::{Approved, Call, Item, Receipt, Tool};
 use crate::failure::Failure;
 use crate::failure::Work;
-use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
+use crate::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "files"`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -72,6 +72,7 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
             labels: config.labels,
             call_timeout_ms: config.call_timeout.0,
             drafts: false,
+            connection: None,
         })
     };
     let path = json!({
@@ -259,6 +260,7 @@ fn publish_spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
         labels: Labels::default(),
         call_timeout_ms: config.call_timeout.0,
         drafts: true,
+        connection: Some(Connection::new("files", [])),
     })
 }
 

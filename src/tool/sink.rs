@@ -18,7 +18,7 @@ use super::part::{Error, beneath, tool_name};
 use super::{Approved, Call, Item, Receipt, Tool};
 use crate::failure::Work;
 use crate::failure::{Class, Failure};
-use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
+use crate::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "sink"`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -76,6 +76,7 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
         labels: Labels::default(),
         call_timeout_ms: config.call_timeout.0,
         drafts: config.drafts,
+        connection: Some(Connection::new("sink", [("record", config.record.as_str())])),
     }])
 }
 

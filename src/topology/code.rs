@@ -70,6 +70,7 @@ codes! {
     OffersOutward = "E063", "a model may not be offered an outward tool";
     Unapprovable = "E064", "an outward tool takes what nobody can approve";
     TwoBound = "E065", "one approval leads to more than one outward tool";
+    Overruled = "E066", "what a person said no to can still leave";
     ParamDefault = "E070", "a parameter's default has another type";
     Script = "E080", "a rehearsal says what its agent cannot do";
     NoScript = "E081", "a rehearsal has no line for an agent";

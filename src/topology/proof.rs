@@ -28,10 +28,42 @@ pub struct Gate {
     pub sender: AgentName,
     /// Its tool.
     pub tool: ToolName,
-    /// What it delivers.
-    pub artefacts: Vec<ArtefactName>,
-    /// Who approves some of that.
-    pub approvers: Vec<AgentName>,
+    /// What it delivers, and who approves each of that.
+    pub approvals: BTreeMap<ArtefactName, Approval>,
+}
+
+/// Who approves an artefact before it leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Approval {
+    /// Those who approve it on every way.
+    pub always: Vec<AgentName>,
+    /// Those who approve it on some ways: if nobody does always, one of them does.
+    pub sometimes: Vec<AgentName>,
+}
+
+impl fmt::Display for Approval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let join = |names: &[AgentName], word: &str| names.iter().map(AgentName::as_str).collect::<Vec<_>>().join(word);
+        match (self.always.is_empty(), self.sometimes.is_empty()) {
+            (true, _) => f.write_str(&join(&self.sometimes, " or ")),
+            (false, true) => f.write_str(&join(&self.always, " and ")),
+            (false, false) => {
+                write!(f, "{} (and on some ways {})", join(&self.always, " and "), join(&self.sometimes, ", "))
+            }
+        }
+    }
+}
+
+impl Gate {
+    /// What it delivers by who approves it, in words.
+    fn told(&self) -> String {
+        let mut by: BTreeMap<String, Vec<&ArtefactName>> = BTreeMap::new();
+        for (artefact, approval) in &self.approvals {
+            by.entry(approval.to_string()).or_default().push(artefact);
+        }
+        let told = by.iter().map(|(approvers, artefacts)| format!("{} approved by {approvers}", list(artefacts)));
+        told.collect::<Vec<_>>().join(", and ")
+    }
 }
 
 impl Proof {
@@ -50,12 +82,7 @@ impl Proof {
 impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for gate in &self.gates {
-            let (artefacts, approvers) = (list(&gate.artefacts), list(&gate.approvers));
-            writeln!(
-                f,
-                "gated: {} ({}) is reached only with {artefacts} approved by {approvers}",
-                gate.sender, gate.tool
-            )?;
+            writeln!(f, "gated: {} ({}) is reached only with {}", gate.sender, gate.tool, gate.told())?;
         }
         if self.gates.is_empty() {
             writeln!(f, "gated: nothing acts on the world")?;

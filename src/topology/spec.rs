@@ -1,6 +1,7 @@
 //! What a tool declares of itself: the three independent things that the checks and the run rely on.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,6 +29,53 @@ pub struct ToolSpec {
     pub call_timeout_ms: u64,
     /// Whether it can draft: prepare and perform without reaching anyone.
     pub drafts: bool,
+    /// For one that acts on the world: what it acts on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Connection>,
+}
+
+/// What an outward tool acts on. Whoever is acted for under another one is somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// The kind of its `[tools.NAME]`.
+    pub kind: String,
+    /// What tells this place from others of its kind, as the file says it: a record, an address.
+    pub place: BTreeMap<String, String>,
+}
+
+impl Connection {
+    /// That of a tool of `kind` with these settings.
+    pub fn new<'s>(kind: &str, place: impl IntoIterator<Item = (&'s str, &'s str)>) -> Self {
+        let place = place.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { kind: kind.to_owned(), place }
+    }
+}
+
+impl ToolSpec {
+    /// How `now`, the tool of this name as it is now, differs from this, in what a run relies on when it acts: a sentence
+    /// each. A plan that is older than `connection` says nothing of it.
+    pub fn changes(&self, now: &Self) -> Vec<String> {
+        let mut changes = Vec::new();
+        let mut compare = |what: &str, was: String, is: String| {
+            if was != is {
+                changes.push(format!("{what} was {was} and is {is}"));
+            }
+        };
+        compare("repeat", self.repeat.to_string(), now.repeat.to_string());
+        compare("reach", self.reach.word().to_owned(), now.reach.word().to_owned());
+        compare("drafts", self.drafts.to_string(), now.drafts.to_string());
+        let Some(was) = &self.connection else { return changes };
+        let none = Connection::new("none", []);
+        let is = now.connection.as_ref().unwrap_or(&none);
+        compare("kind", was.kind.clone(), is.kind.clone());
+        let names: std::collections::BTreeSet<&String> = was.place.keys().chain(is.place.keys()).collect();
+        for name in names.into_iter().filter(|_| was.kind == is.kind) {
+            let of =
+                |place: &BTreeMap<String, String>| place.get(name).map_or("nothing".to_owned(), |of| format!("{of:?}"));
+            compare(name, of(&was.place), of(&is.place));
+        }
+        changes
+    }
 }
 
 /// What a second execution of one effect would do.
@@ -46,6 +94,28 @@ pub enum Repeat {
     /// Harm, and nobody can tell: a person is asked.
     #[default]
     Once,
+}
+
+impl fmt::Display for Repeat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pure => f.write_str("pure"),
+            Self::Idempotent { key_age_ms } => write!(f, "idempotent for {key_age_ms} ms"),
+            Self::Queryable => f.write_str("queryable"),
+            Self::Once => f.write_str("once"),
+        }
+    }
+}
+
+impl Reach {
+    /// The word for it in files and output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Inside => "inside",
+            Self::ReadsOut => "reads_out",
+            Self::ActsOut => "acts_out",
+        }
+    }
 }
 
 /// Where a tool reaches.

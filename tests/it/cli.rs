@@ -374,8 +374,16 @@ fn people_decide_only_what_they_may() {
     fs::write(&path, fs::read_to_string(&path).unwrap() + people).unwrap();
     let lines: &[(&str, i32, &str)] = &[
         ("--as bob run re-engagement", 3, "approval 1"),
-        ("--as mallory approve 1", 2, "you may not decide this"),
+        ("--as mallory approve 1", 2, "`mallory` is not one of the people that callsheet.toml declares (ana, bob)"),
         ("--as bob approve 1", 2, "you may not decide this"),
+        ("--as ANA approve 1", 2, "did you mean `ana`?"),
+        ("--as bod request-changes 1 -m shorter", 2, "did you mean `bob`?"),
+        ("--as ghost1 edit 1 --file nothing.toml", 2, "say who you are with --as NAME"),
+        ("--as ghost1 pause 1", 2, "is not one of the people"),
+        ("--as ghost1 cancel 1", 2, "is not one of the people"),
+        ("--as ghost1 resume 1 --steps 900", 2, "is not one of the people"),
+        ("--as ghost1 dead-letters 1 --discard m1", 2, "is not one of the people"),
+        ("--as ghost1 run content-repurposing", 2, "is not one of the people"),
         ("--as ana approve 1", 0, "done"),
     ];
     for (line, exit, needle) in lines {

@@ -52,6 +52,7 @@ enum Answer {
     Faulty,
     NotTheirs,
     NotAllowed,
+    NotDeclared,
     StarterMayNot,
     Unknown,
     Closed,
@@ -70,6 +71,7 @@ impl Answer {
             Err(Refusal::FaultyEdit { .. }) => Self::Faulty,
             Err(Refusal::NotTheirs) => Self::NotTheirs,
             Err(Refusal::NotAllowed) => Self::NotAllowed,
+            Err(Refusal::NotDeclared { .. }) => Self::NotDeclared,
             Err(Refusal::StarterMayNot) => Self::StarterMayNot,
             Err(Refusal::UnknownApproval) => Self::Unknown,
             Err(Refusal::Closed) => Self::Closed,
@@ -192,7 +194,7 @@ const CASES: &[Case] = &[
             ("ada", Words::Approve, Answer::NotAllowed),
             ("ada", Words::Reject, Answer::NotAllowed),
             ("ada", Words::Edit(Edited::Well), Answer::NotAllowed),
-            ("mallory", Words::Approve, Answer::NotAllowed),
+            ("mallory", Words::Approve, Answer::NotDeclared),
             ("bob", Words::Approve, Answer::Heard),
         ],
         status: DONE,
@@ -413,7 +415,7 @@ async fn groups_are_looked_up_and_not_believed() {
     let driven = rig.run(&plan).await;
     driven.settled().await;
     let (approval, binds) = driven.open_approval();
-    let by = Who { groups: vec!["lifecycle".to_owned()], ..who("mallory") };
+    let by = Who { groups: vec!["lifecycle".to_owned()], ..who("ada") };
     let say = Say::Decide { approval, binds, decision: Decision::Approve, comment: String::new() };
     assert_eq!(driven.post(uuid::Uuid::now_v7(), &Post { by, say }).await, Err(Refusal::NotAllowed));
     driven.system.stop().await;

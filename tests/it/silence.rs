@@ -15,10 +15,10 @@ use super::decisions::{DONE, REJECTED, person, rig};
 use super::support::{Rig, shipped, who};
 
 /// A clock that a test moves.
-struct Moved(AtomicI64);
+pub(super) struct Moved(AtomicI64);
 
 impl Moved {
-    fn by_ms(&self, ms: i64) {
+    pub(super) fn by_ms(&self, ms: i64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
     }
 }
@@ -37,9 +37,9 @@ impl Clock for Moved {
     }
 }
 
-const DAY_MS: i64 = 86_400_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
 
-fn moved() -> (Rig, Arc<Moved>) {
+pub(super) fn moved() -> (Rig, Arc<Moved>) {
     let mut rig = rig();
     let clock = Arc::new(Moved(AtomicI64::new(1_700_000_000_000)));
     rig.clock = Arc::clone(&clock) as Arc<dyn Clock>;

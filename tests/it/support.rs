@@ -49,7 +49,7 @@ pub(crate) fn brief(plan: &Plan) -> Brief {
 }
 
 pub(crate) fn who(name: &str) -> Who {
-    Who { name: name.to_owned(), how: "claimed".to_owned(), groups: Vec::new() }
+    Who { name: name.to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false }
 }
 
 /// How the commits of a journal in memory are answered.

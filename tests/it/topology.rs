@@ -82,6 +82,7 @@ fn tool(name: &str, reach: Reach, properties: Value, required: &[&str]) -> ToolS
         labels: Labels::default(),
         call_timeout_ms: 30_000,
         drafts: true,
+        connection: None,
     }
 }
 

@@ -272,7 +272,7 @@ fn decider(person: &Person, approval: &Approval) -> Who {
 }
 
 pub(super) fn somebody(name: &str, groups: &[String]) -> Who {
-    Who { name: name.to_owned(), how: "rehearsed".to_owned(), groups: groups.to_vec() }
+    Who { name: name.to_owned(), how: "rehearsed".to_owned(), groups: groups.to_vec(), undeclared: false }
 }
 
 fn heard(says: &str, what: What, at: Timestamp) -> Choice {

@@ -55,7 +55,7 @@ pub(super) fn crash(session: &Session, topology: &str, params: &[String], json: 
     let fresh = Scratch::fresh(&session.settings.root)?;
     shorten(fresh.path())?;
     say_waits(fresh.path(), topology, &checked.plan)?;
-    let draft = Draft { topology: topology.to_owned(), params: params.to_vec(), starter: session.who().name };
+    let draft = Draft { topology: topology.to_owned(), params: params.to_vec(), starter: starter(session) };
     let (stages, wanted) = undisturbed(&draft, &fresh)?;
     say(format!("undisturbed: {}", stages.iter().map(|stage| stage.name.as_str()).collect::<Vec<_>>().join(", ")));
     let lanes: Vec<(usize, &str)> =
@@ -75,6 +75,12 @@ pub(super) fn crash(session: &Session, topology: &str, params: &[String], json: 
     std::thread::scope(|scope| (0..width).for_each(|_| drop(scope.spawn(work))));
     let done = done.into_inner().unwrap_or_default();
     Ok(report(topology, &stages, &lanes, &done, json))
+}
+
+/// Who starts the runs of the scratch copies: whoever is here, or the first of the people that the project declares.
+fn starter(session: &Session) -> String {
+    let first = session.settings.people.as_ref().and_then(|people| people.keys().next().cloned());
+    session.declared().ok().map(|who| who.name).or(first).unwrap_or_else(|| session.who().name)
 }
 
 /// The run without any kill: its commands, each with the project before it, and what it comes to.

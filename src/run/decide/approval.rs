@@ -5,7 +5,7 @@ use crate::id::{ApprovalNo, EffectId, Outcome, Timestamp};
 use crate::run::event::Origin;
 use crate::run::event::{BodyRef, Closed, Decision, Event, Settled, Who};
 use crate::run::fold::Illegal;
-use crate::run::state::{Approval, Effect, Fate};
+use crate::run::state::{Approval, Effect, Fate, Permit};
 use crate::topology::plan::{Expiry, Person, Role};
 
 /// Asks for the decision that was prepared.
@@ -35,10 +35,14 @@ pub(super) fn decided(
         return Ok(());
     }
     let message = approval.message;
-    if let (Decision::Approve, Some(manifest)) = (decision, &approval.manifest) {
-        let slots = u32::try_from(manifest.items.len()).unwrap_or(u32::MAX);
-        let manifest = manifest.body.digest;
-        draft.emit(Event::PermitGiven { no, manifest, slots })?;
+    match (decision, &approval.manifest) {
+        (Decision::Approve, Some(manifest)) => {
+            let slots = u32::try_from(manifest.items.len()).unwrap_or(u32::MAX);
+            let manifest = manifest.body.digest;
+            draft.emit(Event::PermitGiven { no, manifest, slots })?;
+        }
+        (Decision::Approve, None) => {}
+        (Decision::RequestChanges | Decision::Reject, _) => void(draft, no)?,
     }
     deliver::end_turn(draft, message, &Outcome::fixed(decision.word()), comment, Origin::Person)
 }
@@ -55,6 +59,7 @@ pub(super) fn expire(draft: &mut Draft, at: Timestamp) -> Result<(), Illegal> {
             Expiry::Hold => draft.emit(Event::ApprovalOverdue { no })?,
             Expiry::Reject => {
                 close(draft, no, Closed::Expired)?;
+                void(draft, no)?;
                 let note = draft.state.turns.get(&message).map(|turn| turn.message.note);
                 let note = note.ok_or_else(|| super::impossible("no such turn"))?;
                 deliver::end_turn(draft, message, &Outcome::fixed("expired"), note, Origin::Computed)?;
@@ -62,6 +67,23 @@ pub(super) fn expire(draft: &mut Draft, at: Timestamp) -> Result<(), Illegal> {
         }
     }
     Ok(())
+}
+
+/// A later no counts: what approval `by` came to takes back every permit that rests on a version which its person
+/// approves, and did not approve.
+fn void(draft: &mut Draft, by: ApprovalNo) -> Result<(), Illegal> {
+    let state = &draft.state;
+    let Some(refused) = state.approvals.get(&by) else { return Ok(()) };
+    let approves = person(draft, refused).map(|person| person.approves.as_slice()).unwrap_or_default();
+    let rests = |permit: &Permit| {
+        approves.iter().any(|artefact| {
+            let version = permit.manifest.desk.get(artefact);
+            version.is_some() && version == refused.desk.get(artefact)
+        })
+    };
+    let open = state.permits.iter().filter(|(_, permit)| permit.voided_by.is_none() && rests(permit));
+    let open: Vec<ApprovalNo> = open.map(|(no, _)| *no).collect();
+    open.into_iter().try_for_each(|no| draft.emit(Event::PermitVoided { no, by }))
 }
 
 /// Closes an approval without a decision.

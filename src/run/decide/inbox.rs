@@ -24,6 +24,7 @@ pub(super) fn hear(
     }
     let refusal = match say {
         None => Some(Refusal::Unreadable),
+        Some((by, _)) if by.undeclared => Some(Refusal::NotDeclared { name: by.name.clone() }),
         Some(_) if draft.state.ended.is_some() => Some(over(draft, say)),
         Some((by, command)) => refusal(draft, by, command),
     };

@@ -5,7 +5,7 @@ use super::{Draft, budget, deliver, retry, turn};
 use crate::failure::Class;
 use crate::id::{ApprovalNo, EffectId, MessageId, Outcome};
 use crate::run::event::Origin;
-use crate::run::event::{Amount, Event, Settled, Wish};
+use crate::run::event::{Amount, BodyRef, Event, Settled, Wish};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::state::{Began, Effect, Permit, State, Turn};
@@ -35,7 +35,7 @@ pub(super) fn step(draft: &mut Draft, message: MessageId) -> Result<(), Illegal>
     if unused.is_empty() {
         return deliver::end_turn(draft, message, &Outcome::fixed(TOOL_OUTCOME), note, Origin::Computed);
     }
-    if permit.expires_at <= draft.at {
+    if !permit.holds(draft.at) {
         return retry::give_up(draft, message, Class::Policy, note);
     }
     let Some(Role::Tool { tool, .. }) = draft.state.member(&turn.agent).map(|m| m.role.clone()) else { return Ok(()) };
@@ -61,7 +61,8 @@ fn permit_for(state: &State, turn: &Turn) -> Option<ApprovalNo> {
     let fits = |permit: &Permit| {
         let same = roots.iter().all(|root| permit.manifest.desk.get(*root) == turn.desk.get(*root));
         let items = permit.manifest.items.len();
-        permit.member == turn.agent && same && (items == 0 || permit.used.len() < items)
+        let unused = items == 0 || permit.used.len() < items;
+        permit.member == turn.agent && permit.voided_by.is_none() && same && unused
     };
     state.permits.iter().rev().find(|(_, permit)| fits(permit)).map(|(no, _)| *no)
 }
@@ -92,7 +93,7 @@ fn begin_or_refuse(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
 /// Whether the permit of an outward effect still holds.
 fn holds(draft: &Draft, effect: &Effect) -> bool {
     let Wish::Deliver { permit, .. } = &effect.wish else { return false };
-    draft.state.permits.get(permit).is_some_and(|permit| draft.at < permit.expires_at)
+    draft.state.permits.get(permit).is_some_and(|permit| permit.holds(draft.at))
 }
 
 fn begin_one(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
@@ -115,15 +116,16 @@ pub(super) fn doubt_begun(draft: &mut Draft) -> Result<(), Illegal> {
 fn doubt_where(draft: &mut Draft, of: impl Fn(Began) -> bool) -> Result<(), Illegal> {
     let lost = draft.state.effects.iter().filter(|(_, e)| e.doubt.is_none() && e.failed.is_none());
     let lost: Vec<EffectId> = lost.filter(|(_, e)| e.began.is_some_and(&of)).map(|(id, _)| *id).collect();
-    lost.into_iter().try_for_each(|id| doubt(draft, id))
+    lost.into_iter().try_for_each(|id| doubt(draft, id, None))
 }
 
-/// Nobody knows whether `id` happened. It is asked about once the earlier attempt can no longer be under way.
-pub(super) fn doubt(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
+/// Nobody knows whether `id` happened. It is asked about once the earlier attempt can no longer be under way; with a reason
+/// `why` it cannot be repeated, a person is.
+pub(super) fn doubt(draft: &mut Draft, id: EffectId, why: Option<BodyRef>) -> Result<(), Illegal> {
     let Some(effect) = draft.state.effects.get(&id) else { return Ok(()) };
     let until = effect.began.map_or(draft.at, |began| began.not_after);
     let ask_from = until.plus_ms(timeout_ms(&draft.state, effect));
-    draft.emit(Event::FellInDoubt { id, ask_from })
+    draft.emit(Event::FellInDoubt { id, ask_from, why })
 }
 
 /// Settles doubts as the tool's `repeat` allows: the same key again, a question to the sink, a question to a person.
@@ -133,6 +135,7 @@ pub(super) fn resolve_doubts(draft: &mut Draft) -> Result<(), Illegal> {
             break;
         }
         match draft.state.repeat(&effect) {
+            _ if effect.for_person => question(draft, id, &effect)?,
             Repeat::Pure => begin_or_refuse(draft, id)?,
             Repeat::Idempotent { key_age_ms } if is_young(draft, &effect, key_age_ms) && holds(draft, &effect) => {
                 begin_one(draft, id)?;

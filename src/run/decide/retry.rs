@@ -36,7 +36,9 @@ pub(super) fn failed(
     // An attempt that surely failed says nothing of an earlier one with the same key.
     let unsure = effect.unsure.is_some() && draft.state.repeat(effect) != Repeat::Pure;
     if effect.is_outward() && (class == Class::InDoubt || unsure) {
-        return outward::doubt(draft, id);
+        // What does not go away by itself stands in the way of the next attempt, too.
+        let lasts = unsure && matches!(class, Class::Permanent | Class::Policy | Class::Invalid | Class::Bug);
+        return outward::doubt(draft, id, lasts.then_some(reason));
     }
     // A tool's refusal of what the model asked for is an answer to the model, and labelled like any other.
     if let (Wish::Tool { tool, .. }, Class::Invalid | Class::Policy) = (&effect.wish, class) {
@@ -170,7 +172,7 @@ pub(super) fn agent_died(
             continue;
         }
         if effect.is_outward() {
-            outward::doubt(draft, *id)?;
+            outward::doubt(draft, *id, None)?;
         } else {
             let paid = matches!(effect.wish, Wish::Model { .. }) && draft.state.plan.mode.charges();
             let spent = if paid { effect.reserved } else { Amount::default() };

@@ -70,7 +70,21 @@ impl State {
         };
         let member = person.binds.clone().ok_or("nothing outward follows")?;
         let expires_at = approval.decided_at.unwrap_or(self.now).plus_ms(person.expires.after_ms);
-        self.permits.insert(no, Permit { manifest: bound, member, expires_at, used: BTreeSet::new() });
+        let used = BTreeSet::new();
+        self.permits.insert(no, Permit { manifest: bound, member, expires_at, voided_by: None, used });
+        Ok(())
+    }
+
+    /// A later no, heard in approval `by`, takes a permit back.
+    pub(super) fn void(&mut self, no: ApprovalNo, by: ApprovalNo) -> Legal {
+        let later = self.approvals.get(&by).ok_or("no such approval")?;
+        if matches!(later.fate, None | Some(Fate::Decided(_, Decision::Approve) | Fate::Edited(_))) {
+            return Err("nobody said no");
+        }
+        let permit = self.permits.get_mut(&no).ok_or("no such permit")?;
+        if permit.voided_by.replace(by).is_some() {
+            return Err("it is void already");
+        }
         Ok(())
     }
 

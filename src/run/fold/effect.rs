@@ -63,6 +63,8 @@ impl State {
             doubt: None,
             unsure: None,
             asked_about: false,
+            for_person: false,
+            why: None,
             failed: None,
             model,
             attempts_before: 0,
@@ -79,7 +81,7 @@ impl State {
         if epoch != self.epoch {
             return Err("it begins under its owner");
         }
-        if self.permits.get(&permit).is_none_or(|permit| permit.expires_at <= at) {
+        if self.permits.get(&permit).is_none_or(|permit| !permit.holds(at)) {
             return Err("its permit does not hold");
         }
         let effect = self.effect_mut(id)?;
@@ -87,6 +89,7 @@ impl State {
         effect.began = Some(Began { epoch, first_at, not_after });
         effect.doubt = None;
         effect.asked_about = false;
+        (effect.for_person, effect.why) = (false, None);
         Ok(())
     }
 
@@ -137,6 +140,7 @@ impl State {
     pub(super) fn not_performed(&mut self, id: EffectId) -> Legal {
         let effect = self.effect_mut(id)?;
         (effect.began, effect.doubt, effect.unsure, effect.asked_about) = (None, None, None, false);
+        (effect.for_person, effect.why) = (false, None);
         Ok(())
     }
 
@@ -178,7 +182,8 @@ impl State {
             }
             self.free_slot(&effect);
             if let Wish::Query { about } = effect.wish {
-                self.effect_mut(about)?.asked_about = false;
+                let about = self.effect_mut(about)?;
+                (about.asked_about, about.why) = (false, Some(reason));
             }
         }
         self.ledger.settle(&agent, reserved, spent)

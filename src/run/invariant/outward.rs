@@ -52,7 +52,7 @@ impl Watch {
             Event::EffectSettled { id, spent, result } => self.effects.settle(*id, *spent, result),
             Event::EffectFailed { id, class, spent, last, .. } => self.effects.failed(*id, *class, *spent, *last),
             Event::RetryPlanned { id, attempt, reserved, .. } => self.effects.retry(*id, *attempt, *reserved),
-            Event::FellInDoubt { id, ask_from } => self.effects.doubted(state, *id, *ask_from),
+            Event::FellInDoubt { id, ask_from, .. } => self.effects.doubted(state, *id, *ask_from),
             Event::QuestionAsked { no, effect } => {
                 let doubt = self.effects.of(*effect)?.unsure;
                 let new = self.effects.questions.insert(*no, *effect).is_none();
@@ -77,8 +77,10 @@ impl Watch {
         let Wish::Deliver { tool, permit, slot, .. } = known.wish.clone() else {
             return ensure("I8", false, || format!("{short} acts on nothing"));
         };
-        let given = self.permits.get(&permit).is_some_and(|slots| slot < *slots);
-        ensure("I8", given, || format!("{short} begins without permit {permit}"))?;
+        let given = self.permits.get(&permit).filter(|given| slot < given.slots);
+        ensure("I8", given.is_some(), || format!("{short} begins without permit {permit}"))?;
+        let refused = given.is_some_and(|given| given.refused);
+        ensure("I8", !refused, || format!("{short} begins under permit {permit}, and a later no took that back"))?;
         let holds = state.permits.get(&permit).is_some_and(|permit| at < permit.expires_at);
         ensure("I8", holds, || format!("{short} begins under permit {permit}, which is too old"))?;
         let known = self.effects.of(id)?;

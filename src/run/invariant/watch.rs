@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::outward::Effects;
 use super::{Broken, Held, ensure};
 use crate::id::{ApprovalNo, ArtefactName, Digest, Epoch, MessageId, Outcome, Timestamp};
-use crate::run::event::{DeadLetterAnswer, Decision, Ending, Event, Fact, Message, PauseReason, Settled, Version, Who};
+use crate::run::event::{
+    Closed, DeadLetterAnswer, Decision, Ending, Event, Fact, Message, PauseReason, Settled, Version, Who,
+};
 use crate::run::state::State;
 use crate::topology::plan::{ANSWER, Recipient, Role};
 
@@ -19,7 +21,7 @@ pub struct Watch {
     causes: BTreeSet<MessageId>,
     questions: BTreeSet<MessageId>,
     approvals: BTreeMap<ApprovalNo, Asked>,
-    pub(super) permits: BTreeMap<ApprovalNo, u32>,
+    pub(super) permits: BTreeMap<ApprovalNo, Permitted>,
     /// What people put in the place of a version, by the turn that they edited in.
     edits: BTreeMap<(MessageId, ArtefactName), Digest>,
     pub(super) effects: Effects,
@@ -36,6 +38,16 @@ enum Place {
     Dead,
     Handled,
     Discarded,
+}
+
+/// A permit that was given.
+#[derive(Debug, Clone)]
+pub(super) struct Permitted {
+    pub(super) slots: u32,
+    /// The versions that it rests on.
+    rests_on: BTreeSet<Digest>,
+    /// A person said no to one of them since.
+    pub(super) refused: bool,
 }
 
 /// An approval that was asked for.
@@ -59,6 +71,7 @@ impl Watch {
         ensure("I12", !self.ended || after_end, || format!("{} after the end", fact.is.kind()))?;
         self.at = Some(fact.at);
         self.begins(&fact.is)?;
+        declared(&fact.is)?;
         self.message(state, &fact.is)?;
         self.decision(state, &fact.is)?;
         self.labels(state, &fact.is)?;
@@ -187,15 +200,24 @@ impl Watch {
                 ensure("I1", kept, || format!("approval {no} forgets what a person edited"))
             }
             Event::ApprovalDecided { no, by, decision, .. } => self.decided(state, *no, by, *decision),
-            Event::ApprovalClosed { no, .. } => {
+            Event::ApprovalClosed { no, why } => {
                 let open = self.approvals.get_mut(no).is_some_and(|asked| std::mem::replace(&mut asked.open, false));
+                if *why == Closed::Expired {
+                    self.refuse(state, *no);
+                }
                 ensure("I8", open, || format!("approval {no} is closed and was not open"))
             }
             Event::PermitGiven { no, manifest, slots } => {
                 let asked = self.approvals.get(no).filter(|asked| asked.approved && asked.binds == *manifest);
                 ensure("I8", asked.is_some(), || format!("permit {no} is for what nobody approved"))?;
-                let new = self.permits.insert(*no, *slots).is_none();
+                let rests_on = state.permits.get(no).map(|permit| permit.manifest.desk.values().copied().collect());
+                let given = Permitted { slots: *slots, rests_on: rests_on.unwrap_or_default(), refused: false };
+                let new = self.permits.insert(*no, given).is_none();
                 ensure("I8", new, || format!("permit {no} is given twice"))
+            }
+            Event::PermitVoided { no, .. } => {
+                let refused = self.permits.get(no).is_some_and(|permit| permit.refused);
+                ensure("I8", refused, || format!("permit {no} is void, and nobody said no to what it rests on"))
             }
             _ => Ok(()),
         }
@@ -211,12 +233,26 @@ impl Watch {
             _ => None,
         });
         ensure("I8", needed.is_some(), || format!("approval {no} ({}) is nobody's to decide", asked.message))?;
-        if decision == Decision::Approve {
-            asked.approved_by.insert(by.name.clone());
-            asked.approved = needed.is_some_and(|needed| asked.approved_by.len() >= needed);
+        if decision != Decision::Approve {
+            asked.open = false;
+            self.refuse(state, no);
+            return Ok(());
         }
-        asked.open = decision == Decision::Approve && !asked.approved;
+        asked.approved_by.insert(by.name.clone());
+        asked.approved = needed.is_some_and(|needed| asked.approved_by.len() >= needed);
+        asked.open = !asked.approved;
         Ok(())
+    }
+
+    /// A later no counts: what a person approves, and did not approve in approval `no`, is no longer approved.
+    fn refuse(&mut self, state: &State, no: ApprovalNo) {
+        let Some(approval) = state.approvals.get(&no) else { return };
+        let Some(Role::Person(person)) = state.member(&approval.agent).map(|member| &member.role) else { return };
+        let refused = person.approves.iter().filter_map(|artefact| approval.desk.get(artefact));
+        let refused: BTreeSet<&Digest> = refused.collect();
+        for permit in self.permits.values_mut() {
+            permit.refused |= permit.rests_on.iter().any(|version| refused.contains(version));
+        }
     }
 
     /// I10, as far as it goes: labels are carried from what was shown to what is made of it.
@@ -260,4 +296,20 @@ impl Watch {
         let kept = version.person.is_some() || version.labels.accepts(turn.labels);
         ensure("I10", kept, || format!("a version of {} loses labels", version.artefact))
     }
+}
+
+/// I8: where people are declared, nobody else decides anything.
+fn declared(event: &Event) -> Held {
+    let by = match event {
+        Event::ApprovalDecided { by, .. }
+        | Event::QuestionAnswered { by, .. }
+        | Event::DeadLetterAnswered { by, .. }
+        | Event::Resumed { by }
+        | Event::BudgetRaised { by, .. }
+        | Event::CancelAsked { by }
+        | Event::Paused { why: PauseReason::Asked { by } }
+        | Event::VersionWritten(Version { person: Some(by), .. }) => by,
+        _ => return Ok(()),
+    };
+    ensure("I8", !by.undeclared, || format!("{:?} is not declared, and comes to {}", by.name, event.kind()))
 }

@@ -19,7 +19,7 @@ use super::{Approved, Call, Item, Receipt, Tool};
 use crate::failure::Work;
 use crate::failure::{Class, Failure};
 use crate::id::ToolName;
-use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
+use crate::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "email"`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -93,6 +93,7 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
         labels: Labels::default(),
         call_timeout_ms: config.call_timeout.0,
         drafts: true,
+        connection: Some(Connection::new("email", [("from", config.from.as_str())])),
     }])
 }
 

@@ -103,6 +103,7 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
         labels: config.labels,
         call_timeout_ms: config.timeout.0.saturating_add(WAITING_MS),
         drafts: false,
+        connection: None,
     }])
 }
 

@@ -102,6 +102,7 @@ fn spec(verb: &str, description: &str, args: Value, names: &[&str]) -> Result<To
         labels: Labels::default(),
         call_timeout_ms: 10_000,
         drafts: false,
+        connection: None,
     })
 }
 

@@ -2,15 +2,16 @@
 //!
 //! For every outward tool and every artefact that it delivers: on no way from start is the tool reached unless a person
 //! approved that artefact (a) and nobody wrote it since (b). Only the outcome `approve` counts, so a timer or used-up
-//! rounds never do (c). The state is (member, approved since last written); the search over it is exhaustive.
+//! rounds never do (c), and any other outcome of a person who approves it takes back what was approved before (d). The
+//! state is (member, approved since last written or refused); the search over it is exhaustive.
 
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
-use super::graph::{Edge, Graph};
+use super::graph::{Edge, Graph, Node};
 use crate::id::{AgentName, ArtefactName};
 use crate::topology::fault::{Code, Fault};
-use crate::topology::proof::Gate;
+use crate::topology::proof::{Approval, Gate};
 
 /// The outcome that approves.
 const APPROVE: &str = "approve";
@@ -20,40 +21,65 @@ pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph) -> Vec<Gate> {
     for (index, node) in graph.nodes.iter().enumerate() {
         let Some((tool, delivers)) = &node.outward else { continue };
         let bypass = delivers.iter().find_map(|artefact| {
-            let after = |edge: &Edge, approved: bool| approved_after(graph, edge, artefact, approved);
-            let path = graph.search(after, |at, approved| at == index && !approved)?;
+            let path = reached(graph, index, artefact, false, |_| true)?;
             Some((artefact, path))
         });
         match bypass {
             Some((artefact, path)) => draft.faults.push(fault(graph, index, artefact, &path)),
             None => {
-                let approvers = graph
-                    .nodes
-                    .iter()
-                    .filter(|node| node.approves.as_ref().is_some_and(|approves| !approves.is_disjoint(delivers)));
-                gates.push(Gate {
-                    sender: node.name.clone(),
-                    tool: tool.clone(),
-                    artefacts: delivers.iter().cloned().collect(),
-                    approvers: approvers.map(|node| node.name.clone()).collect(),
-                });
+                let approvals = delivers.iter().map(|artefact| (artefact.clone(), approval(graph, index, artefact)));
+                gates.push(Gate { sender: node.name.clone(), tool: tool.clone(), approvals: approvals.collect() });
             }
         }
     }
     gates
 }
 
-fn approved_after(graph: &Graph, edge: &Edge, artefact: &ArtefactName, approved: bool) -> bool {
-    let from = &graph.nodes[edge.from];
-    if approves(graph, edge, artefact) {
-        return true;
+/// Who approves `artefact` on every way to `sender`, and who on some ways.
+fn approval(graph: &Graph, sender: usize, artefact: &ArtefactName) -> Approval {
+    let mut approval = Approval::default();
+    for (at, node) in graph.nodes.iter().enumerate().filter(|(_, node)| answers_for(node, artefact)) {
+        let reached = |approved| reached(graph, sender, artefact, approved, |person| person == at).is_some();
+        match (reached(true), reached(false)) {
+            (true, true) => approval.sometimes.push(node.name.clone()),
+            (true, false) => approval.always.push(node.name.clone()),
+            (false, _) => {}
+        }
     }
-    approved && !from.writes.contains(artefact)
+    approval
+}
+
+/// A way from start to `sender` at whose end one of the persons that `count` has, or none of them has, `approved`
+/// `artefact` since it was last written or refused.
+fn reached<'g>(
+    graph: &'g Graph,
+    sender: usize,
+    artefact: &ArtefactName,
+    approved: bool,
+    count: impl Fn(usize) -> bool,
+) -> Option<Vec<&'g Edge>> {
+    let after = |edge: &Edge, before: bool| {
+        if approves(graph, edge, artefact) {
+            return before || count(edge.from);
+        }
+        before && !undoes(graph, edge, artefact)
+    };
+    graph.search(after, |at, is| at == sender && is == approved)
+}
+
+/// Whether what was approved of `artefact` before `edge` counts no longer: its writer writes, or a person says no.
+fn undoes(graph: &Graph, edge: &Edge, artefact: &ArtefactName) -> bool {
+    let from = &graph.nodes[edge.from];
+    from.writes.contains(artefact) || answers_for(from, artefact) && edge.outcome.as_str() != APPROVE
+}
+
+/// Whether `node` is a person who approves `artefact`.
+fn answers_for(node: &Node, artefact: &ArtefactName) -> bool {
+    node.approves.as_ref().is_some_and(|approves| approves.contains(artefact))
 }
 
 fn approves(graph: &Graph, edge: &Edge, artefact: &ArtefactName) -> bool {
-    let approves = &graph.nodes[edge.from].approves;
-    edge.outcome.as_str() == APPROVE && approves.as_ref().is_some_and(|approves| approves.contains(artefact))
+    edge.outcome.as_str() == APPROVE && answers_for(&graph.nodes[edge.from], artefact)
 }
 
 fn fault(graph: &Graph, sender: usize, artefact: &ArtefactName, path: &[&Edge]) -> Fault {
@@ -76,14 +102,25 @@ fn fault(graph: &Graph, sender: usize, artefact: &ArtefactName, path: &[&Edge]) 
             )
         }
         Some(at) => {
-            let writer =
-                path[at..].iter().rev().map(|edge| &graph.nodes[edge.from]).find(|n| n.writes.contains(artefact));
-            let writer = writer.map_or("a member", |node| node.name.as_str());
-            (
-                Code::Rewritten,
-                format!("`{writer}` rewrites `{artefact}` after it was approved and before `{}` ({tool})", node.name),
-                format!("let `{writer}` work before the approval, or hand its version on to a person again"),
-            )
+            let undone = path[at..].iter().rev().find(|edge| undoes(graph, edge, artefact));
+            let (who, outcome) =
+                undone.map_or(("a member", ""), |edge| (graph.nodes[edge.from].name.as_str(), edge.outcome.as_str()));
+            if undone.is_some_and(|edge| graph.nodes[edge.from].is_person()) {
+                (
+                    Code::Overruled,
+                    format!(
+                        "`{}` ({tool}) can be reached after `{outcome}` of `{who}`, which takes back that `{artefact}` was approved",
+                        node.name
+                    ),
+                    format!("let `{outcome}` of `{who}` lead to a person's `approve` again, or to \"end\""),
+                )
+            } else {
+                (
+                    Code::Rewritten,
+                    format!("`{who}` rewrites `{artefact}` after it was approved and before `{}` ({tool})", node.name),
+                    format!("let `{who}` work before the approval, or hand its version on to a person again"),
+                )
+            }
         }
     };
     Fault::new(code, place, what, instead).on_path(graph.told(path))

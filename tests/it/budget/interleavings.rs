@@ -428,7 +428,7 @@ impl Play {
 }
 
 fn who() -> Who {
-    Who { name: "ada".to_owned(), how: "claimed".to_owned(), groups: Vec::new() }
+    Who { name: "ada".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false }
 }
 
 /// Plays `seeds`; what they went through, and the first that broke something.

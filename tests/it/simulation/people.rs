@@ -20,6 +20,7 @@ fn everybody() -> [Who; 4] {
         name: name.to_owned(),
         how: "claimed".to_owned(),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+        undeclared: false,
     };
     [who("ana", &["approvers"]), who("ben", &["approvers"]), who("cleo", &[]), who("dora", &["approvers"])]
 }

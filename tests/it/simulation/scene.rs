@@ -323,7 +323,12 @@ impl Scene {
     }
 
     fn begin(&mut self) -> Result<(), Broken> {
-        let by = Who { name: "dora".to_owned(), how: "claimed".to_owned(), groups: vec!["approvers".to_owned()] };
+        let by = Who {
+            name: "dora".to_owned(),
+            how: "claimed".to_owned(),
+            groups: vec!["approvers".to_owned()],
+            undeclared: false,
+        };
         let (brief, note): (BodyRef, BodyRef) = (self.makes.body(), self.makes.body());
         let (plan, mode) = (self.makes.digest(), self.journal.truth.plan.mode);
         let start = callsheet::run::input::What::Start { plan, mode, brief, note, by };
