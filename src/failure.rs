@@ -81,6 +81,9 @@ pub struct Failure {
     /// True if a model cannot take so long a request: what it is shown can be cut once.
     #[serde(default)]
     pub too_long: bool,
+    /// For [`Class::Invalid`]: the argument that it is about, if one is. Whoever wrote what that comes from can mend it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
 }
 
 /// Tokens that a model call used.
@@ -106,7 +109,13 @@ impl Usage {
 impl Failure {
     /// A failure with no wait asked for, of an attempt whose cost is not known.
     pub fn new(class: Class, reason: impl Into<String>) -> Self {
-        Self { class, reason: reason.into(), retry_after_ms: None, usage: None, too_long: false }
+        Self { class, reason: reason.into(), retry_after_ms: None, usage: None, too_long: false, about: None }
+    }
+
+    /// The same, about the argument of that name.
+    #[must_use]
+    pub fn about(self, argument: &str) -> Self {
+        Self { about: Some(argument.to_owned()), ..self }
     }
 
     /// The same, of an attempt that used so much.

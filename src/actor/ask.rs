@@ -41,6 +41,9 @@ pub(super) fn desk(
 /// What a model is told of a result that was left out of its conversation.
 const LEFT_OUT: &str = "left out to make room; call again if you need it";
 
+/// What a writer is told before the reason why what it wrote could not be prepared.
+const CANNOT_LEAVE: &str = "What you wrote cannot be prepared as it is; write it anew. ";
+
 /// A model effect in its place, whether it is to be asked now or was asked long ago.
 pub(super) struct Asked<'a> {
     pub(super) store: &'a dyn Store,
@@ -67,7 +70,7 @@ pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
         earlier: Vec::new(),
         brief: Brief::new(),
         now: Section::default(),
-        is_question: turn.message.asked_by.is_some(),
+        is_question: turn.message.is_question(),
         turn: nth_turn,
         attempt: effect.attempt,
         lines_used,
@@ -82,6 +85,9 @@ pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
     ask.now.message.from = message.from.as_ref().map_or_else(|| "start".to_owned(), ToString::to_string);
     ask.now.message.outcome = message.outcome.to_string();
     ask.now.message.round = message.round;
+    if message.is_mend() {
+        ask.now.message.note = format!("{CANNOT_LEAVE}{}", ask.now.message.note);
+    }
     Ok(ask)
 }
 
@@ -126,7 +132,8 @@ fn show(ask: &mut Ask, store: &dyn Store, run: RunId, part: &Part) -> Result<(),
     Ok(())
 }
 
-/// A note's text; other JSON as it is.
+/// A note's text, or a failure's; other JSON as it is.
 pub(super) fn text(note: &Value) -> String {
-    note.as_str().map_or_else(|| note.to_string(), str::to_owned)
+    let said = note.as_str().or_else(|| note.get("error")?.as_str());
+    said.map_or_else(|| note.to_string(), str::to_owned)
 }

@@ -64,7 +64,9 @@ impl<'a> Bodies<'a> {
             told["retry_after_ms"] = json!(wait_ms);
         }
         let reason = self.json(&told);
-        Failed { class: failure.class, reason, retry_after_ms: failure.retry_after_ms, too_long: failure.too_long }
+        let artefact = failure.about.as_deref().and_then(|about| about.parse().ok());
+        let Failure { class, retry_after_ms, too_long, .. } = *failure;
+        Failed { class, reason, retry_after_ms, too_long, artefact }
     }
 
     pub(super) fn into_made(self) -> Vec<Body> {
@@ -125,6 +127,12 @@ impl Examiner {
         let findings: Vec<Finding> = checks.iter().flat_map(look).collect();
         let must = findings.iter().filter(|finding| finding.level == Level::Must).take(PROBLEMS_MAX);
         Verdict { problems: must.map(|f| format!("{artefact}{}: {} ({})", f.at, f.what, f.rule)).collect(), findings }
+    }
+
+    /// The argument that the first fault of a call is in, if it is in one.
+    pub fn misfit(&self, tool: &ToolName, args: &Value) -> Option<String> {
+        let path = self.args.get(tool)?.iter_errors(args).next()?.instance_path().to_string();
+        path.split('/').nth(1).map(str::to_owned)
     }
 
     /// What is wrong with a call's arguments.
@@ -227,7 +235,7 @@ fn answer_head(
     let (plan, examiner, agent) = (&pinned.plan, &pinned.examiner, &turn.agent);
     let mut problems = Vec::new();
     let handoff = plan.handoffs.get(agent).and_then(|of| of.get(&answer.outcome));
-    let is_question = turn.message.asked_by.is_some();
+    let is_question = turn.message.is_question();
     let declared = plan.words(agent, is_question);
     let known = declared.contains(&answer.outcome.as_str());
     if !known {

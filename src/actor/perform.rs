@@ -1,7 +1,7 @@
 //! One attempt of one effect, from what the journal holds to a typed result. It tries once and reports; it decides
 //! nothing and remembers nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -162,9 +162,12 @@ async fn manifest(work: &Work, bodies: &mut Bodies<'_>, member: &crate::id::Agen
     .await?;
     let problems = work.place.pinned.examiner.call(name, &resolved);
     if !problems.is_empty() {
-        return Err(Failure::new(Class::Invalid, format!("{name}: {}", problems.join("; "))));
+        let about = work.place.pinned.examiner.misfit(name, &resolved);
+        let failure = Failure::new(Class::Invalid, format!("{name}: {}", problems.join("; ")));
+        return Err(of_artefact(args, Failure { about, ..failure }));
     }
-    let items = tool(work, name)?.prepare(request(work, resolved)).await.map_err(|failure| of_tool(name, failure))?;
+    let prepared = tool(work, name)?.prepare(request(work, resolved)).await;
+    let items = prepared.map_err(|failure| of_artefact(args, of_tool(name, failure)))?;
     let mut heads = Vec::new();
     let mut listed = Vec::new();
     for item in items {
@@ -220,6 +223,20 @@ async fn query(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
 /// A failure that says whose it is.
 fn of_tool(name: &ToolName, failure: Failure) -> Failure {
     Failure { reason: format!("{name}: {}", failure.reason), ..failure }
+}
+
+/// A failure about the artefact that its argument comes from; if it names no argument, about the only one there is.
+fn of_artefact(args: &BTreeMap<String, Arg>, failure: Failure) -> Failure {
+    let root = |arg: &Arg| match arg {
+        Arg::Path { root, .. } => Some(root.clone()),
+        Arg::Value(_) => None,
+    };
+    let roots: BTreeSet<String> = args.values().filter_map(root).collect();
+    let about = match &failure.about {
+        Some(argument) => args.get(argument).and_then(root),
+        None => roots.into_iter().next().filter(|_| args.values().filter_map(root).collect::<BTreeSet<_>>().len() == 1),
+    };
+    Failure { about, ..failure }
 }
 
 /// A receipt with its place as seen from the project's folder: a journal names no machine.

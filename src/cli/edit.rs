@@ -14,9 +14,10 @@ use super::story::Story;
 use crate::actor::lift::Examiner;
 use crate::app;
 use crate::id::{ApprovalNo, ArtefactName};
+use crate::journal::RunRow;
 use crate::run::input::Say;
 use crate::run::state::Approval;
-use crate::run::view::Texts;
+use crate::run::view::{Texts, error_text};
 use crate::topology::plan::Role;
 
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,10 @@ pub(super) async fn edit(session: &Session, args: Args) -> Result<Exit, Stop> {
     let artefact = choose(&story, approval, args.artefact.as_deref())?;
     let texts = story.texts();
     let read = |name: &ArtefactName| approval.desk.get(name).and_then(|digest| texts.value(*digest));
+    // What they wrote before and could not be prepared is not lost: it is where they go on.
+    let mut begin = approval.refused.as_ref().filter(|refused| refused.artefact == artefact).and_then(|refused| {
+        Some(with_faults(&error_text(&texts, refused.problems), &as_toml(&texts.value(refused.version)?).ok()?))
+    });
     let before = read(&artefact).ok_or_else(|| Stop::failed(format!("{artefact} was erased")))?;
     let others: BTreeMap<ArtefactName, Value> =
         approval.desk.keys().filter(|name| **name != artefact).filter_map(|n| Some((n.clone(), read(n)?))).collect();
@@ -53,19 +58,43 @@ pub(super) async fn edit(session: &Session, args: Args) -> Result<Exit, Stop> {
         let verdict = examiner.examine(&artefact, &value, &others);
         if verdict.problems.is_empty() { Ok(value) } else { Err(verdict.problems.join("\n")) }
     };
-    let body = match args.file {
-        Some(file) => {
-            let text =
-                std::fs::read_to_string(&file).map_err(|error| Stop::input(format!("{}: {error}", file.display())))?;
-            examine(&text).map_err(Stop::input)?
+    loop {
+        let body = match &args.file {
+            Some(file) => {
+                let unread = |error| Stop::input(format!("{}: {error}", file.display()));
+                examine(&std::fs::read_to_string(file).map_err(unread)?).map_err(Stop::input)?
+            }
+            None => in_editor(&session.settings.editor, &before, begin.take(), &examine)?,
+        };
+        if body == before {
+            say("nothing changed; the approval stands as it was");
+            return Ok(Exit::Waiting);
         }
-        None => in_editor(&session.settings.editor, &before, &examine)?,
-    };
-    if body == before {
-        say("nothing changed; the approval stands as it was");
-        return Ok(Exit::Waiting);
+        let post = Say::Edit { approval: no, binds, artefact: artefact.clone(), body: body.clone() };
+        let exit = session.act(&row, post).await?;
+        let Some(why) = refused(session, &row, no, &body)? else { return Ok(exit) };
+        if args.file.is_some() {
+            return Err(Stop::input(format!("approval {no} is open again, as it was: {why}")));
+        }
+        begin = Some(with_faults(&why, &as_toml(&body)?));
     }
-    session.act(&row, Say::Edit { approval: no, binds, artefact, body }).await
+}
+
+/// Why `body`, put in place of a version, could not be prepared, if that is what came of it.
+fn refused(session: &Session, row: &RunRow, no: ApprovalNo, body: &Value) -> Result<Option<String>, Stop> {
+    let mut story = Story::open(session.store()?, row.id, session.zone())?;
+    story.news()?;
+    let texts = story.texts();
+    let approval = story.view.state().approvals.get(&no).filter(|approval| approval.fate.is_none());
+    let refused = approval.and_then(|approval| approval.refused.as_ref());
+    let refused = refused.filter(|refused| texts.value(refused.version).as_ref() == Some(body));
+    Ok(refused.map(|refused| error_text(&texts, refused.problems)))
+}
+
+/// A version as it is shown in the editor, with what is wrong with it on top.
+fn with_faults(faults: &str, text: &str) -> String {
+    let faults: String = faults.lines().map(|fault| format!("# ! {fault}\n")).collect();
+    format!("{faults}{text}")
 }
 
 fn choose(story: &Story, approval: &Approval, named: Option<&str>) -> Result<ArtefactName, Stop> {
@@ -87,14 +116,19 @@ fn choose(story: &Story, approval: &Approval, named: Option<&str>) -> Result<Art
 }
 
 /// Opens the version in the person's editor, again with the faults on top until it is right or left as it was.
-fn in_editor(editor: &str, before: &Value, examine: &dyn Fn(&str) -> Result<Value, String>) -> Result<Value, Stop> {
+fn in_editor(
+    editor: &str,
+    before: &Value,
+    begin: Option<String>,
+    examine: &dyn Fn(&str) -> Result<Value, String>,
+) -> Result<Value, Stop> {
     if !is_terminal() {
         return Err(Stop::input("there is no terminal for an editor: give the new version with --file FILE"));
     }
     let folder = std::env::temp_dir().join(format!("callsheet-edit-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let file = folder.join("version.toml");
-    let mut text = as_toml(before)?;
+    let mut text = begin.map_or_else(|| as_toml(before), Ok)?;
     loop {
         std::fs::write(&file, &text)?;
         let mut words = editor.split_whitespace();
@@ -116,10 +150,7 @@ fn in_editor(editor: &str, before: &Value, examine: &dyn Fn(&str) -> Result<Valu
                 std::fs::remove_dir_all(&folder)?;
                 return Ok(value);
             }
-            Err(faults) => {
-                let faults: String = faults.lines().map(|fault| format!("# ! {fault}\n")).collect();
-                text = format!("{faults}{plain}\n");
-            }
+            Err(faults) => text = with_faults(&faults, &format!("{plain}\n")),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::failure::Class;
 use crate::id::{
     AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, NanoUsd, Outcome, Timestamp, ToolName,
 };
-use crate::topology::plan::{Mode, Recipient};
+use crate::topology::plan::{MEND, Mode, Recipient};
 use crate::topology::spec::Labels;
 
 /// The version of [`Fact`]'s JSON.
@@ -97,6 +97,8 @@ pub enum Event {
     },
     /// An approval is no longer open, and nobody decided it.
     ApprovalClosed { no: ApprovalNo, why: Closed },
+    /// What a person put in place of a version cannot be prepared: the approval that they edited is open again, as it was.
+    EditRefused { no: ApprovalNo, artefact: ArtefactName, version: Digest, problems: BodyRef },
     /// The person's time was up; they are still waited for.
     ApprovalOverdue { no: ApprovalNo },
     /// The items of one manifest may be performed, each once.
@@ -151,6 +153,7 @@ impl Event {
             Self::ApprovalAsked { .. } => "approval_asked",
             Self::ApprovalDecided { .. } => "approval_decided",
             Self::ApprovalClosed { .. } => "approval_closed",
+            Self::EditRefused { .. } => "edit_refused",
             Self::ApprovalOverdue { .. } => "approval_overdue",
             Self::PermitGiven { .. } => "permit_given",
             Self::PermitVoided { .. } => "permit_voided",
@@ -214,11 +217,23 @@ pub struct Message {
     pub round: u32,
     /// True if the rounds were used up and it went to `then`.
     pub exhausted: bool,
-    /// For a question to a teammate: the message whose turn asks it.
+    /// For a question to a teammate, or to write something anew: the message whose turn asks it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_by: Option<MessageId>,
     /// Where its note comes from.
     pub origin: Origin,
+}
+
+impl Message {
+    /// Whether it is a question to a teammate.
+    pub fn is_question(&self) -> bool {
+        self.asked_by.is_some() && !self.is_mend()
+    }
+
+    /// Whether it asks its reader to write anew what cannot be prepared for a person.
+    pub fn is_mend(&self) -> bool {
+        self.asked_by.is_some() && self.outcome.as_str() == MEND
+    }
 }
 
 /// A version of an artefact.

@@ -125,6 +125,9 @@ impl State {
                     Closed::Expired | Closed::RunEnded => Fate::Lapsed,
                 });
             }
+            Event::EditRefused { no, artefact, version, problems } => {
+                self.refuse_edit(*no, artefact, *version, *problems)?;
+            }
             Event::ApprovalOverdue { no } => self.open_approval_mut(*no)?.overdue = true,
             Event::PermitGiven { no, manifest, slots } => self.permit(*no, *manifest, *slots)?,
             Event::PermitVoided { no, by } => self.void(*no, *by)?,
@@ -188,7 +191,9 @@ impl State {
             return Err("messages are numbered without gaps");
         }
         self.messages_sent = message.id.0;
-        if message.asked_by.is_some() {
+        if message.is_mend() {
+            self.send_mend(message)?;
+        } else if message.asked_by.is_some() {
             self.send_question(message)?;
         } else if let Some(from) = &message.from {
             let handoff = self.handoff(from, &message.outcome).ok_or("an undeclared handoff")?;
@@ -215,7 +220,8 @@ impl State {
         let message = self.queued.remove(&id).ok_or("the message is not queued")?;
         let Recipient::Member(agent) = message.to.clone() else { return Err("a result is not handled") };
         let known = self.agents.entry(agent.clone()).or_default();
-        known.turns += 1;
+        // What is written anew is bounded by itself; the handoffs' count of turns does not know of it.
+        known.turns += u32::from(!message.is_mend());
         known.turns_total += 1;
         let memory = known.memory.clone();
         let (first, bytes, labels) = self.first_parts(&agent, &message);
@@ -241,6 +247,7 @@ impl State {
             labels,
             line: None,
             origin,
+            mends: 0,
             approval: None,
             permit: None,
             failed: None,
@@ -284,6 +291,7 @@ impl State {
         if !turn.waits_for.is_empty() {
             return Err("the turn waits for an answer");
         }
+        self.mended(&turn);
         self.answer(&turn.message, note, turn.labels);
         if self.member(&turn.agent).is_some_and(|member| member.memory == Memory::Run)
             && let Some(agent) = self.agents.get_mut(&turn.agent)
@@ -314,11 +322,40 @@ impl State {
         Ok(())
     }
 
+    /// A writer is asked for what can be prepared; the person's turn waits for it.
+    fn send_mend(&mut self, message: &Message) -> Legal {
+        let (Some(asker), Some(from)) = (message.asked_by, &message.from) else { return Err("asked by nobody") };
+        let Recipient::Member(to) = &message.to else { return Err("nobody is asked") };
+        if !self.may_mend(from, to) {
+            return Err("not theirs to write anew");
+        }
+        let turn = self.turn_mut(asker)?;
+        if turn.agent != *from {
+            return Err("asked in another's turn");
+        }
+        turn.mends += 1;
+        turn.waits_for.insert(message.id, message.outcome.to_string());
+        Ok(())
+    }
+
+    /// What `turn` wrote anew is on the desk of whoever asked for it.
+    fn mended(&mut self, turn: &Turn) {
+        let Some(asker) = turn.message.asked_by.filter(|_| turn.message.is_mend()) else { return };
+        let writes = self.member(&turn.agent).map(|member| member.writes.clone()).unwrap_or_default();
+        let Some(asker) = self.turns.get_mut(&asker) else { return };
+        let written = writes.into_iter().filter_map(|name| Some((turn.desk.get(&name).copied()?, name)));
+        asker.desk.extend(written.map(|(digest, name)| (name, digest)));
+        asker.labels = asker.labels.join(turn.labels);
+    }
+
     /// If `question` is one and its asker still waits, `said` is what they hear.
     fn answer(&mut self, question: &Message, said: BodyRef, labels: Labels) {
         let asker = question.asked_by.and_then(|asker| self.turns.get_mut(&asker));
         let Some(turn) = asker else { return };
         let Some(call) = turn.waits_for.remove(&question.id) else { return };
+        if question.is_mend() {
+            return;
+        }
         turn.unseen.push(Part::Result(call, said.digest));
         turn.shown_bytes += u64::from(said.bytes);
         turn.labels = turn.labels.join(labels);

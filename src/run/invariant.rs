@@ -122,6 +122,9 @@ fn messages(state: &State) -> Held {
         ensure("I1", *id == message.id && id.0 <= state.messages_sent, || format!("{id} was never sent"))?;
         let to = match &message.from {
             None => message.to == Recipient::Member(state.plan.start.clone()),
+            Some(from) if message.is_mend() => {
+                matches!(&message.to, Recipient::Member(to) if state.may_mend(from, to))
+            }
             Some(from) if message.asked_by.is_some() => state
                 .member(from)
                 .is_some_and(|member| member.may_ask.iter().any(|to| message.to == Recipient::Member(to.clone()))),

@@ -9,8 +9,8 @@ use super::event::{
 use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, RunId, Timestamp};
 use crate::run::event::{BodyRef, Origin};
-use crate::topology::plan::{Handoff, Member, Plan, Role};
-use crate::topology::spec::{Labels, Repeat};
+use crate::topology::plan::{Arg, Handoff, Member, Plan, Role};
+use crate::topology::spec::{Labels, Reach, Repeat};
 
 /// How long after a model was first asked being told to wait does not count as an attempt.
 pub const THROTTLED_MS_MAX: u64 = 600_000;
@@ -135,6 +135,8 @@ pub struct Turn {
     pub line: Option<u32>,
     /// Where the words of the latest reply come from.
     pub origin: Origin,
+    /// For a person: how often a writer was asked for what can be prepared.
+    pub mends: u32,
     /// For a person: the approval that is open or decided.
     pub approval: Option<ApprovalNo>,
     /// For an outward tool agent: the permit that it performs under.
@@ -222,8 +224,21 @@ pub struct Approval {
     pub approved_by: BTreeSet<String>,
     /// When the latest decision on it was made, which may be before it was heard.
     pub decided_at: Option<Timestamp>,
+    /// What a person last put in place of a version, if it could not be prepared.
+    pub refused: Option<RefusedEdit>,
     /// What it came to.
     pub fate: Option<Fate>,
+}
+
+/// A person's version that could not be prepared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefusedEdit {
+    /// Of which artefact.
+    pub artefact: ArtefactName,
+    /// The version.
+    pub version: Digest,
+    /// What is wrong with it.
+    pub problems: BodyRef,
 }
 
 /// What an approval came to.
@@ -463,6 +478,27 @@ impl State {
     /// Whether `agent` is a person.
     pub fn is_person(&self, agent: &AgentName) -> bool {
         self.member(agent).is_some_and(|member| matches!(member.role, Role::Person(_)))
+    }
+
+    /// Whether `writer` may be asked by `person` to write anew what it wrote: all of that which leaves is the person's to
+    /// approve, so that nobody's approval of something else is passed by.
+    pub fn may_mend(&self, person: &AgentName, writer: &AgentName) -> bool {
+        let (Some(asking), Some(asked)) = (self.member(person), self.member(writer)) else { return false };
+        let (Role::Person(of), false) = (&asking.role, self.is_person(writer)) else { return false };
+        let approves = |artefact: &ArtefactName| of.approves.contains(artefact);
+        asked.writes.iter().any(approves) && asked.writes.iter().all(|name| approves(name) || !self.leaves(name))
+    }
+
+    /// Whether some member delivers `artefact`.
+    fn leaves(&self, artefact: &ArtefactName) -> bool {
+        self.plan.team.values().any(|member| match &member.role {
+            Role::Tool { tool, args } => {
+                let takes = |arg: &Arg| matches!(arg, Arg::Path { root, .. } if root == artefact.as_str());
+                let outward = self.plan.tools.get(tool).is_none_or(|spec| spec.reach == Reach::ActsOut);
+                outward && args.values().any(takes)
+            }
+            _ => false,
+        })
     }
 
     /// What a second execution of `effect` would do.

@@ -195,6 +195,7 @@ impl View {
             Event::ApprovalAsked { .. }
             | Event::ApprovalDecided { .. }
             | Event::ApprovalClosed { .. }
+            | Event::EditRefused { .. }
             | Event::ApprovalOverdue { .. }
             | Event::PermitVoided { .. }
             | Event::QuestionAsked { .. }
@@ -218,8 +219,11 @@ impl View {
         };
         // An outward tool's turn says what it did, not what it was told.
         let did = message.cause.and_then(|cause| self.performed.get(&cause));
-        let said = did
-            .map_or_else(|| note(texts, message.note), |items| format!("{} performed", count(*items as usize, "item")));
+        let said = match did {
+            Some(items) => format!("{} performed", count(*items as usize, "item")),
+            None if message.is_mend() => error_text(texts, message.note),
+            None => note(texts, message.note),
+        };
         let text = format!("{said}{round}");
         Entry {
             to: Some(to),
@@ -288,6 +292,11 @@ impl View {
                     super::event::Closed::RunEnded => "the run ended",
                 };
                 Some(entry("callsheet", "closed", format!("approval {no}: {why}"), Kind::Person))
+            }
+            Event::EditRefused { no, artefact, problems, .. } => {
+                let why = error_text(texts, *problems);
+                let text = format!("approval {no} is open again, its {artefact} as it was: {why}");
+                Some(entry("callsheet", "edit refused", text, Kind::Person))
             }
             Event::ApprovalOverdue { no } => {
                 Some(entry("callsheet", "overdue", format!("approval {no} still waits"), Kind::Person))

@@ -23,6 +23,9 @@ pub const ASK_TOOL: &str = "team.ask";
 /// The outcome of the message that a question is, and of the turn that answers it.
 pub const QUESTION: &str = "question";
 
+/// The outcome of the message that asks a writer for what can be prepared: its artefact, written anew.
+pub const MEND: &str = "mend";
+
 /// The only outcome of a turn that answers a question.
 pub const ANSWER: &str = "answer";
 

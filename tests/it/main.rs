@@ -21,6 +21,7 @@ mod fuzz;
 mod golden;
 mod killed;
 mod later_no;
+mod mend;
 mod owners;
 mod pinned;
 mod planted;

@@ -120,40 +120,62 @@ async fn a_sequence_or_sender_that_cannot_be_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let tool = open(dir.path(), PEOPLE);
     let cases = [
-        (changed("/from", json!("ceo@example.com")), Class::Policy, "is not the sender"),
-        (changed("/from", json!("news@example.com, x@y.z")), Class::Policy, "is not the sender"),
-        (changed("/sequence/mails", json!([])), Class::Invalid, "has 0 mails"),
-        (changed("/sequence/mails/1/id", json!("hello")), Class::Invalid, "mail 2: its id"),
-        (changed("/sequence/mails/1/id", json!("../x")), Class::Invalid, "mail 2: its id"),
-        (changed("/sequence/mails/0/subject", json!("a\r\nBcc: x@y.z")), Class::Invalid, "mail 1: its subject"),
-        (changed("/sequence/mails/0/preheader", json!("a\nb")), Class::Invalid, "mail 1: its preheader"),
-        (changed("/sequence/mails/0/subject", json!(" ")), Class::Invalid, "mail 1: it needs"),
-        (changed("/sequence/mails/0/text", json!("\u{1b}[31m")), Class::Invalid, "mail 1: its text"),
-        (changed("/sequence/mails/0/day", json!("monday")), Class::Invalid, "do not fit"),
-        (changed("/audience/size", json!(3)), Class::Invalid, "size says 3, and \"audience\" now gives 2"),
-        (changed("/audience/query", json!("everybody")), Class::Invalid, "audience: there is no query"),
-        (changed("/audience/args", json!({})), Class::Invalid, "audience: the query audience needs"),
+        (changed("/from", json!("ceo@example.com")), Some("from"), "is not the sender"),
+        (changed("/from", json!("news@example.com, x@y.z")), Some("from"), "is not the sender"),
+        (changed("/sequence/mails", json!([])), Some("sequence"), "has 0 mails"),
+        (changed("/sequence/mails/1/id", json!("hello")), Some("sequence"), "mail 2: its id"),
+        (changed("/sequence/mails/1/id", json!("../x")), Some("sequence"), "mail 2: its id"),
+        (changed("/sequence/mails/0/subject", json!("a\r\nBcc: x@y.z")), Some("sequence"), "mail 1: its subject"),
+        (changed("/sequence/mails/0/preheader", json!("a\nb")), Some("sequence"), "mail 1: its preheader"),
+        (changed("/sequence/mails/0/subject", json!(" ")), Some("sequence"), "mail 1: it needs"),
+        (changed("/sequence/mails/0/text", json!("\u{1b}[31m")), Some("sequence"), "mail 1: its text"),
+        (changed("/sequence/mails/0/day", json!("monday")), None, "do not fit"),
+        (changed("/audience/query", json!("everybody")), Some("audience"), "audience: there is no query"),
+        (changed("/audience/args", json!({})), Some("audience"), "audience: the query audience needs"),
+        (changed("/audience/args/not", json!(7)), Some("audience"), "is to be a"),
     ];
-    for (args, class, says) in cases {
+    for (args, about, says) in cases {
         let why = tool.prepare(call_in(dir.path(), args)).await.unwrap_err();
-        assert!(why.class == class && why.reason.contains(says), "{says}: {why:?}");
+        assert!(why.class == Class::Invalid && why.reason.contains(says), "{says}: {why:?}");
+        assert_eq!(why.about.as_deref(), about, "{says}: whoever wrote that is asked again");
     }
 }
 
 #[tokio::test]
 async fn an_audience_that_cannot_be_reached_is_refused() {
     let cases = [
-        ("email,a\nann@example.org,1\nAnn@Example.org,2\n", 2, "row 2: \"ann@example.org\" is already in row 1"),
-        ("email,a\nann@example.org,1\nno address,2\n", 2, "row 2: \"no address\" is no address"),
-        ("email,a\n=cmd@example.org,1\n", 1, "row 1: \"=cmd@example.org\" is no address"),
-        ("email,a\n,1\n", 0, "gives nobody"),
-        ("email,a\nann@example.org,1\n", 2, "size says 2"),
+        // What the rows are, nobody of the team can mend; that there are none, whoever chose the query.
+        (
+            "email,a\nann@example.org,1\nAnn@Example.org,2\n",
+            Class::Permanent,
+            "row 2: \"ann@example.org\" is already in row 1",
+        ),
+        ("email,a\nann@example.org,1\nno address,2\n", Class::Permanent, "row 2: \"no address\" is no address"),
+        ("email,a\n=cmd@example.org,1\n", Class::Permanent, "row 1: \"=cmd@example.org\" is no address"),
+        ("email,a\n,1\n", Class::Invalid, "gives nobody"),
     ];
-    for (people, size, says) in cases {
+    for (people, class, says) in cases {
         let dir = tempfile::tempdir().unwrap();
-        let why = open(dir.path(), people).prepare(call_in(dir.path(), changed("/audience/size", json!(size)))).await;
+        let why = open(dir.path(), people).prepare(call_in(dir.path(), args())).await;
         let why = why.unwrap_err();
-        assert!(why.class == Class::Invalid && why.reason.contains(says), "{says}: {why:?}");
+        assert!(why.class == class && why.reason.contains(says), "{says}: {why:?}");
+    }
+}
+
+/// The size in the audience is of another time: it is counted anew, and the difference is shown.
+#[tokio::test]
+async fn one_reader_fewer_is_counted_and_shown() {
+    let cases = [
+        (2, "2 people"),
+        (3, "2 people, counted anew (the audience says 3)"),
+        (1, "2 people, counted anew (the audience says 1)"),
+        (0, "2 people, counted anew (the audience says 0)"),
+    ];
+    for (said, shown) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let call = call_in(dir.path(), changed("/audience/size", json!(said)));
+        let items = open(dir.path(), PEOPLE).prepare(call).await.unwrap();
+        assert_eq!((items[2].title.as_str(), items[0].recipients), (shown, 2));
     }
 }
 

@@ -88,7 +88,7 @@ pub(super) fn take(state: &mut State, choice: &Choice, bodies: &mut Bodies) -> R
     match &choice.act {
         Act::Hear(what, at) => hear(state, what.clone(), *at),
         Act::Fail(id, class) => insist(state, *id, bodies, |_, reason| {
-            let failed = Failed { class: *class, reason, retry_after_ms: None, too_long: false };
+            let failed = Failed { class: *class, reason, retry_after_ms: None, too_long: false, artefact: None };
             What::Settled { id: *id, result: Err(failed), usage: None }
         }),
         Act::Die(id, agent) => insist(state, *id, bodies, |_, reason| What::AgentDied {
@@ -196,7 +196,7 @@ fn replies(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<(String, 
     let Some(member) = state.member(&effect.agent) else { return Vec::new() };
     let Role::Model { tools, .. } = &member.role else { return Vec::new() };
     let mut acts: Vec<(String, ActHead)> = Vec::new();
-    let is_question = state.turns.get(&effect.message).is_some_and(|turn| turn.message.asked_by.is_some());
+    let is_question = state.turns.get(&effect.message).is_some_and(|turn| turn.message.is_question());
     let writes: &[ArtefactName] = if is_question { &[] } else { &member.writes };
     for outcome in state.plan.words(&effect.agent, is_question) {
         let write = |artefact: &ArtefactName, body| WriteHead {

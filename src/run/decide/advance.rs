@@ -44,7 +44,8 @@ fn admit(draft: &mut Draft) -> Result<(), Illegal> {
         }
         let declared = state.member(&agent).map_or(0, |member| member.limits.turns);
         let limit = state.ledger.raise.turns.unwrap_or(declared).max(declared);
-        if state.agents.get(&agent).is_some_and(|known| known.turns >= limit) {
+        let counts = state.queued.get(&id).is_some_and(|message| !message.is_mend());
+        if counts && state.agents.get(&agent).is_some_and(|known| known.turns >= limit) {
             let needed = u64::from(limit) + 1;
             budget::exceeded(draft, Limit::Turns, Some(agent), needed, u64::from(limit))?;
         } else {

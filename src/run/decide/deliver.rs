@@ -5,7 +5,7 @@ use crate::id::{AgentName, MessageId, Outcome};
 use crate::run::event::Origin;
 use crate::run::event::{BodyRef, Event, Message};
 use crate::run::fold::Illegal;
-use crate::topology::plan::{QUESTION, Recipient};
+use crate::topology::plan::{MEND, QUESTION, Recipient};
 
 /// Ends the turn of `message` with `outcome` and sends what follows from it.
 pub(super) fn end_turn(
@@ -39,6 +39,25 @@ pub(super) fn end_turn(
         exhausted,
         asked_by: None,
         origin,
+    }))
+}
+
+/// Asks `to` to write anew what the person of the turn of `message` cannot be shown, with the reason.
+pub(super) fn mend(draft: &mut Draft, message: MessageId, to: AgentName, reason: BodyRef) -> Result<(), Illegal> {
+    let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
+    let (from, desk, round) = (turn.agent.clone(), turn.desk.clone(), turn.mends + 1);
+    draft.emit(Event::MessageSent(Message {
+        id: MessageId(draft.state.messages_sent + 1),
+        cause: None,
+        from: Some(from),
+        to: Recipient::Member(to),
+        outcome: Outcome::fixed(MEND),
+        note: reason,
+        desk,
+        round,
+        exhausted: false,
+        asked_by: Some(message),
+        origin: Origin::Computed,
     }))
 }
 

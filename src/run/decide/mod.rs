@@ -6,6 +6,7 @@ mod approval;
 mod budget;
 mod deliver;
 mod inbox;
+mod mend;
 mod outward;
 mod retry;
 mod turn;

@@ -1,7 +1,7 @@
 //! Failures: the one retry rule, back-off, restarts and their intensity, poison, dead letters.
 //! A step counts once per effect; the death of an owner is no attempt and no poison.
 
-use super::{Draft, advance, budget, outward};
+use super::{Draft, advance, budget, mend, outward};
 use crate::failure::Class;
 use crate::failure::Usage;
 use crate::id::{AgentName, EffectId, MessageId, Timestamp};
@@ -54,6 +54,10 @@ pub(super) fn failed(
     if let Some(again) = another_way(draft, effect, failed) {
         draft.emit(Event::EffectFailed { id, class, reason, spent, last: false })?;
         return go_another_way(draft, id, effect, again);
+    }
+    if let Some(back) = mend::way_back(draft, effect, failed) {
+        draft.emit(Event::EffectFailed { id, class, reason, spent, last: true })?;
+        return mend::send_back(draft, effect, back, reason);
     }
     let retries = match draft.state.plan.supervisor.on.get(class.word()) {
         // A model's failure as invalid is a reply that could not be read at all; what it says is examined elsewhere.

@@ -172,7 +172,7 @@ fn take_reply(
 
 /// Whether `outcome` is declared, and the turn writes what it has to: all of its artefacts, unless it leads to `end`.
 fn may_end_with(draft: &Draft, turn: &Turn, outcome: &Outcome, writes: &[WriteHead]) -> bool {
-    if turn.message.asked_by.is_some() {
+    if turn.message.is_question() {
         return outcome.as_str() == ANSWER && writes.is_empty();
     }
     let Some(handoff) = draft.state.handoff(&turn.agent, outcome) else { return false };

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Legal;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, MessageId, Timestamp};
 use crate::run::binds_desk;
-use crate::run::event::{Decision, Manifest, Raise};
-use crate::run::state::{Approval, Fate, Permit, State};
+use crate::run::event::{BodyRef, Decision, Manifest, Raise};
+use crate::run::state::{Approval, Fate, Permit, RefusedEdit, State};
 use crate::topology::plan::Role;
 
 impl State {
@@ -31,6 +31,7 @@ impl State {
             overdue: false,
             decided_at: None,
             approved_by: BTreeSet::new(),
+            refused: None,
             fate: Some(Fate::Lapsed),
         };
         self.approvals.insert(no, approval);
@@ -84,6 +85,28 @@ impl State {
         let permit = self.permits.get_mut(&no).ok_or("no such permit")?;
         if permit.voided_by.replace(by).is_some() {
             return Err("it is void already");
+        }
+        Ok(())
+    }
+
+    /// A person's version cannot be prepared: the approval is open again, and their turn has what it had before.
+    pub(super) fn refuse_edit(
+        &mut self,
+        no: ApprovalNo,
+        artefact: &ArtefactName,
+        version: Digest,
+        problems: BodyRef,
+    ) -> Legal {
+        let approval = self.approvals.get_mut(&no).ok_or("no such approval")?;
+        if approval.fate != Some(Fate::Edited(None)) {
+            return Err("it was not edited");
+        }
+        approval.fate = None;
+        approval.refused = Some(RefusedEdit { artefact: artefact.clone(), version, problems });
+        let before = approval.desk.get(artefact).copied().ok_or("it is not about that artefact")?;
+        let turn = self.turns.get_mut(&approval.message).ok_or("no such turn")?;
+        if turn.desk.insert(artefact.clone(), before) != Some(version) {
+            return Err("another version is on the desk");
         }
         Ok(())
     }

@@ -165,7 +165,9 @@ impl Watch {
         if let Some(asker) = message.asked_by {
             let asks = self.messages.get(&asker).is_some_and(|(_, place)| *place == Place::Turn);
             ensure("I2", asks, || format!("{id} is asked by {asker}, which is not being handled"))?;
-            self.questions.insert(id);
+            if message.is_question() {
+                self.questions.insert(id);
+            }
         }
         let place = if message.to == Recipient::End { Place::Handled } else { Place::Queued };
         let new = self.messages.insert(id, (message.to.clone(), place)).is_none();
@@ -215,6 +217,7 @@ impl Watch {
                 let new = self.permits.insert(*no, given).is_none();
                 ensure("I8", new, || format!("permit {no} is given twice"))
             }
+            Event::EditRefused { no, artefact, version, .. } => self.edit_refused(state, *no, artefact, *version),
             Event::PermitVoided { no, .. } => {
                 let refused = self.permits.get(no).is_some_and(|permit| permit.refused);
                 ensure("I8", refused, || format!("permit {no} is void, and nobody said no to what it rests on"))
@@ -241,6 +244,23 @@ impl Watch {
         asked.approved_by.insert(by.name.clone());
         asked.approved = needed.is_some_and(|needed| asked.approved_by.len() >= needed);
         asked.open = !asked.approved;
+        Ok(())
+    }
+
+    /// I1, I8: an edit that goes back leaves the approval as it was, and what people wrote before it.
+    fn edit_refused(&mut self, state: &State, no: ApprovalNo, artefact: &ArtefactName, version: Digest) -> Held {
+        let asked = self.approvals.get_mut(&no).filter(|asked| !asked.open && !asked.approved);
+        let Some(asked) = asked else {
+            return ensure("I8", false, || format!("approval {no} opens again and was decided"));
+        };
+        asked.open = true;
+        let key = (asked.message, artefact.clone());
+        let edited = self.edits.remove(&key) == Some(version);
+        ensure("I8", edited, || format!("approval {no} refuses an edit that nobody made"))?;
+        let before = state.approvals.get(&no).and_then(|approval| state.versions.get(approval.desk.get(artefact)?));
+        if let Some(before) = before.filter(|before| before.person.is_some() && before.message == key.0) {
+            self.edits.insert(key, before.body.digest);
+        }
         Ok(())
     }
 

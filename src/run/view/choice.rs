@@ -77,7 +77,7 @@ impl Bases {
             }
             Event::TurnEnded { message, .. } => {
                 let Some(turn) = state.turns.get(message) else { return };
-                if let Some(asker) = turn.message.asked_by {
+                if let Some(asker) = turn.message.asked_by.filter(|_| turn.message.is_question()) {
                     let evidence = Evidence { seq, tool: ToolName::fixed(ASK_TOOL), by: Some(turn.agent.clone()) };
                     self.turns.entry(asker).or_default().calls.push(evidence);
                 }

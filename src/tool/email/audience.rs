@@ -23,6 +23,7 @@ pub(super) struct Definition {
     query: String,
     #[serde(default)]
     args: Map<String, Value>,
+    /// How many there were when it was written: an estimate. Who is counted is who is there when it is prepared.
     size: u64,
 }
 
@@ -30,19 +31,29 @@ pub(super) struct Definition {
 pub(super) struct List {
     /// How many.
     pub(super) size: u64,
+    /// How many its artefact says.
+    said: u64,
     /// SHA-256 of the CSV, as `sha256sum` prints it.
     pub(super) digest: String,
     csv: Vec<u8>,
 }
 
 impl List {
+    /// How many, and how many the artefact says, if that is another number: it is of another time.
+    fn title(&self) -> String {
+        match self.said == self.size {
+            true => format!("{} people", self.size),
+            false => format!("{} people, counted anew (the audience says {})", self.size, self.said),
+        }
+    }
+
     /// The slot of the list itself; the people in it are counted by each mail.
     pub(super) fn item(&self) -> Item {
         Item {
             key: FILE.to_owned(),
             recipient: "the mail platform's list".to_owned(),
             recipients: 0,
-            title: format!("{} people", self.size),
+            title: self.title(),
             media_type: "text/csv".to_owned(),
             bytes: self.csv.clone(),
         }
@@ -65,25 +76,22 @@ pub(super) async fn resolve(tool: &dyn Tool, definition: &Definition, call: &Cal
         .map_err(|why| permanent(format!("audience: {} gives no columns and rows: {why}", tool.spec().name)))?;
     let size = answer.rows.len() as u64;
     if answer.truncated {
-        return Err(invalid("audience: the result is cut off: raise the caps of its tool"));
+        return Err(permanent("audience: the result is cut off: raise the caps of its tool"));
     }
     if size == 0 {
         return Err(invalid(format!("audience: {} gives nobody", quoted(&definition.query))));
     }
-    if size != definition.size {
-        let said = definition.size;
-        return Err(invalid(format!("audience: size says {said}, and {} now gives {size}", quoted(&definition.query))));
-    }
     addresses(&answer)?;
     let csv = csv(&answer)?;
     let digest = Sha256::digest(&csv).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(List { size, digest, csv })
+    Ok(List { size, said: definition.size, digest, csv })
 }
 
 fn addresses(answer: &Answer) -> Result<(), Failure> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (place, row) in answer.rows.iter().enumerate() {
-        let wrong = |why: String| Err(invalid(format!("audience: row {}: {why}", place + 1)));
+        // Nobody of the team wrote the rows.
+        let wrong = |why: String| Err(permanent(format!("audience: row {}: {why}", place + 1)));
         let Some(email) = row.get("email").and_then(Value::as_str) else {
             return wrong("has no text in the column email".to_owned());
         };

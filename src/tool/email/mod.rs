@@ -16,8 +16,8 @@ use super::part::args::{invalid, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::{Error, outbox, tool_name};
 use super::{Approved, Call, Item, Receipt, Tool};
+use crate::failure::Failure;
 use crate::failure::Work;
-use crate::failure::{Class, Failure};
 use crate::id::ToolName;
 use crate::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
 
@@ -174,11 +174,14 @@ impl Tool for Email {
         Box::pin(async move {
             let args: Args = read(self.spec.name.as_str(), call.args.clone())?;
             self.may_send_as(args.from.as_deref())?;
-            check(&args.sequence.mails)?;
-            let list = audience::resolve(self.audience.as_ref(), &args.audience, &call).await?;
+            // Each says which argument it is about, so that whoever wrote that can be asked again.
+            check(&args.sequence.mails).map_err(|why| why.about("sequence"))?;
+            let list = audience::resolve(self.audience.as_ref(), &args.audience, &call).await;
+            let list = list.map_err(|why| why.about("audience"))?;
             let mut items = Vec::new();
             for (place, mail) in args.sequence.mails.iter().enumerate() {
-                items.push(mail::item(place + 1, mail, &self.sender, &list, &call)?);
+                let item = mail::item(place + 1, mail, &self.sender, &list, &call);
+                items.push(item.map_err(|why| why.about("sequence"))?);
             }
             items.push(list.item());
             Ok(items)
@@ -200,7 +203,7 @@ impl Email {
         let same = |text: &str| text.parse::<Mailbox>().is_ok_and(|mailbox| mailbox.email == *own);
         match from {
             Some(other) if !same(other) => {
-                Err(Failure::new(Class::Policy, format!("from = {} is not the sender {own}", quoted(other))))
+                Err(invalid(format!("from = {} is not the sender {own}", quoted(other))).about("from"))
             }
             _ => Ok(()),
         }

@@ -373,7 +373,7 @@ impl Play {
     fn failed(&mut self, classes: &[Class]) -> Failed {
         let class = self.random.pick(classes).copied().unwrap();
         let too_long = class == Class::Permanent && self.random.chance(500);
-        Failed { class, reason: self.body(), retry_after_ms: None, too_long }
+        Failed { class, reason: self.body(), retry_after_ms: None, too_long, artefact: None }
     }
 
     fn act(&mut self, turn: &Turn) -> ActHead {
@@ -394,7 +394,7 @@ impl Play {
             return ActHead::Calls(calls);
         }
         let problems = self.random.chance(80).then(|| self.body());
-        let outcome = if turn.message.asked_by.is_some() {
+        let outcome = if turn.message.is_question() {
             ANSWER
         } else if self.random.chance(300) {
             "on"

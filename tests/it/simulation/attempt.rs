@@ -61,7 +61,7 @@ impl Makes {
 
     pub(crate) fn failed(&mut self, class: Class) -> Failed {
         let retry_after_ms = (class == Class::Throttled).then(|| self.random.skewed(60_000));
-        Failed { class, reason: self.body(), retry_after_ms, too_long: false }
+        Failed { class, reason: self.body(), retry_after_ms, too_long: false, artefact: None }
     }
 
     /// A model's failure is more often one of its own kinds, and what it cannot take may be too long for it.
@@ -126,6 +126,9 @@ impl Makes {
             }
             Wish::Prepare { binds: None } => Settled::Prepared { no: self.number(), manifest: None },
             Wish::Prepare { binds: Some(member) } => {
+                if let Some(refused) = self.prepare_refused(state, turn, member.as_str()) {
+                    return Verdict::Result(Err(refused), None);
+                }
                 let manifest = self.manifest(state, turn, member.as_str());
                 Settled::Prepared { no: self.number(), manifest: Some(manifest) }
             }
@@ -133,6 +136,29 @@ impl Makes {
             Wish::Deliver { .. } | Wish::Query { .. } => return Verdict::Hangs,
         };
         Verdict::Result(Ok(settled), None)
+    }
+
+    /// Why the desk of `turn` cannot be prepared: mostly for one of the artefacts that the tool takes.
+    fn prepare_refused(&mut self, state: &State, turn: &Turn, member: &str) -> Option<Failed> {
+        let refuses = self.swarm.prepare_refuses;
+        let later = self.later.as_mut().filter(|_| refuses > 0)?;
+        if !later.chance(refuses) {
+            return None;
+        }
+        let Some(Role::Tool { args, .. }) = state.plan.team.get(member).map(|member| &member.role) else { return None };
+        let roots = args.values().filter_map(|arg| match arg {
+            Arg::Path { root, .. } => Some(root.as_str()),
+            Arg::Value(_) => None,
+        });
+        let roots: Vec<&str> = roots.filter(|root| turn.desk.contains_key(*root)).collect();
+        let artefact = later.chance(900).then(|| later.pick(&roots).map(|root| name(root))).flatten();
+        Some(Failed { artefact, ..self.failed(Class::Invalid) })
+    }
+
+    /// Whether somebody whom nobody declared speaks up.
+    pub(crate) fn undeclared(&mut self) -> bool {
+        let often = self.swarm.undeclared;
+        self.later.as_mut().is_some_and(|later| often > 0 && later.chance(often))
     }
 
     fn manifest(&mut self, state: &State, turn: &Turn, member: &str) -> Manifest {
@@ -203,7 +229,7 @@ impl Makes {
     }
 
     fn answer(&mut self, state: &State, turn: &Turn) -> ActHead {
-        if turn.message.asked_by.is_some() {
+        if turn.message.is_question() {
             let (outcome, note) = (Some(name(ANSWER)), self.body());
             return ActHead::Answer { outcome, note, writes: Vec::new(), problems: None };
         }

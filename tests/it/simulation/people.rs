@@ -4,7 +4,7 @@ use callsheet::id::{ApprovalNo, MessageId};
 use callsheet::run::event::{DeadLetterAnswer, Decision, Limit, PauseReason, Raise, Who};
 use callsheet::run::input::Command;
 use callsheet::run::invariant::Broken;
-use callsheet::run::state::State;
+use callsheet::run::state::{Fate, State};
 
 use super::attempt::Makes;
 use super::journal::Row;
@@ -67,6 +67,9 @@ impl Scene {
         }
         if self.makes.random.chance(self.makes.swarm.nonsense) {
             said.extend(self.makes.nonsense(state));
+        }
+        if self.makes.undeclared() {
+            said.extend(self.makes.said_by_nobody(state));
         }
         said.extend(self.sensible(state));
         said
@@ -183,6 +186,20 @@ impl Makes {
         vec![(who, Some(command), false)]
     }
 
+    /// What would be heard, of anybody who is declared.
+    fn said_by_nobody(&mut self, state: &State) -> Vec<Say> {
+        let ghost = Who { name: "ghost".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: true };
+        let sensible = state.open_approvals().next().map(|(no, approval)| (no, approval.binds));
+        let command = match (sensible, state.paused.is_some()) {
+            (Some((approval, binds)), _) => {
+                Command::Decide { approval, binds, decision: Decision::Approve, comment: self.body() }
+            }
+            (None, true) => Command::Resume,
+            (None, false) => Command::Cancel,
+        };
+        vec![(ghost, Some(command), true)]
+    }
+
     /// What has to be refused, whenever it is heard.
     fn nonsense(&mut self, state: &State) -> Vec<Say> {
         let Some((no, approval)) = state.approvals.last_key_value() else {
@@ -218,7 +235,8 @@ impl Makes {
             }
             // An answer to a question that nobody asked, or that is answered; a decision on what is decided.
             _ => {
-                let open = approval.fate.is_none();
+                // What was edited may open again, if the edit cannot be prepared.
+                let open = matches!(approval.fate, None | Some(Fate::Edited(None)));
                 let answer = Command::Answer { question: no, happened: true, receipt: self.body() };
                 let decided = (self.anybody(), Some(decide(no, binds)), true);
                 let mut said = vec![(self.anybody(), Some(answer), true)];

@@ -30,6 +30,10 @@ impl Scene {
                 Event::EffectAsked { wish, .. } => asked(state, wish),
                 Event::DeadLettered { class, message, .. } => dead(state, facts, *class, *message),
                 Event::AnswerRefused { .. } => Some(Rare::AnswerRefused),
+                Event::MessageSent(message) if message.is_mend() => Some(Rare::WriterAskedAnew),
+                Event::EditRefused { .. } => Some(Rare::EditRefused),
+                Event::PermitVoided { .. } => Some(Rare::LaterNo),
+                Event::FellInDoubt { why: Some(_), .. } => Some(Rare::DoubtForPerson),
                 Event::MessageSent(Message { asked_by: Some(asker), to, .. }) => Some(teammate(state, *asker, to)),
                 Event::TurnEnded { message, .. } => answered(state, *message),
                 Event::ModelSwitched { id, until, .. } => Some(switched(state, *id, until.is_some())),
@@ -122,7 +126,11 @@ fn teammate(state: &State, asker: MessageId, to: &Recipient) -> Rare {
 
 /// The end of a turn that answers a question.
 fn answered(state: &State, message: MessageId) -> Option<Rare> {
-    let asker = state.turns.get(&message)?.message.asked_by?;
+    let asked = &state.turns.get(&message)?.message;
+    let asker = asked.asked_by?;
+    if asked.is_mend() {
+        return Some(Rare::WrittenAnew);
+    }
     let waits = state.turns.get(&asker).is_some_and(|turn| turn.waits_for.contains_key(&message));
     Some(if waits { Rare::TeammateAnswers } else { Rare::AnswerForNobody })
 }
@@ -148,6 +156,7 @@ fn refused(why: &Refusal) -> Option<Rare> {
     Some(match why {
         Refusal::ContentChanged => Rare::DecidedWithWrongDigest,
         Refusal::NotAllowed => Rare::DecidedByStranger,
+        Refusal::NotDeclared { .. } => Rare::DecidedByUndeclared,
         Refusal::StarterMayNot => Rare::DecidedByStarter,
         Refusal::AlreadyDecided { .. } => Rare::DecidedTwice,
         Refusal::AlreadyApproved => Rare::ApprovedTwiceByOne,
@@ -223,8 +232,11 @@ fn asked(state: &State, wish: &Wish) -> Option<Rare> {
 }
 
 fn dead(state: &State, facts: &[Fact], class: Class, message: MessageId) -> Option<Rare> {
-    if state.turns.get(&message).is_some_and(|turn| turn.message.asked_by.is_some()) {
+    if state.turns.get(&message).is_some_and(|turn| turn.message.is_question()) {
         return Some(Rare::QuestionDies);
+    }
+    if class == Class::Invalid && state.turns.get(&message).is_some_and(|turn| turn.mends > 0) {
+        return Some(Rare::AskedAnewInVain);
     }
     let died = facts.iter().any(|fact| matches!(&fact.is, Event::AgentFailed { message: of, .. } if *of == message));
     if died {
@@ -237,6 +249,10 @@ fn dead(state: &State, facts: &[Fact], class: Class, message: MessageId) -> Opti
         Class::Policy if matches!(outward.role, Role::Tool { .. }) => {
             let (agent, at) = (&state.turns.get(&message)?.agent, facts.first()?.at);
             let old = state.permits.values().any(|permit| permit.member == *agent && permit.expires_at <= at);
+            let latest = state.permits.values().rfind(|permit| permit.member == *agent);
+            if latest.is_some_and(|permit| permit.voided_by.is_some()) {
+                return Some(Rare::VoidPermitRefused);
+            }
             Some(if old { Rare::PermitTooOld } else { Rare::NoPermit })
         }
         Class::Policy => Some(Rare::ForbiddenCallsEndTurn),

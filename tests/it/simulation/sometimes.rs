@@ -27,11 +27,12 @@ rare! {
     // Outward
     DoubtRepeatedPure, DoubtRepeatedWithKey, DoubtKeyTooOld, DoubtQueryPerformed, DoubtQueryNotPerformed,
     DoubtAnswerHappened, DoubtAnswerNot, SinkDeduplicates, SlotFreedAndUsed, ChunkFull, EmptyManifest, NoPermit, PermitTooOld,
-    SinkRefuses, QueryFails, FailsAfterDoubt, OutwardWhilePaused,
+    SinkRefuses, QueryFails, FailsAfterDoubt, DoubtForPerson, OutwardWhilePaused,
     // People
     DecidedWithWrongDigest, DecidedByStranger, DecidedByStarter, DecidedTwice, DecidedWhatWasReplaced, DecidedAfterEnd,
-    ApprovedTwiceByOne, SecondOfTwoApproves, EditReplaces, EditFaulty, EditNotTheirs, PostedTwice, Expired, Overdue,
-    RoundsUsedUp, Rejected, RowUnreadable,
+    DecidedByUndeclared, ApprovedTwiceByOne, SecondOfTwoApproves, EditReplaces, EditFaulty, EditNotTheirs, PostedTwice, Expired, Overdue,
+    RoundsUsedUp, Rejected, RowUnreadable, LaterNo, VoidPermitRefused, WriterAskedAnew, WrittenAnew, AskedAnewInVain,
+    EditRefused,
     // Limits and control
     PausedBySteps, PausedByTokens, PausedByCost, PausedByActiveTime, PausedByRecipients, PausedByTurns,
     PausedByStepsPerTurn, PausedByPerson, Raised, RaiseTooLow, CancelledWithOutward, DeadLetterRetried,

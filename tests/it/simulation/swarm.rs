@@ -40,6 +40,10 @@ pub(crate) struct Swarm {
     pub(crate) asks: u64,
     /// A model takes another outcome than its first.
     pub(crate) wander: u64,
+    /// What is on the desk cannot be prepared for a person.
+    pub(crate) prepare_refuses: u64,
+    /// Somebody whom nobody declared says something.
+    pub(crate) undeclared: u64,
     /// Tools refuse what a model asked for.
     pub(crate) tool_refuses: u64,
     /// People: how they decide, and what they do wrong.
@@ -59,7 +63,7 @@ pub(crate) struct Swarm {
 
 impl Swarm {
     /// The faults of one seed.
-    pub(crate) fn draw(random: &mut Random, later: Option<&mut Random>) -> Self {
+    pub(crate) fn draw(random: &mut Random, mut later: Option<&mut Random>) -> Self {
         let mut often = |most: u64| {
             let (on, of) = (random.chance(450), random.between(1, most));
             if on { of } else { 0 }
@@ -85,7 +89,9 @@ impl Swarm {
             bad_answer: often(400),
             bad_call: often(500),
             calls: often(800),
-            asks: later.map_or(0, |later| later.between(0, 2).min(1) * later.between(100, 900)),
+            asks: later.as_deref_mut().map_or(0, |later| later.between(0, 2).min(1) * later.between(100, 900)),
+            prepare_refuses: later.as_deref_mut().map_or(0, |later| later.below(2) * later.between(50, 700)),
+            undeclared: later.map_or(0, |later| later.below(2) * later.between(50, 300)),
             wander: often(700),
             tool_refuses: often(400),
             request_changes: often(500),
@@ -119,6 +125,7 @@ impl Swarm {
             park: self.park,
             calls: 200,
             asks: 200,
+            prepare_refuses: 100,
             wander: 300,
             request_changes: 100,
             reject: 50,

@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use callsheet::id::NanoUsd;
+use callsheet::id::{AgentName, NanoUsd};
 use callsheet::topology::check::{Surroundings, check};
 use callsheet::topology::plan::{
-    Action, Budget, Expires, Expiry, Limits, Memory, Mode, ModelSpec, Person, Plan, Role, Supervisor, WhenSpent,
+    Action, Budget, Expires, Expiry, Handoff, Limits, Memory, Mode, ModelSpec, Person, Plan, Recipient, Role,
+    Supervisor, WhenSpent,
 };
 use callsheet::topology::spec::{Reach, Repeat};
 
@@ -34,12 +35,35 @@ pub(crate) fn draw(random: &mut Random, mut later: Option<&mut Random>) -> Plan 
         vary(&mut plan, random);
     }
     if let Some(later) = later {
+        if later.chance(150) {
+            second(&mut plan, later);
+        }
         fallbacks(&mut plan, later);
         for member in plan.team.values_mut() {
             member.memory = if later.chance(300) { Memory::Run } else { Memory::Turn };
         }
     }
     plan
+}
+
+/// Somebody who is asked between an approval and its sender, and from whom it goes there whatever they say: the checks
+/// refuse that, so that the permit is all that holds it.
+fn second(plan: &mut Plan, random: &mut Random) {
+    let persons = plan.team.iter().filter_map(|(name, member)| match &member.role {
+        Role::Person(Person { binds: Some(sender), .. }) => Some((name.clone(), sender.clone())),
+        _ => None,
+    });
+    let persons: Vec<_> = persons.collect();
+    let Some((first, sender)) = random.pick(&persons).cloned() else { return };
+    let to = |name: &AgentName| Handoff { to: Recipient::Member(name.clone()), rounds: None };
+    let second: AgentName = name("second");
+    let ways = ["approve", "request_changes", "reject", "expired"].map(|outcome| (name(outcome), to(&sender)));
+    plan.handoffs.insert(second.clone(), ways.into());
+    let leads = plan.handoffs.get_mut(&first).and_then(|ways| ways.get_mut("approve"));
+    if let Some(leads) = leads.filter(|leads| leads.to == to(&sender).to) {
+        *leads = to(&second);
+    }
+    plan.team.insert(second, plan.team[&first].clone());
 }
 
 /// Sometimes the models have one to be asked in their place, and that one another.

@@ -120,7 +120,7 @@ impl Case {
         let usage = if self.unpaid { Some(Usage::NOTHING) } else { known };
         if let Some(class) = self.class {
             let (too_long, retry_after_ms) = (self.too_long, self.retry_after_ms);
-            return Err(Failure { class, reason: String::new(), retry_after_ms, usage, too_long });
+            return Err(Failure { class, reason: String::new(), retry_after_ms, usage, too_long, about: None });
         }
         let call = |(id, name, args): &(String, String, String)| SpokenCall {
             id: id.clone(),
