@@ -1,184 +1,307 @@
-//! Model calls over real HTTP beside a bare reqwest loop that sends the same requests to the same server, a process of its
-//! own that answers at once or after 50 ms: `cargo bench --bench models`. Both take turns in one process.
+//! The campaign workload with model calls over real HTTP, beside a bare loop that sends the same requests to the same
+//! server and beside that loop with each step kept in raw SQLite: `cargo bench --bench models`. All sides take turns in one
+//! process, so that what counts is the ratio; `benches/README.md` says what each figure is.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench fails by panicking and says what it saw")]
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader};
+#[path = "side/project.rs"]
+mod project;
+#[path = "side/server.rs"]
+mod server;
+
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use callsheet::actor::system::System;
-use callsheet::app;
-use callsheet::config::{Flags, Settings};
-use callsheet::run::event::{Ending, Who};
-use callsheet::run::input::Brief;
+use callsheet::actor::system::{self, Handle, System};
+use callsheet::app::{self, Running};
+use callsheet::run::event::{Decision, Ending, Who};
+use callsheet::run::input::{Brief, Post, Say};
 use callsheet::run::state::Status;
-use callsheet::topology::check::check;
-use callsheet::topology::plan::{Mode, Plan};
+use callsheet::topology::plan::Plan;
+use project::Project;
 use reqwest::Client;
-use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use rustix::time::{ClockId, clock_gettime};
+use server::Server;
 use tokio::runtime::Runtime;
 
-/// Model calls of a run: a line of so many agents with one reply each.
-const CALLS: usize = 5;
+/// Turns taken by all sides of a comparison, of which the median counts.
+const TURNS: usize = 9;
 
-/// Runs at once.
-const RUNS: usize = 1_000;
-
-/// Answers come at once, or after so long.
-const LATENCIES_MS: [u64; 2] = [0, 50];
-
-/// Turns taken by both sides of a comparison, of which the median counts.
-const TURNS: usize = 31;
+/// What is compared, in this order; names after `--` choose among them.
+const COMPARISONS: [(&str, fn(&Runtime)); 5] = [
+    ("one", |runtime| compare(runtime, "one by one", Load { runs: 100, at_once: 1, latency_ms: 0 })),
+    ("64", |runtime| compare(runtime, "64 at once", Load { runs: 640, at_once: 64, latency_ms: 0 })),
+    ("1000", |runtime| {
+        compare(runtime, "1,000 at once at 50 ms", Load { runs: 1_000, at_once: 1_000, latency_ms: 50 })
+    }),
+    ("long", long_run),
+    ("approval", approvals),
+];
 
 fn main() {
-    if let Some(latency) = std::env::args().skip_while(|arg| arg != "serve").nth(1) {
-        return Runtime::new().unwrap().block_on(serve(Duration::from_millis(latency.parse().unwrap())));
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = Runtime::new().unwrap();
+    if let [mode, latency_ms] = args.as_slice()
+        && mode == "serve"
+    {
+        return runtime.block_on(server::serve(Duration::from_millis(latency_ms.parse().unwrap())));
     }
-    for latency_ms in LATENCIES_MS {
-        let bench = Bench::new(latency_ms);
-        bench.one_by_one();
-        if latency_ms > 0 {
-            bench.at_once();
+    let chosen: Vec<&String> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
+    for (name, compare) in COMPARISONS {
+        if chosen.is_empty() || chosen.iter().any(|chosen| *chosen == name) {
+            compare(&runtime);
         }
     }
 }
 
-/// A project, a server for its models, and the requests that one run makes.
-struct Bench {
-    runtime: Runtime,
+/// How many campaigns, and how many of them at a time.
+#[derive(Clone, Copy)]
+struct Load {
+    runs: usize,
+    at_once: usize,
     latency_ms: u64,
-    settings: Settings,
-    plan: Plan,
-    base: String,
+}
+
+/// Somebody who can go through a campaign's calls.
+#[derive(Clone)]
+enum Side {
+    Ours(System, Arc<Plan>),
+    Bare(Arc<Calls>),
+    /// Each step is a row of its own, synced before the next call: a run that goes on after a crash needs no less.
+    Kept(Arc<Calls>, Arc<Mutex<rusqlite::Connection>>),
+}
+
+/// The requests of one campaign, as the server was sent them.
+struct Calls {
     client: Client,
-    server: Child,
-    _folder: tempfile::TempDir,
+    base: String,
+    requests: Vec<String>,
 }
 
-impl Drop for Bench {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+impl Side {
+    async fn campaign(&self) {
+        match self {
+            Self::Ours(system, plan) => {
+                let ended = ended(&started(system, plan).await).await;
+                assert_eq!(ended, Status::Ended(Ending::Done));
+            }
+            Self::Bare(calls) => {
+                for request in &calls.requests {
+                    calls.ask(request).await;
+                }
+            }
+            Self::Kept(calls, connection) => {
+                keep(connection, "started".to_owned()).await;
+                for request in &calls.requests {
+                    let answer = calls.ask(request).await;
+                    keep(connection, answer).await;
+                }
+                keep(connection, "ended".to_owned()).await;
+            }
+        }
     }
 }
 
-impl Bench {
-    fn new(latency_ms: u64) -> Self {
-        let mut server = Command::new(std::env::current_exe().unwrap());
-        let mut server = server.args(["serve", &latency_ms.to_string()]).stdout(Stdio::piped()).spawn().unwrap();
-        let base = BufReader::new(server.stdout.take().unwrap()).lines().next().unwrap().unwrap();
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let settings = project(folder.path(), &base);
-        let around = app::surroundings(&settings, Mode::Live).unwrap();
-        let checked = check("line", &settings.folder(), &around);
-        let plan = checked.unwrap_or_else(|faults| panic!("{}", faults.render(false))).plan;
-        let runtime = Runtime::new().unwrap();
-        Self { runtime, latency_ms, settings, plan, base, client: client(), server, _folder: folder }
-    }
-
-    /// Runs one after the other, beside their requests one after the other.
-    fn one_by_one(&self) {
-        let running = self.runtime.block_on(app::start(&self.settings)).unwrap();
-        let ours = || timed(|| self.runtime.block_on(run(&running.system, &self.plan)));
-        ours();
-        let requests = self.requests();
-        let bare = || timed(|| self.runtime.block_on(bare(&self.client, &self.base, &requests)));
-        bare();
-        let mut turns: Vec<(Duration, Duration)> = (0..TURNS).map(|_| (ours(), bare())).collect();
-        turns.sort_by_key(|(ours, bare)| ours.as_nanos() * 10_000 / bare.as_nanos());
-        let each = |time: Duration| time.as_secs_f64() * 1_000.0 / CALLS as f64;
-        let mut above: Vec<f64> = turns.iter().map(|(ours, bare)| each(*ours) - each(*bare)).collect();
-        above.sort_by(f64::total_cmp);
-        let (ours, bare) = turns[TURNS / 2];
-        println!(
-            "{} ms: {:.2} ms a model call through callsheet, {:.2} bare: {:.2} times; {:.2} ms above it (medians of {TURNS} turns)",
-            self.latency_ms,
-            each(ours),
-            each(bare),
-            ours.as_secs_f64() / bare.as_secs_f64(),
-            above[TURNS / 2]
-        );
-        self.runtime.block_on(running.stop());
-    }
-
-    /// All runs at once, beside their requests all at once.
-    fn at_once(&self) {
-        let requests = self.requests();
-        let running = self.runtime.block_on(app::start(&self.settings)).unwrap();
-        let before = status_mib("VmRSS:");
-        let ours = timed(|| {
-            let (system, plan) = (&running.system, &Arc::new(self.plan.clone()));
-            self.runtime.block_on(all(|| {
-                let (system, plan) = (system.clone(), Arc::clone(plan));
-                async move { run(&system, &plan).await }
-            }));
-        });
-        let peak = status_mib("VmHWM:");
-        self.runtime.block_on(running.stop());
-        let requests = Arc::new(requests);
-        let bare = timed(|| {
-            self.runtime.block_on(all(|| {
-                let (client, base, requests) = (self.client.clone(), self.base.clone(), Arc::clone(&requests));
-                async move { bare(&client, &base, &requests).await }
-            }));
-        });
-        let ideal = Duration::from_millis(self.latency_ms * CALLS as u64);
-        println!(
-            "{RUNS} runs of {CALLS} calls at {} ms at once: {ours:.2?} through callsheet, {bare:.2?} bare, {ideal:.2?} ideal: {:.1} \
-             and {:.1} times it; peak {peak:.0} MiB, {before:.0} before",
-            self.latency_ms,
-            ours.as_secs_f64() / ideal.as_secs_f64(),
-            bare.as_secs_f64() / ideal.as_secs_f64(),
-        );
-    }
-
-    /// What the server was last asked by each agent.
-    fn requests(&self) -> Vec<String> {
-        let heard = self.runtime.block_on(async {
-            let answer = self.client.get(&self.base).send().await.unwrap();
-            answer.text().await.unwrap()
-        });
+impl Calls {
+    async fn new(base: &str) -> Self {
+        let client = client();
+        let heard = client.get(base).send().await.unwrap().text().await.unwrap();
         let requests: Vec<String> = serde_json::from_str(&heard).unwrap();
-        assert_eq!(requests.len(), CALLS);
-        requests
+        assert_eq!(requests.len(), 5, "the calls of one campaign");
+        Self { client, base: base.to_owned(), requests }
+    }
+
+    /// One request, read to its end.
+    async fn ask(&self, request: &str) -> String {
+        let sent =
+            self.client.post(format!("{}/chat/completions", self.base)).header("content-type", "application/json");
+        let answer = sent.body(request.to_owned()).send().await.unwrap().text().await.unwrap();
+        assert!(answer.ends_with("[DONE]\n\n"));
+        answer
     }
 }
 
-/// Starts `one` as often as there are runs, and waits for all.
-async fn all<F: Future<Output = ()> + Send + 'static>(one: impl Fn() -> F) {
-    let tasks: Vec<_> = (0..RUNS).map(|_| tokio::spawn(one())).collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
+async fn keep(connection: &Arc<Mutex<rusqlite::Connection>>, text: String) {
+    let connection = Arc::clone(connection);
+    let kept = tokio::task::spawn_blocking(move || {
+        let connection = connection.lock().unwrap();
+        connection.prepare_cached("INSERT INTO steps (text) VALUES (?1)").unwrap().execute([text]).unwrap()
+    });
+    kept.await.unwrap();
 }
 
-fn timed<T>(what: impl FnOnce() -> T) -> Duration {
-    let begun = Instant::now();
+fn raw(path: &Path) -> Arc<Mutex<rusqlite::Connection>> {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL").unwrap();
+    connection.execute_batch("CREATE TABLE steps (no INTEGER PRIMARY KEY, text TEXT NOT NULL)").unwrap();
+    Arc::new(Mutex::new(connection))
+}
+
+/// What something took.
+#[derive(Clone, Copy)]
+struct Took {
+    wall_ms: f64,
+    cpu_ms: f64,
+}
+
+/// This process's time on all cores, the server's not counted.
+fn cpu_ms() -> f64 {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    spent.tv_sec as f64 * 1_000.0 + spent.tv_nsec as f64 / 1_000_000.0
+}
+
+fn took(what: impl FnOnce()) -> Took {
+    let (begun, before) = (Instant::now(), cpu_ms());
     what();
-    begun.elapsed()
+    Took { wall_ms: begun.elapsed().as_secs_f64() * 1_000.0, cpu_ms: cpu_ms() - before }
 }
 
-async fn run(system: &System, plan: &Plan) {
-    let by = Who { name: "bench".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false };
-    let handle = system.run(plan, &Brief::new(), by).await.unwrap();
-    let mut progress = handle.progress();
-    let ended = progress.wait_for(|now| now.status != Status::Running).await.unwrap().status;
-    assert_eq!(ended, Status::Ended(Ending::Done));
-}
-
-/// The same requests, one after the other, each read to its end.
-async fn bare(client: &Client, base: &str, requests: &[String]) {
-    for request in requests {
-        let sent = client.post(format!("{base}/chat/completions")).header("content-type", "application/json");
-        let answer = sent.body(request.clone()).send().await.unwrap();
-        assert!(answer.text().await.unwrap().ends_with("[DONE]\n\n"));
+async fn all(side: &Side, load: Load) {
+    let left = Arc::new(AtomicUsize::new(load.runs));
+    let workers: Vec<_> = (0..load.at_once)
+        .map(|_| {
+            let (side, left) = (side.clone(), Arc::clone(&left));
+            tokio::spawn(async move {
+                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                    side.campaign().await;
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await.unwrap();
     }
+}
+
+fn compare(runtime: &Runtime, name: &str, load: Load) {
+    let server = Server::new(load.latency_ms);
+    let Project { settings, plan, folder } = project::campaign(&server.base);
+    let running = runtime.block_on(app::start(&settings)).unwrap();
+    let ours = Side::Ours(running.system.clone(), Arc::new(plan));
+    runtime.block_on(ours.campaign());
+    let calls = Arc::new(runtime.block_on(Calls::new(&server.base)));
+    let kept = Side::Kept(Arc::clone(&calls), raw(&folder.path().join("raw.db")));
+    let sides = [ours, Side::Bare(calls), kept];
+    let warm = Load { runs: load.at_once.min(64), ..load };
+    sides.iter().for_each(|side| runtime.block_on(all(side, warm)));
+    let (commits, before) = (running.system.ports().writer.commits(), memory_mib("VmRSS:"));
+    // Ours first, and the peak begun anew, so that it is its own.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    let first = took(|| runtime.block_on(all(&sides[0], load)));
+    let (commits, peak) = (running.system.ports().writer.commits() - commits, memory_mib("VmHWM:"));
+    let mut turns: Vec<[Took; 3]> = Vec::new();
+    while turns.len() < TURNS {
+        let of = |side| took(|| runtime.block_on(all(side, load)));
+        let ours = if turns.is_empty() { first } else { of(&sides[0]) };
+        turns.push([ours, of(&sides[1]), of(&sides[2])]);
+    }
+    println!("{name}: {TURNS} turns of {} campaigns, medians", load.runs);
+    for (side, name) in ["callsheet", "bare loop", "loop and raw SQLite"].iter().enumerate() {
+        let wall = middle(turns.iter().map(|turn| turn[side].wall_ms));
+        let cpu = middle(turns.iter().map(|turn| turn[side].cpu_ms))[1] / load.runs as f64;
+        let a_second = load.runs as f64 * 1_000.0 / wall[1];
+        println!("  {name:<20} {:>9.2} ms in all, {a_second:>7.0} a second, {cpu:>6.2} ms of CPU each", wall[1]);
+    }
+    for (side, name) in [(1, "the bare loop"), (2, "the loop and raw SQLite")] {
+        let [least, wall, most] = middle(turns.iter().map(|turn| turn[0].wall_ms / turn[side].wall_ms));
+        let cpu = middle(turns.iter().map(|turn| turn[0].cpu_ms / turn[side].cpu_ms))[1];
+        println!("  callsheet takes {wall:.2} times {name} ({least:.2} to {most:.2}), {cpu:.2} times its CPU");
+    }
+    let syncs = commits as f64 / load.runs as f64;
+    println!("  {syncs:.2} syncs a campaign; {peak:.0} MiB at most, {before:.0} before");
+    drop(sides);
+    runtime.block_on(running.stop());
+}
+
+/// Messages of the long run, those over which its cost is taken at either end, and the records of one.
+const MESSAGES: u64 = 10_000;
+const STRETCH: u64 = 500;
+const RECORDS: u64 = 6;
+
+/// What a message costs late in a run, against early.
+fn long_run(runtime: &Runtime) {
+    let server = Server::new(0);
+    let Project { settings, plan, folder: _folder } = project::rally(&server.base, MESSAGES);
+    let running = runtime.block_on(app::start(&settings)).unwrap();
+    let marks = runtime.block_on(async {
+        let mut progress = started(&running.system, &plan).await.progress();
+        let mut marks = Vec::new();
+        // By records, which are known without a fold that would cost what is measured.
+        for message in [100, 100 + STRETCH, MESSAGES - 100 - STRETCH, MESSAGES - 100] {
+            let come = |now: &system::Progress| now.seq.0 >= message * RECORDS;
+            let seq = progress.wait_for(come).await.unwrap().seq;
+            marks.push((seq.0, Instant::now(), cpu_ms()));
+        }
+        let ended = progress.wait_for(|now| now.status != Status::Running).await.unwrap().clone();
+        assert_eq!(ended.status, Status::Ended(Ending::Done));
+        assert_eq!(ended.seq.0 / MESSAGES, RECORDS, "a message has another number of records");
+        marks
+    });
+    runtime.block_on(running.stop());
+    let cost = |from: usize| {
+        let ((first, begun, before), (last, ended, after)) = (marks[from], marks[from + 1]);
+        let messages = (last - first) as f64 / RECORDS as f64;
+        ((ended - begun).as_secs_f64() * 1_000.0 / messages, (after - before) / messages)
+    };
+    let ((early, early_cpu), (late, late_cpu)) = (cost(0), cost(2));
+    println!("one run of {MESSAGES} messages: {early:.2} ms a message near its beginning, {late:.2} near its end");
+    println!(
+        "  {:.2} times, {:.2} times the CPU ({early_cpu:.2} and {late_cpu:.2} ms)",
+        late / early,
+        late_cpu / early_cpu
+    );
+}
+
+/// Items of the small approval and of the large one.
+const ITEMS: [usize; 2] = [100, 1_600];
+
+/// What an approval costs from the decision to the end, by items.
+fn approvals(runtime: &Runtime) {
+    let [small, large] = ITEMS.map(|items| {
+        let Project { settings, plan, folder: _folder } = project::approval(items);
+        let running = runtime.block_on(app::start(&settings)).unwrap();
+        let handle = runtime.block_on(started(&running.system, &plan));
+        runtime.block_on(async {
+            handle.progress().wait_for(|now| now.status == Status::Waiting).await.unwrap();
+        });
+        let spent = took(|| runtime.block_on(approve(&running, &handle)));
+        runtime.block_on(running.stop());
+        println!("an approval of {items} items: {:.0} ms, {:.0} of CPU", spent.wall_ms, spent.cpu_ms);
+        spent
+    });
+    let items = ITEMS[1] as f64 / ITEMS[0] as f64;
+    println!("  {items:.0} times the items: {:.1} times the CPU", large.cpu_ms / small.cpu_ms);
+}
+
+async fn approve(running: &Running, handle: &Handle) {
+    let ports = running.system.ports();
+    let state = system::load(ports.store.as_ref(), handle.run).unwrap().state;
+    let (approval, binds) = state.open_approvals().map(|(no, open)| (no, open.binds)).next().unwrap();
+    let say = Say::Decide { approval, binds, decision: Decision::Approve, comment: String::new() };
+    let post = Post { by: who("ada"), say };
+    running.system.post(handle.run, ports.clock.id(), &post).await.unwrap();
+    assert_eq!(ended(handle).await, Status::Ended(Ending::Done));
+}
+
+async fn started(system: &System, plan: &Plan) -> Handle {
+    system.run(plan, &Brief::new(), who("bench")).await.unwrap()
+}
+
+async fn ended(handle: &Handle) -> Status {
+    let mut progress = handle.progress();
+    progress.wait_for(|now| matches!(now.status, Status::Ended(_) | Status::Stuck)).await.unwrap().status
+}
+
+fn who(name: &str) -> Who {
+    Who { name: name.to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false }
+}
+
+/// The least, the median and the most.
+fn middle(figures: impl Iterator<Item = f64>) -> [f64; 3] {
+    let mut sorted: Vec<f64> = figures.collect();
+    sorted.sort_by(f64::total_cmp);
+    [sorted[0], sorted[sorted.len() / 2], sorted[sorted.len() - 1]]
 }
 
 /// As `model::wire` has it.
@@ -192,109 +315,8 @@ fn client() -> Client {
 }
 
 /// A number of kibibytes of this process, as mebibytes.
-fn status_mib(name: &str) -> f64 {
+fn memory_mib(name: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with(name));
     line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).unwrap_or(0.0) / 1_024.0
-}
-
-/// A project whose topology `line` is a line of agents with models at `base`.
-fn project(folder: &Path, base: &str) -> Settings {
-    for name in ["agents", "topologies", "schemas"] {
-        std::fs::create_dir_all(folder.join(name)).unwrap();
-    }
-    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
-    let models = format!(
-        "[models]\ndefault = \"local/model\"\nfree = [\"local/model\"]\n\n[models.providers.local]\ndialect = \"openai\"\n\
-         base_url = {base:?}\n"
-    );
-    write("callsheet.toml", &format!("schema_version = 1\ntimezone = \"UTC\"\n\n{models}"));
-    let schema = json!({ "type": "object", "properties": { "text": { "type": "string" } }, "required": ["text"] });
-    write("schemas/note.json", &schema.to_string());
-    write(
-        "agents/writer.toml",
-        "schema_version = 1\nkind = \"model\"\ndoes = \"Writes a note.\"\noutcomes = [\"written\"]\ninstructions = \"Write a note.\"\n",
-    );
-    let (mut artefacts, mut team, mut handoffs) = (String::new(), String::new(), "start = \"a0\"\n".to_owned());
-    for n in 0..CALLS {
-        writeln!(artefacts, "note{n} = {{ schema = \"note\" }}").unwrap();
-        writeln!(team, "a{n} = {{ file = \"agents/writer.toml\", writes = [\"note{n}\"] }}").unwrap();
-        let to = if n + 1 < CALLS { format!("a{}", n + 1) } else { "end".to_owned() };
-        writeln!(handoffs, "a{n} = {to:?}").unwrap();
-    }
-    let budget = "steps = 1000\ntokens = 10_000_000\ncost_usd = 5.00\nactive_time = \"2h\"\n";
-    let topology = format!(
-        "schema_version = 1\ndescription = \"A line.\"\n\n[artefacts]\n{artefacts}\n[team]\n{team}\n[handoffs]\n{handoffs}\n\
-         [budget]\n{budget}"
-    );
-    write("topologies/line.toml", &topology);
-    let flags = Flags { project: Some(folder.to_owned()), ..Flags::default() };
-    Settings::read(&flags, folder, BTreeMap::new()).unwrap()
-}
-
-/// What the server was last asked, by agent.
-type Heard = Arc<Mutex<BTreeMap<String, String>>>;
-
-/// The server: says where it is, and serves until it is ended.
-async fn serve(latency: Duration) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    println!("http://{}", listener.local_addr().unwrap());
-    let heard = Heard::default();
-    loop {
-        let (stream, _) = listener.accept().await.unwrap();
-        tokio::spawn(connection(stream, latency, Arc::clone(&heard)));
-    }
-}
-
-async fn connection(mut stream: TcpStream, latency: Duration, heard: Heard) {
-    stream.set_nodelay(true).unwrap();
-    let mut bytes = Vec::new();
-    while let Some((head, body)) = request(&mut stream, &mut bytes).await {
-        let answer = if head.starts_with("GET") {
-            json!(heard.lock().unwrap().values().collect::<Vec<_>>()).to_string()
-        } else {
-            tokio::time::sleep(latency).await;
-            let agent = body.split("You are `").nth(1).unwrap().split('`').next().unwrap();
-            let answer = reply(&agent[1..]);
-            heard.lock().unwrap().insert(agent.to_owned(), body.clone());
-            answer
-        };
-        let head =
-            format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n", answer.len());
-        if stream.write_all((head + &answer).as_bytes()).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// The next request of a connection, with its body; `bytes` is what came of the one after it.
-async fn request(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<(String, String)> {
-    loop {
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
-            let body_end = end + 4 + length.unwrap_or(0);
-            if bytes.len() >= body_end {
-                let body = String::from_utf8(bytes[end + 4..body_end].to_vec()).unwrap();
-                bytes.drain(..body_end);
-                return Some((head, body));
-            }
-        }
-        if stream.read_buf(bytes).await.ok()? == 0 {
-            return None;
-        }
-    }
-}
-
-/// The stream of the reply of agent `a{n}`.
-fn reply(n: &str) -> String {
-    let writes = BTreeMap::from([(format!("note{n}"), json!({ "text": "Some words about it." }))]);
-    let answer = json!({ "outcome": "written", "note": "Written.", "writes": writes }).to_string();
-    let call = json!({ "index": 0, "id": "call", "type": "function", "function": { "name": "end_turn", "arguments": answer } });
-    let events = [
-        json!({ "choices": [{ "index": 0, "delta": { "tool_calls": [call] }, "finish_reason": null }] }),
-        json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "tool_calls" }] }),
-        json!({ "choices": [], "usage": { "prompt_tokens": 400, "completion_tokens": 40, "total_tokens": 440 } }),
-    ];
-    events.iter().map(|event| format!("data: {event}\n\n")).chain(["data: [DONE]\n\n".to_owned()]).collect()
 }

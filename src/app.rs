@@ -14,10 +14,9 @@ use crate::clock::{Clock as _, Machine};
 use crate::config::{Settings, ToolTable};
 use crate::id::ToolName;
 use crate::journal::memory::Memory;
-use crate::journal::owner::Owner;
 use crate::journal::sqlite::{Open, Sqlite};
 use crate::journal::writer::Writer;
-use crate::journal::{self, OwnerId, Store};
+use crate::journal::{self, Holder, Lease, OwnerId, Store};
 use crate::model::live::Live;
 use crate::model::rehearsal::Rehearsal;
 use crate::model::replay::{self, Replay};
@@ -55,14 +54,14 @@ pub enum Error {
 pub struct Running {
     /// The system.
     pub system: System,
-    owner: Option<Owner>,
+    lease: Lease,
 }
 
 impl Running {
     /// Stops every run in order and gives the journal up.
     pub async fn stop(self) {
         self.system.stop().await;
-        drop(self.owner);
+        drop(self.lease);
     }
 }
 
@@ -179,15 +178,15 @@ pub async fn start(settings: &Settings) -> Result<Running, Error> {
 /// # Errors
 /// As [`start`].
 pub async fn start_serving(settings: &Settings, park: bool) -> Result<Running, Error> {
-    let sqlite = Sqlite::open(&settings.journal, Open::ReadWrite)?;
-    let owner = Owner::new(&sqlite.folder(), OwnerId(Machine.id()))?;
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&settings.journal, Open::ReadWrite)?);
+    let lease = store.lease(this_process())?;
     let probe: Arc<dyn Probe> = match &settings.crash {
         Some(text) => Arc::new(Crash::read(text).map_err(Error::Environment)?),
         None => Arc::new(NoProbe),
     };
     let out = settings.root.join("out");
-    let ports = Ports { park, ..ports(settings, Arc::new(sqlite), owner.id(), probe, out)? };
-    Ok(Running { system: System::start(Arc::new(ports)).await?, owner: Some(owner) })
+    let ports = Ports { park, ..ports(settings, store, lease.id(), probe, out)? };
+    Ok(Running { system: System::start(Arc::new(ports)).await?, lease })
 }
 
 /// Starts the system over a journal in memory, with its own folder for results: for tests of rehearsals, which leave
@@ -196,10 +195,14 @@ pub async fn start_serving(settings: &Settings, park: bool) -> Result<Running, E
 /// # Errors
 /// As [`start`].
 pub async fn start_in_memory(settings: &Settings, out: PathBuf) -> Result<Running, Error> {
-    let (store, owner) = (Memory::new(), OwnerId(Machine.id()));
-    store.enliven(owner, std::process::id());
-    let ports = ports(settings, Arc::new(store), owner, Arc::new(NoProbe), out)?;
-    Ok(Running { system: System::start(Arc::new(ports)).await?, owner: None })
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let lease = store.lease(this_process())?;
+    let ports = ports(settings, store, lease.id(), Arc::new(NoProbe), out)?;
+    Ok(Running { system: System::start(Arc::new(ports)).await?, lease })
+}
+
+fn this_process() -> Holder {
+    Holder { id: OwnerId(Machine.id()), label: format!("process {}", std::process::id()) }
 }
 
 fn ports(

@@ -14,13 +14,13 @@ pub use super::run::Progress;
 use super::run::{Msg, Run, Setup};
 use super::{Pinned, Place, Point, Ports};
 use crate::id::{Digest, Epoch, RunId, RunNo, Seq};
-use crate::journal::{Done, Error as JournalError, NewRun, Op, Query, Store};
+use crate::journal::{Cause, Done, Due, Error as JournalError, NewRun, Op, Query, Store, Subject};
 use crate::run::event::{Event, Fact, Who};
 use crate::run::input::{Brief, Post, What};
 use crate::run::state::State;
 use crate::topology::plan::{PLAN_FORMAT, Plan};
 
-/// How often the scheduler looks whether something is due or another process has written.
+/// The least time between two looks of the scheduler: many writes in a row are one look.
 const TICK_MS: u64 = 50;
 
 /// Records read at a time.
@@ -76,9 +76,11 @@ impl System {
     /// # Errors
     /// [`Error::Actor`] if the actor runtime is not there.
     pub async fn start(ports: Arc<Ports>) -> Result<Self, Error> {
+        let changes = ports.store.changes()?;
         let (root, _) = Actor::spawn(None, RootActor, ()).await.map_err(|error| Error::Actor(error.to_string()))?;
         let system = Self { ports, live: Arc::default(), pinned: Arc::default(), root };
         system.root.cast(Root::Schedule(system.clone())).map_err(|error| Error::Actor(error.to_string()))?;
+        tokio::spawn(clockwork(system.root.clone(), changes, system.ports.park));
         Ok(system)
     }
 
@@ -208,21 +210,13 @@ impl System {
     }
 
     /// Opens what is due and not live, tells live runs of their posts, forgets those that are gone.
-    async fn tick(&self, pulse: &mut u64) {
+    async fn tick(&self) {
         self.live.retain(|_, live| live.progress.borrow().gone.is_none());
-        let store = Arc::clone(&self.ports.store);
-        let (now, before, parks) = (self.ports.clock.now(), *pulse, self.ports.park);
-        let looked = tokio::task::spawn_blocking(move || {
-            let pulse = store.pulse()?;
-            if pulse == before && !parks {
-                return Ok((pulse, Vec::new()));
-            }
-            let query = Query { live: true, due: Some(now), ..Query::default() };
-            store.runs(&query).map(|rows| (pulse, rows))
-        })
-        .await;
-        let Ok(Ok((seen, rows))) = looked else { return };
-        *pulse = seen;
+        let (store, parks) = (Arc::clone(&self.ports.store), self.ports.park);
+        let due = Due { at: self.ports.clock.now(), by: self.ports.owner };
+        let query = Query { live: true, due: Some(due), ..Query::default() };
+        let looked = tokio::task::spawn_blocking(move || store.runs(&query)).await;
+        let Ok(Ok(rows)) = looked else { return };
         for row in rows {
             match self.live(row.id) {
                 Some(live) => drop(live.actor.cast(Msg::Posted)),
@@ -282,7 +276,8 @@ pub fn pinned_plan(store: &dyn Store, run: RunId) -> Result<(Digest, Vec<u8>, Pl
     let Event::Started { plan: digest, .. } = fact.is else {
         return Err(Error::Replay("the first record does not start it".to_owned()));
     };
-    let json = store.blob(digest)?.ok_or_else(|| JournalError::Damaged("the pinned plan is gone".to_owned()))?;
+    let damaged = |text: &str| JournalError::Damaged(Cause::new(Subject::Run(run), text));
+    let json = store.blob(digest)?.ok_or_else(|| damaged("has lost its plan; restore the journal from a copy"))?;
     let plan = read_plan(digest, &json)?;
     Ok((digest, json, plan))
 }
@@ -297,7 +292,8 @@ pub fn read_fact(json: &[u8]) -> Result<Fact, String> {
 
 fn read_plan(digest: Digest, json: &[u8]) -> Result<Plan, Error> {
     if Plan::digest(json) != digest {
-        return Err(JournalError::Damaged("the pinned plan is not what was pinned".to_owned()).into());
+        let text = "has a pinned plan that is not what was pinned; restore it from a copy";
+        return Err(JournalError::Damaged(Cause::new(Subject::Journal, text)).into());
     }
     let plan: Plan =
         serde_json::from_slice(json).map_err(|error| Error::Replay(format!("the pinned plan: {error}")))?;
@@ -307,7 +303,18 @@ fn read_plan(digest: Digest, json: &[u8]) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-/// The root actor: supervisor of the runs, and the scheduler's clockwork.
+/// Has the root look after each write, whoever's it was. Where runs are parked, at every tick: they have no timers.
+async fn clockwork(root: ActorRef<Root>, mut changes: watch::Receiver<u64>, parks: bool) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(TICK_MS)).await;
+        let is_over = !parks && changes.changed().await.is_err();
+        if is_over || root.cast(Root::Tick).is_err() {
+            return;
+        }
+    }
+}
+
+/// The root actor: supervisor of the runs, and the scheduler.
 struct RootActor;
 
 enum Root {
@@ -315,36 +322,25 @@ enum Root {
     Tick,
 }
 
-struct Clockwork {
-    system: Option<System>,
-    pulse: u64,
-}
-
 impl Actor for RootActor {
     type Msg = Root;
-    type State = Clockwork;
+    type State = Option<System>;
     type Arguments = ();
 
-    async fn pre_start(&self, _myself: ActorRef<Root>, (): ()) -> Result<Clockwork, ActorProcessingErr> {
-        Ok(Clockwork { system: None, pulse: 0 })
+    async fn pre_start(&self, _myself: ActorRef<Root>, (): ()) -> Result<Option<System>, ActorProcessingErr> {
+        Ok(None)
     }
 
     async fn handle(
         &self,
-        myself: ActorRef<Root>,
+        _myself: ActorRef<Root>,
         message: Root,
-        state: &mut Clockwork,
+        system: &mut Option<System>,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            Root::Schedule(system) => {
-                state.system = Some(system);
-                myself.send_interval(Duration::from_millis(TICK_MS), || Root::Tick);
-            }
-            Root::Tick => {
-                if let Some(system) = &state.system {
-                    system.tick(&mut state.pulse).await;
-                }
-            }
+        match (message, &system) {
+            (Root::Schedule(new), _) => *system = Some(new),
+            (Root::Tick, Some(system)) => system.tick().await,
+            (Root::Tick, None) => {}
         }
         Ok(())
     }
@@ -354,7 +350,7 @@ impl Actor for RootActor {
         &self,
         _myself: ActorRef<Root>,
         event: SupervisionEvent,
-        _state: &mut Clockwork,
+        _system: &mut Option<System>,
     ) -> Result<(), ActorProcessingErr> {
         if let SupervisionEvent::ActorFailed(cell, reason) = event {
             tracing::error!(actor = %cell.get_id(), %reason, "a run's actor failed; its journal has everything");

@@ -62,7 +62,9 @@ impl Stop {
 
 impl From<journal::Error> for Stop {
     fn from(error: journal::Error) -> Self {
-        use journal::Error::{Broken, Conflict, Damaged, Full, Newer, Owned, UnknownRun, Unreadable};
+        use journal::Error::{
+            Broken, Conflict, Damaged, Ended, Full, Malformed, Newer, Owned, ReadOnly, UnknownRun, Unreadable,
+        };
         match &error {
             UnknownRun => Self::input("there is no such run; `callsheet runs` lists them"),
             Owned { .. } => {
@@ -71,7 +73,7 @@ impl From<journal::Error> for Stop {
             Newer { .. } | Unreadable(_) => Self::input(error.to_string()),
             Damaged(_) => Self::failed(format!("{error}; `callsheet audit verify` says where")),
             Conflict { .. } => Self::failed(format!("{error}: another process drives it now")),
-            Full | Broken(_) => Self::failed(error.to_string()),
+            Full | ReadOnly | Ended | Malformed(_) | Broken(_) => Self::failed(error.to_string()),
         }
     }
 }

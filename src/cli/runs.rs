@@ -29,7 +29,7 @@ pub(super) fn runs(session: &Session, args: &Args) -> Result<Exit, Stop> {
         for row in rows {
             out(json!({
                 "run": row.no, "id": row.id, "topology": row.topology, "created_at": row.created_at,
-                "updated_at": row.updated_at, "records": row.last, "driven_by": row.owner.map(|owner| owner.pid),
+                "updated_at": row.updated_at, "records": row.last, "driven_by": row.owner.map(|owner| owner.label),
                 "summary": row.summary,
             }));
         }

@@ -188,9 +188,9 @@ impl Session {
             if opened.is_none() {
                 opened = match system.open(row.id, self.take_over).await {
                     Ok(handle) => Some(handle),
-                    Err(system::Error::Journal(crate::journal::Error::Owned { pid })) => {
+                    Err(system::Error::Journal(crate::journal::Error::Owned { by })) => {
                         if poll == 0 {
-                            say(format!("process {pid} drives run {}; waiting for it to hear this", row.no));
+                            say(format!("{by} drives run {}; waiting for it to hear this", row.no));
                         }
                         None
                     }

@@ -69,7 +69,7 @@ fn head(session: &Session, row: &RunRow, state: &State) {
     let status = toned(Tone::Strong, state.status().word());
     out(format!("run {} of {}: {status}", row.no, row.topology));
     let by = state.starter.as_ref().map_or_else(String::new, |who| format!(" by {} ({})", who.name, who.how));
-    let driven = row.owner.as_ref().map_or_else(String::new, |owner| format!(", driven by process {}", owner.pid));
+    let driven = row.owner.as_ref().map_or_else(String::new, |owner| format!(", driven by {}", owner.label));
     let at = date_time(row.created_at, session.zone());
     out(format!("started {at}{}, {} records, id {}{driven}", Safe(&by), row.last, row.id));
     if let Some(why) = &state.paused {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, RunId, Seq};
 
-use super::{Error, Query, RunRow, Store, chain_start, verify};
+use super::{Cause, Error, Query, RunRow, Store, Subject, chain_start, verify};
 
 /// Records in memory at a time.
 const PAGE_RECORDS_MAX: usize = 1_000;
@@ -53,7 +53,8 @@ pub fn verify_all(store: &dyn Store, checkpoints: &[Checkpoint]) -> Result<Verif
     let mut all = Verified::default();
     for (row, no) in rows.iter().rev().zip(1..) {
         if row.no.0 != no {
-            return Err(Error::Damaged(format!("run number {no} is missing; restore the journal from a copy")));
+            let text = format!("has no run number {no}; restore the journal from a copy");
+            return Err(Error::Damaged(Cause::new(Subject::Journal, text)));
         }
         let one = verify_since(store, row.id, checkpoints)?;
         all.records += one.records;
@@ -101,7 +102,10 @@ fn verify_since(store: &dyn Store, run: RunId, checkpoints: &[Checkpoint]) -> Re
     for (digest, _) in store.bodies(run)? {
         match store.body(run, digest)? {
             Some(body) if body.digest == digest && body.is_whole() => verified.bodies += 1,
-            Some(_) => return Err(Error::Damaged(format!("run {run}, body {digest} is not what was written"))),
+            Some(_) => {
+                let cause = Cause::new(Subject::Body(run, digest), "is not what was written");
+                return Err(Error::Damaged(cause));
+            }
             None => verified.erased += 1,
         }
     }
@@ -115,5 +119,6 @@ fn row(store: &dyn Store, run: RunId) -> Result<RunRow, Error> {
 }
 
 fn removed(checkpoint: &Checkpoint) -> Error {
-    Error::Damaged(format!("run {} had {} records and is gone; restore it from a copy", checkpoint.run, checkpoint.seq))
+    let text = format!("had {} records and is gone; restore it from a copy", checkpoint.seq);
+    Error::Damaged(Cause::new(Subject::Run(checkpoint.run), text))
 }

@@ -1,19 +1,22 @@
 //! A journal in memory, for tests and simulation: all that a store promises but durability.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
 
 use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 
 use super::{
-    Batch, Body, Done, Error, LiveOwner, NewRun, Op, OwnerId, Posted, Query, Record, RunRow, Store, Summary, chain,
-    chain_start, verify,
+    Batch, Body, Done, Due, Error, Holder, Lease, NewRun, Op, OwnerId, Posted, Query, Record, RunRow, Store, Summary,
+    chain, chain_start, verify,
 };
 
 /// A journal that ends with the process.
 #[derive(Debug, Default)]
 pub struct Memory {
-    inner: Mutex<Inner>,
+    inner: Arc<Mutex<Inner>>,
+    changed: watch::Sender<u64>,
 }
 
 impl Memory {
@@ -22,26 +25,31 @@ impl Memory {
         Self::default()
     }
 
-    /// Says that `owner` lives from now on, in process `pid`; without this a run of it is free to be claimed.
-    pub fn enliven(&self, owner: OwnerId, pid: u32) {
-        self.lock().living.insert(owner, pid);
-    }
-
-    /// Says that `owner` is dead.
-    pub fn bury(&self, owner: OwnerId) {
-        self.lock().living.remove(&owner);
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
+    }
+}
+
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An owner's life.
+struct Life(Arc<Mutex<Inner>>, OwnerId);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        lock(&self.0).living.remove(&self.1);
     }
 }
 
 impl Store for Memory {
     fn commit(&self, ops: &[Op]) -> Vec<Result<Done, Error>> {
         let mut inner = self.lock();
-        inner.pulse += 1;
-        ops.iter().map(|op| inner.apply(op)).collect()
+        let answers = ops.iter().map(|op| inner.apply(op)).collect();
+        drop(inner);
+        self.changed.send_modify(|number| *number += 1);
+        answers
     }
 
     fn records(&self, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error> {
@@ -77,8 +85,14 @@ impl Store for Memory {
         Ok(newest_first.filter(|row| inner.is_asked_for(row, query)).take(limit).collect())
     }
 
-    fn pulse(&self) -> Result<u64, Error> {
-        Ok(self.lock().pulse)
+    fn lease(&self, holder: Holder) -> Result<Lease, Error> {
+        let life = Life(Arc::clone(&self.inner), holder.id);
+        self.lock().living.insert(holder.id, holder.label.clone());
+        Ok(Lease::new(holder, life))
+    }
+
+    fn changes(&self) -> Result<watch::Receiver<u64>, Error> {
+        Ok(self.changed.subscribe())
     }
 }
 
@@ -88,8 +102,7 @@ struct Inner {
     order: Vec<RunId>,
     approvals: Vec<RunId>,
     blobs: HashMap<Digest, Vec<u8>>,
-    living: HashMap<OwnerId, u32>,
-    pulse: u64,
+    living: HashMap<OwnerId, String>,
 }
 
 #[derive(Debug)]
@@ -159,8 +172,8 @@ impl Inner {
 
     fn claim(&mut self, run: RunId, owner: OwnerId, take_over: bool) -> Result<Done, Error> {
         let holder = self.run(run)?.owner.filter(|holder| *holder != owner && !take_over);
-        if let Some(pid) = holder.and_then(|holder| self.living.get(&holder)) {
-            return Err(Error::Owned { pid: *pid });
+        if let Some(by) = holder.and_then(|holder| self.living.get(&holder)) {
+            return Err(Error::Owned { by: by.clone() });
         }
         let run = self.run_mut(run)?;
         run.owner = Some(owner);
@@ -178,7 +191,7 @@ impl Inner {
 
     fn row(&self, id: RunId) -> Option<RunRow> {
         let run = self.runs.get(&id)?;
-        let owner = run.owner.and_then(|id| self.living.get(&id).map(|pid| LiveOwner { id, pid: *pid }));
+        let owner = run.owner.and_then(|id| self.living.get(&id).map(|label| Holder { id, label: label.clone() }));
         Some(RunRow {
             id,
             no: run.no,
@@ -198,12 +211,16 @@ impl Inner {
             let place = usize::try_from(no.0).ok()?.checked_sub(1)?;
             self.approvals.get(place).copied()
         };
-        let unheard = row.posted > row.summary.heard;
+        let is_due = |due: Due| {
+            let unheard = row.posted > row.summary.heard;
+            let is_free = row.owner.as_ref().is_none_or(|owner| owner.id == due.by);
+            is_free && (unheard || row.summary.wake_at.is_some_and(|wake_at| wake_at <= due.at))
+        };
         query.id.is_none_or(|id| id == row.id)
             && query.no.is_none_or(|no| no == row.no)
             && query.approval.is_none_or(|no| approval_of(no) == Some(row.id))
             && (!query.live || !row.summary.over)
-            && query.due.is_none_or(|at| unheard || row.summary.wake_at.is_some_and(|wake_at| wake_at <= at))
+            && query.due.is_none_or(is_due)
     }
 }
 

@@ -1,16 +1,24 @@
 //! The journal: an append-only list of records for each run, the bodies they name, the inbox beside them.
 //! The trait is blocking and in plain bytes; `writer` groups commits of many runs, and knows nothing of events.
+//!
+//! What a store has to do is listed in words in `tests/it/store.rs`, and every store is held to it there.
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 
 pub mod audit;
+mod cause;
+mod lease;
 pub mod memory;
 pub mod owner;
 pub mod sqlite;
 mod verify;
 pub mod writer;
+
+pub use cause::{Cause, Subject};
+pub use lease::{Holder, Lease};
 
 /// The version of the tables and framing that a new journal has. One of an older format is read and written as it is; one
 /// of a newer format is refused.
@@ -41,8 +49,13 @@ pub trait Store: Send + Sync {
     /// The runs that `query` names, newest first.
     fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error>;
 
-    /// Changes whenever another process may have written; cheap enough to poll.
-    fn pulse(&self) -> Result<u64, Error>;
+    /// Lets `holder` own runs: while the lease is held, nobody else claims what it has. It ends when it is dropped and
+    /// when its process is gone, however it went; a process that is merely stopped still holds it.
+    fn lease(&self, holder: Holder) -> Result<Lease, Error>;
+
+    /// Tells of writes, so that nobody needs to poll: the number changes after each commit, at once for this store's own,
+    /// a little later for those of others who share the journal. It may change when nothing was written, too.
+    fn changes(&self) -> Result<watch::Receiver<u64>, Error>;
 }
 
 /// A write.
@@ -265,7 +278,7 @@ pub struct RunRow {
     /// Its ownership.
     pub epoch: Epoch,
     /// Who owns it, if the owner lives.
-    pub owner: Option<LiveOwner>,
+    pub owner: Option<Holder>,
     /// Rows in its inbox.
     pub posted: u64,
     /// The projection.
@@ -283,24 +296,25 @@ pub struct Query {
     pub approval: Option<ApprovalNo>,
     /// Only those that are not over.
     pub live: bool,
-    /// Only those to wake at or before this, or with inbox rows not heard.
-    pub due: Option<Timestamp>,
+    /// Only those that this owner has to see to now.
+    pub due: Option<Due>,
     /// At most so many; 0 is 1,000.
     pub limit: usize,
+}
+
+/// What an owner has to see to: runs to wake at or before `at` or with inbox rows not heard, but none that another owner
+/// has who lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: OwnerId,
 }
 
 /// An owner: one for each process (or system), for its whole life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OwnerId(pub uuid::Uuid);
-
-/// An owner that lives now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LiveOwner {
-    /// Its id.
-    pub id: OwnerId,
-    /// Its process.
-    pub pid: u32,
-}
 
 /// Why a journal cannot be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -316,28 +330,37 @@ pub enum Error {
         /// Whose it is.
         epoch: Epoch,
     },
-    /// Another process runs it.
-    #[error("process {pid} is driving this run")]
+    /// Somebody else who lives drives it.
+    #[error("{by} is driving this run")]
     Owned {
-        /// That process.
-        pid: u32,
+        /// What that owner is called.
+        by: String,
     },
     /// The bytes are not what was written.
     #[error("the journal is damaged: {0}")]
-    Damaged(String),
+    Damaged(#[source] Cause),
     /// A newer callsheet made it.
     #[error("the journal has format {found}, this callsheet reads up to {JOURNAL_FORMAT}: use a newer callsheet")]
     Newer {
         /// Its format.
         found: u32,
     },
+    /// What was to be written could not be verified later; nothing of it is written, and the store goes on.
+    #[error("the journal refuses what it could not verify later: {0}")]
+    Malformed(#[source] Cause),
     /// The disk is full.
     #[error("the disk is full: free some space and resume; nothing that was accepted is lost")]
     Full,
+    /// It was opened to look only.
+    #[error("the journal cannot be written: it was opened to be read only")]
+    ReadOnly,
+    /// Whoever writes for this process has ended.
+    #[error("the journal cannot be written: its writer has ended")]
+    Ended,
     /// A write or sync failed; the store writes no more.
     #[error("the journal cannot be written: {0}")]
-    Broken(String),
+    Broken(#[source] Cause),
     /// It cannot be opened or read.
     #[error("the journal cannot be read: {0}")]
-    Unreadable(String),
+    Unreadable(#[source] Cause),
 }

@@ -1,48 +1,45 @@
-//! Who is alive: an owner holds the operating system's lock on a file for its whole life; no lease, no clock.
+//! Who is alive: an owner holds the operating system's lock on a file for its whole life; no clock.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{Error, OwnerId};
+use super::{Cause, Error, Holder, OwnerId, Subject};
 
-/// An owner of runs, alive until this is dropped or its process is gone, however it went. A stopped process lives.
+/// The lock of an owner of runs, held until this is dropped or its process is gone, however it went. A stopped process
+/// holds it.
 #[derive(Debug)]
-pub struct Owner {
-    id: OwnerId,
+pub(super) struct Lock {
     path: PathBuf,
     // Held for the lock on it alone.
-    _lock: File,
+    _file: File,
 }
 
-impl Owner {
-    /// The owner `id`, an id that nobody else has, of runs in the journal that lies in the folder `dir`.
-    pub fn new(dir: &Path, id: OwnerId) -> Result<Self, Error> {
-        let path = path_of(dir, id);
-        let lock = take(&path).map_err(|error| {
-            Error::Broken(format!("no lock can be held at {}: {error}; is the folder writable?", path.display()))
+impl Lock {
+    /// The lock of `holder`, whose id nobody else has, on runs in the journal that lies in the folder `dir`.
+    pub(super) fn new(dir: &Path, holder: &Holder) -> Result<Self, Error> {
+        let path = path_of(dir, holder.id);
+        let file = take(&path, &holder.label).map_err(|error| {
+            let text = format!("cannot hold a lock at {}: {error}; is the folder writable?", path.display());
+            Error::Broken(Cause::new(Subject::Owner(holder.id), text).by(error))
         })?;
-        Ok(Self { id, path, _lock: lock })
-    }
-
-    /// Its id, for [`super::Op::Create`] and [`super::Op::Claim`].
-    pub fn id(&self) -> OwnerId {
-        self.id
+        Ok(Self { path, _file: file })
     }
 }
 
-impl Drop for Owner {
+impl Drop for Lock {
     fn drop(&mut self) {
         // Removed while the lock is held. If that fails, whoever asks next finds it unlocked and removes it.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// The process of `owner` if it lives; the file of a dead one is removed. 0 if the process cannot be told.
-pub fn is_alive(dir: &Path, owner: OwnerId) -> Result<Option<u32>, Error> {
+/// What `owner` is called if it lives; the file of a dead one is removed.
+pub fn is_alive(dir: &Path, owner: OwnerId) -> Result<Option<Holder>, Error> {
     let path = path_of(dir, owner);
     let unknown = |error: std::io::Error| {
-        Error::Unreadable(format!("whether an owner lives cannot be told from {}: {error}", path.display()))
+        let text = format!("may live or not, {} does not tell: {error}", path.display());
+        Error::Unreadable(Cause::new(Subject::Owner(owner), text).by(error))
     };
     let file = match File::open(&path) {
         Ok(file) => file,
@@ -51,8 +48,8 @@ pub fn is_alive(dir: &Path, owner: OwnerId) -> Result<Option<u32>, Error> {
     };
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
-            let pid = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
-            Ok(Some(pid.unwrap_or(0)))
+            let label = fs::read_to_string(&path).ok().filter(|label| !label.is_empty());
+            Ok(Some(Holder { id: owner, label: label.unwrap_or_else(|| "another process".to_owned()) }))
         }
         Err(TryLockError::Error(error)) => Err(unknown(error)),
         Ok(()) => {
@@ -67,12 +64,12 @@ fn path_of(dir: &Path, owner: OwnerId) -> PathBuf {
     dir.join("owners").join(owner.0.to_string())
 }
 
-fn take(path: &Path) -> std::io::Result<File> {
+fn take(path: &Path, label: &str) -> std::io::Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
     let mut file = File::create_new(path)?;
     file.try_lock()?;
-    write!(file, "{}", std::process::id())?;
+    file.write_all(label.as_bytes())?;
     Ok(file)
 }

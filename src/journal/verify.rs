@@ -2,7 +2,7 @@
 
 use crate::id::{Digest, Epoch, RunId, Seq};
 
-use super::{Batch, Error, NewRun, Record, chain};
+use super::{Batch, Cause, Error, NewRun, Record, Subject, chain};
 
 /// Follows the chain from `before`, the link of record `after`, over `records`; the last link, or where it breaks.
 pub(super) fn follow(run: RunId, after: Seq, before: Digest, records: &[Record]) -> Result<Digest, Error> {
@@ -22,21 +22,23 @@ pub(super) fn follow(run: RunId, after: Seq, before: Digest, records: &[Record])
 
 /// The error for a record that is not as it was written.
 pub(super) fn damaged(run: RunId, seq: Seq, what: &str) -> Error {
-    Error::Damaged(format!("run {run}, record {seq} {what}; restore the journal from a copy"))
+    Error::Damaged(Cause::new(Subject::Record(run, seq), format!("{what}; restore the journal from a copy")))
 }
 
 /// The error for a body that was never stored: one that was erased leaves its row, so that the two are told apart.
 pub(super) fn no_body(run: RunId, digest: Digest) -> Error {
-    Error::Damaged(format!("run {run} has no body {digest}; restore the journal from a copy"))
+    Error::Damaged(Cause::new(Subject::Body(run, digest), "was never stored; restore the journal from a copy"))
 }
 
 /// Refuses a batch that no reader could verify later, before it is written.
 pub(super) fn well_formed(batch: &Batch) -> Result<(), Error> {
     if batch.heads.is_empty() {
-        return Err(Error::Broken(format!("run {}: a batch needs at least one record", batch.run)));
+        return Err(Error::Malformed(Cause::new(Subject::Run(batch.run), "is given a batch without a record")));
     }
     match batch.bodies.iter().find(|body| !body.is_whole()) {
-        Some(body) => Err(Error::Broken(format!("run {}: body {} has another digest", batch.run, body.digest))),
+        Some(body) => {
+            Err(Error::Malformed(Cause::new(Subject::Body(batch.run, body.digest), "is given with another digest")))
+        }
         None => Ok(()),
     }
 }
@@ -44,7 +46,10 @@ pub(super) fn well_formed(batch: &Batch) -> Result<(), Error> {
 /// Refuses a first batch that is not one.
 pub(super) fn well_begun(new: &NewRun, batch: &Batch) -> Result<(), Error> {
     if batch.run != new.id || batch.after != Seq(0) || batch.epoch != Epoch(1) {
-        return Err(Error::Broken(format!("run {}: a new run begins after record 0 in epoch 1", new.id)));
+        return Err(Error::Malformed(Cause::new(
+            Subject::Run(new.id),
+            "is new and does not begin after record 0 in epoch 1",
+        )));
     }
     well_formed(batch)
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Done, Error, Op, Store};
+use super::{Cause, Done, Error, Op, Store, Subject};
 
 /// Most ops in one commit.
 pub const GROUP_OPS_MAX: usize = 256;
@@ -26,10 +26,12 @@ impl Writer {
         let (queue, wishes) = mpsc::channel(QUEUE_OPS_MAX);
         let commits = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&commits);
-        std::thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || write(store, wishes, &counter))
-            .map_err(|error| Error::Broken(format!("its thread does not start: {error}")))?;
+        std::thread::Builder::new().name("journal".to_owned()).spawn(move || write(store, wishes, &counter)).map_err(
+            |error| {
+                let text = format!("has no thread to write it: {error}");
+                Error::Broken(Cause::new(Subject::Journal, text).by(error))
+            },
+        )?;
         Ok(Self { queue, commits })
     }
 
@@ -37,8 +39,8 @@ impl Writer {
     /// Once queued the op is written even if this future is dropped.
     pub async fn commit(&self, op: Op) -> Result<Done, Error> {
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Wish::Write(op, answer)).await.map_err(|_| ended())?;
-        answered.await.map_err(|_| ended())?
+        self.queue.send(Wish::Write(op, answer)).await.map_err(|_| Error::Ended)?;
+        answered.await.map_err(|_| Error::Ended)?
     }
 
     /// Commits so far, each with one sync.
@@ -60,10 +62,6 @@ impl Writer {
 enum Wish {
     Write(Op, oneshot::Sender<Result<Done, Error>>),
     Close(oneshot::Sender<()>),
-}
-
-fn ended() -> Error {
-    Error::Broken("its writer has ended".to_owned())
 }
 
 fn write(store: Arc<dyn Store>, mut wishes: mpsc::Receiver<Wish>, commits: &AtomicU64) {

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use callsheet::clock::{Clock as _, Machine};
-use callsheet::journal::owner::Owner;
 use callsheet::journal::sqlite::{Open, Sqlite};
-use callsheet::journal::{Op, OwnerId, Query, Store as _};
+use callsheet::journal::{Holder, Op, OwnerId, Query, Store as _};
 
 /// A copy of the shipped project in a folder of its own.
 pub(crate) struct Project {
@@ -445,13 +444,13 @@ fn a_run_that_another_process_drives_is_left_to_it() {
     project.types("run content-repurposing");
     let path = project.path(".callsheet/journal.db");
     let store = Sqlite::open(&path, Open::ReadWrite).unwrap();
-    let owner = Owner::new(&store.folder(), OwnerId(Machine.id())).unwrap();
+    let owner = store.lease(Holder { id: OwnerId(Machine.id()), label: "another desk".to_owned() }).unwrap();
     let run = store.runs(&Query::default()).unwrap()[0].id;
     let claimed = store.commit(&[Op::Claim { run, owner: owner.id(), take_over: false }]);
     assert!(claimed[0].is_ok(), "{claimed:?}");
     let (code, text) = project.types("resume 1");
     assert_eq!(code, 2, "{text}");
-    assert!(text.contains(&format!("process {} is driving this run", std::process::id())), "{text}");
+    assert!(text.contains("another desk is driving this run"), "{text}");
     let (code, text) = project.types("resume 1 --take-over");
     assert_eq!(code, 3, "{text}");
     drop(owner);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use callsheet::id::{Epoch, RunNo, Seq};
 use callsheet::journal::sqlite::{Limits, Open, Sqlite};
-use callsheet::journal::{Batch, Body, Done, Error, JOURNAL_FORMAT, Op, Posted, Query, Record, Store, audit};
+use callsheet::journal::{Batch, Body, Done, Error, JOURNAL_FORMAT, Op, Posted, Query, Record, Store, Subject, audit};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -67,10 +67,12 @@ fn what_was_written_is_there_for_the_next_and_for_others() {
     let reader = Sqlite::open(&path, Open::ReadOnly).unwrap();
     let written = events(&here).unwrap();
     assert_eq!(written[0].0.len(), 3);
-    let quiet = (here.pulse(), reader.pulse());
+    let changes = [here.changes().unwrap(), reader.changes().unwrap()];
     assert_eq!(one(&there, post(run_id(1), 7, "from there")), Ok(Done::Posted(3)));
-    assert_ne!(here.pulse(), quiet.0);
-    assert_ne!(reader.pulse(), quiet.1);
+    for mut changes in changes {
+        // Ends only when somebody is told.
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(changes.changed()).unwrap();
+    }
     assert_eq!(here.inbox(run_id(1), 2).unwrap()[0].json, b"from there");
     assert_eq!(one(&here, append(run_id(1), 3, 1, &["e"])), Ok(Done::Appended(Seq(4))));
     let moved_on = Error::Conflict { last: Seq(4), epoch: Epoch(1) };
@@ -89,7 +91,7 @@ fn one_opened_to_be_read_writes_nothing() {
     let reader = Sqlite::open(&path, Open::ReadOnly).unwrap();
     assert_eq!(events(&reader).unwrap().len(), 2);
     let refused = one(&reader, append(run_id(1), 3, 1, &["x"]));
-    assert!(matches!(&refused, Err(Error::Broken(text)) if text.contains("read only")), "{refused:?}");
+    assert_eq!(refused, Err(Error::ReadOnly));
     drop(reader);
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -113,7 +115,7 @@ fn a_folder_that_cannot_be_written_can_be_read() {
     // The administrator may write anyway; for everybody else it is an error that says so.
     if is_enforced {
         for error in [writer, new] {
-            assert!(matches!(&error, Some(Error::Unreadable(text)) if text.contains("writable")), "{error:?}");
+            assert!(matches!(&error, Some(Error::Unreadable(why)) if why.text.contains("writable")), "{error:?}");
         }
     }
 }
@@ -295,11 +297,11 @@ fn what_is_no_journal_is_told_so() {
     let newer = Sqlite::open(&path.with_file_name("newer.db"), Open::ReadOnly);
     assert_eq!(newer.err(), Some(Error::Newer { found: 3 }));
     let absent = Sqlite::open(&path.with_file_name("absent.db"), Open::ReadOnly).err();
-    assert!(matches!(&absent, Some(Error::Unreadable(text)) if text.contains("start a run first")), "{absent:?}");
+    assert!(matches!(&absent, Some(Error::Unreadable(why)) if why.text.contains("start a run first")), "{absent:?}");
     assert!(!path.with_file_name("absent.db").exists());
     // The log of a journal that is gone must not be replayed into a new one.
     let lost = Sqlite::open(&path.with_file_name("lost.db"), Open::ReadWrite).err();
-    assert!(matches!(&lost, Some(Error::Damaged(text)) if text.contains("is missing")), "{lost:?}");
+    assert!(matches!(&lost, Some(Error::Damaged(why)) if why.text.contains("is missing")), "{lost:?}");
 }
 
 #[test]
@@ -386,6 +388,45 @@ fn nothing_is_appended_to_a_damaged_run_and_others_go_on() {
         let count = "SELECT count(*) FROM records WHERE run = 1 AND seq = 4";
         assert_eq!(raw(&path).query_row(count, [], |row| row.get(0)), Ok(0), "{sql}");
     }
+}
+
+#[test]
+fn an_error_says_what_it_concerns_and_what_was_under_it() {
+    use std::error::Error as _;
+    let (_folder, path) = small();
+    let digest = body("one").digest;
+    let damage = |sql: &str, read: &dyn Fn(&Sqlite) -> Option<Error>| {
+        let other = path.with_file_name("damaged.db");
+        copy(&path, &other);
+        raw(&other).execute_batch(sql).unwrap();
+        match read(&Sqlite::open(&other, Open::ReadOnly).unwrap()) {
+            Some(Error::Damaged(cause)) => cause,
+            seen => panic!("{sql}: {seen:?}"),
+        }
+    };
+    let body_read = |store: &Sqlite| store.body(run_id(1), digest).err();
+    let cases: [(&str, &dyn Fn(&Sqlite) -> Option<Error>, Subject); 5] = [
+        ("DELETE FROM bodies", &body_read, Subject::Body(run_id(1), digest)),
+        ("UPDATE bodies SET salt = x'00'", &body_read, Subject::Body(run_id(1), digest)),
+        (
+            "UPDATE records SET head = x'00' WHERE seq = 2",
+            &|store| store.records(run_id(1), Seq(0), 9).err(),
+            Subject::Record(run_id(1), Seq(2)),
+        ),
+        (
+            "UPDATE inbox SET json = x'00' WHERE place = 2",
+            &|store| store.inbox(run_id(1), 0).err(),
+            Subject::Posted(run_id(1), 2),
+        ),
+        ("UPDATE runs SET summary = '{'", &|store| store.runs(&Query::default()).err(), Subject::Run(run_id(2))),
+    ];
+    for (sql, read, subject) in cases {
+        assert_eq!(damage(sql, read).subject, subject, "{sql}");
+    }
+    let below = damage("UPDATE bodies SET salt = x'00'", &body_read);
+    assert!(below.source().is_some_and(|error| error.is::<rusqlite::Error>()), "{below:?}");
+    let absent = Sqlite::open(&path.with_file_name("absent.db"), Open::ReadOnly).unwrap_err();
+    assert!(matches!(absent, Error::Unreadable(why) if why.subject == Subject::File(path.with_file_name("absent.db"))));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Random sequences of writes: the journal in a file answers as the one in memory does.
 
 use callsheet::id::{Epoch, Seq, Timestamp};
-use callsheet::journal::{Batch, Op, Query, RunRow, Store, Summary};
+use callsheet::journal::{Batch, Due, Op, Query, RunRow, Store, Summary};
 use proptest::prelude::*;
 
-use crate::store::{InFile, InMemory, Stage, append, batch, body, create, post, run_id};
+use crate::store::{NOBODY, Stage, append, batch, body, create, post, run_id};
 
 /// A write in small numbers, so that runs, places and owners meet often.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ fn moves() -> impl Strategy<Value = Move> {
 }
 
 /// The same write for both stores, each with its own owners.
-fn op(stage: &dyn Stage, owners: &[callsheet::journal::OwnerId], step: &Move) -> Op {
+fn op(stage: &Stage, owners: &[callsheet::journal::OwnerId], step: &Move) -> Op {
     match *step {
         Move::Create { run, owner } => create(run_id(run), owners[owner], &["first"]),
         Move::Append { run, off, old, heads, body: text, wake_at, heard, over } => {
@@ -88,7 +88,8 @@ fn op(stage: &dyn Stage, owners: &[callsheet::journal::OwnerId], step: &Move) ->
 fn all(store: &dyn Store) -> impl PartialEq + std::fmt::Debug {
     let plain = |row: RunRow| (RunRow { updated_at: Timestamp(0), owner: None, ..row.clone() }, row.owner.is_some());
     let queries = (0..9).flat_map(|at| {
-        let due = Query { due: Some(Timestamp(at)), ..Query::default() };
+        let due = Some(Due { at: Timestamp(at), by: NOBODY });
+        let due = Query { due, ..Query::default() };
         [due.clone(), Query { live: true, limit: 2, ..due }]
     });
     let rows: Vec<Vec<_>> = queries
@@ -111,7 +112,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn both_stores_answer_alike(groups in proptest::collection::vec(proptest::collection::vec(moves(), 1..6), 1..12)) {
-        let mut stages: [Box<dyn Stage>; 2] = [Box::new(InMemory::new()), Box::new(InFile::new())];
+        let mut stages = [Stage::in_memory(), Stage::in_file()];
         // The third owner is dead from the start.
         let owners = stages.each_mut().map(|stage| {
             let owners = [stage.owner_comes(), stage.owner_comes(), stage.owner_comes()];
@@ -120,7 +121,7 @@ proptest! {
         });
         for group in groups {
             let [memory, file] = [0, 1].map(|which| {
-                let stage = stages[which].as_ref();
+                let stage = &stages[which];
                 let ops: Vec<_> = group.iter().map(|step| op(stage, &owners[which], step)).collect();
                 stage.store().commit(&ops)
             });

@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 
 use callsheet::clock::{Clock as _, Machine};
 use callsheet::id::Epoch;
-use callsheet::journal::owner::{Owner, is_alive};
+use callsheet::journal::owner::is_alive;
 use callsheet::journal::sqlite::{Open, Sqlite};
-use callsheet::journal::{Done, Error, Op, OwnerId};
+use callsheet::journal::{Done, Error, Holder, Lease, Op, OwnerId, Store as _};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::store::{NOBODY, append, create, one, run_id};
@@ -21,12 +21,20 @@ const FOLDER: &str = "CALLSHEET_TEST_OWNER_FOLDER";
 fn child_that_owns() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let folder = Path::new(&folder);
-    let owner = Owner::new(folder, OwnerId(Machine.id())).unwrap();
     let store = Sqlite::open(&folder.join("journal.db"), Open::ReadWrite).unwrap();
+    let owner = lease(&store);
     one(&store, create(run_id(1), owner.id(), &["a"])).unwrap();
     println!("\nowner {}", owner.id().0);
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).unwrap();
+}
+
+fn lease(store: &Sqlite) -> Lease {
+    store.lease(Holder { id: OwnerId(Machine.id()), label: label(std::process::id()) }).unwrap()
+}
+
+fn label(pid: u32) -> String {
+    format!("process {pid}")
 }
 
 fn child(folder: &Path) -> (Child, OwnerId) {
@@ -46,14 +54,14 @@ fn child(folder: &Path) -> (Child, OwnerId) {
 fn a_killed_process_frees_its_runs_at_once_and_a_stopped_one_keeps_them() {
     let folder = tempfile::tempdir().unwrap();
     let (mut child, owner) = child(folder.path());
-    let pid = child.id();
+    let by = label(child.id());
     let store = Sqlite::open(&folder.path().join("journal.db"), Open::ReadWrite).unwrap();
-    let me = Owner::new(folder.path(), OwnerId(Machine.id())).unwrap();
+    let me = lease(&store);
     let claim = |take_over| one(&store, Op::Claim { run: run_id(1), owner: me.id(), take_over });
-    assert_eq!(is_alive(folder.path(), owner), Ok(Some(pid)));
-    assert_eq!(claim(false), Err(Error::Owned { pid }));
+    assert_eq!(is_alive(folder.path(), owner), Ok(Some(Holder { id: owner, label: by.clone() })));
+    assert_eq!(claim(false), Err(Error::Owned { by: by.clone() }));
     kill_process(Pid::from_child(&child), Signal::STOP).unwrap();
-    assert_eq!(claim(false), Err(Error::Owned { pid }), "stopped is alive");
+    assert_eq!(claim(false), Err(Error::Owned { by }), "stopped is alive");
     kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
     child.wait().unwrap();
     assert_eq!(claim(false), Ok(Done::Claimed(Epoch(2))));
@@ -64,13 +72,11 @@ fn a_killed_process_frees_its_runs_at_once_and_a_stopped_one_keeps_them() {
 #[test]
 fn an_owner_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
-    let (one, other) = (
-        Owner::new(folder.path(), OwnerId(Machine.id())).unwrap(),
-        Owner::new(folder.path(), OwnerId(Machine.id())).unwrap(),
-    );
+    let store = Sqlite::open(&folder.path().join("journal.db"), Open::ReadWrite).unwrap();
+    let (one, other) = (lease(&store), lease(&store));
     assert_ne!(one.id(), other.id());
     let id = one.id();
-    assert_eq!(is_alive(folder.path(), id), Ok(Some(std::process::id())));
+    assert_eq!(is_alive(folder.path(), id), Ok(Some(Holder { id, label: label(std::process::id()) })));
     drop(one);
     assert_eq!(is_alive(folder.path(), id), Ok(None));
     assert_eq!(is_alive(folder.path(), NOBODY), Ok(None));

@@ -96,7 +96,7 @@ async fn a_group_has_a_limit_and_closing_writes_what_is_queued() {
     for (wish, place) in waiting.into_iter().zip(1..) {
         assert_eq!(wish.await, Ok(Done::Posted(place)));
     }
-    assert!(matches!(writer.commit(post(run_id(1), 9_999, "x")).await, Err(Error::Broken(_))));
+    assert!(matches!(writer.commit(post(run_id(1), 9_999, "x")).await, Err(Error::Ended)));
     assert_eq!(Arc::strong_count(&gate), 1, "the thread has let go of the store");
     writer.close().await;
 }
@@ -141,7 +141,7 @@ async fn one_who_has_room_in_the_queue_and_does_not_come_holds_up_nobody() {
     writer.clone().close().await;
     assert_eq!(Arc::strong_count(&gate), 1);
     assert_eq!(waiting.swap_remove(0).await, Err(Error::UnknownRun));
-    assert!(matches!(waiting.pop().unwrap().await, Err(Error::Broken(_))));
+    assert!(matches!(waiting.pop().unwrap().await, Err(Error::Ended)));
 }
 
 /// Polls `wish` one time, as if its task had never been polled before.

@@ -15,7 +15,7 @@ use callsheet::config::{Flags, Settings};
 use callsheet::id::{ApprovalNo, Digest, RunId, Seq};
 use callsheet::journal::memory::Memory;
 use callsheet::journal::writer::Writer;
-use callsheet::journal::{Body, Done, Error, Op, OwnerId, Posted, Query, Record, RunRow, Store, audit};
+use callsheet::journal::{Body, Done, Error, Holder, Lease, Op, OwnerId, Posted, Query, Record, RunRow, Store, audit};
 use callsheet::model::Model;
 use callsheet::model::rehearsal::Rehearsal;
 use callsheet::model::replay::Replay;
@@ -91,8 +91,11 @@ impl<T: Answers> Store for Answered<T> {
     fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error> {
         self.inner().runs(query)
     }
-    fn pulse(&self) -> Result<u64, Error> {
-        self.inner().pulse()
+    fn lease(&self, holder: Holder) -> Result<Lease, Error> {
+        self.inner().lease(holder)
+    }
+    fn changes(&self) -> Result<tokio::sync::watch::Receiver<u64>, Error> {
+        self.inner().changes()
     }
 }
 
@@ -109,6 +112,8 @@ pub(crate) struct Rig {
     pub(crate) people: BTreeMap<String, Vec<String>>,
     pub(crate) out: tempfile::TempDir,
     owners: AtomicU64,
+    // No system of a test dies of itself.
+    leases: std::sync::Mutex<Vec<Lease>>,
 }
 
 impl Rig {
@@ -125,13 +130,15 @@ impl Rig {
             people: BTreeMap::new(),
             out: tempfile::tempdir().unwrap(),
             owners: AtomicU64::new(1),
+            leases: std::sync::Mutex::default(),
         }
     }
 
     /// A system, as a process of its own would have it.
     pub(crate) async fn system(&self) -> System {
         let owner = OwnerId(uuid::Uuid::from_u128(self.owners.fetch_add(1, Ordering::SeqCst).into()));
-        self.store.enliven(owner, std::process::id());
+        let holder = Holder { id: owner, label: format!("system {}", owner.0.as_u128()) };
+        self.leases.lock().unwrap().push(self.store.lease(holder).unwrap());
         let store: Arc<dyn Store> = Arc::clone(&self.store) as Arc<dyn Store>;
         let ports = Ports {
             writer: Writer::new(Arc::clone(&self.disk)).unwrap(),

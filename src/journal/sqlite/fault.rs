@@ -2,7 +2,7 @@
 
 use rusqlite::ErrorCode;
 
-use crate::journal::Error;
+use crate::journal::{Cause, Error, Subject};
 
 /// How far a failed write reaches.
 pub(super) enum Fault {
@@ -20,7 +20,7 @@ impl From<Error> for Fault {
 
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
-        match writing(&error) {
+        match writing(error) {
             damaged @ Error::Damaged(_) => Self::Op(damaged),
             other => Self::Group(other),
         }
@@ -28,27 +28,21 @@ impl From<rusqlite::Error> for Fault {
 }
 
 /// The error of a read.
-pub(super) fn reading(error: &rusqlite::Error) -> Error {
+pub(super) fn reading(error: rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(code) if is_damage(code) => damaged(error),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Error::Unreadable("another process has held it for too long: try again, or end that process".to_owned())
-        }
-        Some(_) => Error::Unreadable(error.to_string()),
+        Some(_) => Error::Unreadable(of(error)),
         // Not from SQLite but from a value of another type or range than this program writes.
         None => damaged(error),
     }
 }
 
 /// The error of a write.
-pub(super) fn writing(error: &rusqlite::Error) -> Error {
+pub(super) fn writing(error: rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::Full,
         Some(code) if is_damage(code) => damaged(error),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Error::Broken("another process has held it for too long: try again, or end that process".to_owned())
-        }
-        Some(_) => Error::Broken(error.to_string()),
+        Some(_) => Error::Broken(of(error)),
         None => damaged(error),
     }
 }
@@ -64,6 +58,17 @@ fn is_damage(code: ErrorCode) -> bool {
     matches!(code, DatabaseCorrupt | NotADatabase | ConstraintViolation | TypeMismatch | Unknown)
 }
 
-fn damaged(error: &rusqlite::Error) -> Error {
-    Error::Damaged(format!("{error}; restore it from a copy"))
+fn of(error: rusqlite::Error) -> Cause {
+    let text = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "was held by another process for too long: try again, or end that process".to_owned()
+        }
+        _ => format!("failed: {error}"),
+    };
+    Cause::new(Subject::Journal, text).by(error)
+}
+
+fn damaged(error: rusqlite::Error) -> Error {
+    let text = format!("is not whole ({error}); restore it from a copy");
+    Error::Damaged(Cause::new(Subject::Journal, text).by(error))
 }

@@ -2,6 +2,7 @@
 //! Any number of processes may open it; which of them drives a run is told by `owner`.
 
 mod fault;
+mod pulse;
 mod read;
 mod readers;
 mod schema;
@@ -13,12 +14,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::watch;
 
 use crate::id::{Digest, RunId, Seq};
 
-use super::{Body, Done, Error, Op, OwnerId, Posted, Query, Record, RunRow, Store, owner};
+use super::{
+    Body, Cause, Done, Error, Holder, Lease, Op, OwnerId, Posted, Query, Record, RunRow, Store, Subject, owner,
+};
 
 use fault::Fault;
+use pulse::Pulse;
 use readers::Readers;
 
 /// What a journal is opened for.
@@ -41,9 +46,10 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
+    alone: bool,
     // In this order: the one that writes is closed last, and then leaves no log behind.
     readers: Readers,
-    pulse: Mutex<Connection>,
+    pulse: Pulse,
     pen: Mutex<Pen>,
 }
 
@@ -60,13 +66,14 @@ impl Sqlite {
                 schema::make(path)?;
                 Pen::Ready(schema::writing(path, limits.pages_max)?)
             }
-            Open::ReadOnly => Pen::Refusing(Error::Broken("it was opened to be read only".to_owned()), None),
+            Open::ReadOnly => Pen::Refusing(Error::ReadOnly, None),
         };
         let alone = how == Open::ReadOnly && schema::is_alone(path);
-        let pulse = schema::reading(path, alone)?;
         let file = path.to_owned();
         let readers = Readers::new(move || schema::reading(&file, alone));
-        Ok(Self { path: path.to_owned(), readers, pulse: Mutex::new(pulse), pen: Mutex::new(pen) })
+        // Whoever opens it is told what is wrong with the file now and not at the first read.
+        readers.read(|_| Ok(()))?;
+        Ok(Self { path: path.to_owned(), alone, readers, pulse: Pulse::default(), pen: Mutex::new(pen) })
     }
 
     /// The folder of the journal, which its owners are made for.
@@ -79,6 +86,7 @@ impl Store for Sqlite {
     fn commit(&self, ops: &[Op]) -> Vec<Result<Done, Error>> {
         let folder = self.folder();
         let answers = lock(&self.pen).commit(ops, &|id| owner::is_alive(&folder, id));
+        self.pulse.beat();
         answers.unwrap_or_else(|error| vec![Err(error); ops.len()])
     }
 
@@ -108,21 +116,22 @@ impl Store for Sqlite {
         let asked = std::cell::RefCell::new(HashMap::new());
         let living = |id: OwnerId| {
             if let Some(known) = asked.borrow().get(&id) {
-                return Ok(*known);
+                return Ok(Option::clone(known));
             }
             let found = owner::is_alive(&folder, id)?;
-            asked.borrow_mut().insert(id, found);
+            asked.borrow_mut().insert(id, found.clone());
             Ok(found)
         };
         self.readers.read(|connection| read::runs(connection, query, &living))
     }
 
-    fn pulse(&self) -> Result<u64, Error> {
-        // Counts the commits of all other connections, this process's writer among them.
-        let number: i64 = lock(&self.pulse)
-            .pragma_query_value(None, "data_version", |row| row.get(0))
-            .map_err(|error| fault::reading(&error))?;
-        read::unsigned(number)
+    fn lease(&self, holder: Holder) -> Result<Lease, Error> {
+        let held = owner::Lock::new(&self.folder(), &holder)?;
+        Ok(Lease::new(holder, held))
+    }
+
+    fn changes(&self) -> Result<watch::Receiver<u64>, Error> {
+        self.pulse.changes(&self.path, self.alone)
     }
 }
 
@@ -169,15 +178,15 @@ fn commit(
     let broken = |error| Failed { error, nothing_begun: false };
     let group = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|error| Failed { error: fault::writing(&error), nothing_begun: fault::is_busy(&error) })?;
+        .map_err(|error| Failed { nothing_begun: fault::is_busy(&error), error: fault::writing(error) })?;
     let answers = ops.iter().map(|op| apart(&group, op, living)).collect::<Result<Vec<_>, _>>().map_err(broken)?;
-    group.commit().map_err(|error| broken(fault::writing(&error)))?;
+    group.commit().map_err(|error| broken(fault::writing(error)))?;
     Ok(answers)
 }
 
 /// Writes one op in a savepoint of its own; the outer error takes the group.
 fn apart(group: &Transaction<'_>, op: &Op, living: write::Living<'_>) -> Result<Result<Done, Error>, Error> {
-    let step = |sql| write::run(group, sql, &[]).map_err(|error| fault::writing(&error));
+    let step = |sql| write::run(group, sql, &[]).map_err(fault::writing);
     step("SAVEPOINT op")?;
     let answer = match write::apply(group, op, living) {
         Ok(done) => Ok(done),
@@ -196,7 +205,10 @@ fn apart(group: &Transaction<'_>, op: &Op, living: write::Living<'_>) -> Result<
 fn later(failed: &Error) -> Error {
     match failed {
         Error::Full => Error::Full,
-        other => Error::Broken(format!("an earlier write failed ({other}); open it again")),
+        other => {
+            let text = format!("had an earlier write that failed ({other}); open it again");
+            Error::Broken(Cause::new(Subject::Journal, text).by(other.clone()))
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::id::{Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 use crate::journal::{
-    Body, Error, Head, LiveOwner, OwnerId, Posted, Query, Record, RunRow, Summary, chain_start, verify,
+    Body, Cause, Due, Error, Head, Holder, OwnerId, Posted, Query, Record, RunRow, Subject, Summary, chain_start,
+    verify,
 };
 
 use super::fault;
@@ -16,7 +17,7 @@ const RUNS_DEFAULT: usize = 1_000;
 
 /// The records of `run` after `after`, verified; a page that is not full has to end with the run's last record.
 pub(super) fn records(connection: &Connection, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error> {
-    let snapshot = connection.unchecked_transaction().map_err(read)?;
+    let snapshot = connection.unchecked_transaction().map_err(fault::reading)?;
     let (no, last) = place(&snapshot, run)?;
     if limit == 0 {
         return Ok(Vec::new());
@@ -25,10 +26,10 @@ pub(super) fn records(connection: &Connection, run: RunId, after: Seq, limit: us
         .prepare_cached(
             "SELECT seq, epoch, kind, version, head, chain FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
         )
-        .map_err(read)?;
-    let mut rows = statement.query(params![no, signed(after.0), signed(limit as u64)]).map_err(read)?;
+        .map_err(fault::reading)?;
+    let mut rows = statement.query(params![no, signed(after.0), signed(limit as u64)]).map_err(fault::reading)?;
     let mut page = Vec::new();
-    while let Some(row) = rows.next().map_err(read)? {
+    while let Some(row) = rows.next().map_err(fault::reading)? {
         let seq = Seq(after.0 + 1 + page.len() as u64);
         page.push(record(row).map_err(|error| verify::damaged(run, seq, &format!("cannot be read ({error})")))?);
     }
@@ -53,17 +54,15 @@ pub(super) fn records(connection: &Connection, run: RunId, after: Seq, limit: us
 /// A body, verified; with one statement, since a turn reads many.
 pub(super) fn body(connection: &Connection, run: RunId, digest: Digest) -> Result<Option<Body>, Error> {
     type Found = (bool, Option<[u8; 16]>, Option<Vec<u8>>);
-    let damaged = |what: &str| Error::Damaged(format!("run {run}, body {digest} {what}; restore it from a copy"));
+    let damaged =
+        |what: &str| Error::Damaged(Cause::new(Subject::Body(run, digest), format!("{what}; restore it from a copy")));
     let sql = "SELECT bodies.digest IS NOT NULL, bodies.salt, bodies.bytes FROM runs
         LEFT JOIN bodies ON bodies.run = runs.no AND bodies.digest = ?2 WHERE runs.id = ?1";
     let read_row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let found: Option<Found> = connection
         .prepare_cached(sql)
         .and_then(|mut statement| statement.query_row(params![run.0.as_bytes(), digest.0], read_row).optional())
-        .map_err(|error| match read(error) {
-            Error::Damaged(text) => damaged(&format!("cannot be read ({text})")),
-            other => other,
-        })?;
+        .map_err(|error| concerning(Subject::Body(run, digest), fault::reading(error)))?;
     match found {
         None => Err(Error::UnknownRun),
         Some((false, ..)) => Err(verify::no_body(run, digest)),
@@ -85,7 +84,7 @@ pub(super) fn bodies(connection: &Connection, run: RunId) -> Result<Vec<(Digest,
             "SELECT digest, salt IS NOT NULL OR bytes IS NOT NULL FROM bodies WHERE run = ?1 ORDER BY digest",
         )
         .and_then(|mut statement| statement.query_map(params![no], read_row)?.collect())
-        .map_err(|error| in_run(run, read(error)))
+        .map_err(|error| concerning(Subject::Run(run), fault::reading(error)))
 }
 
 /// A blob, as it is stored.
@@ -93,17 +92,17 @@ pub(super) fn blob(connection: &Connection, digest: Digest) -> Result<Option<Vec
     connection
         .prepare_cached("SELECT bytes FROM blobs WHERE digest = ?1")
         .and_then(|mut statement| statement.query_row(params![digest.0], |row| row.get(0)).optional())
-        .map_err(read)
+        .map_err(fault::reading)
 }
 
 /// What was posted to `run` after `after`, verified.
 pub(super) fn inbox(connection: &Connection, run: RunId, after: u64) -> Result<Vec<Posted>, Error> {
-    let snapshot = connection.unchecked_transaction().map_err(read)?;
+    let snapshot = connection.unchecked_transaction().map_err(fault::reading)?;
     let (no, _) = place(&snapshot, run)?;
     let posted: i64 = snapshot
         .prepare_cached("SELECT posted FROM runs WHERE no = ?1")
         .and_then(|mut statement| statement.query_row(params![no], |row| row.get(0)))
-        .map_err(read)?;
+        .map_err(fault::reading)?;
     let posted = unsigned(posted)?;
     let read_row = |row: &Row<'_>| {
         let (place, id, at): (i64, _, _) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -116,19 +115,21 @@ pub(super) fn inbox(connection: &Connection, run: RunId, after: u64) -> Result<V
     let rows: Vec<(i64, Posted, [u8; 32])> = snapshot
         .prepare_cached("SELECT place, id, at, json, digest FROM inbox WHERE run = ?1 AND place > ?2 ORDER BY place")
         .and_then(|mut statement| statement.query_map(params![no, signed(after)], read_row)?.collect())
-        .map_err(|error| in_run(run, read(error)))?;
+        .map_err(|error| concerning(Subject::Run(run), fault::reading(error)))?;
     let mut heard = Vec::with_capacity(rows.len());
     for (place, row, digest) in rows {
         let expected = after + 1 + heard.len() as u64;
         let row = Posted { place: unsigned(place)?, ..row };
         if row.place != expected || posted_digest(run, &row).0 != digest {
-            return Err(Error::Damaged(format!("run {run}, inbox row {expected} is not what was written")));
+            let cause = Cause::new(Subject::Posted(run, expected), "is not what was written; restore it from a copy");
+            return Err(Error::Damaged(cause));
         }
         heard.push(row);
     }
     let last = heard.last().map_or(after.min(posted), |row| row.place);
     if last != posted {
-        return Err(Error::Damaged(format!("run {run}: its inbox has {last} rows and should have {posted}")));
+        let text = format!("has {last} rows in its inbox and should have {posted}; restore it from a copy");
+        return Err(Error::Damaged(Cause::new(Subject::Run(run), text)));
     }
     Ok(heard)
 }
@@ -137,23 +138,27 @@ pub(super) fn inbox(connection: &Connection, run: RunId, after: u64) -> Result<V
 pub(super) fn runs(
     connection: &Connection,
     query: &Query,
-    living: &dyn Fn(OwnerId) -> Result<Option<u32>, Error>,
+    living: &dyn Fn(OwnerId) -> Result<Option<Holder>, Error>,
 ) -> Result<Vec<RunRow>, Error> {
     let (wanted, values) = wanted(query);
     let sql = format!(
         "SELECT id, no, topology, created_at, updated_at, last, epoch, owner, posted, summary FROM runs
-         WHERE {wanted} ORDER BY no DESC LIMIT ?"
+         WHERE {wanted} ORDER BY no DESC"
     );
-    let mut statement = connection.prepare_cached(&sql).map_err(read)?;
-    let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(read)?;
+    let limit = if query.limit == 0 { RUNS_DEFAULT } else { query.limit };
+    let mut statement = connection.prepare_cached(&sql).map_err(fault::reading)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(fault::reading)?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(read)? {
-        let (mut run, owner) = run_row(row)?;
-        run.owner = match owner {
-            Some(id) => living(id)?.map(|pid| LiveOwner { id, pid }),
-            None => None,
-        };
-        found.push(run);
+    // Not by SQL's own limit: who lives is not in the table, and others' runs must not fill an answer.
+    while found.len() < limit
+        && let Some(row) = rows.next().map_err(fault::reading)?
+    {
+        let owner = row.get::<_, Option<[u8; 16]>>(7).map_err(fault::reading)?.map(|id| OwnerId(Uuid::from_bytes(id)));
+        let owner = owner.map_or(Ok(None), living)?;
+        let is_others = |due: Due| owner.as_ref().is_some_and(|owner| owner.id != due.by);
+        if !query.due.is_some_and(is_others) {
+            found.push(run_row(row, owner)?);
+        }
     }
     Ok(found)
 }
@@ -165,7 +170,7 @@ pub(super) fn place(connection: &Connection, run: RunId) -> Result<(i64, Seq), E
         .and_then(|mut statement| {
             statement.query_row(params![run.0.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
         })
-        .map_err(read)?;
+        .map_err(fault::reading)?;
     let (no, last) = found.ok_or(Error::UnknownRun)?;
     Ok((no, Seq(unsigned(last)?)))
 }
@@ -177,7 +182,7 @@ pub(super) fn link(connection: &Connection, no: i64, seq: Seq) -> Result<Option<
         .and_then(|mut statement| {
             statement.query_row(params![no, signed(seq.0)], |row| row.get(0).map(Digest)).optional()
         })
-        .map_err(read)
+        .map_err(fault::reading)
 }
 
 /// A digest over all of an inbox row: what a person decided must be what is heard.
@@ -195,7 +200,9 @@ pub(super) fn signed(number: u64) -> i64 {
 
 /// The other way round.
 pub(super) fn unsigned(number: i64) -> Result<u64, Error> {
-    u64::try_from(number).map_err(|_| Error::Damaged(format!("a count of {number}; restore it from a copy")))
+    u64::try_from(number).map_err(|_| {
+        Error::Damaged(Cause::new(Subject::Journal, format!("has a count of {number}; restore it from a copy")))
+    })
 }
 
 fn record(row: &Row<'_>) -> Result<Record, rusqlite::Error> {
@@ -211,26 +218,26 @@ fn record(row: &Row<'_>) -> Result<Record, rusqlite::Error> {
     })
 }
 
-fn run_row(row: &Row<'_>) -> Result<(RunRow, Option<OwnerId>), Error> {
-    let count = |column| row.get::<_, i64>(column).map_err(read).and_then(unsigned);
-    let id = RunId(Uuid::from_bytes(row.get(0).map_err(read)?));
-    let text: String = row.get(9).map_err(read)?;
-    let summary: Summary = serde_json::from_str(&text)
-        .map_err(|error| Error::Damaged(format!("run {id}: its summary: {error}; restore it from a copy")))?;
-    let owner = row.get::<_, Option<[u8; 16]>>(7).map_err(read)?.map(|bytes| OwnerId(Uuid::from_bytes(bytes)));
-    let run = RunRow {
+fn run_row(row: &Row<'_>, owner: Option<Holder>) -> Result<RunRow, Error> {
+    let count = |column| row.get::<_, i64>(column).map_err(fault::reading).and_then(unsigned);
+    let id = RunId(Uuid::from_bytes(row.get(0).map_err(fault::reading)?));
+    let text: String = row.get(9).map_err(fault::reading)?;
+    let summary: Summary = serde_json::from_str(&text).map_err(|error| {
+        let text = format!("has a summary that cannot be read ({error}); restore it from a copy");
+        Error::Damaged(Cause::new(Subject::Run(id), text).by(error))
+    })?;
+    Ok(RunRow {
         id,
         no: RunNo(count(1)?),
-        topology: row.get(2).map_err(read)?,
-        created_at: Timestamp(row.get(3).map_err(read)?),
-        updated_at: Timestamp(row.get(4).map_err(read)?),
+        topology: row.get(2).map_err(fault::reading)?,
+        created_at: Timestamp(row.get(3).map_err(fault::reading)?),
+        updated_at: Timestamp(row.get(4).map_err(fault::reading)?),
         last: Seq(count(5)?),
         epoch: Epoch(count(6)?),
-        owner: None,
+        owner,
         posted: count(8)?,
         summary,
-    };
-    Ok((run, owner))
+    })
 }
 
 fn wanted(query: &Query) -> (String, Vec<Value>) {
@@ -250,23 +257,18 @@ fn wanted(query: &Query) -> (String, Vec<Value>) {
     if query.live {
         wanted.push("over = 0");
     }
-    if let Some(at) = query.due {
+    if let Some(Due { at, .. }) = query.due {
         // As a union, because each half then has its own small index.
         wanted.push("no IN (SELECT no FROM runs WHERE wake_at <= ? UNION SELECT no FROM runs WHERE posted > heard)");
         values.push(Value::Integer(at.0));
     }
-    let limit = if query.limit == 0 { RUNS_DEFAULT } else { query.limit };
-    values.push(Value::Integer(signed(limit as u64)));
     (wanted.join(" AND "), values)
 }
 
-fn in_run(run: RunId, error: Error) -> Error {
+/// Damage, told with what was read.
+fn concerning(subject: Subject, error: Error) -> Error {
     match error {
-        Error::Damaged(text) => Error::Damaged(format!("run {run}: {text}")),
+        Error::Damaged(cause) => Error::Damaged(cause.of(subject)),
         other => other,
     }
-}
-
-fn read(error: rusqlite::Error) -> Error {
-    fault::reading(&error)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::journal::{Error, JOURNAL_FORMAT};
+use crate::journal::{Cause, Error, JOURNAL_FORMAT, Subject};
 
 use super::fault;
 
@@ -57,19 +57,14 @@ pub(super) fn make(path: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let cannot = |error: &dyn std::fmt::Display| {
-        Error::Unreadable(format!(
-            "{} cannot be made: {error}; make its folder writable or name another place",
-            path.display()
-        ))
+        unreadable(path, format!("cannot be made: {error}; make its folder writable or name another place"))
     };
     let folder = folder_of(path);
     fs::create_dir_all(&folder).map_err(|error| cannot(&error))?;
     // A log without its database would be replayed into the new one.
     if with_suffix(path, "-wal").exists() && !path.exists() {
-        return Err(Error::Damaged(format!(
-            "{} is missing and its -wal file is there: restore both from a copy, or remove the -wal file",
-            path.display()
-        )));
+        let text = "is missing and its -wal file is there: restore both from a copy, or remove the -wal file";
+        return Err(damaged(path, text));
     }
     // Two makers at once have two drafts: of two processes, or of two threads of one.
     static DRAFTS: AtomicU64 = AtomicU64::new(0);
@@ -92,10 +87,9 @@ pub(super) fn make(path: &Path) -> Result<(), Error> {
 /// The connection that writes.
 pub(super) fn writing(path: &Path, pages_max: Option<u32>) -> Result<Connection, Error> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, false)?;
-    let read_only = connection.is_readonly("main").map_err(|error| fault::reading(&error))?;
+    let read_only = connection.is_readonly("main").map_err(fault::reading)?;
     if read_only {
-        let text = "is write-protected: make the file and its folder writable, or only read it";
-        return Err(Error::Unreadable(format!("{} {text}", path.display())));
+        return Err(unreadable(path, "is write-protected: make the file and its folder writable, or only read it"));
     }
     let prepare = || -> rusqlite::Result<String> {
         connection
@@ -107,11 +101,8 @@ pub(super) fn writing(path: &Path, pages_max: Option<u32>) -> Result<Connection,
     };
     match prepare() {
         Ok(mode) if mode == "wal" => Ok(connection),
-        Ok(_) => {
-            let text = "is on a file system that cannot share memory: put it on a local disk";
-            Err(Error::Unreadable(format!("{} {text}", path.display())))
-        }
-        Err(error) => Err(opening(path, &error)),
+        Ok(_) => Err(unreadable(path, "is on a file system that cannot share memory: put it on a local disk")),
+        Err(error) => Err(opening(path, error)),
     }
 }
 
@@ -148,7 +139,7 @@ fn connect(path: &Path, access: OpenFlags, alone: bool) -> Result<Connection, Er
     } else {
         Connection::open_with_flags(path, flags)
     };
-    let connection = opened.map_err(|error| opening(path, &error))?;
+    let connection = opened.map_err(|error| opening(path, error))?;
     let check = || -> rusqlite::Result<(i64, i64, i64)> {
         connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
@@ -163,24 +154,22 @@ fn connect(path: &Path, access: OpenFlags, alone: bool) -> Result<Connection, Er
         let stored = connection.query_row("SELECT value FROM meta WHERE name = 'format'", [], format)?;
         Ok((application, version, stored))
     };
-    let (application, version, stored) = check().map_err(|error| opening(path, &error))?;
+    let (application, version, stored) = check().map_err(|error| opening(path, error))?;
     if application != APPLICATION_ID {
-        let text = "is another program's database: name the journal, or another place for a new one";
-        return Err(Error::Unreadable(format!("{} {text}", path.display())));
+        return Err(unreadable(
+            path,
+            "is another program's database: name the journal, or another place for a new one",
+        ));
     }
     match u32::try_from(version) {
         Ok(found) if found > JOURNAL_FORMAT => Err(Error::Newer { found }),
         Ok(1..=JOURNAL_FORMAT) if stored == version => Ok(connection),
-        _ => Err(Error::Damaged(format!(
-            "{} says format {version} and {stored}; restore it from a copy",
-            path.display()
-        ))),
+        _ => Err(damaged(path, format!("says format {version} and {stored}; restore it from a copy"))),
     }
 }
 
 // What SQLite would say of these is less clear, or nothing: to it an empty file is a new database.
 fn look(path: &Path) -> Result<(), Error> {
-    let place = path.display();
     let mut start = [0; 16];
     let read = File::open(path).and_then(|mut file| {
         let length = file.metadata()?.len();
@@ -191,29 +180,40 @@ fn look(path: &Path) -> Result<(), Error> {
     });
     match read {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            Err(Error::Unreadable(format!("there is no journal at {place}: start a run first, or name another place")))
+            Err(unreadable(path, "is not there: start a run first, or name another place"))
         }
-        Err(error) => Err(Error::Unreadable(format!("{place}: {error}"))),
-        Ok(0) => Err(Error::Damaged(format!("{place} is empty: restore it from a copy, or remove it to begin anew"))),
+        Err(error) => {
+            let text = format!("cannot be read: {error}");
+            Err(Error::Unreadable(Cause::new(Subject::File(path.to_owned()), text).by(error)))
+        }
+        Ok(0) => Err(damaged(path, "is empty: restore it from a copy, or remove it to begin anew")),
         Ok(_) if start != *b"SQLite format 3\0" => {
-            Err(Error::Unreadable(format!("{place} is no journal: name the right file, or restore it from a copy")))
+            Err(unreadable(path, "is no journal: name the right file, or restore it from a copy"))
         }
         Ok(_) => Ok(()),
     }
 }
 
-fn opening(path: &Path, error: &rusqlite::Error) -> Error {
+fn unreadable(path: &Path, text: impl Into<String>) -> Error {
+    Error::Unreadable(Cause::new(Subject::File(path.to_owned()), text))
+}
+
+fn damaged(path: &Path, text: impl Into<String>) -> Error {
+    Error::Damaged(Cause::new(Subject::File(path.to_owned()), text))
+}
+
+fn opening(path: &Path, error: rusqlite::Error) -> Error {
+    let subject = Subject::File(path.to_owned());
+    if let Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) = error.sqlite_error_code() {
+        let text = format!(
+            "cannot be opened: {error}; make it and its folder writable, or copy it with its -wal file elsewhere"
+        );
+        return Error::Unreadable(Cause::new(subject, text).by(error));
+    }
     match fault::reading(error) {
-        Error::Damaged(text) => Error::Damaged(format!("{}: {text}", path.display())),
-        other => match error.sqlite_error_code() {
-            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-                Error::Unreadable(format!(
-                    "{}: {error}; make it and its folder writable, or copy it with its -wal file elsewhere",
-                    path.display()
-                ))
-            }
-            _ => other,
-        },
+        Error::Damaged(cause) => Error::Damaged(cause.of(subject)),
+        Error::Unreadable(cause) => Error::Unreadable(cause.of(subject)),
+        other => other,
     }
 }
 

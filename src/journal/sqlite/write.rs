@@ -4,13 +4,15 @@ use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use uuid::Uuid;
 
 use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
-use crate::journal::{Batch, Done, Error, NewRun, Op, OwnerId, Posted, Summary, chain, chain_start, verify};
+use crate::journal::{
+    Batch, Cause, Done, Error, Holder, NewRun, Op, OwnerId, Posted, Subject, Summary, chain, chain_start, verify,
+};
 
 use super::fault::Fault;
 use super::read::{self, signed, unsigned};
 
-/// Whether an owner lives, and in which process.
-pub(super) type Living<'a> = &'a dyn Fn(OwnerId) -> Result<Option<u32>, Error>;
+/// Whether an owner lives, and what it is called.
+pub(super) type Living<'a> = &'a dyn Fn(OwnerId) -> Result<Option<Holder>, Error>;
 
 /// Writes `op`.
 pub(super) fn apply(connection: &Connection, op: &Op, living: Living<'_>) -> Result<Done, Fault> {
@@ -145,7 +147,11 @@ fn insert(connection: &Connection, standing: &Standing, batch: &Batch) -> Result
     }
     let Summary { heard, over, wake_at, .. } = &batch.summary;
     let listed = Listed { heard: signed(*heard), over: *over, wake_at: wake_at.map(|at| at.0) };
-    let json = serde_json::to_string(&batch.summary).map_err(|error| Error::Broken(error.to_string()))?;
+    let json = serde_json::to_string(&batch.summary).map_err(|error| {
+        Error::Malformed(
+            Cause::new(Subject::Run(batch.run), format!("has a summary that is no JSON: {error}")).by(error),
+        )
+    })?;
     // A column that is named is written to its index even if it stays as it is.
     let sql = if listed == standing.listed {
         "UPDATE runs SET last = ?2, chain = ?3, updated_at = max(created_at, ?4), summary = ?5 WHERE no = ?1"
@@ -172,9 +178,9 @@ fn claim(
 ) -> Result<Done, Fault> {
     let standing = known(connection, id)?;
     if let Some(holder) = standing.owner.filter(|holder| *holder != owner && !take_over)
-        && let Some(pid) = living(holder)?
+        && let Some(holder) = living(holder)?
     {
-        return Err(Error::Owned { pid }.into());
+        return Err(Error::Owned { by: holder.label }.into());
     }
     let epoch = Epoch(standing.epoch.0 + 1);
     let sql = "UPDATE runs SET owner = ?2, epoch = ?3 WHERE no = ?1";
@@ -225,5 +231,6 @@ fn next(connection: &Connection, counter: &str) -> Result<i64, Fault> {
 }
 
 fn stored(number: u64) -> Result<i64, Error> {
-    i64::try_from(number).map_err(|_| Error::Broken(format!("{number} is beyond what the journal counts to")))
+    i64::try_from(number)
+        .map_err(|_| Error::Malformed(Cause::new(Subject::Journal, format!("does not count to {number}"))))
 }

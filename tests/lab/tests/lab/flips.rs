@@ -7,7 +7,7 @@ use std::time::Instant;
 use callsheet::id::Seq;
 use callsheet::journal::audit::{self, Checkpoint};
 use callsheet::journal::sqlite::{Open, Sqlite};
-use callsheet::journal::{Body, Error, Posted, Record, Store};
+use callsheet::journal::{Body, Cause, Error, Posted, Record, Store, Subject};
 use callsheet_lab::image::{self, Files};
 use callsheet_lab::random::Random;
 use callsheet_lab::workload::{Held, State, Workload, digest_of};
@@ -21,7 +21,7 @@ fn events(store: &dyn Store, workload: &Workload, known: &State) -> Result<Event
         // Verified by whoever reads it, who knows its domain.
         let whole = store.blob(*digest)?.is_some_and(|bytes| digest_of(&bytes) == *digest);
         if !whole {
-            return Err(Error::Damaged(format!("blob {digest}")));
+            return Err(Error::Damaged(Cause::new(Subject::Journal, format!("has another blob {digest}"))));
         }
     }
     let run = |held: &Held| {
