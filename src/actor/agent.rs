@@ -1,7 +1,9 @@
-//! An agent as an actor: it starts attempts beside its mailbox and dies of any that panics or errs. It holds no state
-//! of its own, so a fresh one can take its place at any time.
+//! An agent as an actor: it starts attempts beside its mailbox, each an actor of its own, kills them when told to, and tells
+//! the run of any that panics or errs: that is the failure of this attempt, and the others go on.
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use std::collections::HashMap;
+
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tracing::Instrument;
 
 use super::owner;
@@ -12,45 +14,66 @@ use crate::failure::Class;
 /// An agent.
 pub(super) struct Agent;
 
-/// What an agent is given when it starts.
-pub(super) struct Setup {
-    pub(super) run: ActorRef<run::Msg>,
+/// What an agent is told.
+pub(super) enum Msg {
+    /// Perform this, now.
+    Perform(owner::Attempt, Box<Work>),
+    /// Kill these.
+    Kill(Vec<owner::Attempt>),
 }
 
-/// What an agent is told: perform this, now.
-pub(super) struct Perform(pub(super) owner::Attempt, pub(super) Work);
+/// An agent's actor while it lives: its attempts, which the journal knows of too.
+pub(super) struct Live {
+    run: ActorRef<run::Msg>,
+    attempts: HashMap<ActorId, (owner::Attempt, ActorRef<Go>)>,
+}
 
 impl Actor for Agent {
-    type Msg = Perform;
-    type State = Setup;
-    type Arguments = Setup;
+    type Msg = Msg;
+    type State = Live;
+    type Arguments = ActorRef<run::Msg>;
 
-    async fn pre_start(&self, _myself: ActorRef<Perform>, setup: Setup) -> Result<Setup, ActorProcessingErr> {
-        Ok(setup)
+    async fn pre_start(&self, _myself: ActorRef<Msg>, run: ActorRef<run::Msg>) -> Result<Live, ActorProcessingErr> {
+        Ok(Live { run, attempts: HashMap::new() })
     }
 
-    async fn handle(
-        &self,
-        myself: ActorRef<Perform>,
-        Perform(which, work): Perform,
-        state: &mut Setup,
-    ) -> Result<(), ActorProcessingErr> {
-        let (attempt, _) = Actor::spawn_linked(None, Attempt, state.run.clone(), myself.get_cell()).await?;
-        attempt.cast(Go(which, Box::new(work)))?;
+    async fn handle(&self, myself: ActorRef<Msg>, message: Msg, live: &mut Live) -> Result<(), ActorProcessingErr> {
+        match message {
+            Msg::Perform(which, work) => {
+                let (attempt, _) = Actor::spawn_linked(None, Attempt, live.run.clone(), myself.get_cell()).await?;
+                live.attempts.insert(attempt.get_id(), (which, attempt.clone()));
+                // One that cannot be told is dying, and its supervision event says so.
+                let _ = attempt.cast(Go(which, work));
+            }
+            Msg::Kill(these) => live.attempts.retain(|_, (which, attempt)| {
+                let kept = !these.contains(which);
+                if !kept {
+                    // It dies at the next point where it waits. Until then nobody waits for it.
+                    attempt.kill();
+                }
+                kept
+            }),
+        }
         Ok(())
     }
 
-    /// An attempt that ends well has reported; one that fails takes its agent with it, and the run decides.
+    /// An attempt that ends well has reported; the run hears of one that fails, and decides.
     async fn handle_supervisor_evt(
         &self,
-        _myself: ActorRef<Perform>,
+        _myself: ActorRef<Msg>,
         event: SupervisionEvent,
-        _state: &mut Setup,
+        live: &mut Live,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            SupervisionEvent::ActorFailed(_, reason) => Err(reason),
-            _ => Ok(()),
+            SupervisionEvent::ActorFailed(cell, reason) => {
+                if let Some((which, _)) = live.attempts.remove(&cell.get_id()) {
+                    live.run.cast(run::Msg::Died(which, reason.to_string()))?;
+                }
+            }
+            SupervisionEvent::ActorTerminated(cell, ..) => drop(live.attempts.remove(&cell.get_id())),
+            _ => {}
         }
+        Ok(())
     }
 }
 

@@ -49,14 +49,14 @@ pub enum Order {
     Append(Append),
     /// Read the next row of the inbox after this place; then [`Owner::read`].
     Read(u64),
-    /// Kill these attempts of this agent, which give no sign of life; then [`Owner::died`].
+    /// Kill these attempts of this agent, which give no sign of life; then [`Owner::died`]. Its others go on.
     KillHung(AgentName, Vec<Attempt>),
     /// Kill these attempts of this agent: nobody wants what they would come to.
     KillUnwanted(AgentName, Vec<Attempt>),
     /// Start this attempt.
     Start(Attempt),
-    /// Say [`Owner::woken`] at this time, and at no other time said before.
-    Timer(Option<Timestamp>),
+    /// Say [`Owner::woken`] after so many milliseconds, and at no time that was ordered before.
+    Timer(Option<u64>),
     /// Own the run no longer.
     LetGo(Gone),
 }
@@ -85,6 +85,8 @@ pub enum Gone {
 pub struct Owner {
     state: State,
     seq: Seq,
+    /// This ownership, which the state says once that is durable.
+    epoch: Epoch,
     parks: bool,
     tasks: VecDeque<Task>,
     /// What is being appended comes to.
@@ -117,8 +119,9 @@ struct UnderWay {
 impl Owner {
     /// An owner of the run that the records up to `seq` make `state`. If it `parks`, it lets go of a run that only waits.
     pub fn new(state: State, seq: Seq, parks: bool) -> Self {
-        let (tasks, under_way, begun) = (VecDeque::new(), BTreeMap::new(), BTreeMap::new());
-        Self { state, seq, parks, tasks, pending: None, under_way, begun, started: 0, gone: None }
+        let (epoch, tasks) = (state.epoch, VecDeque::new());
+        let (under_way, begun) = (BTreeMap::new(), BTreeMap::new());
+        Self { state, seq, epoch, parks, tasks, pending: None, under_way, begun, started: 0, gone: None }
     }
 
     /// The run, as far as it is durable.
@@ -129,6 +132,11 @@ impl Owner {
     /// The run's last record.
     pub fn seq(&self) -> Seq {
         self.seq
+    }
+
+    /// The ownership.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch.max(self.state.epoch)
     }
 
     /// Why it let the run go, if it did.
@@ -143,8 +151,7 @@ impl Owner {
 
     /// The attempts of `agent` whose outcome is waited for.
     pub fn attempts_of(&self, agent: &AgentName) -> Vec<Attempt> {
-        let own = self.under_way.iter().filter(|(_, of)| of.agent == *agent);
-        own.map(|(id, of)| Attempt { id: *id, nth: of.nth }).collect()
+        self.by_agent(|_, of| of.agent == *agent).remove(agent).unwrap_or_default()
     }
 
     /// Whether an attempt that acts on the world is under way.
@@ -168,7 +175,8 @@ impl Owner {
         Some(Batch {
             run: state.run,
             after: self.seq,
-            epoch: state.epoch,
+            // A run that breaks as it is opened says so under the new ownership.
+            epoch: self.epoch.max(state.epoch),
             heads: append.facts.iter().map(head).collect(),
             bodies: append.bodies,
             summary: summary(state),
@@ -188,6 +196,7 @@ impl Owner {
     /// inbox comes before the clock.
     pub fn opened(&mut self, epoch: Option<Epoch>) {
         if let Some(epoch) = epoch {
+            self.epoch = epoch;
             self.push(Task::Hear(What::Opened { epoch }, Vec::new()));
         }
         self.push(Task::Read);
@@ -215,10 +224,11 @@ impl Owner {
         true
     }
 
-    /// `agent` died, and `attempts` with it.
-    pub fn died(&mut self, agent: AgentName, attempts: &[Attempt], class: Class, reason: BodyRef, bodies: Vec<Body>) {
-        let awaited = attempts.iter().filter(|attempt| self.agent_of(**attempt) == Some(&agent));
-        let effects: Vec<EffectId> = awaited.map(|attempt| attempt.id).collect();
+    /// `attempts` of one agent panicked, erred or were killed. Those that nobody waits for any more come to nothing.
+    pub fn died(&mut self, attempts: &[Attempt], class: Class, reason: BodyRef, bodies: Vec<Body>) {
+        let awaited = attempts.iter().filter_map(|attempt| Some((attempt.id, self.agent_of(*attempt)?.clone())));
+        let (effects, agents): (Vec<EffectId>, Vec<AgentName>) = awaited.unzip();
+        let Some(agent) = agents.into_iter().next() else { return };
         effects.iter().for_each(|id| drop(self.under_way.remove(id)));
         // Before whatever else waits to be heard: it happened in the course of that.
         self.push_front(Task::Hear(What::AgentDied { agent, effects, class, reason }, bodies));
@@ -226,14 +236,7 @@ impl Owner {
 
     /// Time has passed: who is hung by `at` is killed, and the core looks at its own times.
     pub fn woken(&mut self, at: Timestamp) {
-        let mut hung: Vec<AgentName> = Vec::new();
-        for of in self.under_way.values().filter(|of| of.hung_at <= at) {
-            if !hung.contains(&of.agent) {
-                hung.push(of.agent.clone());
-            }
-        }
-        for agent in hung {
-            let attempts = self.attempts_of(&agent);
+        for (agent, attempts) in self.by_agent(|_, of| of.hung_at <= at) {
             self.push(Task::KillHung(agent, attempts));
         }
         self.push(Task::Hear(What::Due, Vec::new()));
@@ -343,19 +346,25 @@ impl Owner {
             self.gone = Some(Gone::Parked);
             orders.push(Order::LetGo(Gone::Parked));
         } else {
-            orders.push(Order::Timer(self.wakes_at(at)));
+            // A little late rather than a little early: a wake before its time would find nothing due.
+            orders.push(Order::Timer(self.wakes_at(at).map(|then| then.ms_since(at).saturating_add(1))));
         }
         orders
     }
 
     fn kill_unwanted(&mut self) -> Vec<Order> {
-        let mut orders = Vec::new();
-        for agent in self.state.abandoned(self.under_way.iter().map(|(id, of)| (id, &of.agent))) {
-            let attempts = self.attempts_of(&agent);
-            self.under_way.retain(|_, of| of.agent != agent);
-            orders.push(Order::KillUnwanted(agent, attempts));
+        let unwanted = self.by_agent(|id, _| !self.state.wants(id));
+        self.under_way.retain(|id, _| self.state.wants(id));
+        unwanted.into_iter().map(|(agent, attempts)| Order::KillUnwanted(agent, attempts)).collect()
+    }
+
+    /// The attempts under way that are `such`, by agent.
+    fn by_agent(&self, such: impl Fn(&EffectId, &UnderWay) -> bool) -> BTreeMap<AgentName, Vec<Attempt>> {
+        let mut found: BTreeMap<AgentName, Vec<Attempt>> = BTreeMap::new();
+        for (id, of) in self.under_way.iter().filter(|(id, of)| such(id, of)) {
+            found.entry(of.agent.clone()).or_default().push(Attempt { id: *id, nth: of.nth });
         }
-        orders
+        found
     }
 
     fn start(&mut self, id: EffectId, at: Timestamp) -> Option<Order> {

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::watch;
 
-use super::agent::{self, Agent, Perform};
+use super::agent::{self, Agent};
 use super::lift::{Bodies, Lifted};
 use super::owner::{Append, Attempt, Gone, Order, Owner};
 use super::perform::Work;
@@ -27,6 +27,8 @@ pub(super) struct Run;
 pub(super) enum Msg {
     /// An attempt ended.
     Outcome(Attempt, Box<Lifted>),
+    /// An attempt panicked or erred, with these words.
+    Died(Attempt, String),
     /// Look at the clock.
     Wake,
     /// Look at the inbox.
@@ -69,7 +71,7 @@ pub(super) struct Live {
     owner: Owner,
     /// Rows of the inbox that are read and not heard yet, while it is being read.
     rows: Option<VecDeque<Posted>>,
-    agents: BTreeMap<AgentName, ActorRef<Perform>>,
+    agents: BTreeMap<AgentName, ActorRef<agent::Msg>>,
     names: HashMap<ActorId, AgentName>,
     timer: Option<tokio::task::JoinHandle<()>>,
     progress: watch::Sender<Progress>,
@@ -101,6 +103,7 @@ impl Actor for Run {
                 let Lifted { result, usage, bodies } = *lifted;
                 live.owner.outcome(attempt, result, usage, bodies);
             }
+            Msg::Died(attempt, reason) => live.died(&[attempt], Class::Bug, &reason),
             Msg::Wake => live.owner.woken(live.place.ports.clock.now()),
             Msg::Posted => live.owner.posted(),
         }
@@ -119,7 +122,7 @@ impl Actor for Run {
         {
             live.agents.remove(&agent);
             let attempts = live.owner.attempts_of(&agent);
-            live.died(agent, &attempts, Class::Bug, &reason.to_string());
+            live.died(&attempts, Class::Bug, &reason.to_string());
             live.go_on(&myself).await;
         }
         Ok(())
@@ -129,9 +132,9 @@ impl Actor for Run {
         if let Some(timer) = live.timer.take() {
             timer.abort();
         }
-        let (run, owner) = (live.place.run, live.place.ports.owner);
+        let (run, epoch) = (live.place.run, live.owner.epoch());
         // A lost release costs the next owner nothing but the look at a dead lock.
-        let _ = live.place.ports.writer.commit(Op::Release { run, owner }).await;
+        let _ = live.place.ports.writer.commit(Op::Release { run, epoch }).await;
         live.progress.send_modify(|progress| {
             progress.gone.get_or_insert(Gone::Parked);
         });
@@ -167,12 +170,12 @@ impl Live {
             Order::Append(append) => self.append(append).await?,
             Order::Read(after) => self.read(after).await?,
             Order::KillHung(agent, attempts) => {
-                self.kill(&agent).await;
-                self.died(agent, &attempts, Class::Transient, "it hung: no sign of life after its time-out");
+                self.kill(&agent, attempts.clone());
+                self.died(&attempts, Class::Transient, "it hung: no sign of life after its time-out");
             }
-            Order::KillUnwanted(agent, _) => self.kill(&agent).await,
+            Order::KillUnwanted(agent, attempts) => self.kill(&agent, attempts),
             Order::Start(attempt) => self.start(myself, attempt).await?,
-            Order::Timer(at) => self.set_timer(myself, at),
+            Order::Timer(wait_ms) => self.set_timer(myself, wait_ms),
             Order::LetGo(gone) => self.let_go(myself, gone),
         }
         Ok(())
@@ -215,19 +218,18 @@ impl Live {
         Ok((What::Posted { place: row.place, post: row.id, at: row.at, say }, bodies.into_made()))
     }
 
-    fn died(&mut self, agent: AgentName, attempts: &[Attempt], class: Class, reason: &str) {
-        tracing::warn!(%agent, reason, "an agent died");
+    fn died(&mut self, attempts: &[Attempt], class: Class, reason: &str) {
+        tracing::warn!(?attempts, reason, "attempts died");
         let mut bodies = Bodies::new(self.place.ports.clock.as_ref());
         let reason = bodies.json(&serde_json::json!({ "error": reason }));
         let made = bodies.into_made();
-        self.owner.died(agent, attempts, class, reason, made);
+        self.owner.died(attempts, class, reason, made);
     }
 
-    async fn kill(&mut self, agent: &AgentName) {
-        if let Some(actor) = self.agents.remove(agent) {
-            self.names.remove(&actor.get_id());
-            // The kill is certain; only its confirmation may be late.
-            let _ = ActorCell::from(actor).kill_and_wait(Some(Duration::from_secs(1))).await;
+    fn kill(&self, agent: &AgentName, attempts: Vec<Attempt>) {
+        if let Some(actor) = self.agents.get(agent) {
+            // An agent that cannot be told is dying, and its attempts with it.
+            let _ = actor.cast(agent::Msg::Kill(attempts));
         }
     }
 
@@ -235,26 +237,24 @@ impl Live {
         let work = self.work(attempt.id).ok_or_else(|| Gone::Bug("an effect of no turn is outstanding".to_owned()))?;
         let agent = work.turn.agent.clone();
         if !self.agents.contains_key(&agent) {
-            let setup = agent::Setup { run: myself.clone() };
-            let spawned = Actor::spawn_linked(None, Agent, setup, myself.get_cell()).await;
+            let spawned = Actor::spawn_linked(None, Agent, myself.clone(), myself.get_cell()).await;
             let (actor, _) = spawned.map_err(|error| Gone::Bug(error.to_string()))?;
             self.names.insert(actor.get_id(), agent.clone());
             self.agents.insert(agent.clone(), actor);
         }
         if let Some(actor) = self.agents.get(&agent) {
             // An agent that cannot be told is dying; its supervision event says so, and the effect is still outstanding.
-            let _ = actor.cast(Perform(attempt, work));
+            let _ = actor.cast(agent::Msg::Perform(attempt, Box::new(work)));
         }
         Ok(())
     }
 
-    fn set_timer(&mut self, myself: &ActorRef<Msg>, at: Option<Timestamp>) {
+    fn set_timer(&mut self, myself: &ActorRef<Msg>, wait_ms: Option<u64>) {
         if let Some(timer) = self.timer.take() {
             timer.abort();
         }
-        let Some(at) = at else { return };
-        // A little late rather than a little early: a wake before its time would find nothing due.
-        let wait = Duration::from_millis(at.ms_since(self.place.ports.clock.now()).saturating_add(1));
+        let Some(wait_ms) = wait_ms else { return };
+        let wait = Duration::from_millis(wait_ms);
         let to = myself.clone();
         self.timer = Some(tokio::spawn(async move {
             tokio::time::sleep(wait).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::lift::{Bodies, Examiner};
 pub use super::owner::Gone;
@@ -22,6 +22,9 @@ use crate::topology::plan::{PLAN_FORMAT, Plan};
 
 /// The least time between two looks of the scheduler: many writes in a row are one look.
 const TICK_MS: u64 = 50;
+
+/// Runs that the scheduler takes up at a time.
+const OPENINGS_MAX: usize = 64;
 
 /// Records read at a time.
 const PAGE: usize = 1_000;
@@ -48,6 +51,8 @@ pub enum Error {
 pub struct System {
     ports: Arc<Ports>,
     live: Arc<DashMap<RunId, Handle>>,
+    /// Runs that somebody is taking up right now: one at a time each.
+    opening: Arc<DashMap<RunId, Arc<Mutex<()>>>>,
     pinned: Arc<DashMap<Digest, Arc<Pinned>>>,
     root: ActorRef<Root>,
 }
@@ -78,7 +83,7 @@ impl System {
     pub async fn start(ports: Arc<Ports>) -> Result<Self, Error> {
         let changes = ports.store.changes()?;
         let (root, _) = Actor::spawn(None, RootActor, ()).await.map_err(|error| Error::Actor(error.to_string()))?;
-        let system = Self { ports, live: Arc::default(), pinned: Arc::default(), root };
+        let system = Self { ports, live: Arc::default(), opening: Arc::default(), pinned: Arc::default(), root };
         system.root.cast(Root::Schedule(system.clone())).map_err(|error| Error::Actor(error.to_string()))?;
         tokio::spawn(clockwork(system.root.clone(), changes, system.ports.park));
         Ok(system)
@@ -118,6 +123,8 @@ impl System {
             owner: self.ports.owner,
             blobs: vec![(digest, json)],
         };
+        let opening = self.opening(run);
+        let _alone = opening.lock().await;
         self.ports.probe.at(Point::Decided);
         let done = self.ports.writer.commit(Op::Create(new, first)).await?;
         self.ports.probe.at(Point::Committed);
@@ -131,6 +138,8 @@ impl System {
     /// # Errors
     /// If it is unknown, driven by another process (and not `take_over`), or cannot be replayed.
     pub async fn open(&self, run: RunId, take_over: bool) -> Result<Handle, Error> {
+        let opening = self.opening(run);
+        let _alone = opening.lock().await;
         if let Some(live) = self.live(run) {
             return Ok(live);
         }
@@ -138,14 +147,21 @@ impl System {
         let done = self.ports.writer.commit(Op::Claim { run, owner, take_over }).await?;
         let Done::Claimed(epoch) = done else { return Err(Error::Replay("the journal gave no epoch".to_owned())) };
         let (system, loaded) = (self.clone(), tokio::task::spawn_blocking);
-        let loaded = loaded(move || system.load(run)).await.map_err(|error| Error::Actor(error.to_string()))?;
-        match loaded {
+        let loaded = loaded(move || system.load(run)).await.map_err(|error| Error::Actor(error.to_string()));
+        let opened = match loaded.flatten() {
             Ok((no, pinned, owner)) => self.spawn(no, pinned, owner, Some(epoch)).await,
-            Err(error) => {
-                let _ = self.ports.writer.commit(Op::Release { run, owner }).await;
-                Err(error)
-            }
+            Err(error) => Err(error),
+        };
+        if opened.is_err() {
+            let _ = self.ports.writer.commit(Op::Release { run, epoch }).await;
         }
+        opened
+    }
+
+    /// What whoever takes `run` up holds meanwhile; the table forgets those that nobody holds or waits for.
+    fn opening(&self, run: RunId) -> Arc<Mutex<()>> {
+        self.opening.retain(|_, opening| Arc::strong_count(opening) > 1);
+        Arc::clone(&self.opening.entry(run).or_default())
     }
 
     /// The run as this system has it live.
@@ -217,13 +233,23 @@ impl System {
         let query = Query { live: true, due: Some(due), ..Query::default() };
         let looked = tokio::task::spawn_blocking(move || store.runs(&query)).await;
         let Ok(Ok(rows)) = looked else { return };
+        let mut openings = 0;
         for row in rows {
             match self.live(row.id) {
                 Some(live) => drop(live.actor.cast(Msg::Posted)),
-                None if parks && row.owner.is_none() => drop(self.open(row.id, false).await),
+                // Beside each other, and beside the next look, which finds what there is no room for now.
+                None if parks && row.owner.is_none() && openings < OPENINGS_MAX && !self.is_opening(row.id) => {
+                    openings += 1;
+                    let system = self.clone();
+                    tokio::spawn(async move { system.open(row.id, false).await.map(drop) });
+                }
                 None => {}
             }
         }
+    }
+
+    fn is_opening(&self, run: RunId) -> bool {
+        self.opening.get(&run).is_some_and(|opening| Arc::strong_count(opening.value()) > 1)
     }
 }
 

@@ -125,9 +125,11 @@ impl Inner {
         match op {
             Op::Create(new, batch) => self.create(new, batch),
             Op::Claim { run, owner, take_over } => self.claim(*run, *owner, *take_over),
-            Op::Release { run, owner } => {
+            Op::Release { run, epoch } => {
                 let run = self.run_mut(*run)?;
-                run.owner.take_if(|holder| holder == owner);
+                if run.epoch == *epoch {
+                    run.owner = None;
+                }
                 Ok(Done::Released)
             }
             Op::Append(batch) => {

@@ -73,12 +73,12 @@ pub enum Op {
         /// Even from a living owner, whose appends are then refused.
         take_over: bool,
     },
-    /// Gives the ownership up, if `owner` still has it.
+    /// Gives an ownership up, unless another has followed it.
     Release {
-        /// Which.
+        /// Of which run.
         run: RunId,
-        /// By whom.
-        owner: OwnerId,
+        /// Which ownership: no two claims have the same, not even of one owner.
+        epoch: Epoch,
     },
     /// Appends if the run stands at exactly (`after`, `epoch`), else [`Error::Conflict`].
     Append(Batch),

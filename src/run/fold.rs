@@ -142,7 +142,10 @@ impl State {
                     self.not_performed(id)?;
                 }
             }
-            Event::AgentFailed { message, .. } => self.turn_mut(*message)?.deaths += 1,
+            Event::AgentFailed { agent, message, .. } => {
+                self.turn_mut(*message)?.deaths += 1;
+                self.agents.entry(agent.clone()).or_default().died_at = Some(at);
+            }
             Event::AgentRestarted { agent, not_before } => {
                 let within_ms = self.plan.supervisor.within_ms;
                 let agent = self.agents.entry(agent.clone()).or_default();

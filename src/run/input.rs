@@ -52,11 +52,11 @@ pub enum What {
         /// What a model call used, if its provider said.
         usage: Option<Usage>,
     },
-    /// An agent died with these effects under way.
+    /// Attempts of an agent panicked, erred or hung. Its others are still under way.
     AgentDied {
         /// Which.
         agent: AgentName,
-        /// Under way when it died.
+        /// Those that they were of.
         effects: Vec<EffectId>,
         /// Transient for a hang, bug for a panic or an error.
         class: Class,

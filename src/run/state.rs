@@ -195,6 +195,8 @@ pub struct Effect {
 pub struct Began {
     /// Under which ownership.
     pub epoch: Epoch,
+    /// When.
+    pub at: Timestamp,
     /// When first.
     pub first_at: Timestamp,
     /// Not performed after this.
@@ -276,6 +278,8 @@ pub struct Agent {
     pub restarts_total: u32,
     /// It is not started before this.
     pub not_before: Timestamp,
+    /// When it last failed.
+    pub died_at: Option<Timestamp>,
     /// Turns since a person last decided.
     pub turns: u32,
     /// Turns in all.
@@ -391,17 +395,11 @@ impl State {
         wanted.into_iter().map(|(id, effect)| (*id, self.not_before(effect))).collect()
     }
 
-    /// Of the agents that have effects under way, those whose effects nobody wants any more: the run is over or cancelled,
-    /// or a turn was given up. One that is acting on the world is not among them: what it sent cannot be called back, and
-    /// would be sent again.
-    pub fn abandoned<'e>(&self, under_way: impl Iterator<Item = (&'e EffectId, &'e AgentName)>) -> BTreeSet<AgentName> {
-        let wanted = |id: &EffectId| {
-            let effect = self.effects.get(id);
-            effect.is_some_and(|e| self.ended.is_none() && (self.cancelled_by.is_none() || e.is_outward()))
-        };
-        let (kept, left): (Vec<_>, Vec<_>) = under_way.partition(|(id, _)| wanted(id));
-        let kept: BTreeSet<&AgentName> = kept.into_iter().map(|(_, agent)| agent).collect();
-        left.into_iter().map(|(_, agent)| agent).filter(|agent| !kept.contains(agent)).cloned().collect()
+    /// Whether somebody still wants what an attempt of `id` under way comes to: the run goes on, and its turn was not given
+    /// up. Of a run that is cancelled only what acts on the world is wanted: what was sent cannot be called back.
+    pub fn wants(&self, id: &EffectId) -> bool {
+        let effect = self.effects.get(id);
+        effect.is_some_and(|e| self.ended.is_none() && (self.cancelled_by.is_none() || e.is_outward()))
     }
 
     /// The time before which `effect` is not to begin: its own, and its agent's.

@@ -7,6 +7,7 @@
 )]
 
 mod announcement;
+mod attempts;
 mod autonomy;
 mod budget;
 mod campaigns;
@@ -23,6 +24,7 @@ mod killed;
 mod later_no;
 mod mend;
 mod owners;
+mod ownership;
 mod pinned;
 mod planted;
 mod providers;

@@ -255,12 +255,20 @@ fn releases(stage: &mut Stage) {
     let run = run_id(1);
     let (first, second) = (stage.owner_comes(), stage.owner_comes());
     one(stage.store(), create(run, first, &["a"])).unwrap();
-    assert_eq!(one(stage.store(), Op::Release { run, owner: second }), Ok(Done::Released));
-    assert_eq!(row(stage.store(), run).owner.map(|owner| owner.id), Some(first));
-    assert_eq!(one(stage.store(), Op::Release { run, owner: first }), Ok(Done::Released));
+    let release = |epoch| Op::Release { run, epoch: Epoch(epoch) };
+    let claim = |owner| Op::Claim { run, owner, take_over: true };
+    // Whoever is fenced gives up nothing, whether another owner followed it or its own.
+    for (owner, epoch) in [(second, 2), (second, 3), (first, 4)] {
+        assert_eq!(one(stage.store(), claim(owner)), Ok(Done::Claimed(Epoch(epoch))));
+        for old in 0..epoch {
+            assert_eq!(one(stage.store(), release(old)), Ok(Done::Released));
+            assert_eq!(row(stage.store(), run).owner.map(|owner| owner.id), Some(owner), "{epoch} by {old}");
+        }
+    }
+    assert_eq!(one(stage.store(), release(4)), Ok(Done::Released));
     assert_eq!(row(stage.store(), run).owner, None);
     let claimed = one(stage.store(), Op::Claim { run, owner: second, take_over: false });
-    assert_eq!(claimed, Ok(Done::Claimed(Epoch(2))));
+    assert_eq!(claimed, Ok(Done::Claimed(Epoch(5))));
 }
 
 fn posts_once(stage: &mut Stage) {
@@ -385,7 +393,7 @@ fn unknown(stage: &mut Stage) {
     for op in [
         append(run, 0, 1, &["a"]),
         Op::Claim { run, owner, take_over: true },
-        Op::Release { run, owner },
+        Op::Release { run, epoch: Epoch(1) },
         post(run, 1, "x"),
         Op::Number { run },
     ] {
@@ -417,7 +425,7 @@ fn due_to_whom(stage: &mut Stage) {
         one(stage.store(), create(run_id(n), owner, &["a"])).unwrap();
         one(stage.store(), post(run_id(n), 1, "hello")).unwrap();
     }
-    one(stage.store(), Op::Release { run: run_id(5), owner: mine }).unwrap();
+    one(stage.store(), Op::Release { run: run_id(5), epoch: Epoch(1) }).unwrap();
     let due = |stage: &Stage, by, limit| {
         let due = Some(Due { at: Timestamp(0), by });
         numbers(stage.store(), Query { due, limit, ..Query::default() })

@@ -31,7 +31,7 @@ enum Move {
     },
     Release {
         run: u128,
-        owner: usize,
+        old: u64,
     },
     Post {
         run: u128,
@@ -57,7 +57,7 @@ fn moves() -> impl Strategy<Value = Move> {
             }),
         2 => (run.clone(), owner.clone(), any::<bool>())
             .prop_map(|(run, owner, take_over)| Move::Claim { run, owner, take_over }),
-        1 => (run.clone(), owner).prop_map(|(run, owner)| Move::Release { run, owner }),
+        1 => (run.clone(), 0..2_u64).prop_map(|(run, old)| Move::Release { run, old }),
         2 => (run.clone(), 0..6_u128).prop_map(|(run, id)| Move::Post { run, id }),
         1 => run.prop_map(|run| Move::Number { run }),
     ]
@@ -78,7 +78,10 @@ fn op(stage: &Stage, owners: &[callsheet::journal::OwnerId], step: &Move) -> Op 
             Op::Append(Batch { bodies: vec![body(&text.to_string())], summary, ..batch })
         }
         Move::Claim { run, owner, take_over } => Op::Claim { run: run_id(run), owner: owners[owner], take_over },
-        Move::Release { run, owner } => Op::Release { run: run_id(run), owner: owners[owner] },
+        Move::Release { run, old } => {
+            let row = stage.store().runs(&Query { id: Some(run_id(run)), ..Query::default() }).unwrap().pop();
+            Op::Release { run: run_id(run), epoch: Epoch(row.map_or(1, |row| row.epoch.0) - old) }
+        }
         Move::Post { run, id } => post(run_id(run), id, &id.to_string()),
         Move::Number { run } => Op::Number { run: run_id(run) },
     }

@@ -327,7 +327,7 @@ impl Model for Slow {
     }
 }
 
-fn slow(agent: &str) -> (Rig, mpsc::UnboundedReceiver<bool>, Arc<Semaphore>) {
+pub(crate) fn slow(agent: &str) -> (Rig, mpsc::UnboundedReceiver<bool>, Arc<Semaphore>) {
     let (asked, hear) = mpsc::unbounded_channel();
     let go = Arc::new(Semaphore::new(0));
     let mut rig = Rig::new();
@@ -396,7 +396,7 @@ async fn a_stopped_system_leaves_what_another_goes_on_from() {
 }
 
 /// The shipped campaign with a sink in place of its publisher's tool; its record.
-fn with_sink(repeat: Repeat) -> (Plan, Rig, ToolName, PathBuf) {
+pub(crate) fn with_sink(repeat: Repeat) -> (Plan, Rig, ToolName, PathBuf) {
     let (mut plan, tool) = impatient(shipped("content-repurposing"));
     let mut rig = Rig::new();
     let config = serde_json::from_value(json!({ "repeat": repeat, "call_timeout": "200ms" })).unwrap();
@@ -414,7 +414,7 @@ fn with_sink(repeat: Repeat) -> (Plan, Rig, ToolName, PathBuf) {
 }
 
 /// How often each item is in the record.
-fn recorded(record: &std::path::Path) -> BTreeMap<String, usize> {
+pub(crate) fn recorded(record: &std::path::Path) -> BTreeMap<String, usize> {
     let mut times = BTreeMap::new();
     for line in std::fs::read_to_string(record).unwrap_or_default().lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -448,14 +448,17 @@ async fn an_item_that_failed_is_performed_when_its_letter_is_retried_and_no_othe
 async fn what_cannot_be_known_is_asked_of_a_person() {
     // The tool, where it goes wrong, whether the item was performed before that, and what a person then says.
     let cases = [
-        (Repeat::Once, At::Perform, false),
-        (Repeat::Once, At::Performed, true),
-        (Repeat::Queryable, At::Perform, false),
-        (Repeat::Queryable, At::Performed, true),
+        (Repeat::Once, At::Perform, Wrong::InDoubt, false),
+        (Repeat::Once, At::Performed, Wrong::InDoubt, true),
+        (Repeat::Queryable, At::Perform, Wrong::InDoubt, false),
+        (Repeat::Queryable, At::Performed, Wrong::InDoubt, true),
+        // Its time is up.
+        (Repeat::Once, At::Perform, Wrong::Hang, false),
+        (Repeat::Once, At::Performed, Wrong::Hang, true),
     ];
-    for (repeat, at, happened) in cases {
+    for (repeat, at, wrong, happened) in cases {
         let (plan, mut rig, tool, record) = with_sink(repeat);
-        let fault = Fault::new(Wrong::InDoubt, 1);
+        let fault = Fault::new(wrong, 1);
         breaks(&mut rig, &tool, at, Some("item-002"), &fault);
         // A sink that could be asked does not answer.
         let silent = Fault::new(Wrong::Permanent, u32::MAX);

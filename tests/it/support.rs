@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use callsheet::actor::system::{Handle, System, load, read_fact};
-use callsheet::actor::{NoProbe, Ports};
+use callsheet::actor::{NoProbe, Ports, Probe};
 use callsheet::app::{self, Tools};
 use callsheet::clock::{Clock, Machine};
 use callsheet::config::{Flags, Settings};
@@ -110,6 +110,9 @@ pub(crate) struct Rig {
     pub(crate) tools: Tools,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) people: BTreeMap<String, Vec<String>>,
+    pub(crate) probe: Arc<dyn Probe>,
+    /// Whether runs that only wait are dropped from memory.
+    pub(crate) park: bool,
     pub(crate) out: tempfile::TempDir,
     owners: AtomicU64,
     // No system of a test dies of itself.
@@ -128,6 +131,8 @@ impl Rig {
             tools: app::tools(&settings(Path::new(env!("CARGO_MANIFEST_DIR")))).unwrap(),
             clock: Arc::new(Machine),
             people: BTreeMap::new(),
+            probe: Arc::new(NoProbe),
+            park: false,
             out: tempfile::tempdir().unwrap(),
             owners: AtomicU64::new(1),
             leases: std::sync::Mutex::default(),
@@ -150,10 +155,10 @@ impl Rig {
             tools: self.tools.clone(),
             checks: app::checks(),
             clock: Arc::clone(&self.clock),
-            probe: Arc::new(NoProbe),
+            probe: Arc::clone(&self.probe),
             people: self.people.clone(),
             out: self.out.path().join("out"),
-            park: false,
+            park: self.park,
             pulses: tokio::sync::broadcast::Sender::new(16),
         };
         System::start(Arc::new(ports)).await.unwrap()

@@ -19,7 +19,7 @@ pub(super) fn apply(connection: &Connection, op: &Op, living: Living<'_>) -> Res
     match op {
         Op::Create(new, batch) => create(connection, new, batch),
         Op::Claim { run, owner, take_over } => claim(connection, *run, *owner, *take_over, living),
-        Op::Release { run, owner } => release(connection, *run, *owner),
+        Op::Release { run, epoch } => release(connection, *run, *epoch),
         Op::Append(batch) => append(connection, batch),
         Op::Post { run, id, json, at } => post(connection, *run, *id, json, *at),
         Op::Number { run } => number(connection, *run),
@@ -188,9 +188,9 @@ fn claim(
     Ok(Done::Claimed(epoch))
 }
 
-fn release(connection: &Connection, id: RunId, owner: OwnerId) -> Result<Done, Fault> {
+fn release(connection: &Connection, id: RunId, epoch: Epoch) -> Result<Done, Fault> {
     let standing = known(connection, id)?;
-    if standing.owner == Some(owner) {
+    if standing.epoch == epoch {
         run(connection, "UPDATE runs SET owner = NULL WHERE no = ?1", params![standing.no])?;
     }
     Ok(Done::Released)

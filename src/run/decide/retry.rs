@@ -155,8 +155,9 @@ pub(super) fn give_up(draft: &mut Draft, message: MessageId, class: Class, reaso
     draft.emit(Event::DeadLettered { message, class, reason })
 }
 
-/// An agent died. Its effects failed with it, outward ones fell in doubt; it is restarted, unless its message is poison
-/// or it has failed too often.
+/// An agent died of `effects`. They failed, outward ones fell in doubt; it is restarted, unless its message is poison or it
+/// has failed too often. What was under way beside them goes on; if that dies too, it belongs to the same death, so that
+/// a fault that strikes many at once counts once.
 pub(super) fn agent_died(
     draft: &mut Draft,
     agent: &AgentName,
@@ -170,11 +171,15 @@ pub(super) fn agent_died(
     let Some(message) = draft.state.turns.values().find(|turn| turn.agent == *agent).map(|turn| turn.message.id) else {
         return Ok(());
     };
+    let mut is_new = false;
+    let died_at = draft.state.agents.get(agent).and_then(|known| known.died_at);
     for id in effects {
         let Some(effect) = draft.state.effects.get(id).cloned() else { continue };
         if effect.doubt.is_some() || effect.failed.is_some() {
             continue;
         }
+        let since = effect.began.map_or(effect.not_before, |began| began.at);
+        is_new |= died_at.is_none_or(|died_at| died_at <= since);
         if effect.is_outward() {
             outward::doubt(draft, *id, None)?;
         } else {
@@ -183,7 +188,7 @@ pub(super) fn agent_died(
             draft.emit(Event::EffectFailed { id: *id, class, reason, spent, last: false })?;
         }
     }
-    restart(draft, agent, message, class, reason)
+    if is_new { restart(draft, agent, message, class, reason) } else { Ok(()) }
 }
 
 fn restart(

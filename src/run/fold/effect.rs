@@ -86,7 +86,7 @@ impl State {
         }
         let effect = self.effect_mut(id)?;
         let first_at = effect.unsure.unwrap_or(at);
-        effect.began = Some(Began { epoch, first_at, not_after });
+        effect.began = Some(Began { epoch, at, first_at, not_after });
         effect.doubt = None;
         effect.asked_about = false;
         (effect.for_person, effect.why) = (false, None);

@@ -102,16 +102,16 @@ impl Scene {
             }
             Order::KillHung(agent, attempts) => {
                 self.seen.see(Rare::AgentHangs);
-                self.agent_died(owner, agent, &attempts, Class::Transient);
+                self.died(owner, &agent, &attempts, Class::Transient);
             }
             // What they would have come to is not waited for any more.
             Order::KillUnwanted(..) => {}
             Order::Start(attempt) => self.start_one(Handle { owner, attempt }),
-            Order::Timer(at) => {
+            Order::Timer(wait_ms) => {
                 self.owners[owner].timer += 1;
                 let timer = self.owners[owner].timer;
-                if let Some(at) = at {
-                    self.schedule(at.ms_since(self.wall()) + 1, Happening::Wake(owner, timer));
+                if let Some(wait_ms) = wait_ms {
+                    self.schedule(wait_ms, Happening::Wake(owner, timer));
                 }
             }
             Order::LetGo(Gone::Parked) => self.go(owner),
@@ -307,19 +307,21 @@ impl Scene {
         self.go_on(handle.owner)
     }
 
-    /// An attempt takes its agent with it.
+    /// An attempt dies, and no other.
     pub(super) fn dies(&mut self, handle: &Handle) -> Result<(), Broken> {
         let Some(agent) = self.agent_of(handle) else { return Ok(()) };
         self.seen.see(Rare::AgentPanics);
-        let attempts = self.owners[handle.owner].logic.attempts_of(&agent);
-        self.agent_died(handle.owner, agent, &attempts, Class::Bug);
+        if self.owners[handle.owner].logic.attempts_of(&agent).len() > 1 {
+            self.seen.see(Rare::DiesBesideOthers);
+        }
+        self.died(handle.owner, &agent, &[handle.attempt], Class::Bug);
         self.go_on(handle.owner)
     }
 
-    fn agent_died(&mut self, owner: usize, agent: AgentName, attempts: &[Attempt], class: Class) {
+    fn died(&mut self, owner: usize, agent: &AgentName, attempts: &[Attempt], class: Class) {
         let reason = self.makes.body();
         self.say(|| format!("{agent} of owner {owner} dies ({class:?})"));
-        self.owners[owner].logic.died(agent, attempts, class, reason, Vec::new());
+        self.owners[owner].logic.died(attempts, class, reason, Vec::new());
     }
 
     pub(super) fn wake(&mut self, owner: usize, timer: u64) -> Result<(), Broken> {

@@ -85,7 +85,7 @@ pub(super) enum Happening {
     Land(Handle, Box<Effect>, bool),
     /// An attempt reports.
     Report(Handle, Box<(Result<Settled, Failed>, Option<Usage>)>),
-    /// An agent dies of an attempt.
+    /// An attempt panics or errs.
     Dies(Handle),
     /// An owner's timer.
     Wake(usize, u64),

@@ -16,7 +16,7 @@ rare! {
     CrashBeforeAppend, CrashAfterAppend, CrashWithOutwardUnderWay, LandsAfterItsOwnerDied, TakenOver, StaleAppendRefused,
     StaleOwnerTooLate, OwnerTooLate, TooLateByUptimeAlone, ClockJumpsForward, ClockJumpsBack, ParkedAndWoken,
     // Attempts
-    AgentPanics, AgentHangs, AgentRestarted, PoisonQuarantined, IntensityPauses, OutcomeTwice, OutcomeLate,
+    AgentPanics, DiesBesideOthers, AgentHangs, AgentRestarted, PoisonQuarantined, IntensityPauses, OutcomeTwice, OutcomeLate,
     ModelRetriedToTheEnd, ToolRetriedToTheEnd, ThrottledWaits, LostCallPaidAtMaximum, OverReported,
     // Answers
     AnswerRefused, AnswersRefusedToTheEnd, ForbiddenCallTold, ForbiddenCallsEndTurn, ToolRefusesModel, ParallelCalls,

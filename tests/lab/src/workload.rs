@@ -164,7 +164,7 @@ impl Draw {
                 self.places[index].1 += 1;
                 Op::Claim { run, owner: owner(self.drawn), take_over: true }
             }
-            88..91 => Op::Release { run, owner: owner(self.drawn) },
+            88..91 => Op::Release { run, epoch: Epoch(self.places[index].1) },
             91..95 => Op::Number { run },
             95..98 => {
                 // A zombie's: refused, beside writes that are not.
