@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 use super::part::args::{invalid, permanent, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::outbox::{self, blocking};
-use super::part::{Error, beneath, tool_name};
+use super::part::{Error, article, beneath, tool_name};
 use super::{Approved, Call, Item, Receipt, Tool};
 use crate::failure::Failure;
 use crate::failure::Work;
+use crate::text;
 use crate::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "files"`.
@@ -196,8 +197,13 @@ impl Place {
             return Err(invalid(format!("{} has more than {} bytes (bytes_max)", quoted(path), self.bytes_max)));
         }
         let size = bytes.len();
-        let text = String::from_utf8(bytes).map_err(|_| invalid(format!("{} is not UTF-8 text", quoted(path))))?;
-        Ok(json!({ "path": path, "text": text, "bytes": size }))
+        let article = article::read(path, bytes)?;
+        let mut read = json!({ "path": path, "text": article.text, "bytes": size });
+        if let Some(front) = article.front_matter {
+            read["front_matter"] = front.text.into();
+            read["title"] = front.title.into();
+        }
+        Ok(read)
     }
 
     fn list(&self) -> Result<Value, Failure> {
@@ -333,9 +339,14 @@ fn item(version: Version, origin: &str) -> Result<Item, Failure> {
         return Err(invalid(format!("the version for {channel} has no text")));
     }
     let title = title.map(|title| title.split_whitespace().collect::<Vec<_>>().join(" "));
+    if let Some(c) = [Some(text.as_str()), title.as_deref()].into_iter().flatten().find_map(text::first_hidden) {
+        let code = u32::from(c);
+        let what = format!("the version for {channel} has a character that does not show (U+{code:04X}): leave it out");
+        return Err(invalid(what));
+    }
     let heading = title.as_ref().map_or_else(String::new, |title| format!("# {title}\n\n"));
     let origin: String = origin.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-    let bytes = format!("<!-- origin: {origin} -->\n{heading}{}\n", text.trim_end()).into_bytes();
+    let bytes = format!("<!-- origin: {origin} -->\n{heading}{}\n", text.replace("\r\n", "\n").trim_end()).into_bytes();
     Ok(Item {
         key: format!("{channel}.md"),
         title: title.unwrap_or_else(|| format!("the version for {channel}")),

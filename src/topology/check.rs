@@ -167,6 +167,7 @@ fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked
         team: members,
         start: seats.get(routes.start.as_ref()?.0)?.name.clone(),
         handoffs: routes.table(&seats),
+        failures: routes.failures(&seats),
         budget,
         supervisor,
         models,

@@ -1,7 +1,7 @@
 //! A checked topology as a value: everything that a run branches on, pinned by digest in its first record.
 //! It is built only by `topology::check`; the run reads it and never looks at a file again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,9 @@ pub struct Plan {
     pub start: AgentName,
     /// Where each outcome of each member leads; total.
     pub handoffs: BTreeMap<AgentName, BTreeMap<Outcome, Handoff>>,
+    /// The outcomes whose end is a failure of the run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures: BTreeMap<AgentName, BTreeSet<Outcome>>,
     /// What the run may spend.
     pub budget: Budget,
     /// How failures are answered.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::cli::Project;
-use super::wire::server::{Asked, Framing, Played, framed, self_signed, serve};
+use super::wire::server::{Asked, Framing, Played, framed, listening, self_signed, serve};
 
 fn answer(status: &str, kind: &str, body: &str) -> Played {
     framed(&[status.to_owned(), format!("content-type: {kind}")], body.as_bytes(), Framing::Length)
@@ -156,4 +156,26 @@ fn no_file_and_no_line_of_a_live_run_holds_the_key() {
     assert!(!told.contains("hunter22hunter22"), "{told}");
     assert_eq!(holding(&project.path(""), b"[key]").len(), 2, "the journal and the recording tell of it");
     assert_eq!(holding(&project.path(""), b"hunter22hunter22"), Vec::<PathBuf>::new());
+}
+
+/// The key of a request goes to its server and to nobody whom the environment names.
+#[test]
+fn a_proxy_in_the_environment_is_never_connected_to() {
+    let connected = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&connected);
+    let proxy = listening(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    for base in [serve(|_| document(CALLS)), self_signed().replace("http://", "https://")] {
+        let is_plain = base.starts_with("http://");
+        let project = project(&base);
+        let mut command = project.command();
+        command.args(LIVE).env("LOCAL_KEY", "hunter22hunter22").env_remove("NO_PROXY").env_remove("no_proxy");
+        let output = command.envs(names.map(|name| (name, &proxy))).output().unwrap();
+        let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(i32::from(!is_plain)), "{base}: {told}");
+        assert!(told.contains(if is_plain { "ok model local/m" } else { "(TLS)" }), "{base}: {told}");
+    }
+    assert_eq!(connected.load(Ordering::SeqCst), 0);
 }

@@ -88,6 +88,32 @@ async fn it_reads_nothing_else() {
     assert!(files::open("articles", config("root = \"../x\"").unwrap(), dir.path()).is_err());
 }
 
+/// What editors put around a text is not what it says.
+#[tokio::test]
+async fn an_article_is_read_as_its_readers_see_it() {
+    let dir = project();
+    let read = Arc::clone(&open_files(dir.path(), "root = \"a\"")[0]);
+    let cases: [(&[u8], &str, Option<&str>); 8] = [
+        ("\u{FEFF}# Ferns\n\nLead.\n".as_bytes(), "# Ferns\n\nLead.\n", None),
+        (b"# Ferns\r\n\r\nLead.\r\n", "# Ferns\n\nLead.\n", None),
+        (b"---\ntitle: \"Ferns\"\ntags: [a]\n---\n\nLead.\n", "Lead.\n", Some("Ferns")),
+        (b"+++\ntitle = 'Ferns'\n+++\nLead.\n", "Lead.\n", Some("Ferns")),
+        ("\u{FEFF}---\r\ntitle: Ferns\r\n...\r\nLead.".as_bytes(), "Lead.", Some("Ferns")),
+        (b"---\nauthor: Ann\n---\nLead.", "Lead.", None),
+        (b"---\nA line between two rules\n---\nLead.", "---\nA line between two rules\n---\nLead.", None),
+        (b"---\ntitle: never closed\n", "---\ntitle: never closed\n", None),
+    ];
+    for (bytes, text, title) in cases {
+        fs::write(dir.path().join("a/case.md"), bytes).unwrap();
+        let got = call(&read, json!({ "path": "case.md" })).await.unwrap();
+        assert_eq!((got["text"].as_str(), got["title"].as_str()), (Some(text), title), "{got}");
+        assert_eq!(got["bytes"], json!(bytes.len()));
+    }
+    fs::write(dir.path().join("a/case.md"), b"# Ferns\n\0").unwrap();
+    let why = call(&read, json!({ "path": "case.md" })).await.unwrap_err();
+    assert!(why.class == Class::Invalid && why.reason.contains("NUL at byte 8"), "{why:?}");
+}
+
 #[tokio::test]
 async fn it_publishes_what_was_prepared_and_knows_it_later() {
     let dir = project();
@@ -126,6 +152,9 @@ async fn versions_that_cannot_be_published_are_invalid() {
         (json!({ "A": "text" }), "a channel is named"),
         (json!({ "a": " \n" }), "has no text"),
         (json!([{ "channel": "a", "text": "x" }, { "channel": "a", "text": "y" }]), "two versions"),
+        (json!({ "a": "x\u{0}y" }), "U+0000"),
+        (json!({ "a": { "title": "x\u{202e}y", "text": "z" } }), "U+202E"),
+        (json!({ "a": "o\u{200b}ff" }), "U+200B"),
         (json!("text"), "do not fit"),
         (json!({ "a": { "title": "x" } }), "do not fit"),
     ];

@@ -80,7 +80,16 @@ fn end(draft: &mut Draft) -> Result<(), Illegal> {
         let word = message.outcome.as_str();
         message.from.as_ref().is_some_and(|from| state.is_person(from)) && word != Decision::Approve.word()
     });
-    draft.emit(Event::Ended { how: if refused { Ending::Rejected } else { Ending::Done } })
+    let failed = state.results.iter().any(|message| {
+        let failures = message.from.as_ref().and_then(|from| state.plan.failures.get(from));
+        failures.is_some_and(|outcomes| outcomes.contains(&message.outcome))
+    });
+    let how = match (failed, refused) {
+        (true, _) => Ending::Failed,
+        (false, true) => Ending::Rejected,
+        (false, false) => Ending::Done,
+    };
+    draft.emit(Event::Ended { how })
 }
 
 /// Waits for outward effects that began, then ends the run.

@@ -86,8 +86,7 @@ fn is_allowed(host: &str, settings: &Settings) -> bool {
 }
 
 fn asked_for(host: &str) -> Option<String> {
-    let plain = !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '.'));
-    idna::domain_to_ascii(host).ok().filter(|_| plain)
+    idna::domain_to_ascii(host).ok()
 }
 
 fn starts_scheme(lower: &str) -> bool {

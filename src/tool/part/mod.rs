@@ -1,6 +1,7 @@
 //! What several kinds of tool are made of: names, arguments, durations, paths and the outbox. No kind of its own.
 
 pub mod args;
+pub mod article;
 pub mod beneath;
 pub mod duration;
 pub mod outbox;

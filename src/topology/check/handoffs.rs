@@ -23,6 +23,8 @@ pub(super) struct Route {
     pub(super) outcome: Outcome,
     /// `None` is the end.
     pub(super) to: Option<usize>,
+    /// Whether that end is a failure.
+    pub(super) fails: bool,
     pub(super) rounds: Option<(u32, Option<usize>)>,
     pub(super) place: Place,
 }
@@ -87,9 +89,10 @@ fn only(draft: &mut Draft<'_>, seats: &[Seat], from: usize, name: &At<String>, w
         draft.fault(Code::UnhandledOutcome, &name.place, what, instead);
         draft.edges_missing = true;
     }
-    let to = recipient(draft, seats, &way.to);
+    let to = target(draft, seats, &way.to);
     if let (Some(to), [outcome]) = (to, &seat.outcomes[..]) {
-        routes.all.push(Route { from, outcome: outcome.clone(), to, rounds: None, place: way.place.clone() });
+        let fails = is_failure(&way.to);
+        routes.all.push(Route { from, outcome: outcome.clone(), to, fails, rounds: None, place: way.place.clone() });
     }
 }
 
@@ -116,11 +119,11 @@ fn by_outcome(
             outcome = unknown_outcome(draft, seat, key, &mut missing);
             draft.edges_missing |= outcome.is_none();
         }
-        let to = recipient(draft, seats, &way.to);
+        let to = target(draft, seats, &way.to);
         let then = way.rounds.as_ref().map(|(max, then)| (*max, recipient(draft, seats, then)));
         let (Some(outcome), Some(to)) = (outcome, to) else { continue };
         let rounds = then.and_then(|(max, then)| Some((max, then?)));
-        routes.all.push(Route { from, outcome, to, rounds, place: way.place.clone() });
+        routes.all.push(Route { from, outcome, to, fails: is_failure(&way.to), rounds, place: way.place.clone() });
     }
     draft.edges_missing |= !missing.is_empty();
     if mistaken { vec![] } else { missing }
@@ -157,6 +160,16 @@ fn recipient(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<O
     named(draft, Code::UnknownMember, seats, at, names)
 }
 
+/// The same for the recipient of an outcome, whose end may be a failure.
+fn target(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<Option<usize>> {
+    if is_failure(at) { Some(None) } else { recipient(draft, seats, at) }
+}
+
+/// The other end: what reaches it makes the run a failure.
+fn is_failure(at: &At<String>) -> bool {
+    at.value == "failed"
+}
+
 /// The member that a test means.
 pub(super) fn expected(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<usize> {
     let names = seats.iter().map(|seat| seat.name.as_str()).collect();
@@ -188,6 +201,15 @@ fn named(
 }
 
 impl Routes {
+    /// The outcomes that lead to the end which is a failure.
+    pub(super) fn failures(&self, seats: &[Seat]) -> BTreeMap<AgentName, BTreeSet<Outcome>> {
+        let mut failures: BTreeMap<AgentName, BTreeSet<Outcome>> = BTreeMap::new();
+        for route in self.all.iter().filter(|route| route.fails) {
+            failures.entry(seats[route.from].name.clone()).or_default().insert(route.outcome.clone());
+        }
+        failures
+    }
+
     /// The table of a plan.
     pub(super) fn table(&self, seats: &[Seat]) -> BTreeMap<AgentName, BTreeMap<Outcome, Handoff>> {
         let recipient = |to: Option<usize>| to.map_or(Recipient::End, |to| Recipient::Member(seats[to].name.clone()));

@@ -8,7 +8,7 @@ use crate::id::Malformed;
 use crate::topology::fault::{At, Code};
 
 /// Names that paths, handoffs or rehearsals use for something else.
-const RESERVED: [&str; 7] = ["start", "end", "test", "message", "params", "brief", "schema_version"];
+const RESERVED: [&str; 8] = ["start", "end", "failed", "test", "message", "params", "brief", "schema_version"];
 
 /// The name as its type; a fault if it is malformed.
 pub(super) fn parse<T: FromStr<Err = Malformed>>(draft: &mut Draft<'_>, at: &At<String>) -> Option<T> {

@@ -78,20 +78,18 @@ fn the_mails_that_were_tried_are_judged_as_they_should_be() {
 /// A term that began with an earlier mail has less left.
 #[test]
 fn what_is_left_of_a_term_may_be_said() {
-    let left = |days: &str| {
-        let mail = |id: &str, day: i64, text: String| json!({ "id": id, "day": day, "subject": "Hello", "preheader": "x", "text": text + " {{unsubscribe_url}}" });
-        let mails = json!([
-            mail("a", 0, "15 % for 14 days.".into()),
-            mail("b", 4, "Hello".into()),
-            mail("c", 9, format!("{days} days left."))
-        ]);
+    let left = |day: i64, days: &str| {
+        let mail = |id: &str, day: i64, text: &str| json!({ "id": id, "day": day, "subject": "Hello", "preheader": "x", "text": text });
+        let texts = ["15 % for 14 days.", "Hello.", &format!("{days} days left.")]
+            .map(|text| format!("{text} {{{{unsubscribe_url}}}}"));
+        let mails = json!([mail("a", 0, &texts[0]), mail("b", 4, &texts[1]), mail("c", day, &texts[2])]);
         let found = CampaignQa.examine(&json!({ "mails": mails }), &shipped_desk(), &json!({}));
         found.into_iter().map(|one| one.rule).collect::<Vec<_>>()
     };
-    for days in ["14", "9", "5"] {
-        assert_eq!(left(days), Vec::<String>::new(), "{days}");
+    for (day, days) in [(9, "14"), (9, "9"), (9, "5"), (18, "14")] {
+        assert_eq!(left(day, days), Vec::<String>::new(), "{days} on {day}");
     }
-    for days in ["10", "4", "13", "15"] {
-        assert_eq!(left(days), ["campaign_qa.terms"], "{days}");
+    for (day, days) in [(9, "10"), (9, "4"), (9, "13"), (9, "15"), (18, "0")] {
+        assert_eq!(left(day, days), ["campaign_qa.terms"], "{days} on {day}");
     }
 }
