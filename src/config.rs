@@ -4,7 +4,7 @@
 mod folder;
 pub mod models;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub use folder::Folder;
 use models::{Models, Provider};
 
 use crate::id::{AgentName, ToolName};
-use crate::model::wire::{self, Way};
+use crate::model::wire::{self, Extra, Way};
 use crate::topology::check::{Surroundings, secrets};
 use crate::topology::fault::{At, Code, Fault, Faults, Place};
 use crate::topology::plan::Mode;
@@ -421,7 +421,19 @@ fn provider(written: &project::Provider, faults: &mut Faults) -> Option<Provider
         faults.push(Fault::new(Code::WrongValue, &url.place, what, instead));
         return None;
     }
+    let words = Extra::ALL.map(|(word, _)| word).join(", ");
+    let mut omits = BTreeSet::new();
+    for at in &written.omit {
+        match Extra::ALL.iter().find(|(word, _)| *word == at.value) {
+            Some((_, extra)) => drop(omits.insert(*extra)),
+            None => {
+                let what = format!("a request has no part {:?} that can be left out", at.value);
+                faults.push(Fault::new(Code::WrongValue, &at.place, what, format!("write one of {words}")));
+            }
+        }
+    }
     Some(Provider {
+        omits,
         dialect: written.dialect,
         base_url: url.value.trim_end_matches('/').to_owned(),
         key_env: written.key_env.as_ref().map(|at| at.value.clone()),

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::failure::{Failure, Usage};
 use crate::id::{AgentName, ArtefactName, ToolName};
 use crate::journal::Body;
+use crate::model::names::{END_TURN, Names};
 use crate::model::{Act, Answer, Reply, ToolCall};
 use crate::run::event::{ActHead, BodyRef, CallHead, Origin, Replied, Settled, WriteHead};
 use crate::run::input::Failed;
@@ -21,6 +22,12 @@ use crate::topology::plan::{ASK_TOOL, Member, Plan, QUESTIONS_PER_TURN_MAX, Reci
 
 /// Faults of one artefact that are told of at once.
 const PROBLEMS_MAX: usize = 20;
+
+/// Bytes of one fault as it is told: what was written is before its writer anyway.
+const PROBLEM_BYTES_MAX: usize = 500;
+
+/// From here on a fault is told without the value that it is about.
+const VALUE_BYTES_MAX: usize = 200;
 
 /// A result with the bodies that it names.
 pub(super) struct Lifted {
@@ -126,7 +133,8 @@ impl Examiner {
         let look = |check: &Arc<dyn Check>| check.examine(body, desk, self.settings.get(check.name()).unwrap_or(&none));
         let findings: Vec<Finding> = checks.iter().flat_map(look).collect();
         let must = findings.iter().filter(|finding| finding.level == Level::Must).take(PROBLEMS_MAX);
-        Verdict { problems: must.map(|f| format!("{artefact}{}: {} ({})", f.at, f.what, f.rule)).collect(), findings }
+        let told = |f: &Finding| short(&format!("{artefact}{}: {} ({})", f.at, f.what, f.rule));
+        Verdict { problems: must.map(told).collect(), findings }
     }
 
     /// The argument that the first fault of a call is in, if it is in one.
@@ -147,7 +155,20 @@ fn compile(schema: &Value) -> Result<Validator, String> {
 
 fn sentences(schema: &Validator, body: &Value, name: &str) -> Vec<String> {
     let errors = schema.iter_errors(body).take(PROBLEMS_MAX);
-    errors.map(|error| format!("{name}{}: {error}", error.instance_path())).collect()
+    errors.map(|error| sentence(name, &error)).collect()
+}
+
+/// One fault. A long value is not quoted: a reason that repeats it doubles what the next request shows.
+fn sentence(name: &str, error: &jsonschema::ValidationError<'_>) -> String {
+    let is_long = error.instance().to_string().len() > VALUE_BYTES_MAX;
+    let what = if is_long { error.masked_with("what you wrote").to_string() } else { error.to_string() };
+    short(&format!("{name}{}: {what}", error.instance_path()))
+}
+
+/// A reason that is not too long.
+fn short(reason: &str) -> String {
+    let cut = reason.floor_char_boundary(PROBLEM_BYTES_MAX);
+    if cut < reason.len() { format!("{}...", &reason[..cut]) } else { reason.to_owned() }
 }
 
 /// A model's reply as the core branches on it; `desk` is what its turn reads.
@@ -194,8 +215,17 @@ fn call_heads(bodies: &mut Bodies<'_>, pinned: &Pinned, turn: &Turn, calls: &[To
                 misfit.extend(pinned.examiner.call(&call.tool, &call.args));
                 None
             }
-            None => Some(format!("{} has no tool {}", turn.agent, call.tool)),
+            None => {
+                let named = if call.named.is_empty() { call.tool.as_str() } else { &call.named };
+                let there_is = member.map(|member| Names::of(member).told()).unwrap_or_default();
+                Some(short(&format!("there is no tool {named:?}; there are: {there_is}")))
+            }
         };
+        // An end that came too early is no more than that: what it stands beside is done first.
+        let early = (call.named == END_TURN)
+            .then(|| format!("{END_TURN} was called beside other calls: call it alone, once you have their results"));
+        let forbidden = if early.is_some() { None } else { forbidden };
+        misfit.extend(early);
         let is_misfit = forbidden.is_none();
         let problems: Vec<String> = forbidden.into_iter().chain(misfit).collect();
         let refused = (!problems.is_empty()).then(|| bodies.json(&json!({ "error": problems.join("; ") })));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Settings;
 use crate::id::NanoUsd;
-use crate::model::wire::{self, Endpoint, Key, Way};
+use crate::model::wire::{self, Endpoint, Extra, Key, Way};
 use crate::topology::plan::{Dialect, Mode, ModelSpec, provider_and_name};
 use crate::topology::raw::project::Price;
 
@@ -43,6 +43,8 @@ pub struct Provider {
     pub key_env: Option<String>,
     /// The file that holds its key, below the project's folder.
     pub key_file: Option<String>,
+    /// What its server does not take and is not sent.
+    pub omits: BTreeSet<Extra>,
 }
 
 /// Providers that need no table: name, dialect, base URL, the variable of the key.
@@ -58,7 +60,10 @@ const KNOWN: [(&str, Dialect, &str, Option<&str>); 5] = [
 pub fn known_providers() -> BTreeMap<String, Provider> {
     let known = KNOWN.into_iter().map(|(name, dialect, base_url, key_env)| {
         let key_env = key_env.map(str::to_owned);
-        (name.to_owned(), Provider { dialect, base_url: base_url.to_owned(), key_env, key_file: None })
+        (
+            name.to_owned(),
+            Provider { dialect, base_url: base_url.to_owned(), key_env, key_file: None, omits: BTreeSet::new() },
+        )
     });
     known.collect()
 }
@@ -166,6 +171,7 @@ impl Settings {
             dialect: provider.dialect,
             base_url: provider.base_url.clone(),
             key: key.as_deref().map(Key::new),
+            omits: provider.omits.clone(),
         })
     }
 }

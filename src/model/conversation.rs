@@ -1,19 +1,14 @@
-//! From what the journal says that a model is shown to the conversation that it is sent, and from its words back to an
-//! act. Everything that somebody else wrote is in the conversation as data; only the instructions are the system's.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! From what the journal says that a model is shown to the conversation that it is sent. Everything that somebody else wrote is in the conversation as data; only the instructions are the system's.
 
 use serde_json::{Map, Value, json};
 
+use super::names::{END_TURN, Names};
 use super::prompt::{Offer, Prompt, Said, Spoken, SpokenCall};
 use super::template::Scope;
-use super::{Act, Answer, Ask, Exchange, Section, ToolCall};
+use super::{Act, Ask, Exchange, Section, ToolCall};
 use crate::failure::{Class, Failure};
-use crate::id::{AgentName, NAME_BYTES_MAX, ToolName};
+use crate::id::{AgentName, ToolName};
 use crate::topology::plan::{ANSWER, ASK_TOOL, Member, Plan, QUESTIONS_PER_TURN_MAX, Recipient, Role};
-
-/// The call that ends a turn.
-const END_TURN: &str = "end_turn";
 
 /// How deep references of a schema are followed.
 const SCHEMA_DEPTH_MAX: usize = 16;
@@ -65,45 +60,6 @@ pub fn prompt(ask: &Ask) -> Result<Prompt, Failure> {
         return Err(Failure::new(Class::Permanent, why).unpaid());
     }
     Ok(prompt)
-}
-
-/// The tools' names as providers take them.
-struct Names(BTreeMap<String, ToolName>);
-
-impl Names {
-    fn of(member: &Member) -> Self {
-        let Role::Model { tools, .. } = &member.role else { return Self(BTreeMap::new()) };
-        let ask = ASK_TOOL.parse().ok().filter(|_| !member.may_ask.is_empty());
-        let mut names = BTreeMap::new();
-        for tool in tools.iter().cloned().chain(ask) {
-            let plain = Self::plain(&tool);
-            let taken = |name: &String| name == END_TURN || names.contains_key(name);
-            let numbered = (2..).map(|n| format!("{}_{n}", &plain[..plain.len().min(NAME_BYTES_MAX - 4)]));
-            let name = std::iter::once(plain.clone()).chain(numbered).find(|name| !taken(name));
-            names.insert(name.unwrap_or_default(), tool);
-        }
-        Self(names)
-    }
-
-    fn wire(&self, tool: &ToolName) -> String {
-        let found = self.0.iter().find(|(_, known)| *known == tool);
-        found.map_or_else(|| Self::plain(tool), |(name, _)| name.clone())
-    }
-
-    fn plain(tool: &ToolName) -> String {
-        tool.as_str().replace(['.', '-'], "_")
-    }
-
-    /// The tool that a model names; one that there is not, if it names none of its own.
-    fn tool(&self, name: &str) -> ToolName {
-        let known = self.0.get(name).cloned().or_else(|| self.0.values().find(|tool| tool.as_str() == name).cloned());
-        known.unwrap_or_else(|| {
-            let plain = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '_' };
-            let text: String = name.to_lowercase().chars().map(plain).take(NAME_BYTES_MAX - 8).collect();
-            let unknown = format!("unknown.{text}");
-            unknown.parse().unwrap_or_else(|_| ToolName::fixed("unknown.tool"))
-        })
-    }
 }
 
 /// What every member is told of the team and of how a turn ends.
@@ -159,7 +115,7 @@ fn offers(ask: &Ask, member: &Member, names: &Names) -> Vec<Offer> {
         let spec = ask.plan.tools.get(tool)?;
         Some(Offer { name: name.clone(), description: spec.description.clone(), schema: plain(&spec.args) })
     };
-    let mut offers: Vec<Offer> = names.0.iter().filter_map(offer).collect();
+    let mut offers: Vec<Offer> = names.iter().filter_map(offer).collect();
     offers.push(Offer {
         name: END_TURN.to_owned(),
         description: "Ends your turn.".to_owned(),
@@ -231,27 +187,33 @@ fn section_said(said: &mut Vec<Said>, ask: &Ask, section: &Section, names: &Name
 fn exchange_said(said: &mut Vec<Said>, exchange: &Exchange, names: &Names) {
     let reply = &exchange.reply;
     let nth = said.len();
-    let id = |place: usize| format!("call_{nth}_{place}");
-    let spoken = |calls| Spoken { text: reply.text.clone(), calls, signature: reply.signature.clone() };
+    let spoken = |calls| Spoken {
+        text: reply.text.clone(),
+        calls,
+        signature: reply.signature.clone(),
+        reasoning: reply.reasoning.clone(),
+    };
     match &reply.act {
         Act::Calls(calls) => {
-            let call = |(place, call): (usize, &ToolCall)| SpokenCall {
-                id: id(place),
-                name: names.wire(&call.tool),
-                args: Ok(call.args.clone()),
-            };
-            said.push(Said::Model(spoken(calls.iter().enumerate().map(call).collect())));
-            let result = |(place, call): (usize, &ToolCall)| {
+            said.push(Said::Model(spoken(calls.iter().map(|call| names.spoken(call)).collect())));
+            let result = |call: &ToolCall| {
                 let result = exchange.results.get(&call.id).map_or_else(|| "null".to_owned(), Value::to_string);
-                (id(place), result)
+                (call.id.clone(), result)
             };
-            said.push(Said::Results(calls.iter().enumerate().map(result).collect()));
+            said.push(Said::Results(calls.iter().map(result).collect()));
         }
         Act::Answer(answer) => {
             let args = json!({ "outcome": answer.outcome, "note": answer.note, "writes": answer.writes });
-            said.push(Said::Model(spoken(vec![SpokenCall { id: id(0), name: END_TURN.to_owned(), args: Ok(args) }])));
+            let id = if reply.call_id.is_empty() { format!("call_{nth}_0") } else { reply.call_id.clone() };
+            let end = SpokenCall { id: id.clone(), name: END_TURN.to_owned(), args: Ok(args) };
+            said.push(Said::Model(spoken(vec![end])));
             let result = if exchange.problems.is_empty() { "taken".to_owned() } else { refusal(&exchange.problems) };
-            said.push(Said::Results(vec![(id(0), result)]));
+            said.push(Said::Results(vec![(id, result)]));
+        }
+        Act::Unusable(problems) if !reply.spoken.is_empty() => {
+            said.push(Said::Model(spoken(reply.spoken.clone())));
+            let result = |call: &SpokenCall| (call.id.clone(), refusal(problems));
+            said.push(Said::Results(reply.spoken.iter().map(result).collect()));
         }
         Act::Unusable(problems) => {
             if !reply.text.is_empty() {
@@ -264,58 +226,4 @@ fn exchange_said(said: &mut Vec<Said>, exchange: &Exchange, names: &Names) {
 
 fn refusal(problems: &[String]) -> String {
     format!("Not taken, for these reasons; mend them and end your turn again:\n- {}", problems.join("\n- "))
-}
-
-/// What `spoken` does, with its words beside it.
-pub fn act(ask: &Ask, spoken: &Spoken) -> (Act, String) {
-    let names = ask.plan.team.get(&ask.agent).map_or_else(|| Names(BTreeMap::new()), Names::of);
-    let unusable = |why: String| {
-        let calls = if spoken.calls.is_empty() { String::new() } else { json!(spoken.calls).to_string() };
-        (Act::Unusable(vec![why]), format!("{}{calls}", spoken.text))
-    };
-    let mut seen = BTreeSet::new();
-    if let Some(twice) = spoken.calls.iter().find(|call| !seen.insert(&call.id)) {
-        return unusable(format!("two calls have the id {:?}", twice.id));
-    }
-    match spoken.calls.as_slice() {
-        [] => unusable(format!("nothing was called: a turn ends with one call of {END_TURN}")),
-        [end] if end.name == END_TURN => match answer(end) {
-            Ok(answer) => (Act::Answer(answer), spoken.text.clone()),
-            Err(why) => unusable(why),
-        },
-        calls if calls.iter().any(|call| call.name == END_TURN) => {
-            unusable(format!("{END_TURN} was called beside other calls: call it alone, after their results"))
-        }
-        calls => {
-            let call = |call: &SpokenCall| ToolCall {
-                id: call.id.clone(),
-                tool: names.tool(&call.name),
-                // Text that is no JSON fits no schema, and its writer is told so.
-                args: call.args.clone().unwrap_or_else(Value::String),
-            };
-            (Act::Calls(calls.iter().map(call).collect()), spoken.text.clone())
-        }
-    }
-}
-
-fn answer(end: &SpokenCall) -> Result<Answer, String> {
-    let args = end.args.as_ref().map_err(|_| format!("the arguments of {END_TURN} are not JSON"))?;
-    let args = args.as_object().ok_or_else(|| format!("the arguments of {END_TURN} are not an object"))?;
-    if let Some(foreign) = args.keys().find(|key| !["outcome", "note", "writes"].contains(&key.as_str())) {
-        return Err(format!("{END_TURN} has no argument {foreign:?}"));
-    }
-    let text = |key: &str| args.get(key).and_then(Value::as_str).ok_or_else(|| format!("`{key}` is not a text"));
-    let outcome = text("outcome")?.parse().map_err(|_| "`outcome` is none of those declared".to_owned())?;
-    let note = text("note")?.to_owned();
-    let none = Map::new();
-    let writes = match args.get("writes") {
-        None | Some(Value::Null) => &none,
-        Some(Value::Object(writes)) => writes,
-        Some(_) => return Err("`writes` is not an object".to_owned()),
-    };
-    let one = |(name, body): (&String, &Value)| match name.parse() {
-        Ok(name) => Ok((name, body.clone())),
-        Err(_) => Err(format!("there is no artefact {name:?}")),
-    };
-    Ok(Answer { outcome, note, writes: writes.iter().map(one).collect::<Result<_, _>>()? })
 }

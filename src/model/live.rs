@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::breaker::{Breakers, Now};
 use super::wire::{Endpoint, Limits, Wire};
-use super::{Ask, Model, Origin, Reply, conversation};
+use super::{Ask, Model, Reply, conversation, reading};
 use crate::failure::{Class, Failure, Work};
 use crate::topology::plan::provider_and_name;
 
@@ -37,9 +37,7 @@ impl Live {
         let heard = wire.say(&endpoint, name, &prompt, ask.pulse.0.as_ref()).await;
         self.breakers.tell(model, heard.as_ref().err().map(|failure| failure.class));
         let heard = heard?;
-        let (act, text) = conversation::act(ask, &heard.spoken);
-        let signature = heard.spoken.signature;
-        Ok(Reply { act, origin: Origin::Model, line: None, usage: heard.usage, text, signature })
+        Ok(reading::reply(ask, heard.spoken, heard.usage))
     }
 }
 

@@ -3,7 +3,9 @@
 pub mod breaker;
 pub mod conversation;
 pub mod live;
+pub mod names;
 pub mod prompt;
+pub mod reading;
 pub mod rehearsal;
 pub mod replay;
 pub mod template;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::prompt::SpokenCall;
 use crate::failure::Usage;
 use crate::failure::Work;
 use crate::id::{AgentName, ArtefactName, EffectId, Outcome, ToolName};
@@ -126,6 +129,36 @@ pub struct Reply {
     /// What its provider wants to see again, opaque.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
+    /// What was thought, in the shape of the provider's dialect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<Value>,
+    /// For an answer: the id of the call that ended the turn.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub call_id: String,
+    /// For what cannot be used: the calls as they were spoken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spoken: Vec<SpokenCall>,
+    /// What was odd and read all the same, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noted: Vec<String>,
+}
+
+impl Reply {
+    /// A reply that does `act`, and nothing else.
+    pub fn new(act: Act, origin: Origin) -> Self {
+        Self {
+            act,
+            origin,
+            line: None,
+            usage: None,
+            text: String::new(),
+            signature: None,
+            reasoning: None,
+            call_id: String::new(),
+            spoken: Vec::new(),
+            noted: Vec::new(),
+        }
+    }
 }
 
 /// What a reply does: call tools, or end the turn.
@@ -149,6 +182,9 @@ pub struct ToolCall {
     pub tool: ToolName,
     /// Its arguments.
     pub args: Value,
+    /// The name that it was called by, if there is no such tool.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub named: String,
 }
 
 /// The end of a turn.

@@ -49,6 +49,9 @@ pub struct Spoken {
     /// What the provider wants to see again with this reply, opaque.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
+    /// What it thought, in the shape of its provider's dialect; it goes back as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<Value>,
 }
 
 /// A call as the model spoke it.
@@ -91,10 +94,13 @@ impl Prompt {
             Ok(args) => args.to_string().len(),
             Err(text) => text.len(),
         };
+        let thought = |spoken: &Spoken| spoken.reasoning.as_ref().map_or(0, |thought| thought.to_string().len());
         let said = self.said.iter().map(|said| match said {
             Said::User(text) => text.len(),
             Said::Model(spoken) => {
-                spoken.text.len() + spoken.calls.iter().map(|c| c.id.len() + c.name.len() + args(c)).sum::<usize>()
+                thought(spoken)
+                    + spoken.text.len()
+                    + spoken.calls.iter().map(|c| c.id.len() + c.name.len() + args(c)).sum::<usize>()
             }
             Said::Results(results) => results.iter().map(|(id, text)| id.len() + text.len()).sum(),
         });

@@ -44,7 +44,12 @@ fn speak(ask: &Ask) -> Result<Reply, Failure> {
     };
     let spoken = match line.calls.get(calls_made) {
         Some(call) => scope.render(&format!("calls.{}", call.name), &call.args).map(|args| Rendered {
-            value: Act::Calls(vec![ToolCall { id: call.name.clone(), tool: call.tool.clone(), args: args.value }]),
+            value: Act::Calls(vec![ToolCall {
+                id: call.name.clone(),
+                tool: call.tool.clone(),
+                args: args.value,
+                named: String::new(),
+            }]),
             computed: args.computed,
         }),
         None => return answer(ask, line, index, &scope),
@@ -129,7 +134,7 @@ fn reply(ask: &Ask, line: u32, spoken: Rendered<Act>) -> Result<Reply, Failure> 
         ..Usage::NOTHING
     };
     let origin = if spoken.computed { Origin::Computed } else { Origin::Scripted };
-    Ok(Reply { act: spoken.value, origin, line: Some(line), usage: Some(usage), text: String::new(), signature: None })
+    Ok(Reply { line: Some(line), usage: Some(usage), ..Reply::new(spoken.value, origin) })
 }
 
 fn length(value: &impl serde::Serialize) -> usize {

@@ -434,6 +434,27 @@ pub struct Provider {
     /// Whether its key may travel in the clear.
     #[serde(default)]
     pub allow_http: bool,
+    /// Parts of a request that its server does not take, such as "tool_choice" or "stream_options".
+    #[serde(default)]
+    pub omit: Vec<Omitted>,
+}
+
+/// A part of a request that can be left out.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Omitted {
+    /// That some tool must be called.
+    ToolChoice,
+    /// That the end of a stream says what was used.
+    StreamOptions,
+    /// The cap of the output under its older name.
+    MaxTokens,
+    /// The cap of the output under its newer name.
+    MaxCompletionTokens,
+    /// Up to where the provider keeps what it has read.
+    CacheControl,
+    /// What the model thought before, given back.
+    Reasoning,
 }
 
 /// What a model costs.

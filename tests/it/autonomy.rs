@@ -29,7 +29,7 @@ impl Model for Told {
             self.asks.lock().unwrap().push(ask.clone());
             let act = (self.words)(&ask)?;
             let usage = Some(Usage { input_tokens: 10, output_tokens: 10, ..Usage::NOTHING });
-            Ok(Reply { act, origin: Origin::Model, line: None, usage, text: String::new(), signature: None })
+            Ok(Reply { usage, ..Reply::new(act, Origin::Model) })
         })
     }
 }
@@ -73,7 +73,7 @@ fn writes(outcome: &str, artefact: &str, body: Value) -> Act {
 }
 
 fn calls(id: &str, tool: &str, args: Value) -> Act {
-    Act::Calls(vec![ToolCall { id: id.to_owned(), tool: tool.parse().unwrap(), args }])
+    Act::Calls(vec![ToolCall { id: id.to_owned(), tool: tool.parse().unwrap(), args, named: String::new() }])
 }
 
 fn asks(to: &str, question: &str) -> Act {

@@ -28,6 +28,7 @@ mod ownership;
 mod pinned;
 mod planted;
 mod providers;
+mod quirks;
 mod readme;
 mod recording;
 mod rehearsal;

@@ -194,7 +194,8 @@ async fn check(campaign: &str, chaos: Option<u64>) {
     let Some(mock) = Mock::start(&fixtures(&rehearsal), chaos) else { return };
     for (dialect, path) in DIALECTS {
         let base_url = format!("{}{path}", mock.base);
-        let endpoint = move |_: &str| Ok(Endpoint { dialect, base_url: base_url.clone(), key: None });
+        let endpoint =
+            move |_: &str| Ok(Endpoint { dialect, base_url: base_url.clone(), key: None, omits: Default::default() });
         let mut rig = Rig::new();
         rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));
         let system = rig.system().await;

@@ -79,7 +79,8 @@ fn call(name: &str, args: Value) -> ScriptedCall {
 }
 
 fn called(name: &str, line: u32, result: Value) -> Exchange {
-    let call = ToolCall { id: name.to_owned(), tool: "stats.rank".parse().unwrap(), args: json!({}) };
+    let call =
+        ToolCall { id: name.to_owned(), tool: "stats.rank".parse().unwrap(), args: json!({}), named: String::new() };
     Exchange {
         reply: said(Act::Calls(vec![call]), line),
         results: [(name.to_owned(), result)].into(),
@@ -88,7 +89,7 @@ fn called(name: &str, line: u32, result: Value) -> Exchange {
 }
 
 fn said(act: Act, line: u32) -> Reply {
-    Reply { act, origin: Origin::Scripted, line: Some(line), usage: None, text: String::new(), signature: None }
+    Reply { line: Some(line), ..Reply::new(act, Origin::Scripted) }
 }
 
 fn refused(line: u32, problem: &str) -> Exchange {

@@ -1,18 +1,25 @@
 //! Messages. Blocks come one after the other, each with a beginning and an end; the usage comes in two halves.
 
-use reqwest::Url;
+use std::collections::BTreeSet;
+
 use reqwest::header::HeaderName;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::draft::{self, Draft, End, invalid, shaped};
-use super::{Ear, Heard, Key, Spelled, below, sse};
+use super::{Ear, Extra, Heard, Key, Ready, Spelled, below, sse};
 use crate::failure::{Failure, Usage};
-use crate::model::prompt::{Offer, Prompt, Said, Spoken};
+use crate::model::prompt::{Offer, Said, Spoken};
 
 const VERSION: &str = "2023-06-01";
 
-pub(super) fn spelled(base: Url, key: Option<&Key>, model: &str, prompt: &Prompt, said: &[Said]) -> Spelled {
+pub(super) fn spelled(ready: Ready<'_>) -> Spelled {
+    let Ready { base, key, model, prompt, said, omits } = ready;
+    let mut extras = BTreeSet::new();
+    let mut with = |extra: Extra| !omits.contains(&extra) && extras.insert(extra);
+    let mark = if with(Extra::CacheControl) { mark } else { |_: &mut Value| {} };
+    let is_back = said.iter().any(|said| matches!(said, Said::Model(spoken) if spoken.reasoning.is_some()));
+    let with_reasoning = is_back && with(Extra::Reasoning);
     let tool =
         |offer: &Offer| json!({ "name": offer.name, "description": offer.description, "input_schema": offer.schema });
     let mut tools: Vec<Value> = prompt.tools.iter().map(tool).collect();
@@ -20,11 +27,13 @@ pub(super) fn spelled(base: Url, key: Option<&Key>, model: &str, prompt: &Prompt
     let mut body = json!({
         "model": model,
         "max_tokens": prompt.output_tokens_max,
-        "messages": messages(said),
+        "messages": messages(said, with_reasoning, mark),
         "tools": tools,
-        "tool_choice": { "type": "any" },
         "stream": true,
     });
+    if with(Extra::ToolChoice) {
+        body["tool_choice"] = json!({ "type": "any" });
+    }
     if !prompt.system.is_empty() {
         let mut system = json!({ "type": "text", "text": prompt.system });
         mark(&mut system);
@@ -32,7 +41,7 @@ pub(super) fn spelled(base: Url, key: Option<&Key>, model: &str, prompt: &Prompt
     }
     let mut headers = Vec::from([(HeaderName::from_static("anthropic-version"), VERSION.to_owned())]);
     headers.extend(key.map(|Key(key)| (HeaderName::from_static("x-api-key"), key.clone())));
-    Spelled { url: below(base, &["messages"]), headers, body }
+    Spelled { url: below(base, &["messages"]), headers, body, extras }
 }
 
 /// Up to here the provider keeps what it has read, for the next call of the turn.
@@ -41,12 +50,12 @@ fn mark(block: &mut Value) {
 }
 
 /// Roles take turns: what follows in the same role goes into the same message.
-fn messages(said: &[Said]) -> Vec<Value> {
+fn messages(said: &[Said], with_reasoning: bool, mark: fn(&mut Value)) -> Vec<Value> {
     let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
     for said in said {
         let (role, blocks) = match said {
             Said::User(text) => ("user", Vec::from([json!({ "type": "text", "text": text })])),
-            Said::Model(spoken) => ("assistant", assistant(spoken)),
+            Said::Model(spoken) => ("assistant", assistant(spoken, with_reasoning)),
             Said::Results(results) => {
                 let result = |(id, text): &(String, String)| json!({ "type": "tool_result", "tool_use_id": id, "content": text });
                 ("user", results.iter().map(result).collect())
@@ -63,9 +72,15 @@ fn messages(said: &[Said]) -> Vec<Value> {
     turns.into_iter().map(|(role, content)| json!({ "role": role, "content": content })).collect()
 }
 
-fn assistant(spoken: &Spoken) -> Vec<Value> {
+/// What a model said, after what it thought as it came. That of another dialect is an object and no part of this one.
+fn assistant(spoken: &Spoken, with_reasoning: bool) -> Vec<Value> {
     let text = Some(spoken.text.trim_end()).filter(|text| !text.trim().is_empty());
     let mut blocks: Vec<Value> = text.map(|text| json!({ "type": "text", "text": text })).into_iter().collect();
+    if let Some(Value::Array(thoughts)) = spoken.reasoning.as_ref().filter(|_| with_reasoning)
+        && !spoken.calls.is_empty()
+    {
+        blocks.splice(..0, thoughts.iter().cloned());
+    }
     blocks.extend(
         spoken
             .calls
@@ -93,7 +108,9 @@ enum Open {
         input: Value,
         is_in_parts: bool,
     },
-    /// Thinking and the like, which is not kept.
+    /// Thinking, which goes back with the reply.
+    Thinking,
+    /// What nobody knows, which is not kept.
     Other,
 }
 
@@ -116,9 +133,36 @@ impl Listener {
                 self.draft.call(&id.unwrap_or_default(), &name)?;
                 Open::Call { input, is_in_parts: false }
             }
+            Block::Thinking { thinking, signature } => {
+                let block = json!({ "type": "thinking", "thinking": thinking, "signature": signature });
+                self.thinks(block)?;
+                Open::Thinking
+            }
+            Block::RedactedThinking { data } => {
+                self.thinks(json!({ "type": "redacted_thinking", "data": data }))?;
+                Open::Thinking
+            }
             Block::Other => Open::Other,
         });
         Ok(())
+    }
+
+    /// A block of thinking begins.
+    fn thinks(&mut self, block: Value) -> Result<(), Failure> {
+        let add = |kept: &mut Value| match kept {
+            Value::Array(blocks) => blocks.push(block.clone()),
+            none => *none = json!([block]),
+        };
+        self.draft.think(block.to_string().len(), add)
+    }
+
+    /// More of the latest block of thinking.
+    fn thinks_on(&mut self, key: &str, text: &str) -> Result<(), Failure> {
+        self.draft.think(text.len(), |kept| {
+            if let Some(Value::String(before)) = kept.as_array_mut().and_then(|b| b.last_mut()?.get_mut(key)) {
+                before.push_str(text);
+            }
+        })
     }
 
     fn more(&mut self, index: u64, delta: Delta) -> Result<(), Failure> {
@@ -131,6 +175,8 @@ impl Listener {
                 *is_in_parts |= !partial_json.is_empty();
                 self.draft.args(&partial_json)
             }
+            (Some(Open::Thinking), Delta::Thinking { thinking }) => self.thinks_on("thinking", &thinking),
+            (Some(Open::Thinking), Delta::Signature { signature }) => self.thinks_on("signature", &signature),
             (Some(_), Delta::Other) => Ok(()),
             (Some(_), _) => Err(invalid("a block of the reply goes on as another kind")),
             (None, _) => Err(invalid("a block of the reply goes on after its end")),
@@ -177,7 +223,8 @@ impl Ear for Listener {
         Ok(false)
     }
 
-    fn whole(&mut self, reply: Value) -> Result<(), Failure> {
+    fn whole(&mut self, text: &str) -> Result<(), Failure> {
+        let reply = draft::document(text, &mut self.draft)?;
         let Message::Message { content, stop_reason, usage } = shaped(draft::unfailed(reply, &mut self.draft)?)?;
         self.is_begun = true;
         for (index, block) in (0..).zip(content) {
@@ -244,6 +291,16 @@ enum Block {
         #[serde(default)]
         input: Value,
     },
+    Thinking {
+        #[serde(default)]
+        thinking: String,
+        #[serde(default)]
+        signature: String,
+    },
+    RedactedThinking {
+        #[serde(default)]
+        data: String,
+    },
     #[serde(other)]
     Other,
 }
@@ -255,6 +312,10 @@ enum Delta {
     Text { text: String },
     #[serde(rename = "input_json_delta")]
     Input { partial_json: String },
+    #[serde(rename = "thinking_delta")]
+    Thinking { thinking: String },
+    #[serde(rename = "signature_delta")]
+    Signature { signature: String },
     #[serde(other)]
     Other,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Response;
 
-use super::draft::{invalid, json, truncated};
+use super::draft::{invalid, truncated};
 use super::refusal::{self, Kind};
 use super::{Ear, Heard, Limits, sse};
 use crate::failure::{Class, Failure};
@@ -112,7 +112,7 @@ impl Hearing {
                     None => truncated("the reply ends within a character"),
                     Some(_) => invalid("the reply is not UTF-8"),
                 })?;
-                self.ear.whole(json(text)?)?;
+                self.ear.whole(text)?;
                 self.ear.heard()
             }
         }

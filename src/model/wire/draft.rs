@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{Heard, Limits, refusal, sse};
 use crate::failure::{Class, Failure, Usage};
 use crate::model::prompt::{Said, Spoken, SpokenCall};
+use crate::topology::plan::Dialect;
 
 /// What a provider's word for the end of a reply means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,10 @@ pub(super) struct Draft {
     is_begun: bool,
     /// What the provider wants to see again with the reply.
     pub(super) signature: Option<String>,
+    /// What the model thought, as its dialect has it; it goes back with the reply.
+    reasoning: Option<Value>,
+    /// Whether half a character stood in the latest event: words can do without it, a call cannot.
+    is_halved: bool,
     /// What it says that it used; only the last word counts.
     pub(super) usage: Option<Usage>,
     /// Why it would not, in its words.
@@ -62,6 +67,8 @@ impl Draft {
             calls_max: limits.calls_max,
             is_begun: false,
             signature: None,
+            reasoning: None,
+            is_halved: false,
             usage: None,
             refusal: String::new(),
         }
@@ -88,11 +95,19 @@ impl Draft {
         Ok(())
     }
 
+    /// What the model thought, as far as it came: `add` changes what there is by so many `bytes`.
+    pub(super) fn think(&mut self, bytes: usize, add: impl FnOnce(&mut Value)) -> Result<(), Failure> {
+        self.counted(bytes)?;
+        add(self.reasoning.get_or_insert(Value::Null));
+        Ok(())
+    }
+
     /// A call begins.
     pub(super) fn call(&mut self, id: &str, name: &str) -> Result<(), Failure> {
         if self.calls.len() as u64 >= self.calls_max {
             return Err(invalid(format!("the reply has more than {} calls", self.calls_max)));
         }
+        self.unhalved(&[id, name])?;
         self.more(id)?;
         // A call without a name is caught at the end, but it is content all the same.
         self.more(if name.is_empty() { "?" } else { name })?;
@@ -102,6 +117,7 @@ impl Draft {
 
     /// More of the last call's arguments.
     pub(super) fn args(&mut self, text: &str) -> Result<(), Failure> {
+        self.unhalved(&[text])?;
         self.more(text)?;
         let call = self.calls.last_mut().ok_or_else(|| invalid("arguments come before their call"))?;
         call.args.push_str(text);
@@ -121,9 +137,11 @@ impl Draft {
         self.calls.last_mut().map(|call| (&mut call.id, &mut call.name))
     }
 
-    /// The provider says that the reply has ended, and why.
+    /// The provider says that the reply has ended, and why. An empty word is none, and a second good end adds nothing.
     pub(super) fn ends(&mut self, word: &str, end: End) -> Result<(), Failure> {
         match &self.end {
+            _ if word.is_empty() => Ok(()),
+            Some((_, End::Proper)) if end == End::Proper => Ok(()),
             Some((before, _)) if before != word => {
                 Err(invalid(format!("the reply ends twice, as {before} and as {word}")))
             }
@@ -166,10 +184,10 @@ impl Draft {
         if self.calls.iter().any(|call| call.name.is_empty()) {
             return fail(Class::Invalid, "a call without a name".to_owned());
         }
-        let ids = ids(self.calls.iter().map(|call| call.id.as_str()));
+        let ids = ids(self.calls.iter().map(|call| call.id.as_str()), is_printed);
         let call = |(call, id): (DraftCall, String)| SpokenCall { id, name: call.name, args: args(call.args) };
         let calls = self.calls.into_iter().zip(ids).map(call).collect();
-        Ok(Spoken { text: self.text, calls, signature: self.signature })
+        Ok(Spoken { text: self.text, calls, signature: self.signature, reasoning: self.reasoning })
     }
 
     /// Counts content, and lets none come after the end.
@@ -177,7 +195,17 @@ impl Draft {
         if !text.is_empty() && self.end.is_some() {
             return Err(invalid("the reply goes on after its end"));
         }
-        self.kept_bytes += text.len() as u64;
+        self.counted(text.len())
+    }
+
+    /// Half a character in a call would change what it means.
+    fn unhalved(&self, texts: &[&str]) -> Result<(), Failure> {
+        let is_halved = self.is_halved && texts.iter().any(|text| text.contains(char::REPLACEMENT_CHARACTER));
+        if is_halved { Err(invalid("a call has half a character (a surrogate without the other)")) } else { Ok(()) }
+    }
+
+    fn counted(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.kept_bytes += bytes as u64;
         if self.kept_bytes > self.reply_bytes_max {
             return Err(invalid(format!("the reply has more than {} bytes", self.reply_bytes_max)));
         }
@@ -206,11 +234,48 @@ pub(super) fn json(text: &str) -> Result<Value, Failure> {
     })
 }
 
+/// JSON of a server in which half a character may stand: `\ud83c` without the other half, as servers send that cut texts
+/// between bytes. It is read as U+FFFD, and `draft` knows of it.
+fn halved(text: &str, draft: &mut Draft) -> Result<Value, Failure> {
+    let read = json(text);
+    let mended = read.as_ref().err().and_then(|_| whole_characters(text));
+    draft.is_halved = mended.is_some();
+    mended.map_or(read, |mended| json(&mended))
+}
+
+/// `json` with each escaped surrogate that has no other half replaced; none if there is none.
+fn whole_characters(json: &str) -> Option<String> {
+    let escape = |at: usize| json.get(at..at + 6).filter(|six| six.starts_with("\\u"));
+    let unit = |at: usize| escape(at).and_then(|six| u16::from_str_radix(&six[2..], 16).ok());
+    let (mut mended, mut at, mut is_halved) = (String::with_capacity(json.len()), 0, false);
+    while let Some(c) = json[at..].chars().next() {
+        let step = match (c, unit(at)) {
+            ('\\', Some(0xd800..=0xdbff)) if matches!(unit(at + 6), Some(0xdc00..=0xdfff)) => 12,
+            ('\\', Some(0xd800..=0xdfff)) => {
+                mended.push_str("\\ufffd");
+                (at, is_halved) = (at + 6, true);
+                continue;
+            }
+            // An escaped character, such as a backslash, begins no escape itself.
+            ('\\', _) => 1 + json[at + 1..].chars().next().map_or(0, char::len_utf8),
+            _ => c.len_utf8(),
+        };
+        mended.push_str(&json[at..at + step]);
+        at += step;
+    }
+    is_halved.then_some(mended)
+}
+
 /// The JSON of an event, if it is not an error.
 pub(super) fn event(event: &sse::Event, draft: &mut Draft) -> Result<Value, Failure> {
-    let value = json(&event.data)?;
+    let value = halved(&event.data, draft)?;
     let value = if event.is_error { serde_json::json!({ "error": value }) } else { value };
     unfailed(value, draft)
+}
+
+/// A whole document.
+pub(super) fn document(text: &str, draft: &mut Draft) -> Result<Value, Failure> {
+    halved(text, draft)
 }
 
 /// `value`, if it is not an error. One that is the first thing heard is as good as an answer of its own: nothing is billed.
@@ -241,10 +306,11 @@ pub(super) fn object(call: &SpokenCall) -> Value {
     }
 }
 
-/// The conversation with ids that every provider takes: unique over all of it, the same for a call and its result.
-pub(super) fn renumbered(said: &[Said]) -> Vec<Said> {
+/// The conversation with ids that a provider of this dialect takes: as they were given wherever it can be, unique over all
+/// of it, the same for a call and its result.
+pub(super) fn renumbered(said: &[Said], dialect: Dialect) -> Vec<Said> {
     let calls = said.iter().filter_map(|said| if let Said::Model(spoken) = said { Some(&spoken.calls) } else { None });
-    let mut fresh = ids(calls.flatten().map(|call| call.id.as_str())).into_iter();
+    let mut fresh = ids(calls.flatten().map(|call| call.id.as_str()), |id| takes(dialect, id)).into_iter();
     let mut last: Vec<(String, String)> = Vec::new();
     let mut one = |said: &Said| match said {
         Said::User(text) => Said::User(text.clone()),
@@ -266,14 +332,22 @@ pub(super) fn renumbered(said: &[Said]) -> Vec<Said> {
     said.iter().map(&mut one).collect()
 }
 
-/// Ids that are there, short, plain and unique; one that is not is made from its place.
-fn ids<'a>(wanted: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let plain = |id: &str| {
-        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-    };
+/// An id that can be given back: there, not long, without what no header of a protocol would carry.
+fn is_printed(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether servers of this dialect take the id of a call that another server may have given.
+fn takes(dialect: Dialect, id: &str) -> bool {
+    let is_plain = id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    is_printed(id) && (dialect != Dialect::Anthropic || is_plain)
+}
+
+/// Ids that are usable and unique; one that is not is made from its place.
+fn ids<'a>(wanted: impl Iterator<Item = &'a str>, is_usable: impl Fn(&str) -> bool) -> Vec<String> {
     let mut used = BTreeSet::new();
     let mut one = |(nth, id): (usize, &str)| {
-        let mut id = if plain(id) && !used.contains(id) { id.to_owned() } else { format!("call_{nth}") };
+        let mut id = if is_usable(id) && !used.contains(id) { id.to_owned() } else { format!("call_{nth}") };
         while !used.insert(id.clone()) {
             id.push('_');
         }

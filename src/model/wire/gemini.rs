@@ -1,34 +1,40 @@
 //! `streamGenerateContent`. Calls come whole; nothing marks the last event but a finish reason and the end of the body.
 
-use reqwest::Url;
+use std::collections::BTreeSet;
+
 use reqwest::header::HeaderName;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::draft::{self, Draft, End, invalid, shaped};
-use super::{Ear, Heard, Key, Spelled, below, sse};
+use super::{Ear, Extra, Heard, Key, Ready, Spelled, below, sse};
 use crate::failure::{Failure, Usage};
-use crate::model::prompt::{Offer, Prompt, Said, Spoken};
+use crate::model::prompt::{Offer, Said, Spoken};
 
 /// What Google's documentation names for calls that Gemini did not make; from its third series on, it refuses calls without any.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
-pub(super) fn spelled(base: Url, key: Option<&Key>, model: &str, prompt: &Prompt, said: &[Said]) -> Spelled {
+pub(super) fn spelled(ready: Ready<'_>) -> Spelled {
+    let Ready { base, key, model, prompt, said, omits } = ready;
     let model = model.strip_prefix("models/").unwrap_or(model);
     let declaration = |offer: &Offer| json!({ "name": offer.name, "description": offer.description, "parametersJsonSchema": offer.schema });
     let mut body = json!({
         "contents": contents(said, needs_signature(model)),
         "tools": [{ "functionDeclarations": prompt.tools.iter().map(declaration).collect::<Vec<_>>() }],
-        "toolConfig": { "functionCallingConfig": { "mode": "ANY" } },
         "generationConfig": { "maxOutputTokens": prompt.output_tokens_max },
     });
+    let mut extras = BTreeSet::new();
+    if !omits.contains(&Extra::ToolChoice) {
+        body["toolConfig"] = json!({ "functionCallingConfig": { "mode": "ANY" } });
+        extras.insert(Extra::ToolChoice);
+    }
     if !prompt.system.is_empty() {
         body["systemInstruction"] = json!({ "parts": [{ "text": prompt.system }] });
     }
     let mut url = below(base, &["models", &format!("{model}:streamGenerateContent")]);
     url.query_pairs_mut().append_pair("alt", "sse");
     let headers = key.map(|Key(key)| (HeaderName::from_static("x-goog-api-key"), key.clone())).into_iter().collect();
-    Spelled { url, headers, body }
+    Spelled { url, headers, body, extras }
 }
 
 fn needs_signature(model: &str) -> bool {
@@ -138,8 +144,8 @@ impl Ear for Listener {
         self.chunk(shaped(value)?).map(|()| false)
     }
 
-    fn whole(&mut self, reply: Value) -> Result<(), Failure> {
-        let chunks = match reply {
+    fn whole(&mut self, text: &str) -> Result<(), Failure> {
+        let chunks = match draft::document(text, &mut self.draft)? {
             Value::Array(chunks) => chunks,
             one => Vec::from([one]),
         };

@@ -4,11 +4,13 @@
 mod anthropic;
 mod body;
 mod draft;
+mod extra;
 mod gemini;
 mod openai;
 mod refusal;
 mod sse;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -18,9 +20,12 @@ use serde_json::Value;
 
 use self::body::{Body, Hearing};
 use self::draft::Draft;
+pub use self::extra::Extra;
+use self::extra::Learned;
 pub use self::refusal::Kind;
+use self::refusal::Unheard;
 use crate::failure::{Class, Failure, Usage};
-use crate::model::prompt::{Prompt, Spoken};
+use crate::model::prompt::{Prompt, Said, Spoken};
 use crate::topology::plan::Dialect;
 
 /// Where a provider is.
@@ -33,6 +38,8 @@ pub struct Endpoint {
     pub base_url: String,
     /// None for a server that asks for none.
     pub key: Option<Key>,
+    /// What it is not sent, since its table says so.
+    pub omits: BTreeSet<Extra>,
 }
 
 /// A provider's key. It is never shown: no reason, no `Debug`, no record holds it.
@@ -105,14 +112,15 @@ pub struct Heard {
 pub struct Wire {
     client: Client,
     limits: Limits,
+    learned: Learned,
 }
 
 /// What hears a reply: one for each dialect.
 trait Ear: Send {
     /// One event of a stream; true if it is the last one.
     fn event(&mut self, event: &sse::Event) -> Result<bool, Failure>;
-    /// The reply as one document.
-    fn whole(&mut self, reply: Value) -> Result<(), Failure>;
+    /// The reply as one JSON document.
+    fn whole(&mut self, text: &str) -> Result<(), Failure>;
     /// The reply, after its last event or its document.
     fn heard(self: Box<Self>) -> Result<Heard, Failure>;
     /// Whether the end of the body is the last event, since the dialect has none.
@@ -124,6 +132,20 @@ struct Spelled {
     url: Url,
     headers: Vec<(HeaderName, String)>,
     body: Value,
+    /// What it says that not every server takes.
+    extras: BTreeSet<Extra>,
+}
+
+/// All that a dialect makes a request of.
+struct Ready<'a> {
+    base: Url,
+    key: Option<&'a Key>,
+    model: &'a str,
+    prompt: &'a Prompt,
+    /// The prompt's conversation, with ids that the dialect takes.
+    said: &'a [Said],
+    /// What is left out.
+    omits: &'a BTreeSet<Extra>,
 }
 
 impl Wire {
@@ -150,10 +172,11 @@ impl Wire {
             .user_agent(concat!("callsheet/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| format!("HTTP client: {error}"))?;
-        Ok(Self { client, limits })
+        Ok(Self { client, limits, learned: Learned::default() })
     }
 
-    /// Asks `model` once. `pulse` hears how many bytes of the reply's body have come so far.
+    /// Asks `model` once. `pulse` hears how many bytes of the reply's body have come so far. A server that refuses a part
+    /// of the request which can be left out has not begun: it is asked again without that part, and from then on too.
     ///
     /// # Errors
     /// What became of it instead, as one class; the reason never holds the key.
@@ -164,7 +187,19 @@ impl Wire {
         prompt: &Prompt,
         pulse: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<Heard, Failure> {
-        let heard = match self.attempt(endpoint, model, prompt, pulse).await {
+        let mut omits = self.learned.of(&endpoint.base_url, model);
+        omits.extend(&endpoint.omits);
+        let heard = loop {
+            let unheard = match self.attempt(endpoint, model, prompt, &omits, pulse).await {
+                Ok(heard) => break Ok(heard),
+                Err(unheard) => unheard,
+            };
+            match unheard.refuses.filter(|extra| omits.insert(*extra)) {
+                Some(extra) => self.learned.add(&endpoint.base_url, model, extra),
+                None => break Err(unheard.failure),
+            }
+        };
+        let heard = match heard {
             Ok(heard) if repeats_key(&heard.spoken, endpoint.key.as_ref()) => {
                 let failure = draft::invalid("the reply contains the key that it was asked with");
                 Err(Failure { usage: heard.usage, ..failure })
@@ -179,26 +214,27 @@ impl Wire {
         endpoint: &Endpoint,
         model: &str,
         prompt: &Prompt,
+        omits: &BTreeSet<Extra>,
         pulse: &(dyn Fn(u64) + Send + Sync),
-    ) -> Result<Heard, Failure> {
-        let spelled = spelled(endpoint, model, prompt).map_err(Failure::unpaid)?;
+    ) -> Result<Heard, Unheard> {
+        let spelled = spelled(endpoint, model, prompt, omits).map_err(Failure::unpaid)?;
         let headers = headers(&spelled.headers).map_err(Failure::unpaid)?;
         let sent = self.client.post(spelled.url).headers(headers).body(spelled.body.to_string()).send();
         let wait = Duration::from_millis(self.limits.first_byte_ms_max);
         let response = match tokio::time::timeout(wait, sent).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(refusal::unsent(error)),
+            Ok(Err(error)) => return Err(refusal::unsent(error).into()),
             Err(_) => {
                 let what = format!("no answer within {} s", wait.as_secs_f32());
-                return Err(Failure::new(Class::Transient, what));
+                return Err(Failure::new(Class::Transient, what).into());
             }
         };
         if response.status() != reqwest::StatusCode::OK {
-            return Err(refusal::answer(response, endpoint, &self.limits).await);
+            return Err(refusal::answer(response, endpoint, &self.limits, &spelled.extras).await);
         }
         let kind = refusal::kind(response.headers())?;
         let hearing = Hearing::new(kind, ear(endpoint.dialect, &self.limits), &self.limits);
-        Body::new(response, &self.limits, pulse).hear(hearing).await
+        Ok(Body::new(response, &self.limits, pulse).hear(hearing).await?)
     }
 }
 
@@ -266,14 +302,15 @@ fn base(base_url: &str) -> Result<Url, String> {
     if usable { Ok(base) } else { Err("it is neither http nor https".to_owned()) }
 }
 
-fn spelled(endpoint: &Endpoint, model: &str, prompt: &Prompt) -> Result<Spelled, Failure> {
+fn spelled(endpoint: &Endpoint, model: &str, prompt: &Prompt, omits: &BTreeSet<Extra>) -> Result<Spelled, Failure> {
     let wrong = |why: String| Failure::new(Class::Permanent, format!("the base URL cannot be used: {why}"));
     let base = base(&endpoint.base_url).map_err(wrong)?;
-    let (key, said) = (endpoint.key.as_ref(), draft::renumbered(&prompt.said));
+    let said = draft::renumbered(&prompt.said, endpoint.dialect);
+    let ready = Ready { base, key: endpoint.key.as_ref(), model, prompt, said: &said, omits };
     Ok(match endpoint.dialect {
-        Dialect::OpenAi => openai::spelled(base, key, model, prompt, &said),
-        Dialect::Anthropic => anthropic::spelled(base, key, model, prompt, &said),
-        Dialect::Gemini => gemini::spelled(base, key, model, prompt, &said),
+        Dialect::OpenAi => openai::spelled(ready),
+        Dialect::Anthropic => anthropic::spelled(ready),
+        Dialect::Gemini => gemini::spelled(ready),
     })
 }
 
@@ -299,26 +336,20 @@ fn headers(own: &[(HeaderName, String)]) -> Result<HeaderMap, Failure> {
     Ok(headers)
 }
 
-/// Whether a gateway gave the key back in what the model said. Short ones, such as `ollama`, are no secrets but words.
+/// Whether a gateway gave the key back in what the model said, in whichever field: words, names, ids, what it thought, and
+/// JSON that stands in a text. Short keys, such as `ollama`, are no secrets but words.
 fn repeats_key(spoken: &Spoken, key: Option<&Key>) -> bool {
     const SECRET_BYTES_MIN: usize = 16;
-    let Some(Key(key)) = key.filter(|key| key.0.len() >= SECRET_BYTES_MIN) else { return false };
-    let said = |text: &str| text.contains(key.as_str());
-    fn any(value: &Value, said: &dyn Fn(&str) -> bool) -> bool {
+    fn any(value: &Value, key: &str) -> bool {
+        let within = |text: &str| serde_json::from_str::<Value>(text).is_ok_and(|value| any(&value, key));
         match value {
-            Value::String(text) => said(text),
-            Value::Array(list) => list.iter().any(|value| any(value, said)),
-            Value::Object(fields) => fields.iter().any(|(name, value)| said(name) || any(value, said)),
+            Value::String(text) => text.contains(key) || text.contains('\\') && within(text),
+            Value::Array(list) => list.iter().any(|value| any(value, key)),
+            Value::Object(fields) => fields.iter().any(|(name, value)| name.contains(key) || any(value, key)),
             _ => false,
         }
     }
-    said(&spoken.text)
-        || spoken.signature.as_deref().is_some_and(said)
-        || spoken.calls.iter().any(|call| {
-            said(&call.name)
-                || match &call.args {
-                    Ok(args) => any(args, &said),
-                    Err(text) => said(text),
-                }
-        })
+    let Some(Key(key)) = key.filter(|key| key.0.len() >= SECRET_BYTES_MIN) else { return false };
+    // As it is kept: a field that is added to it is looked at too.
+    serde_json::to_value(spoken).is_ok_and(|kept| any(&kept, key))
 }

@@ -1,43 +1,60 @@
 //! Chat completions. Servers that speak it differ in how they cut calls up; what is ambiguous is refused.
 
+use std::collections::BTreeSet;
+
 use reqwest::Url;
 use reqwest::header::AUTHORIZATION;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::draft::{self, Draft, End, invalid, shaped};
-use super::{Ear, Heard, Key, Spelled, below, sse};
+use super::{Ear, Extra, Heard, Key, Ready, Spelled, below, sse};
 use crate::failure::{Failure, Usage};
-use crate::model::prompt::{Offer, Prompt, Said, Spoken, SpokenCall};
+use crate::model::prompt::{Offer, Said, Spoken, SpokenCall};
 
-pub(super) fn spelled(base: Url, key: Option<&Key>, model: &str, prompt: &Prompt, said: &[Said]) -> Spelled {
+pub(super) fn spelled(ready: Ready<'_>) -> Spelled {
+    let Ready { base, key, model, prompt, said, omits } = ready;
     let tool = |offer: &Offer| {
         let function = json!({ "name": offer.name, "description": offer.description, "parameters": offer.schema });
         json!({ "type": "function", "function": function })
     };
+    let mut extras = BTreeSet::new();
+    let mut with = |extra: Extra| !omits.contains(&extra) && extras.insert(extra);
+    let is_back = said.iter().any(|said| matches!(said, Said::Model(spoken) if spoken.reasoning.is_some()));
+    let with_reasoning = is_back && with(Extra::Reasoning);
     let mut body = json!({
         "model": model,
-        "messages": messages(&prompt.system, said),
+        "messages": messages(&prompt.system, said, with_reasoning),
         "tools": prompt.tools.iter().map(tool).collect::<Vec<_>>(),
-        "tool_choice": "required",
         "stream": true,
-        "stream_options": { "include_usage": true },
     });
-    body[cap_name(&base, model)] = prompt.output_tokens_max.into();
+    if with(Extra::ToolChoice) {
+        body["tool_choice"] = "required".into();
+    }
+    if with(Extra::StreamOptions) {
+        body["stream_options"] = json!({ "include_usage": true });
+    }
+    let (cap, name) = cap(&base, model, omits);
+    body[name] = prompt.output_tokens_max.into();
+    extras.insert(cap);
     let headers = key.map(|Key(key)| (AUTHORIZATION, format!("Bearer {key}"))).into_iter().collect();
-    Spelled { url: below(base, &["chat", "completions"]), headers, body }
+    Spelled { url: below(base, &["chat", "completions"]), headers, body, extras }
 }
 
 /// OpenAI's own models count reasoning in the cap and want it under the newer name; most other servers know the older only.
-fn cap_name(base: &Url, model: &str) -> &'static str {
+fn cap(base: &Url, model: &str, omits: &BTreeSet<Extra>) -> (Extra, &'static str) {
+    let (older, newer) = ((Extra::MaxTokens, "max_tokens"), (Extra::MaxCompletionTokens, "max_completion_tokens"));
     let name = model.rsplit('/').next().unwrap_or(model);
     let mut rest = name.chars();
     let reasons =
         name.starts_with("gpt-5") || (rest.next() == Some('o') && rest.next().is_some_and(|c| c.is_ascii_digit()));
-    if reasons || base.host_str() == Some("api.openai.com") { "max_completion_tokens" } else { "max_tokens" }
+    let (first, second) =
+        if reasons || base.host_str() == Some("api.openai.com") { (newer, older) } else { (older, newer) };
+    // A reply without any cap is never asked for.
+    if omits.contains(&first.0) && !omits.contains(&second.0) { second } else { first }
 }
 
-fn messages(system: &str, said: &[Said]) -> Vec<Value> {
+fn messages(system: &str, said: &[Said], with_reasoning: bool) -> Vec<Value> {
     let mut messages = Vec::new();
     if !system.is_empty() {
         messages.push(json!({ "role": "system", "content": system }));
@@ -46,7 +63,7 @@ fn messages(system: &str, said: &[Said]) -> Vec<Value> {
         match said {
             Said::User(text) => messages.push(json!({ "role": "user", "content": text })),
             Said::Model(spoken) if spoken.calls.is_empty() && spoken.text.trim().is_empty() => {}
-            Said::Model(spoken) => messages.push(assistant(spoken)),
+            Said::Model(spoken) => messages.push(assistant(spoken, with_reasoning)),
             Said::Results(results) => {
                 let result =
                     |(id, text): &(String, String)| json!({ "role": "tool", "tool_call_id": id, "content": text });
@@ -57,8 +74,14 @@ fn messages(system: &str, said: &[Said]) -> Vec<Value> {
     messages
 }
 
-fn assistant(spoken: &Spoken) -> Value {
+/// What a model said, with what it thought as it came. That of another dialect is a list and no part of this one.
+fn assistant(spoken: &Spoken, with_reasoning: bool) -> Value {
     let mut message = json!({ "role": "assistant", "content": Value::Null });
+    if let Some(Value::Object(thoughts)) = spoken.reasoning.as_ref().filter(|_| with_reasoning)
+        && let Value::Object(message) = &mut message
+    {
+        message.extend(thoughts.clone());
+    }
     if !spoken.text.is_empty() {
         message["content"] = spoken.text.clone().into();
     }
@@ -118,6 +141,15 @@ impl Listener {
             None => {}
         }
         self.draft.refuses(&words.refusal.unwrap_or_default())?;
+        let thoughts = [("reasoning_content", words.reasoning_content), ("reasoning", words.reasoning)];
+        for (key, thought) in thoughts {
+            if let Some(Value::String(text)) = thought {
+                self.draft.think(text.len(), |kept| append(&mut kept[key], &text))?;
+            }
+        }
+        for detail in words.reasoning_details.unwrap_or_default() {
+            self.draft.think(detail.to_string().len(), |kept| detailed(&mut kept["reasoning_details"], detail))?;
+        }
         words.tool_calls.unwrap_or_default().into_iter().try_for_each(|part| self.part(part, is_whole))
     }
 
@@ -172,7 +204,8 @@ impl Ear for Listener {
         self.chunk(shaped(value)?, false).map(|()| false)
     }
 
-    fn whole(&mut self, reply: Value) -> Result<(), Failure> {
+    fn whole(&mut self, text: &str) -> Result<(), Failure> {
+        let reply = draft::document(text, &mut self.draft)?;
         let reply = draft::unfailed(reply, &mut self.draft)?;
         self.chunk(shaped(reply)?, true)
     }
@@ -204,6 +237,10 @@ struct Choice {
 struct Words {
     content: Option<Content>,
     refusal: Option<String>,
+    /// What the model thought, in the words of DeepSeek and others; of vLLM and OpenRouter; of OpenRouter in parts.
+    reasoning_content: Option<Value>,
+    reasoning: Option<Value>,
+    reasoning_details: Option<Vec<Value>>,
     tool_calls: Option<Vec<Part>>,
 }
 
@@ -234,6 +271,34 @@ struct Function {
     arguments: Option<Value>,
 }
 
+/// More of a text that comes in pieces.
+fn append(kept: &mut Value, text: &str) {
+    match kept {
+        Value::String(before) => before.push_str(text),
+        none => *none = text.into(),
+    }
+}
+
+/// More of a list whose entries come in pieces: a piece of the last entry has its kind and its place.
+fn detailed(kept: &mut Value, detail: Value) {
+    if !kept.is_array() {
+        *kept = json!([]);
+    }
+    let Value::Array(list) = kept else { return };
+    let is_same = |last: &&mut Value| {
+        detail.get("index").is_some() && ["index", "type"].iter().all(|key| last.get(key) == detail.get(key))
+    };
+    let (Some(last), Value::Object(fields)) = (list.last_mut().filter(is_same), &detail) else {
+        return list.push(detail);
+    };
+    for (key, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
+        match (key.as_str(), value) {
+            ("text" | "summary" | "data", Value::String(text)) => append(&mut last[key], text),
+            _ => last[key] = value.clone(),
+        }
+    }
+}
+
 /// Arguments are JSON as a text; some servers forget the text.
 fn text_of(arguments: Option<Value>) -> String {
     match arguments {
@@ -254,15 +319,17 @@ fn end(word: &str) -> End {
     }
 }
 
-/// `prompt_tokens` includes what was cached. Most servers count reasoning among `completion_tokens`; xAI only in the total.
+/// `prompt_tokens` includes what was cached, which DeepSeek and Moonshot say in places of their own. Most servers count reasoning among `completion_tokens`; xAI only in the total.
 fn read_usage(usage: &Value) -> Option<Usage> {
     let (input_tokens, output) = (usage["prompt_tokens"].as_u64()?, usage["completion_tokens"].as_u64()?);
     let total = usage["total_tokens"].as_u64().unwrap_or(0);
     let details = &usage["prompt_tokens_details"];
+    let cached = [&details["cached_tokens"], &usage["prompt_cache_hit_tokens"], &usage["cached_tokens"]];
+    let cached = cached.into_iter().filter_map(Value::as_u64).max();
     Some(Usage {
         input_tokens,
         output_tokens: output.max(total.saturating_sub(input_tokens)),
-        cached_tokens: details["cached_tokens"].as_u64().unwrap_or(0).min(input_tokens),
+        cached_tokens: cached.unwrap_or(0).min(input_tokens),
         cache_write_tokens: details["cache_write_tokens"].as_u64().unwrap_or(0).min(input_tokens),
     })
 }

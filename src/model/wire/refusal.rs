@@ -1,6 +1,7 @@
 //! What is not a reply: transport errors, answers that are not 200, errors inside a reply. Each becomes one class, and a
 //! reason without keys and without control characters.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::time::Duration;
 
@@ -9,11 +10,11 @@ use reqwest::{Response, Url};
 use serde_json::Value;
 
 use super::draft::invalid;
-use super::{Dialect, Endpoint, Key, Limits};
+use super::{Dialect, Endpoint, Extra, Key, Limits, extra};
 use crate::failure::{Class, Failure};
 
-/// Characters of a reason, most of which a server may have written.
-const REASON_CHARS_MAX: usize = 400;
+/// Bytes of a reason, most of which a server may have written.
+const REASON_BYTES_MAX: usize = 400;
 
 /// The longest wait that a server can ask for.
 const RETRY_AFTER_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
@@ -73,8 +74,27 @@ pub(super) fn cut(error: reqwest::Error) -> Failure {
     Failure::new(Class::Transient, format!("the connection broke within the reply: {}", innermost(&error)))
 }
 
-/// What an answer that is not 200 means. Nothing of it is billed.
-pub(super) async fn answer(mut response: Response, endpoint: &Endpoint, limits: &Limits) -> Failure {
+/// Why there is no reply.
+pub(super) struct Unheard {
+    pub(super) failure: Failure,
+    /// The part of the request that the server refuses, if it would take the rest.
+    pub(super) refuses: Option<Extra>,
+}
+
+impl From<Failure> for Unheard {
+    fn from(failure: Failure) -> Self {
+        Self { failure, refuses: None }
+    }
+}
+
+/// What an answer that is not 200 means, to a request with the `extras`. Nothing of it is billed, but what a model did say
+/// and its server could not read.
+pub(super) async fn answer(
+    mut response: Response,
+    endpoint: &Endpoint,
+    limits: &Limits,
+    extras: &BTreeSet<Extra>,
+) -> Unheard {
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     let bytes_max = usize::try_from(limits.error_bytes_max).unwrap_or(usize::MAX);
@@ -88,6 +108,7 @@ pub(super) async fn answer(mut response: Response, endpoint: &Endpoint, limits: 
         }
     }
     let body = String::from_utf8_lossy(&body);
+    let mut refuses = None;
     let failure = match status {
         200..=299 => invalid(format!("HTTP {status} is no reply")),
         300..=399 => {
@@ -99,12 +120,15 @@ pub(super) async fn answer(mut response: Response, endpoint: &Endpoint, limits: 
         }
         _ => {
             let told = Told::of_body(status, &body);
-            let wait = retry_after_ms(&headers).or(told.retry_after_ms);
-            Failure { retry_after_ms: wait, ..told.failure(endpoint.key.as_ref(), Some(endpoint.dialect)) }
+            let told = Told { retry_after_ms: retry_after_ms(&headers).or(told.retry_after_ms), ..told };
+            refuses = told.refuses(extras);
+            told.failure(endpoint.key.as_ref(), Some(endpoint.dialect))
         }
     };
     let retry_after_ms = failure.retry_after_ms.filter(|_| failure.class == Class::Throttled);
-    Failure { retry_after_ms, ..failure }.unpaid()
+    let is_unread = failure.class == Class::Invalid && matches!(status, 400 | 422);
+    let failure = Failure { retry_after_ms, ..failure };
+    Unheard { failure: if is_unread { failure } else { failure.unpaid() }, refuses }
 }
 
 /// The error in `value`, if it is one: of a stream or of a document that came with status 200.
@@ -139,11 +163,9 @@ pub(super) fn told(reason: &str, endpoint: &Endpoint) -> String {
     };
     let line: String = reason.chars().map(shown).collect();
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut short: String = line.chars().take(REASON_CHARS_MAX).collect();
-    if short.len() < line.len() {
-        short.push_str("...");
-    }
-    format!("{host}{short}")
+    let cut = line.floor_char_boundary(REASON_BYTES_MAX);
+    let more = if cut < line.len() { "..." } else { "" };
+    format!("{host}{}{more}", &line[..cut])
 }
 
 /// What a server says of an error.
@@ -155,6 +177,8 @@ struct Told {
     retry_after_ms: Option<u64>,
     /// A quota of a day or of nothing: waiting a little does not help.
     is_spent: bool,
+    /// The parameter that is wrong, if it names one.
+    param: Option<String>,
 }
 
 impl Told {
@@ -167,7 +191,7 @@ impl Told {
                 let page = start.starts_with("<!doctype") || start.starts_with("<html");
                 let message = if page { "a page (HTML), no API's answer" } else { body.trim() };
                 let message = message.to_owned();
-                Self { status, codes: Vec::new(), message, retry_after_ms: None, is_spent: false }
+                Self { status, codes: Vec::new(), message, retry_after_ms: None, is_spent: false, param: None }
             }
         }
     }
@@ -193,21 +217,45 @@ impl Told {
             }
         }
         let status = status.unwrap_or_else(|| codes.iter().find_map(|code| status_of(code)).unwrap_or(500));
-        Self { status, codes, message, retry_after_ms, is_spent }
+        let param = error.get("param").and_then(Value::as_str).map(str::to_owned);
+        Self { status, codes, message, retry_after_ms, is_spent, param }
+    }
+
+    /// Which of the `extras` it does not take, if that is all that is wrong.
+    fn refuses(&self, extras: &BTreeSet<Extra>) -> Option<Extra> {
+        let is_request = matches!(self.status, 400 | 404 | 422) && !self.says_too_long();
+        is_request.then(|| extra::refused(extras, &self.message, self.param.as_deref())).flatten()
+    }
+
+    fn is(&self, codes: &[&str]) -> bool {
+        self.codes.iter().any(|code| codes.contains(&code.as_str()))
+    }
+
+    fn says(&self, words: &[&str]) -> bool {
+        let lower = self.message.to_ascii_lowercase();
+        words.iter().any(|word| lower.contains(word))
+    }
+
+    fn says_too_long(&self) -> bool {
+        matches!(self.status, 400 | 413 | 422 | 429 | 500)
+            && (self.status == 413 || self.is(&TOO_LONG_CODES) || self.says(&TOO_LONG_WORDS))
     }
 
     /// `key` and `dialect` are those of an answer; an error inside a reply came past the key.
     fn failure(self, key: Option<&Key>, dialect: Option<Dialect>) -> Failure {
-        let is = |codes: &[&str]| self.codes.iter().any(|code| codes.contains(&code.as_str()));
-        let lower = self.message.to_ascii_lowercase();
-        let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+        let is = |codes: &[&str]| self.is(codes);
+        let says = |words: &[&str]| self.says(words);
         let status = self.status;
         let permanent = |what: &str| (Class::Permanent, format!("{what} (HTTP {status})"));
-        let too_long = matches!(status, 400 | 413 | 422 | 429 | 500)
-            && (status == 413 || is(&TOO_LONG_CODES) || says(&TOO_LONG_WORDS));
-        let spent = self.is_spent || is(&SPENT_CODES) || (dialect != Some(Dialect::Gemini) && says(&SPENT_WORDS));
+        let too_long = self.says_too_long();
+        // Who says how long to wait means that waiting helps, whatever else the words say.
+        let is_said = self.retry_after_ms.is_none() && dialect != Some(Dialect::Gemini) && says(&SPENT_WORDS);
+        let spent = self.is_spent || is(&SPENT_CODES) || is_said;
         let (class, what) = match status {
             _ if too_long => permanent("the request is too long for the model"),
+            400 | 422 if is(&UNREAD_CODES) || says(&UNREAD_WORDS) => {
+                (Class::Invalid, format!("the server could not read the model's call (HTTP {status})"))
+            }
             400 | 403 | 422 if is(&REFUSED_CODES) || says(&REFUSED_WORDS) => {
                 (Class::Refused, format!("the provider refused the request (HTTP {status})"))
             }
@@ -229,6 +277,11 @@ impl Told {
         Failure { too_long, retry_after_ms: self.retry_after_ms, ..Failure::new(class, reason) }
     }
 }
+
+/// Of a server that reads the model's words itself: the model did not write a call that it could read.
+const UNREAD_CODES: [&str; 2] = ["tool_use_failed", "malformed_function_call"];
+
+const UNREAD_WORDS: [&str; 2] = ["failed_generation", "failed to parse tool call"];
 
 const TOO_LONG_CODES: [&str; 4] =
     ["context_length_exceeded", "exceed_context_size_error", "string_above_max_length", "request_too_large"];

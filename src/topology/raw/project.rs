@@ -60,6 +60,8 @@ pub struct Provider {
     pub key_file: Option<At<String>>,
     /// Whether its key may travel in the clear.
     pub allow_http: bool,
+    /// Parts of a request that its server does not take.
+    pub omit: Vec<At<String>>,
 }
 
 /// What a model costs.
@@ -156,7 +158,7 @@ fn models(reader: &mut Reader, node: &Node<'_>) -> Models {
 }
 
 fn provider(reader: &mut Reader, node: &Node<'_>) -> Option<Provider> {
-    let keys = reader.table(node, &["dialect", "base_url", "key_env", "key_file", "allow_http"])?;
+    let keys = reader.table(node, &["dialect", "base_url", "key_env", "key_file", "allow_http", "omit"])?;
     let words = [("openai", Dialect::OpenAi), ("anthropic", Dialect::Anthropic), ("gemini", Dialect::Gemini)];
     let dialect = match keys.get("dialect") {
         Some(node) => reader.word(node, &words)?,
@@ -166,7 +168,8 @@ fn provider(reader: &mut Reader, node: &Node<'_>) -> Option<Provider> {
     let mut text = |key: &str| keys.get(key).and_then(|node| reader.string(node));
     let (key_env, key_file) = (text("key_env"), text("key_file"));
     let allow_http = keys.get("allow_http").and_then(|node| reader.boolean(node)).unwrap_or(false);
-    Some(Provider { dialect, base_url, key_env, key_file, allow_http })
+    let omit = reader.strings(keys.get("omit"));
+    Some(Provider { dialect, base_url, key_env, key_file, allow_http, omit })
 }
 
 const PRICE: [&str; 5] = [

@@ -62,6 +62,8 @@ struct Case {
     #[serde(default)]
     calls: Vec<(String, String, String)>,
     signature: Option<String>,
+    /// What was thought, as JSON.
+    reasoning: Option<String>,
     /// In, out, cached, written.
     usage: Option<[u64; 4]>,
     /// Whether it is known that nothing was billed.
@@ -131,7 +133,15 @@ impl Case {
             },
         };
         let calls = self.calls.iter().map(call).collect();
-        Ok(Heard { spoken: Spoken { text: self.text.clone(), calls, signature: self.signature.clone() }, usage })
+        Ok(Heard {
+            spoken: Spoken {
+                text: self.text.clone(),
+                calls,
+                signature: self.signature.clone(),
+                reasoning: self.reasoning.as_deref().map(|json| serde_json::from_str(json).unwrap()),
+            },
+            usage,
+        })
     }
 
     /// What is wrong with what came of it.

@@ -26,7 +26,8 @@ fn rich() -> Prompt {
         "additionalProperties": false,
     });
     let said = |text: &str, calls: Vec<SpokenCall>, signature: Option<&str>| {
-        Said::Model(Spoken { text: text.to_owned(), calls, signature: signature.map(str::to_owned) })
+        let reasoning = None;
+        Said::Model(Spoken { text: text.to_owned(), calls, signature: signature.map(str::to_owned), reasoning })
     };
     let result = |id: &str, text: &str| (id.to_owned(), text.to_owned());
     let first = Vec::from([
