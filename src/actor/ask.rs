@@ -39,7 +39,7 @@ pub(super) fn desk(
 }
 
 /// What a model is told of a result that was left out of its conversation.
-const LEFT_OUT: &str = "left out to make room; call again if you need it";
+pub(super) const LEFT_OUT: &str = "left out to make room; call again if you need it";
 
 /// What a writer is told before the reason why what it wrote could not be prepared.
 const CANNOT_LEAVE: &str = "What you wrote cannot be prepared as it is; write it anew. ";
@@ -74,6 +74,8 @@ pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
         turn: nth_turn,
         attempt: effect.attempt,
         lines_used,
+        withheld: turn.withheld.clone(),
+        steps_left: effect.steps_left,
         input_tokens_max: effect.reserved.tokens.saturating_sub(output_tokens_max),
         output_tokens_max,
         pulse,

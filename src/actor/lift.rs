@@ -1,19 +1,20 @@
 //! From raw to typed: what models, tools and people said becomes results and bodies that the core can branch on.
 //! Schemas and checks are applied here, once, to every version, whoever wrote it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use super::Pinned;
+use super::ask::LEFT_OUT;
 use crate::clock::Clock;
 use crate::failure::{Failure, Usage};
 use crate::id::{AgentName, ArtefactName, ToolName};
 use crate::journal::Body;
 use crate::model::names::{END_TURN, Names};
-use crate::model::{Act, Answer, Reply, ToolCall};
+use crate::model::{Act, Answer, Exchange, Reply, Section, ToolCall};
 use crate::run::event::{ActHead, BodyRef, CallHead, Origin, Replied, Settled, WriteHead};
 use crate::run::input::Failed;
 use crate::run::state::Turn;
@@ -171,19 +172,13 @@ fn short(reason: &str) -> String {
     if cut < reason.len() { format!("{}...", &reason[..cut]) } else { reason.to_owned() }
 }
 
-/// A model's reply as the core branches on it; `desk` is what its turn reads.
-pub(super) fn reply(
-    bodies: &mut Bodies<'_>,
-    pinned: &Pinned,
-    turn: &Turn,
-    desk: &BTreeMap<ArtefactName, Value>,
-    reply: &Reply,
-) -> Settled {
+/// A model's reply as the core branches on it; `now` is what its turn was shown.
+pub(super) fn reply(bodies: &mut Bodies<'_>, pinned: &Pinned, turn: &Turn, now: &Section, reply: &Reply) -> Settled {
     let whole = serde_json::to_value(reply).unwrap_or(Value::Null);
     let body = bodies.json(&whole);
     let act = match &reply.act {
-        Act::Calls(calls) => ActHead::Calls(call_heads(bodies, pinned, turn, calls)),
-        Act::Answer(answer) => answer_head(bodies, pinned, turn, desk, answer, reply.origin),
+        Act::Calls(calls) => ActHead::Calls(call_heads(bodies, pinned, turn, now, calls, reply.origin)),
+        Act::Answer(answer) => answer_head(bodies, pinned, turn, &now.desk, answer, reply.origin),
         Act::Unusable(problems) => ActHead::Answer {
             outcome: None,
             note: bodies.text(&reply.text),
@@ -194,23 +189,58 @@ pub(super) fn reply(
     Settled::Replied(Replied { body, origin: reply.origin, line: reply.line, over_reported: false, act })
 }
 
-fn call_heads(bodies: &mut Bodies<'_>, pinned: &Pinned, turn: &Turn, calls: &[ToolCall]) -> Vec<CallHead> {
+/// Told in place of a result that stands there already. In words alone it helps no model that goes round in circles; that
+/// the tool is not offered any more does.
+const AGAIN: &str = "you made this very call before in this turn: its result stands above and is the same; the tool is not \
+                     offered again in this turn, so go on with what you have";
+
+/// The calls of a turn whose results its model can see.
+fn made(now: &Section) -> BTreeSet<(ToolName, String)> {
+    let seen = |exchange: &Exchange| {
+        let Act::Calls(calls) = &exchange.reply.act else { return Vec::new() };
+        let is_shown = |call: &&ToolCall| exchange.results.get(&call.id).is_some_and(|result| *result != LEFT_OUT);
+        calls.iter().filter(is_shown).map(key).collect()
+    };
+    now.said.iter().flat_map(seen).collect()
+}
+
+/// What makes two calls the same: the tool, and the arguments with their names in order.
+fn key(call: &ToolCall) -> (ToolName, String) {
+    (call.tool.clone(), call.args.to_string())
+}
+
+fn call_heads(
+    bodies: &mut Bodies<'_>,
+    pinned: &Pinned,
+    turn: &Turn,
+    now: &Section,
+    calls: &[ToolCall],
+    origin: Origin,
+) -> Vec<CallHead> {
+    let mut made = made(now);
+    // A script says what it says: it has no judgement that could go round in circles.
+    let is_scripted = origin != Origin::Model;
     let member = pinned.plan.team.get(&turn.agent);
     let offered = match member.map(|member| &member.role) {
         Some(Role::Model { tools, .. }) => tools.as_slice(),
         _ => &[],
     };
     let mut questions = turn.questions;
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let heads = calls.iter().map(|call| {
         let mut misfit = Vec::new();
         if !seen.insert(&call.id) {
             misfit.push(format!("two calls have the id {:?}", call.id));
         }
-        let question = (call.tool.as_str() == ASK_TOOL).then(|| question(member, call, &mut questions));
+        let is_withheld = turn.withheld.contains(&call.tool);
+        let question = (call.tool.as_str() == ASK_TOOL && !is_withheld).then(|| question(member, call, &mut questions));
         let forbidden = match &question {
             Some(Ok(_)) => None,
             Some(Err(why)) => Some(why.clone()),
+            None if is_withheld => {
+                misfit.push(format!("{} is not offered any more in this turn: end it with what you have", call.tool));
+                None
+            }
             None if offered.contains(&call.tool) => {
                 misfit.extend(pinned.examiner.call(&call.tool, &call.args));
                 None
@@ -228,13 +258,17 @@ fn call_heads(bodies: &mut Bodies<'_>, pinned: &Pinned, turn: &Turn, calls: &[To
         misfit.extend(early);
         let is_misfit = forbidden.is_none();
         let problems: Vec<String> = forbidden.into_iter().chain(misfit).collect();
-        let refused = (!problems.is_empty()).then(|| bodies.json(&json!({ "error": problems.join("; ") })));
+        let again = !made.insert(key(call)) && !is_scripted && !is_withheld && call.named.is_empty();
+        let refused = match again {
+            true => Some(bodies.json(&json!({ "same_as_before": AGAIN }))),
+            false => (!problems.is_empty()).then(|| bodies.json(&json!({ "error": problems.join("; ") }))),
+        };
         let (asks, args) = match question {
-            Some(Ok((teammate, text))) => (Some(teammate), bodies.text(&text)),
+            Some(Ok((teammate, text))) if !again => (Some(teammate), bodies.text(&text)),
             _ => (None, bodies.json(&call.args)),
         };
-        let misfit = refused.is_some() && is_misfit;
-        CallHead { call: call.id.clone(), tool: call.tool.clone(), args, refused, misfit, asks }
+        let misfit = refused.is_some() && is_misfit && !again;
+        CallHead { call: call.id.clone(), tool: call.tool.clone(), args, refused, misfit, asks, again }
     });
     heads.collect()
 }

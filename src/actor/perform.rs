@@ -107,9 +107,9 @@ async fn model(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
     let model = work.place.ports.model(mode);
     let model = model.ok_or_else(|| Failure::new(Class::Permanent, "no model is connected to this callsheet"))?;
     let ask = blocking(work, |work| ask::ask(work.asked())).await?;
-    let desk = ask.now.desk.clone();
+    let now = ask.now.clone();
     let reply = model.reply(ask).await?;
-    let settled = lift::reply(bodies, &work.place.pinned, &work.turn, &desk, &reply);
+    let settled = lift::reply(bodies, &work.place.pinned, &work.turn, &now, &reply);
     Ok((settled, reply.usage))
 }
 

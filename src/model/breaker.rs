@@ -18,7 +18,7 @@ const OPEN_MS_MAX: u64 = 30_000;
 pub type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The breakers of this process, by model.
-pub(super) struct Breakers {
+pub struct Breakers {
     now: Now,
     models: DashMap<String, Breaker>,
 }
@@ -30,13 +30,16 @@ struct Breaker {
 }
 
 impl Breakers {
-    pub(super) fn new(now: Now) -> Self {
+    /// All closed, by this time.
+    pub fn new(now: Now) -> Self {
         Self { now, models: DashMap::new() }
     }
 
+    /// Lets a call of `model` through.
+    ///
     /// # Errors
     /// Throttled, for as long as the model is left alone. One that is let through tells whether it is back.
-    pub(super) fn open(&self, model: &str) -> Result<(), Failure> {
+    pub fn open(&self, model: &str) -> Result<(), Failure> {
         let now = (self.now)();
         let Some(breaker) = self.models.get(model).filter(|breaker| breaker.open_until > now) else { return Ok(()) };
         let (failures, wait_ms) = (breaker.failures, breaker.open_until.ms_since(now));
@@ -45,7 +48,7 @@ impl Breakers {
     }
 
     /// What a call came to: the class of its failure, if it failed.
-    pub(super) fn tell(&self, model: &str, failed: Option<Class>) {
+    pub fn tell(&self, model: &str, failed: Option<Class>) {
         if !matches!(failed, Some(Class::Transient | Class::Throttled)) {
             self.models.remove(model);
             return;

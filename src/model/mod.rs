@@ -12,7 +12,7 @@ pub mod template;
 pub mod trial;
 pub mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -57,6 +57,10 @@ pub struct Ask {
     pub attempt: u32,
     /// Which script lines this agent's earlier turns used.
     pub lines_used: Vec<u32>,
+    /// Tools that this turn is not offered any more.
+    pub withheld: BTreeSet<ToolName>,
+    /// Steps that fit into the turn after this reply.
+    pub steps_left: u32,
     /// Tokens that the request may come to.
     pub input_tokens_max: u64,
     /// Tokens that the reply may have.

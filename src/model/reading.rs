@@ -21,7 +21,7 @@ pub fn reply(ask: &Ask, spoken: Spoken, usage: Option<Usage>) -> Reply {
     let names = Names::of(member);
     let mut spoken = spoken;
     if spoken.calls.is_empty()
-        && let Some((call, how)) = written(&spoken.text, &names)
+        && let Some((call, how)) = written(&spoken.text, &|name| names.ends(name) || names.tool(name).is_some())
     {
         spoken.calls.push(call);
         noted.push(how);
@@ -154,14 +154,14 @@ fn untexted(value: Value, schema: &Value, place: &str, noted: &mut Vec<String>) 
 }
 
 /// A call that a model wrote as text where its server reads none: exactly one, of a tool that it was offered.
-fn written(text: &str, names: &Names) -> Option<(SpokenCall, String)> {
+pub(super) fn written(text: &str, is_offered: &dyn Fn(&str) -> bool) -> Option<(SpokenCall, String)> {
     let mut found = BTreeSet::new();
     for part in parts(text) {
         let Ok(value) = serde_json::from_str::<Value>(part.trim()) else { continue };
         let value = value.get("function").filter(|function| function.is_object()).cloned().unwrap_or(value);
         let text = |keys: &[&str]| keys.iter().find_map(|key| value.get(key)?.as_str());
         let Some(name) = text(&["name", "tool", "function"]) else { continue };
-        if !names.ends(name) && names.tool(name).is_none() {
+        if !is_offered(name) {
             continue;
         }
         let args = ["arguments", "parameters", "args", "input"].iter().find_map(|key| value.get(key));

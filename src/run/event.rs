@@ -366,6 +366,9 @@ pub struct CallHead {
     /// For a question: the teammate. The arguments are its text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asks: Option<AgentName>,
+    /// True if the turn made this very call before: it is not performed again, and its tool is not offered any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// An artefact that an answer writes.

@@ -4,12 +4,12 @@
 mod approval;
 mod effect;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Amount, BodyRef, Closed, Decision, Event, Fact, Message, Part, Version};
 use super::state::{Conversation, DeadLetter, Effect, Fate, State, Turn};
-use crate::id::{AgentName, EffectId, MessageId, Timestamp};
-use crate::topology::plan::{Memory, Recipient};
+use crate::id::{AgentName, ArtefactName, EffectId, MessageId, Timestamp};
+use crate::topology::plan::{Member, Memory, Recipient, Role};
 use crate::topology::spec::Labels;
 
 /// An event that cannot have happened in this state.
@@ -20,6 +20,14 @@ pub struct Illegal {
     pub event: &'static str,
     /// What is against it.
     pub why: &'static str,
+}
+
+/// What a member is shown of its desk: what it reads, and, if it is a model that is sent back to its own work, that too.
+fn on_desk(member: &Member) -> impl Iterator<Item = &ArtefactName> {
+    let reads = member.reads.iter().map(|read| &read.artefact);
+    let is_model = matches!(member.role, Role::Model { .. });
+    let is_read = |name: &ArtefactName| member.reads.iter().any(|read| read.artefact == *name);
+    reads.chain(member.writes.iter().filter(move |name| is_model && !is_read(name)))
 }
 
 type Legal<T = ()> = Result<T, &'static str>;
@@ -243,6 +251,7 @@ impl State {
             calls: Vec::new(),
             waits_for: BTreeMap::new(),
             questions: 0,
+            withheld: BTreeSet::new(),
             cut: false,
             answers_refused: 0,
             policy_strikes: 0,
@@ -267,13 +276,13 @@ impl State {
         let mut bytes = u64::from(message.note.bytes) + self.brief.map_or(0, |brief| u64::from(brief.bytes));
         parts.extend(self.brief.map(|brief| Part::Brief(brief.digest)));
         parts.push(Part::Note(message.note.digest));
-        for read in self.member(agent).into_iter().flat_map(|member| &member.reads) {
-            let Some(digest) = message.desk.get(&read.artefact) else { continue };
-            parts.push(Part::Artefact(read.artefact.clone(), *digest));
+        for artefact in self.member(agent).into_iter().flat_map(on_desk) {
+            let Some(digest) = message.desk.get(artefact) else { continue };
+            parts.push(Part::Artefact(artefact.clone(), *digest));
             if let Some(version) = self.versions.get(digest) {
                 labels = labels.join(version.labels);
                 bytes += u64::from(version.body.bytes) + version.findings.map_or(0, |f| u64::from(f.bytes));
-                parts.extend(version.findings.map(|f| Part::Findings(read.artefact.clone(), f.digest)));
+                parts.extend(version.findings.map(|f| Part::Findings(artefact.clone(), f.digest)));
             }
         }
         (parts, bytes, labels)

@@ -7,7 +7,9 @@ use super::event::{
     Amount, CallHead, Decision, Ending, Limit, Manifest, Message, PauseReason, Raise, Version, Who, Wish,
 };
 use crate::failure::Class;
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, RunId, Timestamp};
+use crate::id::{
+    AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, RunId, Timestamp, ToolName,
+};
 use crate::run::event::{BodyRef, Origin};
 use crate::topology::plan::{Arg, Handoff, Member, Plan, Role};
 use crate::topology::spec::{Labels, Reach, Repeat};
@@ -121,6 +123,8 @@ pub struct Turn {
     pub waits_for: BTreeMap<MessageId, String>,
     /// Questions to teammates so far.
     pub questions: u32,
+    /// Tools that are not offered any more, since it made the same call of them again.
+    pub withheld: BTreeSet<ToolName>,
     /// True once its conversation was cut to make room.
     pub cut: bool,
     /// Answers refused in a row.
@@ -186,6 +190,8 @@ pub struct Effect {
     pub attempts_before: u32,
     /// Attempts since then that were only asked to wait.
     pub waited: u32,
+    /// For a model call: how many steps fit into its turn after it.
+    pub steps_left: u32,
     /// For a model call that was cut off: the tokens that its reply may have now.
     pub output_tokens: Option<u64>,
 }
@@ -519,6 +525,12 @@ impl State {
             Limit::Recipients => raised(raise.recipients, budget.recipients),
             Limit::Turns | Limit::StepsPerTurn => None,
         }
+    }
+
+    /// Steps that a turn of `agent` may have, after raises.
+    pub fn steps_per_turn(&self, agent: &AgentName) -> u32 {
+        let declared = self.member(agent).map_or(0, |member| member.limits.steps_per_turn);
+        self.ledger.raise.steps_per_turn.unwrap_or(declared).max(declared)
     }
 
     /// Milliseconds with an effect under way, up to `at`.

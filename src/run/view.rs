@@ -254,11 +254,20 @@ impl View {
                 Some(entry(agent.as_str(), "over-reported", text, Kind::Trouble))
             }
             (_, Settled::Replied(replied)) => match &replied.act {
-                ActHead::Calls(calls) => {
-                    let refused = calls.iter().find_map(|call| call.refused)?;
-                    Some(entry(agent.as_str(), "refused call", error_text(texts, refused), Kind::Trouble))
+                ActHead::Calls(calls) if calls.iter().any(|call| call.again) => {
+                    let tools = calls.iter().filter(|call| call.again).map(|call| call.tool.to_string());
+                    let tools = tools.collect::<Vec<_>>().join(", ");
+                    let text =
+                        format!("{tools} with the same arguments: answered as before, not offered again in this turn");
+                    Some(entry(agent.as_str(), "same call", text, Kind::Trouble))
                 }
-                ActHead::Answer { .. } => None,
+                ActHead::Calls(calls) => match calls.iter().find_map(|call| call.refused) {
+                    Some(refused) => {
+                        Some(entry(agent.as_str(), "refused call", error_text(texts, refused), Kind::Trouble))
+                    }
+                    None => noted_entry(agent.as_str(), replied.body, texts),
+                },
+                ActHead::Answer { .. } => noted_entry(agent.as_str(), replied.body, texts),
             },
             _ => None,
         }
@@ -407,6 +416,13 @@ pub fn note(texts: &dyn Texts, body: BodyRef) -> String {
         Some(other) => brief_of(&other),
         None => erased(),
     }
+}
+
+/// What was odd in a reply and read all the same.
+fn noted_entry(agent: &str, reply: BodyRef, texts: &dyn Texts) -> Option<Entry> {
+    let reply = texts.value(reply.digest)?;
+    let noted: Vec<&str> = reply.get("noted")?.as_array()?.iter().filter_map(Value::as_str).collect();
+    Some(entry(agent, "read as meant", noted.join("; "), Kind::Trouble))
 }
 
 /// The text of a reason: `{ "error": text }`, a list of sentences, or a note.

@@ -18,7 +18,7 @@ use super::support::{Driven, Rig, shipped};
 type Words = dyn Fn(&Ask) -> Result<Act, Failure> + Send + Sync;
 
 /// A model that says what a test says, and keeps what it was asked.
-struct Told {
+pub(crate) struct Told {
     words: Box<Words>,
     asks: Mutex<Vec<Ask>>,
 }
@@ -36,13 +36,13 @@ impl Model for Told {
 
 impl Told {
     /// What `agent` was asked, in order.
-    fn asks(&self, agent: &str) -> Vec<Ask> {
+    pub(crate) fn asks(&self, agent: &str) -> Vec<Ask> {
         self.asks.lock().unwrap().iter().filter(|ask| ask.agent.as_str() == agent).cloned().collect()
     }
 }
 
 /// The shipped team with models, which have a second one to fall back on.
-fn team() -> Plan {
+pub(crate) fn team() -> Plan {
     let mut plan = Plan { mode: Mode::Live, script: None, ..shipped("investigate") };
     let spec = |model: &str, fallback: Option<&str>| ModelSpec {
         model: model.to_owned(),
@@ -55,14 +55,14 @@ fn team() -> Plan {
     plan
 }
 
-fn rig(words: impl Fn(&Ask) -> Result<Act, Failure> + Send + Sync + 'static) -> (Rig, Arc<Told>) {
+pub(crate) fn rig(words: impl Fn(&Ask) -> Result<Act, Failure> + Send + Sync + 'static) -> (Rig, Arc<Told>) {
     let told = Arc::new(Told { words: Box::new(words), asks: Mutex::default() });
     let mut rig = Rig::new();
     rig.live = Some(Arc::clone(&told) as Arc<dyn Model>);
     (rig, told)
 }
 
-fn ends(outcome: &str, note: &str) -> Act {
+pub(crate) fn ends(outcome: &str, note: &str) -> Act {
     let answer = Answer { outcome: outcome.parse().unwrap(), note: note.to_owned(), writes: Default::default() };
     Act::Answer(answer)
 }
@@ -72,7 +72,7 @@ fn writes(outcome: &str, artefact: &str, body: Value) -> Act {
     Act::Answer(Answer { outcome: outcome.parse().unwrap(), note: outcome.to_owned(), writes })
 }
 
-fn calls(id: &str, tool: &str, args: Value) -> Act {
+pub(crate) fn calls(id: &str, tool: &str, args: Value) -> Act {
     Act::Calls(vec![ToolCall { id: id.to_owned(), tool: tool.parse().unwrap(), args, named: String::new() }])
 }
 
@@ -85,7 +85,7 @@ fn compares(n: u64) -> Act {
     calls(&format!("call{n}"), "stats.compare", json!({ "a": { "n": n, "k": 1 }, "b": { "n": n, "k": 1 } }))
 }
 
-fn result<'a>(section: &'a Section, call: &str) -> &'a Value {
+pub(crate) fn result<'a>(section: &'a Section, call: &str) -> &'a Value {
     section.said.iter().find_map(|exchange| exchange.results.get(call)).unwrap()
 }
 
@@ -98,14 +98,14 @@ impl Texts for Bodies<'_, '_> {
 }
 
 /// What `callsheet messages` would show.
-fn shown(run: &Driven<'_>) -> Vec<Entry> {
+pub(crate) fn shown(run: &Driven<'_>) -> Vec<Entry> {
     let mut view = View::new(State::new(run.handle.run, run.state().plan));
     let facts = run.facts().into_iter();
     let entries = facts.zip(1..).map(|(fact, seq)| view.take(callsheet::id::Seq(seq), &fact, &Bodies(run)).unwrap());
     entries.flatten().collect()
 }
 
-fn entry<'a>(entries: &'a [Entry], word: &str) -> &'a Entry {
+pub(crate) fn entry<'a>(entries: &'a [Entry], word: &str) -> &'a Entry {
     entries.iter().find(|entry| entry.word == word).unwrap_or_else(|| panic!("nothing says {word}: {entries:#?}"))
 }
 

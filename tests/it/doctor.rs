@@ -1,4 +1,4 @@
-//! `callsheet doctor` calls each model that live runs would ask, once, and says what works of it or what to do.
+//! `callsheet doctor` tries each model that live runs would ask, once, and says what works of it or what to do.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,18 +17,69 @@ fn document(message: &str) -> Played {
     answer("200 OK", "application/json", &body)
 }
 
-const CALLS: &str =
-    r#"{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"ready","arguments":"{}"}}]}"#;
+fn calls(name: &str, args: &str) -> String {
+    let function = serde_json::json!({ "name": name, "arguments": args });
+    let call = serde_json::json!({ "id": "c", "type": "function", "function": function });
+    serde_json::json!({ "role": "assistant", "tool_calls": [call] }).to_string()
+}
+
+const COUNTS: (&str, &str) = ("count_things", r#"{"kind":"apples","where":{"room":"kitchen"}}"#);
+const ENDS: (&str, &str) = ("finish", r#"{"note":"Three.","outcome":"counted"}"#);
+
+/// A model that does what it is asked for: a call, and the end after its result.
+fn works(asked: &Asked) -> Played {
+    let (name, args) = if asked.body.contains("\"tool\"") { ENDS } else { COUNTS };
+    document(&calls(name, args))
+}
+
+/// One that makes the same call as long as it can.
+fn circles(asked: &Asked) -> Played {
+    let (name, args) = if asked.body.contains("Counts things") { COUNTS } else { ENDS };
+    document(&calls(name, args))
+}
+
+fn writes(asked: &Asked) -> Played {
+    let (name, args) = if asked.body.contains("\"tool\"") { ENDS } else { COUNTS };
+    let text = format!("<tool_call>{{\"name\":\"{name}\",\"arguments\":{args}}}</tool_call>");
+    document(&serde_json::json!({ "role": "assistant", "content": text }).to_string())
+}
+
+/// A server that knows calls and no results of them.
+fn forgets(asked: &Asked) -> Played {
+    if asked.body.contains("\"tool\"") {
+        return answer("400 Bad Request", "application/json", r#"{"error":{"message":"role tool is not known here"}}"#);
+    }
+    document(&calls(COUNTS.0, COUNTS.1))
+}
 
 type Says = fn(&Asked) -> Played;
 
 /// What a server says, and what doctor says of that.
-const CASES: [(&str, Says, &[&str]); 7] = [
-    ("it works", |_| document(CALLS), &["ok model local/m", "calls the tool", "41 tokens in, 7 out"]),
+const CASES: [(&str, Says, &[&str]); 12] = [
+    ("it works", works, &["ok model local/m", "calls the tool", "ends after its result", "82 tokens in, 14 out"]),
+    ("it works in a circle", circles, &["ok model local/m", "made the same call twice"]),
+    ("it works as text", writes, &["ok model local/m", "writes its calls as text"]),
+    ("no second step", forgets, &["no model local/m", "its first call works", "role tool is not known"]),
+    (
+        "a misfit",
+        |_| document(&calls(COUNTS.0, r#"{"kind":"plums","where":"kitchen"}"#)),
+        &["no model local/m", "not as its form says", "larger model"],
+    ),
+    (
+        "too little room",
+        |_| {
+            answer(
+                "400 Bad Request",
+                "application/json",
+                r#"{"error":{"message":"exceeds the available context size"}}"#,
+            )
+        },
+        &["no model local/m", "too long", "larger context"],
+    ),
     (
         "no tools",
         |_| document(r#"{"role":"assistant","content":"I am ready!"}"#),
-        &["no model local/m", "does not call the tool", "name another one"],
+        &["no model local/m", "does not call the tool", "name another one", "--jinja"],
     ),
     (
         "tools refused",
@@ -43,7 +94,7 @@ const CASES: [(&str, Says, &[&str]); 7] = [
     (
         "a wrong key",
         |_| answer("401 Unauthorized", "application/json", r#"{"error":{"message":"Incorrect API key"}}"#),
-        &["no model local/m", "refuses its key", "and its key"],
+        &["no model local/m", "refuses its key", "key_env or key_file"],
     ),
     (
         "an unknown model",
@@ -88,7 +139,7 @@ const LIVE: [&str; 3] = ["doctor", "--model", "local/m"];
 const KEY: Option<&str> = Some("hunter22hunter22");
 
 #[test]
-fn each_model_is_called_once_and_what_is_wrong_comes_with_what_to_do() {
+fn each_model_is_tried_once_and_what_is_wrong_comes_with_what_to_do() {
     for (name, answer, needles) in CASES {
         let asked = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&asked);
@@ -97,9 +148,11 @@ fn each_model_is_called_once_and_what_is_wrong_comes_with_what_to_do() {
             answer(request)
         });
         let came = doctor(&project(&base), KEY, &LIVE);
-        says(name, &came, i32::from(name != "it works"), needles);
-        // The default and the alias `judge` are the same model.
-        assert_eq!(asked.load(Ordering::SeqCst), 1, "{name}");
+        let is_well = name.starts_with("it works");
+        says(name, &came, i32::from(!is_well), needles);
+        // The default and the alias `judge` are the same model: once each step.
+        let steps = if name == "it works in a circle" { 3 } else { 1 + u32::from(is_well || name == "no second step") };
+        assert_eq!(asked.load(Ordering::SeqCst), steps, "{name}");
     }
 }
 
@@ -120,6 +173,19 @@ fn who_cannot_be_reached_is_told_and_nobody_is_called_who_need_not_be() {
     assert!(!keyless.1.contains("run 1"), "{}", keyless.1);
     says("offline", &doctor(&nobody, KEY, &["doctor", "--offline", "--model", "local/m"]), 0, &["its key is there"]);
     says("a rehearsal", &doctor(&nobody, KEY, &["doctor"]), 0, &["none is named: runs are rehearsals"]);
+}
+
+/// A proxy would read what goes to a model, and its key: none is used, whatever the environment names.
+#[test]
+fn a_proxy_in_the_environment_changes_nothing() {
+    let project = project(&serve(works));
+    let mut command = project.command();
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env(name, "http://127.0.0.1:1");
+    }
+    let output = command.args(LIVE).env("LOCAL_KEY", "hunter22hunter22").output().unwrap();
+    let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    says("a proxy", &(output.status.code().unwrap_or(-1), told), 0, &["ok model local/m", "calls the tool"]);
 }
 
 /// A gateway that gives back whatever it got, as an error and as a reply.

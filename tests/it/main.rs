@@ -9,8 +9,10 @@
 mod announcement;
 mod attempts;
 mod autonomy;
+mod breaker;
 mod budget;
 mod campaigns;
+mod circles;
 mod cli;
 mod config;
 mod decisions;

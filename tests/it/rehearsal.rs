@@ -55,6 +55,8 @@ fn ask(lines: Vec<Line>) -> Ask {
         turn: 4,
         attempt: 1,
         lines_used: vec![],
+        withheld: Default::default(),
+        steps_left: 9,
         input_tokens_max: 1_000_000,
         output_tokens_max: 100,
         pulse: Pulse(Arc::new(|_| {})),

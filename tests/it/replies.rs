@@ -58,7 +58,8 @@ impl Read {
         let system = messages[0]["content"].as_str().unwrap();
         let agent = system.split('`').nth(1).unwrap().to_owned();
         let results = messages.iter().filter(|message| message["role"] == "tool").count();
-        let is_question = system.contains("A teammate asks you a question.");
+        let last = messages.iter().rfind(|message| message["role"] == "user").unwrap();
+        let is_question = last["content"].as_str().unwrap().contains("A teammate asks you a question.");
         Self { agent, is_question, results, output_tokens_max: body["max_tokens"].as_u64().unwrap() }
     }
 }

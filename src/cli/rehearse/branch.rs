@@ -213,7 +213,7 @@ fn replies(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<(String, 
     if effect.ordinal == 0 {
         let call = |tool: ToolName, asks, args| {
             let call = "call".to_owned();
-            ActHead::Calls(vec![CallHead { call, tool, args, refused: None, misfit: false, asks }])
+            ActHead::Calls(vec![CallHead { call, tool, args, refused: None, misfit: false, asks, again: false }])
         };
         for tool in tools {
             acts.push((format!("calls {tool}"), call(tool.clone(), None, bodies.next())));

@@ -26,6 +26,7 @@ pub use self::refusal::Kind;
 use self::refusal::Unheard;
 use crate::failure::{Class, Failure, Usage};
 use crate::model::prompt::{Prompt, Said, Spoken};
+use crate::topology::order;
 use crate::topology::plan::Dialect;
 
 /// Where a provider is.
@@ -219,7 +220,7 @@ impl Wire {
     ) -> Result<Heard, Unheard> {
         let spelled = spelled(endpoint, model, prompt, omits).map_err(Failure::unpaid)?;
         let headers = headers(&spelled.headers).map_err(Failure::unpaid)?;
-        let sent = self.client.post(spelled.url).headers(headers).body(spelled.body.to_string()).send();
+        let sent = self.client.post(spelled.url).headers(headers).body(order::write(&spelled.body)).send();
         let wait = Duration::from_millis(self.limits.first_byte_ms_max);
         let response = match tokio::time::timeout(wait, sent).await {
             Ok(Ok(response)) => response,

@@ -4,7 +4,7 @@
 use super::{Draft, advance};
 use crate::failure::Usage;
 use crate::id::{AgentName, NanoUsd};
-use crate::run::event::{Amount, Ending, Event, Limit, PauseReason};
+use crate::run::event::{Amount, Ending, Event, Limit, Part, PauseReason};
 use crate::run::fold::Illegal;
 use crate::run::state::{Effect, State, Turn};
 use crate::topology::plan::{Member, ModelSpec, Role};
@@ -104,13 +104,22 @@ fn input_bound(state: &State, member: &Member, turn: &Turn) -> u64 {
     let schemas = member.writes.iter().filter_map(|name| state.plan.artefacts.get(name));
     let schemas = schemas.filter_map(|artefact| state.plan.schemas.get(&artefact.schema));
     let written: usize = schemas.map(|schema| schema.to_string().len()).sum();
-    let fixed = u64::try_from(offered + written + instructions.len()).unwrap_or(u64::MAX);
+    let team = state.plan.team.values().map(|other| other.does.len() + 2 * MEMBER_BYTES).sum::<usize>();
+    let turns = turn.shown.iter().chain(&turn.unseen).filter(|part| **part == Part::Instructions).count();
+    let framed = (turns + 1) * SECTION_BYTES + 3 * team;
+    let fixed = u64::try_from(offered + written + instructions.len() + framed).unwrap_or(u64::MAX);
     let times = if instructions.contains("desk") { 3 } else { 1 };
     turn.shown_bytes.saturating_mul(times).saturating_add(fixed).saturating_add(FRAME_TOKENS)
 }
 
-/// What a request has beside what the state knows of: names, outcomes, the words around each part.
+/// What a request has beside what the state knows of: the words around each part, and on how a turn ends.
 const FRAME_TOKENS: u64 = 4_096;
+
+/// The words around the message of a turn.
+const SECTION_BYTES: usize = 256;
+
+/// A member's name and outcome, with the words around them; what it does comes on top.
+const MEMBER_BYTES: usize = 96;
 
 fn spec<'s>(state: &'s State, model: Option<&str>) -> Option<&'s ModelSpec> {
     state.plan.models.get(model?)

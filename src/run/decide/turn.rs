@@ -55,8 +55,7 @@ pub(super) fn ask(
     let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
     let (agent, ordinal, steps) = (turn.agent.clone(), turn.asked, turn.steps);
     if amount.steps > 0 {
-        let declared = draft.state.member(&agent).map_or(0, |member| member.limits.steps_per_turn);
-        let limit = draft.state.ledger.raise.steps_per_turn.unwrap_or(declared).max(declared);
+        let limit = draft.state.steps_per_turn(&agent);
         if steps >= limit {
             let needed = u64::from(steps) + 1;
             budget::exceeded(draft, Limit::StepsPerTurn, Some(agent), needed, u64::from(limit))?;
@@ -138,7 +137,9 @@ fn take_reply(
         ActHead::Calls(calls) => {
             let Some(turn) = draft.state.turns.get(&message) else { return Ok(()) };
             let (strikes, refused) = (turn.policy_strikes, turn.answers_refused);
-            let reason = |misfit: bool| calls.iter().filter(|call| call.misfit == misfit).find_map(|call| call.refused);
+            let reason = |misfit: bool| {
+                calls.iter().filter(|call| call.misfit == misfit && !call.again).find_map(|call| call.refused)
+            };
             match (reason(false), reason(true)) {
                 (Some(reason), _) if strikes > POLICY_STRIKES_MAX => {
                     retry::give_up(draft, message, Class::Policy, reason)

@@ -3,7 +3,7 @@
 use super::Legal;
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Epoch, MessageId, Timestamp};
-use crate::run::event::{ActHead, Amount, BodyRef, Ending, Part, Replied, Settled, Wish};
+use crate::run::event::{ActHead, Amount, BodyRef, CallHead, Ending, Limit, Part, Replied, Settled, Wish};
 use crate::run::state::{Began, Effect, Ledger, State, Turn};
 use crate::topology::spec::Repeat;
 
@@ -26,10 +26,11 @@ impl State {
         }
         turn.asked += 1;
         match wish {
-            Wish::Model { .. } => {
+            Wish::Model { shown, .. } => {
                 turn.model = Some(id);
-                let unseen = std::mem::take(&mut turn.unseen);
-                turn.shown.extend(unseen);
+                // What it was shown is what the record says, also where an older callsheet would have shown less.
+                turn.unseen.clear();
+                turn.shown.extend(shown.iter().cloned());
                 turn.steps += 1;
             }
             Wish::Tool { call, .. } => {
@@ -49,6 +50,7 @@ impl State {
         }
         let agent = self.turn_mut(message)?.agent.clone();
         self.ledger.reserve(&agent, reserved);
+        let steps_left = self.steps_left(&agent, message);
         let model = matches!(wish, Wish::Model { .. }).then(|| self.model_of(&agent, at)).flatten();
         let effect = Effect {
             message,
@@ -69,10 +71,20 @@ impl State {
             model,
             attempts_before: 0,
             waited: 0,
+            steps_left,
             output_tokens: None,
         };
         self.effects.insert(id, effect);
         Ok(())
+    }
+
+    /// Steps that fit into the turn, and into the run, after what is asked for.
+    fn steps_left(&self, agent: &AgentName, message: MessageId) -> u32 {
+        let used = self.turns.get(&message).map_or(0, |turn| turn.steps);
+        let in_turn = self.steps_per_turn(agent).saturating_sub(used);
+        let asked = self.ledger.spent.steps.saturating_add(self.ledger.reserved.steps);
+        let in_run = self.limit(Limit::Steps).map(|limit| limit.saturating_sub(asked));
+        in_run.map_or(in_turn, |in_run| in_turn.min(u32::try_from(in_run).unwrap_or(u32::MAX)))
     }
 
     pub(super) fn begin_effect(&mut self, at: Timestamp, id: EffectId, epoch: Epoch, not_after: Timestamp) -> Legal {
@@ -156,8 +168,10 @@ impl State {
                     None => turn.calls.push(call.clone()),
                 }
             }
-            turn.policy_strikes += u32::from(calls.iter().any(|call| call.refused.is_some() && !call.misfit));
-            let misfits = calls.iter().any(|call| call.refused.is_some() && call.misfit);
+            let refused = |call: &&CallHead| call.refused.is_some() && !call.again;
+            turn.withheld.extend(calls.iter().filter(|call| call.again).map(|call| call.tool.clone()));
+            turn.policy_strikes += u32::from(calls.iter().filter(refused).any(|call| !call.misfit));
+            let misfits = calls.iter().filter(refused).any(|call| call.misfit);
             turn.answers_refused = if misfits { turn.answers_refused + 1 } else { 0 };
         }
         let agent = turn.agent.clone();
@@ -234,6 +248,8 @@ impl Turn {
                 *part = Part::LeftOut(std::mem::take(call), *digest);
             }
         }
+        // What is left out may be asked for again.
+        self.withheld.clear();
         Ok(())
     }
 }

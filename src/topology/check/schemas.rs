@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::draft::Draft;
 use super::names;
 use crate::id::ArtefactName;
 use crate::topology::fault::{At, Code, Fault, Place};
+use crate::topology::order;
 use crate::topology::plan::Artefact;
 use crate::topology::raw::topology::Topology;
 
@@ -39,7 +38,7 @@ fn load(draft: &mut Draft<'_>, schema: &At<String>) {
     }
     let path = format!("schemas/{}.json", schema.value);
     let Some((file, text)) = draft.text(&path, &schema.place) else { return };
-    let value: Value = match serde_json::from_str(&text) {
+    let value = match order::read(&text) {
         Ok(value) => value,
         Err(error) => {
             let at = offset(&text, error.line(), error.column());

@@ -389,7 +389,15 @@ impl Play {
                 let refused = (flawed && self.random.chance(200)).then(|| self.body());
                 let tool = self.random.pick(&tools).cloned().unwrap();
                 let misfit = refused.is_some() && self.random.chance(500);
-                calls.push(CallHead { call: format!("c{nth}"), tool, args: self.body(), refused, misfit, asks: None });
+                calls.push(CallHead {
+                    call: format!("c{nth}"),
+                    tool,
+                    args: self.body(),
+                    refused,
+                    misfit,
+                    asks: None,
+                    again: false,
+                });
             }
             return ActHead::Calls(calls);
         }
@@ -415,6 +423,7 @@ impl Play {
             refused: None,
             misfit: false,
             asks: Some(teammate),
+            again: false,
         };
         teammates.map(question).collect()
     }

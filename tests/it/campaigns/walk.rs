@@ -122,6 +122,8 @@ impl Walk {
             turn: 1,
             attempt: 1,
             lines_used: told.used.get(agent).cloned().unwrap_or_default(),
+            withheld: Default::default(),
+            steps_left: 9,
             input_tokens_max: 1_000_000,
             output_tokens_max: 9,
             pulse: Pulse(Arc::new(|_| {})),

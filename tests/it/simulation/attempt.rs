@@ -194,7 +194,15 @@ impl Makes {
             let call = |nth| {
                 let refused = (tools.is_empty() || bad && self.random.chance(500)).then(|| self.body());
                 let tool = self.random.pick(tools).cloned().unwrap_or(name("not.offered"));
-                CallHead { call: format!("call{nth}"), tool, args: self.body(), refused, misfit: false, asks: None }
+                CallHead {
+                    call: format!("call{nth}"),
+                    tool,
+                    args: self.body(),
+                    refused,
+                    misfit: false,
+                    asks: None,
+                    again: false,
+                }
             };
             let calls: Vec<CallHead> = (0..many).map(call).collect();
             return ActHead::Calls(questions.into_iter().chain(calls).collect());
@@ -223,7 +231,7 @@ impl Makes {
         }
         let question = |(nth, teammate)| {
             let (call, tool) = (format!("ask{nth}"), name(ASK_TOOL));
-            CallHead { call, tool, args: self.body(), refused: None, misfit: false, asks: Some(teammate) }
+            CallHead { call, tool, args: self.body(), refused: None, misfit: false, asks: Some(teammate), again: false }
         };
         teammates.into_iter().enumerate().map(question).collect()
     }

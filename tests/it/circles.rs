@@ -1,0 +1,187 @@
+//! Models that go round in circles, that run out of steps, and that can only edit what they are shown: what the runtime sees
+//! and does about it. The models are the test's own.
+
+use std::sync::{Arc, Mutex};
+
+use callsheet::actor::recording::recording;
+use callsheet::failure::Work;
+use callsheet::model::conversation::prompt;
+use callsheet::model::rehearsal::Rehearsal;
+use callsheet::model::{Act, Answer, Ask, Model, Reply};
+use callsheet::run::event::{Decision, Ending, Event, Origin, Wish};
+use callsheet::run::state::Status;
+use callsheet::topology::plan::{Mode, Plan, Role};
+use callsheet::topology::recording::Recording;
+use serde_json::{Value, json};
+
+use super::autonomy::{calls, ends, entry, result, rig, shown, team};
+use super::support::{Driven, Rig, shipped};
+
+/// The names of what a request offers.
+fn offered(ask: &Ask) -> Vec<String> {
+    prompt(ask).unwrap().tools.into_iter().map(|offer| offer.name).collect()
+}
+
+fn offers(ask: &Ask, name: &str) -> bool {
+    offered(ask).iter().any(|offered| offered == name)
+}
+
+/// A call that is the same each time but for its id, and for the order in which its arguments are written.
+fn compares(nth: usize) -> Act {
+    let (a, b) = (json!({ "n": 90, "k": 9 }), json!({ "k": 5, "n": 80 }));
+    let args = if nth == 0 { json!({ "a": a, "b": b }) } else { json!({ "b": b, "a": a }) };
+    calls(&format!("call{nth}"), "stats.compare", args)
+}
+
+fn performed(run: &Driven<'_>) -> usize {
+    let facts = run.facts().into_iter();
+    facts.filter(|fact| matches!(fact.is, Event::EffectAsked { wish: Wish::Tool { .. }, .. })).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_call_again_is_answered_as_before_and_its_tool_not_offered_any_more() {
+    let (rig, told) = rig(|ask| {
+        Ok(match offers(ask, "stats_compare") {
+            true => compares(ask.now.said.len()),
+            false => ends("cannot_tell", "I can only repeat myself."),
+        })
+    });
+    let plan = team();
+    let run = rig.run(&plan).await;
+    assert_eq!(run.settled().await, Status::Ended(Ending::Done), "{:?}", run.reasons());
+    let asks = told.asks("investigator");
+    assert_eq!((asks.len(), performed(&run)), (3, 1), "asked three times, performed once");
+    let again = result(&asks[2].now, "call1")["same_as_before"].as_str().unwrap();
+    assert!(again.contains("its result stands above"), "{again}");
+    assert_eq!(offered(&asks[2]), ["performance_query", "stats_rank", "team_ask", "end_turn"]);
+    let text = entry(&shown(&run), "same call").text.clone();
+    assert!(text.contains("stats.compare with the same arguments"), "{text}");
+
+    // What was said plays again to the same end, refusal and all.
+    let recording = Recording::read(&recording(run.store(), run.handle.run).unwrap().text().unwrap()).unwrap();
+    let models = recording.models.clone();
+    let plan = Plan { mode: Mode::Replay, models, recording: Some(Arc::new(recording)), ..plan };
+    let replay = Rig::new();
+    let replayed = replay.run(&plan).await;
+    assert_eq!(replayed.settled().await, Status::Ended(Ending::Done), "{:?}", replayed.reasons());
+    assert_eq!(performed(&replayed), 1);
+    run.system.stop().await;
+    replayed.system.stop().await;
+}
+
+/// A server that does not hold a model to what it is offered: it is told, as often as any misfit, and then given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_calls_what_is_not_offered_any_more_comes_to_an_end_too() {
+    let (rig, told) = rig(|ask| Ok(compares(ask.now.said.len())));
+    let run = rig.run(&team()).await;
+    assert_eq!(run.settled().await, Status::Stuck);
+    // Once performed, once answered as before, then refused three times.
+    assert_eq!((told.asks("investigator").len(), performed(&run)), (5, 1));
+    assert!(run.reasons()[0].contains("not offered any more in this turn"), "{:?}", run.reasons());
+    run.system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_step_that_fits_offers_only_the_end_of_the_turn() {
+    let (rig, told) = rig(|ask| {
+        let n = ask.now.said.len() + 1;
+        Ok(match offers(ask, "stats_compare") {
+            true => {
+                calls(&format!("call{n}"), "stats.compare", json!({ "a": { "n": 9, "k": n }, "b": { "n": 9, "k": 1 } }))
+            }
+            false => ends("cannot_tell", "There is no step left."),
+        })
+    });
+    let mut plan = team();
+    plan.team.values_mut().for_each(|member| member.limits.steps_per_turn = 6);
+    let run = rig.run(&plan).await;
+    assert_eq!(run.settled().await, Status::Ended(Ending::Done), "{:?}", run.state().paused);
+    let asks = told.asks("investigator");
+    // A reply and a call each, twice; the third reply could be followed by a call, and by no reply after that.
+    assert_eq!(asks.iter().map(|ask| ask.steps_left).collect::<Vec<_>>(), [5, 3, 1]);
+    assert_eq!(offered(&asks[2]), ["end_turn"]);
+    assert!(prompt(&asks[2]).unwrap().text().contains("This is the last step of this turn"));
+    assert!(prompt(&asks[1]).unwrap().text().contains("After this reply 3 steps are left"));
+    run.system.stop().await;
+}
+
+/// Speaks the script, but for the drafter that is sent back to its work: it changes what its desk shows, and nothing else.
+#[derive(Default)]
+struct Editor {
+    edits: Mutex<Vec<Value>>,
+}
+
+impl Model for Editor {
+    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+        if ask.agent.as_str() != "drafter" || ask.now.message.from == "planner" {
+            return Box::pin(async move { Rehearsal.reply(ask).await });
+        }
+        Box::pin(async move {
+            let name = "sequence".parse().unwrap();
+            let mut body = ask.now.desk.get(&name).expect("the drafter is shown its own draft").clone();
+            let findings = ask.now.checks.get(&name).cloned().unwrap_or_default();
+            let is_long = findings.to_string().contains("/mails/0/subject");
+            body["mails"][0]["subject"] =
+                json!(if is_long { "We have missed you" } else { "We have missed you a lot" });
+            self.edits.lock().unwrap().push(findings);
+            assert!(prompt(&ask).unwrap().text().contains("<artefact name=\"sequence\" yours=\"as it stands now\">"));
+            let writes = [(name, body)].into();
+            let answer = Answer { outcome: "drafted".parse().unwrap(), note: "The subject is new.".to_owned(), writes };
+            Ok(Reply::new(Act::Answer(answer), Origin::Model))
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_can_only_edit_what_it_is_shown_mends_its_draft() {
+    let mut rig = Rig::new();
+    let editor = Arc::new(Editor::default());
+    rig.live = Some(Arc::clone(&editor) as Arc<dyn Model>);
+    let run = rig.run(&Plan { mode: Mode::Live, ..shipped("re-engagement") }).await;
+    assert_eq!(run.settled().await, Status::Waiting, "{:?}", run.reasons());
+    run.decide("ada", Decision::RequestChanges).await.unwrap();
+    assert_eq!(run.settled().await, Status::Waiting, "{:?}", run.reasons());
+    let edits = editor.edits.lock().unwrap().clone();
+    assert_eq!(edits.len(), 2, "once for the critic, once for the person");
+    assert!(edits[0].to_string().contains("60"), "the findings of the check are on the desk: {}", edits[0]);
+    let versions: Vec<Value> = run.facts().into_iter().filter_map(|fact| sequence(&run, fact.is)).collect();
+    let subjects: Vec<_> = versions.iter().map(|body| body["mails"][0]["subject"].as_str().unwrap()).collect();
+    assert_eq!(subjects[1..], ["We have missed you", "We have missed you a lot"]);
+    let rest = |body: &Value| (body["name"].clone(), body["mails"][0]["text"].clone(), body["mails"][1].clone());
+    assert!(versions.windows(2).all(|two| rest(&two[0]) == rest(&two[1])), "and the rest is as it was");
+    run.system.stop().await;
+}
+
+fn sequence(run: &Driven<'_>, event: Event) -> Option<Value> {
+    match event {
+        Event::VersionWritten(version) if version.artefact.as_str() == "sequence" => {
+            Some(run.body(version.body.digest))
+        }
+        _ => None,
+    }
+}
+
+/// Instructions that show more than anybody set aside for them are not sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_longer_than_its_bound_is_not_sent() {
+    let (rig, told) = rig(|ask| {
+        prompt(ask)?;
+        Ok(ends("cannot_tell", "It was short enough."))
+    });
+    for (times, status) in [(10, Status::Ended(Ending::Done)), (9_000, Status::Stuck)] {
+        let mut plan = team();
+        let Role::Model { instructions, .. } = &mut plan.team.get_mut(&plan.start).unwrap().role else { panic!() };
+        *instructions = format!("{{% for n in range({times}) %}}{{{{ brief.after }}}} {{% endfor %}}");
+        let run = rig.run(&plan).await;
+        assert_eq!(run.settled().await, status, "{times}: {:?}", run.reasons());
+        let reasons = run.reasons().concat();
+        assert_eq!(
+            reasons.contains("its instructions repeat more than they need"),
+            status == Status::Stuck,
+            "{reasons}"
+        );
+        assert_eq!(run.state().ledger.reserved.tokens, 0);
+        run.system.stop().await;
+    }
+    assert_eq!(told.asks("investigator").len(), 1 + 2, "the second is tried with the model to fall back on, too");
+}
