@@ -234,7 +234,8 @@ fn of_artefact(args: &BTreeMap<String, Arg>, failure: Failure) -> Failure {
     let roots: BTreeSet<String> = args.values().filter_map(root).collect();
     let about = match &failure.about {
         Some(argument) => args.get(argument).and_then(root),
-        None => roots.into_iter().next().filter(|_| args.values().filter_map(root).collect::<BTreeSet<_>>().len() == 1),
+        None if roots.len() == 1 => roots.into_iter().next(),
+        None => None,
     };
     Failure { about, ..failure }
 }

@@ -17,7 +17,7 @@ use crate::run::input::{Brief, Post, Say};
 use crate::run::state::{State, Status};
 use crate::run::view::Texts as _;
 use crate::topology::check::{Checked, Test};
-use crate::topology::plan::{Mode, Recipient};
+use crate::topology::plan::{Mode, Plan, Recipient};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -53,23 +53,32 @@ pub(super) async fn test(session: &Session, args: &Args) -> Result<Exit, Stop> {
 /// One test in a journal of its own, with its files in a folder that goes with it; what does not hold.
 async fn one(session: &Session, checked: &Checked, test: &Test) -> Result<Vec<String>, Stop> {
     let scratch = Scratch::new()?;
-    let running = app::start_in_memory(&session.settings, scratch.0.clone()).await?;
+    // Nobody decides here but the test: whom the project declares is no part of it.
+    let mut settings = session.settings.clone();
+    settings.people = None;
+    let running = app::start_in_memory(&settings, scratch.0.clone()).await?;
     let mut brief = Brief::new();
     for (name, param) in &checked.plan.params {
         let value = test.params.get(name).or(param.default.as_ref()).cloned();
         brief.insert(name.clone(), value.ok_or_else(|| Stop::input(format!("{}: it gives no {name}", test.name)))?);
     }
-    let by = Who { name: "test".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false };
-    let handle = running.system.run(&checked.plan, &brief, by.clone()).await?;
+    let plan = Plan { single_person: true, ..checked.plan.clone() };
+    let handle = running.system.run(&plan, &brief, tester(1)).await?;
     let mut story = Story::open(Arc::clone(&running.system.ports().store), handle.run, session.zone())?;
-    decide_all(&running, &handle, &mut story, test, &by).await?;
+    decide_all(&running, &handle, &mut story, test).await?;
     let problems = differences(&story, test);
     running.stop().await;
     Ok(problems)
 }
 
+/// The person who decides, or another one, where several have to approve.
+fn tester(nth: usize) -> Who {
+    let name = if nth == 1 { "test".to_owned() } else { format!("test {nth}") };
+    Who { name, how: "claimed".to_owned(), groups: Vec::new(), undeclared: false }
+}
+
 /// Answers what is asked, as the test says; then approves.
-async fn decide_all(running: &Running, handle: &Handle, story: &mut Story, test: &Test, by: &Who) -> Result<(), Stop> {
+async fn decide_all(running: &Running, handle: &Handle, story: &mut Story, test: &Test) -> Result<(), Stop> {
     let mut progress = handle.progress();
     let mut decisions = test.decisions.iter();
     for _ in 0..DECISIONS_MAX {
@@ -88,10 +97,12 @@ async fn decide_all(running: &Running, handle: &Handle, story: &mut Story, test:
             other => return Err(Stop::input(format!("{}: a test cannot answer {other}", test.name))),
         };
         let comment = format!("{word}, says the test");
-        let post = Post { by: by.clone(), say: Say::Decide { approval: no, binds, decision, comment } };
+        let approved = |story: &Story| story.view.state().approvals.get(&no).map_or(0, |a| a.approved_by.len());
+        let before = approved(story);
+        let post = Post { by: tester(before + 1), say: Say::Decide { approval: no, binds, decision, comment } };
         running.system.post(handle.run, running.system.ports().clock.id(), &post).await?;
         let decided = |story: &Story| story.view.state().approvals.get(&no).is_none_or(|a| a.fate.is_some());
-        while !decided(story) && progress.changed().await.is_ok() {
+        while !decided(story) && approved(story) == before && progress.changed().await.is_ok() {
             story.news()?;
         }
     }

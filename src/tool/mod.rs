@@ -30,7 +30,8 @@ pub trait Tool: Send + Sync {
         Box::pin(async { Err(unsupported(self.spec(), "is an outward tool: it is prepared, approved and performed")) })
     }
 
-    /// Computes what the call would do, without effect: every recipient and every final byte.
+    /// Computes what the call would do, without effect: every recipient and every final byte. What it refuses as invalid
+    /// says which argument that is about, so that whoever wrote it can be asked again.
     fn prepare(&self, call: Call) -> Work<'_, Vec<Item>> {
         drop(call);
         Box::pin(async { Err(unsupported(self.spec(), "has nothing to prepare")) })

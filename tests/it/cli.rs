@@ -384,6 +384,7 @@ fn people_decide_only_what_they_may() {
         ("--as ghost1 dead-letters 1 --discard m1", 2, "is not one of the people"),
         ("--as ghost1 run content-repurposing", 2, "is not one of the people"),
         ("--as ana approve 1", 0, "done"),
+        ("test content-repurposing", 0, "0 failed"),
     ];
     for (line, exit, needle) in lines {
         let (code, text) = project.types(line);
