@@ -83,6 +83,11 @@ pub fn checks() -> Vec<Arc<dyn Check>> {
 /// # Errors
 /// Every `[tools.NAME]` that its kind does not understand.
 pub fn tools(settings: &Settings) -> Result<Tools, Faults> {
+    tools_writing(settings, &settings.root)
+}
+
+/// The tools of the project, whose sinks keep their records below `records`.
+fn tools_writing(settings: &Settings, records: &Path) -> Result<Tools, Faults> {
     let mut faults = Faults::default();
     let mut tools = Tools::new();
     let mut add = |found: Result<Vec<Arc<dyn Tool>>, String>, table: Option<&ToolTable>| match (found, table) {
@@ -93,7 +98,7 @@ pub fn tools(settings: &Settings) -> Result<Tools, Faults> {
     add(stats::open().map_err(|error| error.to_string()), None);
     // What others refer to first: an audience is a query of another tool.
     for (name, table) in settings.tools.iter().filter(|(_, table)| table.kind != "email") {
-        add(connect(settings, name, table), Some(table));
+        add(connect(settings, records, name, table), Some(table));
     }
     let so_far = tools.clone();
     let mut add = |found: Result<Vec<Arc<dyn Tool>>, String>, table: &ToolTable| match found {
@@ -106,13 +111,13 @@ pub fn tools(settings: &Settings) -> Result<Tools, Faults> {
     if faults.is_empty() { Ok(tools) } else { Err(faults) }
 }
 
-fn connect(settings: &Settings, name: &str, table: &ToolTable) -> Result<Vec<Arc<dyn Tool>>, String> {
+fn connect(settings: &Settings, records: &Path, name: &str, table: &ToolTable) -> Result<Vec<Arc<dyn Tool>>, String> {
     let root = settings.root.as_path();
     let told = |error: &dyn std::fmt::Display| format!("[tools.{name}]: {error}");
     match table.kind.as_str() {
         "sql" => sql::open(name, config(name, &table.table)?, root).map_err(|error| told(&error)),
         "files" => files::open(name, config(name, &table.table)?, root).map_err(|error| told(&error)),
-        "sink" => sink::open(name, config(name, &table.table)?, root).map_err(|error| told(&error)),
+        "sink" => sink::open(name, config(name, &table.table)?, records).map_err(|error| told(&error)),
         other => Err(format!("[tools.{name}]: there is no kind {other:?}; the kinds are sql, files, email, sink")),
     }
 }
@@ -197,7 +202,9 @@ pub async fn start_serving(settings: &Settings, park: bool) -> Result<Running, E
 pub async fn start_in_memory(settings: &Settings, out: PathBuf) -> Result<Running, Error> {
     let store: Arc<dyn Store> = Arc::new(Memory::new());
     let lease = store.lease(this_process())?;
-    let ports = ports(settings, store, lease.id(), Arc::new(NoProbe), out)?;
+    // Its sinks' records go with it: the project's are another journal's.
+    let tools = tools_writing(settings, &out).map_err(Error::Faults)?;
+    let ports = Ports { tools, ..ports(settings, store, lease.id(), Arc::new(NoProbe), out)? };
     Ok(Running { system: System::start(Arc::new(ports)).await?, lease })
 }
 

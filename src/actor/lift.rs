@@ -172,13 +172,20 @@ fn short(reason: &str) -> String {
     if cut < reason.len() { format!("{}...", &reason[..cut]) } else { reason.to_owned() }
 }
 
-/// A model's reply as the core branches on it; `now` is what its turn was shown.
-pub(super) fn reply(bodies: &mut Bodies<'_>, pinned: &Pinned, turn: &Turn, now: &Section, reply: &Reply) -> Settled {
+/// A model's reply as the core branches on it; `now` is what its turn was shown, `foreseen` what tools have against it.
+pub(super) fn reply(
+    bodies: &mut Bodies<'_>,
+    pinned: &Pinned,
+    turn: &Turn,
+    now: &Section,
+    reply: &Reply,
+    foreseen: Vec<String>,
+) -> Settled {
     let whole = serde_json::to_value(reply).unwrap_or(Value::Null);
     let body = bodies.json(&whole);
     let act = match &reply.act {
         Act::Calls(calls) => ActHead::Calls(call_heads(bodies, pinned, turn, now, calls, reply.origin)),
-        Act::Answer(answer) => answer_head(bodies, pinned, turn, &now.desk, answer, reply.origin),
+        Act::Answer(answer) => answer_head(bodies, pinned, turn, &now.desk, answer, reply.origin, foreseen),
         Act::Unusable(problems) => ActHead::Answer {
             outcome: None,
             note: bodies.text(&reply.text),
@@ -295,6 +302,7 @@ fn answer_head(
     desk: &BTreeMap<ArtefactName, Value>,
     answer: &Answer,
     origin: Origin,
+    foreseen: Vec<String>,
 ) -> ActHead {
     let (plan, examiner, agent) = (&pinned.plan, &pinned.examiner, &turn.agent);
     let mut problems = Vec::new();
@@ -324,6 +332,7 @@ fn answer_head(
         let findings = findings(bodies, &verdict.findings);
         heads.push(WriteHead { artefact: artefact.clone(), body: bodies.json(body), findings, origin });
     }
+    problems.extend(foreseen);
     problems.truncate(PROBLEMS_MAX);
     let refused = (!problems.is_empty()).then(|| bodies.json(&json!(problems)));
     let outcome = known.then(|| answer.outcome.clone());

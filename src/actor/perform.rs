@@ -12,14 +12,14 @@ use super::lift::{self, Bodies, Lifted};
 use super::{Heard, Place, Point, owner};
 use crate::failure::Usage;
 use crate::failure::{Class, Failure};
-use crate::id::{ArtefactName, Digest, EffectId, ToolName};
-use crate::journal::{Done, Op};
-use crate::model::Pulse;
+use crate::id::{ArtefactName, Digest, EffectId, RunNo, ToolName};
+use crate::journal::{Done, Op, Query};
+use crate::model::{Act, Pulse};
 use crate::run::event::{ItemHead, Manifest, Origin, Settled, Wish};
 use crate::run::state::{Effect, Permit, Turn};
-use crate::tool::{Approved, Call, Item, Receipt, Tool};
+use crate::tool::{Approved, Call, Deadline, Item, Receipt, Source, Tool};
 use crate::topology::plan::{Arg, Role};
-use crate::topology::spec::Labels;
+use crate::topology::spec::{Labels, Repeat};
 
 /// All that an attempt needs, taken from the state when it starts.
 #[derive(Clone)]
@@ -109,7 +109,12 @@ async fn model(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
     let ask = blocking(work, |work| ask::ask(work.asked())).await?;
     let now = ask.now.clone();
     let reply = model.reply(ask).await?;
-    let settled = lift::reply(bodies, &work.place.pinned, &work.turn, &now, &reply);
+    let foreseen = match &reply.act {
+        Act::Answer(answer) => foreseen(work, answer.writes.iter()).await,
+        _ => Ok(Vec::new()),
+    };
+    let foreseen = foreseen.map_err(|failure| Failure { usage: reply.usage, ..failure })?;
+    let settled = lift::reply(bodies, &work.place.pinned, &work.turn, &now, &reply, foreseen);
     Ok((settled, reply.usage))
 }
 
@@ -118,6 +123,26 @@ async fn call(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName, args: Value
     let result = tool.call(request(work, args)).await.map_err(|failure| of_tool(name, failure))?;
     let labels = tool.spec().labels;
     Ok((Settled::Returned { body: bodies.json(&result), labels, origin: Origin::Computed }, None))
+}
+
+/// What the tools that are to be called with what was written have against it, as far as they know it now.
+async fn foreseen(work: &Work, written: impl Iterator<Item = (&ArtefactName, &Value)>) -> Result<Vec<String>, Failure> {
+    let team = work.place.pinned.plan.team.values();
+    let calls = team.filter_map(|member| match &member.role {
+        Role::Tool { tool, args } => Some((tool, args)),
+        _ => None,
+    });
+    let mut problems = Vec::new();
+    for (artefact, value) in written {
+        for (name, args) in calls.clone() {
+            let takes = |arg: &&String| matches!(&args[*arg], Arg::Path { root, keys } if root == artefact.as_str() && keys.is_empty());
+            for arg in args.keys().filter(takes) {
+                let found = tool(work, name)?.foresee(arg, value.clone()).await;
+                problems.extend(found.map_err(|failure| of_tool(name, failure))?);
+            }
+        }
+    }
+    Ok(problems)
 }
 
 /// A tool agent's own call: what it writes is examined as anybody's version is.
@@ -132,7 +157,8 @@ async fn own(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName) -> Outcome {
     let result = tool.call(request(work, args)).await.map_err(|failure| of_tool(name, failure))?;
     let pinned = &work.place.pinned;
     if let Some(artefact) = pinned.plan.team.get(&work.turn.agent).and_then(|member| member.writes.first()) {
-        let problems = pinned.examiner.examine(artefact, &result, &desk).problems;
+        let mut problems = pinned.examiner.examine(artefact, &result, &desk).problems;
+        problems.extend(foreseen(work, std::iter::once((artefact, &result))).await?);
         if !problems.is_empty() {
             return Err(Failure::new(Class::Invalid, problems.join("; ")));
         }
@@ -177,6 +203,9 @@ async fn manifest(work: &Work, bodies: &mut Bodies<'_>, member: &crate::id::Agen
             "key": item.key, "recipient": item.recipient, "recipients": item.recipients, "title": item.title,
             "media_type": item.media_type, "digest": body.digest, "bytes": body.bytes,
         }));
+        if let (Some(again), Some(Value::Object(last))) = (item.again, listed.last_mut()) {
+            last.insert("again".to_owned(), again);
+        }
     }
     let roots = args.values().filter_map(|arg| match arg {
         Arg::Path { root, .. } => root.parse::<ArtefactName>().ok(),
@@ -193,19 +222,45 @@ async fn deliver(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
         return Err(Failure::new(Class::Bug, "not an outward effect"));
     };
     let tool = tool(work, name)?;
-    let clock = &work.place.ports.clock;
-    let (now, uptime_ms) = (clock.now(), clock.uptime_ms());
-    let in_time = work.effect.began.is_some_and(|began| now <= began.not_after)
-        && work.not_after_uptime_ms.is_some_and(|until| uptime_ms <= until);
-    if !in_time {
-        return Err(Failure::new(Class::Transient, "it began too long ago to be performed now"));
-    }
+    approved.deadline.check()?;
     let receipt = if work.place.pinned.plan.mode.drafts() && !tool.spec().drafts {
         json!({ "place": "recorded, not called: no model runs and the tool cannot draft" })
     } else {
-        json!(shown(work, tool.perform(approved).await.map_err(|failure| of_tool(name, failure))?))
+        json!(shown(work, act(tool.as_ref(), approved).await.map_err(|failure| of_tool(name, failure))?))
     };
     Ok((Settled::Performed { receipt: bodies.json(&receipt) }, None))
+}
+
+/// Performs the item, unless the sink can be asked and knows that it happened: for an older copy of this journal that was
+/// put back, or one on another machine, this is the first attempt and not the first act.
+async fn act(tool: &dyn Tool, approved: Approved) -> Result<Receipt, Failure> {
+    if tool.spec().repeat == Repeat::Queryable
+        && let Some(known) = tool.query(approved.clone()).await?
+    {
+        let remark = known.remark.into_iter().chain(["it was there already, and nothing was done".to_owned()]);
+        return Ok(Receipt { remark: Some(remark.collect::<Vec<_>>().join("; ")), ..known });
+    }
+    tool.perform(approved).await
+}
+
+/// Until when the attempt may act, by the clock that can be set and by the one that cannot.
+fn deadline(work: &Work) -> Deadline {
+    let clock = Arc::clone(&work.place.ports.clock);
+    let (began, until_uptime_ms) = (work.effect.began, work.not_after_uptime_ms);
+    Deadline::new(move || {
+        let (now, uptime_ms) = (clock.now(), clock.uptime_ms());
+        let in_time = began.is_some_and(|began| now <= began.not_after)
+            && until_uptime_ms.is_some_and(|until_ms| uptime_ms <= until_ms);
+        !in_time
+    })
+}
+
+/// Whose act it is: the journal is known by its first run, which every copy of it has.
+fn source(work: &Work) -> Result<Source, Failure> {
+    let first = Query { no: Some(RunNo(1)), limit: 1, ..Query::default() };
+    let rows = work.place.ports.store.runs(&first).map_err(|why| Failure::new(Class::Permanent, why.to_string()))?;
+    let first = rows.first().ok_or_else(|| Failure::new(Class::Bug, "the journal has no first run"))?;
+    Ok(Source { journal: first.id, run: work.place.run })
 }
 
 async fn query(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
@@ -244,7 +299,7 @@ fn of_artefact(args: &BTreeMap<String, Arg>, failure: Failure) -> Failure {
 fn shown(work: &Work, receipt: Receipt) -> Receipt {
     let project = work.place.ports.out.parent().and_then(|project| project.to_str()).unwrap_or_default();
     let place = receipt.place.strip_prefix(project).unwrap_or(&receipt.place);
-    Receipt { place: place.trim_start_matches('/').to_owned() }
+    Receipt { place: place.trim_start_matches('/').to_owned(), ..receipt }
 }
 
 /// The item under the effect's slot, byte for byte as approved.
@@ -267,8 +322,11 @@ async fn approved(work: &Work) -> Result<Approved, Failure> {
                 title: text("title"),
                 media_type: text("media_type"),
                 bytes: ask::read_bytes(store, run, head.digest)?,
+                again: listed.get("again").cloned(),
             },
             folder: work.place.folder(),
+            source: source(work)?,
+            deadline: deadline(work),
         })
     })
     .await

@@ -20,6 +20,7 @@ use crate::run::event::{Decision, Event, PauseReason, Refusal, Who};
 use crate::run::input::{Post, Say};
 use crate::run::state::{Approval, Fate, State, Status};
 use crate::run::view::why::letter_text;
+use crate::tool::part::outbox;
 use crate::topology::check::{Checked, check};
 use crate::topology::fault::{Faults, nearest};
 use crate::topology::plan::{Mode, Role};
@@ -284,8 +285,7 @@ impl Session {
                 }
             }
             Status::Ended(_) => {
-                let folder = self.folder(row);
-                if folder.exists() {
+                if let Some(folder) = self.folder(row) {
                     say(format!("files: {}", self.shown_path(&folder).display()));
                 }
                 for name in signed_off(state) {
@@ -297,9 +297,10 @@ impl Session {
         super::story::mark_mode(state.plan.mode);
     }
 
-    /// The run's own folder.
-    pub(super) fn folder(&self, row: &RunRow) -> PathBuf {
-        self.settings.root.join("out").join(format!("{}-{}", row.no, row.topology))
+    /// The run's own folder, if it has written one.
+    pub(super) fn folder(&self, row: &RunRow) -> Option<PathBuf> {
+        let wanted = self.settings.root.join("out").join(format!("{}-{}", row.no, row.topology));
+        outbox::folder_of(&wanted, row.id).ok().flatten()
     }
 
     /// A path as people type it from where they stand.

@@ -53,14 +53,17 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
     turns(&story.view);
     artefacts(state);
     waiting(state, &texts);
+    for told in story.view.told() {
+        out(format!("\nleft: {}", Safe(told)));
+    }
     for (_, entry) in news {
         if let Some(entry) = entry.filter(|entry| entry.to.as_deref() == Some("end")) {
             let said = if entry.text.is_empty() { String::new() } else { format!(": {}", Safe(&entry.text)) };
             out(format!("\nresult: {} {}{said}", Safe(&entry.from), Safe(&entry.word)));
         }
     }
-    if session.folder(&row).exists() {
-        out(format!("\nfiles: {}", session.shown_path(&session.folder(&row)).display()));
+    if let Some(folder) = session.folder(&row) {
+        out(format!("\nfiles: {}", session.shown_path(&folder).display()));
     }
     Ok(Exit::Done)
 }

@@ -2,6 +2,7 @@
 //! Texts come through [`Texts`], since heads hold none; nothing here is sanitised, every printer does that itself.
 
 pub mod choice;
+mod receipt;
 pub mod why;
 
 use std::collections::BTreeMap;
@@ -78,6 +79,7 @@ pub struct View {
     performed: BTreeMap<MessageId, u32>,
     spent: BTreeMap<MessageId, Amount>,
     lost: (usize, Amount),
+    told: Vec<String>,
     bases: Bases,
 }
 
@@ -92,6 +94,7 @@ impl View {
             performed: BTreeMap::new(),
             spent: BTreeMap::new(),
             lost: (0, Amount::default()),
+            told: Vec::new(),
             bases: Bases::default(),
         }
     }
@@ -116,6 +119,11 @@ impl View {
         &self.spent
     }
 
+    /// Items that did not leave just as they were approved, or not where they were to be: a sentence each.
+    pub fn told(&self) -> &[String] {
+        &self.told
+    }
+
     /// Calls of models of which nobody heard what they came to, and what of the spending is their maximum, in a sentence.
     pub fn lost_calls(&self) -> Option<String> {
         let (calls, spent) = self.lost;
@@ -134,10 +142,11 @@ impl View {
     /// As [`State::apply`].
     pub fn take(&mut self, seq: Seq, fact: &Fact, texts: &dyn Texts) -> Result<Option<Entry>, super::fold::Illegal> {
         let before = self.entry(fact, texts);
-        if let Event::EffectSettled { id, result: Settled::Performed { .. }, .. } = &fact.is
+        if let Event::EffectSettled { id, result: Settled::Performed { receipt }, .. } = &fact.is
             && let Some(effect) = self.state.effects.get(id).filter(|effect| effect.is_outward())
         {
             *self.performed.entry(effect.message).or_default() += 1;
+            self.told.extend(texts.value(receipt.digest).and_then(|said| receipt::told(&said)));
         }
         if let Event::EffectSettled { id, spent, .. } | Event::EffectFailed { id, spent, .. } = &fact.is
             && let Some(effect) = self.state.effects.get(id)
@@ -246,8 +255,8 @@ impl View {
                 Some(Entry { origin: Some(Origin::Computed), ..entry(agent.as_str(), tool.as_str(), text, Kind::Call) })
             }
             (Wish::Deliver { tool, .. }, Settled::Performed { receipt }) => {
-                let place = texts.value(receipt.digest).and_then(|v| v.get("place")?.as_str().map(str::to_owned));
-                Some(entry(agent.as_str(), tool.as_str(), place.unwrap_or_else(erased), Kind::Item))
+                let text = texts.value(receipt.digest).and_then(|said| receipt::words(&said));
+                Some(entry(agent.as_str(), tool.as_str(), text.unwrap_or_else(erased), Kind::Item))
             }
             (_, Settled::Replied(replied)) if replied.over_reported => {
                 let text = "its provider reports more than the call was allowed".to_owned();

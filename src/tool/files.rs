@@ -162,7 +162,7 @@ impl Tool for Files {
     fn perform(&self, item: Approved) -> Work<'_, Receipt> {
         Box::pin(async move {
             match self.act {
-                Act::Publish => outbox::put(item).await,
+                Act::Publish => outbox::put(item, Vec::new()).await,
                 Act::Read | Act::List => Err(super::unsupported(&self.spec, "has nothing to perform")),
             }
         })
@@ -354,5 +354,6 @@ fn item(version: Version, origin: &str) -> Result<Item, Failure> {
         recipients: 1,
         media_type: "text/markdown".to_owned(),
         bytes,
+        again: None,
     })
 }

@@ -10,13 +10,15 @@ pub mod sql;
 pub mod stats;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::failure::{Failure, Work};
-use crate::id::{ArtefactName, EffectId, Timestamp};
+use crate::failure::{Class, Failure, Work};
+use crate::id::{ArtefactName, Digest, EffectId, RunId, Timestamp};
 use crate::topology::spec::ToolSpec;
 
 /// A tool. Inside and reading tools implement `call`; outward tools implement the other three.
@@ -37,6 +39,13 @@ pub trait Tool: Send + Sync {
         Box::pin(async { Err(unsupported(self.spec(), "has nothing to prepare")) })
     }
 
+    /// What is wrong with `value` as the argument `arg`, as far as that is known before the call is prepared: told to
+    /// whoever writes it. A failure is nobody's fault but the world's, and tells nothing.
+    fn foresee(&self, arg: &str, value: Value) -> Work<'_, Vec<String>> {
+        let _ = (arg, value);
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     /// Performs one approved item, once.
     fn perform(&self, item: Approved) -> Work<'_, Receipt> {
         drop(item);
@@ -51,7 +60,7 @@ pub trait Tool: Send + Sync {
 }
 
 fn unsupported(spec: &ToolSpec, why: &str) -> Failure {
-    Failure::new(crate::failure::Class::Policy, format!("{} {why}", spec.name))
+    Failure::new(Class::Policy, format!("{} {why}", spec.name))
 }
 
 /// One call of a tool.
@@ -84,6 +93,8 @@ pub struct Item {
     pub media_type: String,
     /// Exactly what would leave.
     pub bytes: Vec<u8>,
+    /// What is asked once more when it leaves, so that whoever withdrew meanwhile is left out; approved with the rest.
+    pub again: Option<Value>,
 }
 
 /// An item under an unused slot of a permit.
@@ -93,8 +104,49 @@ pub struct Approved {
     pub effect: EffectId,
     /// The item, byte for byte as approved.
     pub item: Item,
-    /// The run's folder.
+    /// The folder for what the run makes, unless it is another's.
     pub folder: PathBuf,
+    /// Whose act it is.
+    pub source: Source,
+    /// Until when the attempt may act: looked at again by whoever had to wait for its turn.
+    pub deadline: Deadline,
+}
+
+/// Whose act it is: what two journals that share a sink are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The journal, by its first run: every copy of it has the same.
+    pub journal: RunId,
+    /// The run.
+    pub run: RunId,
+}
+
+/// Until when an attempt may act, by clocks that the sink need not know.
+#[derive(Clone)]
+pub struct Deadline(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Deadline {
+    /// The time is up as soon as `passed` says so.
+    pub fn new(passed: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(passed))
+    }
+
+    /// Refuses to act when the time is up.
+    ///
+    /// # Errors
+    /// [`Class::Transient`]: nothing was done, and another attempt may begin.
+    pub fn check(&self) -> Result<(), Failure> {
+        if (self.0)() {
+            return Err(Failure::new(Class::Transient, "it began too long ago to be performed now"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Deadline(passed: {})", (self.0)())
+    }
 }
 
 /// What performing came to.
@@ -102,6 +154,15 @@ pub struct Approved {
 pub struct Receipt {
     /// Where it is now, or what the sink said: a path below the project, an id.
     pub place: String,
+    /// If it is a file: SHA-256 of what was really written, as `sha256sum` prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+    /// Recipients that were approved, had withdrawn when it left, and were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<String>,
+    /// What else people should know of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
 }
 
 /// A rule on an artefact's body. Pure and total: it runs on every version, whoever wrote it.

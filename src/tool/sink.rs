@@ -12,8 +12,10 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::part::args::{invalid, permanent, read};
+use super::part::disk::Machine;
 use super::part::duration::Milliseconds;
-use super::part::outbox::{self, Line, blocking};
+use super::part::outbox::blocking;
+use super::part::record::{self, Line, Record, not_written};
 use super::part::{Error, beneath, tool_name};
 use super::{Approved, Call, Item, Receipt, Tool};
 use crate::failure::Work;
@@ -126,25 +128,8 @@ impl Tool for Sink {
     fn perform(&self, item: Approved) -> Work<'_, Receipt> {
         Box::pin(async move {
             let record = Arc::clone(&self.record).lock_owned().await;
-            let (repeat, receipt) = (self.spec.repeat, self.receipt(&item));
-            blocking(move || {
-                let known = matches!(repeat, Repeat::Idempotent { .. }) && noted(&record, &item)?;
-                if !known {
-                    let failed = |why| outbox::not_written(&record, &why);
-                    if let Some(folder) = record.parent() {
-                        std::fs::create_dir_all(folder).map_err(failed)?;
-                    }
-                    outbox::append(&record, &Line::of(&item)).map_err(|why| match why.kind() {
-                        ErrorKind::PermissionDenied | ErrorKind::IsADirectory | ErrorKind::ReadOnlyFilesystem => {
-                            failed(why)
-                        }
-                        // The line may have reached the disk or not.
-                        _ => Failure::new(Class::InDoubt, format!("cannot append to the record: {why}")),
-                    })?;
-                }
-                Ok(receipt)
-            })
-            .await
+            let (repeat, receipt, shown) = (self.spec.repeat, self.receipt(&item), self.shown.clone());
+            blocking(move || note(&record, &shown, repeat, &item).map(|()| receipt)).await
         })
     }
 
@@ -162,13 +147,43 @@ impl Tool for Sink {
 
 impl Sink {
     fn receipt(&self, item: &Approved) -> Receipt {
-        Receipt { place: format!("{}#{}", self.shown, item.item.key) }
+        let place = format!("{}#{}", self.shown, item.item.key);
+        Receipt { place, sha256: None, dropped: Vec::new(), remark: None }
     }
 }
 
-fn noted(record: &Path, item: &Approved) -> Result<bool, Failure> {
-    let lines = outbox::lines(record).map_err(|why| permanent(format!("cannot read the record: {why}")))?;
-    Ok(lines.iter().any(|line| line.effect == item.effect))
+/// Appends the item's line, if the record is this journal's.
+fn note(path: &Path, shown: &str, repeat: Repeat, item: &Approved) -> Result<(), Failure> {
+    let failed = |why| not_written(path, &why);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut record = Record::take(path, &item.deadline)?;
+    let other = record::find(path, |line: Line| line.journal).map_err(unreadable)?;
+    if let Some(other) = other.filter(|other| *other != item.source.journal) {
+        return Err(permanent(format!(
+            "{shown} is the record of another journal, the one that begins with run {other}; this one begins with run {}. Name another record under [tools], or move that one away",
+            item.source.journal
+        )));
+    }
+    if matches!(repeat, Repeat::Idempotent { .. }) && noted(path, item)? {
+        return Ok(());
+    }
+    // Whoever waited for the record may have waited too long.
+    item.deadline.check()?;
+    record.append(&Machine, &Line::of(item)).map_err(|why| match why.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::IsADirectory | ErrorKind::ReadOnlyFilesystem => failed(why),
+        // The line may have reached the disk or not.
+        _ => Failure::new(Class::InDoubt, format!("cannot append to the record: {why}")),
+    })
+}
+
+fn noted(path: &Path, item: &Approved) -> Result<bool, Failure> {
+    Ok(!record::about(path, item.effect).map_err(unreadable)?.is_empty())
+}
+
+fn unreadable(why: std::io::Error) -> Failure {
+    permanent(format!("cannot read the record: {why}"))
 }
 
 fn item(number: usize, body: &Value) -> Item {
@@ -180,5 +195,6 @@ fn item(number: usize, body: &Value) -> Item {
         title: text("title").unwrap_or_else(|| format!("item {number}")),
         media_type: "application/json".to_owned(),
         bytes: body.to_string().into_bytes(),
+        again: None,
     }
 }

@@ -25,6 +25,7 @@ mod golden;
 mod killed;
 mod later_no;
 mod mend;
+mod outbox;
 mod owners;
 mod ownership;
 mod pinned;

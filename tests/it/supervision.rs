@@ -40,6 +40,8 @@ enum Wrong {
 /// What goes wrong, how often, and who is told when a call is there.
 struct Fault {
     wrong: Wrong,
+    /// Calls that go well before that.
+    well: AtomicU32,
     left: AtomicU32,
     /// Calls that block wait for permits of this.
     released: Arc<(Mutex<bool>, std::sync::Condvar)>,
@@ -47,7 +49,11 @@ struct Fault {
 
 impl Fault {
     fn new(wrong: Wrong, times: u32) -> Arc<Self> {
-        Arc::new(Self { wrong, left: AtomicU32::new(times), released: Arc::default() })
+        Self::after(0, wrong, times)
+    }
+
+    fn after(well: u32, wrong: Wrong, times: u32) -> Arc<Self> {
+        Arc::new(Self { wrong, well: well.into(), left: times.into(), released: Arc::default() })
     }
 
     /// Lets blocked calls go.
@@ -63,6 +69,9 @@ impl Fault {
     /// Goes wrong, if it is time to.
     async fn strike(&self) -> Result<(), Failure> {
         let less = |left: u32| left.checked_sub(1);
+        if self.well.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
+            return Ok(());
+        }
         if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err() {
             return Ok(());
         }
@@ -153,7 +162,7 @@ impl Tool for Broken {
 
     fn query(&self, item: Approved) -> Work<'_, Option<Receipt>> {
         Box::pin(async move {
-            self.strike(At::Query, None).await?;
+            self.strike(At::Query, Some(&item.item.key.clone())).await?;
             self.inner.query(item).await
         })
     }
@@ -460,9 +469,9 @@ async fn what_cannot_be_known_is_asked_of_a_person() {
         let (plan, mut rig, tool, record) = with_sink(repeat);
         let fault = Fault::new(wrong, 1);
         breaks(&mut rig, &tool, at, Some("item-002"), &fault);
-        // A sink that could be asked does not answer.
-        let silent = Fault::new(Wrong::Permanent, u32::MAX);
-        breaks(&mut rig, &tool, At::Query, None, &silent);
+        // A sink that could be asked, and was before the first attempt, does not answer when it is asked again.
+        let silent = Fault::after(1, Wrong::Permanent, 1);
+        breaks(&mut rig, &tool, At::Query, Some("item-002"), &silent);
         let driven = rig.run(&plan).await;
         assert_eq!(driven.approve_all().await, Status::Waiting, "{repeat:?} {at:?}: {:?}", driven.reasons());
         let state = driven.state();

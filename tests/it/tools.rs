@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use callsheet::failure::Failure;
-use callsheet::id::{Digest, EffectId, Timestamp};
-use callsheet::tool::{Approved, Call, Item, Tool};
+use callsheet::id::{Digest, EffectId, RunId, Timestamp};
+use callsheet::tool::{Approved, Call, Deadline, Item, Source, Tool};
 use serde_json::Value;
 
 /// The effect numbered `n`.
@@ -31,7 +31,14 @@ pub(crate) async fn call(tool: &Arc<dyn Tool>, args: Value) -> Result<Value, Fai
 
 /// The item as it is performed under the effect numbered `n`.
 pub(crate) fn approved(n: u8, folder: &Path, item: &Item) -> Approved {
-    Approved { effect: effect(n), item: item.clone(), folder: folder.to_owned() }
+    let deadline = Deadline::new(|| false);
+    Approved { effect: effect(n), item: item.clone(), folder: folder.to_owned(), source: source(1, 1), deadline }
+}
+
+/// The run numbered `run` of the journal numbered `journal`.
+pub(crate) fn source(journal: u128, run: u128) -> Source {
+    let id = |n: u128| RunId(uuid::Uuid::from_u128(n));
+    Source { journal: id(journal), run: id(run) }
 }
 
 /// Writes `bytes` to `path` below `root`.

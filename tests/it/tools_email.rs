@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use callsheet::failure::Class;
+use callsheet::tool::part::outbox;
+use callsheet::tool::part::record::sha256;
 use callsheet::tool::{Item, Tool, email, sql};
 use callsheet::topology::spec::{Reach, Repeat};
 use serde_json::{Value, json};
@@ -112,6 +114,157 @@ async fn what_was_prepared_is_what_is_written() {
         let receipt = tool.perform(slot.clone()).await.unwrap();
         assert_eq!(fs::read(&receipt.place).unwrap(), item.bytes);
         assert_eq!(tool.query(slot).await.unwrap(), Some(receipt));
+    }
+}
+
+/// The addresses of the shipped kind of list.
+fn list(addresses: &[&str]) -> String {
+    let rows = addresses.iter().map(|address| format!("{address},\"a, \"\"b\"\"\",1\n"));
+    format!("email,first_name,visits\n{}", rows.collect::<String>())
+}
+
+#[tokio::test]
+async fn whoever_withdrew_since_the_approval_is_left_out_and_nobody_is_added() {
+    let (ann, bob, eve) = ("ann@example.org", "bob@example.org", "eve@example.org");
+    // Who is among the people when the list is approved and when it leaves; who is left out.
+    let cases: [(&[&str], &[&str], &[&str]); 8] = [
+        (&[ann, bob], &[ann, bob], &[]),
+        (&[ann, bob, eve], &[ann, eve], &[bob]),
+        (&[ann, bob], &[bob], &[ann]),
+        (&[ann, bob], &[ann], &[bob]),
+        (&[ann, bob], &[bob, ann, eve], &[]),
+        (&[ann, bob], &[eve, bob], &[ann]),
+        (&[ann], &["Ann@Example.org"], &[]),
+        (&[ann, bob], &[eve], &[ann, bob]),
+    ];
+    for (before, after, left_out) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let size = changed("/audience/size", json!(before.len()));
+        let items = open(dir.path(), &list(before)).prepare(call_in(dir.path(), size)).await.unwrap();
+        let out = dir.path().join("out/1-x");
+        let slot = approved(9, &out, items.last().unwrap());
+        let tool = open(dir.path(), &list(after));
+        let receipt = tool.perform(slot.clone()).await.unwrap();
+        assert_eq!(receipt.dropped, left_out, "{before:?} -> {after:?}");
+        let kept: Vec<_> = before.iter().filter(|address| !left_out.contains(address)).copied().collect();
+        let written = fs::read(&receipt.place).unwrap();
+        assert_eq!(String::from_utf8(written.clone()).unwrap(), list(&kept), "what stays is what was approved");
+        assert_eq!(receipt.sha256, Some(sha256(&written)), "of what was written");
+        assert_eq!(tool.query(slot.clone()).await.unwrap(), Some(receipt.clone()));
+        // The process died between the file and its note.
+        let record = out.join(outbox::RECORD);
+        let noted = fs::read_to_string(&record).unwrap();
+        let torn: Vec<_> = noted.lines().take(noted.lines().count() - 1).map(|line| format!("{line}\n")).collect();
+        fs::write(&record, torn.concat()).unwrap();
+        assert_eq!(tool.query(slot.clone()).await.unwrap(), Some(receipt.clone()), "{before:?} -> {after:?}");
+        fs::remove_file(&receipt.place).unwrap();
+        assert_eq!(tool.query(slot).await.unwrap(), None, "the intention alone is no act");
+    }
+}
+
+#[tokio::test]
+async fn a_list_whose_people_cannot_be_asked_for_again_does_not_leave() {
+    let dir = tempfile::tempdir().unwrap();
+    let items = open(dir.path(), PEOPLE).prepare(call_in(dir.path(), args())).await.unwrap();
+    let slot = approved(9, &dir.path().join("out/1-x"), &items[2]);
+    let mut older = slot.clone();
+    older.item.again = None;
+    let mut gone = slot.clone();
+    gone.item.again = Some(json!({ "query": "nobody", "args": {} }));
+    let tool = open(dir.path(), PEOPLE);
+    for (slot, says) in [(older, "did not note how"), (gone, "there is no query")] {
+        let why = tool.perform(slot).await.unwrap_err();
+        assert!(why.reason.contains(says), "{why:?}");
+    }
+    fs::remove_file(dir.path().join("people.csv")).unwrap();
+    let tool = Arc::clone(&email::open("email", config(CONFIG).unwrap(), unread(dir.path())).unwrap()[0]);
+    assert!(tool.perform(slot).await.is_err());
+    assert!(!dir.path().join("out").exists(), "nothing was written");
+}
+
+/// The people's tool over a file that is gone.
+fn unread(root: &Path) -> Arc<dyn Tool> {
+    let tool = performance(root, PEOPLE);
+    fs::remove_file(root.join("people.csv")).unwrap();
+    tool
+}
+
+#[tokio::test]
+async fn an_audience_is_counted_when_it_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let tool = open(dir.path(), PEOPLE);
+    let audience = |query: &str, size: u64| json!({ "query": query, "args": { "not": "" }, "size": size });
+    let cases = [
+        ("audience", audience("audience", 2), ""),
+        ("audience", audience("audience", 3), "size says 3"),
+        ("audience", audience("everybody", 2), "there is no query"),
+        ("audience", json!({ "query": "audience", "size": 2 }), "the query audience needs"),
+        ("audience", json!("its schema tells"), ""),
+        ("sequence", json!({}), ""),
+    ];
+    for (arg, value, says) in cases {
+        let found = tool.foresee(arg, value).await.unwrap();
+        assert!(found.len() == usize::from(!says.is_empty()) && found.concat().contains(says), "{says}: {found:?}");
+    }
+    let many: Vec<String> = (0..=10_000).map(|n| format!("a{n}@example.org")).collect();
+    let tool = open(dir.path(), &list(&many.iter().map(String::as_str).collect::<Vec<_>>()));
+    let found = tool.foresee("audience", audience("audience", 10_001)).await.unwrap();
+    assert!(found.concat().contains("more than 10000 rows (rows_max): ask for less, or raise rows_max"), "{found:?}");
+}
+
+#[tokio::test]
+async fn no_cell_is_a_formula_to_any_spreadsheet() {
+    // What a row says, and what stands in the file; in quotes, a spreadsheet may still take it apart.
+    let cases = [
+        ("plain", "plain"),
+        ("a=b", "a=b"),
+        ("-5", "'-5"),
+        ("=1", "'=1"),
+        ("+1", "'+1"),
+        ("@sum", "'@sum"),
+        ("\u{ff1d}1", "'\u{ff1d}1"),
+        ("\u{ff0b}1", "'\u{ff0b}1"),
+        ("\u{ff0d}1", "'\u{ff0d}1"),
+        ("\u{ff20}sum", "'\u{ff20}sum"),
+        ("\u{fe66}1", "'\u{fe66}1"),
+        (" =1", "' =1"),
+        ("\u{a0}=1", "'\u{a0}=1"),
+        ("\u{200b}=1", "'\u{200b}=1"),
+        ("\u{feff}=1", "'\u{feff}=1"),
+        ("\n=1", "'\n'=1"),
+        ("\r=1", "'\r'=1"),
+        ("\t=1", "'\t'=1"),
+        ("\r\n =1", "'\r\n' =1"),
+        ("a;=1", "a;'=1"),
+        ("a\n=1", "a\n'=1"),
+        ("a\t@sum", "a\t'@sum"),
+        ("\"=1", "'\"=1"),
+        ("a; b", "a; b"),
+        ("'=1", "'=1"),
+        ("Zo\u{eb} - x", "Zo\u{eb} - x"),
+    ];
+    for (cell, wanted) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let people = format!("email,first_name\nann@example.org,\"{}\"\n", cell.replace('"', "\"\""));
+        let items = open(dir.path(), &people).prepare(call_in(dir.path(), changed("/audience/size", json!(1)))).await;
+        let items = items.unwrap();
+        let mut written = csv::Reader::from_reader(items[2].bytes.as_slice());
+        let row = written.records().next().unwrap().unwrap();
+        assert_eq!(row.get(1), Some(wanted), "{cell:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_header_pretends_that_one_click_unsubscribes() {
+    let dir = tempfile::tempdir().unwrap();
+    let items = open(dir.path(), PEOPLE).prepare(call_in(dir.path(), args())).await.unwrap();
+    for item in items.iter().filter(|item| item.media_type == "message/rfc822") {
+        let text = text(item);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let names: Vec<_> = head.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
+        assert!(!names.iter().any(|name| name.to_lowercase().starts_with("list-unsubscribe")), "{head}");
+        assert!(names.contains(&"X-Callsheet-Unsubscribe"), "{head}");
+        assert!(body.contains("{{unsubscribe_url}}"), "the recipient's own link is the platform's to fill in");
     }
 }
 

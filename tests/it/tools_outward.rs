@@ -168,16 +168,22 @@ async fn versions_that_cannot_be_published_are_invalid() {
 async fn a_crash_between_the_write_and_its_note_is_found_by_content() {
     let dir = project();
     let publish = Arc::clone(&open_files(dir.path(), "root = \"a\"")[2]);
-    let items = publish.prepare(call_in(dir.path(), json!({ "versions": { "x": "Short." } }))).await.unwrap();
-    let slot = approved(1, dir.path(), &items[0]);
-    let path = dir.path().join("x.md");
+    let out = dir.path().join("out/1-test");
+    let versions = json!({ "versions": { "x": "Short.", "y": "Long." } });
+    let items = publish.prepare(call_in(&out, versions)).await.unwrap();
+    // What makes the folder this run's.
+    publish.perform(approved(2, &out, &items[1])).await.unwrap();
+    let slot = approved(1, &out, &items[0]);
+    let path = out.join("x.md");
     fs::write(&path, "half of").unwrap();
     assert_eq!(publish.query(slot.clone()).await.unwrap(), None);
     fs::write(&path, &items[0].bytes).unwrap();
     assert!(publish.query(slot.clone()).await.unwrap().is_some());
     fs::remove_file(&path).unwrap();
     // A torn note is no note, and does not spoil the next one.
-    fs::write(dir.path().join(outbox::RECORD), b"{\"effect\":\"00").unwrap();
+    let record = out.join(outbox::RECORD);
+    let noted = fs::read_to_string(&record).unwrap();
+    fs::write(&record, format!("{noted}{{\"effect\":\"00")).unwrap();
     assert_eq!(publish.query(slot.clone()).await.unwrap(), None);
     publish.perform(slot.clone()).await.unwrap();
     fs::remove_file(&path).unwrap();

@@ -189,6 +189,11 @@ fn shorten(root: &Path) -> Result<(), Stop> {
         if !TIMED_KINDS.contains(&kind) {
             continue;
         }
+        // The project's own record is of another journal, and would be refused by the copy's.
+        if kind == "sink" {
+            let record = tool.get("record").and_then(toml::Value::as_str).unwrap_or("sink.jsonl");
+            let _ = std::fs::remove_file(root.join(record));
+        }
         let mut shorter: toml::Table = toml::from_str(&text).map_err(|why| wrong(&why))?;
         let of = shorter.get_mut("tools").and_then(|tools| tools.get_mut(&name)).and_then(toml::Value::as_table_mut);
         let Some(of) = of else { continue };

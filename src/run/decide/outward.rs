@@ -30,7 +30,9 @@ pub(super) fn step(draft: &mut Draft, message: MessageId) -> Result<(), Illegal>
     let permit = draft.state.permits.get(&no).ok_or_else(|| super::impossible("no such permit"))?;
     let items =
         permit.manifest.items.iter().enumerate().filter_map(|(slot, item)| Some((u32::try_from(slot).ok()?, *item)));
-    let unused: Vec<_> = items.filter(|(slot, _)| !permit.used.contains(slot)).take(CHUNK_MAX).collect();
+    let left: Vec<_> = items.filter(|(slot, _)| !permit.used.contains(slot)).collect();
+    let recipients = left.iter().map(|(_, item)| item.recipients).fold(0, u64::saturating_add);
+    let unused: Vec<_> = left.into_iter().take(CHUNK_MAX).collect();
     let note = turn.message.note;
     if unused.is_empty() {
         return deliver::end_turn(draft, message, &Outcome::fixed(TOOL_OUTCOME), note, Origin::Computed);
@@ -39,6 +41,10 @@ pub(super) fn step(draft: &mut Draft, message: MessageId) -> Result<(), Illegal>
         return retry::give_up(draft, message, Class::Policy, note);
     }
     let Some(Role::Tool { tool, .. }) = draft.state.member(&turn.agent).map(|m| m.role.clone()) else { return Ok(()) };
+    // All that is left to do, so that one raise suffices.
+    if !budget::fits(draft, &turn.agent, Amount { recipients, ..Amount::default() })? {
+        return Ok(());
+    }
     for (slot, item) in unused {
         let amount = Amount { recipients: item.recipients, ..Amount::default() };
         let wish =

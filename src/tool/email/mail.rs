@@ -66,6 +66,7 @@ pub(super) fn item(number: usize, mail: &Mail, sender: &Sender, list: &List, cal
         title: format!("day {}: {}", mail.day, mail.subject),
         media_type: "message/rfc822".to_owned(),
         bytes,
+        again: None,
     })
 }
 
@@ -73,7 +74,8 @@ fn bytes(mail: &Mail, sender: &Sender, call: &Call) -> Result<Vec<u8>, lettre::e
     let seed = Digest::of("callsheet mail 1", &[&call.effect.0.0, mail.id.as_bytes()]).to_string();
     let campaign = &call.effect.to_string()[..16];
     let address = &sender.from.email;
-    let unsubscribe = sender.unsubscribe_url.replace("{id}", campaign);
+    let page = sender.unsubscribe_url.replace("{id}", campaign);
+    let unsubscribe = format!("the mail platform adds List-Unsubscribe for each recipient, to {page}");
     let date_ms = u64::try_from(call.asked_at.0).unwrap_or(0).min(DATE_MS_MAX);
     let mut message = Message::builder()
         .from(sender.from.clone())
@@ -86,8 +88,8 @@ fn bytes(mail: &Mail, sender: &Sender, call: &Call) -> Result<Vec<u8>, lettre::e
         message = message.reply_to(reply_to.clone());
     }
     for (name, value) in [
-        (HeaderName::new_from_ascii_str("List-Unsubscribe"), format!("<{unsubscribe}>")),
-        (HeaderName::new_from_ascii_str("List-Unsubscribe-Post"), "List-Unsubscribe=One-Click".to_owned()),
+        // No List-Unsubscribe: one click has to name the recipient, and this file is for all of them.
+        (HeaderName::new_from_ascii_str("X-Callsheet-Unsubscribe"), unsubscribe),
         (HeaderName::new_from_ascii_str("X-Callsheet-Origin"), word(&call.origin)),
         (HeaderName::new_from_ascii_str("X-Callsheet-Day"), mail.day.to_string()),
         (HeaderName::new_from_ascii_str("X-Unsent"), "1".to_owned()),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use lettre::message::Mailbox;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::part::args::{invalid, quoted, read};
 use super::part::duration::Milliseconds;
@@ -31,7 +31,8 @@ pub struct Config {
     pub reply_to: Option<String>,
     /// The sender's postal address: the law wants it in every mail.
     pub postal_address: String,
-    /// Where one leaves the list; `{id}` stands for the campaign.
+    /// The page on which one leaves the list; `{id}` stands for the campaign. The mail platform makes of it a link for
+    /// each recipient.
     pub unsubscribe_url: String,
     /// The tool that resolves an audience, such as `performance.query`.
     #[schemars(with = "String")]
@@ -188,8 +189,21 @@ impl Tool for Email {
         })
     }
 
+    fn foresee(&self, arg: &str, value: Value) -> Work<'_, Vec<String>> {
+        let of_audience = arg == "audience";
+        Box::pin(async move {
+            if of_audience { audience::foresee(self.audience.as_ref(), value).await } else { Ok(Vec::new()) }
+        })
+    }
+
     fn perform(&self, item: Approved) -> Work<'_, Receipt> {
-        Box::pin(outbox::put(item))
+        Box::pin(async move {
+            if item.item.key != audience::FILE {
+                return outbox::put(item, Vec::new()).await;
+            }
+            let (item, dropped) = audience::without_withdrawn(self.audience.as_ref(), item).await?;
+            outbox::put(item, dropped).await
+        })
     }
 
     fn query(&self, item: Approved) -> Work<'_, Option<Receipt>> {

@@ -1,10 +1,12 @@
-//! What several kinds of tool are made of: names, arguments, durations, paths and the outbox. No kind of its own.
+//! What several kinds of tool are made of: names, arguments, durations, paths, records and the outbox. No kind of its own.
 
 pub mod args;
 pub mod article;
 pub mod beneath;
+pub mod disk;
 pub mod duration;
 pub mod outbox;
+pub mod record;
 
 /// Why a tool cannot be opened as `callsheet.toml` says; nobody branches on it, it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -80,7 +80,10 @@ fn collect(
     let mut bytes = 0;
     while let Some(row) = found.next().map_err(|why| failure(&why, grown))? {
         if rows.len() as u64 >= config.rows_max {
-            return Err(invalid(format!("the result has more than {} rows (rows_max): ask for less", config.rows_max)));
+            return Err(invalid(format!(
+                "the result has more than {} rows (rows_max): ask for less, or raise rows_max",
+                config.rows_max
+            )));
         }
         let mut object = Map::new();
         for (place, column) in columns.iter().enumerate() {
@@ -91,7 +94,9 @@ fn collect(
         bytes += object.to_string().len() as u64 + 1;
         if bytes > config.bytes_max {
             let most = config.bytes_max;
-            return Err(invalid(format!("the result has more than {most} bytes (bytes_max): ask for less")));
+            return Err(invalid(format!(
+                "the result has more than {most} bytes (bytes_max): ask for less, or raise bytes_max"
+            )));
         }
         rows.push(object);
     }
