@@ -11,6 +11,7 @@
 
 mod agent;
 mod ask;
+pub mod evidence;
 mod inbox;
 pub mod lift;
 pub mod owner;

@@ -212,7 +212,7 @@ impl System {
         if let Some(known) = self.pinned.get(&digest) {
             return Ok(Arc::clone(known.value()));
         }
-        let plan = read_plan(digest, json)?;
+        let plan = read_plan(json)?;
         let examiner = Examiner::new(&plan, &self.ports.checks).map_err(Error::Plan)?;
         let pinned = Arc::new(Pinned { plan: Arc::new(plan), digest, examiner });
         self.pinned.insert(digest, Arc::clone(&pinned));
@@ -303,8 +303,12 @@ pub fn pinned_plan(store: &dyn Store, run: RunId) -> Result<(Digest, Vec<u8>, Pl
         return Err(Error::Replay("the first record does not start it".to_owned()));
     };
     let damaged = |text: &str| JournalError::Damaged(Cause::new(Subject::Run(run), text));
-    let json = store.blob(digest)?.ok_or_else(|| damaged("has lost its plan; restore the journal from a copy"))?;
-    let plan = read_plan(digest, &json)?;
+    let json =
+        store.blob(digest)?.ok_or_else(|| damaged("has lost its pinned plan; restore the journal from a copy"))?;
+    if Plan::digest(&json) != digest {
+        return Err(damaged("has a pinned plan that is not what was pinned; restore the journal from a copy").into());
+    }
+    let plan = read_plan(&json)?;
     Ok((digest, json, plan))
 }
 
@@ -316,11 +320,7 @@ pub fn read_fact(json: &[u8]) -> Result<Fact, String> {
     serde_json::from_slice(json).map_err(|error| format!("not an event that this callsheet knows ({error})"))
 }
 
-fn read_plan(digest: Digest, json: &[u8]) -> Result<Plan, Error> {
-    if Plan::digest(json) != digest {
-        let text = "has a pinned plan that is not what was pinned; restore it from a copy";
-        return Err(JournalError::Damaged(Cause::new(Subject::Journal, text)).into());
-    }
+fn read_plan(json: &[u8]) -> Result<Plan, Error> {
     let plan: Plan =
         serde_json::from_slice(json).map_err(|error| Error::Replay(format!("the pinned plan: {error}")))?;
     if plan.format != PLAN_FORMAT {

@@ -1,11 +1,13 @@
-//! `callsheet audit verify`: whether the journal is what was written; `audit checkpoint` exports what to compare with.
+//! `callsheet audit verify`: whether the journal and what it rests on are what was written; `audit checkpoint` exports what to compare with.
 
 use std::path::PathBuf;
 
 use super::exit::{Exit, Stop};
-use super::paint::{Tone, out, toned};
+use super::paint::{Safe, Tone, out, toned};
 use super::session::Session;
-use crate::journal::audit::{self, Checkpoint};
+use crate::actor::evidence::{self, Evidence};
+use crate::journal::Store;
+use crate::journal::audit::{self, Checkpoint, Verified};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -15,7 +17,7 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Verifies the chain, every record and every body of one run or of all
+    /// Verifies the chain, records, bodies, plans, manifests and delivered files of one run or of all
     Verify {
         /// The run; all if none is given
         run: Option<u64>,
@@ -45,14 +47,7 @@ pub(super) fn audit(session: &Session, args: &Args) -> Result<Exit, Stop> {
                 }
                 None => audit::verify_all(store.as_ref(), &checkpoints)?,
             };
-            out(format!(
-                "{} {} runs, {} records, {} bodies ({} erased): the chain holds",
-                toned(Tone::Good, "verified"),
-                verified.heads.len(),
-                verified.records,
-                verified.bodies,
-                verified.erased
-            ));
+            return report(session, store.as_ref(), &verified);
         }
         What::Checkpoint { run } => {
             let verified = match run {
@@ -65,6 +60,28 @@ pub(super) fn audit(session: &Session, args: &Args) -> Result<Exit, Stop> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// What holds, and which files are not as they were delivered.
+fn report(session: &Session, store: &dyn Store, verified: &Verified) -> Result<Exit, Stop> {
+    let mut all = Evidence::default();
+    for head in &verified.heads {
+        let one = evidence::verify(store, head.run, &session.settings.root)?;
+        all.manifests += one.manifests;
+        all.files += one.files;
+        all.differing.extend(one.differing);
+    }
+    let Verified { records, bodies, erased, heads, .. } = verified;
+    let good = toned(Tone::Good, "verified");
+    out(format!("{good} {} runs, {records} records, {bodies} bodies ({erased} erased): the chain holds", heads.len()));
+    let (manifests, files) = (all.manifests, all.files);
+    out(format!(
+        "plans, {manifests} manifests and {files} delivered files are what was pinned, approved and delivered"
+    ));
+    for file in &all.differing {
+        out(format!("{} was {} since it was delivered", Safe(&file.place), toned(Tone::Attention, file.what)));
+    }
+    Ok(if all.differing.is_empty() { Exit::Done } else { Exit::Waiting })
 }
 
 fn read(file: &PathBuf) -> Result<Vec<Checkpoint>, Stop> {

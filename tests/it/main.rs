@@ -8,6 +8,7 @@
 
 mod announcement;
 mod attempts;
+mod audit;
 mod autonomy;
 mod breaker;
 mod budget;

@@ -12,7 +12,7 @@ use callsheet::failure::Class;
 use callsheet::tool::part::disk::Disk;
 use callsheet::tool::part::outbox::{self, put_on};
 use callsheet::tool::part::record::{Line, sha256};
-use callsheet::tool::{Approved, Deadline, Item, Receipt, Source, Tool, sink};
+use callsheet::tool::{Approved, Deadline, Item, Receipt, Source, sink};
 use serde_json::json;
 
 use crate::tools::{approved, call_in, config, source};

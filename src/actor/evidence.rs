@@ -1,0 +1,179 @@
+//! What an auditor can prove beside the chain: that the plan is the one that was pinned, that the records are a history
+//! that can happen, that every body that they name is or was there, that each manifest is the one that was approved, and
+//! which delivered files are no longer as they were delivered. The last breaks no chain: files are their owner's.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::system::{Error, load, read_fact};
+use crate::id::{Digest, EffectId, RunId, Seq};
+use crate::journal::{Cause, Error as JournalError, Store, Subject};
+use crate::run::event::{Event, Manifest, Settled, Wish};
+use crate::run::state::State;
+use crate::tool::part::beneath;
+use crate::tool::part::record::sha256;
+
+/// Records read at a time.
+const PAGE_RECORDS_MAX: usize = 1_000;
+
+/// What of a run is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Evidence {
+    /// Manifests that say what was approved.
+    pub manifests: u64,
+    /// Files that are as they were delivered.
+    pub files: u64,
+    /// Files that are not.
+    pub differing: Vec<Differing>,
+}
+
+/// A file that is not as it was delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Differing {
+    /// Its place below the project.
+    pub place: String,
+    /// What became of it, after "was".
+    pub what: &'static str,
+}
+
+/// Verifies what `run` rests on beside its chain; its files are looked for below `project`.
+///
+/// # Errors
+/// [`JournalError::Damaged`], saying what is not as it was, or why the run cannot be replayed.
+pub fn verify(store: &dyn Store, run: RunId, project: &Path) -> Result<Evidence, Error> {
+    let state = load(store, run)?.state;
+    let bodies: BTreeMap<Digest, bool> = store.bodies(run)?.into_iter().collect();
+    let mut evidence = Evidence::default();
+    let (mut delivers, mut after) = (BTreeMap::new(), Seq(0));
+    loop {
+        let page = store.records(run, after, PAGE_RECORDS_MAX)?;
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        for record in &page {
+            let head: Value = serde_json::from_slice(&record.head.json).unwrap_or_default();
+            if let Some(missing) = named(&head).into_iter().find(|digest| !bodies.contains_key(digest)) {
+                return Err(damaged(run, &format!("has lost body {missing}, which record {} names", record.seq)));
+            }
+            let fact = read_fact(&record.head.json).map_err(Error::Replay)?;
+            look(store, run, project, fact.is, &mut delivers, &mut evidence)?;
+        }
+    }
+    approvals(run, &state)?;
+    Ok(evidence)
+}
+
+/// What one event says of manifests and files.
+fn look(
+    store: &dyn Store,
+    run: RunId,
+    project: &Path,
+    event: Event,
+    delivers: &mut BTreeMap<EffectId, Digest>,
+    evidence: &mut Evidence,
+) -> Result<(), Error> {
+    match event {
+        Event::EffectAsked { id, wish: Wish::Deliver { item, .. }, .. } => drop(delivers.insert(id, item)),
+        Event::EffectSettled { result: Settled::Prepared { manifest: Some(manifest), .. }, .. } => {
+            evidence.manifests += u64::from(is_listed(store, run, &manifest)?);
+        }
+        Event::EffectSettled { id, result: Settled::Performed { receipt }, .. } => {
+            if let Some(item) = delivers.get(&id) {
+                delivered(store, run, project, receipt.digest, *item, evidence)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The bodies that a head names.
+fn named(head: &Value) -> Vec<Digest> {
+    match head {
+        Value::Object(map) => {
+            let is_body = map.contains_key("bytes") || map.contains_key("recipients");
+            let own = map.get("digest").filter(|_| is_body).and_then(Value::as_str).and_then(|text| text.parse().ok());
+            own.into_iter().chain(map.values().flat_map(named)).collect()
+        }
+        Value::Array(list) => list.iter().flat_map(named).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the list that a person saw can still be read; it is an error if it is not that of the items.
+fn is_listed(store: &dyn Store, run: RunId, manifest: &Manifest) -> Result<bool, Error> {
+    let Some(list) = json(store, run, manifest.body.digest)? else { return Ok(false) };
+    let listed = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+    let same = listed.len() == manifest.items.len()
+        && listed.iter().zip(&manifest.items).all(|(listed, item)| {
+            let digest = listed.get("digest").and_then(Value::as_str).and_then(|text| text.parse().ok());
+            digest == Some(item.digest) && listed.get("recipients").and_then(Value::as_u64) == Some(item.recipients)
+        });
+    let other = || {
+        damaged(run, &format!("has a manifest, {}, that lists other items than it binds", manifest.body.digest.short()))
+    };
+    if same { Ok(true) } else { Err(other()) }
+}
+
+/// Approvals bind their manifests, and permits are for what was approved.
+fn approvals(run: RunId, state: &State) -> Result<(), Error> {
+    for (no, approval) in &state.approvals {
+        if approval.manifest.as_ref().is_some_and(|manifest| manifest.body.digest != approval.binds) {
+            return Err(damaged(run, &format!("has an approval, {no}, that binds another manifest than its own")));
+        }
+    }
+    let other = |(no, _): &(_, _)| damaged(run, &format!("has a permit, {no}, for another manifest than was approved"));
+    let wrong = state.permits.iter().find(|(no, permit)| {
+        let approved = state.approvals.get(no).and_then(|approval| approval.manifest.as_ref());
+        approved != Some(&permit.manifest)
+    });
+    wrong.as_ref().map_or(Ok(()), |found| Err(other(found)))
+}
+
+/// Whether the file that a receipt speaks of is as it was delivered. Of one that an older callsheet wrote, the receipt
+/// has no digest: it was the item.
+fn delivered(
+    store: &dyn Store,
+    run: RunId,
+    project: &Path,
+    receipt: Digest,
+    item: Digest,
+    evidence: &mut Evidence,
+) -> Result<(), Error> {
+    let Some(receipt) = json(store, run, receipt)? else { return Ok(()) };
+    let place = receipt.get("place").and_then(Value::as_str).unwrap_or_default();
+    if !place.starts_with("out/") || beneath::plain(place).is_err() {
+        return Ok(());
+    }
+    let said = receipt.get("sha256").and_then(Value::as_str).and_then(|text| text.parse::<Digest>().ok());
+    let wanted = match said {
+        Some(digest) => Some(digest),
+        None => store.body(run, item)?.map(|body| sha256(&body.bytes)),
+    };
+    let Some(wanted) = wanted else { return Ok(()) };
+    let what = match std::fs::read(project.join(place)) {
+        Ok(bytes) if sha256(&bytes) == wanted => None,
+        Ok(_) => Some("changed"),
+        Err(why) if why.kind() == ErrorKind::NotFound => Some("removed"),
+        Err(_) => Some("made unreadable"),
+    };
+    match what {
+        Some(what) => evidence.differing.push(Differing { place: place.to_owned(), what }),
+        None => evidence.files += 1,
+    }
+    Ok(())
+}
+
+/// A body as JSON; none if it was erased.
+fn json(store: &dyn Store, run: RunId, digest: Digest) -> Result<Option<Value>, Error> {
+    let body = store.body(run, digest)?;
+    let read = body.map(|body| serde_json::from_slice(&body.bytes)).transpose();
+    read.map_err(|_| damaged(run, &format!("has a body, {}, that is not JSON", digest.short())))
+}
+
+fn damaged(run: RunId, what: &str) -> Error {
+    let text = format!("{what}; restore the journal from a copy");
+    JournalError::Damaged(Cause::new(Subject::Run(run), &text)).into()
+}
