@@ -37,11 +37,13 @@ async fn put(approved: Approved) -> Receipt {
     outbox::put(approved, Vec::new()).await.unwrap()
 }
 
+/// What is there before.
+type Before<'a> = &'a dyn Fn(&Path);
+
 #[tokio::test]
 async fn what_is_in_the_way_is_left_alone_and_told() {
     // What is there before, and where the item ends up. A folder is the run's own if its record says so.
     let (own, other) = (source(1, 1), source(2, 9));
-    type Before<'a> = &'a dyn Fn(&Path);
     let wrote = |dir: &Path, source: Source, text: &str| {
         put_on(&callsheet::tool::part::disk::Machine, &of(7, dir, source, "a.md", text), &[]).map(drop).unwrap();
     };
