@@ -56,7 +56,7 @@ pub fn verify_all(store: &dyn Store, checkpoints: &[Checkpoint]) -> Result<Verif
             let text = format!("has no run number {no}; restore the journal from a copy");
             return Err(Error::Damaged(Cause::new(Subject::Journal, text)));
         }
-        let one = verify_since(store, row.id, checkpoints)?;
+        let one = verify_row(store, row, checkpoints)?;
         all.records += one.records;
         all.bodies += one.bodies;
         all.erased += one.erased;
@@ -77,10 +77,15 @@ pub fn checkpoint(store: &dyn Store, run: RunId) -> Result<Checkpoint, Error> {
 fn verify_since(store: &dyn Store, run: RunId, checkpoints: &[Checkpoint]) -> Result<Verified, Error> {
     let mine: Vec<_> = checkpoints.iter().filter(|checkpoint| checkpoint.run == run).collect();
     // The row first: what is appended meanwhile only adds records.
-    let row = match row(store, run) {
-        Err(Error::UnknownRun) if !mine.is_empty() => return Err(removed(mine[0])),
-        other => other?,
-    };
+    match row(store, run) {
+        Err(Error::UnknownRun) if !mine.is_empty() => Err(removed(mine[0])),
+        other => verify_row(store, &other?, checkpoints),
+    }
+}
+
+fn verify_row(store: &dyn Store, row: &RunRow, checkpoints: &[Checkpoint]) -> Result<Verified, Error> {
+    let run = row.id;
+    let mine: Vec<_> = checkpoints.iter().filter(|checkpoint| checkpoint.run == run).collect();
     let (mut last, mut link) = (Seq(0), chain_start(run));
     loop {
         let page = store.records(run, last, PAGE_RECORDS_MAX)?;
@@ -93,6 +98,10 @@ fn verify_since(store: &dyn Store, run: RunId, checkpoints: &[Checkpoint]) -> Re
             }
         }
         last = end.seq;
+        // A page that is not full ends with the run's last record: a store holds itself to that.
+        if page.len() < PAGE_RECORDS_MAX {
+            break;
+        }
     }
     let promised = mine.iter().map(|kept| kept.seq).fold(row.last, Seq::max);
     if last < promised {
