@@ -132,12 +132,14 @@ fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked
     let params = params::check(draft, raw);
     let artefacts = schemas::check(draft, raw);
     let seats = team::check(draft, raw, &params);
+    draft.places = seats.iter().enumerate().map(|(place, seat)| (seat.name.to_string(), place)).collect();
     let routes = handoffs::check(draft, raw, &seats);
     let budget = budget::check(draft, raw);
     let supervisor = budget::supervisor(draft, raw);
     let graph = graph::Graph::new(&seats, &routes);
     let asks = asks::check(draft, raw, &seats);
     let (binds, proof) = paths(draft, &graph, &seats, &asks, &budget);
+    draft.looked_at = graph.looked_at();
     let models = team::models(draft, &seats, &budget);
     let (script, tests) = rehearsal::check(draft, raw, &seats, &routes, &asks, &params);
     if !draft.faults.is_empty() {
@@ -213,4 +215,104 @@ fn paths(
 /// Where a rule points at when a file as a whole is meant.
 fn top(file: &str) -> Place {
     Place::top(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    /// A project of one topology.
+    struct One(String);
+
+    impl Files for One {
+        fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+            let agent = |outcomes: &str| {
+                format!("schema_version = 1\nkind = \"model\"\ndoes = \"Works.\"\n{outcomes}instructions = \"Work.\"\n")
+            };
+            let text = match path {
+                "topologies/big.toml" => self.0.clone(),
+                "agents/worker.toml" => agent("outcomes = [\"done\"]\n"),
+                "agents/judge.toml" => agent("outcomes = [\"pass\", \"revise\"]\n"),
+                "agents/person.toml" => {
+                    "schema_version = 1\nkind = \"person\"\ndoes = \"Signs.\"\nexpires = \"72h\"\n".to_owned()
+                }
+                "schemas/post.json" => "{ \"type\": \"object\" }".to_owned(),
+                _ => return Err(ReadError::Missing),
+            };
+            Ok(text.into_bytes())
+        }
+    }
+
+    /// How a member hands on.
+    #[derive(Debug, Clone, Copy)]
+    enum Way {
+        On,
+        Back(usize),
+        Signed,
+    }
+
+    /// A team in a row, each handing on to the next.
+    fn team(members: usize, way: impl Fn(usize) -> Way) -> One {
+        let mut text = "schema_version = 1\ndescription = \"Big.\"\nartefacts = { post = { schema = \"post\" } }\n\
+             budget = { steps = 1_000_000, tokens = 1_000_000 }\n[team]\n"
+            .to_owned();
+        let mut handoffs = "[handoffs]\nstart = \"m0\"\n".to_owned();
+        for at in 0..members {
+            let next = if at + 1 < members { format!("m{}", at + 1) } else { "end".to_owned() };
+            let post = if at == 0 { "writes = [\"post\"]" } else { "reads = [\"post\"]" };
+            let (file, post, ways) = match way(at) {
+                Way::On => ("worker", post, format!("\"{next}\"")),
+                Way::Back(to) => {
+                    let revise = format!("{{ to = \"m{to}\", rounds = 3, then = \"{next}\" }}");
+                    ("judge", post, format!("{{ pass = \"{next}\", revise = {revise} }}"))
+                }
+                Way::Signed => {
+                    let again = format!("{{ to = \"m{}\", rounds = 2, then = \"end\" }}", at.saturating_sub(1));
+                    let ways = format!("approve = \"{next}\", request_changes = {again}, reject = \"end\"");
+                    ("person", "approves = [\"post\"]", format!("{{ {ways}, expired = \"end\" }}"))
+                }
+            };
+            let limits = if file == "person" { "" } else { ", limits = { turns = 99 }" };
+            writeln!(text, "m{at} = {{ file = \"agents/{file}.toml\", {post}{limits} }}").unwrap();
+            writeln!(handoffs, "m{at} = {ways}").unwrap();
+        }
+        One(text + &handoffs)
+    }
+
+    /// How many edges the rules look at for a sound team.
+    fn work(files: &One) -> u64 {
+        let around = Surroundings {
+            tools: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            models: BTreeMap::new(),
+            unpriced: BTreeSet::new(),
+            mode: Mode::Replay,
+            recording: None,
+            single_person: true,
+            people: BTreeMap::new(),
+        };
+        let mut draft = Draft::new("big", files, &around);
+        let raw = draft.topology().unwrap();
+        let _ = whole(&mut draft, &raw);
+        let told: Vec<_> = draft.faults.iter().filter(|fault| fault.code != Code::UnknownModel).collect();
+        assert!(told.is_empty(), "{told:?}");
+        draft.looked_at
+    }
+
+    #[test]
+    fn twice_the_team_is_twice_the_work() {
+        type Shape = fn(usize, usize) -> Way;
+        let shapes: [(&str, Shape); 4] = [
+            ("a row", |_, _| Way::On),
+            ("pairs that go back", |at, _| if at % 2 == 1 { Way::Back(at - 1) } else { Way::On }),
+            ("one ring", |at, members| if at + 1 == members { Way::Back(0) } else { Way::On }),
+            ("signed at every third", |at, _| if at % 3 == 2 { Way::Signed } else { Way::On }),
+        ];
+        for (name, shape) in shapes {
+            let [half, whole] = [500, 1_000].map(|members| work(&team(members, |at| shape(at, members))));
+            assert!(half > 500 && whole < half * 5 / 2, "{name}: {half} edges for 500 members, {whole} for 1,000");
+        }
+    }
 }

@@ -1,19 +1,30 @@
 //! Rule: what a member reads is on its desk, whichever way the message came.
 
+use std::collections::BTreeMap;
+
 use super::draft::Draft;
 use super::graph::{Edge, Graph};
 use crate::id::ArtefactName;
 use crate::topology::fault::{Code, Fault, Place};
 
 pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph) {
-    let mut missing: Vec<(usize, &ArtefactName, &Place, Vec<&Edge>)> = vec![];
+    let mut readers: BTreeMap<&ArtefactName, Vec<(usize, &Place)>> = BTreeMap::new();
     for (index, node) in graph.nodes.iter().enumerate() {
-        for (artefact, place) in &node.needs {
-            let after = |edge: &Edge, written: bool| written || graph.nodes[edge.from].writes.contains(artefact);
-            if let Some(path) = graph.search(after, |at, written| at == index && !written) {
-                missing.push((index, artefact, place, path));
-            }
-        }
+        node.needs.iter().for_each(|(artefact, place)| readers.entry(artefact).or_default().push((index, place)));
+    }
+    let mut writers: BTreeMap<&ArtefactName, Vec<usize>> = BTreeMap::new();
+    for (index, node) in graph.nodes.iter().enumerate() {
+        node.writes.iter().for_each(|artefact| writers.entry(artefact).or_default().push(index));
+    }
+    let mut missing: Vec<(usize, &ArtefactName, &Place, Vec<&Edge>)> = vec![];
+    for (artefact, readers) in readers {
+        let mut writes = vec![false; graph.nodes.len()];
+        writers.get(artefact).into_iter().flatten().for_each(|writer| writes[*writer] = true);
+        // Once it is written it stays so: what comes after needs no look.
+        let walk = graph.walk(|edge, _| (!writes[edge.from]).then_some(false));
+        missing.extend(
+            readers.iter().filter_map(|(index, place)| Some((*index, artefact, *place, walk.way(*index, false)?))),
+        );
     }
     for (index, artefact, place, path) in &missing {
         // Who reads it later on the same path misses it for the same cause.

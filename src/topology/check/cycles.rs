@@ -6,25 +6,21 @@ use crate::topology::fault::{Code, Fault};
 
 pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph) {
     let unbounded = |edge: &Edge| !matches!(edge.via, Via::Rounds { .. });
+    let circle = graph.circles(unbounded);
     let from_start = graph.distances(graph.start, |_| true);
-    let reach: Vec<_> = (0..graph.nodes.len()).map(|node| graph.distances([node], unbounded)).collect();
     let mut told = vec![false; graph.nodes.len()];
     let mut order: Vec<usize> = (0..graph.nodes.len()).filter(|node| from_start[*node].is_some()).collect();
     order.sort_by_key(|node| from_start[*node]);
     for node in order {
-        let back = graph.edges.iter().filter(|edge| edge.to == Some(node) && unbounded(edge));
-        let Some(closing) =
-            back.filter(|edge| reach[node][edge.from].is_some()).min_by_key(|edge| reach[node][edge.from])
-        else {
-            continue;
-        };
-        if told[node] {
+        let inside = |edge: &Edge| unbounded(edge) && edge.to.is_some_and(|to| circle[to] == circle[edge.from]);
+        if told[circle[node]] || !graph.to(node).any(inside) {
             continue;
         }
-        for other in 0..graph.nodes.len() {
-            told[other] |= reach[node][other].is_some() && reach[other][node].is_some();
-        }
-        let mut cycle = within(graph, &reach[node], closing.from);
+        told[circle[node]] = true;
+        let distance = graph.distances([node], inside);
+        let back = graph.to(node).filter(|edge| inside(edge) && distance[edge.from].is_some());
+        let Some(closing) = back.min_by_key(|edge| distance[edge.from]) else { continue };
+        let mut cycle = within(graph, &distance, closing.from);
         cycle.push(closing);
         // A cycle that the end is never reached from is told as that.
         let used_up = cycle.iter().any(|edge| matches!(edge.via, Via::UsedUp { .. }));
@@ -41,9 +37,8 @@ fn within<'g>(graph: &'g Graph, distance: &[Option<usize>], to: usize) -> Vec<&'
     let mut path = vec![];
     let mut at = to;
     while let Some(here) = distance[at].filter(|here| *here > 0) {
-        let step = graph.edges.iter().find(|edge| {
-            edge.to == Some(at) && !matches!(edge.via, Via::Rounds { .. }) && distance[edge.from] == Some(here - 1)
-        });
+        let step =
+            graph.to(at).find(|edge| !matches!(edge.via, Via::Rounds { .. }) && distance[edge.from] == Some(here - 1));
         let Some(step) = step else { break };
         path.push(step);
         at = step.from;

@@ -1,6 +1,6 @@
 //! What the rules share: the files, the surroundings, the faults so far, and how much is known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -22,6 +22,10 @@ pub(super) struct Draft<'a> {
     pub(super) damaged: bool,
     /// Handoffs are missing, so that nothing can be said of what is not reached.
     pub(super) edges_missing: bool,
+    /// The members, by name, with their places in the team.
+    pub(super) places: HashMap<String, usize>,
+    /// How many edges the rules about paths have looked at.
+    pub(super) looked_at: u64,
     /// Members whose names are none, which is told.
     pub(super) lost: BTreeSet<String>,
     /// Where the budget's steps are written.
@@ -38,6 +42,8 @@ impl<'a> Draft<'a> {
             schemas: BTreeMap::new(),
             damaged: false,
             edges_missing: false,
+            places: HashMap::new(),
+            looked_at: 0,
             lost: BTreeSet::new(),
             steps_place: None,
         }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
-use super::graph::{Edge, Graph, Node};
+use super::graph::{Edge, Graph, Node, Walk};
 use crate::id::{AgentName, ArtefactName};
 use crate::topology::fault::{Code, Fault};
 use crate::topology::proof::{Approval, Gate};
@@ -17,54 +17,63 @@ use crate::topology::proof::{Approval, Gate};
 const APPROVE: &str = "approve";
 
 pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph) -> Vec<Gate> {
-    let mut gates = vec![];
-    for (index, node) in graph.nodes.iter().enumerate() {
-        let Some((tool, delivers)) = &node.outward else { continue };
-        let bypass = delivers.iter().find_map(|artefact| {
-            let path = reached(graph, index, artefact, false, |_| true)?;
-            Some((artefact, path))
-        });
-        match bypass {
-            Some((artefact, path)) => draft.faults.push(fault(graph, index, artefact, &path)),
-            None => {
-                let approvals = delivers.iter().map(|artefact| (artefact.clone(), approval(graph, index, artefact)));
-                gates.push(Gate { sender: node.name.clone(), tool: tool.clone(), approvals: approvals.collect() });
+    let outward = || graph.nodes.iter().enumerate().filter_map(|(at, node)| Some((at, node.outward.as_ref()?)));
+    let mut delivered: BTreeMap<&ArtefactName, Vec<usize>> = BTreeMap::new();
+    for (at, (_, delivers)) in outward() {
+        delivers.iter().for_each(|artefact| delivered.entry(artefact).or_default().push(at));
+    }
+    let mut bypassed = BTreeMap::new();
+    let mut approvals: BTreeMap<usize, BTreeMap<ArtefactName, Approval>> = BTreeMap::new();
+    for (artefact, senders) in &delivered {
+        let walk = self::walk(graph, artefact, |_| true);
+        for sender in senders {
+            if let Some(path) = walk.way(*sender, false) {
+                bypassed.entry(*sender).or_insert((*artefact, path));
             }
+        }
+        for (sender, approval) in self::approvals(graph, artefact, senders) {
+            approvals.entry(sender).or_default().insert((*artefact).clone(), approval);
+        }
+    }
+    let mut gates = vec![];
+    for (at, (tool, _)) in outward() {
+        match bypassed.get(&at) {
+            Some((artefact, path)) => draft.faults.push(fault(graph, at, artefact, path)),
+            None => gates.push(Gate {
+                sender: graph.nodes[at].name.clone(),
+                tool: tool.clone(),
+                approvals: approvals.remove(&at).unwrap_or_default(),
+            }),
         }
     }
     gates
 }
 
-/// Who approves `artefact` on every way to `sender`, and who on some ways.
-fn approval(graph: &Graph, sender: usize, artefact: &ArtefactName) -> Approval {
-    let mut approval = Approval::default();
+/// Who approves `artefact` on every way to each of `senders`, and who on some ways.
+fn approvals(graph: &Graph, artefact: &ArtefactName, senders: &[usize]) -> BTreeMap<usize, Approval> {
+    let mut approvals: BTreeMap<usize, Approval> = senders.iter().map(|at| (*at, Approval::default())).collect();
     for (at, node) in graph.nodes.iter().enumerate().filter(|(_, node)| answers_for(node, artefact)) {
-        let reached = |approved| reached(graph, sender, artefact, approved, |person| person == at).is_some();
-        match (reached(true), reached(false)) {
-            (true, true) => approval.sometimes.push(node.name.clone()),
-            (true, false) => approval.always.push(node.name.clone()),
-            (false, _) => {}
+        let walk = walk(graph, artefact, |person| person == at);
+        for (sender, approval) in &mut approvals {
+            match (walk.reaches(*sender, true), walk.reaches(*sender, false)) {
+                (true, true) => approval.sometimes.push(node.name.clone()),
+                (true, false) => approval.always.push(node.name.clone()),
+                (false, _) => {}
+            }
         }
     }
-    approval
+    approvals
 }
 
-/// A way from start to `sender` at whose end one of the persons that `count` has, or none of them has, `approved`
-/// `artefact` since it was last written or refused.
-fn reached<'g>(
-    graph: &'g Graph,
-    sender: usize,
-    artefact: &ArtefactName,
-    approved: bool,
-    count: impl Fn(usize) -> bool,
-) -> Option<Vec<&'g Edge>> {
-    let after = |edge: &Edge, before: bool| {
+/// The ways from start; the flag says whether one of the persons that `count` has approved `artefact` since it was last
+/// written or refused.
+fn walk<'g>(graph: &'g Graph, artefact: &ArtefactName, count: impl Fn(usize) -> bool) -> Walk<'g> {
+    graph.walk(|edge, before| {
         if approves(graph, edge, artefact) {
-            return before || count(edge.from);
+            return Some(before || count(edge.from));
         }
-        before && !undoes(graph, edge, artefact)
-    };
-    graph.search(after, |at, is| at == sender && is == approved)
+        Some(before && !undoes(graph, edge, artefact))
+    })
 }
 
 /// Whether what was approved of `artefact` before `edge` counts no longer: its writer writes, or a person says no.

@@ -1,5 +1,6 @@
 //! The team as a graph, and the searches that the rules about paths share.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
 
 use super::handoffs::Routes;
@@ -13,9 +14,46 @@ use crate::topology::plan::Role;
 pub(super) struct Graph {
     pub(super) nodes: Vec<Node>,
     pub(super) start: Option<usize>,
-    pub(super) edges: Vec<Edge>,
+    edges: Vec<Edge>,
     /// The edges that leave each member, by their place in `edges`.
     leaving: Vec<Vec<usize>>,
+    /// The edges that lead to each member, by their place in `edges`.
+    coming: Vec<Vec<usize>>,
+    /// How many edges the rules have looked at: the work that a check takes.
+    looked_at: Cell<u64>,
+}
+
+/// What [`Graph::walk`] found.
+pub(super) struct Walk<'g> {
+    /// For each state the one before, and the edge from there.
+    came: Vec<Option<(usize, &'g Edge)>>,
+    seen: Vec<bool>,
+}
+
+fn state(node: usize, flag: bool) -> usize {
+    node * 2 + usize::from(flag)
+}
+
+impl<'g> Walk<'g> {
+    /// Whether there is a way to (`node`, `flag`).
+    pub(super) fn reaches(&self, node: usize, flag: bool) -> bool {
+        self.seen[state(node, flag)]
+    }
+
+    /// The way to (`node`, `flag`), if there is one.
+    pub(super) fn way(&self, node: usize, flag: bool) -> Option<Vec<&'g Edge>> {
+        let mut at = state(node, flag);
+        if !self.seen[at] {
+            return None;
+        }
+        let mut path = vec![];
+        while let Some((before, edge)) = self.came[at] {
+            path.push(edge);
+            at = before;
+        }
+        path.reverse();
+        Some(path)
+    }
 }
 
 /// A member.
@@ -75,49 +113,103 @@ impl Graph {
             }
         }
         let mut leaving = vec![vec![]; nodes.len()];
-        edges.iter().enumerate().for_each(|(index, edge)| leaving[edge.from].push(index));
-        Self { nodes, start: routes.start.as_ref().map(|(start, _)| *start), edges, leaving }
+        let mut coming = vec![vec![]; nodes.len()];
+        for (index, edge) in edges.iter().enumerate() {
+            leaving[edge.from].push(index);
+            if let Some(to) = edge.to {
+                coming[to].push(index);
+            }
+        }
+        let start = routes.start.as_ref().map(|(start, _)| *start);
+        Self { nodes, start, edges, leaving, coming, looked_at: Cell::new(0) }
+    }
+
+    /// How many edges have been looked at so far.
+    pub(super) fn looked_at(&self) -> u64 {
+        self.looked_at.get()
+    }
+
+    fn look(&self, edges: usize) {
+        self.looked_at.set(self.looked_at.get() + edges as u64);
+    }
+
+    /// Every edge.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Edge> {
+        self.look(self.edges.len());
+        self.edges.iter()
     }
 
     pub(super) fn from(&self, node: usize) -> impl Iterator<Item = &Edge> {
+        self.look(self.leaving[node].len());
         self.leaving[node].iter().map(|index| &self.edges[*index])
     }
 
-    /// The shortest way from start to a state that is sought, over (member, flag). The flag is false at first;
-    /// `after` says what it is once an edge has been taken.
-    pub(super) fn search(
-        &self,
-        after: impl Fn(&Edge, bool) -> bool,
-        sought: impl Fn(usize, bool) -> bool,
-    ) -> Option<Vec<&Edge>> {
-        let start = self.start?;
-        let state = |node: usize, flag: bool| node * 2 + usize::from(flag);
-        let mut came: Vec<Option<(usize, &Edge)>> = vec![None; self.nodes.len() * 2];
-        let mut seen = vec![false; self.nodes.len() * 2];
-        seen[state(start, false)] = true;
+    /// The edges that lead to `node`.
+    pub(super) fn to(&self, node: usize) -> impl Iterator<Item = &Edge> {
+        self.look(self.coming[node].len());
+        self.coming[node].iter().map(|index| &self.edges[*index])
+    }
+
+    /// The shortest ways from start to each (member, flag). The flag is false at first; `after` says what it is once an
+    /// edge has been taken, or none if there is no need to go on.
+    pub(super) fn walk(&self, after: impl Fn(&Edge, bool) -> Option<bool>) -> Walk<'_> {
+        let mut walk = Walk { came: vec![None; self.nodes.len() * 2], seen: vec![false; self.nodes.len() * 2] };
+        let Some(start) = self.start else { return walk };
+        walk.seen[state(start, false)] = true;
         let mut queue = VecDeque::from([(start, false)]);
         while let Some((node, flag)) = queue.pop_front() {
-            if sought(node, flag) {
-                let mut path = vec![];
-                let mut at = state(node, flag);
-                while let Some((before, edge)) = came[at] {
-                    path.push(edge);
-                    at = before;
-                }
-                path.reverse();
-                return Some(path);
-            }
             for edge in self.from(node) {
-                let Some(to) = edge.to else { continue };
-                let next = (to, after(edge, flag));
-                if !seen[state(next.0, next.1)] {
-                    seen[state(next.0, next.1)] = true;
-                    came[state(next.0, next.1)] = Some((state(node, flag), edge));
-                    queue.push_back(next);
+                let (Some(to), Some(then)) = (edge.to, after(edge, flag)) else { continue };
+                if !walk.seen[state(to, then)] {
+                    walk.seen[state(to, then)] = true;
+                    walk.came[state(to, then)] = Some((state(node, flag), edge));
+                    queue.push_back((to, then));
                 }
             }
         }
-        None
+        walk
+    }
+
+    /// A number for each member, the same for those that reach each other over edges that pass, and for no others. The
+    /// members are looked at once, each with the edges that leave it (Tarjan's way, without recursion).
+    pub(super) fn circles(&self, pass: impl Fn(&Edge) -> bool) -> Vec<usize> {
+        const NEW: usize = usize::MAX;
+        let size = self.nodes.len();
+        let (mut found, mut low, mut circle) = (vec![NEW; size], vec![0; size], vec![NEW; size]);
+        let (mut open, mut count, mut circles) = (vec![], 0, 0);
+        for root in 0..size {
+            let mut under_way = if found[root] == NEW { vec![(root, 0)] } else { vec![] };
+            while let Some((node, next)) = under_way.pop() {
+                if next == 0 {
+                    (found[node], low[node]) = (count, count);
+                    count += 1;
+                    open.push(node);
+                }
+                let Some(edge) = self.leaving[node].get(next).map(|index| &self.edges[*index]) else {
+                    if low[node] == found[node] {
+                        while let Some(member) = open.pop() {
+                            circle[member] = circles;
+                            if member == node {
+                                break;
+                            }
+                        }
+                        circles += 1;
+                    }
+                    if let Some((before, _)) = under_way.last() {
+                        low[*before] = low[*before].min(low[node]);
+                    }
+                    continue;
+                };
+                self.look(1);
+                under_way.push((node, next + 1));
+                match edge.to.filter(|_| pass(edge)) {
+                    Some(to) if found[to] == NEW => under_way.push((to, 0)),
+                    Some(to) if circle[to] == NEW => low[node] = low[node].min(found[to]),
+                    _ => {}
+                }
+            }
+        }
+        circle
     }
 
     /// Members reachable from `nodes` over edges that pass, with how many edges it takes.

@@ -150,14 +150,12 @@ fn unknown_outcome(
 
 /// The member of this name; the one that was meant if it is told.
 pub(super) fn member(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<usize> {
-    let names = seats.iter().map(|seat| seat.name.as_str()).collect();
-    named(draft, Code::UnknownMember, seats, at, names).flatten()
+    named(draft, Code::UnknownMember, seats, at, None).flatten()
 }
 
 /// `Some(None)` is the end.
 fn recipient(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<Option<usize>> {
-    let names = seats.iter().map(|seat| seat.name.as_str()).chain(["end"]).collect();
-    named(draft, Code::UnknownMember, seats, at, names)
+    named(draft, Code::UnknownMember, seats, at, Some("end"))
 }
 
 /// The same for the recipient of an outcome, whose end may be a failure.
@@ -172,8 +170,7 @@ fn is_failure(at: &At<String>) -> bool {
 
 /// The member that a test means.
 pub(super) fn expected(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<usize> {
-    let names = seats.iter().map(|seat| seat.name.as_str()).collect();
-    named(draft, Code::Expectation, seats, at, names).flatten()
+    named(draft, Code::Expectation, seats, at, None).flatten()
 }
 
 fn named(
@@ -181,12 +178,13 @@ fn named(
     code: Code,
     seats: &[Seat],
     at: &At<String>,
-    names: Vec<&str>,
+    also: Option<&str>,
 ) -> Option<Option<usize>> {
-    let index = |name: &str| seats.iter().position(|seat| seat.name.as_str() == name);
-    if names.contains(&at.value.as_str()) {
-        return Some(index(&at.value));
+    let known = draft.places.get(&at.value).copied();
+    if known.is_some() || also == Some(at.value.as_str()) {
+        return Some(known);
     }
+    let index = |name: &str| seats.iter().position(|seat| seat.name.as_str() == name);
     // If the near one is unknown itself, it is its own name that is mistaken, and that is told.
     let unresolved = seats.iter().filter(|seat| seat.kind == SeatKind::Unknown).map(|seat| seat.name.as_str());
     if let Some(near) = nearest(&at.value, unresolved) {
@@ -195,6 +193,7 @@ fn named(
     if draft.lost.contains(&at.value) {
         return None;
     }
+    let names = seats.iter().map(|seat| seat.name.as_str()).chain(also);
     let meant = draft.unknown(code, at, "member", names);
     draft.edges_missing |= meant.is_none();
     meant.map(index)

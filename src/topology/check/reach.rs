@@ -10,8 +10,8 @@ pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, ungated: bool) {
     let lost = |node: usize| reached[node].is_none();
     for (index, node) in graph.nodes.iter().enumerate() {
         // What only a lost member leads to is lost with it.
-        let follows = graph.edges.iter().any(|edge| edge.to == Some(index) && edge.from != index && lost(edge.from));
-        if lost(index) && !follows && !(ungated && node.is_person()) {
+        let follows = || graph.to(index).any(|edge| edge.from != index && lost(edge.from));
+        if lost(index) && !(ungated && node.is_person()) && !follows() {
             let what = format!("no path leads from start to `{}`", node.name);
             draft.fault(Code::Unreachable, &node.place, what, "hand something on to it, or take it off the team");
         }
@@ -28,11 +28,10 @@ pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, ungated: bool) {
 
 fn endless(draft: &mut Draft<'_>, graph: &Graph, reached: &[Option<usize>]) {
     let mut ends = vec![false; graph.nodes.len()];
-    loop {
-        let more = graph.edges.iter().find(|edge| !ends[edge.from] && edge.to.is_none_or(|to| ends[to]));
-        match more {
-            Some(edge) => ends[edge.from] = true,
-            None => break,
+    let mut next: Vec<usize> = graph.all().filter(|edge| edge.to.is_none()).map(|edge| edge.from).collect();
+    while let Some(node) = next.pop() {
+        if !std::mem::replace(&mut ends[node], true) {
+            next.extend(graph.to(node).map(|edge| edge.from));
         }
     }
     let stuck: Vec<usize> = (0..graph.nodes.len()).filter(|node| !ends[*node] && reached[*node].is_some()).collect();

@@ -16,8 +16,11 @@ use crate::topology::fault::Code;
 use crate::topology::plan::{Budget, QUESTIONS_PER_TURN_MAX};
 use crate::topology::proof::Proof;
 
-/// States that are counted exactly.
+/// States that are counted exactly for one member.
 const STATES_MAX: u64 = 4_096;
+
+/// States that are counted exactly for all members that reach each other.
+const STATES_TOGETHER_MAX: u64 = 1 << 18;
 
 pub(super) fn check(
     draft: &mut Draft<'_>,
@@ -28,21 +31,15 @@ pub(super) fn check(
     proof: &mut Proof,
 ) {
     let reached = graph.distances(graph.start, |_| true);
-    let entries = entries(graph);
     let mut steps = 0_u64;
-    let handed = |index: usize| match &graph.nodes[index] {
-        // What is not reached may well go round in circles.
-        _ if reached[index].is_none() => 0,
-        node if node.is_person() => 1,
-        _ => most(graph, &entries, index),
-    };
-    let handed: Vec<u32> = (0..graph.nodes.len()).map(handed).collect();
+    let handed = handed(graph, &reached);
+    let asked_by = asked_by(seats, asks);
     let mut known = vec![None; seats.len()];
     for (index, node) in graph.nodes.iter().enumerate() {
         if reached[index].is_none() {
             continue;
         }
-        let most = with_questions(seats, asks, &handed, &mut known, index);
+        let most = with_questions(&asked_by, &handed, &mut known, index);
         proof.turns.insert(node.name.clone(), most);
         let Some(member) = &seats[index].member else { continue };
         if !node.is_person() && node.outward.is_none() {
@@ -70,53 +67,53 @@ pub(super) fn check(
     }
 }
 
+/// Who may ask each member, by their places.
+fn asked_by(seats: &[Seat], asks: &Asks) -> Vec<Vec<usize>> {
+    let places: HashMap<&str, usize> = seats.iter().enumerate().map(|(at, seat)| (seat.name.as_str(), at)).collect();
+    let mut asked_by = vec![vec![]; seats.len()];
+    for (asker, of) in asks {
+        let Some(asker) = places.get(asker.as_str()) else { continue };
+        let of: BTreeSet<usize> = of.iter().filter_map(|name| places.get(name.as_str()).copied()).collect();
+        of.into_iter().for_each(|asked| asked_by[asked].push(*asker));
+    }
+    asked_by
+}
+
 /// The most turns of a member between two decisions: those that it is handed, and the questions that it is asked in the
 /// turns of others. Each is counted once; members that would wait for themselves are told elsewhere.
-fn with_questions(seats: &[Seat], asks: &Asks, handed: &[u32], known: &mut [Option<u32>], index: usize) -> u32 {
+fn with_questions(asked_by: &[Vec<usize>], handed: &[u32], known: &mut [Option<u32>], index: usize) -> u32 {
     if let Some(most) = known[index] {
         return most;
     }
     known[index] = Some(handed[index]);
-    let may_ask = |asker: &Seat| asks.get(&asker.name).is_some_and(|of| of.contains(&seats[index].name));
     let mut most = handed[index];
-    for asker in (0..seats.len()).filter(|asker| may_ask(&seats[*asker])) {
-        let asked = with_questions(seats, asks, handed, known, asker).saturating_mul(QUESTIONS_PER_TURN_MAX);
+    for asker in &asked_by[index] {
+        let asked = with_questions(asked_by, handed, known, *asker).saturating_mul(QUESTIONS_PER_TURN_MAX);
         most = most.saturating_add(asked);
     }
     known[index] = Some(most);
     most
 }
 
-/// The most turns of a member between two decisions that it is handed. A walk that leaves the members that reach each
-/// other does not come back to them, so only what happens among those is counted.
-fn most(graph: &Graph, entries: &BTreeSet<usize>, target: usize) -> u32 {
+/// The most turns of each member between two decisions that it is handed. A walk that leaves the members that reach each
+/// other without a decision does not come back to them, so only what happens among those is counted. A person's own turn
+/// is a decision; and what is not reached may well go round in circles.
+fn handed(graph: &Graph, reached: &[Option<usize>]) -> Vec<u32> {
     let undecided = |edge: &Edge| !graph.nodes[edge.from].is_person();
-    let from = graph.distances([target], undecided);
-    let reached = (0..graph.nodes.len()).filter(|node| from[*node].is_some());
-    let among: BTreeSet<usize> = reached.filter(|node| undecided_back(graph, *node, target)).chain([target]).collect();
-    let inside = |edge: &&Edge| among.contains(&edge.from) && edge.to.is_some_and(|to| among.contains(&to));
-    let inner: Vec<&Edge> = graph.edges.iter().filter(inside).collect();
-    let bounded: BTreeMap<usize, u32> = inner.iter().filter_map(|edge| rounds(edge)).collect();
-    if inner.is_empty() {
-        return 1;
+    let circle = graph.circles(undecided);
+    let mut circles = vec![vec![]; graph.nodes.len()];
+    (0..graph.nodes.len()).for_each(|node| circles[circle[node]].push(node));
+    let entries = entries(graph, reached);
+    let mut most = vec![0; graph.nodes.len()];
+    for among in circles.iter().filter(|among| !among.is_empty()) {
+        let inside = |edge: &&Edge| undecided(edge) && edge.to.is_some_and(|to| circle[to] == circle[edge.from]);
+        let inner: Vec<&Edge> = among.iter().flat_map(|node| graph.from(*node)).filter(inside).collect();
+        let mut count = Count::new(graph, &circle, among, &inner, &entries);
+        for node in among.iter().filter(|node| reached[**node].is_some()) {
+            most[*node] = if inner.is_empty() { 1 } else { count.most(*node) };
+        }
     }
-    let states = bounded.values().try_fold(among.len() as u64, |all, max| all.checked_mul(u64::from(*max) + 1));
-    if states.is_none_or(|states| states > STATES_MAX) {
-        return bounded.values().fold(1, |all: u32, max| all.saturating_add(*max));
-    }
-    let coming = graph.edges.iter().filter(|edge| !among.contains(&edge.from) && undecided(edge));
-    let entered = coming.filter_map(|edge| edge.to).chain(entries.iter().copied());
-    let entered: BTreeSet<usize> = entered.filter(|node| among.contains(node)).collect();
-    let places: Vec<usize> = bounded.keys().copied().collect();
-    let fresh = vec![0; places.len()];
-    let mut exact = Exact { graph, target, among: &among, places, bounded, known: HashMap::new() };
-    entered.into_iter().map(|node| exact.most(node, fresh.clone())).max().unwrap_or(0)
-}
-
-/// Whether `target` is reached again from `node` without a decision. A person's own turn is a decision.
-fn undecided_back(graph: &Graph, node: usize, target: usize) -> bool {
-    let undecided = |edge: &Edge| !graph.nodes[edge.from].is_person();
-    !graph.nodes[node].is_person() && graph.distances([node], undecided)[target].is_some()
+    most
 }
 
 fn rounds(edge: &Edge) -> Option<(usize, u32)> {
@@ -127,29 +124,57 @@ fn rounds(edge: &Edge) -> Option<(usize, u32)> {
 }
 
 /// Where a stretch without decisions begins.
-fn entries(graph: &Graph) -> BTreeSet<usize> {
+fn entries(graph: &Graph, reached: &[Option<usize>]) -> BTreeSet<usize> {
     // What is not reached is told as that, and may well go round in circles.
-    let reached = graph.distances(graph.start, |_| true);
     let decided = |edge: &&Edge| graph.nodes[edge.from].is_person() && reached[edge.from].is_some();
-    graph.edges.iter().filter(decided).filter_map(|edge| edge.to).chain(graph.start).collect()
+    graph.all().filter(decided).filter_map(|edge| edge.to).chain(graph.start).collect()
 }
 
-/// Counts exactly: the states make no cycle, because every cycle takes a bounded handoff.
-struct Exact<'g> {
+/// Counts among members that reach each other: exactly, if the states are few, for they make no cycle, because every
+/// cycle takes a bounded handoff; else from above.
+struct Count<'g> {
     graph: &'g Graph,
-    target: usize,
-    /// The members that reach each other, the target among them.
-    among: &'g BTreeSet<usize>,
+    /// The circle that each member is of.
+    circle: &'g [usize],
+    /// The members where a walk may come in.
+    entered: Vec<usize>,
     /// Handoffs with rounds, by their place in a state.
     places: Vec<usize>,
     /// Their rounds.
     bounded: BTreeMap<usize, u32>,
+    exact: bool,
     known: HashMap<(usize, Vec<u32>), u32>,
 }
 
-impl Exact<'_> {
-    fn most(&mut self, node: usize, taken: Vec<u32>) -> u32 {
-        if !self.among.contains(&node) {
+impl<'g> Count<'g> {
+    fn new(graph: &'g Graph, circle: &'g [usize], among: &[usize], inner: &[&Edge], entries: &BTreeSet<usize>) -> Self {
+        let bounded: BTreeMap<usize, u32> = inner.iter().filter_map(|edge| rounds(edge)).collect();
+        let size = among.len() as u64;
+        let states = bounded.values().try_fold(size, |all, max| all.checked_mul(u64::from(*max) + 1));
+        let exact = states.is_some_and(|states| states <= STATES_MAX && states * size <= STATES_TOGETHER_MAX);
+        let undecided = |edge: &Edge| !graph.nodes[edge.from].is_person();
+        let is_entered = |node: &usize| {
+            let from_elsewhere = |edge: &Edge| circle[edge.from] != circle[*node] && undecided(edge);
+            entries.contains(node) || graph.to(*node).any(from_elsewhere)
+        };
+        let entered = if exact { among.iter().copied().filter(is_entered).collect() } else { vec![] };
+        let places = bounded.keys().copied().collect();
+        Self { graph, circle, entered, places, bounded, exact, known: HashMap::new() }
+    }
+
+    /// The most turns of `target`.
+    fn most(&mut self, target: usize) -> u32 {
+        if !self.exact {
+            return self.bounded.values().fold(1, |all: u32, max| all.saturating_add(*max));
+        }
+        self.known.clear();
+        let fresh = vec![0; self.places.len()];
+        let entered = self.entered.clone();
+        entered.into_iter().map(|node| self.from(node, fresh.clone(), target)).max().unwrap_or(0)
+    }
+
+    fn from(&mut self, node: usize, taken: Vec<u32>, target: usize) -> u32 {
+        if self.circle[node] != self.circle[target] {
             return 0;
         }
         if let Some(known) = self.known.get(&(node, taken.clone())) {
@@ -159,9 +184,9 @@ impl Exact<'_> {
         let mut best = 0;
         for edge in graph.from(node) {
             let (Some(to), Some(next)) = (edge.to, self.next(edge, &taken)) else { continue };
-            best = best.max(self.most(to, next));
+            best = best.max(self.from(to, next, target));
         }
-        let most = best + u32::from(node == self.target);
+        let most = best + u32::from(node == target);
         self.known.insert((node, taken), most);
         most
     }
