@@ -7,8 +7,15 @@ use tracing_subscriber::EnvFilter;
 #[tokio::main]
 async fn main() -> ExitCode {
     if let Some(filter) = callsheet::config::log_filter() {
-        let filter = EnvFilter::new(filter);
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let filter = EnvFilter::builder().parse(filter).unwrap_or_else(|why| {
+            callsheet::cli::paint::say(format!("CALLSHEET_LOG is not understood: {why}"));
+            EnvFilter::default()
+        });
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(false)
+            .with_writer(|| callsheet::cli::paint::Log)
+            .init();
     }
     ExitCode::from(callsheet::cli::main().await as u8)
 }

@@ -193,7 +193,14 @@ pub(super) fn reply(
             problems: Some(bodies.json(&json!(problems))),
         },
     };
-    Settled::Replied(Replied { body, origin: reply.origin, line: reply.line, over_reported: false, act })
+    Settled::Replied(Replied {
+        body,
+        origin: reply.origin,
+        line: reply.line,
+        over_reported: false,
+        reported: None,
+        act,
+    })
 }
 
 /// Told in place of a result that stands there already. In words alone it helps no model that goes round in circles; that

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::exit::{Exit, Stop};
-use super::paint::{out, say, table};
+use super::paint::{self, out, say, table};
 use super::session::Session;
 use super::story::date_time;
 use crate::journal::Query;
@@ -25,7 +25,7 @@ pub(super) fn approvals(session: &Session, args: &Args) -> Result<Exit, Stop> {
         let state = session.load(store.as_ref(), row)?.state;
         for (no, approval) in state.open_approvals() {
             if args.json {
-                out(json!({
+                paint::json(&json!({
                     "approval": no, "run": row.no, "topology": row.topology, "agent": approval.agent,
                     "binds": approval.binds, "asked_at": approval.asked_at, "expires_at": approval.expires_at,
                 }));
@@ -46,7 +46,7 @@ pub(super) fn approvals(session: &Session, args: &Args) -> Result<Exit, Stop> {
         }
         for no in state.questions.keys() {
             if args.json {
-                out(json!({ "question": no, "run": row.no, "topology": row.topology }));
+                paint::json(&json!({ "question": no, "run": row.no, "topology": row.topology }));
             }
             let what = "did it happen?".to_owned();
             cells.push(vec![

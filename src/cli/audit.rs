@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::exit::{Exit, Stop};
-use super::paint::{Safe, Tone, out, toned};
+use super::paint::{self, Safe, Tone, out, toned};
 use super::session::Session;
 use crate::actor::evidence::{self, Evidence};
 use crate::journal::Store;
@@ -55,7 +55,7 @@ pub(super) fn audit(session: &Session, args: &Args) -> Result<Exit, Stop> {
                 None => audit::verify_all(store.as_ref(), &[])?,
             };
             for head in verified.heads {
-                out(serde_json::to_string(&head).map_err(|error| Stop::failed(error.to_string()))?);
+                paint::json(&head);
             }
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::exit::{Exit, Stop};
-use super::paint::{Block, Tone, out, say, toned};
+use super::paint::{self, Block, Safe, Tone, out, say, toned};
 use super::session::Session;
 use crate::run::view::count;
 use crate::topology::fault::Faults;
@@ -26,10 +26,10 @@ pub(super) fn check(session: &Session, args: &Args) -> Result<Exit, Stop> {
     for name in names {
         match session.check(&name, session.settings.mode()) {
             Ok(checked) if args.json => {
-                out(json!({ "topology": name, "faults": [], "proof": checked.proof.to_string() }))
+                paint::json(&json!({ "topology": name, "faults": [], "proof": checked.proof.to_string() }))
             }
             Ok(checked) => {
-                out(format!("{} {}\n{}", toned(Tone::Good, "ok"), toned(Tone::Strong, &name), checked.proof))
+                out(format!("{} {}\n{}", toned(Tone::Good, "ok"), toned(Tone::Strong, Safe(&name)), checked.proof))
             }
             Err(faults) => {
                 exit = Exit::Input;
@@ -43,12 +43,13 @@ pub(super) fn check(session: &Session, args: &Args) -> Result<Exit, Stop> {
 fn tell(name: &str, faults: &Faults, as_json: bool) {
     if !as_json {
         say(Block(&faults.render(false)));
-        say(format!("{} {name}: {}; it does not start", toned(Tone::Bad, "no"), count(faults.len(), "fault")));
+        let faults = count(faults.len(), "fault");
+        say(format!("{} {}: {faults}; it does not start", toned(Tone::Bad, "no"), Safe(name)));
         return;
     }
     for fault in faults.iter() {
         let (line, column) = faults.position(fault);
-        out(json!({
+        paint::json(&json!({
             "topology": name, "code": fault.code.as_str(), "file": fault.place.file.as_ref(), "line": line, "column": column,
             "what": fault.what, "path": fault.path, "instead": fault.instead,
         }));

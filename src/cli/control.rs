@@ -10,7 +10,7 @@ use crate::id::NanoUsd;
 use crate::journal::RunRow;
 use crate::run::event::{Limit, PauseReason, Raise};
 use crate::run::input::Say;
-use crate::run::state::{State, Status};
+use crate::run::state::{Permit, State, Status};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -59,17 +59,32 @@ impl ResumeArgs {
     }
 }
 
-/// The option that raises `limit` to `needed`.
-pub(super) fn raise_hint(limit: Limit, needed: u64) -> String {
-    match limit {
-        Limit::Steps => format!(" --steps {needed}"),
-        Limit::Tokens => format!(" --tokens {needed}"),
-        Limit::Cost => format!(" --cost-usd {}", NanoUsd(needed).to_string().trim_start_matches('$')),
-        Limit::ActiveTime => format!(" --active-minutes {}", needed / 60_000 + 10),
-        Limit::Recipients => format!(" --recipients {needed}"),
-        Limit::Turns => format!(" --turns {needed}"),
-        Limit::StepsPerTurn => format!(" --steps-per-turn {needed}"),
+/// The option that raises the limit that a run is paused by, so far that it goes on a good way: to twice what it was, or
+/// to the whole need where that is known and more. What the next step needs helps for one step only.
+pub(super) fn raise_hint(state: &State, why: &PauseReason) -> String {
+    const MINUTE_MS: u64 = 60_000;
+    let PauseReason::Budget { what, needed, limit, .. } = why else { return String::new() };
+    let known = if *what == Limit::Recipients { recipients_needed(state) } else { 0 };
+    let enough = (*needed).max(known).max(limit.saturating_mul(2)).max(1);
+    match what {
+        Limit::Steps => format!(" --steps {enough}"),
+        Limit::Tokens => format!(" --tokens {enough}"),
+        Limit::Cost => format!(" --cost-usd {}", NanoUsd(enough).to_string().trim_start_matches('$')),
+        Limit::ActiveTime => format!(" --active-minutes {}", enough.div_ceil(MINUTE_MS)),
+        Limit::Recipients => format!(" --recipients {enough}"),
+        Limit::Turns => format!(" --turns {}", enough.min(u32::MAX.into())),
+        Limit::StepsPerTurn => format!(" --steps-per-turn {}", enough.min(u32::MAX.into())),
     }
+}
+
+/// All people that the run reaches in the end, as far as it is approved: each mail counts its own.
+fn recipients_needed(state: &State) -> u64 {
+    let unused = |permit: &Permit| {
+        let slots = permit.manifest.items.iter().zip(0_u32..).filter(|(_, slot)| !permit.used.contains(slot));
+        slots.map(|(item, _)| item.recipients).sum::<u64>()
+    };
+    let ledger = &state.ledger;
+    ledger.spent.plus(ledger.reserved).recipients + state.permits.values().map(unused).sum::<u64>()
 }
 
 pub(super) async fn resume(session: &Session, args: ResumeArgs) -> Result<Exit, Stop> {
@@ -85,12 +100,9 @@ pub(super) async fn resume(session: &Session, args: ResumeArgs) -> Result<Exit, 
         return session.act(&row, Say::Raise(raise)).await;
     }
     match &state.paused {
-        Some(PauseReason::Budget { what, needed, .. }) => {
-            say(format!(
-                "it was paused by a limit; raise it with: callsheet resume {}{}",
-                row.no,
-                raise_hint(*what, *needed)
-            ));
+        Some(why @ PauseReason::Budget { .. }) => {
+            let raise = raise_hint(&state, why);
+            say(format!("it was paused by a limit; raise it with: callsheet resume {}{raise}", row.no));
             Ok(Exit::Budget)
         }
         Some(_) => session.act(&row, Say::Resume).await,

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::exit::{Exit, Stop};
-use super::paint::{Block, out, say, table};
+use super::paint::{self, Block, out, say, table};
 use super::session::Session;
 use super::story::Bodies;
 use crate::id::MessageId;
@@ -54,7 +54,7 @@ pub(super) async fn dead_letters(session: &Session, args: Args) -> Result<Exit, 
         };
         let reason = letter_text(&state, &texts, letter);
         if args.json {
-            out(json!({ "message": id.to_string(), "to": to, "class": letter.class, "reason": reason }));
+            paint::json(&json!({ "message": id.to_string(), "to": to, "class": letter.class, "reason": reason }));
         }
         let (first, more) = reason.split_once('\n').unwrap_or((&reason, ""));
         if !more.is_empty() {

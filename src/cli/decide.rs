@@ -1,17 +1,14 @@
-//! `callsheet approve`, `request-changes`, `reject`, `settle`, and the question that `run` asks on a terminal.
-
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+//! `callsheet approve`, `request-changes`, `reject`, `settle`: a person's word on what waits, from any shell.
 
 use super::exit::{Exit, Stop};
-use super::paint::{out, say};
+use super::paint::say;
 use super::rendered;
 use super::session::Session;
 use super::story::Story;
-use crate::actor::system::{Handle, System};
 use crate::id::{ApprovalNo, Digest};
 use crate::run::event::{Decision, Refusal};
-use crate::run::input::{Post, Say};
-use crate::run::state::{Fate, Status};
+use crate::run::input::Say;
+use crate::run::state::Fate;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -84,43 +81,4 @@ pub(super) async fn settle(session: &Session, args: SettleArgs) -> Result<Exit, 
     let store = session.store()?;
     let row = session.row_of_approval(store.as_ref(), args.number)?;
     session.act(&row, Say::Answer { question: ApprovalNo(args.number), happened: args.answer.happened }).await
-}
-
-/// Shows what waits and asks; whether the run may go on. A decision that comes from elsewhere meanwhile counts.
-pub(super) async fn prompt(session: &Session, system: &System, story: &Story, handle: &Handle) -> Result<bool, Stop> {
-    let state = story.view.state();
-    let Some((no, approval)) = state.open_approvals().next() else { return Ok(false) };
-    let by = session.declared()?;
-    let binds = approval.binds;
-    let mut whole = Story::open(std::sync::Arc::clone(&system.ports().store), handle.run, session.zone())?;
-    let entries: Vec<_> = whole.news()?.into_iter().filter_map(|(_, entry)| entry).collect();
-    out(rendered::approval(story, &entries, no, session.zone())?);
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    let mut progress = handle.progress();
-    loop {
-        say(format!("approval {no}: [a]pprove, [c]hanges TEXT, [r]eject TEXT, or [l]eave it waiting?"));
-        let line = tokio::select! {
-            line = lines.next_line() => line?,
-            changed = moved_on(&mut progress) => return Ok(changed),
-            _ = tokio::signal::ctrl_c() => None,
-        };
-        let Some(line) = line else { return Ok(false) };
-        let (word, comment) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-        let decision = match word {
-            "a" | "approve" => Decision::Approve,
-            "c" | "changes" if !comment.is_empty() => Decision::RequestChanges,
-            "r" | "reject" if !comment.is_empty() => Decision::Reject,
-            "l" | "leave" => return Ok(false),
-            _ => continue,
-        };
-        let say = Say::Decide { approval: no, binds, decision, comment: comment.to_owned() };
-        let post = Post { by: by.clone(), say };
-        system.post(handle.run, system.ports().clock.id(), &post).await?;
-        return Ok(moved_on(&mut progress).await);
-    }
-}
-
-/// Waits until the run waits for nobody any more.
-async fn moved_on(progress: &mut tokio::sync::watch::Receiver<crate::actor::system::Progress>) -> bool {
-    progress.wait_for(|now| now.status != Status::Waiting).await.is_ok()
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::exit::{Exit, Stop};
-use super::paint::{Safe, Tone, out, say, table, toned};
+use super::paint::{self, Safe, Tone, out, say, table, toned};
 use super::session::Session;
 use crate::app;
 use crate::journal::Query;
@@ -26,11 +26,11 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
     let settings = &session.settings;
     if args.json {
         for origin in &settings.origins {
-            out(json!({ "setting": origin.setting, "value": origin.value, "from": origin.from }));
+            paint::json(&json!({ "setting": origin.setting, "value": origin.value, "from": origin.from }));
         }
     } else {
-        out(format!("project: {}", session.shown_path(&settings.root.join("callsheet.toml")).display()));
-        let shown = |value: &str| session.shown_path(std::path::Path::new(value)).display().to_string();
+        out(format!("project: {}", session.shown_path(&settings.root.join("callsheet.toml"))));
+        let shown = |value: &str| session.shown_path(std::path::Path::new(value));
         let rows = settings.origins.iter().map(|o| vec![o.setting.clone(), shown(&o.value), o.from.clone()]);
         out(format!("\n{}\n", table(&["setting", "value", "from"], rows)));
     }
@@ -44,7 +44,7 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
             }
         };
         if args.json {
-            out(json!({ "what": name, "ok": word == "ok", "text": text }));
+            paint::json(&json!({ "what": name, "ok": word == "ok", "text": text }));
         } else {
             out(format!("{} {} {}", toned(tone, word), toned(Tone::Strong, Safe(name)), Safe(&text)));
         }
@@ -102,12 +102,12 @@ fn words(spec: &ToolSpec) -> String {
 fn journal(session: &Session) -> Result<String, String> {
     let path = session.shown_path(&session.settings.journal);
     if !session.settings.journal.exists() {
-        return Ok(format!("{} will be made by the first run", path.display()));
+        return Ok(format!("{} will be made by the first run", path));
     }
     let read = session.store().map_err(|stop| stop.text)?;
     let rows = read.runs(&Query { limit: usize::MAX, ..Query::default() }).map_err(|error| error.to_string())?;
     let live = rows.iter().filter(|row| !row.summary.over).count();
-    Ok(format!("{}: {} runs, {live} not over", path.display(), rows.len()))
+    Ok(format!("{}: {} runs, {live} not over", path, rows.len()))
 }
 
 fn people(session: &Session) -> String {

@@ -87,6 +87,18 @@ impl From<system::Error> for Stop {
     }
 }
 
+impl From<system::Gone> for Stop {
+    fn from(gone: system::Gone) -> Self {
+        match gone {
+            system::Gone::Journal(error) => error.into(),
+            system::Gone::Bug(why) => {
+                Self::failed(format!("a rule of callsheet's own was broken: {why}; the journal has the evidence"))
+            }
+            system::Gone::Parked => Self::failed("the run was let go while it waited; callsheet resume takes it up"),
+        }
+    }
+}
+
 impl From<app::Error> for Stop {
     fn from(error: app::Error) -> Self {
         match error {

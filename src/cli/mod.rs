@@ -12,6 +12,7 @@ pub mod exit;
 mod explain;
 mod messages;
 pub mod paint;
+mod prompt;
 mod rehearse;
 mod rendered;
 mod review;
@@ -119,8 +120,13 @@ pub async fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Input } else { Exit::Done };
+            if !error.use_stderr() {
+                let _ = error.print();
+                return Exit::Done;
+            }
+            // It quotes what was typed, which may be text of others.
+            say(error.render().to_string().trim_end());
+            return Exit::Input;
         }
     };
     match dispatch(cli).await {

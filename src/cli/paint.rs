@@ -1,41 +1,87 @@
-//! The only way to a terminal: text of others is made harmless, colours go where they are wanted.
+//! The only way to a terminal: text of others is made harmless, colours go where they are wanted. Whatever is printed passes
+//! here once more on its way out, so that what a command forgot to make harmless is harmless all the same.
 
 use std::fmt::{self, Display, Write as _};
 use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::text::characters;
 
 /// Text from a model, a tool, a file or a server: printed with everything visible and nothing obeyed. Control
-/// characters, escapes, bidirectional marks and invisible characters appear as `\u{..}`; line breaks as a blank.
+/// characters, escapes, bidirectional marks and invisible characters that their writing does not need appear as
+/// `\u{..}`; line breaks as a blank.
 pub struct Safe<'a>(pub &'a str);
 
 /// As [`Safe`], with line breaks and tabs kept: for text shown as a block.
 pub struct Block<'a>(pub &'a str);
 
+/// As [`Safe`], with line breaks and tabs spelled out: for text that stands in a line of its own, such as a header.
+pub struct Field<'a>(pub &'a str);
+
+impl Display for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&visible(self.0).replace('\n', "\\u{a}").replace('\t', "\\u{9}"))
+    }
+}
+
 impl Display for Safe<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut safe = String::with_capacity(self.0.len());
-        self.0
-            .chars()
-            .try_for_each(|c| if matches!(c, '\n' | '\t') { safe.write_char(' ') } else { visible(c, &mut safe) })?;
-        f.pad(&safe)
+        f.pad(&visible(self.0).replace(['\n', '\t'], " "))
     }
 }
 
 impl Display for Block<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut safe = String::with_capacity(self.0.len());
-        let text = self.0.replace("\r\n", "\n");
-        text.chars()
-            .try_for_each(|c| if matches!(c, '\n' | '\t') { safe.write_char(c) } else { visible(c, &mut safe) })?;
-        f.write_str(&safe)
+        f.write_str(&visible(&self.0.replace("\r\n", "\n")))
     }
 }
 
-fn visible(c: char, to: &mut String) -> fmt::Result {
-    let invisible = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
-    if c.is_control() || invisible { write!(to, "\\u{{{:x}}}", u32::from(c)) } else { to.write_char(c) }
+/// `text` with all that deceives spelled out; line breaks and tabs are kept.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for (c, deceives) in characters(text) {
+        if deceives || c == '\r' {
+            let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// All that [`toned`] writes beside text.
+const STYLES: [&str; 6] = ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m"];
+
+/// `text` as it may reach a terminal: our own colours, and everything else visible.
+fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\x1b') {
+        shown.push_str(&visible(&rest[..at]));
+        rest = &rest[at..];
+        let own = STYLES.iter().find(|style| rest.starts_with(**style));
+        let len = own.map_or(1, |style| style.len());
+        shown.push_str(&own.map_or_else(|| visible("\x1b"), |style| (*style).to_owned()));
+        rest = &rest[len..];
+    }
+    shown.push_str(&visible(rest));
+    shown
+}
+
+/// Where the program's log goes: each line harmless, to stderr.
+pub struct Log;
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(harmless(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// What a piece of text is, for its colour; never for its meaning.
@@ -68,24 +114,44 @@ impl Tone {
     }
 }
 
-/// `text` in `tone`; the stream drops the colour where it is not wanted.
+/// `text` in `tone`, harmless; the stream drops the colour where it is not wanted.
 pub fn toned(tone: Tone, text: impl Display) -> String {
     let style = tone.style();
-    format!("{style}{text}{style:#}")
+    format!("{style}{}{style:#}", visible(&text.to_string()))
 }
 
 /// Data: a line on stdout. A reader that went away ends the process quietly, as for any filter.
 pub fn out(line: impl Display) {
-    if let Err(error) = writeln!(anstream::stdout(), "{line}")
+    if let Err(error) = writeln!(anstream::stdout(), "{}", harmless(&line.to_string()))
         && error.kind() == io::ErrorKind::BrokenPipe
     {
         std::process::exit(0);
     }
 }
 
+/// Data for programs: a line of JSON on stdout, in which what deceives is escaped as JSON does it.
+pub fn json(value: &impl Serialize) {
+    out(serde_json::to_string(value).map_or_else(|error| format!("{{\"error\":\"{error}\"}}"), |text| escaped(&text)));
+}
+
+/// JSON of the same meaning, without the characters that deceive. They stand in strings only.
+fn escaped(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for (c, deceives) in characters(json) {
+        if deceives {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 /// Talk: a line on stderr.
 pub fn say(line: impl Display) {
-    let _ = writeln!(anstream::stderr(), "{line}");
+    let _ = writeln!(anstream::stderr(), "{}", harmless(&line.to_string()));
 }
 
 /// Talk that is over in a moment: a line on a terminal that the next one takes the place of. Anywhere else, nothing.
@@ -136,5 +202,23 @@ mod tests {
             assert_eq!(Safe(hostile).to_string(), shown);
         }
         assert_eq!(Block("a\r\nb\x1b]0;x\x07").to_string(), "a\nb\\u{1b}]0;x\\u{7}");
+    }
+
+    #[test]
+    fn what_a_command_forgot_is_harmless_all_the_same() {
+        let own = toned(Tone::Good, "ok \x1b[32m");
+        assert_eq!(own, "\x1b[32mok \\u{1b}[32m\x1b[0m");
+        for (printed, shown) in [
+            (own.as_str(), own.as_str()),
+            ("\x1b[8mhidden\x1b[31;5m\x1b]0;title\x07", "\\u{1b}[8mhidden\\u{1b}[31;5m\\u{1b}]0;title\\u{7}"),
+            ("a\rb\u{9b}2J\u{202e}\n\tc\x1b", "a\\u{d}b\\u{9b}2J\\u{202e}\n\tc\\u{1b}"),
+        ] {
+            assert_eq!(harmless(printed), shown);
+        }
+        for tone in [Tone::Plain, Tone::Strong, Tone::Faint, Tone::Good, Tone::Attention, Tone::Bad] {
+            assert_eq!(harmless(&toned(tone, "x")), toned(tone, "x"), "{tone:?} writes what STYLES does not have");
+        }
+        let json = escaped(&serde_json::json!({ "a": "\u{9b}\u{e0041}\u{202e}é" }).to_string());
+        assert_eq!(json, "{\"a\":\"\\u009b\\udb40\\udc41\\u202eé\"}");
     }
 }

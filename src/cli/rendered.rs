@@ -2,16 +2,19 @@
 
 use std::fmt::Write as _;
 
-use mail_parser::MessageParser;
 use serde_json::Value;
 
 use super::exit::Stop;
-use super::paint::{Block, Safe, Tone, toned};
+use super::paint::{Block, Field, Safe, Tone, toned};
+use super::session::Session;
 use super::story::{Bodies, Story, date_time, origin_word};
-use crate::id::{ApprovalNo, Digest};
+use crate::app;
+use crate::id::{ApprovalNo, Digest, ToolName};
 use crate::run::event::{Decision, Manifest};
 use crate::run::state::{Approval, Fate, State};
-use crate::run::view::{Entry, Kind, Texts, note};
+use crate::run::view::{Entry, Kind, Texts, count, note};
+use crate::tool::Item;
+use crate::tool::part::shown::{self, Shown};
 
 /// How far in an object stands that is shown on one line, if it is short.
 const DEEP: usize = 6;
@@ -19,23 +22,34 @@ const DEEP: usize = 6;
 /// How long that line may be.
 const SHORT_BYTES: usize = 110;
 
-/// Lines of a list that are shown; the rest is counted.
-const LINES_MAX: usize = 8;
+/// Rows of a list that are shown unless all are wanted; the rest is counted.
+const ROWS_MAX: usize = 8;
 
-/// An approval as a page of text.
+/// An approval as a page of text; lists are cut unless the `whole` is wanted.
 ///
 /// # Errors
 /// If there is no such approval in this run.
-pub(super) fn approval(story: &Story, entries: &[Entry], no: ApprovalNo, zone: &str) -> Result<String, Stop> {
+pub(super) fn approval(
+    session: &Session,
+    story: &Story,
+    entries: &[Entry],
+    no: ApprovalNo,
+    whole: bool,
+) -> Result<String, Stop> {
     let state = story.view.state();
     let approval = state.approvals.get(&no).ok_or_else(|| Stop::input(format!("there is no approval {no}")))?;
     let texts = story.texts();
     let mut page = String::new();
     heading(&mut page, &format!("Approval {no}: {} of {}", approval.agent, state.plan.name));
-    line(&mut page, &fate(approval, zone));
+    line(&mut page, &fate(approval, session.zone()));
     line(&mut page, &format!("binds {}", approval.binds));
     match &approval.manifest {
-        Some(manifest) => items(&mut page, manifest, &texts),
+        Some(manifest) => {
+            let rows_max = if whole { usize::MAX } else { ROWS_MAX };
+            if items(&mut page, session, manifest, &texts, rows_max) {
+                line(&mut page, &format!("all rows: callsheet review {no} --whole"));
+            }
+        }
         None => versions(&mut page, approval, state, &texts),
     }
     heading(&mut page, "What it rests on");
@@ -61,44 +75,63 @@ fn word(decision: Decision) -> &'static str {
     }
 }
 
-fn items(page: &mut String, manifest: &Manifest, texts: &Bodies) {
+/// Each item of `manifest` as its tool shows it; whether rows were left out.
+fn items(page: &mut String, session: &Session, manifest: &Manifest, texts: &Bodies, rows_max: usize) -> bool {
     let list = texts.value(manifest.body.digest).unwrap_or(Value::Null);
-    let tool = list.get("tool").and_then(Value::as_str).unwrap_or_default().to_owned();
-    heading(page, &format!("What would leave by {tool}: {} items", manifest.items.len()));
+    let tool = list.get("tool").and_then(Value::as_str).unwrap_or_default();
+    heading(page, &format!("What would leave by {tool}: {}", count(manifest.items.len(), "item")));
+    // A tool that is there no longer leaves what its bytes say by themselves.
+    let known = app::tools(&session.settings).unwrap_or_default();
+    let known = tool.parse().ok().and_then(|name: ToolName| known.get(&name).cloned());
+    let mut cut = false;
     for (slot, head) in manifest.items.iter().enumerate() {
-        let item = list.pointer(&format!("/items/{slot}")).cloned().unwrap_or(Value::Null);
-        let text = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let listed = list.pointer(&format!("/items/{slot}")).cloned().unwrap_or(Value::Null);
+        let text = |key: &str| listed.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let title = format!("{}  {}", text("key"), text("title"));
         let _ = writeln!(page, "\n{}", toned(Tone::Strong, Safe(&title)));
-        line(page, &format!("to {}", text("recipient")));
-        match texts.bytes(head.digest) {
-            Some(bytes) => content(page, &text("media_type"), &bytes),
-            None => line(page, "(erased)"),
-        }
+        line(page, &format!("to {} (reaches {})", text("recipient"), head.recipients));
+        let Some(bytes) = texts.bytes(head.digest) else {
+            line(page, "(erased)");
+            continue;
+        };
+        let item = Item {
+            key: text("key"),
+            recipient: text("recipient"),
+            recipients: head.recipients,
+            title: text("title"),
+            media_type: text("media_type"),
+            bytes,
+        };
+        let parts = known.as_ref().map_or_else(|| shown::parts(&item), |tool| tool.shown(&item));
+        parts.iter().for_each(|part| cut |= content(page, part, rows_max));
     }
+    cut
 }
 
-/// An item's bytes as a person reads them.
-fn content(page: &mut String, media_type: &str, bytes: &[u8]) {
-    if media_type == "message/rfc822"
-        && let Some(mail) = MessageParser::default().parse(bytes)
-    {
-        line(page, &format!("subject: {}", mail.subject().unwrap_or_default()));
-        let from = mail.from().and_then(|from| from.first()).and_then(|from| from.address()).unwrap_or_default();
-        line(page, &format!("from:    {from}"));
-        block(page, &mail.body_text(0).unwrap_or_default());
-        return;
-    }
-    let text = String::from_utf8_lossy(bytes);
-    if media_type.starts_with("text/csv") {
-        let rows = text.lines().count();
-        text.lines().take(LINES_MAX).for_each(|row| line(page, row));
-        if rows > LINES_MAX {
-            line(page, &format!("... {} more rows", rows - LINES_MAX));
+/// A part as a person reads it; whether rows were left out.
+fn content(page: &mut String, part: &Shown, rows_max: usize) -> bool {
+    match part {
+        Shown::Field { name, value } => {
+            let _ = writeln!(page, "  {}: {}", Field(name), Field(value));
         }
-        return;
+        Shown::Text { name, text } => {
+            if !name.is_empty() {
+                let _ = writeln!(page, "  {}", toned(Tone::Faint, format!("{}:", Safe(name))));
+            }
+            block(page, text);
+        }
+        Shown::Rows(rows) => {
+            rows.iter().take(rows_max).for_each(|row| line(page, row));
+            if rows.len() > rows_max {
+                line(page, &format!("... {} more rows", rows.len() - rows_max));
+            }
+            return rows.len() > rows_max;
+        }
+        Shown::File { name, media_type, bytes, sha256 } => {
+            line(page, &format!("file {name}: {media_type}, {bytes} bytes, sha256:{sha256}"));
+        }
     }
-    block(page, &text);
+    false
 }
 
 fn versions(page: &mut String, approval: &Approval, state: &State, texts: &Bodies) {

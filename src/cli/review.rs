@@ -13,6 +13,9 @@ use crate::run::view::error_text;
 pub(super) struct Args {
     /// The approval's number
     number: u64,
+    /// All rows of long lists, such as every recipient
+    #[arg(long)]
+    whole: bool,
 }
 
 pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
@@ -32,7 +35,7 @@ pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
         return Ok(Exit::Done);
     }
     mark_mode(state.plan.mode);
-    out(rendered::approval(&story, &entries, no, session.zone())?);
+    out(rendered::approval(session, &story, &entries, no, args.whole)?);
     if state.approvals.get(&no).is_some_and(|approval| approval.fate.is_none()) {
         say(format!("callsheet approve {no} | request-changes {no} -m TEXT | edit {no} | reject {no} -m TEXT"));
     } else if let Some(Fate::Edited(Some(by))) = state.approvals.get(&no).and_then(|a| a.fate.clone()) {

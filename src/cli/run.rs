@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::decide::prompt;
 use super::exit::{Exit, Stop};
 use super::paint::{is_terminal, say};
+use super::prompt::{After, Prompt, Typed};
 use super::session::Session;
 use super::story::{Shown, Story, mark_mode};
 use crate::app;
 use crate::run::input::Brief;
+use crate::run::state::Status;
 use crate::topology::plan::{Mode, Param, ParamKind, Plan};
 use crate::topology::recording::Recording;
 
@@ -61,11 +63,22 @@ pub(super) async fn run(session: &Session, args: Args) -> Result<Exit, Stop> {
     let store = Arc::clone(&system.ports().store);
     let row = session.row(store.as_ref(), Some(handle.no.0))?;
     say(format!("run {} of {}", handle.no, args.topology));
+    let mut interrupts = signal(SignalKind::interrupt())?;
     let shown = Shown { json: args.json, ..Shown::default() };
     let mut story = Story::open(store, handle.run, session.zone())?;
     let mut exit = session.drive(system, &handle, &mut story, &row, &shown).await?;
-    while exit == Exit::Waiting && is_terminal() && !args.json && prompt(session, system, &story, &handle).await? {
-        exit = session.drive(system, &handle, &mut story, &row, &shown).await?;
+    if exit == Exit::Waiting && is_terminal() && !args.json {
+        let mut typed = Typed::open();
+        let (typed, interrupts) = (&mut typed, &mut interrupts);
+        let mut prompt = Prompt { session, system, handle: &handle, row: &row, typed, interrupts };
+        // What is paused or stuck is no question to be answered here.
+        while exit == Exit::Waiting && story.view.state().status() == Status::Waiting {
+            exit = match prompt.ask(&mut story).await? {
+                After::GoesOn => session.drive(system, &handle, &mut story, &row, &shown).await?,
+                After::Waits => break,
+                After::Interrupted => session.interrupted(system, &mut story, &row, &shown).await?,
+            };
+        }
     }
     running.stop().await;
     Ok(exit)

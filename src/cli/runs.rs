@@ -3,11 +3,14 @@
 use serde_json::json;
 
 use super::exit::{Exit, Stop};
-use super::paint::{out, table};
+use super::paint::{self, out, table};
 use super::session::Session;
 use super::story::date_time;
-use crate::id::NanoUsd;
-use crate::journal::{Query, RunRow};
+use crate::actor::system;
+use crate::id::{NanoUsd, Seq};
+use crate::journal::{Query, RunRow, Store};
+use crate::run::event::Event;
+use crate::topology::plan::Mode;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -27,28 +30,42 @@ pub(super) fn runs(session: &Session, args: &Args) -> Result<Exit, Stop> {
     let rows = store.runs(&Query { live: args.live, limit: args.limit, ..Query::default() })?;
     if args.json {
         for row in rows {
-            out(json!({
+            let mode = mode(store.as_ref(), &row)?;
+            paint::json(&json!({
                 "run": row.no, "id": row.id, "topology": row.topology, "created_at": row.created_at,
                 "updated_at": row.updated_at, "records": row.last, "driven_by": row.owner.map(|owner| owner.label),
-                "summary": row.summary,
+                "summary": row.summary, "mode": mode, "would_have_cost": mode != Mode::Live,
             }));
         }
         return Ok(Exit::Done);
     }
-    let cells = rows.iter().map(|row| {
-        vec![
+    let mut cells = Vec::new();
+    for row in &rows {
+        let cost = NanoUsd(row.summary.nano_usd);
+        let cost = if mode(store.as_ref(), row)? == Mode::Live { cost.to_string() } else { format!("would be {cost}") };
+        cells.push(vec![
             row.no.to_string(),
             row.topology.clone(),
             status(row),
             waits(row),
             row.summary.steps.to_string(),
             row.summary.tokens.to_string(),
-            NanoUsd(row.summary.nano_usd).to_string(),
+            cost,
             date_time(row.created_at, session.zone()),
-        ]
-    });
+        ]);
+    }
     out(table(&["run", "topology", "status", "waits for", "steps", "tokens", "cost", "started"], cells));
     Ok(Exit::Done)
+}
+
+/// Whether models run in it; in any other run money is what they would have cost.
+fn mode(store: &dyn Store, row: &RunRow) -> Result<Mode, Stop> {
+    let first = store.records(row.id, Seq(0), 1)?;
+    let fact = first.first().map(|record| system::read_fact(&record.head.json)).transpose().map_err(Stop::failed)?;
+    match fact.map(|fact| fact.is) {
+        Some(Event::Started { mode, .. }) => Ok(mode),
+        _ => Err(Stop::failed(format!("the first record of run {} does not start it", row.no))),
+    }
 }
 
 /// A run that should be running and that nobody drives was interrupted.

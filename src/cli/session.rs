@@ -127,7 +127,7 @@ impl Session {
             say(format!("it has {} bytes, and a replay reads {BYTES_MAX} at most", text.len()));
         }
         std::fs::write(path, text).map_err(|error| Stop::failed(format!("{}: {error}", path.display())))?;
-        say(format!("recorded: {} calls of models in {}", recording.call.len(), path.display()));
+        say(format!("recorded: {} calls of models in {}", recording.call.len(), self.shown_path(path)));
         Ok(())
     }
 
@@ -177,7 +177,7 @@ impl Session {
 
     /// Waits until the run has heard the post, and takes the run up for that as soon as nobody else drives it. The
     /// inner error is a refusal, which is the poster's answer.
-    async fn await_answer(
+    pub(super) async fn await_answer(
         &self,
         system: &System,
         row: &RunRow,
@@ -198,8 +198,16 @@ impl Session {
                     Err(error) => return Err(error.into()),
                 };
             }
+            // Asked for before the answer is looked for: what was appended until then is read.
+            let gone = opened.as_ref().and_then(|handle: &Handle| handle.progress().borrow().gone.clone());
             if let Some(answer) = self.answer(story, post)? {
                 return Ok((opened, answer));
+            }
+            match gone {
+                Some(system::Gone::Parked) => opened = None,
+                // Nobody else drives it: why this process does not is the reason.
+                Some(gone) => return Err(gone.into()),
+                None => {}
             }
             tokio::time::sleep(ANSWER_POLL).await;
         }
@@ -234,14 +242,7 @@ impl Session {
         let pulses = system.ports().pulses.subscribe();
         let status = tokio::select! {
             status = story.follow(handle, pulses, shown) => status?,
-            _ = tokio::signal::ctrl_c() => {
-                system.stop().await;
-                super::paint::passing("");
-                story.print(shown)?;
-                say(format!("interrupted; everything is kept. Go on with: callsheet resume {}", row.no));
-                self.record(system.ports().store.as_ref(), row)?;
-                return Ok(Exit::Interrupted);
-            }
+            _ = tokio::signal::ctrl_c() => return self.interrupted(system, story, row, shown).await,
         };
         let state = story.view.state();
         self.hint(state, row, status);
@@ -252,15 +253,34 @@ impl Session {
         Ok(if drifted { Exit::Failed } else { Exit::of(status, is_over_budget(state)) })
     }
 
+    /// Stops in order after Ctrl-C: tells what happened until then, and how to go on.
+    pub(super) async fn interrupted(
+        &self,
+        system: &System,
+        story: &mut Story,
+        row: &RunRow,
+        shown: &Shown,
+    ) -> Result<Exit, Stop> {
+        system.stop().await;
+        super::paint::passing("");
+        story.print(shown)?;
+        say(format!("interrupted; everything is kept. Go on with: callsheet resume {}", row.no));
+        self.record(system.ports().store.as_ref(), row)?;
+        Ok(Exit::Interrupted)
+    }
+
+    /// Tells what happened since the last time.
+    pub(super) fn tell(&self, story: &mut Story) -> Result<(), Stop> {
+        story.print(&Shown::default())
+    }
+
     /// What a person can do next, on stderr.
     pub(super) fn hint(&self, state: &State, row: &RunRow, status: Status) {
         let no = row.no;
         match status {
             Status::Waiting => {
-                for (approval, _) in state.open_approvals() {
-                    say(format!(
-                        "waiting for you: callsheet review {approval}\n                 callsheet approve {approval}"
-                    ));
+                for (no, approval) in state.open_approvals() {
+                    say(still_open(state, no, approval));
                 }
                 for question in state.questions.keys() {
                     say(format!(
@@ -271,8 +291,8 @@ impl Session {
             Status::Paused => {
                 let why = state.paused.as_ref().map(crate::run::view::pause_words).unwrap_or_default();
                 let raise = match &state.paused {
-                    Some(PauseReason::Budget { what, needed, .. }) => super::control::raise_hint(*what, *needed),
-                    _ => String::new(),
+                    Some(why) => super::control::raise_hint(state, why),
+                    None => String::new(),
                 };
                 say(format!("paused: {}. Go on with: callsheet resume {no}{raise}", Safe(&why)));
             }
@@ -286,7 +306,7 @@ impl Session {
             }
             Status::Ended(_) => {
                 if let Some(folder) = self.folder(row) {
-                    say(format!("files: {}", self.shown_path(&folder).display()));
+                    say(format!("files: {}", self.shown_path(&folder)));
                 }
                 for name in signed_off(state) {
                     say(format!("signed off: callsheet show {no} --artefact {name}"));
@@ -303,11 +323,27 @@ impl Session {
         outbox::folder_of(&wanted, row.id).ok().flatten()
     }
 
-    /// A path as people type it from where they stand.
-    pub(super) fn shown_path(&self, path: &Path) -> PathBuf {
+    /// A path as people type it from where they stand, harmless.
+    pub(super) fn shown_path(&self, path: &Path) -> String {
         let here = std::env::current_dir().ok();
-        here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf)).unwrap_or_else(|| path.to_path_buf())
+        let short = here.as_ref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
+        Safe(&short.display().to_string()).to_string()
     }
+}
+
+/// What an open approval waits for, and the commands that lead on.
+pub(super) fn still_open(state: &State, no: ApprovalNo, approval: &Approval) -> String {
+    let commands = format!("callsheet review {no}\n                 callsheet approve {no}");
+    let needed = match state.member(&approval.agent).map(|member| &member.role) {
+        Some(Role::Person(person)) => person.needed as usize,
+        _ => 1,
+    };
+    if approval.approved_by.is_empty() {
+        return format!("waiting for you: {commands}");
+    }
+    let by = approval.approved_by.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = needed.saturating_sub(approval.approved_by.len());
+    format!("approved by {}; {more} more to approve: {commands} --as NAME", Safe(&by))
 }
 
 /// Artefacts that a person approved as they are, with nothing to leave after that.

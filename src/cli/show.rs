@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::exit::{Exit, Stop};
-use super::paint::{Block, Safe, Tone, out, table, toned};
+use super::paint::{self, Block, Safe, Tone, out, table, toned};
 use super::rendered;
 use super::session::Session;
 use super::story::{Bodies, Story, date_time, mark_mode, origin_word};
@@ -12,7 +12,7 @@ use crate::journal::RunRow;
 use crate::run::event::Limit;
 use crate::run::state::State;
 use crate::run::view::{View, pause_words};
-use crate::topology::plan::Recipient;
+use crate::topology::plan::{Mode, Recipient};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -35,9 +35,10 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
         return artefact(state, &texts, wanted, args.json);
     }
     if args.json {
-        out(json!({
+        paint::json(&json!({
             "run": row.no, "id": row.id, "topology": row.topology, "records": loaded.seq, "epoch": state.epoch,
             "summary": row.summary, "plan": loaded.digest, "desk": latest(state),
+            "mode": state.plan.mode, "would_have_cost": state.plan.mode != Mode::Live,
         }));
         return Ok(Exit::Done);
     }
@@ -48,6 +49,9 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
     spending(state);
     if let Some(lost) = story.view.lost_calls() {
         out(format!("\nin doubt: {lost}"));
+    }
+    if let Some(reported) = story.view.over_reported_calls() {
+        out(format!("\nover-reported: {reported}; what was allowed counts as spent"));
     }
     agents(state);
     turns(&story.view);
@@ -63,7 +67,7 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
         }
     }
     if let Some(folder) = session.folder(&row) {
-        out(format!("\nfiles: {}", session.shown_path(&folder).display()));
+        out(format!("\nfiles: {}", session.shown_path(&folder)));
     }
     Ok(Exit::Done)
 }
@@ -92,7 +96,7 @@ fn spending(state: &State) {
     let rows = vec![
         row(Limit::Steps, "steps", spent.steps, reserved.steps, &plain),
         row(Limit::Tokens, "tokens", spent.tokens, reserved.tokens, &plain),
-        row(Limit::Cost, "cost", spent.cost.0, reserved.cost.0, &money),
+        row(Limit::Cost, cost_word(state), spent.cost.0, reserved.cost.0, &money),
         row(Limit::ActiveTime, "active time", state.active_ms(state.now), 0, &minutes),
         row(Limit::Recipients, "recipients", spent.recipients, reserved.recipients, &plain),
     ];
@@ -113,7 +117,13 @@ fn agents(state: &State) {
             known.map_or(0, |agent| agent.restarts_total).to_string(),
         ]
     });
-    out(format!("\n{}", table(&["agent", "does", "turns", "steps", "tokens", "cost", "restarts"], rows)));
+    let heading = ["agent", "does", "turns", "steps", "tokens", cost_word(state), "restarts"];
+    out(format!("\n{}", table(&heading, rows)));
+}
+
+/// How money is called: where no model runs, it is what its prices would have come to.
+fn cost_word(state: &State) -> &'static str {
+    if state.plan.mode == Mode::Live { "cost" } else { "would cost" }
 }
 
 /// What each turn came to: who handled what, in which round.
@@ -135,7 +145,8 @@ fn turns(view: &View) {
     });
     let rows: Vec<_> = rows.collect();
     if !rows.is_empty() {
-        out(format!("\n{}", table(&["turn", "agent", "on", "round", "steps", "tokens", "cost"], rows)));
+        let heading = ["turn", "agent", "on", "round", "steps", "tokens", cost_word(view.state())];
+        out(format!("\n{}", table(&heading, rows)));
     }
 }
 
@@ -189,7 +200,7 @@ fn artefact(state: &State, texts: &Bodies, wanted: &str, as_json: bool) -> Resul
     })?;
     if as_json {
         use crate::run::view::Texts as _;
-        out(texts.value(*digest).unwrap_or_default());
+        paint::json(&texts.value(*digest).unwrap_or_default());
     } else {
         let mut page = String::new();
         rendered::body(&mut page, state, wanted, *digest, texts);

@@ -79,6 +79,11 @@ impl Story {
         Ok(Self { store, run, zone: zone.to_owned(), seq: Seq(0), view })
     }
 
+    /// The last record that was read.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
     /// The texts of this run.
     pub fn texts(&self) -> Bodies {
         Bodies::new(Arc::clone(&self.store), self.run)
@@ -115,7 +120,7 @@ impl Story {
             let fits = entry.as_ref().is_some_and(|entry| shown.fits(entry));
             if shown.json && (fits || shown.is_all()) {
                 let head: Value = serde_json::from_slice(&record.head.json).unwrap_or(Value::Null);
-                out(json!({ "seq": record.seq, "epoch": record.epoch, "fact": head, "entry": entry }));
+                paint::json(&json!({ "seq": record.seq, "epoch": record.epoch, "fact": head, "entry": entry }));
             } else if let Some(entry) = entry.filter(|_| fits && !shown.json) {
                 out(line(&entry, &self.zone));
                 if let Some(choice) = entry.choice.as_ref().filter(|_| shown.detail) {
@@ -142,13 +147,8 @@ impl Story {
             paint::passing("");
             self.print(shown)?;
             match now.gone {
-                Some(system::Gone::Journal(error)) => return Err(error.into()),
-                Some(system::Gone::Bug(why)) => {
-                    return Err(Stop::failed(format!(
-                        "a rule of callsheet's own was broken: {why}; the journal has the evidence"
-                    )));
-                }
                 Some(system::Gone::Parked) => return Ok(now.status),
+                Some(gone) => return Err(gone.into()),
                 None => {}
             }
             if now.status != Status::Running {

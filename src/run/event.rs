@@ -334,6 +334,9 @@ pub struct Replied {
     pub line: Option<u32>,
     /// True if the provider reported more than it was allowed.
     pub over_reported: bool,
+    /// What it reported then: tokens and their price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported: Option<Amount>,
     /// What it does.
     pub act: ActHead,
 }

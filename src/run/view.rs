@@ -80,6 +80,7 @@ pub struct View {
     spent: BTreeMap<MessageId, Amount>,
     lost: (usize, Amount),
     told: Vec<String>,
+    over_reported: (usize, Amount),
     bases: Bases,
 }
 
@@ -95,6 +96,7 @@ impl View {
             spent: BTreeMap::new(),
             lost: (0, Amount::default()),
             told: Vec::new(),
+            over_reported: (0, Amount::default()),
             bases: Bases::default(),
         }
     }
@@ -130,6 +132,15 @@ impl View {
         (calls > 0).then(|| lost_words(calls, spent))
     }
 
+    /// Calls whose providers report more than they were allowed, and what they report, in a sentence.
+    pub fn over_reported_calls(&self) -> Option<String> {
+        let (calls, reported) = self.over_reported;
+        let of = count(calls, "model call");
+        let text =
+            format!("of {of} the provider reports more than was allowed: {}, {}", tokens(reported), reported.cost);
+        (calls > 0).then_some(text)
+    }
+
     /// A model's call that may have been answered, and nobody heard.
     fn is_lost_call(&self, event: &Event) -> bool {
         let Event::EffectFailed { id, class: Class::InDoubt, .. } = event else { return false };
@@ -153,6 +164,12 @@ impl View {
         {
             let so_far = self.spent.entry(effect.message).or_default();
             *so_far = so_far.plus(*spent);
+        }
+        if let Event::EffectSettled { result: Settled::Replied(replied), .. } = &fact.is
+            && replied.over_reported
+        {
+            let reported = replied.reported.unwrap_or_default();
+            self.over_reported = (self.over_reported.0 + 1, self.over_reported.1.plus(reported));
         }
         self.bases.take(seq, &fact.is, &self.state);
         self.state.apply(fact)?;
@@ -259,7 +276,17 @@ impl View {
                 Some(entry(agent.as_str(), tool.as_str(), text.unwrap_or_else(erased), Kind::Item))
             }
             (_, Settled::Replied(replied)) if replied.over_reported => {
-                let text = "its provider reports more than the call was allowed".to_owned();
+                let allowed = self.state.effects.get(&id).map(|effect| effect.reserved).unwrap_or_default();
+                let text = match replied.reported {
+                    Some(reported) => format!(
+                        "its provider reports {} ({}), and the call was allowed {} ({}), which counts",
+                        tokens(reported),
+                        reported.cost,
+                        tokens(allowed),
+                        allowed.cost
+                    ),
+                    None => "its provider reports more than the call was allowed".to_owned(),
+                };
                 Some(entry(agent.as_str(), "over-reported", text, Kind::Trouble))
             }
             (_, Settled::Replied(replied)) => match &replied.act {
@@ -467,9 +494,13 @@ fn lost_words(calls: usize, spent: Amount) -> String {
     format!(
         "nobody heard what {} came to; what was set aside for {them} counts as spent: {}, {}",
         count(calls, "model call"),
-        count(usize::try_from(spent.tokens).unwrap_or(usize::MAX), "token"),
+        tokens(spent),
         spent.cost
     )
+}
+
+fn tokens(amount: Amount) -> String {
+    count(usize::try_from(amount.tokens).unwrap_or(usize::MAX), "token")
 }
 
 fn erased() -> String {

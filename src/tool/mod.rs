@@ -17,6 +17,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use part::shown::{self, Shown};
+
 use crate::failure::{Class, Failure, Work};
 use crate::id::{ArtefactName, Digest, EffectId, RunId, Timestamp};
 use crate::topology::spec::ToolSpec;
@@ -37,6 +39,11 @@ pub trait Tool: Send + Sync {
     fn prepare(&self, call: Call) -> Work<'_, Vec<Item>> {
         drop(call);
         Box::pin(async { Err(unsupported(self.spec(), "has nothing to prepare")) })
+    }
+
+    /// What an item says to whoever gets it: every part of its bytes, for the person who approves them.
+    fn shown(&self, item: &Item) -> Vec<Shown> {
+        shown::parts(item)
     }
 
     /// What is wrong with `value` as the argument `arg`, as far as that is known before the call is prepared: told to

@@ -236,7 +236,7 @@ mod tests {
                 "agents/worker.toml" => agent("outcomes = [\"done\"]\n"),
                 "agents/judge.toml" => agent("outcomes = [\"pass\", \"revise\"]\n"),
                 "agents/person.toml" => {
-                    "schema_version = 1\nkind = \"person\"\ndoes = \"Signs.\"\nexpires = \"72h\"\n".to_owned()
+                    "schema_version = 1\nkind = \"person\"\ndoes = \"Signs.\"\nexpires = { after = \"72h\", then = \"reject\" }\n".to_owned()
                 }
                 "schemas/post.json" => "{ \"type\": \"object\" }".to_owned(),
                 _ => return Err(ReadError::Missing),
@@ -256,7 +256,7 @@ mod tests {
     /// A team in a row, each handing on to the next.
     fn team(members: usize, way: impl Fn(usize) -> Way) -> One {
         let mut text = "schema_version = 1\ndescription = \"Big.\"\nartefacts = { post = { schema = \"post\" } }\n\
-             budget = { steps = 1_000_000, tokens = 1_000_000 }\n[team]\n"
+             budget = { steps = 1_000_000, tokens = 1_000_000, cost_usd = \"unlimited\", active_time = \"10h\" }\n[team]\n"
             .to_owned();
         let mut handoffs = "[handoffs]\nstart = \"m0\"\n".to_owned();
         for at in 0..members {

@@ -97,7 +97,7 @@ fn the_first_story_ends_in_files_and_its_numbers_are_those_of_the_data() {
         untouched,
         &[
             ("run re-engagement", 3, &told),
-            ("review 1", 0, &["01-we-noticed.eml", "721 people", "subject: 15 % off", "delivered: 1400", "clicks: 82"]),
+            ("review 1", 0, &["01-we-noticed.eml", "721 people", "Subject: 15 % off", "delivered: 1400", "clicks: 82"]),
             ("approvals", 0, &["re-engagement", "approver"]),
             ("approve 1", 0, &["ana", "single-person project", "audience.csv", "out/1-re-engagement"]),
             ("approve 1", 2, &["ana decided before: approve"]),
@@ -215,7 +215,7 @@ fn one_flipped_datum_changes_verdict_path_and_mails() {
         let (code, text) = project.types("run re-engagement");
         let verdict = text.lines().find(|line| line.contains("analyst -> ")).map(|line| line[10..].to_owned());
         let mails =
-            project.types("review 1").1.lines().filter(|l| l.contains("subject:")).collect::<Vec<_>>().join("\n");
+            project.types("review 1").1.lines().filter(|l| l.contains("Subject:")).collect::<Vec<_>>().join("\n");
         (name, code, verdict, mails)
     });
     let [shipped, segment, quarter, nothing] = &outcomes;
@@ -239,7 +239,7 @@ fn an_edit_is_checked_and_approved_anew() {
         ("edit 1", 2, &["--file FILE"]),
         ("edit 1 --file edit.toml", 3, &["approval 2 is waiting, in place of 1"]),
         ("approve 1", 2, &["replaced by 2", "- ", "+ ", "Something green"]),
-        ("review 2", 0, &["subject: Something green, 15 % off"]),
+        ("review 2", 0, &["Subject: Something green, 15 % off"]),
         ("approve 2", 0, &["done"]),
     ];
     for (line, exit, needles) in lines {

@@ -35,7 +35,7 @@ struct Ban {
     instead: &'static str,
 }
 
-const BANS: [Ban; 8] = [
+const BANS: [Ban; 9] = [
     Ban {
         words: &[
             "async",
@@ -91,6 +91,11 @@ const BANS: [Ban; 8] = [
         words: &["reqwest", "hyper", "rustls"],
         holds_in: |file| is_source(file) && !file.starts_with("src/model/wire/"),
         instead: "speak to servers through model::wire, which has a cap for everything",
+    },
+    Ban {
+        words: &["io::stdout", "io::stderr", "anstream", "println!", "eprintln!"],
+        holds_in: |file| is_source(file) && file != "src/cli/paint.rs",
+        instead: "print through src/cli/paint.rs, the only way to a terminal: what it prints is harmless",
     },
     Ban {
         words: &["todo!", "unimplemented!", "dbg!"],

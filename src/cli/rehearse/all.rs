@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::search::{Seen, Way, search};
 use crate::cli::exit::{Exit, Stop};
-use crate::cli::paint::{Safe, Tone, out, say, table, toned};
+use crate::cli::paint::{self, Safe, Tone, out, say, table, toned};
 use crate::cli::session::Session;
 use crate::id::{AgentName, Outcome};
 use crate::topology::plan::{Expiry, Handoff, Mode, Plan, Recipient, Role};
@@ -42,7 +42,7 @@ pub(super) fn all(session: &Session, topology: &str, paths_max: u64, json: bool)
     let covered = coverage(&checked.plan, &seen);
     let never: Vec<String> = covered.iter().filter(|of| !of.taken).map(Covered::name).collect();
     if json {
-        out(as_json(topology, &seen, &covered));
+        paint::json(&as_json(topology, &seen, &covered));
     } else {
         print(topology, &seen, &covered);
     }

@@ -225,7 +225,17 @@ fn replies(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<(String, 
     }
     let settled = |(says, act)| {
         let body = bodies.next();
-        (says, Settled::Replied(Replied { body, origin: Origin::Scripted, line: None, over_reported: false, act }))
+        (
+            says,
+            Settled::Replied(Replied {
+                body,
+                origin: Origin::Scripted,
+                line: None,
+                over_reported: false,
+                reported: None,
+                act,
+            }),
+        )
     };
     acts.into_iter().map(settled).collect()
 }

@@ -12,7 +12,7 @@ use super::came::Came;
 use super::campaign::{Campaign, Draft, Ended, Wanted};
 use super::scratch::Scratch;
 use crate::cli::exit::{Exit, Stop};
-use crate::cli::paint::{Tone, out, say, table, toned};
+use crate::cli::paint::{self, Tone, out, say, table, toned};
 use crate::cli::session::Session;
 use crate::config::{Flags, Settings};
 use crate::topology::plan::{Mode, Plan};
@@ -158,7 +158,7 @@ fn report(
             json!({ "command": command, "boundary": boundary, "kills": lane.kills, "equal": lane.equal,
                 "asked": lane.asked, "different": lane.different })
         });
-        out(json!({ "topology": topology, "kills": kills, "boundaries": lanes.collect::<Vec<_>>() }));
+        paint::json(&json!({ "topology": topology, "kills": kills, "boundaries": lanes.collect::<Vec<_>>() }));
     } else {
         let cells = rows.iter().map(|(command, point, lane)| {
             let first = lane.different.first().cloned().unwrap_or_default();

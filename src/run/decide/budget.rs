@@ -79,10 +79,10 @@ pub(super) fn model_call(state: &State, turn: &Turn, model: Option<&str>, output
     Amount { steps: 1, tokens: input.saturating_add(output), cost, recipients: 0 }
 }
 
-/// What a model call used of its reservation; `true` if its provider reports more than it was allowed.
-pub(super) fn used(state: &State, effect: &Effect, usage: Option<Usage>) -> (Amount, bool) {
+/// What a model call used of its reservation, and what its provider reports if that is more than it was allowed.
+pub(super) fn used(state: &State, effect: &Effect, usage: Option<Usage>) -> (Amount, Option<Amount>) {
     let reserved = effect.reserved;
-    let Some(usage) = usage else { return (reserved, false) };
+    let Some(usage) = usage else { return (reserved, None) };
     let tokens = usage.input_tokens.saturating_add(usage.output_tokens);
     let cost = spec(state, effect.model.as_deref()).map_or(NanoUsd(0), |spec| spec.price(usage));
     let over = tokens > reserved.tokens || cost > reserved.cost;
@@ -92,7 +92,7 @@ pub(super) fn used(state: &State, effect: &Effect, usage: Option<Usage>) -> (Amo
         cost: cost.min(reserved.cost),
         recipients: reserved.recipients,
     };
-    (within, over)
+    (within, over.then_some(Amount { tokens, cost, ..reserved }))
 }
 
 /// Tokens that the input is to stay within: no tokeniser makes more than one token of a byte, and the request has some

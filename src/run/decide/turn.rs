@@ -129,8 +129,8 @@ fn take_reply(
     replied: &Replied,
     usage: Option<Usage>,
 ) -> Result<(), Illegal> {
-    let (spent, over_reported) = budget::used(&draft.state, effect, usage);
-    let replied = Replied { over_reported, ..replied.clone() };
+    let (spent, reported) = budget::used(&draft.state, effect, usage);
+    let replied = Replied { over_reported: reported.is_some(), reported, ..replied.clone() };
     draft.emit(Event::EffectSettled { id, spent, result: Settled::Replied(replied.clone()) })?;
     let message = effect.message;
     match replied.act {

@@ -46,6 +46,10 @@ impl Mail {
                 return Err(format!("its {field} is to be one line, without control characters"));
             }
         }
+        if self.subject.contains("=?") {
+            let why = "its subject has =?, with which an encoded word begins: a mail program would show something else";
+            return Err(why.to_owned());
+        }
         if self.subject.trim().is_empty() || self.text.trim().is_empty() {
             return Err("it needs a subject and a text".to_owned());
         }

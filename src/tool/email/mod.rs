@@ -147,6 +147,12 @@ struct Sequence {
 impl Sender {
     fn of(name: &str, config: &Config) -> Result<Self, Error> {
         let mailbox = |field: &str, text: &str| {
+            if text.contains("=?") {
+                return Err(Error::new(
+                    name,
+                    format!("{field} has =?, with which an encoded word begins: write it plainly"),
+                ));
+            }
             text.parse::<Mailbox>().map_err(|why| Error::new(name, format!("{field} = {text:?} is no sender: {why}")))
         };
         let plain = |field: &str, text: &str| {

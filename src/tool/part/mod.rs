@@ -1,4 +1,5 @@
-//! What several kinds of tool are made of: names, arguments, durations, paths, records and the outbox. No kind of its own.
+//! What several kinds of tool are made of: names, arguments, durations, paths, records, the outbox, and how items are shown.
+//! No kind of its own.
 
 pub mod args;
 pub mod article;
@@ -7,6 +8,7 @@ pub mod disk;
 pub mod duration;
 pub mod outbox;
 pub mod record;
+pub mod shown;
 
 /// Why a tool cannot be opened as `callsheet.toml` says; nobody branches on it, it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

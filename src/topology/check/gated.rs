@@ -25,9 +25,9 @@ pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph) -> Vec<Gate> {
     let mut bypassed = BTreeMap::new();
     let mut approvals: BTreeMap<usize, BTreeMap<ArtefactName, Approval>> = BTreeMap::new();
     for (artefact, senders) in &delivered {
-        let walk = self::walk(graph, artefact, |_| true);
+        let all = walk(graph, artefact, |_| true);
         for sender in senders {
-            if let Some(path) = walk.way(*sender, false) {
+            if let Some(path) = all.way(*sender, false) {
                 bypassed.entry(*sender).or_insert((*artefact, path));
             }
         }

@@ -152,6 +152,8 @@ fn paid(driven: &Driven<'_>, said: &BTreeMap<EffectId, Says>) {
                 let (says, whole) = (said[&id], reserved[&id]);
                 let wanted = if says == Says::Below { 20 } else { whole.tokens };
                 assert_eq!((spent.tokens, replied.over_reported), (wanted, says == Says::Above), "{says:?}");
+                let more = replied.reported.is_some_and(|reported| reported.tokens > whole.tokens);
+                assert_eq!(more, says == Says::Above, "{says:?}: {:?} of {whole:?}", replied.reported);
                 assert_eq!(spent.cost == whole.cost, says != Says::Below, "{says:?}: {spent:?} of {whole:?}");
             }
             Event::EffectFailed { class, reason, .. } => panic!("{class:?}: {}", driven.body(reason.digest)),

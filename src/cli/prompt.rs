@@ -1,0 +1,202 @@
+//! The question that `run` asks on a terminal where a person decides. Whatever comes of it, an answer, a refusal, a
+//! decision from elsewhere, Ctrl-C, the end of input, is told at once and leads on.
+
+use std::collections::BTreeSet;
+use std::io::BufRead as _;
+
+use tokio::signal::unix::Signal;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::exit::Stop;
+use super::paint::{Block, Tone, out, say, toned};
+use super::rendered;
+use super::session::Session;
+use super::story::Story;
+use crate::actor::system::{Gone, Handle, System};
+use crate::id::{ApprovalNo, Digest};
+use crate::journal::RunRow;
+use crate::run::event::Decision;
+use crate::run::input::{Post, Say};
+use crate::run::state::Status;
+
+/// What the question came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// The run goes on, or is over.
+    GoesOn,
+    /// It waits, and this person can do no more here.
+    Waits,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+/// Lines that a person types. There is one reader for the whole process, on a thread of its own: a read that has begun
+/// cannot be taken back, and the process ends without waiting for it.
+pub(super) struct Typed(UnboundedReceiver<String>);
+
+impl Typed {
+    /// Begins to read.
+    pub(super) fn open() -> Self {
+        let (to, lines) = unbounded_channel();
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            while std::io::stdin().lock().read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
+                if to.send(String::from_utf8_lossy(&bytes).trim().to_owned()).is_err() {
+                    return;
+                }
+                bytes.clear();
+            }
+        });
+        Self(lines)
+    }
+}
+
+/// What a person did at a question.
+enum Answer {
+    Decided(Decision, String),
+    Left,
+    InputEnded,
+    /// The approval is no longer what is asked about, or the run went on.
+    Overtaken,
+    Interrupted,
+}
+
+/// A run that waits, and who is asked about it.
+pub(super) struct Prompt<'a> {
+    pub(super) session: &'a Session,
+    pub(super) system: &'a System,
+    pub(super) handle: &'a Handle,
+    pub(super) row: &'a RunRow,
+    pub(super) typed: &'a mut Typed,
+    /// Ctrl-C, heard since before the run was driven: none may fall between two listeners.
+    pub(super) interrupts: &'a mut Signal,
+}
+
+impl Prompt<'_> {
+    /// Shows what waits and asks, one approval after the other.
+    pub(super) async fn ask(&mut self, story: &mut Story) -> Result<After, Stop> {
+        let mut answered = BTreeSet::new();
+        loop {
+            self.session.tell(story)?;
+            let state = story.view.state();
+            if state.status() != Status::Waiting || self.handle.progress().borrow().gone.is_some() {
+                return self.caught_up(story).await;
+            }
+            let Some((no, binds)) =
+                state.open_approvals().map(|(no, of)| (no, of.binds)).find(|(no, _)| !answered.contains(no))
+            else {
+                return Ok(After::Waits);
+            };
+            self.show(no)?;
+            match self.answer(story, no, binds).await? {
+                Answer::Overtaken => {}
+                Answer::Interrupted => return Ok(After::Interrupted),
+                Answer::Left => {
+                    say(format!("left waiting: callsheet review {no}, then callsheet approve {no}"));
+                    return Ok(After::Waits);
+                }
+                Answer::InputEnded => {
+                    say(format!("no more input: it stays as it is. Decide with: callsheet approve {no}"));
+                    return Ok(After::Waits);
+                }
+                Answer::Decided(decision, comment) => {
+                    answered.insert(no);
+                    let say_what = Say::Decide { approval: no, binds, decision, comment };
+                    let told = Self::post(self.session, self.system, self.row, story, no, say_what);
+                    tokio::select! {
+                        told = told => told?,
+                        _ = self.interrupts.recv() => return Ok(After::Interrupted),
+                    }
+                }
+            }
+        }
+    }
+
+    fn show(&self, no: ApprovalNo) -> Result<(), Stop> {
+        let store = std::sync::Arc::clone(&self.system.ports().store);
+        let mut whole = Story::open(store, self.handle.run, self.session.zone())?;
+        let entries: Vec<_> = whole.news()?.into_iter().filter_map(|(_, entry)| entry).collect();
+        out(rendered::approval(self.session, &whole, &entries, no, false)?);
+        Ok(())
+    }
+
+    /// Asks until there is an answer, or what is asked about is no more.
+    async fn answer(&mut self, story: &mut Story, no: ApprovalNo, binds: Digest) -> Result<Answer, Stop> {
+        let mut progress = self.handle.progress();
+        loop {
+            say(format!("approval {no}: [a]pprove, [c]hanges TEXT, [r]eject TEXT, or [l]eave it waiting?"));
+            let line = loop {
+                tokio::select! {
+                    line = self.typed.0.recv() => break line,
+                    changed = progress.changed() => {
+                        self.session.tell(story)?;
+                        let state = story.view.state();
+                        let open = state.open_approvals().any(|(open, of)| open == no && of.binds == binds);
+                        if changed.is_err() {
+                            let no = self.row.no;
+                            return Err(Stop::failed(format!("the run is no longer driven here: callsheet resume {no}")));
+                        }
+                        let gone = progress.borrow().gone.is_some();
+                        if !open || gone || state.status() != Status::Waiting {
+                            say(format!("approval {no} is not asked here any more"));
+                            return Ok(Answer::Overtaken);
+                        }
+                    }
+                    _ = self.interrupts.recv() => return Ok(Answer::Interrupted),
+                }
+            };
+            let Some(line) = line else { return Ok(Answer::InputEnded) };
+            let (word, comment) = line.split_once(' ').unwrap_or((&line, ""));
+            let comment = comment.trim();
+            match word {
+                "a" | "approve" => return Ok(Answer::Decided(Decision::Approve, comment.to_owned())),
+                "c" | "changes" if !comment.is_empty() => {
+                    return Ok(Answer::Decided(Decision::RequestChanges, comment.to_owned()));
+                }
+                "r" | "reject" if !comment.is_empty() => {
+                    return Ok(Answer::Decided(Decision::Reject, comment.to_owned()));
+                }
+                "l" | "leave" => return Ok(Answer::Left),
+                "c" | "changes" | "r" | "reject" => say(format!("say why on the same line: {word} TEXT")),
+                _ => {}
+            }
+        }
+    }
+
+    /// Posts the decision and tells what the run says to it.
+    async fn post(
+        session: &Session,
+        system: &System,
+        row: &RunRow,
+        story: &mut Story,
+        no: ApprovalNo,
+        say_what: Say,
+    ) -> Result<(), Stop> {
+        let id = system.ports().clock.id();
+        let post = Post { by: session.declared()?, say: say_what };
+        system.post(row.id, id, &post).await?;
+        let (_, answer) = session.await_answer(system, row, story, id).await?;
+        match answer {
+            Err(refused) => say(format!("{} {}", toned(Tone::Bad, "refused:"), Block(&refused.text))),
+            Ok(()) => say(format!("approval {no}: heard")),
+        }
+        let state = story.view.state();
+        if let Some((_, approval)) = state.open_approvals().find(|(open, _)| *open == no) {
+            say(super::session::still_open(state, no, approval));
+        }
+        Ok(())
+    }
+
+    /// Waits until the run's owner stands where its journal stands, so that whoever follows it does not see it wait.
+    async fn caught_up(&mut self, story: &Story) -> Result<After, Stop> {
+        let mut progress = self.handle.progress();
+        let seq = story.seq();
+        tokio::select! {
+            _ = progress.wait_for(|now| now.seq >= seq || now.gone.is_some()) => {}
+            _ = self.interrupts.recv() => return Ok(After::Interrupted),
+        }
+        let now = progress.borrow();
+        let left_alone = now.gone == Some(Gone::Parked) && now.status == Status::Waiting;
+        Ok(if left_alone { After::Waits } else { After::GoesOn })
+    }
+}
