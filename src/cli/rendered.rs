@@ -100,6 +100,7 @@ fn items(page: &mut String, session: &Session, manifest: &Manifest, texts: &Bodi
             recipients: head.recipients,
             title: text("title"),
             media_type: text("media_type"),
+            again: None,
             bytes,
         };
         let parts = known.as_ref().map_or_else(|| shown::parts(&item), |tool| tool.shown(&item));
