@@ -391,6 +391,31 @@ fn an_article_becomes_three_versions() {
 }
 
 #[test]
+fn a_campaign_without_its_source_is_no_success() {
+    let missing = "run content-repurposing -p article=none.md";
+    crate::cli::check(
+        "a missing article",
+        crate::cli::untouched,
+        &[(missing, 1, &["there is no file \"none.md\"", "failed"])],
+    );
+    let heading = "# How to bring ferns through the winter";
+    for (name, instead, title) in [
+        ("a title in front matter", "---\ntitle: In front\n---", "\"title\":\"In front\""),
+        ("a byte-order mark", "\u{FEFF}# Ferns", "\"title\":\"Ferns\""),
+        ("no title at all", "Ferns", "\"title\":\"ferns-in-winter\""),
+    ] {
+        crate::cli::check(
+            name,
+            |p| p.replace("data/articles/ferns-in-winter.md", heading, instead),
+            &[
+                ("run content-repurposing", 3, &["approval 1 is waiting"]),
+                ("show 1 --artefact notes --json", 0, &[title]),
+            ],
+        );
+    }
+}
+
+#[test]
 fn both_campaigns_name_the_same_roles() {
     for name in ["re-engagement", "content-repurposing"] {
         let topology: Value = toml::from_str(&text(&format!("topologies/{name}.toml"))).unwrap();

@@ -76,7 +76,7 @@ impl Walk {
         let mut decisions = decisions.iter();
         let mut message = Incoming { from: "start".into(), outcome: "start".into(), note: String::new(), round: 1 };
         let mut at = self.topology["handoffs"]["start"].as_str().unwrap().to_owned();
-        while at != "end" {
+        while at != "end" && at != "failed" {
             let member = &self.topology["team"][&at];
             let (outcome, note) = if member.get("approves").is_some() {
                 ((*decisions.next().unwrap()).to_owned(), "Shorter, please.".to_owned())
