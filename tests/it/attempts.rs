@@ -6,18 +6,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use callsheet::actor::owner::{Attempt, Gone, Moment, Order, Owner};
 use callsheet::failure::{Class, Failure, Work};
-use callsheet::id::{AgentName, Digest, EffectId, Epoch, Seq, Timestamp};
+use callsheet::id::{AgentName, Digest, EffectId, Epoch, Seq, Timestamp, ToolName};
 use callsheet::journal::{Batch, Head, Op, Query, Store as _, Summary, audit};
-use callsheet::run::event::{Amount, BodyRef, Decision, Ending, Event, FACT_VERSION, Fact, Settled, Wish};
+use callsheet::model::{Act, Ask, Model, Reply, ToolCall};
+use callsheet::run::event::{Amount, BodyRef, Decision, Ending, Event, FACT_VERSION, Fact, Origin, Settled, Wish};
 use callsheet::run::input::{Command, Failed, What};
 use callsheet::run::state::{State, Status};
 use callsheet::tool::{Approved, Call, Item, Receipt, Tool};
 use callsheet::topology::spec::{Repeat, ToolSpec};
 use serde_json::json;
-use tokio::sync::{Barrier, Semaphore};
+use tokio::sync::{Barrier, Semaphore, mpsc};
 
 use super::supervision::{recorded, slow, with_sink};
-use super::support::{Driven, Rig, brief, shipped, who};
+use super::support::{Driven, NEVER, Rig, brief, shipped, who};
 
 /// Items that are performed at once.
 const ITEMS: usize = 64;
@@ -297,4 +298,73 @@ async fn a_broken_invariant_ends_its_run_as_a_bug_and_no_other() {
     let third = Driven::of(&rig, other.system.clone(), third);
     assert_eq!(third.approve_all().await, Status::Ended(Ending::Done), "the process lives on");
     other.system.stop().await;
+}
+
+/// A model that asks for two tools at once.
+struct Two;
+
+impl Model for Two {
+    fn reply(&self, _: Ask) -> Work<'_, Reply> {
+        let call = |id: &str, tool: &str, args| {
+            let (id, tool, named) = (id.to_owned(), tool.parse().unwrap(), String::new());
+            ToolCall { id, tool, args, named }
+        };
+        let calls = vec![call("a", "articles.list", json!({})), call("b", "articles.read", json!({ "path": "a.md" }))];
+        Box::pin(async { Ok(Reply::new(Act::Calls(calls), Origin::Scripted)) })
+    }
+}
+
+/// Of two calls side by side one never ends, and the other panics once that is under way.
+struct Pair {
+    inner: Arc<dyn Tool>,
+    panics: bool,
+    under_way: Arc<Semaphore>,
+    gone: mpsc::UnboundedSender<()>,
+}
+
+/// Says that a call is gone.
+struct Says(mpsc::UnboundedSender<()>);
+
+impl Drop for Says {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+impl Tool for Pair {
+    fn spec(&self) -> &ToolSpec {
+        self.inner.spec()
+    }
+
+    fn call(&self, _: Call) -> Work<'_, serde_json::Value> {
+        Box::pin(async {
+            if self.panics {
+                self.under_way.acquire().await.unwrap().forget();
+                panic!("the test's own panic");
+            }
+            let _says = Says(self.gone.clone());
+            self.under_way.add_permits(1);
+            std::future::pending().await
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_wants_any_more_is_killed_though_its_agent_lives() {
+    let mut plan = shipped("content-repurposing");
+    plan.supervisor.poison_after = 1;
+    let (mut rig, under_way) = (Rig::new(), Arc::new(Semaphore::new(0)));
+    let (gone, mut goes) = mpsc::unbounded_channel();
+    for (name, panics) in [("articles.list", true), ("articles.read", false)] {
+        let name: ToolName = name.parse().unwrap();
+        plan.tools.get_mut(&name).unwrap().call_timeout_ms = 3_600_000;
+        let (inner, under_way) = (Arc::clone(&rig.tools[&name]), Arc::clone(&under_way));
+        rig.tools.insert(name, Arc::new(Pair { inner, panics, under_way, gone: gone.clone() }));
+    }
+    rig.model = Arc::new(Two);
+    let driven = rig.run(&plan).await;
+    // The panic is the last of its message, and nobody waits for the other call of it.
+    assert_eq!(driven.settled().await, Status::Stuck, "{:?}", driven.state());
+    assert_eq!(tokio::time::timeout(NEVER, goes.recv()).await, Ok(Some(())), "the call goes on");
+    driven.system.stop().await;
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use callsheet::actor::{Point, Probe};
 use callsheet::id::RunId;
 use callsheet::journal::memory::Memory;
-use callsheet::journal::{Done, Error, Op, Query, RunRow, Store};
+use callsheet::journal::{Batch, Done, Error, Head, Op, Query, RunRow, Store, Summary};
 use callsheet::run::event::{Decision, Ending, Event};
 use callsheet::run::input::{Post, Say};
 use callsheet::run::state::{State, Status};
@@ -173,6 +173,35 @@ async fn a_run_that_waits_leaves_memory_and_comes_back_when_its_time_is_up() {
     assert_eq!(state.status(), Status::Ended(Ending::Rejected));
     assert_eq!(epochs(&driven), [1, 2]);
     driven.system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_posts_is_heard() {
+    let rig = Rig::new();
+    let driven = rig.run(&shipped("content-repurposing")).await;
+    driven.settled().await;
+    let json = serde_json::to_vec(&Post { by: who("ada"), say: Say::Pause }).unwrap();
+    let (run, id, at) = (driven.handle.run, uuid::Uuid::from_u128(1), driven.state().now);
+    rig.store.commit(&[Op::Post { run, id, json, at }]).pop().unwrap().unwrap();
+    driven.until("what was posted", |state| state.status() == Status::Paused).await;
+    driven.system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_cannot_be_taken_up_is_given_back() {
+    let rig = Rig::new();
+    let driven = rig.run(&shipped("content-repurposing")).await;
+    driven.settled().await;
+    driven.system.stop().await;
+    let run = driven.handle.run;
+    let (after, epoch, at) = (row(&rig.store, run).last, row(&rig.store, run).epoch, driven.state().now);
+    let heads = vec![Head { kind: "of_tomorrow".to_owned(), version: 1, json: b"{}".to_vec() }];
+    let batch = Batch { run, after, epoch, heads, bodies: Vec::new(), summary: Summary::default(), at };
+    rig.store.commit(&[Op::Append(batch)]).pop().unwrap().unwrap();
+    let system = rig.system().await;
+    assert!(system.open(run, false).await.is_err());
+    assert!(row(&rig.store, run).owner.is_none(), "a newer callsheet may have it");
+    system.stop().await;
 }
 
 /// Once told to, holds whoever decides until another does too.

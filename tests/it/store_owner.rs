@@ -78,6 +78,8 @@ fn an_owner_leaves_no_file() {
     let id = one.id();
     assert_eq!(is_alive(folder.path(), id), Ok(Some(Holder { id, label: label(std::process::id()) })));
     drop(one);
+    // Before anybody asks: whoever does sweeps up.
+    assert!(!folder.path().join("owners").join(id.0.to_string()).exists(), "it sweeps up itself");
     assert_eq!(is_alive(folder.path(), id), Ok(None));
     assert_eq!(is_alive(folder.path(), NOBODY), Ok(None));
     assert_eq!(std::fs::read_dir(folder.path().join("owners")).unwrap().count(), 1);
