@@ -114,13 +114,13 @@ fn find_in(folder: &Path, key: &str, approved: &Approved) -> io::Result<Option<R
 /// What the system says.
 pub fn folder_of(wanted: &Path, run: RunId) -> io::Result<Option<PathBuf>> {
     for folder in folders(wanted).take_while(|folder| folder.exists()) {
-        // One that an older callsheet made says nobody's name.
-        let own = owner(&folder)?.map_or(folder == wanted && folder.join(RECORD).exists(), |source| source.run == run);
-        if own {
+        if owner(&folder)?.is_some_and(|source| source.run == run) {
             return Ok(Some(folder));
         }
     }
-    Ok(None)
+    // One that an older callsheet made says nobody's name.
+    let older = wanted.join(RECORD).exists() && owner(wanted)?.is_none();
+    Ok(older.then(|| wanted.to_owned()))
 }
 
 /// The run's own folder and its record: the first named like it that is its, or nobody's.
