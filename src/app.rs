@@ -12,6 +12,7 @@ use crate::actor::system::{self, System};
 use crate::actor::{NoProbe, Point, Ports, Probe};
 use crate::clock::{Clock as _, Machine};
 use crate::config::{Settings, ToolTable};
+use crate::file;
 use crate::id::ToolName;
 use crate::journal::memory::Memory;
 use crate::journal::sqlite::{Open, Sqlite};
@@ -133,6 +134,22 @@ fn config<T: DeserializeOwned>(name: &str, table: &Value) -> Result<T, String> {
     serde_json::from_value(table.clone()).map_err(|error| format!("[tools.{name}]: {error}"))
 }
 
+/// What is wrong with the data that the tools of `plan` would read, and with their named queries; looks at all of it.
+///
+/// # Errors
+/// As [`tools`].
+pub fn data(settings: &Settings, plan: &Plan) -> Result<(), Faults> {
+    let mut faults = Faults::default();
+    for (name, tool) in tools(settings)?.iter().filter(|(name, _)| plan.tools.contains_key(*name)) {
+        let connection = name.as_str().split('.').next().unwrap_or_default();
+        let Some(table) = settings.tools.get(connection) else { continue };
+        for what in tool.look().faults {
+            faults.push(Fault::new(Code::Data, &table.place, what, ""));
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
 /// What topologies are checked against.
 ///
 /// # Errors
@@ -159,12 +176,9 @@ pub fn surroundings_of(settings: &Settings, recording: Arc<Recording>) -> Result
 /// # Errors
 /// A sentence, for people.
 pub fn read_recording(path: &Path) -> Result<Recording, String> {
-    use std::io::Read as _;
     let wrong = |why: String| format!("the recording {} cannot be replayed: {why}", path.display());
-    let file = std::fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
-    let mut text = String::new();
-    let read = file.take(recording::BYTES_MAX as u64 + 1).read_to_string(&mut text);
-    read.map_err(|error| wrong(error.to_string()))?;
+    let read = file::text(path, recording::BYTES_MAX as u64 + 1);
+    let text = read.map_err(|error| wrong(error.to_string()))?;
     let recording = Recording::read(&text).map_err(wrong)?;
     replay::readable(&recording).map_err(wrong)?;
     Ok(recording)

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod failure;
+pub mod file;
 pub mod id;
 pub mod journal;
 pub mod model;

@@ -84,8 +84,12 @@ fn report(session: &Session, store: &dyn Store, verified: &Verified) -> Result<E
     Ok(if all.differing.is_empty() { Exit::Done } else { Exit::Waiting })
 }
 
+/// Largest file of checkpoints.
+const CHECKPOINTS_BYTES_MAX: u64 = 64 << 20;
+
 fn read(file: &PathBuf) -> Result<Vec<Checkpoint>, Stop> {
-    let text = std::fs::read_to_string(file).map_err(|error| Stop::input(format!("{}: {error}", file.display())))?;
+    let text = crate::file::text(file, CHECKPOINTS_BYTES_MAX);
+    let text = text.map_err(|error| Stop::input(format!("{}: {error}", file.display())))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let parse = |(nth, line): (usize, &str)| {
         serde_json::from_str(line)

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::exit::{Exit, Stop};
 use super::paint::{self, Block, Safe, Tone, out, say, toned};
 use super::session::Session;
+use crate::app;
 use crate::run::view::count;
 use crate::topology::fault::Faults;
 
@@ -24,7 +25,9 @@ pub(super) fn check(session: &Session, args: &Args) -> Result<Exit, Stop> {
     }
     let mut exit = Exit::Done;
     for name in names {
-        match session.check(&name, session.settings.mode()) {
+        let checked = session.check(&name, session.settings.mode());
+        let checked = checked.and_then(|checked| app::data(&session.settings, &checked.plan).map(|()| checked));
+        match checked {
             Ok(checked) if args.json => {
                 paint::json(&json!({ "topology": name, "faults": [], "proof": checked.proof.to_string() }))
             }

@@ -52,8 +52,10 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
     line("journal", journal(session));
     match app::tools(settings) {
         Ok(tools) => tools.values().for_each(|tool| {
-            let spec = tool.spec();
+            let (spec, look) = (tool.spec(), tool.look());
             line(spec.name.as_str(), Ok(words(spec)));
+            look.facts.into_iter().for_each(|fact| line(spec.name.as_str(), Ok(format!("reads {fact}"))));
+            look.faults.into_iter().for_each(|fault| line(spec.name.as_str(), Err(fault)));
         }),
         Err(faults) => line("tools", Err(faults.render(false))),
     }

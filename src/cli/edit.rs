@@ -62,7 +62,7 @@ pub(super) async fn edit(session: &Session, args: Args) -> Result<Exit, Stop> {
         let body = match &args.file {
             Some(file) => {
                 let unread = |error| Stop::input(format!("{}: {error}", file.display()));
-                examine(&std::fs::read_to_string(file).map_err(unread)?).map_err(Stop::input)?
+                examine(&crate::file::text(file, VERSION_BYTES_MAX).map_err(unread)?).map_err(Stop::input)?
             }
             None => in_editor(&session.settings.editor, &before, begin.take(), &examine)?,
         };
@@ -96,6 +96,9 @@ fn with_faults(faults: &str, text: &str) -> String {
     let faults: String = faults.lines().map(|fault| format!("# ! {fault}\n")).collect();
     format!("{faults}{text}")
 }
+
+/// Longest edited version.
+const VERSION_BYTES_MAX: u64 = 16 << 20;
 
 fn choose(story: &Story, approval: &Approval, named: Option<&str>) -> Result<ArtefactName, Stop> {
     let member = story.view.state().plan.team.get(&approval.agent);
@@ -135,7 +138,7 @@ fn in_editor(
         let program = words.next().unwrap_or("vi");
         let status = Command::new(program).args(words).arg(&file).status();
         let status = status.map_err(|error| Stop::input(format!("the editor {editor} cannot be started: {error}")))?;
-        let saved = std::fs::read_to_string(&file)?;
+        let saved = crate::file::text(&file, VERSION_BYTES_MAX)?;
         if !status.success() || saved == text {
             std::fs::remove_dir_all(&folder)?;
             return if saved == text && text.starts_with('#') {

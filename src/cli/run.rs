@@ -55,6 +55,10 @@ pub(super) async fn run(session: &Session, args: Args) -> Result<Exit, Stop> {
     let recorded = recording.map(|recording| recording.brief.clone()).unwrap_or_default();
     let brief = brief(&checked.plan, &args.params, recorded)?;
     app::reachable(&session.settings, &checked.plan).map_err(Stop::input)?;
+    if checked.plan.mode == Mode::Live {
+        // Before a model is paid.
+        app::data(&session.settings, &checked.plan).map_err(|faults| super::check::refuse(&faults))?;
+    }
     let by = session.declared()?;
     mark_mode(checked.plan.mode);
     let running = session.system().await?;

@@ -69,6 +69,10 @@ impl Session {
     /// The system, to drive runs or to post to them.
     pub(super) async fn system(&self) -> Result<app::Running, Stop> {
         // Before anything is paid for.
+        if let Some(path) = &self.record {
+            let usable = crate::file::regular_or_absent(path);
+            usable.map_err(|error| Stop::input(format!("--record {}: {error}", path.display())))?;
+        }
         let folder = self.record.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
             return Err(Stop::input(format!("--record: there is no folder {}", folder.display())));
@@ -126,7 +130,8 @@ impl Session {
         if text.len() > BYTES_MAX {
             say(format!("it has {} bytes, and a replay reads {BYTES_MAX} at most", text.len()));
         }
-        std::fs::write(path, text).map_err(|error| Stop::failed(format!("{}: {error}", path.display())))?;
+        let written = crate::file::regular_or_absent(path).and_then(|()| std::fs::write(path, text));
+        written.map_err(|error| Stop::failed(format!("{}: {error}", path.display())))?;
         say(format!("recorded: {} calls of models in {}", recording.call.len(), self.shown_path(path)));
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! The files of a project, read beneath its folder only.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
+use crate::file;
 use crate::topology::check::{Files, ReadError};
 use crate::topology::raw::walk::FILE_BYTES_MAX;
 
@@ -51,14 +51,8 @@ fn refused(error: std::io::Error) -> ReadError {
 impl Files for Folder {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
         let path = self.below(path)?;
-        // Opening a pipe would wait for its writer.
-        if !path.is_file() {
-            return Err(ReadError::Refused("it is no file".to_owned()));
-        }
-        let mut bytes = vec![];
         let limit = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-        File::open(path).map_err(refused)?.take(limit).read_to_end(&mut bytes).map_err(refused)?;
-        Ok(bytes)
+        file::bytes(&path, limit).map_err(refused)
     }
 
     fn names(&self, folder: &str) -> Vec<String> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Settings;
+use crate::file;
 use crate::id::NanoUsd;
 use crate::model::wire::{self, Endpoint, Extra, Key, Way};
 use crate::topology::plan::{Dialect, Mode, ModelSpec, provider_and_name};
@@ -140,6 +141,9 @@ fn spec(model: String, price: Option<&Price>, accepts_private: bool) -> ModelSpe
     }
 }
 
+/// Largest file of a key.
+const KEY_BYTES_MAX: u64 = 64 << 10;
+
 impl Settings {
     /// Where `model` is, with its key.
     ///
@@ -156,10 +160,10 @@ impl Settings {
             )
         })?;
         let key = match (&provider.key_env, &provider.key_file) {
-            (_, Some(file)) => {
-                let read = std::fs::read_to_string(self.root.join(file));
-                let text = read.map_err(|error| format!("the key of {name} is to be in {file}: {error}"))?;
-                Some(Some(text.trim().to_owned()).filter(|text| !text.is_empty()).ok_or(format!("{file} is empty"))?)
+            (_, Some(path)) => {
+                let read = file::text(&self.root.join(path), KEY_BYTES_MAX);
+                let text = read.map_err(|error| format!("the key of {name} is to be in {path}: {error}"))?;
+                Some(Some(text.trim().to_owned()).filter(|text| !text.is_empty()).ok_or(format!("{path} is empty"))?)
             }
             (Some(variable), None) => {
                 let key = self.secret(variable).map(str::to_owned);

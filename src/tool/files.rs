@@ -2,8 +2,7 @@
 //! channel versions into the run's folder. It publishes nowhere else.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +17,7 @@ use super::part::{Error, article, beneath, tool_name};
 use super::{Approved, Call, Item, Receipt, Tool};
 use crate::failure::Failure;
 use crate::failure::Work;
+use crate::file;
 use crate::text;
 use crate::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
 
@@ -186,13 +186,9 @@ impl Place {
         };
         let root = beneath::existing(&self.project, &self.root).map_err(|why| permanent(why.to_string()))?;
         let real = beneath::existing(&root, path).map_err(missing)?;
-        if !real.is_file() {
-            return Err(invalid(format!("{} is not a file", quoted(path))));
-        }
         let unreadable = |why: std::io::Error| permanent(format!("{}: {why}", quoted(path)));
-        let mut bytes = Vec::new();
-        let file = File::open(&real).map_err(unreadable)?;
-        file.take(self.bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+        file::regular(&real).map_err(|why| invalid(format!("{} {why}", quoted(path))))?;
+        let bytes = file::bytes(&real, self.bytes_max.saturating_add(1)).map_err(unreadable)?;
         if bytes.len() as u64 > self.bytes_max {
             return Err(invalid(format!("{} has more than {} bytes (bytes_max)", quoted(path), self.bytes_max)));
         }

@@ -28,6 +28,12 @@ pub trait Tool: Send + Sync {
     /// What it declares.
     fn spec(&self) -> &ToolSpec;
 
+    /// Looks at what the tool would read, without an answer: what is there, and what is wrong with it. For `check` and
+    /// `doctor`, before a model is paid.
+    fn look(&self) -> Look {
+        Look::default()
+    }
+
     /// Performs an inside or reading call; the result is what the agent sees.
     fn call(&self, call: Call) -> Work<'_, Value> {
         drop(call);
@@ -68,6 +74,15 @@ pub trait Tool: Send + Sync {
 
 fn unsupported(spec: &ToolSpec, why: &str) -> Failure {
     Failure::new(Class::Policy, format!("{} {why}", spec.name))
+}
+
+/// What a tool would read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    /// What is there, a line each, such as a table with its columns and their types.
+    pub facts: Vec<String>,
+    /// What is wrong, a line each, with the place and what to write instead.
+    pub faults: Vec<String>,
 }
 
 /// One call of a tool.

@@ -58,6 +58,7 @@ codes! {
     ToolLiteral = "E031", "a literal argument is not what the tool takes";
     ToolPath = "E032", "an argument's path leads nowhere";
     ToolType = "E033", "an argument's path leads to another type than the tool takes";
+    ToolText = "E034", "a tool's description is longer than providers take";
     TurnsTooFew = "E040", "an agent may need more turns than its limit";
     StepsTooFew = "E041", "the team may need more steps than the budget";
     NoBudget = "E042", "a budget is missing";
@@ -76,6 +77,7 @@ codes! {
     NoScript = "E081", "a rehearsal has no line for an agent";
     Template = "E082", "a template does not parse";
     Expectation = "E083", "a test expects what cannot happen";
+    Data = "E090", "data is not what is declared of it, or a query counts with a text";
 }
 
 impl Code {
@@ -99,6 +101,6 @@ impl FromStr for Code {
     type Err = crate::id::Malformed;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(text));
-        found.copied().ok_or_else(|| crate::id::Malformed(format!("{text:?} is no code; they run from E001 to E083")))
+        found.copied().ok_or_else(|| crate::id::Malformed(format!("{text:?} is no code; they run from E001 to E090")))
     }
 }

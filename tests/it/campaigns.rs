@@ -317,6 +317,7 @@ fn rank(args: &Value) -> Value {
         if k < 0.75 * expected {
             let (rate, rest) = (100.0 * k / n, 100.0 * expected / n);
             weakest = Some(json!({ "name": name, "n": n as u64, "k": k as u64, "rate": rate, "rest_rate": rest,
+                "raw_gap_pp": rest - rate,
                 "gap_pp": rate - rest, "interval_pp": [rate - rest - 1.0, rate - rest + 1.0], "p_value": 0.001 }));
         }
     }

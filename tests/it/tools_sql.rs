@@ -158,13 +158,13 @@ async fn a_malformed_file_is_named_with_its_line() {
 #[tokio::test]
 async fn columns_have_the_narrowest_type_that_all_cells_have() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), "t.csv", "\u{FEFF}i,r,z,e,n\n1,1.5,007,,1\n-2,2,8,,1e5\n,0.25,9,,NaN\n");
+    write(dir.path(), "t.csv", "\u{FEFF}i,r,z,e,n\n1,1.5,007,,x1\n-2,2,008,,\n,0.25,009,,NaN\n");
     let tool = open(dir.path(), "csv = { t = \"t.csv\" }").unwrap();
     let found = call(&tool, json!({ "sql": "SELECT * FROM t" })).await.unwrap();
     let expected = json!([
-        { "i": 1, "r": 1.5, "z": "007", "e": null, "n": "1" },
-        { "i": -2, "r": 2.0, "z": "8", "e": null, "n": "1e5" },
-        { "i": null, "r": 0.25, "z": "9", "e": null, "n": "NaN" },
+        { "i": 1, "r": 1.5, "z": "007", "e": null, "n": "x1" },
+        { "i": -2, "r": 2.0, "z": "008", "e": null, "n": null },
+        { "i": null, "r": 0.25, "z": "009", "e": null, "n": "NaN" },
     ]);
     assert_eq!(found["rows"], expected);
 }
@@ -257,19 +257,81 @@ async fn nothing_but_reading_passes_the_engine() {
     }
 }
 
-#[tokio::test]
-async fn a_bomb_ends_at_a_cap() {
+/// A guard against a hang; nothing is concluded from it.
+const NEVER: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// Also that neither the next query nor the end of the runtime waits for one whose time is up: both are within the guard.
+#[test]
+fn a_bomb_ends_at_a_cap() {
+    let (done, waited) = std::sync::mpsc::channel();
+    let bombs = std::thread::spawn(move || {
+        for source in BOTH {
+            // Ends with its runtime, which waits for what the runtime itself has started.
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(bombs(source));
+        }
+        done.send(()).unwrap();
+    });
+    assert!(!matches!(waited.recv_timeout(NEVER), Err(std::sync::mpsc::RecvTimeoutError::Timeout)), "it hangs");
+    bombs.join().unwrap();
+}
+
+async fn bombs(source: &str) {
     let dir = project();
-    for source in BOTH {
-        let tool =
-            open(dir.path(), &format!("{source}timeout = \"300ms\"\nrows_max = 1_000\nbytes_max = 100_000")).unwrap();
-        for bomb in cases().bomb {
+    let bombs = cases().bomb;
+    assert!(bombs.len() >= 40);
+    {
+        for bomb in bombs {
+            // A connection each: what an earlier one left behind is not this one's.
+            let text = format!("{source}timeout = \"300ms\"\nrows_max = 1_000\nbytes_max = 100_000");
+            let tool = open(dir.path(), &text).unwrap();
             let answer = call(&tool, json!({ "sql": bomb.sql })).await;
             let why = answer.as_ref().err().map_or("", |why| &why.reason);
             // On a busy machine the time may be up before the cap that is aimed at.
             let capped = why.contains(&bomb.says) || why.contains("(timeout)");
             assert!(is_refused(&answer) && capped, "{}: {answer:?}", bomb.name);
         }
+    }
+}
+
+/// What is not interruptible is left to itself: the connection answers others meanwhile.
+#[tokio::test]
+async fn a_query_whose_time_is_up_holds_up_nobody() {
+    let dir = project();
+    let tool = open(dir.path(), &format!("{}timeout = \"2s\"", BOTH[0])).unwrap();
+    let long = "printf('%.*c', 250000, 'x')";
+    let many = vec![format!("instr({long} || a, printf('%.*c', 125000, 'x') || 'y')"); 400].join(" + ");
+    let sql = format!("SELECT sum({many}) AS x FROM n");
+    let late = call(&tool, json!({ "sql": sql })).await;
+    assert!(late.as_ref().is_err_and(|why| why.class == Class::Invalid), "{late:?}");
+    let next = tokio::time::timeout(NEVER, call(&tool, json!({ "sql": "SELECT count(*) AS n FROM t" }))).await;
+    assert_eq!(next.unwrap().unwrap()["rows"][0]["n"], 3);
+}
+
+#[tokio::test]
+async fn bounded_functions_answer_as_the_engines_do() {
+    let dir = project();
+    let tool = open(dir.path(), BOTH[0]).unwrap();
+    let cases = [
+        ("instr('abcb', 'b')", json!(2)),
+        ("instr('äbc', 'b')", json!(2)),
+        ("instr('abc', 'x')", json!(0)),
+        ("instr(NULL, 'x')", Value::Null),
+        ("instr(1234, 23)", json!(2)),
+        ("replace('abcb', 'b', 'xx')", json!("axxcxx")),
+        ("replace('abc', '', 'x')", json!("abc")),
+        ("replace('abc', 'b', NULL)", Value::Null),
+        ("replace(1.5, '.', ',')", json!("1,5")),
+        ("replace(2.0, '.', ',')", json!("2,0")),
+        ("trim('xxaxx', 'x')", json!("a")),
+        ("ltrim('xxaxx', 'x')", json!("axx")),
+        ("rtrim('xxaxx', 'x')", json!("xxa")),
+        ("rtrim('xyx', 'xy')", json!("")),
+        ("trim('  a ')", json!("a")),
+        ("rtrim('abc', '')", json!("abc")),
+    ];
+    for (sql, right) in cases {
+        let found = call(&tool, json!({ "sql": format!("SELECT {sql} AS x") })).await.unwrap();
+        assert_eq!(found["rows"][0]["x"], right, "{sql}");
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::file;
 use crate::journal::{Cause, Error, JOURNAL_FORMAT, Subject};
 
 use super::fault;
@@ -171,7 +172,7 @@ fn connect(path: &Path, access: OpenFlags, alone: bool) -> Result<Connection, Er
 // What SQLite would say of these is less clear, or nothing: to it an empty file is a new database.
 fn look(path: &Path) -> Result<(), Error> {
     let mut start = [0; 16];
-    let read = File::open(path).and_then(|mut file| {
+    let read = file::open(path).and_then(|mut file| {
         let length = file.metadata()?.len();
         if length >= 16 {
             file.read_exact(&mut start)?;

@@ -95,7 +95,7 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 /// Longest text, blob or row that a query may make: bounds what one uninterruptible function can take.
-const VALUE_BYTES_MAX: i32 = 256 << 10;
+pub(super) const VALUE_BYTES_MAX: i32 = 256 << 10;
 
 /// Engine instructions between two looks at the brakes: about a tenth of a millisecond, unless each is heavy.
 const OPS_PER_LOOK: i32 = 1_000;
@@ -120,10 +120,10 @@ pub(super) fn close(connection: &mut Connection) -> rusqlite::Result<()> {
         (Limit::SQLITE_LIMIT_COLUMN, 500),
         (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
         (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 50),
-        (Limit::SQLITE_LIMIT_VDBE_OP, 100_000),
+        (Limit::SQLITE_LIMIT_VDBE_OP, 25_000),
         (Limit::SQLITE_LIMIT_FUNCTION_ARG, 32),
         (Limit::SQLITE_LIMIT_ATTACHED, 0),
-        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200),
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100),
         (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
         (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
         (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),

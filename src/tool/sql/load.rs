@@ -1,23 +1,26 @@
 //! Opens the data of a connection: CSV files into a private database in memory, or a SQLite file read-only.
 
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use csv::StringRecord;
-use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, OpenFlags};
 
 use super::super::part::beneath;
-use super::{Config, file_failure, guard};
+use super::column::{self, Kind, Read};
+use super::table::Table;
+use super::text::{self, Record, Told};
+use super::{Config, file_failure, function, guard, total};
 use crate::failure::{Class, Failure};
+use crate::file;
 
 /// Largest CSV file.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Most columns of a CSV file.
 const COLUMNS_MAX: usize = 500;
+/// Most faults of one file that are told at once.
+const FAULTS_MAX: usize = 12;
 
 /// Why data cannot be opened. Lines count from 1, the header included.
 #[derive(Debug, thiserror::Error)]
@@ -33,15 +36,15 @@ pub(super) enum Error {
         /// What the system said.
         why: std::io::Error,
     },
-    /// A line is malformed.
-    #[error("{file}:{line}: {what}")]
-    Line {
+    /// It is not what is declared of it.
+    #[error("{}", shown(.faults, .file, .setting))]
+    Told {
         /// As it was written.
         file: String,
-        /// Where.
-        line: u64,
-        /// What is wrong and how to mend it.
-        what: String,
+        /// Where its settings are, such as `[tools.shop.csv.orders]`.
+        setting: String,
+        /// In the order of columns.
+        faults: Vec<Told>,
     },
     /// The engine refused.
     #[error("{file}: {why}")]
@@ -56,10 +59,58 @@ pub(super) enum Error {
     Stopped,
 }
 
+fn shown(faults: &[Told], file: &str, setting: &str) -> String {
+    let line = |fault: &Told| {
+        let mend = match fault.instead.as_str() {
+            "" => String::new(),
+            instead if instead.starts_with("in the file") => format!("; {instead}"),
+            instead => format!("; write in {setting}: {instead}"),
+        };
+        format!("{file}:{}: {}{mend}", fault.line, fault.what)
+    };
+    let mut lines: Vec<String> = faults.iter().take(FAULTS_MAX).map(line).collect();
+    if faults.len() > FAULTS_MAX {
+        lines.push(format!("{file}: and {} more", faults.len() - FAULTS_MAX));
+    }
+    lines.join("\n")
+}
+
 /// A closed connection and what its files looked like when it was loaded.
 pub(super) struct Loaded {
     pub(super) connection: Connection,
+    /// The tables with their columns, as the engine numbers them.
+    pub(super) tables: Vec<Columns>,
     seen: Vec<Seen>,
+}
+
+/// A table's columns.
+#[derive(Debug, Clone)]
+pub(super) struct Columns {
+    pub(super) table: String,
+    /// Where the engine keeps it.
+    pub(super) root_page: i64,
+    /// In order, each with what it is; nothing is known of one that was declared without a type.
+    pub(super) columns: Vec<(String, Option<Kind>)>,
+    pub(super) rows: Option<usize>,
+    /// Whether it is an index of the table.
+    is_index: bool,
+}
+
+impl Columns {
+    /// Whether it is a table that can be asked by its name.
+    pub(super) fn is_table(&self) -> bool {
+        !self.is_index
+    }
+
+    /// The table with its columns and their types, for people and models.
+    pub(super) fn shown(&self) -> String {
+        let columns = self.columns.iter().map(|(name, kind)| match kind {
+            Some(kind) => format!("{name} {}", kind.word()),
+            None => name.clone(),
+        });
+        let rows = self.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
+        format!("{}({}){rows}", self.table, columns.collect::<Vec<_>>().join(", "))
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -72,13 +123,14 @@ struct Seen {
 /// `loaded` if its files are unchanged, else the data loaded anew.
 pub(super) fn fresh(
     loaded: Option<Loaded>,
+    name: &str,
     config: &Config,
     root: &Path,
     stopped: &AtomicBool,
 ) -> Result<Loaded, Failure> {
     let opened = match &config.sqlite {
         Some(path) => sqlite(root, path),
-        None => csv_files(loaded, config, root, stopped),
+        None => csv_files(loaded, name, config, root, stopped),
     };
     opened.map_err(|why| match why {
         Error::Stopped => Failure::new(Class::Transient, "stopped while loading"),
@@ -97,182 +149,192 @@ pub(super) fn is_table_name(name: &str) -> bool {
 fn sqlite(root: &Path, path: &str) -> Result<Loaded, Error> {
     let engine = |why| Error::Engine { file: path.to_owned(), why };
     let real = beneath::existing(root, path)?;
+    file::regular(&real).map_err(|why| Error::File { file: path.to_owned(), why })?;
     // A link put there after the look above is refused by the engine. No URI: the name is only ever a name.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(real, flags).map_err(engine)?;
-    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(engine)?;
-    guard::close(&mut connection).map_err(engine)?;
-    Ok(Loaded { connection, seen: Vec::new() })
+    let tables = tables(&connection).map_err(engine)?;
+    function::bound(&connection).and_then(|()| guard::close(&mut connection)).map_err(engine)?;
+    Ok(Loaded { connection, tables, seen: Vec::new() })
 }
 
-fn csv_files(loaded: Option<Loaded>, config: &Config, root: &Path, stopped: &AtomicBool) -> Result<Loaded, Error> {
-    let seen = config.csv.values().map(|path| look(root, path)).collect::<Result<Vec<_>, _>>()?;
+/// The tables as the engine knows them, with the affinity of their columns.
+fn tables(connection: &Connection) -> rusqlite::Result<Vec<Columns>> {
+    const KEPT: &str = "SELECT type = 'index', name, tbl_name, rootpage FROM sqlite_schema WHERE rootpage > 0";
+    const TABLE: &str = "SELECT name, type FROM pragma_table_info(?1) WHERE ?1 = ?2";
+    const INDEX: &str = "SELECT t.name, t.type FROM pragma_index_xinfo(?1) i LEFT JOIN pragma_table_info(?2) t ON t.cid = i.cid \
+                         ORDER BY i.seqno";
+    let mut kept = connection.prepare(KEPT)?;
+    let kept = kept.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let mut tables = Vec::new();
+    for entry in kept {
+        let (is_index, name, table, root_page): (bool, String, String, i64) = entry?;
+        let mut columns = connection.prepare(if is_index { INDEX } else { TABLE })?;
+        let columns = columns.query_map([&name, &table], |row| {
+            let declared = row.get::<_, Option<String>>(1)?;
+            Ok((
+                row.get::<_, Option<String>>(0)?.unwrap_or_default(),
+                declared.and_then(|declared| affinity(&declared)),
+            ))
+        })?;
+        let columns = columns.collect::<rusqlite::Result<Vec<_>>>()?;
+        tables.push(Columns { table, root_page, columns, rows: None, is_index });
+    }
+    Ok(tables)
+}
+
+/// The engine's own rule for declared types, as far as it is about texts and numbers.
+fn affinity(declared: &str) -> Option<Kind> {
+    let declared = declared.to_ascii_uppercase();
+    let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
+    if has(&["INT"]) {
+        Some(Kind::Integer)
+    } else if has(&["CHAR", "CLOB", "TEXT"]) {
+        Some(Kind::Text)
+    } else if has(&["REAL", "FLOA", "DOUB"]) {
+        Some(Kind::Real)
+    } else {
+        None
+    }
+}
+
+fn csv_files(
+    loaded: Option<Loaded>,
+    name: &str,
+    config: &Config,
+    root: &Path,
+    stopped: &AtomicBool,
+) -> Result<Loaded, Error> {
+    let seen = config.csv.values().map(|table| look(root, &table.path)).collect::<Result<Vec<_>, _>>()?;
     if let Some(loaded) = loaded.filter(|loaded| loaded.seen == seen) {
         return Ok(loaded);
     }
-    let mut connection = Connection::open_in_memory().map_err(|why| Error::Engine { file: "memory".into(), why })?;
-    for ((table, file), seen) in config.csv.iter().zip(&seen) {
-        let bytes = whole(file, seen)?;
-        let parsed = parse(file, &bytes, stopped)?;
-        fill(&mut connection, table, &parsed, stopped)
+    let memory = |why| Error::Engine { file: "memory".into(), why };
+    let mut connection = Connection::open_in_memory().map_err(memory)?;
+    let mut rows = Vec::new();
+    for ((table, settings), seen) in config.csv.iter().zip(&seen) {
+        let path = &settings.path;
+        let bytes = file::bytes(&seen.path, FILE_BYTES_MAX);
+        let bytes = bytes.map_err(|why| Error::File { file: path.clone(), why })?;
+        let parsed = parse(&bytes, settings, stopped).map_err(|faults| Error::Told {
+            file: path.clone(),
+            setting: format!("[tools.{name}.csv.{table}], beside path = {path:?}"),
+            faults,
+        })?;
+        let columns = parsed.ok_or(Error::Stopped)?;
+        rows.push(columns.first().map_or(0, |column| column.cells.len()));
+        fill(&mut connection, table, &columns, stopped)
             .and_then(|()| if stopped.load(Ordering::Relaxed) { Err(rusqlite::Error::InvalidQuery) } else { Ok(()) })
-            .map_err(|why| stopped_or(stopped, Error::Engine { file: file.clone(), why }))?;
+            .map_err(|why| stopped_or(stopped, Error::Engine { file: path.clone(), why }))?;
     }
-    guard::close(&mut connection).map_err(|why| Error::Engine { file: "memory".into(), why })?;
-    Ok(Loaded { connection, seen })
+    let mut tables = tables(&connection).map_err(memory)?;
+    for (table, rows) in config.csv.keys().zip(rows) {
+        if let Some(found) = tables.iter_mut().find(|found| found.table == *table) {
+            found.rows = Some(rows);
+        }
+    }
+    function::bound(&connection).and_then(|()| guard::close(&mut connection)).map_err(memory)?;
+    Ok(Loaded { connection, tables, seen })
 }
 
 fn stopped_or(stopped: &AtomicBool, why: Error) -> Error {
     if stopped.load(Ordering::Relaxed) { Error::Stopped } else { why }
 }
 
-fn look(root: &Path, file: &str) -> Result<Seen, Error> {
-    let path = beneath::existing(root, file)?;
-    let meta = fs::metadata(&path).map_err(|why| Error::File { file: file.to_owned(), why })?;
-    let line = |what: &str| Error::Line { file: file.to_owned(), line: 1, what: what.to_owned() };
-    if !meta.is_file() {
-        return Err(line("is not a file"));
-    }
+fn look(root: &Path, path: &str) -> Result<Seen, Error> {
+    let real = beneath::existing(root, path)?;
+    let failed = |why| Error::File { file: path.to_owned(), why };
+    file::regular(&real).map_err(failed)?;
+    let meta = fs::metadata(&real).map_err(failed)?;
     if meta.len() > FILE_BYTES_MAX {
-        return Err(line("is larger than 256 MiB: load it into a SQLite file and use sqlite = \"...\""));
+        let what = "is larger than 256 MiB: load it into a SQLite file and use sqlite = \"...\"";
+        return Err(failed(std::io::Error::other(what)));
     }
-    Ok(Seen { path, bytes: meta.len(), modified: meta.modified().ok() })
+    Ok(Seen { path: real, bytes: meta.len(), modified: meta.modified().ok() })
 }
 
-fn whole(file: &str, seen: &Seen) -> Result<Vec<u8>, Error> {
-    let failed = |why| Error::File { file: file.to_owned(), why };
-    let mut bytes = Vec::new();
-    File::open(&seen.path).map_err(failed)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+fn one(line: usize, what: impl Into<String>, instead: impl Into<String>) -> Vec<Told> {
+    vec![Told { line, what: what.into(), instead: instead.into() }]
 }
 
-struct Parsed {
-    columns: Vec<String>,
-    rows: Vec<StringRecord>,
-}
-
-fn parse(file: &str, bytes: &[u8], stopped: &AtomicBool) -> Result<Parsed, Error> {
-    let wrong = |line: u64, what: String| Error::Line { file: file.to_owned(), line, what };
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(wrong(1, "the file is empty: the first line is to name the columns".to_owned()));
+/// The columns of a file; nothing if nobody waits any more.
+fn parse(bytes: &[u8], table: &Table, stopped: &AtomicBool) -> Result<Option<Vec<Read>>, Vec<Told>> {
+    if bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).iter().all(u8::is_ascii_whitespace) {
+        return Err(one(1, "the file is empty: the first line is to name the columns", ""));
     }
-    let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
-    let header = reader.headers().map_err(|why| malformed(file, &why))?.clone();
-    let columns = columns(&header).map_err(|what| wrong(1, what))?;
-    let mut rows = Vec::new();
-    for row in reader.records() {
-        if rows.len() % 1_000 == 0 && stopped.load(Ordering::Relaxed) {
-            return Err(Error::Stopped);
-        }
-        rows.push(row.map_err(|why| malformed(file, &why))?);
-    }
-    let Some(last) = rows.last() else {
-        return Err(wrong(1, "there is a header and no row below it".to_owned()));
+    let stopped = || stopped.load(Ordering::Relaxed);
+    let text = text::decoded(bytes, &table.form).map_err(|fault| vec![fault])?;
+    let Some(mut rows) = text::records(&text, &table.form, &stopped).map_err(|fault| vec![fault])? else {
+        return Ok(None);
     };
-    // The reader takes the rest of a file for the text of a quote that nobody closed.
-    if bytes.iter().filter(|byte| **byte == b'"').count() % 2 == 1 {
-        let line = last.position().map_or(1, csv::Position::line);
-        return Err(wrong(line, "a quote (\") is opened on or before this line and never closed".to_owned()));
+    if rows.is_empty() {
+        return Err(one(1, "nothing is left of the file: the first line is to name the columns", "a smaller skip"));
     }
-    Ok(Parsed { columns, rows })
+    let header = rows.remove(0);
+    let names = names(&header, table)?;
+    let rows = total::without_left_out(rows, &table.form).map_err(|fault| vec![fault])?;
+    if rows.is_empty() {
+        return Err(one(header.line, "there is a header and no row below it", ""));
+    }
+    let (mut columns, mut faults) = (Vec::new(), Vec::new());
+    for (place, name) in names.iter().enumerate() {
+        if stopped() {
+            return Ok(None);
+        }
+        match column::read(table, name, place, &rows) {
+            Ok(column) => columns.push(column),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() {
+        faults.extend(total::unnoticed(&rows, &columns, &table.form));
+    }
+    if faults.is_empty() { Ok(Some(columns)) } else { Err(faults) }
 }
 
-fn columns(header: &StringRecord) -> Result<Vec<String>, String> {
-    if header.len() > COLUMNS_MAX {
-        return Err(format!("there are {} columns, at most {COLUMNS_MAX} are taken", header.len()));
+fn names(header: &Record<'_>, table: &Table) -> Result<Vec<String>, Vec<Told>> {
+    let wrong = |what: String, instead: String| Err(one(header.line, what, instead));
+    if header.cells.len() > COLUMNS_MAX {
+        return wrong(
+            format!("there are {} columns, at most {COLUMNS_MAX} are taken", header.cells.len()),
+            String::new(),
+        );
     }
-    let mut columns: Vec<String> = Vec::new();
-    for (place, name) in header.iter().map(str::trim).enumerate() {
+    let mut names: Vec<String> = Vec::new();
+    for (place, name) in header.cells.iter().map(|cell| cell.trim()).enumerate() {
         if name.is_empty() || name.chars().any(char::is_control) {
-            return Err(format!("column {} has no usable name", place + 1));
+            let instead = "skip, if the names of the columns stand on a lower line".to_owned();
+            return wrong(format!("column {} has no usable name", place + 1), instead);
         }
-        if columns.iter().any(|other| other.eq_ignore_ascii_case(name)) {
-            return Err(format!("two columns are named {name:?}"));
+        if names.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+            return wrong(format!("two columns are named {name:?}"), String::new());
         }
-        columns.push(name.to_owned());
+        names.push(name.to_owned());
     }
-    Ok(columns)
+    if let Some(unknown) = table.columns.keys().find(|name| !names.contains(name)) {
+        let what = format!("there is no column {unknown:?}, of which something is declared");
+        return wrong(what, format!("one of its columns: {}", names.join(", ")));
+    }
+    Ok(names)
 }
 
-fn malformed(file: &str, why: &csv::Error) -> Error {
-    let (line, what) = match why.kind() {
-        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
-            (pos.as_ref().map(csv::Position::line), format!("has {len} fields, the header has {expected_len}"))
-        }
-        csv::ErrorKind::Utf8 { pos, err } => {
-            let at = pos.as_ref().map(csv::Position::line);
-            (at, format!("field {} is not UTF-8: save the file as UTF-8", err.field() + 1))
-        }
-        other => (None, format!("{other:?}")),
-    };
-    Error::Line { file: file.to_owned(), line: line.unwrap_or(1), what }
-}
-
-/// The type of a column: the narrowest that all its cells have.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Integer,
-    Real,
-    Text,
-}
-
-impl Kind {
-    fn of(cell: &str) -> Self {
-        let digits = cell.strip_prefix('-').unwrap_or(cell);
-        // An id with a leading zero is text; so is everything that the float parser takes beyond plain decimals.
-        let plain = digits == "0" || digits.starts_with("0.") || digits.starts_with(|c: char| ('1'..='9').contains(&c));
-        if plain && cell.parse::<i64>().is_ok() {
-            Self::Integer
-        } else if plain && cell.parse::<f64>().is_ok_and(f64::is_finite) {
-            Self::Real
-        } else {
-            Self::Text
-        }
-    }
-
-    fn declared(self) -> &'static str {
-        match self {
-            Self::Integer => "INTEGER",
-            Self::Real => "REAL",
-            Self::Text => "TEXT",
-        }
-    }
-
-    fn cell(self, text: &str) -> Cell {
-        let number = match self {
-            _ if text.is_empty() => Some(Cell::Null),
-            Self::Integer => text.parse().ok().map(Cell::Integer),
-            Self::Real => text.parse().ok().map(Cell::Real),
-            Self::Text => None,
-        };
-        number.unwrap_or_else(|| Cell::Text(text.to_owned()))
-    }
-}
-
-fn fill(connection: &mut Connection, table: &str, parsed: &Parsed, stopped: &AtomicBool) -> rusqlite::Result<()> {
-    let kinds: Vec<Kind> = (0..parsed.columns.len())
-        .map(|place| {
-            let cells = parsed.rows.iter().filter_map(|row| row.get(place)).filter(|cell| !cell.is_empty());
-            cells.map(Kind::of).max().unwrap_or(Kind::Text)
-        })
-        .collect();
-    let declared: Vec<_> = parsed
-        .columns
-        .iter()
-        .zip(&kinds)
-        .map(|(name, kind)| format!("\"{}\" {}", name.replace('"', "\"\""), kind.declared()))
-        .collect();
-    let holes = vec!["?"; kinds.len()].join(", ");
+fn fill(connection: &mut Connection, table: &str, columns: &[Read], stopped: &AtomicBool) -> rusqlite::Result<()> {
+    let declared = columns.iter().map(|column| {
+        let name = column.name.replace('"', "\"\"");
+        format!("\"{name}\" {}", column.kind.declared())
+    });
+    let declared = declared.collect::<Vec<_>>().join(", ");
+    let holes = vec!["?"; columns.len()].join(", ");
+    let rows = columns.first().map_or(0, |column| column.cells.len());
     let all = connection.transaction()?;
-    all.execute(&format!("CREATE TABLE \"{table}\" ({})", declared.join(", ")), [])?;
+    all.execute(&format!("CREATE TABLE \"{table}\" ({declared})"), [])?;
     {
         let mut insert = all.prepare(&format!("INSERT INTO \"{table}\" VALUES ({holes})"))?;
-        for (count, row) in parsed.rows.iter().enumerate() {
-            if count % 1_000 == 0 && stopped.load(Ordering::Relaxed) {
+        for row in 0..rows {
+            if row % 1_000 == 0 && stopped.load(Ordering::Relaxed) {
                 break;
             }
-            insert.execute(rusqlite::params_from_iter(row.iter().zip(&kinds).map(|(cell, kind)| kind.cell(cell))))?;
+            insert.execute(rusqlite::params_from_iter(columns.iter().map(|column| &column.cells[row])))?;
         }
     }
     all.commit()

@@ -1,13 +1,23 @@
 //! The `sql` kind: `NAME.query` over CSV files or one SQLite file, where the engine itself refuses all but reading.
 
+mod column;
+mod function;
 mod guard;
 mod load;
+mod number;
+mod origin;
 mod rows;
+mod table;
+mod text;
+mod total;
+mod worker;
+
+pub use table::Table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -17,9 +27,8 @@ use tokio::sync::Mutex;
 
 use super::part::args::{invalid, permanent, quoted, read};
 use super::part::duration::Milliseconds;
-use super::part::outbox::blocking;
 use super::part::{Error, beneath, tool_name};
-use super::{Call, Tool};
+use super::{Call, Look, Tool};
 use crate::failure::Work;
 use crate::failure::{Class, Failure};
 use crate::id::Digest;
@@ -30,9 +39,9 @@ use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Tables read from CSV files: table name -> path below the project.
+    /// Tables read from CSV files: table name -> path below the project, or a table that says how the file is written.
     #[serde(default)]
-    pub csv: BTreeMap<String, String>,
+    pub csv: BTreeMap<String, Table>,
     /// A SQLite file below the project, instead of `csv`.
     pub sqlite: Option<String>,
     /// What the data is: `private`, `untrusted`.
@@ -96,7 +105,7 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
     Ok(vec![ToolSpec {
         name: tool_name(name, "query")?,
         description: description(config),
-        args: arguments(config),
+        args: arguments(config, &[]),
         repeat: Repeat::Pure,
         reach: Reach::Inside,
         accepts: ["query", "sql", "args"].map(|arg| (arg.to_owned(), Labels { untrusted: true, private: true })).into(),
@@ -107,13 +116,27 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
     }])
 }
 
-/// Opens `[tools.name]` of the project at `root`. Files are looked at when the first query comes.
+/// Opens `[tools.name]` of the project at `root`. Files are looked at when the first query comes, or at once if free SQL
+/// has to be told of their columns.
 ///
 /// # Errors
 /// If the configuration contradicts itself.
 pub fn open(name: &str, config: Config, root: &Path) -> Result<Vec<Arc<dyn Tool>>, Error> {
-    let specs = specs(name, &config)?;
-    let shared = Arc::new(Shared { config, root: root.to_owned(), loaded: Arc::default() });
+    let mut specs = specs(name, &config)?;
+    let shared = Arc::new(Shared {
+        setting: format!("[tools.{name}]"),
+        name: name.to_owned(),
+        config,
+        root: root.to_owned(),
+        turn: Mutex::default(),
+        at_work: worker::AtWork::default(),
+        loaded: std::sync::Mutex::default(),
+    });
+    if shared.config.free_sql {
+        // Whoever writes SQL is shown what there is; a fault of the data is told when it is asked, and by `look`.
+        let tables = shared.tables();
+        specs.iter_mut().for_each(|spec| spec.args = arguments(&shared.config, &tables));
+    }
     Ok(specs.into_iter().map(|spec| Arc::new(Sql { spec, shared: Arc::clone(&shared) }) as Arc<dyn Tool>).collect())
 }
 
@@ -123,9 +146,42 @@ struct Sql {
 }
 
 struct Shared {
+    name: String,
+    /// Where its settings are.
+    setting: String,
     config: Config,
     root: PathBuf,
-    loaded: Arc<Mutex<Option<load::Loaded>>>,
+    /// Held by whoever asks.
+    turn: Mutex<()>,
+    at_work: worker::AtWork,
+    loaded: std::sync::Mutex<Option<load::Loaded>>,
+}
+
+impl Shared {
+    fn take(&self) -> Option<load::Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Puts the data back, unless somebody has opened it anew meanwhile.
+    fn put(&self, loaded: load::Loaded) {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(loaded);
+    }
+
+    /// The tables with their columns and types; none if the data cannot be read.
+    fn tables(&self) -> Vec<String> {
+        if self.load(&AtomicBool::new(false)).is_err() {
+            return Vec::new();
+        }
+        let Some(loaded) = self.take() else { return Vec::new() };
+        let tables = loaded.tables.iter().filter(|table| table.is_table()).map(load::Columns::shown).collect();
+        self.put(loaded);
+        tables
+    }
+
+    fn load(&self, stopped: &AtomicBool) -> Result<(), Failure> {
+        self.put(load::fresh(self.take(), &self.name, &self.config, &self.root, stopped)?);
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]
@@ -149,24 +205,40 @@ impl Tool for Sql {
         &self.spec
     }
 
+    fn look(&self) -> Look {
+        let shared = &self.shared;
+        if let Err(why) = shared.load(&AtomicBool::new(false)) {
+            return Look { facts: Vec::new(), faults: why.reason.lines().map(str::to_owned).collect() };
+        }
+        let Some(loaded) = shared.take() else { return Look::default() };
+        let named = shared.config.queries.iter();
+        let faults = named.filter_map(|(name, query)| {
+            let why = rows::examine(&loaded, query, &shared.setting).err()?;
+            Some(format!("the query {name}: {}", why.reason))
+        });
+        let look = Look {
+            faults: faults.collect(),
+            facts: loaded.tables.iter().filter(|table| table.is_table()).map(load::Columns::shown).collect(),
+        };
+        shared.put(loaded);
+        look
+    }
+
     fn call(&self, call: Call) -> Work<'_, Value> {
         Box::pin(async move {
             let ask = self.ask(read(self.spec.name.as_str(), call.args)?)?;
-            let mut loaded = Arc::clone(&self.shared.loaded).lock_owned().await;
+            // One after the other; whoever gives up leaves the line.
+            let _turn = self.shared.turn.lock().await;
             // Whichever way this future ends, `stop` is dropped and the engine stops at its next look.
             let stop = Stop::default();
             let (shared, stopped) = (Arc::clone(&self.shared), Arc::clone(&stop.0));
-            let mut loaded = blocking(move || {
-                // Taken out while in use: a panic leaves nothing half-changed behind.
-                *loaded = Some(load::fresh(loaded.take(), &shared.config, &shared.root, &stopped)?);
-                Ok(loaded)
-            })
-            .await?;
+            self.shared.at_work.apart(move || shared.load(&stopped)).await?;
             let (shared, stopped) = (Arc::clone(&self.shared), Arc::clone(&stop.0));
-            let query = blocking(move || {
-                let mut fresh = loaded.take().ok_or_else(|| Failure::new(Class::Bug, "the data went away"))?;
-                let answer = rows::answer(&mut fresh, &ask, &shared.config, &stopped);
-                *loaded = Some(fresh);
+            let query = self.shared.at_work.apart(move || {
+                // Taken out while in use: a panic leaves nothing half-changed behind, and who is late holds up nobody.
+                let mut fresh = shared.take().ok_or_else(|| Failure::new(Class::Transient, "the data went away"))?;
+                let answer = rows::answer(&mut fresh, &ask, &shared.config, &shared.setting, &stopped);
+                shared.put(fresh);
                 answer
             });
             let timeout_ms = self.shared.config.timeout.0;
@@ -246,7 +318,7 @@ fn validate(name: &str, config: &Config) -> Result<(), Error> {
         (Some(_), false) => return wrong("has both csv and sqlite: keep one, or make two connections".into()),
         _ => {}
     }
-    for path in config.csv.values().chain(&config.sqlite) {
+    for path in config.csv.values().map(|table| &table.path).chain(&config.sqlite) {
         beneath::plain(path).map_err(|why| Error::new(name, why.to_string()))?;
     }
     if let Some(table) = config.csv.keys().find(|table| !load::is_table_name(table)) {
@@ -264,33 +336,69 @@ fn validate(name: &str, config: &Config) -> Result<(), Error> {
 fn description(config: &Config) -> String {
     use std::fmt::Write as _;
     let mut text = "Reads data with SQL (SQLite dialect; reading only).".to_owned();
-    if !config.csv.is_empty() {
+    if !config.csv.is_empty() && config.free_sql {
         let tables: Vec<_> = config.csv.keys().map(String::as_str).collect();
         let _ = write!(text, " Tables: {}.", tables.join(", "));
     }
-    for (name, query) in &config.queries {
-        let args: Vec<_> = query.args.iter().map(|(arg, kind)| format!("{arg}: {}", kind_word(*kind))).collect();
-        let _ = write!(text, " Query {name}({}): {}", args.join(", "), query.description);
+    if !config.queries.is_empty() {
+        text.push_str(" Name one of its queries, and give that query's arguments in args.");
     }
     text
 }
 
-fn arguments(config: &Config) -> Value {
+/// The arguments; `tables` are those that free SQL may ask, with their columns and types, as far as they are known.
+fn arguments(config: &Config, tables: &[String]) -> Value {
     let mut properties = Map::new();
     if !config.queries.is_empty() {
         let names: Vec<_> = config.queries.keys().collect();
-        properties.insert("query".into(), json!({ "enum": names, "description": "a named query" }));
+        properties.insert("query".into(), json!({ "type": "string", "enum": names, "description": queries(config) }));
     }
     if config.free_sql {
-        properties.insert("sql".into(), json!({ "type": "string", "description": "one SELECT, instead of a query" }));
+        let known = if tables.is_empty() { String::new() } else { format!(" of {}", tables.join("; ")) };
+        let description = match config.queries.is_empty() {
+            true => format!("one SELECT{known}"),
+            false => format!("one SELECT{known}; instead of a query"),
+        };
+        properties.insert("sql".into(), json!({ "type": "string", "description": description }));
     }
-    properties.insert("args".into(), json!({ "type": "object", "description": "values of the :name parameters" }));
+    properties.insert("args".into(), values(config));
     let required: &[&str] = match (config.queries.is_empty(), config.free_sql) {
         (false, false) => &["query"],
         (true, true) => &["sql"],
         _ => &[],
     };
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+/// What each query answers, a line each.
+fn queries(config: &Config) -> String {
+    let line = |(name, query): (&String, &Query)| {
+        let args: Vec<_> = query.args.keys().map(String::as_str).collect();
+        format!("{name}({}): {}", args.join(", "), query.description)
+    };
+    config.queries.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The values of parameters: those of the queries with their types. Which query needs which is in the queries' lines.
+fn values(config: &Config) -> Value {
+    let mut kinds: BTreeMap<&String, Vec<ParamKind>> = BTreeMap::new();
+    for (arg, kind) in config.queries.values().flat_map(|query| &query.args) {
+        let known = kinds.entry(arg).or_default();
+        if !known.contains(kind) {
+            known.push(*kind);
+        }
+    }
+    let typed = |(arg, kinds): (&String, Vec<ParamKind>)| match kinds[..] {
+        [kind] => (arg.clone(), json!({ "type": kind_word(kind) })),
+        _ => (arg.clone(), json!({})),
+    };
+    let properties: Map<String, Value> = kinds.into_iter().map(typed).collect();
+    if config.free_sql {
+        let description = "values of the :name parameters";
+        return json!({ "type": "object", "properties": properties, "description": description });
+    }
+    let description = "the arguments that the query names";
+    json!({ "type": "object", "properties": properties, "description": description, "additionalProperties": false })
 }
 
 /// A failure in the files of a connection.

@@ -9,14 +9,16 @@ use serde_json::{Map, Number, Value, json};
 
 use super::super::part::args::{invalid, quoted};
 use super::load::Loaded;
-use super::{Ask, Config};
+use super::{Ask, Config, Query, origin};
 use crate::failure::{Class, Failure};
+use crate::topology::plan::ParamKind;
 
 /// The result of `ask`, or why there is none.
 pub(super) fn answer(
     loaded: &mut Loaded,
     ask: &Ask,
     config: &Config,
+    setting: &str,
     stopped: &Arc<AtomicBool>,
 ) -> Result<Value, Failure> {
     if ask.sql.contains('\0') {
@@ -24,15 +26,49 @@ pub(super) fn answer(
     }
     let grown = Arc::default();
     super::guard::brake(&mut loaded.connection, stopped, &grown).map_err(|why| failure(&why, &grown))?;
-    let mut statement = loaded
-        .connection
-        .prepare_with_flags(&ask.sql, PrepFlags::SQLITE_PREPARE_NO_VTAB | PrepFlags::SQLITE_PREPARE_DONT_LOG)
-        .map_err(|why| failure(&why, &grown))?;
-    if !statement.readonly() || statement.column_count() == 0 {
-        return Err(Failure::new(Class::Policy, "only a SELECT is taken here"));
-    }
+    let mut statement = prepared(loaded, &ask.sql, &grown)?;
+    counts_numbers(loaded, &ask.sql, setting, &|name| ask.args.get(name).is_some_and(Value::is_number), &grown)?;
     bind(&mut statement, &ask.args)?;
     collect(&mut statement, config, &ask.source, &grown)
+}
+
+/// Whether a named query could be asked at all: it is prepared as it would be, and not run.
+pub(super) fn examine(loaded: &Loaded, query: &Query, setting: &str) -> Result<(), Failure> {
+    let grown = AtomicBool::new(false);
+    prepared(loaded, &query.sql, &grown)?;
+    let is_number = |name: &str| matches!(query.args.get(name), Some(ParamKind::Integer | ParamKind::Number));
+    counts_numbers(loaded, &query.sql, setting, &is_number, &grown)
+}
+
+fn prepared<'c>(loaded: &'c Loaded, sql: &str, grown: &AtomicBool) -> Result<Statement<'c>, Failure> {
+    let statement = loaded
+        .connection
+        .prepare_with_flags(sql, PrepFlags::SQLITE_PREPARE_NO_VTAB | PrepFlags::SQLITE_PREPARE_DONT_LOG)
+        .map_err(|why| failure(&why, grown))?;
+    if !statement.readonly() || statement.column_count() == 0 || statement.is_explain() != 0 {
+        return Err(Failure::new(Class::Policy, "only a SELECT is taken here"));
+    }
+    Ok(statement)
+}
+
+/// Refuses a statement that counts with texts: the engine would take of each the digits that it begins with.
+fn counts_numbers(
+    loaded: &Loaded,
+    sql: &str,
+    setting: &str,
+    is_number: &dyn Fn(&str) -> bool,
+    grown: &AtomicBool,
+) -> Result<(), Failure> {
+    let found = origin::counted_texts(&loaded.connection, sql, &loaded.tables, is_number);
+    let found = found.map_err(|why| failure(&why, grown))?;
+    let Some(first) = found.first() else { return Ok(()) };
+    let column = &first.column;
+    let (table, name) = column.split_once('.').unwrap_or(("", column));
+    Err(invalid(format!(
+        "{} meets {column}, a column of text, of which the engine would count the first digits and say nothing: compare it \
+         with a text, or let whoever keeps {setting} declare it, such as csv.{table}.columns = {{ {name:?} = \"number\" }}",
+        first.how
+    )))
 }
 
 fn bind(statement: &mut Statement<'_>, args: &Map<String, Value>) -> Result<(), Failure> {

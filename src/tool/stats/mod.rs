@@ -1,21 +1,20 @@
 //! The built-in `stats` tools: `stats.rank` finds the weakest segment, `stats.compare` compares two proportions.
 
+mod compare;
 mod proportion;
 mod rank;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::part::args::{invalid, read};
+use super::part::args::invalid;
 use super::part::{Error, tool_name};
 use super::{Call, Tool};
 use crate::failure::Failure;
 use crate::failure::Work;
 use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
-use proportion::Count;
 
 /// The name under which the built-in tools go.
 pub const NAME: &str = "stats";
@@ -50,18 +49,33 @@ pub fn specs() -> Result<Vec<ToolSpec>, Error> {
         spec(
             "compare",
             "Compares two proportions a and b: the difference a - b in percentage points with its interval (Newcombe) \
-             and a two-sided p-value.",
+             and a two-sided p-value. Give a and b, or rows, one for each stratum (such as a region), and columns; then \
+             \"adjusted\" says what is left with the same mix of strata on both sides (Mantel-Haenszel): if only the mix \
+             has moved, nothing.",
             json!({
                 "type": "object",
                 "properties": {
                     "a": group_schema(),
                     "b": group_schema(),
+                    "rows": {
+                        "type": "array", "items": { "type": "object" },
+                        "description": "counts of both sides by stratum, instead of a and b"
+                    },
+                    "columns": {
+                        "type": "object",
+                        "description": "which columns of rows have the counts",
+                        "properties": {
+                            "a_n": { "type": "string" }, "a_k": { "type": "string" },
+                            "b_n": { "type": "string" }, "b_k": { "type": "string" }
+                        },
+                        "required": ["a_n", "a_k", "b_n", "b_k"],
+                        "additionalProperties": false
+                    },
                     "alpha": { "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "description": "default 0.05" }
                 },
-                "required": ["a", "b"],
                 "additionalProperties": false
             }),
-            &["a", "b", "alpha"],
+            &["a", "b", "rows", "columns", "alpha"],
         )?,
     ])
 }
@@ -71,7 +85,7 @@ pub fn specs() -> Result<Vec<ToolSpec>, Error> {
 /// # Errors
 /// None; the names are fixed.
 pub fn open() -> Result<Vec<Arc<dyn Tool>>, Error> {
-    let works: [fn(Value) -> Result<Value, Failure>; 2] = [rank::rank, compare];
+    let works: [fn(Value) -> Result<Value, Failure>; 2] = [rank::rank, compare::compare];
     Ok(specs()?.into_iter().zip(works).map(|(spec, work)| Arc::new(Stats { spec, work }) as Arc<dyn Tool>).collect())
 }
 
@@ -109,47 +123,13 @@ fn spec(verb: &str, description: &str, args: Value, names: &[&str]) -> Result<To
 fn group_schema() -> Value {
     json!({
         "type": "object",
-        "properties": { "n": { "type": "integer", "minimum": 1 }, "k": { "type": "integer", "minimum": 0 } },
+        "properties": {
+            "n": { "type": "integer", "minimum": 1, "description": "how many" },
+            "k": { "type": "integer", "minimum": 0, "description": "those among n" }
+        },
         "required": ["n", "k"],
         "additionalProperties": false
     })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Compared {
-    a: Group,
-    b: Group,
-    alpha: Option<f64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Group {
-    n: Value,
-    k: Value,
-}
-
-fn compare(args: Value) -> Result<Value, Failure> {
-    let args: Compared = read("stats.compare", args)?;
-    let alpha = alpha(args.alpha)?;
-    let group = |name: &str, group: &Group| {
-        let count = Count {
-            n: whole(&group.n).map_err(|why| invalid(format!("{name}.n {why}")))?,
-            k: whole(&group.k).map_err(|why| invalid(format!("{name}.k {why}")))?,
-        };
-        if count.n == 0 || count.k > count.n {
-            return Err(invalid(format!("{name}: k = {} of n = {} is no proportion", count.k, count.n)));
-        }
-        Ok(count)
-    };
-    let (a, b) = (group("a", &args.a)?, group("b", &args.b)?);
-    let found = proportion::compare(a, b, alpha);
-    Ok(json!({
-        "a": a.shown(), "b": b.shown(), "difference_pp": points(found.difference),
-        "interval_pp": [points(found.low), points(found.high)], "p_value": short(found.p),
-        "significant": found.p < alpha, "alpha": alpha,
-    }))
 }
 
 fn alpha(given: Option<f64>) -> Result<f64, Failure> {
@@ -171,13 +151,28 @@ fn whole(value: &Value) -> Result<u64, String> {
     })
 }
 
-/// A difference of rates in percentage points, with two decimals.
+/// A difference of rates in percentage points: two decimals, and at least three significant digits, so that a small one
+/// does not round away.
 fn points(difference: f64) -> f64 {
-    // Adding zero turns -0.0 into 0.0.
-    (difference * 10_000.0).round() / 100.0 + 0.0
+    rounded(difference * 100.0, difference * 100.0)
 }
 
-/// A p-value with three significant digits.
+/// A rate in percent, as [`points`]; near 100 the digits that count are those of what is missing.
+fn percent(rate: f64) -> f64 {
+    let percent = rate * 100.0;
+    let rest = 100.0 - percent;
+    rounded(percent, if rest > 0.0 && rest < percent { rest } else { percent })
+}
+
+/// `value` with two decimals, and with three significant digits of `least`.
+fn rounded(value: f64, least: f64) -> f64 {
+    let magnitude = if least == 0.0 { 0.0 } else { least.abs().log10().floor() };
+    let decimals = (2.0 - magnitude).clamp(2.0, 15.0) as usize;
+    // Adding zero turns -0.0 into 0.0.
+    format!("{value:.decimals$}").parse().unwrap_or(value) + 0.0
+}
+
+/// A p-value with three significant digits; never zero, which no test gives.
 fn short(p: f64) -> f64 {
-    format!("{p:.2e}").parse().unwrap_or(p)
+    format!("{:.2e}", p.max(f64::MIN_POSITIVE)).parse().unwrap_or(p)
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::part::args::{invalid, quoted, read};
 use super::proportion::{Count, Difference, adjusted, compare};
-use super::{alpha, points, short, whole};
+use super::{alpha, percent, points, short, whole};
 use crate::failure::Failure;
 
 const BASE_MIN: u64 = 500;
@@ -174,8 +174,9 @@ fn shown(segments: &[Segment], excluded: &[Excluded], all: Count, limits: &Limit
         .map(|segment| {
             let found = &segment.found;
             json!({
-                "name": segment.name, "n": segment.own.n, "k": segment.own.k, "rate": points(segment.own.rate()),
-                "rest_rate": points(segment.rest.rate()), "gap_pp": points(-found.difference),
+                "name": segment.name, "n": segment.own.n, "k": segment.own.k, "rate": percent(segment.own.rate()),
+                "rest_rate": percent(segment.rest.rate()),
+                "raw_gap_pp": points(segment.rest.rate() - segment.own.rate()), "gap_pp": points(-found.difference),
                 "interval_pp": [points(-found.high), points(-found.low)], "p_value": short(found.p),
                 "adjusted": limits.adjusted, "significant": found.p < each,
             })

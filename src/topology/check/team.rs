@@ -215,8 +215,18 @@ fn offered(draft: &mut Draft<'_>, at: &At<String>) -> Option<ToolName> {
         let instead = "make it a member of the team behind a person: NAME = { tool = \"...\", args = { ... } }";
         draft.fault(Code::OffersOutward, &at.place, what, instead);
     }
+    let letters = spec.description.chars().count();
+    if letters > DESCRIPTION_LETTERS_MAX {
+        let what =
+            format!("`{}` is described in {letters} characters, and {DESCRIPTION_LETTERS_MAX} are taken", at.value);
+        let instead = "shorten what describes it in callsheet.toml, or make two connections of it";
+        draft.fault(Code::ToolText, &at.place, what, instead);
+    }
     Some(spec.name)
 }
+
+/// Longest description of a tool that every provider takes.
+const DESCRIPTION_LETTERS_MAX: usize = 1_024;
 
 fn known_tool(draft: &mut Draft<'_>, at: &At<String>) -> Option<ToolSpec> {
     let found = draft.around.tools.get(at.value.as_str()).cloned();

@@ -1,0 +1,78 @@
+//! Opens the files that people name, without waiting for one that is no file: a pipe, a device, a socket or a folder is
+//! refused at once. What is in a file is not looked at here.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// The regular file at `path`, to read.
+///
+/// # Errors
+/// What the system says, and that it is no regular file.
+pub fn open(path: &Path) -> io::Result<File> {
+    regular(path)?;
+    let file = unblocked(path)?;
+    // It may have become something else since the look above.
+    refused(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+/// Looks whether `path` is a regular file; opens nothing.
+///
+/// # Errors
+/// As [`open`].
+pub fn regular(path: &Path) -> io::Result<()> {
+    refused(fs::metadata(path)?.file_type())
+}
+
+/// Looks whether `path` may be written to: a regular file is there, or nothing.
+///
+/// # Errors
+/// As [`open`].
+pub fn regular_or_absent(path: &Path) -> io::Result<()> {
+    match regular(path) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+        found => found,
+    }
+}
+
+/// The bytes of the regular file at `path`, at most `bytes_max` of them.
+///
+/// # Errors
+/// As [`open`].
+pub fn bytes(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The text of the regular file at `path`, at most `bytes_max` bytes of it.
+///
+/// # Errors
+/// As [`open`], and if it is not UTF-8.
+pub fn text(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut text = String::new();
+    open(path)?.take(bytes_max).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn refused(found: fs::FileType) -> io::Result<()> {
+    if found.is_file() {
+        return Ok(());
+    }
+    let what = if found.is_dir() { "is a folder" } else { "is a pipe, a device or a socket" };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{what}: a regular file is needed here")))
+}
+
+#[cfg(unix)]
+fn unblocked(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // A pipe without a writer would hold the opening; with this it is opened, and refused.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    File::options().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+fn unblocked(path: &Path) -> io::Result<File> {
+    File::open(path)
+}

@@ -1,0 +1,385 @@
+//! Tests of CSV files as platforms export them: the right value, or a refusal that names file, line, column and setting.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use callsheet::failure::Class;
+use callsheet::tool::{Tool, sql};
+use serde_json::{Value, json};
+
+use crate::tools::{call, config, write};
+
+fn open(root: &Path, text: &str) -> Result<Arc<dyn Tool>, String> {
+    let tools = sql::open("data", config(text)?, root).map_err(|why| why.to_string())?;
+    Ok(Arc::clone(&tools[0]))
+}
+
+/// A file from the cases, as table `t`, under `settings`.
+fn case(file: &str, settings: &str) -> (tempfile::TempDir, Arc<dyn Tool>) {
+    let dir = tempfile::tempdir().unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/csv").join(file);
+    std::fs::copy(from, dir.path().join(file)).unwrap();
+    let tool = open(dir.path(), &format!("timeout = \"5m\"\n[csv.t]\npath = {file:?}\n{settings}")).unwrap();
+    (dir, tool)
+}
+
+fn of(bytes: impl AsRef<[u8]>, settings: &str) -> (tempfile::TempDir, Arc<dyn Tool>) {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "t.csv", bytes);
+    let tool = open(dir.path(), &format!("timeout = \"5m\"\n[csv.t]\npath = \"t.csv\"\n{settings}")).unwrap();
+    (dir, tool)
+}
+
+/// What `sql` answers, all of its rows.
+async fn rows(tool: &Arc<dyn Tool>, sql: &str) -> Value {
+    call(tool, json!({ "sql": sql })).await.map_or_else(|why| json!(why.reason), |found| found["rows"].clone())
+}
+
+#[tokio::test]
+async fn what_platforms_export_is_right_or_refused_with_the_setting_that_mends_it() {
+    let thousands = "thousands = \",\"";
+    let report = "thousands = \",\"\ncolumns = { 'Open Rate' = \"percent\", 'Click Rate' = \"percent\", \
+                  'Send Date' = { type = \"datetime\", format = \"%b %d, %Y %I:%M %P\" } }";
+    let german = "delimiter = \";\"\ndecimal = \",\"\nthousands = \".\"\n\
+                  columns = { Berichtsstart = { type = \"date\", format = \"%d.%m.%Y\" } }";
+    let tabs = "delimiter = \"\\t\"\ndecimal = \",\"\nthousands = \".\"\nempty = [\"--\"]\nleave_out = [\"Gesamt\"]\n\
+                columns = { CTR = \"percent\" }";
+    type Refused = &'static [&'static str];
+    let cases: [(&str, Refused, &str, &str, Value); 14] = [
+        (
+            "formatted-thousands.csv",
+            &["formatted-thousands.csv:2: column \"delivered\" has \"1,006\"", "thousands = \",\""],
+            thousands,
+            "SELECT segment, sum(clicks) AS k, sum(delivered) AS n FROM t GROUP BY 1 ORDER BY 1.0 * sum(clicks) / sum(delivered)",
+            json!([{ "segment": "north", "k": 480, "n": 12_048 }, { "segment": "south", "k": 660, "n": 11_898 }]),
+        ),
+        (
+            "mail-platform-report.csv",
+            &[
+                "mail-platform-report.csv:2: column \"Total Recipients\" has \"12,480\"",
+                "\"Send Date\" has \"Jul 03, 2026 10:00 am\": such dates do not sort",
+                "columns = { \"Click Rate\" = \"percent\" }",
+            ],
+            report,
+            "SELECT sum(\"Successful Deliveries\") AS n, max(\"Click Rate\") AS best FROM t",
+            json!([{ "n": 23_292, "best": 10.05 }]),
+        ),
+        (
+            "mail-platform-report.csv",
+            &[],
+            report,
+            "SELECT Title FROM t ORDER BY \"Send Date\" LIMIT 1",
+            json!([{ "Title": "Fern July" }]),
+        ),
+        (
+            "mail-platform-report.csv",
+            &[],
+            report,
+            "SELECT Title FROM t ORDER BY \"Click Rate\" DESC LIMIT 1",
+            json!([{ "Title": "Fern Aug" }]),
+        ),
+        (
+            "dash-for-no-value.csv",
+            &["dash-for-no-value.csv:5: column \"clicks\" has \"--\"", "empty = [\"--\"]"],
+            "empty = [\"--\"]",
+            "SELECT campaign FROM t WHERE clicks > 1000",
+            json!([{ "campaign": "B" }]),
+        ),
+        (
+            "dash-for-no-value.csv",
+            &[],
+            "empty = [\"--\"]",
+            "SELECT max(clicks) AS most, sum(clicks) AS s, count(*) AS n FROM t",
+            json!([{ "most": 1200, "s": 2284, "n": 4 }]),
+        ),
+        (
+            "long-ids.csv",
+            &[],
+            "",
+            "SELECT count(DISTINCT order_id) AS n, min(order_id) AS a, max(order_id) AS b, sum(amount) AS s FROM t",
+            json!([{ "n": 40, "a": "20260703000000000000", "b": "20260703000000000039", "s": 400 }]),
+        ),
+        (
+            "two-unclosed-quotes.csv",
+            &["two-unclosed-quotes.csv:2: a quote (\") is opened on this line", "in the file"],
+            "skip = 1",
+            "SELECT 1 AS a FROM t",
+            Value::Null,
+        ),
+        (
+            "inch-mark.csv",
+            &[],
+            "",
+            "SELECT product, clicks FROM t",
+            json!([{ "product": "Pot 7\" round", "clicks": 5 }, { "product": "Fern", "clicks": 6 }]),
+        ),
+        (
+            "semicolon-decimal-comma.csv",
+            &["semicolon-decimal-comma.csv:1: has 5 semicolons", "delimiter = \";\""],
+            german,
+            "SELECT \"Ausgegebener Betrag (EUR)\" AS spent, Berichtsstart AS day FROM t",
+            json!([{ "spent": 1234.56, "day": "2026-07-01" }, { "spent": 98.1, "day": "2026-07-01" }]),
+        ),
+        ("semicolon-decimal-comma.csv", &[], german, "SELECT sum(Impressionen) AS n FROM t", json!([{ "n": 128_500 }])),
+        (
+            "total-line.csv",
+            &["total-line.csv:4: has no value at all", "leave_out = [\"\"]"],
+            "leave_out = [\"\", \"Total\"]",
+            "SELECT sum(delivered) AS n, sum(clicks) AS k FROM t",
+            json!([{ "n": 2000, "k": 130 }]),
+        ),
+        (
+            "tabs.csv",
+            &["tabs.csv:1: has 4 tabs", "delimiter = \"\\t\""],
+            tabs,
+            "SELECT * FROM t WHERE Kosten IS NOT NULL",
+            json!([{ "Kampagne": "Sommer", "Kosten": 1234.5, "Klicks": 1205, "Impr.": 45_000, "CTR": 2.68 }]),
+        ),
+        ("tabs.csv", &[], tabs, "SELECT count(*) AS n, count(Klicks) AS k FROM t", json!([{ "n": 2, "k": 1 }])),
+    ];
+    for (file, refused, settings, sql, right) in cases {
+        if !refused.is_empty() {
+            let (_dir, tool) = case(file, "");
+            let why = call(&tool, json!({ "sql": "SELECT 1 AS a FROM t" })).await.unwrap_err();
+            assert_eq!(why.class, Class::Permanent, "{file}: {why:?}");
+            for says in refused {
+                assert!(why.reason.contains(says), "{file} does not say {says:?}:\n{}", why.reason);
+            }
+            // `check` and `doctor` are told the same, before a model is paid.
+            assert_eq!(tool.look().faults.join("\n"), why.reason, "{file}");
+        }
+        if right != Value::Null {
+            let (_dir, tool) = case(file, settings);
+            assert_eq!(rows(&tool, sql).await, right, "{file}: {sql}");
+        }
+    }
+}
+
+/// A file and what is said of it: its columns and types, or the fault.
+#[tokio::test]
+async fn a_cell_is_a_number_only_if_it_prints_back_and_a_column_if_all_its_cells_are() {
+    let cases = [
+        ("a\n1\n-2\n0\n", "", "t(a integer), 3 rows"),
+        ("a\n1.5\n2\n-0.25\n", "", "t(a number), 3 rows"),
+        ("a\nx\n\ny\n", "", "t(a text), 2 rows"),
+        ("a,b\nx,\ny,\n", "", "t(a text, b text), 2 rows"),
+        // Ids, as long as all are equally long.
+        ("zip\n01067\n10115\n", "", "t(zip text), 2 rows"),
+        ("zip\n1067\n01115\n", "", "zip\" has \"01115\", which would not print back"),
+        ("a\n2026.10\n2026.11\n", "", "\"2026.10\", which would not print back"),
+        ("a\n9.90\n1.5\n", "", "decimal = \".\""),
+        ("a\n9.90\n1.5\n", "decimal = \".\"", "t(a number), 2 rows"),
+        ("a\n9.90\n1.5\n", "columns = { a = \"number\" }", "t(a number), 2 rows"),
+        ("a\n1.205\n2.617\n", "", "a fraction, or thousands?"),
+        ("a\n1.205\n2.617\n", "decimal = \".\"", "t(a number), 2 rows"),
+        ("a\n1e5\n2\n", "", "\"1e5\", which would not print back"),
+        ("a\nNaN\n2\n3\n", "", "empty = [\"NaN\"]"),
+        ("a\n+5\n2\n", "", "\"+5\", which would not print back"),
+        ("a\n 5\n2\n", "", "\" 5\", which would not print back"),
+        ("a\n9007199254740993\n0.5\n", "", "among fractions"),
+        ("a\n9007199254740993\n1\n", "", "t(a integer), 2 rows"),
+        ("a\n99999999999999999999\n1\n", "", "columns = { \"a\" = \"text\" }"),
+        ("a\n1\n0\nTRUE\n", "", "columns = { \"a\" = \"boolean\" }"),
+        ("a\n1\n0\nTRUE\n", "columns = { a = \"boolean\" }", "t(a integer), 3 rows"),
+        ("a\n$5\n$6.50\n", "", "unit = \"$\""),
+        ("a\n$5\n$6.50\n", "columns = { a = { type = \"number\", unit = \"$\" } }", "t(a number), 2 rows"),
+        ("a\n5 EUR\n7 EUR\n", "", "unit = \"EUR\""),
+        ("a\n3.2%\n4%\n", "columns = { a = \"percent\" }", "t(a number), 2 rows"),
+        ("a\n3.2%\n4\n", "columns = { a = \"percent\" }", "t.csv:3: column \"a\" is declared as a percentage"),
+        ("a;b\n12,34;1\n1;1\n", "delimiter = \";\"\nthousands = \",\"", "\"12,34\", which would not print back"),
+        ("a;b\n12,34;1\n2;1\n", "delimiter = \";\"", "decimal = \",\""),
+        ("a\n01.07.2026\n02.07.2026\n", "", "do not sort as they stand"),
+        ("a\n7/1/2026\n7/2/2026\n", "", "do not sort as they stand"),
+        ("a\n2026-07-01\n2026-07-02T10:00:00Z\n", "", "t(a text), 2 rows"),
+        ("a\n1.2.3\n4.5.6\n", "", "t(a text), 2 rows"),
+        ("a\nsummer\n2026\nautumn\n", "", "looks like a number among texts"),
+        ("a\nsummer\n2026\nautumn\n", "columns = { a = \"text\" }", "t(a text), 3 rows"),
+        ("a\n1\n", "columns = { b = \"text\" }", "there is no column \"b\""),
+        ("a\n07.13.2026\n", "columns = { a = { type = \"date\", format = \"%d.%m.%Y\" } }", "is declared as a date"),
+        // Nobody closes a quote, or something stands after it.
+        ("a,b\n1,\"two\n3,four\n", "", "t.csv:2: a quote"),
+        ("a,b\n1,two\n3,\"four\" x\n", "", "t.csv:3: a quote"),
+        ("a,b\n1,\"t\"\"w\no\"\n", "", "t(a integer, b text), 1 rows"),
+        ("a\r\n1\r\n2\r\n", "", "t(a integer), 2 rows"),
+        ("a\r1\r2\r", "", "t(a integer), 2 rows"),
+        // What stands above, between and below.
+        ("Report of July\n\na,b\n1,2\n", "", "skip = 2"),
+        ("Report of July\n\na,b\n1,2\n", "skip = 2", "t(a integer, b integer), 1 rows"),
+        ("sep=;\na;b\n1;2\n", "", "skip = 1, delimiter = \";\""),
+        ("sep=;\na;b\n1;2\n", "skip = 1\ndelimiter = \";\"", "t(a integer, b integer), 1 rows"),
+        ("a|b\n1|2\n", "", "delimiter = \"|\""),
+        ("s,n\nx,1\ny,2\nGrand total,3\n", "", "leave_out = [\"Grand total\"]"),
+        ("s,n\nx,1\ny,2\nTotal,3\n", "leave_out = []", "t(s text, n integer), 3 rows"),
+        ("s,n,k\nx,10,1\ny,20,3\nboth,30,4\n", "", "is the sum of the others"),
+        ("s,n,k\nx,10,1\ny,20,3\nz,30,5\n", "", "t(s text, n integer, k integer), 3 rows"),
+    ];
+    for (text, settings, says) in cases {
+        let (_dir, tool) = of(text, settings);
+        let look = tool.look();
+        let said = [look.facts, look.faults].concat().join("\n");
+        assert!(said.contains(says), "{text:?} under {settings:?} does not say {says:?}:\n{said}");
+    }
+}
+
+#[tokio::test]
+async fn other_encodings_are_declared() {
+    let text = "name,n\nFrühling €,1\n";
+    let units: Vec<u16> = text.encode_utf16().collect();
+    let little: Vec<u8> = [0xFEFF].iter().chain(&units).flat_map(|unit: &u16| unit.to_le_bytes()).collect();
+    let big: Vec<u8> = [0xFEFF].iter().chain(&units).flat_map(|unit: &u16| unit.to_be_bytes()).collect();
+    let windows = b"name,n\nFr\xFChling \x80,1\n".to_vec();
+    for (bytes, setting, refused) in [
+        (little, "encoding = \"utf-16\"", "t.csv:1: is written as UTF-16"),
+        (big, "encoding = \"utf-16\"", "encoding = \"utf-16\""),
+        (windows, "encoding = \"windows-1252\"", "t.csv:2: field 1 is not UTF-8"),
+    ] {
+        let (_dir, tool) = of(&bytes, "");
+        assert!(rows(&tool, "SELECT 1 AS a FROM t").await.to_string().contains(&refused.replace('"', "\\\"")));
+        let (_dir, tool) = of(&bytes, setting);
+        assert_eq!(rows(&tool, "SELECT * FROM t").await, json!([{ "name": "Frühling €", "n": 1 }]), "{setting}");
+    }
+}
+
+#[test]
+fn settings_that_contradict_themselves_are_refused() {
+    let cases = [
+        ("[csv.t]\npath = \"a.csv\"\ndelimeter = \";\"", "unknown field `delimeter`"),
+        ("[csv.t]\ndelimiter = \";\"", "missing field `path`"),
+        ("[csv]\nt = 5", "the path of a CSV file"),
+        ("[csv.t]\npath = \"a.csv\"\ndelimiter = \";;\"", "delimiter is one of"),
+        ("[csv.t]\npath = \"a.csv\"\ndecimal = \",\"\nthousands = \",\"", "the same"),
+        ("[csv.t]\npath = \"a.csv\"\nthousands = \".\"", "the same"),
+        ("[csv.t]\npath = \"a.csv\"\ncolumns = { a = \"date\" }", "needs its format"),
+        ("[csv.t]\npath = \"a.csv\"\ncolumns = { a = \"nubmer\" }", "unknown variant `nubmer`"),
+        ("[csv.t]\npath = \"a.csv\"\ncolumns = { a = { type = \"text\", unit = \"$\" } }", "unit is for"),
+        ("[csv.t]\npath = \"../a.csv\"", "below the directory"),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    for (text, says) in cases {
+        let why = open(dir.path(), text).err().unwrap_or_default();
+        assert!(why.contains(says), "{text}: {why}");
+    }
+}
+
+/// `clicks` and `note` are texts, `n` is a number.
+const MIXED: &str = "segment,clicks,note,n,day\nnorth,\"1,006\",x,1,2026-07-01\nsouth,992,y,2,2026-07-02\n";
+
+#[tokio::test]
+async fn a_query_that_counts_with_a_text_is_refused_with_its_column() {
+    let refused = [
+        "SELECT sum(clicks) AS s FROM t",
+        "SELECT avg(clicks) AS s FROM t",
+        "SELECT total(clicks) AS s FROM t",
+        "SELECT segment, sum(clicks) AS s FROM t GROUP BY segment",
+        "SELECT sum(clicks) OVER () AS s FROM t",
+        "SELECT sum(clicks) FILTER (WHERE n > 1) AS s FROM t",
+        "SELECT clicks + 1 AS s FROM t",
+        "SELECT n - clicks AS s FROM t",
+        "SELECT -clicks AS s FROM t",
+        "SELECT clicks * 1.0 / n AS s FROM t",
+        "SELECT clicks % 2 AS s FROM t",
+        "SELECT clicks & 1 AS s FROM t",
+        "SELECT abs(clicks) AS s FROM t",
+        "SELECT round(clicks, 1) AS s FROM t",
+        "SELECT CAST(clicks AS INTEGER) AS s FROM t",
+        "SELECT CAST(nullif(clicks, '') AS REAL) AS s FROM t",
+        "SELECT * FROM t WHERE clicks > 1000",
+        "SELECT * FROM t WHERE 1000 < clicks",
+        "SELECT * FROM t WHERE clicks = 992",
+        "SELECT * FROM t WHERE clicks BETWEEN 1 AND 1000",
+        "SELECT * FROM t WHERE clicks > n",
+        "SELECT * FROM t WHERE clicks",
+        "SELECT * FROM t WHERE clicks IN (992, 1006)",
+        "SELECT * FROM t WHERE n IN (SELECT clicks FROM t)",
+        "SELECT CASE WHEN clicks >= 5 THEN 1 ELSE 0 END AS s FROM t",
+        "SELECT segment FROM t GROUP BY segment HAVING max(clicks) > 5",
+        "SELECT a.n FROM t a JOIN t b ON a.n = b.clicks",
+        // Under another name, from within, over unions, sorted, distinct and from a window.
+        "WITH c AS (SELECT clicks AS x FROM t) SELECT sum(x) AS s FROM c",
+        "WITH c AS MATERIALIZED (SELECT clicks AS x FROM t) SELECT sum(x) AS s FROM c",
+        "SELECT sum(x) AS s FROM (SELECT clicks AS x FROM t ORDER BY n LIMIT 1)",
+        "SELECT sum(x) AS s FROM (SELECT DISTINCT clicks AS x FROM t)",
+        "SELECT sum(x) AS s FROM (SELECT clicks AS x FROM t UNION ALL SELECT note FROM t)",
+        "SELECT sum(x) AS s FROM (SELECT max(clicks) AS x FROM t GROUP BY segment)",
+        "SELECT x + 1 AS s FROM (SELECT lag(clicks) OVER (ORDER BY n) AS x FROM t)",
+        "SELECT (SELECT max(clicks) FROM t) + 1 AS s",
+        "SELECT coalesce(clicks, 0) + 1 AS s FROM t",
+        "SELECT sum(iif(n > 1, clicks, 0)) AS s FROM t",
+        "SELECT segment, sum(x) AS s FROM (SELECT segment, max(clicks) AS x FROM t GROUP BY segment, n) GROUP BY segment",
+    ];
+    let allowed = [
+        "SELECT max(clicks) AS a, min(note) AS b, count(clicks) AS c, count(DISTINCT note) AS d FROM t",
+        "SELECT segment, sum(n) AS s FROM t GROUP BY segment ORDER BY segment",
+        "SELECT * FROM t WHERE note = 'x' AND day >= '2026-07-01' AND segment IN ('north', 'south') ORDER BY day DESC",
+        "SELECT CAST(replace(clicks, ',', '') AS INTEGER) AS s FROM t",
+        "SELECT CAST(substr(day, 1, 4) AS INTEGER) AS year, julianday(day) - 1 AS d FROM t",
+        "SELECT length(note) + n AS s, sum(note = 'x') AS x, sum(note IS NOT NULL) AS y FROM t",
+        "SELECT note || n AS s, coalesce(note, 'none') AS a, nullif(note, '') AS b FROM t",
+        "SELECT a.n FROM t a JOIN t b ON a.segment = b.segment WHERE a.n > 0",
+        "SELECT n + 1 AS s, n * 1.5 AS a, sum(n) OVER (PARTITION BY segment ORDER BY day) AS w FROM t",
+        "SELECT row_number() OVER (ORDER BY clicks) AS r, rank() OVER (ORDER BY note) AS k FROM t",
+        "SELECT CASE WHEN note = 'x' THEN n ELSE 0 END + 1 AS s FROM t",
+        "SELECT CASE note WHEN 'x' THEN 1 ELSE 2 END + 1 AS s FROM t",
+    ];
+    let (_dir, tool) = of(MIXED, "columns = { clicks = \"text\" }");
+    for sql in refused {
+        let why = call(&tool, json!({ "sql": sql })).await.unwrap_err();
+        let named =
+            why.reason.contains("t.clicks") && why.reason.contains("csv.t.columns = { \"clicks\" = \"number\" }");
+        assert!(why.class == Class::Invalid && named, "{sql}: {why:?}");
+    }
+    for sql in allowed {
+        let found = call(&tool, json!({ "sql": sql })).await;
+        assert!(found.is_ok(), "{sql}: {found:?}");
+    }
+    // A parameter is what it is given as.
+    let above = |least: Value| json!({ "sql": "SELECT n FROM t WHERE clicks > :least", "args": { "least": least } });
+    assert_eq!(call(&tool, above(json!(5))).await.unwrap_err().class, Class::Invalid);
+    assert!(call(&tool, above(json!("5"))).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_named_query_that_counts_with_a_text_is_told_before_anything_runs() {
+    let queries = r#"
+        [queries.good]
+        sql = "SELECT sum(n) AS s FROM t WHERE note = :note"
+        description = "all"
+        args = { note = "string" }
+        [queries.clicks]
+        sql = "SELECT sum(clicks) AS s FROM t"
+        description = "clicks"
+        [queries.above]
+        sql = "SELECT n FROM t WHERE note > :least"
+        description = "above"
+        args = { least = "number" }
+        [queries.typo]
+        sql = "SELECT nn FROM t"
+        description = "typo"
+    "#;
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "t.csv", MIXED);
+    let text = format!("[csv.t]\npath = \"t.csv\"\ncolumns = {{ clicks = \"text\" }}\n{queries}");
+    let look = open(dir.path(), &text).unwrap().look();
+    assert_eq!(look.faults.len(), 3, "{look:?}");
+    for (fault, says) in look.faults.iter().zip([
+        "above: a comparison with a number meets t.note",
+        "clicks: sum() meets t.clicks",
+        "typo: the SQL is not taken",
+    ]) {
+        assert!(fault.contains(says), "{fault} does not say {says:?}");
+    }
+    assert_eq!(look.facts, ["t(segment text, clicks text, note text, n integer, day text), 2 rows"]);
+}
+
+/// A file of the engine's own may hold anything under any type; what is declared as text is not counted with.
+#[tokio::test]
+async fn texts_of_a_sqlite_file_are_not_counted_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = rusqlite::Connection::open(dir.path().join("t.db")).unwrap();
+    db.execute_batch("CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (1, '1,006'); CREATE INDEX i ON t (b)")
+        .unwrap();
+    let tool = open(dir.path(), "sqlite = \"t.db\"").unwrap();
+    assert!(rows(&tool, "SELECT sum(b) AS s FROM t").await.to_string().contains("t.b"));
+    assert!(rows(&tool, "SELECT a FROM t WHERE b > 5").await.to_string().contains("t.b"));
+    assert_eq!(rows(&tool, "SELECT sum(a) AS s, max(b) AS m FROM t").await, json!([{ "s": 1, "m": "1,006" }]));
+}
