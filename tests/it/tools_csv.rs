@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use callsheet::failure::Class;
 use callsheet::tool::{Tool, sql};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::tools::{call, config, write};
@@ -35,122 +36,41 @@ async fn rows(tool: &Arc<dyn Tool>, sql: &str) -> Value {
     call(tool, json!({ "sql": sql })).await.map_or_else(|why| json!(why.reason), |found| found["rows"].clone())
 }
 
+#[derive(Deserialize)]
+struct Exports {
+    export: Vec<Export>,
+}
+
+/// A file as a platform exports it.
+#[derive(Deserialize)]
+struct Export {
+    file: String,
+    /// What the refusal without settings says; none is refused if it is empty.
+    refused: Vec<String>,
+    settings: String,
+    /// A query under the settings, and its rows as JSON; neither if the file itself has to be mended.
+    sql: Option<String>,
+    #[serde(default)]
+    right: String,
+}
+
 #[tokio::test]
 async fn what_platforms_export_is_right_or_refused_with_the_setting_that_mends_it() {
-    let thousands = "thousands = \",\"";
-    let report = "thousands = \",\"\ncolumns = { 'Open Rate' = \"percent\", 'Click Rate' = \"percent\", \
-                  'Send Date' = { type = \"datetime\", format = \"%b %d, %Y %I:%M %P\" } }";
-    let german = "delimiter = \";\"\ndecimal = \",\"\nthousands = \".\"\n\
-                  columns = { Berichtsstart = { type = \"date\", format = \"%d.%m.%Y\" } }";
-    let tabs = "delimiter = \"\\t\"\ndecimal = \",\"\nthousands = \".\"\nempty = [\"--\"]\nleave_out = [\"Gesamt\"]\n\
-                columns = { CTR = \"percent\" }";
-    type Refused = &'static [&'static str];
-    let cases: [(&str, Refused, &str, &str, Value); 14] = [
-        (
-            "formatted-thousands.csv",
-            &["formatted-thousands.csv:2: column \"delivered\" has \"1,006\"", "thousands = \",\""],
-            thousands,
-            "SELECT segment, sum(clicks) AS k, sum(delivered) AS n FROM t GROUP BY 1 ORDER BY 1.0 * sum(clicks) / sum(delivered)",
-            json!([{ "segment": "north", "k": 480, "n": 12_048 }, { "segment": "south", "k": 660, "n": 11_898 }]),
-        ),
-        (
-            "mail-platform-report.csv",
-            &[
-                "mail-platform-report.csv:2: column \"Total Recipients\" has \"12,480\"",
-                "\"Send Date\" has \"Jul 03, 2026 10:00 am\": such dates do not sort",
-                "columns = { \"Click Rate\" = \"percent\" }",
-            ],
-            report,
-            "SELECT sum(\"Successful Deliveries\") AS n, max(\"Click Rate\") AS best FROM t",
-            json!([{ "n": 23_292, "best": 10.05 }]),
-        ),
-        (
-            "mail-platform-report.csv",
-            &[],
-            report,
-            "SELECT Title FROM t ORDER BY \"Send Date\" LIMIT 1",
-            json!([{ "Title": "Fern July" }]),
-        ),
-        (
-            "mail-platform-report.csv",
-            &[],
-            report,
-            "SELECT Title FROM t ORDER BY \"Click Rate\" DESC LIMIT 1",
-            json!([{ "Title": "Fern Aug" }]),
-        ),
-        (
-            "dash-for-no-value.csv",
-            &["dash-for-no-value.csv:5: column \"clicks\" has \"--\"", "empty = [\"--\"]"],
-            "empty = [\"--\"]",
-            "SELECT campaign FROM t WHERE clicks > 1000",
-            json!([{ "campaign": "B" }]),
-        ),
-        (
-            "dash-for-no-value.csv",
-            &[],
-            "empty = [\"--\"]",
-            "SELECT max(clicks) AS most, sum(clicks) AS s, count(*) AS n FROM t",
-            json!([{ "most": 1200, "s": 2284, "n": 4 }]),
-        ),
-        (
-            "long-ids.csv",
-            &[],
-            "",
-            "SELECT count(DISTINCT order_id) AS n, min(order_id) AS a, max(order_id) AS b, sum(amount) AS s FROM t",
-            json!([{ "n": 40, "a": "20260703000000000000", "b": "20260703000000000039", "s": 400 }]),
-        ),
-        (
-            "two-unclosed-quotes.csv",
-            &["two-unclosed-quotes.csv:2: a quote (\") is opened on this line", "in the file"],
-            "skip = 1",
-            "SELECT 1 AS a FROM t",
-            Value::Null,
-        ),
-        (
-            "inch-mark.csv",
-            &[],
-            "",
-            "SELECT product, clicks FROM t",
-            json!([{ "product": "Pot 7\" round", "clicks": 5 }, { "product": "Fern", "clicks": 6 }]),
-        ),
-        (
-            "semicolon-decimal-comma.csv",
-            &["semicolon-decimal-comma.csv:1: has 5 semicolons", "delimiter = \";\""],
-            german,
-            "SELECT \"Ausgegebener Betrag (EUR)\" AS spent, Berichtsstart AS day FROM t",
-            json!([{ "spent": 1234.56, "day": "2026-07-01" }, { "spent": 98.1, "day": "2026-07-01" }]),
-        ),
-        ("semicolon-decimal-comma.csv", &[], german, "SELECT sum(Impressionen) AS n FROM t", json!([{ "n": 128_500 }])),
-        (
-            "total-line.csv",
-            &["total-line.csv:4: has no value at all", "leave_out = [\"\"]"],
-            "leave_out = [\"\", \"Total\"]",
-            "SELECT sum(delivered) AS n, sum(clicks) AS k FROM t",
-            json!([{ "n": 2000, "k": 130 }]),
-        ),
-        (
-            "tabs.csv",
-            &["tabs.csv:1: has 4 tabs", "delimiter = \"\\t\""],
-            tabs,
-            "SELECT * FROM t WHERE Kosten IS NOT NULL",
-            json!([{ "Kampagne": "Sommer", "Kosten": 1234.5, "Klicks": 1205, "Impr.": 45_000, "CTR": 2.68 }]),
-        ),
-        ("tabs.csv", &[], tabs, "SELECT count(*) AS n, count(Klicks) AS k FROM t", json!([{ "n": 2, "k": 1 }])),
-    ];
-    for (file, refused, settings, sql, right) in cases {
+    let exports: Exports = toml::from_str(include_str!("../cases/csv/exports.toml")).unwrap();
+    for Export { file, refused, settings, sql, right } in exports.export {
         if !refused.is_empty() {
-            let (_dir, tool) = case(file, "");
+            let (_dir, tool) = case(&file, "");
             let why = call(&tool, json!({ "sql": "SELECT 1 AS a FROM t" })).await.unwrap_err();
             assert_eq!(why.class, Class::Permanent, "{file}: {why:?}");
             for says in refused {
-                assert!(why.reason.contains(says), "{file} does not say {says:?}:\n{}", why.reason);
+                assert!(why.reason.contains(&says), "{file} does not say {says:?}:\n{}", why.reason);
             }
             // `check` and `doctor` are told the same, before a model is paid.
             assert_eq!(tool.look().faults.join("\n"), why.reason, "{file}");
         }
-        if right != Value::Null {
-            let (_dir, tool) = case(file, settings);
-            assert_eq!(rows(&tool, sql).await, right, "{file}: {sql}");
+        if let Some(sql) = sql {
+            let (_dir, tool) = case(&file, &settings);
+            assert_eq!(rows(&tool, &sql).await.to_string(), right, "{file}: {sql}");
         }
     }
 }
