@@ -108,7 +108,7 @@ pub(super) fn shape(cell: &str) -> Option<Shape> {
     if !text.bytes().all(is_written) {
         return None;
     }
-    for (decimal, apart) in [
+    for (decimal, thousands) in [
         ('.', None),
         ('.', Some(',')),
         (',', None),
@@ -117,7 +117,6 @@ pub(super) fn shape(cell: &str) -> Option<Shape> {
         (',', Some(' ')),
         ('.', Some('\'')),
     ] {
-        let thousands = apart.filter(|_| apart.is_some());
         let form = Form { decimal: Some(decimal), thousands, ..Form::default() };
         let inside = text.trim_start_matches('(').trim_end_matches(')');
         if canonical(inside, &form, None).is_some() {

@@ -276,7 +276,7 @@ impl Flow<'_> {
     }
 
     /// The texts that a search in a cursor compares with numbers: what it stands on, and the key that is sought.
-    fn sought(&self, op: &Op, state: &Registers) -> u128 {
+    fn sought(&self, op: &Op, state: &[Option<Value>]) -> u128 {
         let given = op.p4.parse::<i64>().unwrap_or(0);
         let record = self.rows.get(&Place::Register(op.p3)).filter(|_| given == 0);
         let keys: Vec<(i64, Value)> = match record {
@@ -321,7 +321,7 @@ fn bit(nth: usize) -> u128 {
     1 << nth.min(127)
 }
 
-fn get(state: &Registers, register: i64) -> Option<Value> {
+fn get(state: &[Option<Value>], register: i64) -> Option<Value> {
     usize::try_from(register).ok().and_then(|register| state.get(register).copied().flatten())
 }
 
@@ -336,9 +336,9 @@ fn set(state: &mut Registers, register: i64, value: Option<Value>) {
 }
 
 /// Adds to `into` what may be before the same instruction on another way; whether that is new.
-fn join(into: &mut Option<Registers>, state: &Registers) -> bool {
+fn join(into: &mut Option<Registers>, state: &[Option<Value>]) -> bool {
     let Some(known) = into else {
-        *into = Some(state.clone());
+        *into = Some(state.to_vec());
         return true;
     };
     let mut new = false;
@@ -410,7 +410,7 @@ const NUMBERS: [&str; 12] = [
 /// Functions whose result is one of their arguments.
 const CHOOSING: [&str; 9] = ["max", "min", "nullif", "coalesce", "ifnull", "first_value", "last_value", "lag", "lead"];
 
-fn called(op: &Op, state: &Registers) -> Option<Value> {
+fn called(op: &Op, state: &[Option<Value>]) -> Option<Value> {
     let (name, arguments) = function(op);
     if COUNTING.contains(&name) || NUMBERS.contains(&name) {
         return Some(Value { number: true, ..Value::default() });
@@ -429,7 +429,7 @@ fn is_numeric_cast(op: &Op) -> bool {
 }
 
 /// The texts that `op` counts with, and how.
-fn counted(op: &Op, state: &Registers) -> Vec<(u128, String)> {
+fn counted(op: &Op, state: &[Option<Value>]) -> Vec<(u128, String)> {
     let mut found = Vec::new();
     let mut add = |register: i64, how: &str| {
         found.extend(get(state, register).filter(|value| value.texts != 0).map(|value| (value.texts, how.to_owned())));
