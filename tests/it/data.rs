@@ -165,7 +165,7 @@ fn what_is_no_file_is_refused_at_once() {
         ("rehearsals/re-engagement.toml", "check re-engagement", 2),
         ("data/sends.csv", "check re-engagement", 2),
         ("data/sends.csv", "run re-engagement", 3),
-        ("data/articles/repotting.md", "run content-repurposing -p article=repotting.md", 0),
+        ("data/articles/repotting.md", "run content-repurposing -p article=repotting.md", 1),
         ("said.toml", "run re-engagement --replay said.toml", 2),
         ("said.toml", "run re-engagement --record said.toml", 2),
         ("heads.txt", "audit verify --against heads.txt", 2),
