@@ -72,5 +72,6 @@ pub fn sync_folder(disk: &dyn Disk, path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub fn record(path: &Path) -> io::Result<File> {
+    crate::file::regular_or_absent(path)?;
     OpenOptions::new().read(true).append(true).create(true).open(path)
 }

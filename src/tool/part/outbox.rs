@@ -201,7 +201,7 @@ fn free_name(folder: &Path, key: &str, bytes: &[u8]) -> io::Result<Option<String
 }
 
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match fs::read(path) {
+    match crate::file::bytes(path, u64::MAX) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(why) => Err(why),

@@ -127,7 +127,7 @@ pub fn about(path: &Path, effect: EffectId) -> io::Result<Vec<Line>> {
 
 /// Goes through the lines in which `part` stands, as far as `of` finds nothing: only those are worth taking apart.
 fn scan<T>(path: &Path, part: &str, mut of: impl FnMut(&[u8]) -> Option<T>) -> io::Result<Option<T>> {
-    let file = match File::open(path) {
+    let file = match crate::file::open(path) {
         Ok(file) => file,
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(why) => return Err(why),
