@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use callsheet::failure::Class;
+use callsheet::failure::{Class, Work};
 use callsheet::tool::part::outbox;
 use callsheet::tool::part::record::sha256;
-use callsheet::tool::{Item, Tool, email, sql};
-use callsheet::topology::spec::{Reach, Repeat};
+use callsheet::tool::{Call, Item, Tool, email, sql};
+use callsheet::topology::spec::{Reach, Repeat, ToolSpec};
 use serde_json::{Value, json};
 
 use crate::tools::{approved, call_in, config, effect, write};
@@ -349,4 +349,33 @@ fn a_configuration_that_cannot_be_is_refused() {
         assert!(why.contains(says) && why.contains("[tools.email]"), "{why}");
     }
     assert!(config::<email::Config>(&format!("{CONFIG}smtp = \"x\"")).unwrap_err().contains("unknown field"));
+}
+
+/// A tool whose rows are not all that there are, with a declaration of its own.
+struct Cut(Arc<dyn Tool>, ToolSpec);
+
+impl Tool for Cut {
+    fn spec(&self) -> &ToolSpec {
+        &self.1
+    }
+
+    fn call(&self, call: Call) -> Work<'_, Value> {
+        Box::pin(async move {
+            let mut answer = self.0.call(call).await?;
+            answer["truncated"] = true.into();
+            Ok(answer)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_cut_off_is_no_audience() {
+    let dir = tempfile::tempdir().unwrap();
+    let people = performance(dir.path(), PEOPLE);
+    let cut = |spec: ToolSpec| Arc::new(Cut(Arc::clone(&people), spec));
+    let outward = cut(ToolSpec { reach: Reach::ActsOut, ..people.spec().clone() });
+    assert!(email::open("email", config(CONFIG).unwrap(), outward).is_err(), "an audience is read inside the project");
+    let tool = Arc::clone(&email::open("email", config(CONFIG).unwrap(), cut(people.spec().clone())).unwrap()[0]);
+    let why = tool.prepare(call_in(dir.path(), args())).await.unwrap_err();
+    assert!(why.class == Class::Permanent && why.reason.contains("cut off"), "{why:?}");
 }

@@ -239,3 +239,26 @@ async fn a_sink_notes_each_execution_by_its_class() {
     assert_eq!((one.len(), one[0].bytes.as_slice()), (1, b"{\"a\":1}".as_slice()));
     assert_eq!(tool.prepare(call_in(dir.path(), json!({ "items": [] }))).await.unwrap_err().class, Class::Invalid);
 }
+
+/// What is just within a limit is taken, and one more is not.
+#[tokio::test]
+async fn limits_hold_to_the_last_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = |levels: usize| format!("a/{}deep.md", "d/".repeat(levels));
+    write(dir.path(), &deep(8), "x");
+    write(dir.path(), &deep(9), "x");
+    write(dir.path(), "a/full.md", "x".repeat(32));
+    let tools = open_files(dir.path(), "root = \"a\"\nbytes_max = 32");
+    assert_eq!(call(&tools[0], json!({ "path": "full.md" })).await.unwrap()["bytes"], 32);
+    let listed = call(&tools[1], json!({})).await.unwrap();
+    assert_eq!(listed["files"].as_array().unwrap().len(), 2, "{listed}");
+    (0..998).for_each(|n| write(dir.path(), &format!("a/{n}.md"), "x"));
+    assert_eq!(call(&tools[1], json!({})).await.unwrap()["files"].as_array().unwrap().len(), 1_000);
+    write(dir.path(), "a/more.md", "x");
+    assert_eq!(call(&tools[1], json!({})).await.unwrap_err().class, Class::Invalid);
+    for (letters, taken) in [(40, true), (41, false)] {
+        let versions = json!({ "c".repeat(letters): "text" });
+        let prepared = tools[2].prepare(call_in(dir.path(), json!({ "versions": versions }))).await;
+        assert_eq!(prepared.is_ok(), taken, "{letters}");
+    }
+}
