@@ -26,6 +26,7 @@ mod fuzz;
 mod golden;
 mod killed;
 mod later_no;
+mod leaving;
 mod mend;
 mod outbox;
 mod owners;
