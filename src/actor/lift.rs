@@ -11,9 +11,9 @@ use super::Pinned;
 use super::ask::LEFT_OUT;
 use crate::clock::Clock;
 use crate::failure::{Failure, Usage};
-use crate::id::{AgentName, ArtefactName, ToolName};
+use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
 use crate::journal::Body;
-use crate::model::names::{END_TURN, Names};
+use crate::model::names::{END_TURN, Names, ROWS_FROM};
 use crate::model::{Act, Answer, Exchange, Reply, Section, ToolCall};
 use crate::run::event::{ActHead, BodyRef, CallHead, Origin, Replied, Settled, WriteHead};
 use crate::run::input::Failed;
@@ -185,7 +185,7 @@ pub(super) fn reply(
     let body = bodies.json(&whole);
     let act = match &reply.act {
         Act::Calls(calls) => ActHead::Calls(call_heads(bodies, pinned, turn, now, calls, reply.origin)),
-        Act::Answer(answer) => answer_head(bodies, pinned, turn, &now.desk, answer, reply.origin, foreseen),
+        Act::Answer(answer) => answer_head(bodies, pinned, turn, now, answer, reply.origin, foreseen),
         Act::Unusable(problems) => ActHead::Answer {
             outcome: None,
             note: bodies.text(&reply.text),
@@ -209,18 +209,37 @@ const AGAIN: &str = "you made this very call before in this turn: its result sta
                      offered again in this turn, so go on with what you have";
 
 /// The calls of a turn whose results its model can see.
-fn made(now: &Section) -> BTreeSet<(ToolName, String)> {
-    let seen = |exchange: &Exchange| {
+fn made(now: &Section, names: Option<&Names>) -> BTreeSet<(ToolName, String)> {
+    let seen = |(nth, exchange): (usize, &Exchange)| {
         let Act::Calls(calls) = &exchange.reply.act else { return Vec::new() };
         let is_shown = |call: &&ToolCall| exchange.results.get(&call.id).is_some_and(|result| *result != LEFT_OUT);
-        calls.iter().filter(is_shown).map(key).collect()
+        let args = |call: &ToolCall| args_of(call, &now.said[..nth], names).unwrap_or_else(|_| call.args.clone());
+        calls.iter().filter(is_shown).map(|call| key(call, &args(call))).collect()
     };
-    now.said.iter().flat_map(seen).collect()
+    now.said.iter().enumerate().flat_map(seen).collect()
 }
 
 /// What makes two calls the same: the tool, and the arguments with their names in order.
-fn key(call: &ToolCall) -> (ToolName, String) {
-    (call.tool.clone(), call.args.to_string())
+fn key(call: &ToolCall, args: &Value) -> (ToolName, String) {
+    (call.tool.clone(), args.to_string())
+}
+
+/// The arguments of a call, with the rows that it takes from an earlier result of the turn.
+fn args_of(call: &ToolCall, before: &[Exchange], names: Option<&Names>) -> Result<Value, String> {
+    let (Some(from), Some(args)) = (call.args.get(ROWS_FROM), call.args.as_object()) else {
+        return Ok(call.args.clone());
+    };
+    let tool = from.as_str().and_then(|name| names?.tool(name));
+    let rows = before.iter().rev().find_map(|exchange| {
+        let Act::Calls(calls) = &exchange.reply.act else { return None };
+        let of_tool = calls.iter().rev().filter(|made| Some(&made.tool) == tool.as_ref());
+        of_tool.filter_map(|made| exchange.results.get(&made.id)?.get("rows")).find(|rows| rows.is_array()).cloned()
+    });
+    let rows = rows.ok_or_else(|| format!("{ROWS_FROM}: no result of {from} in this turn has rows: call it first"))?;
+    let mut args = args.clone();
+    args.remove(ROWS_FROM);
+    args.insert("rows".to_owned(), rows);
+    Ok(Value::Object(args))
 }
 
 fn call_heads(
@@ -231,7 +250,6 @@ fn call_heads(
     calls: &[ToolCall],
     origin: Origin,
 ) -> Vec<CallHead> {
-    let mut made = made(now);
     // A script says what it says: it has no judgement that could go round in circles.
     let is_scripted = origin != Origin::Model;
     let member = pinned.plan.team.get(&turn.agent);
@@ -239,10 +257,13 @@ fn call_heads(
         Some(Role::Model { tools, .. }) => tools.as_slice(),
         _ => &[],
     };
+    let names = member.map(Names::of);
+    let mut made = made(now, names.as_ref());
     let mut questions = turn.questions;
     let mut seen = BTreeSet::new();
     let heads = calls.iter().map(|call| {
         let mut misfit = Vec::new();
+        let args = args_of(call, &now.said, names.as_ref());
         if !seen.insert(&call.id) {
             misfit.push(format!("two calls have the id {:?}", call.id));
         }
@@ -256,12 +277,15 @@ fn call_heads(
                 None
             }
             None if offered.contains(&call.tool) => {
-                misfit.extend(pinned.examiner.call(&call.tool, &call.args));
+                match &args {
+                    Ok(args) => misfit.extend(pinned.examiner.call(&call.tool, args)),
+                    Err(why) => misfit.push(why.clone()),
+                }
                 None
             }
             None => {
                 let named = if call.named.is_empty() { call.tool.as_str() } else { &call.named };
-                let there_is = member.map(|member| Names::of(member).told()).unwrap_or_default();
+                let there_is = names.as_ref().map(Names::told).unwrap_or_default();
                 Some(short(&format!("there is no tool {named:?}; there are: {there_is}")))
             }
         };
@@ -272,14 +296,15 @@ fn call_heads(
         misfit.extend(early);
         let is_misfit = forbidden.is_none();
         let problems: Vec<String> = forbidden.into_iter().chain(misfit).collect();
-        let again = !made.insert(key(call)) && !is_scripted && !is_withheld && call.named.is_empty();
+        let args = args.unwrap_or_else(|_| call.args.clone());
+        let again = !made.insert(key(call, &args)) && !is_scripted && !is_withheld && call.named.is_empty();
         let refused = match again {
             true => Some(bodies.json(&json!({ "same_as_before": AGAIN }))),
             false => (!problems.is_empty()).then(|| bodies.json(&json!({ "error": problems.join("; ") }))),
         };
         let (asks, args) = match question {
             Some(Ok((teammate, text))) if !again => (Some(teammate), bodies.text(&text)),
-            _ => (None, bodies.json(&call.args)),
+            _ => (None, bodies.json(&args)),
         };
         let misfit = refused.is_some() && is_misfit && !again;
         CallHead { call: call.id.clone(), tool: call.tool.clone(), args, refused, misfit, asks, again }
@@ -306,7 +331,7 @@ fn answer_head(
     bodies: &mut Bodies<'_>,
     pinned: &Pinned,
     turn: &Turn,
-    desk: &BTreeMap<ArtefactName, Value>,
+    now: &Section,
     answer: &Answer,
     origin: Origin,
     foreseen: Vec<String>,
@@ -328,7 +353,8 @@ fn answer_head(
     let foreign = answer.writes.keys().filter(|name| !writes.contains(name));
     problems.extend(foreign.map(|name| format!("{agent} does not write {name}")));
     // A version is checked against what its writer could read and what it writes beside it.
-    let mut shown = desk.clone();
+    problems.extend(unfounded(plan, agent, now, &answer.outcome).filter(|_| !is_question));
+    let mut shown = now.desk.clone();
     shown.extend(answer.writes.iter().map(|(name, body)| (name.clone(), body.clone())));
     let mut heads = Vec::new();
     for (artefact, body) in answer.writes.iter().filter(|(name, _)| writes.contains(name)) {
@@ -344,6 +370,26 @@ fn answer_head(
     let refused = (!problems.is_empty()).then(|| bodies.json(&json!(problems)));
     let outcome = known.then(|| answer.outcome.clone());
     ActHead::Answer { outcome, note: bodies.text(&answer.note), writes: heads, problems: refused }
+}
+
+/// What an outcome needs and the turn has not: a result of a tool.
+fn unfounded(plan: &Plan, agent: &AgentName, now: &Section, outcome: &Outcome) -> Option<String> {
+    let needed = plan.team.get(agent)?.needs.get(outcome)?;
+    let is_result = |result: &Value| result.get("error").is_none() && result.get("same_as_before").is_none();
+    let has = |tool: &ToolName| {
+        now.said.iter().any(|exchange| match &exchange.reply.act {
+            Act::Calls(calls) => {
+                let of_tool = calls.iter().filter(|call| call.tool == *tool);
+                of_tool.filter_map(|call| exchange.results.get(&call.id)).any(is_result)
+            }
+            _ => false,
+        })
+    };
+    let missing: Vec<&str> = needed.iter().filter(|tool| !has(tool)).map(ToolName::as_str).collect();
+    let what = missing.join(" and ");
+    (!missing.is_empty()).then(|| {
+        format!("the outcome {outcome} needs a result of {what} in this turn, and there is none: call it first")
+    })
 }
 
 /// Findings as a body, if there are any.

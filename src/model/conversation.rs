@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::names::{END_TURN, Names};
+use super::names::{END_TURN, Names, ROWS_FROM};
 use super::prompt::{Offer, Prompt, Said, Spoken, SpokenCall};
 use super::template::Scope;
 use super::{Act, Ask, Exchange, Section, ToolCall};
@@ -44,7 +44,7 @@ pub fn prompt(ask: &Ask) -> Result<Prompt, Failure> {
     for section in &ask.earlier {
         section_said(&mut said, ask, section, &names, "");
     }
-    section_said(&mut said, ask, &ask.now, &names, &format!("\n{}", closing(ask, member)));
+    section_said(&mut said, ask, &ask.now, &names, &format!("\n{}", closing(ask, member, &names)));
     if let Some(left) = steps_left(ask) {
         add(&mut said, &left);
     }
@@ -98,7 +98,7 @@ fn frame(ask: &Ask, member: &Member) -> String {
 }
 
 /// How the turn ends and what each outcome means: it stands where a model looks last.
-fn closing(ask: &Ask, member: &Member) -> String {
+fn closing(ask: &Ask, member: &Member, names: &Names) -> String {
     if ask.is_question {
         return format!(
             "A teammate asks you a question. Answer it with one call of `{END_TURN}`: outcome `{ANSWER}`, and the answer \
@@ -114,7 +114,11 @@ fn closing(ask: &Ask, member: &Member) -> String {
     text.push_str("- `note` says in one sentence, in your own words, what you did\n");
     text.push_str("- `outcome` says what becomes of it:\n");
     for (outcome, leads) in ways(ask) {
-        text.push_str(&format!("  - `{outcome}`: {leads}\n"));
+        let needs =
+            member.needs.get(outcome).map(|tools| tools.iter().map(|tool| names.wire(tool)).collect::<Vec<_>>());
+        let needs =
+            needs.map_or_else(String::new, |needs| format!("; it needs a result of `{}` first", needs.join("` and `")));
+        text.push_str(&format!("  - `{outcome}`: {leads}{needs}\n"));
     }
     let steps = member.limits.steps_per_turn;
     text.push_str(&format!("Each reply and each call of a tool is a step; this turn has {steps}.\n"));
@@ -154,7 +158,8 @@ fn offers(ask: &Ask, member: &Member, names: &Names) -> Vec<Offer> {
             return Some(Offer { name: name.clone(), description, schema });
         }
         let spec = ask.plan.tools.get(tool)?;
-        Some(Offer { name: name.clone(), description: spec.description.clone(), schema: plain(&spec.args) })
+        let schema = by_reference(plain(&spec.args), name, names);
+        Some(Offer { name: name.clone(), description: spec.description.clone(), schema })
     };
     let offered = names.iter().filter(|(_, tool)| !is_last(ask) && !ask.withheld.contains(*tool));
     let mut offers: Vec<Offer> = offered.filter_map(offer).collect();
@@ -166,6 +171,26 @@ fn offers(ask: &Ask, member: &Member, names: &Names) -> Vec<Offer> {
     let (description, schema) = (description.to_owned(), end_turn(ask, member));
     offers.push(Offer { name: END_TURN.to_owned(), description, schema });
     offers
+}
+
+/// The form of a tool that takes rows, with the way to name them instead: a model that copies rows invents some.
+fn by_reference(mut schema: Value, own: &str, names: &Names) -> Value {
+    let others: Vec<&str> = names
+        .iter()
+        .filter(|(name, tool)| *name != own && tool.as_str() != ASK_TOOL)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if schema["properties"].get("rows").is_none() || others.is_empty() {
+        return schema;
+    }
+    schema["properties"][ROWS_FROM] = json!({
+        "type": "string", "enum": others,
+        "description": "the tool whose latest result in this turn has the rows; use this in place of `rows`, and copy nothing",
+    });
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|name| name != "rows");
+    }
+    schema
 }
 
 /// Whether a call of a tool would leave no step for a reply after it.

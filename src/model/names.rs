@@ -12,6 +12,9 @@ use crate::topology::plan::{ASK_TOOL, Member, Role};
 /// The call that ends a turn.
 pub const END_TURN: &str = "end_turn";
 
+/// The argument by which a call takes the rows of an earlier result.
+pub const ROWS_FROM: &str = "rows_from";
+
 /// What models put before the name of a tool that they know.
 const PREFIXES: [&str; 4] = ["functions.", "default_api.", "default_api:", "tools."];
 
@@ -45,7 +48,7 @@ impl Names {
     }
 
     /// The tool that a model means; none if it names none of its own.
-    pub(super) fn tool(&self, name: &str) -> Option<ToolName> {
+    pub fn tool(&self, name: &str) -> Option<ToolName> {
         let of = |name: &str| self.0.get(name).or_else(|| self.0.values().find(|tool| tool.as_str() == name));
         of(name).or_else(|| of(bare(name))).cloned()
     }
@@ -58,6 +61,12 @@ impl Names {
         let named = if known.is_some() { String::new() } else { call.name.clone() };
         let tool = known.unwrap_or_else(|| unknown(&call.name));
         ToolCall { id: call.id.clone(), tool, args, named }
+    }
+
+    /// The name that a model is given for `tool`.
+    pub fn wire(&self, tool: &ToolName) -> String {
+        let found = self.0.iter().find(|(_, known)| *known == tool);
+        found.map_or_else(|| plain(tool.as_str()), |(name, _)| name.clone())
     }
 
     /// A kept call as it goes back.

@@ -238,6 +238,9 @@ pub enum Agent {
         /// The tools it is offered.
         #[serde(default)]
         tools: Vec<String>,
+        /// By outcome: the tools whose results a turn must have to end with it.
+        #[serde(default)]
+        needs: BTreeMap<String, Vec<String>>,
         /// An alias of callsheet.toml; the default if left out.
         model: Option<String>,
         /// What it is shown again of its earlier turns; nothing if left out.

@@ -153,6 +153,9 @@ pub struct Member {
     /// Members that it may ask a question within a turn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub may_ask: Vec<AgentName>,
+    /// By outcome: the tools of which a turn must have a result to end with it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub needs: BTreeMap<Outcome, Vec<ToolName>>,
     /// What it is shown again of its earlier turns.
     #[serde(default, skip_serializing_if = "Memory::is_turn")]
     pub memory: Memory,

@@ -185,3 +185,60 @@ async fn a_request_that_is_longer_than_its_bound_is_not_sent() {
     }
     assert_eq!(told.asks("investigator").len(), 1 + 2, "the second is tried with the model to fall back on, too");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_taken_from_an_earlier_result_and_never_copied() {
+    let (rig, told) = rig(|ask| {
+        let query = json!({ "query": "clicks_by_segment", "args": { "quarter": "2026-Q3" } });
+        let rank = json!({ "rows_from": "performance_query", "name": "segment", "n": "delivered", "k": "clicks" });
+        Ok(match ask.now.said.len() {
+            // Nothing has been asked yet: there are no rows.
+            0 => calls("early", "stats.rank", rank),
+            1 => calls("rows", "performance.query", query),
+            2 => calls("ranked", "stats.rank", rank),
+            _ => ends("cannot_tell", "That is all."),
+        })
+    });
+    let run = rig.run(&team()).await;
+    assert_eq!(run.settled().await, Status::Ended(Ending::Done), "{:?}", run.reasons());
+    let asks = told.asks("investigator");
+    let now = &asks[3].now;
+    let early = result(now, "early")["error"].as_str().unwrap();
+    assert!(early.contains("no result of \"performance_query\" in this turn has rows"), "{early}");
+    assert!(result(now, "ranked")["tested"].as_u64().unwrap() > 2, "{}", result(now, "ranked"));
+    let tools = prompt(&asks[0]).unwrap().tools;
+    let rank = &tools.iter().find(|offer| offer.name == "stats_rank").unwrap().schema;
+    assert!(!rank["required"].as_array().unwrap().contains(&json!("rows")), "{rank}");
+    let said = prompt(&asks[3]).unwrap().text();
+    assert_eq!(said.matches("\"rows_from\": \"performance_query\"").count(), 2, "the call goes back as it was made");
+    run.system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_that_needs_evidence_is_refused_without() {
+    let (rig, told) = rig(|ask| {
+        let compare = json!({ "a": { "n": 90, "k": 9 }, "b": { "n": 80, "k": 5 } });
+        Ok(match ask.now.said.len() {
+            0 => ends("cannot_tell", "I know it anyway."),
+            1 => calls("compared", "stats.compare", compare),
+            _ => ends("cannot_tell", "I looked."),
+        })
+    });
+    let mut plan = team();
+    let start = plan.start.clone();
+    let needs = [("cannot_tell".parse().unwrap(), vec!["stats.compare".parse().unwrap()])].into();
+    plan.team.get_mut(&start).unwrap().needs = needs;
+    let run = rig.run(&plan).await;
+    assert_eq!(run.settled().await, Status::Ended(Ending::Done), "{:?}", run.reasons());
+    let asks = told.asks("investigator");
+    assert_eq!(asks.len(), 3);
+    let problem = &asks[1].now.said[0].problems[0];
+    assert!(problem.contains("needs a result of stats.compare in this turn"), "{problem}");
+    assert!(
+        prompt(&asks[0])
+            .unwrap()
+            .text()
+            .contains("`cannot_tell`: the work ends; it needs a result of `stats_compare` first")
+    );
+    run.system.stop().await;
+}

@@ -37,10 +37,17 @@ pub(super) fn kind(headers: &HeaderMap) -> Result<Kind, Failure> {
     match full.split(';').next().unwrap_or_default().trim() {
         "text/event-stream" => Ok(Kind::Events),
         "application/json" => Ok(Kind::Document),
-        "text/html" => Err(invalid("the answer is a page (HTML): the base URL does not seem to be that of an API")),
+        "text/html" => {
+            Err(foreign("the answer is a page (HTML): the base URL does not seem to be that of an API".to_owned()))
+        }
         "" => Err(invalid("the reply does not say what it is (no content type)")),
-        other => Err(invalid(format!("the reply is neither a stream of events nor JSON, but {other}"))),
+        other => Err(foreign(format!("the reply is neither a stream of events nor JSON, but {other}"))),
     }
+}
+
+/// What is no model's server: asking again helps as little as another model there, and no model was asked.
+fn foreign(what: String) -> Failure {
+    Failure::new(Class::Permanent, what).unpaid()
 }
 
 /// Why a request came to no answer.
@@ -57,7 +64,9 @@ pub(super) fn unsent(error: reqwest::Error) -> Failure {
     }
     match find::<hyper::Error>(&error) {
         Some(http) if http.is_parse() => invalid(format!("the answer is not HTTP as it should be: {http}")),
-        _ => Failure::new(Class::Transient, format!("the connection broke before an answer: {}", innermost(&error))),
+        // Nothing came, not even a status: what was asked for had not begun.
+        _ => Failure::new(Class::Transient, format!("the connection broke before an answer: {}", innermost(&error)))
+            .unpaid(),
     }
 }
 

@@ -101,6 +101,7 @@ fn seat(
         writes,
         limits: limits(&[]),
         may_ask: vec![],
+        needs: BTreeMap::new(),
         memory: Memory::Turn,
         role: Role::Model { outcomes: vec![], tools: vec![], model: String::new(), instructions: String::new() },
     };
@@ -189,6 +190,7 @@ fn model(
     }
     names::once(draft, &model.tools);
     let tools = model.tools.iter().filter_map(|at| offered(draft, at)).collect();
+    member.needs = needs(draft, model, &outcomes);
     let alias = entry.model.as_ref().or(model.model.as_ref());
     if let Some(alias) = alias {
         seat.model_place = alias.place.clone();
@@ -206,6 +208,24 @@ fn model(
     };
     seat.outcomes = outcomes;
     seat.kind = SeatKind::Model;
+}
+
+/// What each outcome needs: outcomes that there are, and tools that the agent is offered.
+fn needs(draft: &mut Draft<'_>, model: &agent::Model, outcomes: &[Outcome]) -> BTreeMap<Outcome, Vec<ToolName>> {
+    let mut needs = BTreeMap::new();
+    for (name, tools) in &model.needs {
+        let Some(outcome) = outcomes.iter().find(|outcome| outcome.as_str() == name.value) else {
+            draft.unknown(Code::UnknownOutcome, name, "outcome", outcomes.iter().map(Outcome::as_str));
+            continue;
+        };
+        let known: Vec<&str> = model.tools.iter().map(|at| at.value.as_str()).collect();
+        for at in tools.iter().filter(|at| !known.contains(&at.value.as_str())) {
+            draft.unknown(Code::UnknownTool, at, "tool of this agent", known.iter().copied());
+        }
+        let tools = tools.iter().filter(|at| known.contains(&at.value.as_str())).filter_map(|at| at.value.parse().ok());
+        needs.insert(outcome.clone(), tools.collect());
+    }
+    needs
 }
 
 fn offered(draft: &mut Draft<'_>, at: &At<String>) -> Option<ToolName> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::walk::{Keys, Node, Reader};
-use super::{Limits, Read, limits, small};
+use super::{Entries, Limits, Read, limits, small};
 use crate::topology::fault::{At, Code, Fault, Place};
 use crate::topology::plan::{Escalate, Expires, Expiry, Memory};
 
@@ -38,6 +38,8 @@ pub struct Model {
     pub outcomes: Vec<At<String>>,
     /// Tools it is offered.
     pub tools: Vec<At<String>>,
+    /// By outcome: the tools whose results it needs.
+    pub needs: Entries<Vec<At<String>>>,
     /// The alias of its model.
     pub model: Option<At<String>>,
     /// What it is shown again.
@@ -81,12 +83,13 @@ pub fn read(file: &Arc<str>, text: &str) -> Read<Agent> {
     super::read(file, text, agent)
 }
 
-const MODEL: [&str; 10] = [
+const MODEL: [&str; 11] = [
     "schema_version",
     "kind",
     "does",
     "outcomes",
     "tools",
+    "needs",
     "model",
     "memory",
     "instructions",
@@ -134,9 +137,12 @@ fn model(reader: &mut Reader, keys: &Keys<'_, '_>) -> Option<Model> {
             return None;
         }
     }
+    let needs = reader.entries(keys.get("needs"));
+    let needs = needs.into_iter().map(|(outcome, node)| (outcome, reader.strings(Some(node)))).collect();
     Some(Model {
         outcomes,
         tools: reader.strings(keys.get("tools")),
+        needs,
         model: keys.get("model").and_then(|node| reader.string(node)),
         memory: keys
             .get("memory")
