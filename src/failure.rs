@@ -81,6 +81,9 @@ pub struct Failure {
     /// True if a model cannot take so long a request: what it is shown can be cut once.
     #[serde(default)]
     pub too_long: bool,
+    /// True if a paid request went out whole and not one answer came back: it may have been worked on, and billed.
+    #[serde(default)]
+    pub lost: bool,
     /// For [`Class::Invalid`]: the argument that it is about, if one is. Whoever wrote what that comes from can mend it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
@@ -109,7 +112,13 @@ impl Usage {
 impl Failure {
     /// A failure with no wait asked for, of an attempt whose cost is not known.
     pub fn new(class: Class, reason: impl Into<String>) -> Self {
-        Self { class, reason: reason.into(), retry_after_ms: None, usage: None, too_long: false, about: None }
+        Self { class, reason: reason.into(), retry_after_ms: None, usage: None, too_long: false, lost: false, about: None }
+    }
+
+    /// The same, of a request that went out whole and got no answer at all.
+    #[must_use]
+    pub fn lost(self) -> Self {
+        Self { lost: true, ..self }
     }
 
     /// The same, about the argument of that name.

@@ -73,8 +73,8 @@ impl<'a> Bodies<'a> {
         }
         let reason = self.json(&told);
         let artefact = failure.about.as_deref().and_then(|about| about.parse().ok());
-        let Failure { class, retry_after_ms, too_long, .. } = *failure;
-        Failed { class, reason, retry_after_ms, too_long, artefact }
+        let Failure { class, retry_after_ms, too_long, lost, .. } = *failure;
+        Failed { class, reason, retry_after_ms, too_long, lost, artefact }
     }
 
     pub(super) fn into_made(self) -> Vec<Body> {

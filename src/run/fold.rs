@@ -72,7 +72,7 @@ impl State {
             Event::ModelSwitched { id, from, to, until } => {
                 let effect = self.effect_mut(*id)?;
                 effect.model = Some(to.clone());
-                (effect.attempts_before, effect.waited) = (effect.attempt, 0);
+                (effect.attempts_before, effect.waited, effect.paid_in_vain) = (effect.attempt, 0, 0);
                 if let Some(until) = until {
                     self.detours.insert(from.clone(), (to.clone(), *until));
                 }

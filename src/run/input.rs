@@ -91,6 +91,8 @@ pub struct Failed {
     pub retry_after_ms: Option<u64>,
     /// True if a model cannot take so long a request.
     pub too_long: bool,
+    /// True if a model was asked and nothing came back: whether it worked, and is billed, nobody knows.
+    pub lost: bool,
     /// The artefact that it is about, if it is what somebody wrote that could not be taken.
     pub artefact: Option<ArtefactName>,
 }

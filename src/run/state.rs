@@ -190,6 +190,8 @@ pub struct Effect {
     pub attempts_before: u32,
     /// Attempts since then that were only asked to wait.
     pub waited: u32,
+    /// For a model call: attempts that failed and count as spent, since another model was asked.
+    pub paid_in_vain: u32,
     /// For a model call: how many steps fit into its turn after it.
     pub steps_left: u32,
     /// For a model call that was cut off: the tokens that its reply may have now.

@@ -64,9 +64,15 @@ pub(super) fn unsent(error: reqwest::Error) -> Failure {
     }
     match find::<hyper::Error>(&error) {
         Some(http) if http.is_parse() => invalid(format!("the answer is not HTTP as it should be: {http}")),
-        // Nothing came, not even a status: what was asked for had not begun.
-        _ => Failure::new(Class::Transient, format!("the connection broke before an answer: {}", innermost(&error)))
-            .unpaid(),
+        http => {
+            let broke =
+                Failure::new(Class::Transient, format!("the connection broke before an answer: {}", innermost(&error)));
+            let half = http.is_some_and(|http| http.is_canceled() || http.is_body_write_aborted());
+            // A request that did not go out whole was not worked on. One that did may have been: whoever stands between may
+            // cut a connection that is silent for too long while the model works. So it counts as spent, and as such a cut
+            // strikes again, it is not repeated as often as what costs nothing.
+            if half { broke.unpaid() } else { broke.lost() }
+        }
     }
 }
 

@@ -15,6 +15,9 @@ use crate::topology::spec::{Labels, Repeat};
 /// Attempts of a model call that fails transiently.
 const MODEL_ATTEMPTS_MAX: u32 = 8;
 
+/// Attempts of a model call that may each have been answered, and paid, without anybody hearing.
+const LOST_MAX: u32 = 2;
+
 /// How long the fallback of a model that failed is asked in its place.
 const DETOUR_MS: u64 = 60_000;
 
@@ -69,7 +72,7 @@ pub(super) fn failed(
     };
     let tried = effect.tried().saturating_sub(u32::from(effect.only_waits(class, draft.at)));
     // Nothing but a person settles what a question is about, so a question is never given up.
-    let last = !(retries && tried < attempts_max || matches!(effect.wish, Wish::Question { .. }));
+    let last = !(retries && tried < attempts_max && !is_lost_again(effect, failed) || matches!(effect.wish, Wish::Question { .. }));
     // What leaves the effect behind: an item's turn is given up when its other items are settled; a sink that cannot be
     // asked leaves the question to a person.
     let gone = last && (effect.is_outward() || matches!(effect.wish, Wish::Query { .. }));
@@ -88,6 +91,12 @@ pub(super) fn failed(
     let wait_ms =
         failed.retry_after_ms.unwrap_or(0).saturating_add(backoff_ms(draft, effect.attempt - effect.attempts_before));
     plan_retry(draft, id, wait_ms, None)
+}
+
+/// Whether nothing came back of a call once more, after what was paid in vain for it: what cuts it will cut the next one,
+/// at the same price.
+fn is_lost_again(effect: &Effect, failed: &Failed) -> bool {
+    failed.lost && effect.paid_in_vain + 1 >= LOST_MAX
 }
 
 /// What is done about a model call that failed, other than asking the same again.
@@ -116,7 +125,9 @@ fn another_way(draft: &Draft, effect: &Effect, failed: &Failed) -> Option<Anothe
     let to = state.plan.models.get(from)?.fallback.clone()?;
     let until = match failed.class {
         Class::Throttled if effect.only_waits(failed.class, draft.at) => return None,
-        Class::Transient | Class::Throttled if effect.tried() >= MODEL_ATTEMPTS_MAX => {
+        Class::Transient | Class::Throttled
+            if effect.tried() >= MODEL_ATTEMPTS_MAX || is_lost_again(effect, failed) =>
+        {
             Some(draft.at.plus_ms(DETOUR_MS))
         }
         Class::Permanent if !failed.too_long => Some(draft.at.plus_ms(DETOUR_MS)),

@@ -71,6 +71,7 @@ impl State {
             model,
             attempts_before: 0,
             waited: 0,
+            paid_in_vain: 0,
             steps_left,
             output_tokens: None,
         };
@@ -188,6 +189,7 @@ impl State {
         let effect = self.effects.get_mut(&id).ok_or("the effect is not outstanding")?;
         let (agent, reserved) = (effect.agent.clone(), effect.reserved);
         effect.waited += u32::from(effect.only_waits(class, now));
+        effect.paid_in_vain += u32::from(class == Class::Transient && spent.tokens > 0);
         effect.reserved = Amount::default();
         effect.failed = Some(class);
         if last && let Some(effect) = self.effects.remove(&id) {

@@ -374,7 +374,7 @@ impl Play {
     fn failed(&mut self, classes: &[Class]) -> Failed {
         let class = self.random.pick(classes).copied().unwrap();
         let too_long = class == Class::Permanent && self.random.chance(500);
-        Failed { class, reason: self.body(), retry_after_ms: None, too_long, artefact: None }
+        Failed { class, reason: self.body(), retry_after_ms: None, too_long, lost: false, artefact: None }
     }
 
     fn act(&mut self, turn: &Turn) -> ActHead {

@@ -61,7 +61,7 @@ impl Makes {
 
     pub(crate) fn failed(&mut self, class: Class) -> Failed {
         let retry_after_ms = (class == Class::Throttled).then(|| self.random.skewed(60_000));
-        Failed { class, reason: self.body(), retry_after_ms, too_long: false, artefact: None }
+        Failed { class, reason: self.body(), retry_after_ms, too_long: false, lost: false, artefact: None }
     }
 
     /// A model's failure is more often one of its own kinds, and what it cannot take may be too long for it.

@@ -54,6 +54,8 @@ struct Case {
     says: Vec<String>,
     #[serde(default)]
     too_long: bool,
+    #[serde(default)]
+    lost: bool,
     retry_after_ms: Option<u64>,
     /// Or the reply.
     #[serde(default)]
@@ -121,8 +123,8 @@ impl Case {
         });
         let usage = if self.unpaid { Some(Usage::NOTHING) } else { known };
         if let Some(class) = self.class {
-            let (too_long, retry_after_ms) = (self.too_long, self.retry_after_ms);
-            return Err(Failure { class, reason: String::new(), retry_after_ms, usage, too_long, about: None });
+            let (too_long, lost, retry_after_ms) = (self.too_long, self.lost, self.retry_after_ms);
+            return Err(Failure { class, reason: String::new(), retry_after_ms, usage, too_long, lost, about: None });
         }
         let call = |(id, name, args): &(String, String, String)| SpokenCall {
             id: id.clone(),
