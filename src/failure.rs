@@ -112,7 +112,15 @@ impl Usage {
 impl Failure {
     /// A failure with no wait asked for, of an attempt whose cost is not known.
     pub fn new(class: Class, reason: impl Into<String>) -> Self {
-        Self { class, reason: reason.into(), retry_after_ms: None, usage: None, too_long: false, lost: false, about: None }
+        Self {
+            class,
+            reason: reason.into(),
+            retry_after_ms: None,
+            usage: None,
+            too_long: false,
+            lost: false,
+            about: None,
+        }
     }
 
     /// The same, of a request that went out whole and got no answer at all.

@@ -14,7 +14,7 @@ use crate::failure::Usage;
 use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, Digest, EffectId, RunNo, ToolName};
 use crate::journal::{Done, Op, Query};
-use crate::model::{Act, Pulse};
+use crate::model::{Act, Answer, Pulse, Section};
 use crate::run::event::{ItemHead, Manifest, Origin, Settled, Wish};
 use crate::run::state::{Effect, Permit, Turn};
 use crate::tool::{Approved, Call, Deadline, Item, Receipt, Source, Tool};
@@ -109,13 +109,37 @@ async fn model(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
     let ask = blocking(work, |work| ask::ask(work.asked())).await?;
     let now = ask.now.clone();
     let reply = model.reply(ask).await?;
-    let foreseen = match &reply.act {
+    let problems = match &reply.act {
         Act::Answer(answer) => foreseen(work, answer.writes.iter()).await,
         _ => Ok(Vec::new()),
     };
-    let foreseen = foreseen.map_err(|failure| Failure { usage: reply.usage, ..failure })?;
-    let settled = lift::reply(bodies, &work.place.pinned, &work.turn, &now, &reply, foreseen);
+    let mut problems = problems.map_err(|failure| Failure { usage: reply.usage, ..failure })?;
+    if let Act::Answer(answer) = &reply.act
+        && reply.origin == Origin::Model
+        && !work.turn.message.is_question()
+        && let Some(digest) = work.turn.handed.get(&answer.outcome).copied()
+        && let Ok(note) = read(work, digest).await
+    {
+        problems.extend(same_as_before(answer, &ask::text(&note), &now));
+    }
+    let settled = lift::reply(bodies, &work.place.pinned, &work.turn, &now, &reply, problems);
     Ok((settled, reply.usage))
+}
+
+/// Told to whoever hands on what they handed on before.
+const SAME: &str = "this is word for word what you handed on before, with the same outcome: do what the message asks for, or \
+                    say in `note` what keeps you from it (you are told so once; the same again is taken)";
+
+/// What is against an answer that equals the one before it on its handoff, whose note was `note`. It is said once a turn: a
+/// verdict may be right the second time, too.
+fn same_as_before(answer: &Answer, note: &str, now: &Section) -> Option<String> {
+    let is_told = now.said.iter().any(|exchange| exchange.problems.iter().any(|problem| problem == SAME));
+    // What its writer wrote before is on its desk; who writes nothing says it all in the note.
+    let is_same = match answer.writes.is_empty() {
+        true => answer.note == note,
+        false => answer.writes.iter().all(|(name, body)| now.desk.get(name) == Some(body)),
+    };
+    (is_same && !is_told).then(|| SAME.to_owned())
 }
 
 async fn call(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName, args: Value) -> Outcome {

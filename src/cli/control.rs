@@ -123,7 +123,7 @@ async fn drive(session: &Session, row: &RunRow) -> Result<Exit, Stop> {
     let system = &running.system;
     let handle = system.open(row.id, session.take_over).await?;
     let mut story = Story::open(Arc::clone(&system.ports().store), row.id, session.zone())?;
-    mark_mode(story.view.state().plan.mode);
+    mark_mode(&story.view.state().plan);
     let before = story.news()?.len();
     say(format!(
         "run {} of {} goes on after record {before}; callsheet messages {} tells what was",

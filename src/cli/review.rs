@@ -34,7 +34,7 @@ pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
         say(format!("look at the sink, then: callsheet settle {no} --happened (or --did-not)"));
         return Ok(Exit::Done);
     }
-    mark_mode(state.plan.mode);
+    mark_mode(&state.plan);
     out(rendered::approval(session, &story, &entries, no, args.whole)?);
     if state.approvals.get(&no).is_some_and(|approval| approval.fate.is_none()) {
         say(format!("callsheet approve {no} | request-changes {no} -m TEXT | edit {no} | reject {no} -m TEXT"));

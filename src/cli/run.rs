@@ -60,7 +60,7 @@ pub(super) async fn run(session: &Session, args: Args) -> Result<Exit, Stop> {
         app::data(&session.settings, &checked.plan).map_err(|faults| super::check::refuse(&faults))?;
     }
     let by = session.declared()?;
-    mark_mode(checked.plan.mode);
+    mark_mode(&checked.plan);
     let running = session.system().await?;
     let system = &running.system;
     let handle = system.run(&checked.plan, &brief, by).await?;

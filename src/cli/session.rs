@@ -319,7 +319,7 @@ impl Session {
             }
             Status::Running => {}
         }
-        super::story::mark_mode(state.plan.mode);
+        super::story::mark_mode(&state.plan);
     }
 
     /// The run's own folder, if it has written one.

@@ -42,7 +42,7 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
         }));
         return Ok(Exit::Done);
     }
-    mark_mode(state.plan.mode);
+    mark_mode(&state.plan);
     let mut story = Story::open(session.store()?, row.id, session.zone())?;
     let news = story.news()?;
     head(session, &row, state);

@@ -15,8 +15,9 @@ use crate::journal::{Record, Store};
 use crate::run::event::Origin;
 use crate::run::state::{State, Status};
 use crate::run::view::choice::Choice;
+use crate::run::view::models::models_words;
 use crate::run::view::{Entry, Kind, Texts, View};
-use crate::topology::plan::Mode;
+use crate::topology::plan::{Mode, Plan};
 
 /// Records read at a time.
 const PAGE: usize = 500;
@@ -259,10 +260,10 @@ fn zoned(at: Timestamp, zone: &str) -> Option<jiff::Zoned> {
     Some(jiff::Timestamp::from_millisecond(at.0).ok()?.to_zoned(zone))
 }
 
-/// What a run without models says of itself, first and last.
-pub fn mark_mode(mode: Mode) {
-    let mark = match mode {
-        Mode::Live => return,
+/// What a run says of its models, first and last: which ones speak, or that none does.
+pub fn mark_mode(plan: &Plan) {
+    let mark = match plan.mode {
+        Mode::Live => return paint::say(format!("live: {}", Safe(&models_words(plan)))),
         Mode::Rehearsal => "rehearsal: no model runs; agents speak from the script, tools are real, nothing is sent",
         Mode::Replay => "replay: no model runs; agents say what was recorded, tools are real, nothing is sent",
     };

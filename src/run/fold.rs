@@ -213,6 +213,7 @@ impl State {
                 return Err("an undeclared handoff");
             }
             let key = (from.clone(), message.outcome.clone());
+            self.handed.insert(key.clone(), message.note.digest);
             if !message.exhausted {
                 self.rounds.insert(key, message.round);
             }
@@ -239,6 +240,8 @@ impl State {
         let unseen = memory.parts.into_iter().chain(first).collect();
         let (shown_bytes, labels) = (memory.bytes + bytes, memory.labels.join(labels));
         let origin = message.origin;
+        let of_agent = self.handed.iter().filter(|((from, _), _)| *from == agent);
+        let handed = of_agent.map(|((_, outcome), note)| (outcome.clone(), *note)).collect();
         let turn = Turn {
             agent,
             desk: message.desk.clone(),
@@ -251,6 +254,7 @@ impl State {
             calls: Vec::new(),
             waits_for: BTreeMap::new(),
             questions: 0,
+            handed,
             withheld: BTreeSet::new(),
             cut: false,
             answers_refused: 0,

@@ -46,6 +46,8 @@ pub struct State {
     pub versions: BTreeMap<Digest, Version>,
     /// How often each bounded handoff was taken since the last reset.
     pub rounds: BTreeMap<(AgentName, Outcome), u32>,
+    /// The note that each handoff took last.
+    pub handed: BTreeMap<(AgentName, Outcome), Digest>,
     /// Approvals by number, closed ones included.
     pub approvals: BTreeMap<ApprovalNo, Approval>,
     /// Permits by the approval that gave them.
@@ -123,6 +125,8 @@ pub struct Turn {
     pub waits_for: BTreeMap<MessageId, String>,
     /// Questions to teammates so far.
     pub questions: u32,
+    /// The note that its agent handed on last, by outcome.
+    pub handed: BTreeMap<Outcome, Digest>,
     /// Tools that are not offered any more, since it made the same call of them again.
     pub withheld: BTreeSet<ToolName>,
     /// True once its conversation was cut to make room.
@@ -370,6 +374,7 @@ impl State {
             effects: BTreeMap::new(),
             versions: BTreeMap::new(),
             rounds: BTreeMap::new(),
+            handed: BTreeMap::new(),
             approvals: BTreeMap::new(),
             permits: BTreeMap::new(),
             questions: BTreeMap::new(),

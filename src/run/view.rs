@@ -2,6 +2,7 @@
 //! Texts come through [`Texts`], since heads hold none; nothing here is sanitised, every printer does that itself.
 
 pub mod choice;
+pub mod models;
 mod receipt;
 pub mod why;
 

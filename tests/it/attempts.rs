@@ -201,8 +201,14 @@ async fn what_an_older_attempt_comes_to_is_not_taken_for_a_newer_one() {
 #[tokio::test]
 async fn who_hangs_is_killed_and_who_began_later_goes_on() {
     let (mut hand, first) = Hand::acting(Repeat::Once).await;
-    let failed =
-        Failed { class: Class::Transient, reason: BODY, retry_after_ms: Some(300), too_long: false, lost: false, artefact: None };
+    let failed = Failed {
+        class: Class::Transient,
+        reason: BODY,
+        retry_after_ms: Some(300),
+        too_long: false,
+        lost: false,
+        artefact: None,
+    };
     assert!(hand.owner.outcome(first[0], Err(failed), None, Vec::new()));
     hand.go_on();
     let again = started(&hand.wait_ms(400));

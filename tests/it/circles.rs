@@ -1,6 +1,7 @@
 //! Models that go round in circles, that run out of steps, and that can only edit what they are shown: what the runtime sees
 //! and does about it. The models are the test's own.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use callsheet::actor::recording::recording;
@@ -10,6 +11,7 @@ use callsheet::model::rehearsal::Rehearsal;
 use callsheet::model::{Act, Answer, Ask, Model, Reply};
 use callsheet::run::event::{Decision, Ending, Event, Origin, Wish};
 use callsheet::run::state::Status;
+use callsheet::topology::order;
 use callsheet::topology::plan::{Mode, Plan, Role};
 use callsheet::topology::recording::Recording;
 use serde_json::{Value, json};
@@ -149,6 +151,106 @@ async fn a_model_that_can_only_edit_what_it_is_shown_mends_its_draft() {
     assert_eq!(subjects[1..], ["We have missed you", "We have missed you a lot"]);
     let rest = |body: &Value| (body["name"].clone(), body["mails"][0]["text"].clone(), body["mails"][1].clone());
     assert!(versions.windows(2).all(|two| rest(&two[0]) == rest(&two[1])), "and the rest is as it was");
+    run.system.stop().await;
+}
+
+/// Speaks the script, and keeps the form in which each member is to end its turn, as it goes over the wire.
+#[derive(Default)]
+struct Formed {
+    forms: Mutex<BTreeMap<String, String>>,
+}
+
+impl Model for Formed {
+    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+        let end = prompt(&ask).unwrap().tools.pop().unwrap();
+        self.forms.lock().unwrap().insert(ask.agent.to_string(), order::write(&end.schema));
+        Box::pin(async move { Rehearsal.reply(ask).await })
+    }
+}
+
+/// Whether `names` begin properties of `form` in this order, the first of them after `start`.
+fn stand_in_order<'a>(form: &str, start: &str, names: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut rest = form.split_once(start).map(|(_, rest)| rest);
+    for name in names {
+        rest = rest.and_then(|rest| rest.split_once(&format!("\"{name}\":{{"))).map(|(_, rest)| rest);
+    }
+    rest.is_some()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_turn_is_filled_in_in_the_order_of_the_schema_file() {
+    let mut rig = Rig::new();
+    let formed = Arc::new(Formed::default());
+    rig.live = Some(Arc::clone(&formed) as Arc<dyn Model>);
+    let plan = Plan { mode: Mode::Live, ..shipped("re-engagement") };
+    let run = rig.run(&plan).await;
+    assert_eq!(run.settled().await, Status::Waiting, "{:?}", run.reasons());
+    let forms = formed.forms.lock().unwrap().clone();
+    assert_eq!(forms.len(), 4, "{forms:#?}");
+    for (agent, form) in &forms {
+        assert!(!form.contains(order::ORDER), "what is our own does not leave: {form}");
+        assert!(stand_in_order(form, "\"properties\":{", ["writes", "note", "outcome"]), "{agent}: {form}");
+        for name in &plan.team[agent.as_str()].writes {
+            let path = format!("{}/schemas/{}.json", env!("CARGO_MANIFEST_DIR"), plan.artefacts[name].schema);
+            let file = std::fs::read_to_string(&path).unwrap();
+            // The properties of the whole are the lines that are four spaces in.
+            let (_, properties) = file.split_once("\n  \"properties\": {").unwrap();
+            let lines = properties.lines().filter_map(|line| line.strip_prefix("    \"")?.strip_suffix("\": {"));
+            let names: Vec<&str> = lines.collect();
+            assert!(names.len() > 1, "{path}");
+            assert!(stand_in_order(form, &format!("\"{name}\":{{"), names.iter().copied()), "{names:?}: {form}");
+        }
+    }
+    run.system.stop().await;
+}
+
+/// The critic says the same each time, and the drafter hands on what it was sent back with; both know what they were told.
+#[derive(Default)]
+struct Stubborn {
+    told: Mutex<Vec<(String, Vec<String>)>>,
+}
+
+impl Model for Stubborn {
+    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+        let agent = ask.agent.to_string();
+        if !(agent == "critic" || agent == "drafter" && ask.now.message.from == "critic") {
+            return Box::pin(async move { Rehearsal.reply(ask).await });
+        }
+        Box::pin(async move {
+            let problems = ask.now.said.iter().flat_map(|exchange| exchange.problems.clone());
+            self.told.lock().unwrap().push((agent.clone(), problems.collect()));
+            let name = "sequence".parse().unwrap();
+            let (outcome, writes) = match agent.as_str() {
+                "critic" => ("revise", Default::default()),
+                _ => ("drafted", [(name, ask.now.desk["sequence"].clone())].into()),
+            };
+            let note = format!("The {agent} has said it all.");
+            Ok(Reply::new(Act::Answer(Answer { outcome: outcome.parse().unwrap(), note, writes }), Origin::Model))
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hands_on_the_same_as_before_is_told_so_once_a_turn() {
+    let mut rig = Rig::new();
+    let stubborn = Arc::new(Stubborn::default());
+    rig.live = Some(Arc::clone(&stubborn) as Arc<dyn Model>);
+    let mut plan = Plan { mode: Mode::Live, ..shipped("re-engagement") };
+    // What it says is in its note alone.
+    plan.team.get_mut("critic").unwrap().writes.clear();
+    let run = rig.run(&plan).await;
+    assert_eq!(run.settled().await, Status::Waiting, "it is taken the second time: {:?}", run.reasons());
+    let told = stubborn.told.lock().unwrap().clone();
+    let of = |agent: &str| told.iter().filter(|(of, _)| of == agent).map(|(_, said)| said.len()).collect::<Vec<_>>();
+    // The critic's first word is no repetition, and each turn after it is asked once more; its fourth word goes to the person.
+    assert_eq!(of("critic"), [0, 0, 1, 0, 1, 0, 1]);
+    assert_eq!(of("drafter"), [0, 1, 0, 1, 0, 1]);
+    assert!(
+        told.iter().flat_map(|(_, said)| said).all(|said| said.contains("word for word what you handed on before"))
+    );
+    let entries = shown(&run);
+    let again = entries.iter().filter(|entry| entry.word == "asked again" && entry.text.contains("word for word"));
+    assert_eq!(again.count(), 6, "{entries:#?}");
     run.system.stop().await;
 }
 

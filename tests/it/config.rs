@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use callsheet::config::{Error, Flags, Known, Settings};
 use callsheet::id::NanoUsd;
-use callsheet::model::wire::{self, Way};
+use callsheet::model::wire::{self, Extra, Way};
 use callsheet::topology::fault::Code;
 use callsheet::topology::plan::Mode;
 use serde_json::json;
@@ -129,6 +129,25 @@ fn models_have_their_prices_and_a_rehearsal_the_one_it_is_priced_as() {
     let bare = Place::new("schema_version = 1\n").read(&Flags::default(), &[]).unwrap();
     let around = bare.surroundings(bare.mode(), [], []);
     assert!(around.single_person && around.models["default"].input_per_million == NanoUsd(0));
+}
+
+#[test]
+fn what_a_server_does_not_take_is_named_in_its_table() {
+    let table = "schema_version = 1\n[models.providers.local]\ndialect = \"openai\"\n\
+                 base_url = \"http://127.0.0.1:8080/v1\"\nomit = [\"tool_choice\", \"max_tokens\"]\n";
+    let settings = Place::new(table).read(&Flags::default(), &[]).unwrap();
+    let omits = [Extra::ToolChoice, Extra::MaxTokens].into();
+    assert_eq!(settings.models.providers["local"].omits, omits);
+    assert_eq!(settings.endpoint("local/m").unwrap().omits, omits, "and so it is asked");
+    for (word, _) in Extra::ALL {
+        let one = Place::new(&table.replace("\"tool_choice\", \"max_tokens\"", &format!("\"{word}\"")));
+        assert_eq!(one.read(&Flags::default(), &[]).unwrap().endpoint("local/m").unwrap().omits.len(), 1, "{word}");
+    }
+    let wrong = Place::new(&table.replace("max_tokens", "max_token"));
+    let Err(Error::Faults(faults)) = wrong.read(&Flags::default(), &[]) else { panic!("no fault") };
+    let found: Vec<_> = faults.iter().map(|fault| (fault.code, faults.position(fault).0)).collect();
+    assert_eq!(found, [(Code::WrongValue, 5)], "{faults}");
+    assert!(faults.to_string().contains("max_completion_tokens"), "it says what there is: {faults}");
 }
 
 #[test]

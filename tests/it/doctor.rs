@@ -171,6 +171,10 @@ fn who_cannot_be_reached_is_told_and_nobody_is_called_who_need_not_be() {
     let keyless = doctor(&nobody, None, &run);
     says("a run without a key", &keyless, 2, &["needs a key: set LOCAL_KEY"]);
     assert!(!keyless.1.contains("run 1"), "{}", keyless.1);
+    let live = doctor(&nobody, KEY, &run);
+    assert!(live.1.contains("live: local/m (analyst, critic, drafter, planner)"), "{}", live.1);
+    let shown = doctor(&nobody, KEY, &["show"]);
+    assert!(shown.1.contains("live: local/m (analyst, critic, drafter, planner)"), "{}", shown.1);
     says("offline", &doctor(&nobody, KEY, &["doctor", "--offline", "--model", "local/m"]), 0, &["its key is there"]);
     says("a rehearsal", &doctor(&nobody, KEY, &["doctor"]), 0, &["none is named: runs are rehearsals"]);
 }

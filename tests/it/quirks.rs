@@ -17,7 +17,7 @@ use callsheet::topology::plan::{Dialect, Mode, Plan};
 use serde_json::{Value, json};
 
 use crate::support::{Driven, Rig, brief, settings, who};
-use crate::wire::server::{Framing, Played, framed, serve};
+use crate::wire::server::{Framing, Played, Then, framed, serve};
 
 /// What a situation says to a request, the n-th of its run from 0.
 type Says = fn(&Value, usize) -> Played;
@@ -182,7 +182,7 @@ fn cache_hits(_: &Value, _: usize) -> Played {
 
 /// A quota of a minute, in words that also fit an account without credit.
 fn minute_quota(body: &Value, n: usize) -> Played {
-    if n % 3 > 0 {
+    if !n.is_multiple_of(3) {
         return stream(&two_steps(body, IDS));
     }
     let violations = json!([{ "quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "quotaValue": "10" }]);
@@ -345,7 +345,8 @@ impl Came<'_, '_> {
     }
 }
 
-async fn play(name: &'static str, says: Says) {
+/// A rig whose models are at a server that says this, and what it was asked.
+fn rig(says: Says) -> (Rig, Arc<Mutex<Vec<Value>>>) {
     let requests = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&requests);
     let base = serve(move |asked| {
@@ -360,6 +361,31 @@ async fn play(name: &'static str, says: Says) {
     let mut rig = Rig::new();
     rig.tools = app::tools(&settings(&root())).unwrap();
     rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));
+    (rig, requests)
+}
+
+/// Whoever is cut off once their request is there whole may have been worked for: that counts as spent, and not five times.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_nobody_answers_counts_as_spent_and_is_made_twice_at_most() {
+    let (rig, requests) = rig(|_, _| Played { bytes: Vec::new(), then: Then::Close });
+    let mut plan = plan();
+    (plan.supervisor.backoff_initial_ms, plan.supervisor.backoff_max_ms) = (1, 1);
+    let system = rig.system().await;
+    let handle = system.run(&plan, &brief(&plan), who("ada")).await.unwrap();
+    let run = Driven::of(&rig, system, handle);
+    assert_eq!(run.settled().await, Status::Stuck, "{:?}", run.reasons());
+    let failed = run.facts().into_iter().filter_map(|fact| match fact.is {
+        Event::EffectFailed { class, spent, .. } => Some((class, spent.tokens > 0)),
+        _ => None,
+    });
+    assert_eq!(failed.collect::<Vec<_>>(), [(Class::Transient, true); 2]);
+    assert_eq!(requests.lock().unwrap().len(), 2);
+    assert!(run.reasons()[0].contains("the connection broke before an answer"), "{:?}", run.reasons());
+    run.system.stop().await;
+}
+
+async fn play(name: &'static str, says: Says) {
+    let (rig, requests) = rig(says);
     let plan = plan();
     let system = rig.system().await;
     let handle = system.run(&plan, &brief(&plan), who("ada")).await.unwrap();

@@ -88,7 +88,8 @@ pub(super) fn take(state: &mut State, choice: &Choice, bodies: &mut Bodies) -> R
     match &choice.act {
         Act::Hear(what, at) => hear(state, what.clone(), *at),
         Act::Fail(id, class) => insist(state, *id, bodies, |_, reason| {
-            let failed = Failed { class: *class, reason, retry_after_ms: None, too_long: false, lost: false, artefact: None };
+            let failed =
+                Failed { class: *class, reason, retry_after_ms: None, too_long: false, lost: false, artefact: None };
             What::Settled { id: *id, result: Err(failed), usage: None }
         }),
         Act::Die(id, agent) => insist(state, *id, bodies, |_, reason| What::AgentDied {

@@ -74,9 +74,12 @@ pub(super) fn refused(sent: &BTreeSet<Extra>, message: &str, param: Option<&str>
     sent.iter().find(is_named).copied()
 }
 
+/// What is refused, by endpoint and model.
+type Refused = BTreeMap<(String, String), BTreeSet<Extra>>;
+
 /// What endpoints turned out not to take, by base URL and model.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Learned(Arc<Mutex<BTreeMap<(String, String), BTreeSet<Extra>>>>);
+pub(super) struct Learned(Arc<Mutex<Refused>>);
 
 impl Learned {
     pub(super) fn of(&self, base_url: &str, model: &str) -> BTreeSet<Extra> {

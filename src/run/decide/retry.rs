@@ -72,7 +72,8 @@ pub(super) fn failed(
     };
     let tried = effect.tried().saturating_sub(u32::from(effect.only_waits(class, draft.at)));
     // Nothing but a person settles what a question is about, so a question is never given up.
-    let last = !(retries && tried < attempts_max && !is_lost_again(effect, failed) || matches!(effect.wish, Wish::Question { .. }));
+    let last = !(retries && tried < attempts_max && !is_lost_again(effect, failed)
+        || matches!(effect.wish, Wish::Question { .. }));
     // What leaves the effect behind: an item's turn is given up when its other items are settled; a sink that cannot be
     // asked leaves the question to a person.
     let gone = last && (effect.is_outward() || matches!(effect.wish, Wish::Query { .. }));
