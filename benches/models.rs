@@ -28,8 +28,11 @@ use tokio::runtime::Runtime;
 /// Turns taken by all sides of a comparison, of which the median counts.
 const TURNS: usize = 9;
 
+/// Measures one thing, and says what came of it.
+type Comparison = fn(&Runtime);
+
 /// What is compared, in this order; names after `--` choose among them.
-const COMPARISONS: [(&str, fn(&Runtime)); 5] = [
+const COMPARISONS: [(&str, Comparison); 5] = [
     ("one", |runtime| compare(runtime, "one by one", Load { runs: 100, at_once: 1, latency_ms: 0 })),
     ("64", |runtime| compare(runtime, "64 at once", Load { runs: 640, at_once: 64, latency_ms: 0 })),
     ("1000", |runtime| {

@@ -1,6 +1,6 @@
 //! `callsheet audit verify`: whether the journal and what it rests on are what was written; `audit checkpoint` exports what to compare with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Stop};
 use super::paint::{self, Safe, Tone, out, toned};
@@ -36,7 +36,7 @@ pub(super) fn audit(session: &Session, args: &Args) -> Result<Exit, Stop> {
     let store = session.store()?;
     match &args.what {
         What::Verify { run, against } => {
-            let checkpoints = against.as_ref().map(read).transpose()?.unwrap_or_default();
+            let checkpoints = against.as_ref().map(|file| read(file)).transpose()?.unwrap_or_default();
             let verified = match run {
                 Some(no) => {
                     let row = session.row(store.as_ref(), Some(*no))?;
@@ -87,7 +87,7 @@ fn report(session: &Session, store: &dyn Store, verified: &Verified) -> Result<E
 /// Largest file of checkpoints.
 const CHECKPOINTS_BYTES_MAX: u64 = 64 << 20;
 
-fn read(file: &PathBuf) -> Result<Vec<Checkpoint>, Stop> {
+fn read(file: &Path) -> Result<Vec<Checkpoint>, Stop> {
     let text = crate::file::text(file, CHECKPOINTS_BYTES_MAX);
     let text = text.map_err(|error| Stop::input(format!("{}: {error}", file.display())))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use callsheet::app;
 use callsheet::topology::plan::Mode;
 use callsheet::topology::spec::ToolSpec;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::{Project, check, words};
 use crate::support::settings;
@@ -138,15 +140,14 @@ fn types(project: &Project, line: &str) -> (i32, String) {
     let said = fs::File::create(&log).unwrap();
     command.args(words(line)).stdout(said.try_clone().unwrap()).stderr(Stdio::from(said));
     let mut child = command.spawn().unwrap();
-    let started = Instant::now();
-    while started.elapsed() < NEVER {
-        if let Some(status) = child.try_wait().unwrap() {
-            return (status.code().unwrap_or(-1), fs::read_to_string(&log).unwrap());
-        }
-        std::thread::yield_now();
-    }
-    child.kill().unwrap();
-    panic!("callsheet {line} hangs: {}", fs::read_to_string(&log).unwrap());
+    let id = Pid::from_child(&child);
+    let (tells, ended) = mpsc::channel();
+    std::thread::spawn(move || tells.send(child.wait()));
+    let Ok(status) = ended.recv_timeout(NEVER) else {
+        kill_process(id, Signal::KILL).unwrap();
+        panic!("callsheet {line} hangs: {}", fs::read_to_string(&log).unwrap());
+    };
+    (status.unwrap().code().unwrap_or(-1), fs::read_to_string(&log).unwrap())
 }
 
 #[cfg(unix)]

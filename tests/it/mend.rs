@@ -100,13 +100,13 @@ async fn the_writer_is_asked_again_with_the_reason_and_not_for_ever() {
         let drafts = driven.facts().into_iter().filter(
             |fact| matches!(&fact.is, Event::VersionWritten(version) if version.artefact.as_str() == "channels"),
         );
-        let newest = drafts.filter_map(|fact| match fact.is {
+        let mut newest = drafts.filter_map(|fact| match fact.is {
             Event::VersionWritten(version) => Some(version.body.digest),
             _ => None,
         });
         let state = driven.state();
         let bound = state.approvals.values().next().map(|approval| approval.desk["channels"]);
-        assert_eq!(newest.last(), bound, "{what}: what was written anew is what is bound");
+        assert_eq!(newest.next_back(), bound, "{what}: what was written anew is what is bound");
         driven.decide("ada", Decision::Approve).await.unwrap();
         assert_eq!(driven.settled().await, DONE, "{what}");
         driven.system.stop().await;

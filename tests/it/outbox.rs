@@ -288,8 +288,8 @@ impl Image {
     /// What is read at `path` after a power loss that took everything that was not synced; with `lucky`, no names.
     fn after_loss(&self, root: &Path, path: &Path, lucky: bool) -> Option<&[u8]> {
         let names = if lucky { &self.names } else { &self.durable_names };
-        let above = path.ancestors().skip(1).take_while(|above| *above != root);
-        let reached = above.fold(true, |reached, above| reached && names.contains_key(above));
+        let mut above = path.ancestors().skip(1).take_while(|above| *above != root);
+        let reached = above.all(|above| names.contains_key(above));
         names.get(path).filter(|_| reached).map(|file| self.files[*file].1.as_slice())
     }
 }

@@ -59,7 +59,9 @@ async fn two_openings_of_one_run_in_one_process_are_one() {
     let (system, run) = (rig.system().await, driven.handle.run);
     let opened = tokio::join!(system.open(run, false), system.open(run, false), system.open(run, true));
     let handle = opened.0.unwrap();
-    (opened.1.unwrap(), opened.2.unwrap());
+    for other in [opened.1, opened.2] {
+        other.unwrap();
+    }
     let driven = Driven::of(&rig, system, handle);
     assert_eq!(driven.approve_all().await, Status::Ended(Ending::Done));
     assert_eq!(epochs(&driven), [1, 2]);

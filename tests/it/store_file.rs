@@ -405,7 +405,8 @@ fn an_error_says_what_it_concerns_and_what_was_under_it() {
         }
     };
     let body_read = |store: &Sqlite| store.body(run_id(1), digest).err();
-    let cases: [(&str, &dyn Fn(&Sqlite) -> Option<Error>, Subject); 5] = [
+    type Read<'a> = &'a dyn Fn(&Sqlite) -> Option<Error>;
+    let cases: [(&str, Read<'_>, Subject); 5] = [
         ("DELETE FROM bodies", &body_read, Subject::Body(run_id(1), digest)),
         ("UPDATE bodies SET salt = x'00'", &body_read, Subject::Body(run_id(1), digest)),
         (

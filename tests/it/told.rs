@@ -15,8 +15,9 @@ fn printed(text: &str) -> Option<String> {
 
 #[test]
 fn the_raise_that_is_printed_helps() {
+    type Case = (&'static str, &'static str, &'static str, &'static [&'static str], &'static str, usize);
     // What is made small, the lines until it is reached, the option that is printed, how often it may be needed.
-    let cases: [(&str, &str, &str, &[&str], &str, usize); 4] = [
+    let cases: [Case; 4] = [
         (
             "agents/analyst.toml",
             "limits = {",

@@ -108,7 +108,11 @@ mod tests {
                 scope.spawn(|| {
                     begin.wait();
                     for _ in 0..20 {
-                        readers.read(|_| Ok(std::thread::yield_now())).unwrap();
+                        let yields = |_: &Connection| {
+                            std::thread::yield_now();
+                            Ok(())
+                        };
+                        readers.read(yields).unwrap();
                     }
                 });
             }

@@ -58,7 +58,7 @@ pub(super) fn records<'t>(
     let delimiter = delimiter(&rest, form)?;
     let mut records: Vec<Record<'t>> = Vec::new();
     while rest.at < text.len() {
-        if records.len() % 1_000 == 0 && stopped() {
+        if records.len().is_multiple_of(1_000) && stopped() {
             return Ok(None);
         }
         let line = rest.line;
