@@ -15,8 +15,9 @@ use crate::topology::spec::{Labels, Repeat};
 /// Attempts of a model call that fails transiently.
 const MODEL_ATTEMPTS_MAX: u32 = 8;
 
-/// Attempts of a model call that may each have been answered, and paid, without anybody hearing.
-const LOST_MAX: u32 = 2;
+/// Attempts of a model call that may each have been answered, and paid, without anybody hearing: half of what others get,
+/// since each costs its maximum. Fewer would give up on a server that cuts one connection in ten.
+const LOST_MAX: u32 = 4;
 
 /// How long the fallback of a model that failed is asked in its place.
 const DETOUR_MS: u64 = 60_000;
@@ -94,7 +95,7 @@ pub(super) fn failed(
     plan_retry(draft, id, wait_ms, None)
 }
 
-/// Whether nothing came back of a call once more, after what was paid in vain for it: what cuts it will cut the next one,
+/// Whether nothing came back of a call once more, and as much was paid in vain for it as may be: what cuts it will cut the next one,
 /// at the same price.
 fn is_lost_again(effect: &Effect, failed: &Failed) -> bool {
     failed.lost && effect.paid_in_vain + 1 >= LOST_MAX
