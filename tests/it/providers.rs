@@ -205,7 +205,7 @@ async fn check(campaign: &str, chaos: Option<u64>) {
         let run = Driven::of(&rig, system, handle);
         let status = run.approve_all().await;
         assert!(!pulses.is_empty(), "{campaign}, {dialect:?}: nobody could see its replies come");
-        let told = || format!("{campaign}, {dialect:?}, {chaos:?}: {:?}", run.reasons());
+        let told = || format!("{campaign}, {dialect:?}, {chaos:?}: {:?}, {:?}", run.reasons(), run.state().paused);
         assert_eq!(status, Status::Ended(Ending::Done), "{}", told());
         assert_eq!(came(&run), came(&rehearsal), "{}", told());
         let attempts = run.facts().into_iter().filter_map(|fact| match fact.is {
