@@ -167,6 +167,9 @@ fn whole(value: Value) -> Value {
 fn live(plan: &Plan) -> Plan {
     let mut live = Plan { mode: Mode::Live, script: None, ..plan.clone() };
     live.models.values_mut().for_each(|spec| spec.model = "mock/model".to_owned());
+    // Calls whose connection is cut count at their maximum: the shipped limits are for a campaign, not for faults without end.
+    live.team.values_mut().for_each(|member| member.limits.tokens = member.limits.tokens.map(|tokens| 2 * tokens));
+    live.budget.tokens = live.budget.tokens.map(|tokens| 2 * tokens);
     live
 }
 
