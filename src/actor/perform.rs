@@ -18,7 +18,7 @@ use crate::model::{Act, Answer, Pulse, Section};
 use crate::run::event::{ItemHead, Manifest, Origin, Settled, Wish};
 use crate::run::state::{Effect, Permit, Turn};
 use crate::tool::{Approved, Call, Deadline, Item, Receipt, Source, Tool};
-use crate::topology::plan::{Arg, Role};
+use crate::topology::plan::{Arg, Recipient, Role};
 use crate::topology::spec::{Labels, Repeat};
 
 /// All that an attempt needs, taken from the state when it starts.
@@ -110,7 +110,7 @@ async fn model(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
     let now = ask.now.clone();
     let reply = model.reply(ask).await?;
     let problems = match &reply.act {
-        Act::Answer(answer) => foreseen(work, answer.writes.iter()).await,
+        Act::Answer(answer) if leads_on(work, &answer.outcome) => foreseen(work, answer.writes.iter()).await,
         _ => Ok(Vec::new()),
     };
     let mut problems = problems.map_err(|failure| Failure { usage: reply.usage, ..failure })?;
@@ -147,6 +147,13 @@ async fn call(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName, args: Value
     let result = tool.call(request(work, args)).await.map_err(|failure| of_tool(name, failure))?;
     let labels = tool.spec().labels;
     Ok((Settled::Returned { body: bodies.json(&result), labels, origin: Origin::Computed }, None))
+}
+
+/// Whether somebody goes on with the work after `outcome`: of what ends the run, no tool is ever called.
+fn leads_on(work: &Work, outcome: &crate::id::Outcome) -> bool {
+    let handoffs = work.place.pinned.plan.handoffs.get(&work.turn.agent);
+    let handoff = handoffs.and_then(|handoffs| handoffs.get(outcome));
+    handoff.is_none_or(|handoff| handoff.to != Recipient::End)
 }
 
 /// What the tools that are to be called with what was written have against it, as far as they know it now.

@@ -234,12 +234,16 @@ fn report() -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_remembers_is_shown_its_earlier_turns_and_who_does_not_is_not() {
     let (rig, told) = rig(|ask| {
-        let review = json!({ "verdict": "revise", "summary": "Look again.", "points": [] });
+        // Each turn's work is another: who hands on the same again is told so.
+        let mut report = report();
+        report["answer"] = json!(format!("Unknown, after {} earlier turns.", ask.earlier.len()));
+        let look = format!("Look again: {}", ask.now.desk.values().next().unwrap_or(&json!("nothing"))["answer"]);
+        let review = json!({ "verdict": "revise", "summary": look, "points": [] });
         Ok(match (ask.agent.as_str(), ask.earlier.len(), ask.now.said.len()) {
             ("sceptic", _, _) => writes("doubts", "review", review),
             (_, 0, 0) => compares(7),
-            (_, 0 | 1, _) => writes("second_opinion", "report", report()),
-            _ => writes("report_ready", "report", report()),
+            (_, 0 | 1, _) => writes("second_opinion", "report", report),
+            _ => writes("report_ready", "report", report),
         })
     });
     let run = rig.run(&team()).await;

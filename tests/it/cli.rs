@@ -165,7 +165,7 @@ fn messages_say_what_was_offered_what_was_chosen_and_on_what_evidence() {
         let kind = record["fact"]["is"].as_object().unwrap().keys().next().unwrap().clone();
         assert_eq!(kind, if call["by"].is_null() { "effect_settled" } else { "turn_ended" });
     }
-    assert_eq!(chosen["calls"].as_array().unwrap().len(), 6);
+    assert_eq!(chosen["calls"].as_array().unwrap().len(), 7);
     assert_eq!(choice("answer")["outcomes"], serde_json::json!({ "answer": "investigator" }));
     assert!(choice("holds")["read"]["report"].is_string());
     assert!(choice("approve").is_null(), "a person is no model");

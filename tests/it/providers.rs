@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use callsheet::actor::recording::recording;
 use callsheet::clock::{Clock as _, Machine};
-use callsheet::id::MessageId;
+use callsheet::id::{MessageId, NanoUsd};
 use callsheet::model::live::Live;
 use callsheet::model::wire::Endpoint;
 use callsheet::run::event::{Ending, Event, Part, Settled, Wish};
@@ -170,6 +170,7 @@ fn live(plan: &Plan) -> Plan {
     // Calls whose connection is cut count at their maximum: the shipped limits are for a campaign, not for faults without end.
     live.team.values_mut().for_each(|member| member.limits.tokens = member.limits.tokens.map(|tokens| 2 * tokens));
     live.budget.tokens = live.budget.tokens.map(|tokens| 2 * tokens);
+    live.budget.cost = live.budget.cost.map(|NanoUsd(cost)| NanoUsd(2 * cost));
     live
 }
 

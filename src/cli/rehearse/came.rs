@@ -128,7 +128,7 @@ pub(super) fn plain(name: &str, bytes: &[u8]) -> String {
             text.lines().filter(|line| !own(line)).collect::<Vec<_>>().join("\n")
         }
         Some("jsonl") => {
-            let mut lines: Vec<String> = text.lines().map(without_effect).collect();
+            let mut lines: Vec<String> = text.lines().map(without_own).collect();
             lines.sort();
             lines.join("\n")
         }
@@ -137,10 +137,12 @@ pub(super) fn plain(name: &str, bytes: &[u8]) -> String {
     }
 }
 
-fn without_effect(line: &str) -> String {
+/// A line of a sink's record without the keys that no other run's has.
+fn without_own(line: &str) -> String {
     match serde_json::from_str(line) {
         Ok(Value::Object(mut map)) => {
             map.remove("effect");
+            map.remove("journal");
             Value::Object(map).to_string()
         }
         _ => line.to_owned(),
@@ -166,6 +168,7 @@ mod tests {
             ("a.eml", mail, "Hi", Some("a.eml")),
             ("a.txt", "Date: one", "Date: two", Some("Date: two in place of Date: one")),
             ("r.jsonl", "{\"effect\":1,\"key\":2}", "{\"effect\":3,\"key\":2}", None),
+            ("r.jsonl", "{\"journal\":1,\"key\":2}", "{\"journal\":3,\"key\":2}", None),
             (
                 "r.jsonl",
                 "{\"effect\":1,\"key\":2}",

@@ -6,7 +6,7 @@ use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders as 
 use super::{Shown, html};
 
 pub(super) fn parts(bytes: &[u8]) -> Vec<Shown> {
-    match MessageParser::default().parse(bytes) {
+    match parsed(bytes) {
         Some(mail) => {
             let mut shown = Vec::new();
             message(&mail, bytes, bytes.len(), &mut shown);
@@ -14,6 +14,12 @@ pub(super) fn parts(bytes: &[u8]) -> Vec<Shown> {
         }
         None => vec![Shown::text("not readable as a mail", String::from_utf8_lossy(bytes))],
     }
+}
+
+/// The mail that `bytes` are. The parser panics on some that are nested in a way of their own (0.11.9, a mail within a mail
+/// as the last of several parts); they are shown as they are, like whatever is no mail.
+fn parsed(bytes: &[u8]) -> Option<Message<'_>> {
+    std::panic::catch_unwind(|| MessageParser::default().parse(bytes)).ok().flatten()
 }
 
 /// Headers and contents of `mail`, whose places are in `raw` and which ends at `last`, and of the mails within.
