@@ -11,7 +11,7 @@ use callsheet::failure::{Class, Failure, Work};
 use callsheet::id::{AgentName, MessageId, ToolName};
 use callsheet::model::rehearsal::Rehearsal;
 use callsheet::model::{Ask, Model, Reply};
-use callsheet::run::event::{DeadLetterAnswer, Decision, Ending, Event, PauseReason};
+use callsheet::run::event::{DeadLetterAnswer, Decision, Ending, Event, PauseReason, Settled};
 use callsheet::run::input::Say;
 use callsheet::run::state::Status;
 use callsheet::tool::{Approved, Call, Item, Receipt, Tool, sink};
@@ -406,9 +406,14 @@ async fn a_stopped_system_leaves_what_another_goes_on_from() {
 
 /// The shipped campaign with a sink in place of its publisher's tool; its record.
 pub(crate) fn with_sink(repeat: Repeat) -> (Plan, Rig, ToolName, PathBuf) {
+    with_sink_of(json!({ "repeat": repeat, "call_timeout": "200ms" }))
+}
+
+/// The same, configured so.
+fn with_sink_of(config: serde_json::Value) -> (Plan, Rig, ToolName, PathBuf) {
     let (mut plan, tool) = impatient(shipped("content-repurposing"));
     let mut rig = Rig::new();
-    let config = serde_json::from_value(json!({ "repeat": repeat, "call_timeout": "200ms" })).unwrap();
+    let config = serde_json::from_value(config).unwrap();
     let sink = sink::open("notes", config, rig.out.path()).unwrap().pop().unwrap();
     let name = sink.spec().name.clone();
     plan.tools.insert(name.clone(), sink.spec().clone());
@@ -451,6 +456,50 @@ async fn an_item_that_failed_is_performed_when_its_letter_is_retried_and_no_othe
         assert_eq!(recorded(&record), each_once(), "{repeat:?}");
         driven.system.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outward_call_that_takes_too_long_falls_in_doubt_and_is_asked_about() {
+    // The tool, where its call hangs, and, if a person is asked, what they say.
+    let cases = [
+        (Repeat::Once, At::Perform, Some(false)),
+        (Repeat::Once, At::Performed, Some(true)),
+        (Repeat::Queryable, At::Perform, None),
+        (Repeat::Queryable, At::Performed, None),
+    ];
+    for (repeat, at, says) in cases {
+        let (plan, mut rig, tool, record) = with_sink_of(json!({ "repeat": repeat, "call_timeout": "1s" }));
+        breaks(&mut rig, &tool, at, Some("item-002"), &Fault::new(Wrong::Hang, 1));
+        let driven = rig.run(&plan).await;
+        let mut status = driven.approve_all().await;
+        if let Some(happened) = says {
+            assert_eq!(status, Status::Waiting, "{repeat:?} {at:?}: {:?}", driven.reasons());
+            let question = *driven.state().questions.first_key_value().unwrap().0;
+            driven.say("ada", Say::Answer { question, happened }).await.unwrap();
+            status = driven.approve_all().await;
+        }
+        assert_eq!(status, Status::Ended(Ending::Done), "{repeat:?} {at:?}: {:?}", driven.reasons());
+        let doubts = driven.facts().into_iter().filter(|fact| matches!(fact.is, Event::FellInDoubt { .. })).count();
+        assert_eq!((doubts, recorded(&record)), (1, each_once()), "{repeat:?} {at:?}");
+        driven.system.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_that_cannot_draft_is_recorded_and_not_called() {
+    let (plan, mut rig, tool, record) = with_sink_of(json!({ "drafts": false, "repeat": { "class": "queryable" } }));
+    let called = Fault::new(Wrong::Panic, u32::MAX);
+    breaks(&mut rig, &tool, At::Perform, None, &called);
+    let driven = rig.run(&plan).await;
+    assert_eq!(driven.approve_all().await, Status::Ended(Ending::Done), "{:?}", driven.reasons());
+    assert_eq!(recorded(&record), BTreeMap::new());
+    let receipts = driven.facts().into_iter().filter_map(|fact| match fact.is {
+        Event::EffectSettled { result: Settled::Performed { receipt }, .. } => Some(receipt.digest),
+        _ => None,
+    });
+    let places: Vec<_> = receipts.map(|receipt| driven.body(receipt)["place"].to_string()).collect();
+    assert!(places.len() == 3 && places.iter().all(|place| place.contains("recorded, not called")), "{places:?}");
+    driven.system.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,7 +129,8 @@ pub fn about(path: &Path, effect: EffectId) -> io::Result<Vec<Line>> {
 fn scan<T>(path: &Path, part: &str, mut of: impl FnMut(&[u8]) -> Option<T>) -> io::Result<Option<T>> {
     let file = match crate::file::open(path) {
         Ok(file) => file,
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // What lies where its folder should be may be a file.
+        Err(why) if matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
         Err(why) => return Err(why),
     };
     let (mut file, mut line) = (BufReader::new(file), Vec::new());
