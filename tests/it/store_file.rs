@@ -281,7 +281,7 @@ fn what_is_no_journal_is_told_so() {
         (file("empty.db", b""), "damaged: ", "is empty"),
         (file("notes.db", b"# Notes\nnot a database at all\n"), "read: ", "is no journal"),
         (file("short.db", b"SQL"), "read: ", "is no journal"),
-        (folder.path().to_owned(), "read: ", "directory"),
+        (folder.path().to_owned(), "read: ", "is a folder"),
         (altered("other.db", "PRAGMA application_id = 7"), "read: ", "another program's"),
         (altered("newer.db", "PRAGMA user_version = 3"), "has format 3", "newer callsheet"),
         (altered("older.db", "PRAGMA user_version = 0"), "damaged: ", "restore"),
