@@ -46,13 +46,16 @@ pub fn bytes(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of the regular file at `path`, at most `bytes_max` bytes of it.
+/// The whole text of the regular file at `path`.
 ///
 /// # Errors
-/// As [`open`], and if it is not UTF-8.
+/// As [`open`], and if it is not UTF-8 or has more than `bytes_max` bytes: half a text may read as another whole one.
 pub fn text(path: &Path, bytes_max: u64) -> io::Result<String> {
     let mut text = String::new();
-    open(path)?.take(bytes_max).read_to_string(&mut text)?;
+    open(path)?.take(bytes_max.saturating_add(1)).read_to_string(&mut text)?;
+    if text.len() as u64 > bytes_max {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it has more than {bytes_max} bytes")));
+    }
     Ok(text)
 }
 
@@ -75,4 +78,19 @@ fn unblocked(path: &Path) -> io::Result<File> {
 #[cfg(not(unix))]
 fn unblocked(path: &Path) -> io::Result<File> {
     File::open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_read_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        fs::write(&path, "a = 1\nb = 2\n").unwrap();
+        let read = |bytes_max| text(&path, bytes_max).map_err(|why| why.to_string());
+        assert_eq!(read(12).as_deref(), Ok("a = 1\nb = 2\n"));
+        assert_eq!(read(6), Err("it has more than 6 bytes".to_owned()));
+    }
 }
