@@ -90,6 +90,10 @@ fn items(page: &mut String, session: &Session, manifest: &Manifest, texts: &Bodi
         let title = format!("{}  {}", text("key"), text("title"));
         let _ = writeln!(page, "\n{}", toned(Tone::Strong, Safe(&title)));
         line(page, &format!("to {} (reaches {})", text("recipient"), head.recipients));
+        let again = listed.get("again").cloned();
+        if let Some(question) = &again {
+            line(page, &format!("asked again when it leaves, and whom it no longer gives is dropped: {question}"));
+        }
         let Some(bytes) = texts.bytes(head.digest) else {
             line(page, "(erased)");
             continue;
@@ -100,7 +104,7 @@ fn items(page: &mut String, session: &Session, manifest: &Manifest, texts: &Bodi
             recipients: head.recipients,
             title: text("title"),
             media_type: text("media_type"),
-            again: None,
+            again,
             bytes,
         };
         let parts = known.as_ref().map_or_else(|| shown::parts(&item), |tool| tool.shown(&item));
