@@ -249,10 +249,6 @@ fn dead(state: &State, facts: &[Fact], class: Class, message: MessageId) -> Opti
         Class::Policy if matches!(outward.role, Role::Tool { .. }) => {
             let (agent, at) = (&state.turns.get(&message)?.agent, facts.first()?.at);
             let old = state.permits.values().any(|permit| permit.member == *agent && permit.expires_at <= at);
-            let latest = state.permits.values().rfind(|permit| permit.member == *agent);
-            if latest.is_some_and(|permit| permit.voided_by.is_some()) {
-                return Some(Rare::VoidPermitRefused);
-            }
             Some(if old { Rare::PermitTooOld } else { Rare::NoPermit })
         }
         Class::Policy => Some(Rare::ForbiddenCallsEndTurn),

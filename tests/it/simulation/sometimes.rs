@@ -31,7 +31,7 @@ rare! {
     // People
     DecidedWithWrongDigest, DecidedByStranger, DecidedByStarter, DecidedTwice, DecidedWhatWasReplaced, DecidedAfterEnd,
     DecidedByUndeclared, ApprovedTwiceByOne, SecondOfTwoApproves, EditReplaces, EditFaulty, EditNotTheirs, PostedTwice, Expired, Overdue,
-    RoundsUsedUp, Rejected, RowUnreadable, LaterNo, VoidPermitRefused, WriterAskedAnew, WrittenAnew, AskedAnewInVain,
+    RoundsUsedUp, Rejected, RowUnreadable, LaterNo, WriterAskedAnew, WrittenAnew, AskedAnewInVain,
     EditRefused,
     // Limits and control
     PausedBySteps, PausedByTokens, PausedByCost, PausedByActiveTime, PausedByRecipients, PausedByTurns,
