@@ -55,18 +55,17 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", escaped.collect::<String>())
 }
 
-/// A team whose every text is hostile.
+/// A team whose every text is hostile; it publishes nothing, since what is hidden from readers would not get so far.
 fn announcement(project: &Project) {
     let hostile = quoted(HOSTILE);
     let topology = format!(
         "schema_version = 1\ndescription = {hostile}\n\
          params = {{ topic = {{ type = \"string\", default = {hostile}, description = {hostile} }} }}\n\
          artefacts = {{ post = {{ schema = \"channel_versions\" }} }}\n\
-         team = {{ writer = {{ writes = [\"post\"] }}, approver = {{ approves = [\"post\"] }}, publisher = {{ tool = \
-         \"articles.publish\", args = {{ versions = \"post.versions\" }} }} }}\n\
+         team = {{ writer = {{ writes = [\"post\"] }}, approver = {{ approves = [\"post\"] }} }}\n\
          budget = {{ steps = 20, tokens = 50_000, cost_usd = 0.50, active_time = \"10m\" }}\n[handoffs]\nstart = \"writer\"\n\
-         writer = \"approver\"\napprover = {{ approve = \"publisher\", request_changes = {{ to = \"writer\", rounds = 3, then = \
-         \"end\" }}, reject = \"end\", expired = \"end\" }}\npublisher = \"end\"\n"
+         writer = \"approver\"\napprover = {{ approve = \"end\", request_changes = {{ to = \"writer\", rounds = 3, then = \
+         \"end\" }}, reject = \"end\", expired = \"end\" }}\n"
     );
     let agent = format!(
         "schema_version = 1\nkind = \"model\"\ndoes = {hostile}\noutcomes = [\"drafted\"]\n\
