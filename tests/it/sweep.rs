@@ -29,10 +29,8 @@ const ACTS_MAX: usize = 40;
 /// Passings after which a boundary is taken for endless.
 const PASSINGS_MAX: u64 = 500;
 
-const CALL_TIMEOUT: &str = "250ms";
-
-/// For mails: their recipients are read anew within it, and this build takes its time for their file.
-const MAIL_TIMEOUT: &str = "3s";
+/// How long an outward call may take: the recipients of mails are read anew within it, and this build takes its time for that.
+const CALL_TIMEOUT: &str = "3s";
 
 /// A campaign and what it comes to undisturbed.
 pub(crate) struct Campaign {
@@ -250,7 +248,7 @@ pub(crate) fn shipped(topology: &'static str) -> Campaign {
         copy(&root.join(folder), &fresh.path().join(folder));
     }
     let text = std::fs::read_to_string(root.join("callsheet.toml")).unwrap();
-    let mail = text.replace("call_timeout = \"10s\"", &format!("call_timeout = \"{MAIL_TIMEOUT}\""));
+    let mail = text.replace("call_timeout = \"10s\"", &format!("call_timeout = \"{CALL_TIMEOUT}\""));
     let sooner = mail.replace("kind = \"files\"\n", &format!("kind = \"files\"\ncall_timeout = \"{CALL_TIMEOUT}\"\n"));
     assert!(text != mail && mail != sooner, "callsheet.toml has other tools than this test knows");
     std::fs::write(fresh.path().join("callsheet.toml"), sooner).unwrap();
