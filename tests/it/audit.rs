@@ -2,10 +2,10 @@
 //! nothing is shown or driven by a plan that is not the one that was pinned.
 
 use std::fs;
-use std::path::Path;
 
 use crate::cli::{Project, untouched};
 use crate::store_file::raw;
+use crate::sweep::copy;
 
 /// What somebody does, the exit code of `audit verify`, and its words.
 type Case<'a> = (&'a str, &'a dyn Fn(&Project), i32, &'a [&'a str]);
@@ -78,14 +78,5 @@ fn each_thing_that_a_run_rests_on_is_verified() {
             let _ = fs::remove_dir_all(folder);
             copy(&kept.path().join(n.to_string()), folder);
         }
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { fs::copy(&path, target).map(drop).unwrap() }
     }
 }

@@ -9,6 +9,8 @@ use callsheet::clock::{Clock as _, Machine};
 use callsheet::journal::sqlite::{Open, Sqlite};
 use callsheet::journal::{Holder, Op, OwnerId, Query, Store as _};
 
+use crate::sweep::copy;
+
 /// A copy of the shipped project in a folder of its own.
 pub(crate) struct Project {
     folder: tempfile::TempDir,
@@ -48,15 +50,6 @@ impl Project {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains(find), "{file} has no {find:?}");
         fs::write(path, text.replacen(find, with, 1)).unwrap();
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { fs::copy(&path, target).map(drop).unwrap() }
     }
 }
 

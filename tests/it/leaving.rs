@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::cli::{Project, check, untouched};
 use crate::store_file::raw;
+use crate::sweep::copy;
 
 #[test]
 fn whoever_withdrew_between_approval_and_delivery_is_left_out_and_named() {
@@ -138,13 +139,4 @@ fn names(folder: &Path) -> Vec<String> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { fs::copy(&path, target).map(drop).unwrap() }
-    }
 }

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::sweep::copy;
+
 /// A project whose sender notes items in a record that can be asked.
 const TINY: [(&str, &str); 6] = [
     ("callsheet.toml", "schema_version = 1\n[tools.notes]\nkind = \"sink\"\nrepeat = { class = \"queryable\" }\n"),
@@ -94,14 +96,6 @@ fn shipped() -> tempfile::TempDir {
 fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for path in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { fs::copy(&path, target).map(drop).unwrap() }
-    }
 }
 
 /// Types `callsheet rehearse` and `line` in `project`, expects the code, and gives what is on stdout and on stderr.

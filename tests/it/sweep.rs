@@ -219,6 +219,7 @@ impl Project {
         }
     }
 
+    /// Copies a folder with all that is in it.
     pub(crate) fn copy(from: &Path, topology: &'static str) -> Owned {
         let folder = scratch();
         copy(from, folder.path());

@@ -45,33 +45,36 @@ pub(super) fn end_turn(
 /// Asks `to` to write anew what the person of the turn of `message` cannot be shown, with the reason.
 pub(super) fn mend(draft: &mut Draft, message: MessageId, to: AgentName, reason: BodyRef) -> Result<(), Illegal> {
     let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
-    let (from, desk, round) = (turn.agent.clone(), turn.desk.clone(), turn.mends + 1);
-    draft.emit(Event::MessageSent(Message {
-        id: MessageId(draft.state.messages_sent + 1),
-        cause: None,
-        from: Some(from),
-        to: Recipient::Member(to),
-        outcome: Outcome::fixed(MEND),
-        note: reason,
-        desk,
-        round,
-        exhausted: false,
-        asked_by: Some(message),
-        origin: Origin::Computed,
-    }))
+    let round = turn.mends + 1;
+    aside(draft, message, to, MEND, reason, round, Origin::Computed)
 }
 
 /// Sends a question of the turn of `message` to a teammate, with the desk as it is.
 pub(super) fn question(draft: &mut Draft, message: MessageId, to: AgentName, text: BodyRef) -> Result<(), Illegal> {
     let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
-    let (from, desk, round, origin) = (turn.agent.clone(), turn.desk.clone(), turn.questions + 1, turn.origin);
+    let (round, origin) = (turn.questions + 1, turn.origin);
+    aside(draft, message, to, QUESTION, text, round, origin)
+}
+
+/// Sends `note` from the turn of `message` to a member who answers within it, on no handoff.
+fn aside(
+    draft: &mut Draft,
+    message: MessageId,
+    to: AgentName,
+    outcome: &'static str,
+    note: BodyRef,
+    round: u32,
+    origin: Origin,
+) -> Result<(), Illegal> {
+    let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
+    let (from, desk) = (turn.agent.clone(), turn.desk.clone());
     draft.emit(Event::MessageSent(Message {
         id: MessageId(draft.state.messages_sent + 1),
         cause: None,
         from: Some(from),
         to: Recipient::Member(to),
-        outcome: Outcome::fixed(QUESTION),
-        note: text,
+        outcome: Outcome::fixed(outcome),
+        note,
         desk,
         round,
         exhausted: false,

@@ -71,7 +71,7 @@ pub fn put_on(disk: &dyn Disk, approved: &Approved, dropped: &[String]) -> Resul
 pub async fn find(approved: Approved) -> Result<Option<Receipt>, Failure> {
     blocking(move || {
         let key = file_name(&approved.item.key)?;
-        for folder in folders(&approved.folder).take_while(|folder| folder.exists()).filter(|folder| folder.is_dir()) {
+        for folder in folders(&approved.folder).take_while(|folder| folder.exists()) {
             if let Some(found) = find_in(&folder, key, &approved).map_err(|why| unreadable(&folder, &why))? {
                 return Ok(Some(found));
             }
@@ -113,7 +113,7 @@ fn find_in(folder: &Path, key: &str, approved: &Approved) -> io::Result<Option<R
 /// # Errors
 /// What the system says.
 pub fn folder_of(wanted: &Path, run: RunId) -> io::Result<Option<PathBuf>> {
-    for folder in folders(wanted).take_while(|folder| folder.exists()).filter(|folder| folder.is_dir()) {
+    for folder in folders(wanted).take_while(|folder| folder.exists()) {
         if owner(&folder)?.is_some_and(|source| source.run == run) {
             return Ok(Some(folder));
         }
