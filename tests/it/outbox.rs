@@ -113,6 +113,27 @@ async fn what_is_in_the_way_is_left_alone_and_told() {
 }
 
 /// Every file below `root` with its content, but for records, which are added to.
+/// A run's items leave several at a time, and the first ones find no folder.
+#[test]
+fn items_that_leave_at_once_are_in_one_folder() {
+    let root = crate::sweep::scratch();
+    for round in 0..300 {
+        let out = root.path().join(format!("{round}/1-x"));
+        let (start, own) = (std::sync::Barrier::new(8), source(1, 1));
+        let places = std::thread::scope(|scope| {
+            let put = |n: u8| {
+                let slot = of(n, &out, own, &format!("{n}.md"), "text");
+                start.wait();
+                put_on(&callsheet::tool::part::disk::Machine, &slot, &[]).unwrap().place
+            };
+            let lanes: Vec<_> = (1..=8).map(|n| scope.spawn(move || put(n))).collect();
+            lanes.into_iter().map(|lane| lane.join().unwrap()).collect::<Vec<_>>()
+        });
+        let elsewhere: Vec<_> = places.iter().filter(|place| !Path::new(place).starts_with(&out)).collect();
+        assert!(elsewhere.is_empty(), "round {round}: {elsewhere:?}");
+    }
+}
+
 fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(root).unwrap() {

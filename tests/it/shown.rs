@@ -284,6 +284,10 @@ proptest! {
         let told = told(&shown::parts(&item(text.clone().into_bytes())));
         let mut all = Vec::new();
         mail.says(&mut all);
+        if told.contains("not readable as a mail") {
+            // Then every line is shown as it is, with what is encoded in it.
+            all = text.lines().map(str::to_owned).collect();
+        }
         for word in all.iter().flat_map(|said| words(said)) {
             prop_assert!(words(&told).contains(&word), "{word} is missing in\n{told}\nof\n{text}");
         }

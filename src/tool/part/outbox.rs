@@ -145,7 +145,8 @@ fn own_folder(disk: &dyn Disk, approved: &Approved) -> Result<(PathBuf, Record),
 fn claim(disk: &dyn Disk, folder: &Path, approved: &Approved) -> Result<Option<Record>, Failure> {
     let path = folder.join(RECORD);
     let failed = |why: io::Error| not_written(&path, &why);
-    if !folder.is_dir() || (!path.exists() && has_content(folder).map_err(failed)?) {
+    // In this order: another attempt of the same run may be claiming it, and its record is there before its first item.
+    if !folder.is_dir() || (has_content(folder).map_err(failed)? && !path.exists()) {
         return Ok(None);
     }
     let mut record = Record::take(&path, &approved.deadline)?;
