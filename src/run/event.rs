@@ -70,6 +70,9 @@ pub enum Event {
         ask_from: Timestamp,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<BodyRef>,
+        /// What the attempt failed of; none if it was lost with its owner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failed: Option<BodyRef>,
     },
     /// A version of an artefact was made.
     VersionWritten(Version),

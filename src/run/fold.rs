@@ -78,13 +78,16 @@ impl State {
                 }
             }
             Event::ContextCut { message } => self.turn_mut(*message)?.leave_out()?,
-            Event::FellInDoubt { id, ask_from, why } => {
+            Event::FellInDoubt { id, ask_from, why, failed } => {
                 let effect = self.effect_mut(*id)?;
                 let began = effect.began.ok_or("it never began")?;
                 effect.doubt = Some(*ask_from);
                 effect.unsure.get_or_insert(began.first_at);
                 effect.asked_about = false;
                 (effect.for_person, effect.why) = (why.is_some(), *why);
+                if failed.is_some() {
+                    (effect.doubts, effect.doubted_of) = (effect.doubts + 1, *failed);
+                }
             }
             Event::VersionWritten(version) => self.write(version)?,
             Event::AnswerRefused { message, problems } => {
@@ -145,7 +148,8 @@ impl State {
             }
             Event::QuestionAnswered { no, happened, .. } => {
                 let id = self.questions.remove(no).ok_or("no such question")?;
-                self.effect_mut(id)?.asked_about = false;
+                let effect = self.effect_mut(id)?;
+                (effect.asked_about, effect.doubts) = (false, 0);
                 if !*happened {
                     self.not_performed(id)?;
                 }

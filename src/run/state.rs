@@ -186,6 +186,10 @@ pub struct Effect {
     pub for_person: bool,
     /// Why an attempt to settle the doubt failed, for whoever is asked.
     pub why: Option<BodyRef>,
+    /// Attempts that left a doubt and were not lost with their owner, and what the latest of them failed of.
+    pub doubts: u32,
+    /// See `doubts`.
+    pub doubted_of: Option<BodyRef>,
     /// The class of the latest attempt's failure, until the next attempt is planned.
     pub failed: Option<Class>,
     /// For a model call: the alias of the model that is asked.

@@ -395,11 +395,11 @@ impl View {
                 let text = "the conversation was too long: earlier turns and older results are left out".to_owned();
                 trouble(&agent, "cut", text)
             }
-            Event::FellInDoubt { id, ask_from, why } => {
+            Event::FellInDoubt { id, ask_from, why, failed } => {
                 let of = self.wishes.get(id).map(|(agent, wish)| (agent.to_string(), slot_words(wish)));
                 let (agent, item) = of.unwrap_or_default();
                 let wait = ask_from.ms_since(self.state.now).div_ceil(1_000);
-                let why = why.map_or_else(String::new, |why| format!(" ({})", error_text(texts, why)));
+                let why = why.or(*failed).map_or_else(String::new, |why| format!(" ({})", error_text(texts, why)));
                 let text =
                     format!("{item} began, and nobody knows whether it happened{why}; it is asked about in {wait} s");
                 trouble(&agent, "in_doubt", text)

@@ -1,6 +1,8 @@
 //! Supervision of whole runs: agents that panic, err and hang; poison, intensity, pause, cancel, stop. What a run comes
 //! to is compared with what it comes to undisturbed.
 
+mod doubt;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -459,33 +461,6 @@ async fn an_item_that_failed_is_performed_when_its_letter_is_retried_and_no_othe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outward_call_that_takes_too_long_falls_in_doubt_and_is_asked_about() {
-    // The tool, where its call hangs, and, if a person is asked, what they say.
-    let cases = [
-        (Repeat::Once, At::Perform, Some(false)),
-        (Repeat::Once, At::Performed, Some(true)),
-        (Repeat::Queryable, At::Perform, None),
-        (Repeat::Queryable, At::Performed, None),
-    ];
-    for (repeat, at, says) in cases {
-        let (plan, mut rig, tool, record) = with_sink_of(json!({ "repeat": repeat, "call_timeout": "1s" }));
-        breaks(&mut rig, &tool, at, Some("item-002"), &Fault::new(Wrong::Hang, 1));
-        let driven = rig.run(&plan).await;
-        let mut status = driven.approve_all().await;
-        if let Some(happened) = says {
-            assert_eq!(status, Status::Waiting, "{repeat:?} {at:?}: {:?}", driven.reasons());
-            let question = *driven.state().questions.first_key_value().unwrap().0;
-            driven.say("ada", Say::Answer { question, happened }).await.unwrap();
-            status = driven.approve_all().await;
-        }
-        assert_eq!(status, Status::Ended(Ending::Done), "{repeat:?} {at:?}: {:?}", driven.reasons());
-        let doubts = driven.facts().into_iter().filter(|fact| matches!(fact.is, Event::FellInDoubt { .. })).count();
-        assert_eq!((doubts, recorded(&record)), (1, each_once()), "{repeat:?} {at:?}");
-        driven.system.stop().await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_tool_that_cannot_draft_is_recorded_and_not_called() {
     let (plan, mut rig, tool, record) = with_sink_of(json!({ "drafts": false, "repeat": { "class": "queryable" } }));
     let called = Fault::new(Wrong::Panic, u32::MAX);
@@ -500,43 +475,6 @@ async fn a_tool_that_cannot_draft_is_recorded_and_not_called() {
     let places: Vec<_> = receipts.map(|receipt| driven.body(receipt)["place"].to_string()).collect();
     assert!(places.len() == 3 && places.iter().all(|place| place.contains("recorded, not called")), "{places:?}");
     driven.system.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_known_is_asked_of_a_person() {
-    // The tool, where it goes wrong, whether the item was performed before that, and what a person then says.
-    let cases = [
-        (Repeat::Once, At::Perform, Wrong::InDoubt, false),
-        (Repeat::Once, At::Performed, Wrong::InDoubt, true),
-        (Repeat::Queryable, At::Perform, Wrong::InDoubt, false),
-        (Repeat::Queryable, At::Performed, Wrong::InDoubt, true),
-        // Its time is up.
-        (Repeat::Once, At::Perform, Wrong::Hang, false),
-        (Repeat::Once, At::Performed, Wrong::Hang, true),
-    ];
-    for (repeat, at, wrong, happened) in cases {
-        let (plan, mut rig, tool, record) = with_sink(repeat);
-        let fault = Fault::new(wrong, 1);
-        breaks(&mut rig, &tool, at, Some("item-002"), &fault);
-        // A sink that could be asked, and was before the first attempt, does not answer when it is asked again.
-        let silent = Fault::after(1, Wrong::Permanent, 1);
-        breaks(&mut rig, &tool, At::Query, Some("item-002"), &silent);
-        let driven = rig.run(&plan).await;
-        assert_eq!(driven.approve_all().await, Status::Waiting, "{repeat:?} {at:?}: {:?}", driven.reasons());
-        let state = driven.state();
-        let (question, _) = state.questions.first_key_value().unwrap();
-        assert_eq!(recorded(&record).get("item-002").copied(), happened.then_some(1));
-        driven.say("ada", Say::Answer { question: *question, happened }).await.unwrap();
-        assert_eq!(
-            driven.approve_all().await,
-            Status::Ended(Ending::Done),
-            "{repeat:?} {at:?}: {:?}",
-            driven.reasons()
-        );
-        assert_eq!(recorded(&record), each_once(), "{repeat:?} {at:?}");
-        assert_eq!(driven.state().approvals.len(), 1);
-        driven.system.stop().await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,7 +30,7 @@ const ACTS_MAX: usize = 40;
 const PASSINGS_MAX: u64 = 500;
 
 /// How long an outward call may take: the recipients of mails are read anew within it, and this build takes its time for that.
-const CALL_TIMEOUT: &str = "3s";
+const CALL_TIMEOUT: &str = "4s";
 
 /// A campaign and what it comes to undisturbed.
 pub(crate) struct Campaign {

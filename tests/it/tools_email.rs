@@ -178,8 +178,27 @@ async fn a_list_whose_people_cannot_be_asked_for_again_does_not_leave() {
     }
     fs::remove_file(dir.path().join("people.csv")).unwrap();
     let tool = Arc::clone(&email::open("email", config(CONFIG).unwrap(), unread(dir.path())).unwrap()[0]);
-    assert!(tool.perform(slot).await.is_err());
+    assert!(tool.perform(slot.clone()).await.is_err());
+    // Who does not answer in time is not waited for until nobody knows what happened.
+    let silent = Arc::new(Silent(performance(dir.path(), PEOPLE)));
+    let tool =
+        &email::open("email", config(&format!("{CONFIG}call_timeout = \"20ms\"\n")).unwrap(), silent).unwrap()[0];
+    let why = tool.perform(slot).await.unwrap_err();
+    assert!(why.class == Class::Transient && why.reason.contains("within 15 ms, three quarters of"), "{why:?}");
     assert!(!dir.path().join("out").exists(), "nothing was written");
+}
+
+/// A tool that never answers.
+struct Silent(Arc<dyn Tool>);
+
+impl Tool for Silent {
+    fn spec(&self) -> &ToolSpec {
+        self.0.spec()
+    }
+
+    fn call(&self, _: Call) -> Work<'_, Value> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// The people's tool over a file that is gone.

@@ -26,11 +26,9 @@ const PASSINGS_MAX: u64 = 2_000;
 /// Rehearsals that are under way at a time.
 const LANES_MAX: usize = 4;
 
-/// How long an outward call takes at most in the scratch copy: twice that is waited for before it is asked about.
-const CALL_TIMEOUT: &str = "500ms";
-
-/// Kinds of tools that may say how long a call takes.
-const TIMED_KINDS: [&str; 3] = ["email", "files", "sink"];
+/// Kinds of tools that may say how long a call takes, and how long it takes at most in the scratch copy: twice that is
+/// waited for before it is asked about. The recipients of mails are read anew within it.
+const TIMED_KINDS: [(&str, &str); 3] = [("email", "4s"), ("files", "500ms"), ("sink", "500ms")];
 
 /// A command of the undisturbed run, and the project before it.
 struct Stage {
@@ -186,9 +184,7 @@ fn shorten(root: &Path) -> Result<(), Stop> {
     let tools = table.get("tools").and_then(toml::Value::as_table).cloned().unwrap_or_default();
     for (name, tool) in tools {
         let kind = tool.get("kind").and_then(toml::Value::as_str).unwrap_or_default();
-        if !TIMED_KINDS.contains(&kind) {
-            continue;
-        }
+        let Some((_, call_timeout)) = TIMED_KINDS.iter().find(|(timed, _)| *timed == kind) else { continue };
         // The project's own record is of another journal, and would be refused by the copy's.
         if kind == "sink" {
             let record = tool.get("record").and_then(toml::Value::as_str).unwrap_or("sink.jsonl");
@@ -197,7 +193,7 @@ fn shorten(root: &Path) -> Result<(), Stop> {
         let mut shorter: toml::Table = toml::from_str(&text).map_err(|why| wrong(&why))?;
         let of = shorter.get_mut("tools").and_then(|tools| tools.get_mut(&name)).and_then(toml::Value::as_table_mut);
         let Some(of) = of else { continue };
-        of.insert("call_timeout".to_owned(), toml::Value::from(CALL_TIMEOUT));
+        of.insert("call_timeout".to_owned(), toml::Value::from(*call_timeout));
         let shorter = toml::to_string(&shorter).map_err(|why| wrong(&why))?;
         std::fs::write(&path, &shorter)?;
         if settings(root).is_ok_and(|settings| crate::app::tools(&settings).is_ok()) {

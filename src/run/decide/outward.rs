@@ -85,15 +85,24 @@ pub(super) fn begin(draft: &mut Draft) -> Result<(), Illegal> {
     ids.into_iter().try_for_each(|id| begin_or_refuse(draft, id))
 }
 
-/// Begins `id` if its permit still holds; else it fails for good.
+/// Begins `id` if its permit still holds and it has not failed too often; else it fails for good.
 fn begin_or_refuse(draft: &mut Draft, id: EffectId) -> Result<(), Illegal> {
     let Some(effect) = draft.state.effects.get(&id) else { return Ok(()) };
+    let spent = Amount::default();
+    if let Some(reason) = effect.doubted_of.filter(|_| is_given_up(effect)) {
+        return draft.emit(Event::EffectFailed { id, class: Class::Transient, reason, spent, last: true });
+    }
     if holds(draft, effect) {
         return begin_one(draft, id);
     }
     let reason = draft.state.turns.get(&effect.message).map(|turn| turn.message.note);
     let reason = reason.ok_or_else(|| super::impossible("no such turn"))?;
-    draft.emit(Event::EffectFailed { id, class: Class::Policy, reason, spent: Amount::default(), last: true })
+    draft.emit(Event::EffectFailed { id, class: Class::Policy, reason, spent, last: true })
+}
+
+/// Whether as many attempts left a doubt as may fail at all: what keeps one from telling its end keeps the next one, too.
+fn is_given_up(effect: &Effect) -> bool {
+    effect.doubts >= retry::TOOL_ATTEMPTS_MAX
 }
 
 /// Whether the permit of an outward effect still holds.
@@ -122,16 +131,21 @@ pub(super) fn doubt_begun(draft: &mut Draft) -> Result<(), Illegal> {
 fn doubt_where(draft: &mut Draft, of: impl Fn(Began) -> bool) -> Result<(), Illegal> {
     let lost = draft.state.effects.iter().filter(|(_, e)| e.doubt.is_none() && e.failed.is_none());
     let lost: Vec<EffectId> = lost.filter(|(_, e)| e.began.is_some_and(&of)).map(|(id, _)| *id).collect();
-    lost.into_iter().try_for_each(|id| doubt(draft, id, None))
+    lost.into_iter().try_for_each(|id| doubt(draft, id, None, None))
 }
 
 /// Nobody knows whether `id` happened. It is asked about once the earlier attempt can no longer be under way; with a reason
-/// `why` it cannot be repeated, a person is.
-pub(super) fn doubt(draft: &mut Draft, id: EffectId, why: Option<BodyRef>) -> Result<(), Illegal> {
+/// `why` it cannot be repeated, a person is. `failed` is what the attempt failed of, if it was not lost with its owner.
+pub(super) fn doubt(
+    draft: &mut Draft,
+    id: EffectId,
+    why: Option<BodyRef>,
+    failed: Option<BodyRef>,
+) -> Result<(), Illegal> {
     let Some(effect) = draft.state.effects.get(&id) else { return Ok(()) };
     let until = effect.began.map_or(draft.at, |began| began.not_after);
     let ask_from = until.plus_ms(timeout_ms(&draft.state, effect));
-    draft.emit(Event::FellInDoubt { id, ask_from, why })
+    draft.emit(Event::FellInDoubt { id, ask_from, why, failed })
 }
 
 /// Settles doubts as the tool's `repeat` allows: the same key again, a question to the sink, a question to a person.
@@ -143,7 +157,9 @@ pub(super) fn resolve_doubts(draft: &mut Draft) -> Result<(), Illegal> {
         match draft.state.repeat(&effect) {
             _ if effect.for_person => question(draft, id, &effect)?,
             Repeat::Pure => begin_or_refuse(draft, id)?,
-            Repeat::Idempotent { key_age_ms } if is_young(draft, &effect, key_age_ms) && holds(draft, &effect) => {
+            Repeat::Idempotent { key_age_ms }
+                if is_young(draft, &effect, key_age_ms) && holds(draft, &effect) && !is_given_up(&effect) =>
+            {
                 begin_one(draft, id)?;
             }
             Repeat::Queryable => query(draft, id, &effect)?,

@@ -26,7 +26,7 @@ const DETOUR_MS: u64 = 60_000;
 const LONGER: u64 = 2;
 
 /// Attempts of anything else that fails transiently.
-const TOOL_ATTEMPTS_MAX: u32 = 4;
+pub(super) const TOOL_ATTEMPTS_MAX: u32 = 4;
 
 /// What a failed attempt comes to.
 pub(super) fn failed(
@@ -42,7 +42,7 @@ pub(super) fn failed(
     if effect.is_outward() && (class == Class::InDoubt || unsure) {
         // What does not go away by itself stands in the way of the next attempt, too.
         let lasts = unsure && matches!(class, Class::Permanent | Class::Policy | Class::Invalid | Class::Bug);
-        return outward::doubt(draft, id, lasts.then_some(reason));
+        return outward::doubt(draft, id, lasts.then_some(reason), Some(reason));
     }
     // A tool's refusal of what the model asked for is an answer to the model, and labelled like any other.
     if let (Wish::Tool { tool, .. }, Class::Invalid | Class::Policy) = (&effect.wish, class) {
@@ -194,7 +194,7 @@ pub(super) fn agent_died(
         let since = effect.began.map_or(effect.not_before, |began| began.at);
         is_new |= died_at.is_none_or(|died_at| died_at <= since);
         if effect.is_outward() {
-            outward::doubt(draft, *id, None)?;
+            outward::doubt(draft, *id, None, Some(reason))?;
         } else {
             let paid = matches!(effect.wish, Wish::Model { .. }) && draft.state.plan.mode.charges();
             let spent = if paid { effect.reserved } else { Amount::default() };

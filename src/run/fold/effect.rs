@@ -69,6 +69,8 @@ impl State {
             why: None,
             failed: None,
             model,
+            doubts: 0,
+            doubted_of: None,
             attempts_before: 0,
             waited: 0,
             paid_in_vain: 0,

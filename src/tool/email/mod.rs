@@ -6,6 +6,7 @@ mod mail;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lettre::message::Mailbox;
 use schemars::JsonSchema;
@@ -16,8 +17,7 @@ use super::part::args::{invalid, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::{Error, outbox, tool_name};
 use super::{Approved, Call, Item, Receipt, Tool};
-use crate::failure::Failure;
-use crate::failure::Work;
+use crate::failure::{Class, Failure, Work};
 use crate::id::ToolName;
 use crate::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
 
@@ -207,7 +207,11 @@ impl Tool for Email {
             if item.item.key != audience::FILE {
                 return outbox::put(item, Vec::new()).await;
             }
-            let (item, dropped) = audience::without_withdrawn(self.audience.as_ref(), item).await?;
+            // Three quarters of the attempt's time, so that what is too slow to be read is surely not sent, and is told as that.
+            let longest = Duration::from_millis(self.spec.call_timeout_ms / 4 * 3);
+            let read = audience::without_withdrawn(self.audience.as_ref(), item);
+            let read = tokio::time::timeout(longest, read).await.unwrap_or_else(|_| Err(self.too_slow(longest)));
+            let (item, dropped) = read?;
             outbox::put(item, dropped).await
         })
     }
@@ -218,6 +222,16 @@ impl Tool for Email {
 }
 
 impl Email {
+    fn too_slow(&self, longest: Duration) -> Failure {
+        let why = format!(
+            "audience: {} did not give the recipients once more within {} ms, three quarters of this tool's call_timeout: nothing was sent; \
+             raise call_timeout, or make the query faster",
+            self.audience.spec().name,
+            longest.as_millis()
+        );
+        Failure::new(Class::Transient, why)
+    }
+
     fn may_send_as(&self, from: Option<&str>) -> Result<(), Failure> {
         let own = &self.sender.from.email;
         let same = |text: &str| text.parse::<Mailbox>().is_ok_and(|mailbox| mailbox.email == *own);
