@@ -86,6 +86,7 @@ fn batch(run: u64, after: u64) -> Batch {
         bodies: vec![body(run, after)],
         summary: summary(),
         at: Timestamp(0),
+        release: false,
     }
 }
 

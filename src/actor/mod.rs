@@ -22,9 +22,12 @@ pub mod system;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
 
 use crate::clock::Clock;
+use crate::failure::Failure;
 use crate::id::{AgentName, Digest, RunId, RunNo, ToolName};
 use crate::journal::writer::Writer;
 use crate::journal::{OwnerId, Store};
@@ -135,11 +138,24 @@ struct Place {
     ports: Arc<Ports>,
     /// The run's span; its agents' and their steps' lie within.
     span: tracing::Span,
+    /// The manifest whose items were asked for last: it is as long as it has items, and read for each of them.
+    manifest: Mutex<Option<(Digest, Arc<Value>)>>,
 }
 
 impl Place {
     /// The run's own folder, such as `out/12-re-engagement`.
     fn folder(&self) -> PathBuf {
         self.ports.out.join(format!("{}-{}", self.no, self.pinned.plan.name))
+    }
+
+    /// The list of a manifest, read once for all of its items.
+    fn manifest(&self, digest: Digest) -> Result<Arc<Value>, Failure> {
+        let mut kept = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, list)) = kept.as_ref().filter(|(of, _)| *of == digest) {
+            return Ok(Arc::clone(list));
+        }
+        let list = Arc::new(ask::read(self.ports.store.as_ref(), self.run, digest)?);
+        *kept = Some((digest, Arc::clone(&list)));
+        Ok(list)
     }
 }

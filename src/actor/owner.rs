@@ -95,6 +95,7 @@ pub struct Owner {
     /// Until which uptime the outward effects that this owner began may be performed.
     begun: BTreeMap<EffectId, u64>,
     started: u64,
+    free: bool,
     gone: Option<Gone>,
 }
 
@@ -108,6 +109,8 @@ enum Task {
 struct Pending {
     state: State,
     begun: Vec<(EffectId, u64)>,
+    /// Whether the run is over with it, and nothing else is waited for.
+    last: bool,
 }
 
 struct UnderWay {
@@ -121,7 +124,7 @@ impl Owner {
     pub fn new(state: State, seq: Seq, parks: bool) -> Self {
         let (epoch, tasks) = (state.epoch, VecDeque::new());
         let (under_way, begun) = (BTreeMap::new(), BTreeMap::new());
-        Self { state, seq, epoch, parks, tasks, pending: None, under_way, begun, started: 0, gone: None }
+        Self { state, seq, epoch, parks, tasks, pending: None, under_way, begun, started: 0, free: false, gone: None }
     }
 
     /// The run, as far as it is durable.
@@ -166,7 +169,8 @@ impl Owner {
 
     /// `facts` as the journal takes them; `state` is what they lead to.
     pub fn batch(&self, append: Append) -> Option<Batch> {
-        let state = &self.pending.as_ref()?.state;
+        let pending = self.pending.as_ref()?;
+        let state = &pending.state;
         let head = |fact: &Fact| Head {
             kind: fact.is.kind().to_owned(),
             version: FACT_VERSION,
@@ -181,7 +185,13 @@ impl Owner {
             bodies: append.bodies,
             summary: summary(state),
             at: state.now,
+            release: pending.last,
         })
+    }
+
+    /// Whether the run's last append, which is durable, gave the ownership up.
+    pub fn is_free(&self) -> bool {
+        self.free
     }
 }
 
@@ -193,13 +203,13 @@ impl Owner {
     }
 
     /// The run is this owner's, under `epoch` if the journal does not say so yet. What was posted in time counts, so the
-    /// inbox comes before the clock.
+    /// inbox comes before the clock. A run that is just made has none that is not told of.
     pub fn opened(&mut self, epoch: Option<Epoch>) {
         if let Some(epoch) = epoch {
             self.epoch = epoch;
             self.push(Task::Hear(What::Opened { epoch }, Vec::new()));
+            self.push(Task::Read);
         }
-        self.push(Task::Read);
         self.push(Task::Hear(What::Due, Vec::new()));
     }
 
@@ -244,8 +254,8 @@ impl Owner {
 
     /// What was to be appended is durable; `seq` is its last record.
     pub fn appended(&mut self, seq: Seq) {
-        let Some(Pending { state, begun }) = self.pending.take() else { return };
-        (self.state, self.seq) = (state, seq);
+        let Some(Pending { state, begun, last }) = self.pending.take() else { return };
+        (self.state, self.seq, self.free) = (state, seq, last);
         self.begun.retain(|id, _| self.state.effects.contains_key(id));
         self.begun.extend(begun);
     }
@@ -321,7 +331,8 @@ impl Owner {
             }
             _ => None,
         });
-        self.pending = Some(Pending { state, begun: begun.collect() });
+        let last = matches!(state.status(), Status::Ended(_)) && self.under_way.is_empty() && self.tasks.is_empty();
+        self.pending = Some(Pending { begun: begun.collect(), state, last });
         Order::Append(Append { facts, bodies })
     }
 

@@ -339,11 +339,11 @@ fn shown(work: &Work, receipt: Receipt) -> Receipt {
 async fn approved(work: &Work) -> Result<Approved, Failure> {
     blocking(work, |work| {
         let missing = || Failure::new(Class::Bug, "the slot is not in the approved manifest");
-        let (id, effect, permit) = work.outward.clone().ok_or_else(missing)?;
+        let &(id, ref effect, ref permit) = work.outward.as_ref().ok_or_else(missing)?;
         let Wish::Deliver { slot, item, .. } = effect.wish else { return Err(missing()) };
         let head = permit.manifest.items.get(slot as usize).filter(|head| head.digest == item).ok_or_else(missing)?;
         let (store, run) = (work.place.ports.store.as_ref(), work.place.run);
-        let list = ask::read(store, run, permit.manifest.body.digest)?;
+        let list = work.place.manifest(permit.manifest.body.digest)?;
         let listed = list.pointer(&format!("/items/{slot}")).ok_or_else(missing)?;
         let text = |key: &str| listed.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok(Approved {

@@ -133,8 +133,11 @@ impl Actor for Run {
             timer.abort();
         }
         let (run, epoch) = (live.place.run, live.owner.epoch());
-        // A lost release costs the next owner nothing but the look at a dead lock.
-        let _ = live.place.ports.writer.commit(Op::Release { run, epoch }).await;
+        // A run that is over was given up with its last append. A lost release costs the next owner nothing but the look
+        // at a dead lock.
+        if !live.owner.is_free() {
+            let _ = live.place.ports.writer.commit(Op::Release { run, epoch }).await;
+        }
         live.progress.send_modify(|progress| {
             progress.gone.get_or_insert(Gone::Parked);
         });

@@ -199,7 +199,14 @@ impl System {
         let run = owner.state().run;
         let (progress, seen) = watch::channel(Progress::of(&owner, None));
         let span = tracing::info_span!("run", %no, topology = %pinned.plan.name);
-        let place = Arc::new(Place { run, no, pinned, ports: Arc::clone(&self.ports), span });
+        let place = Arc::new(Place {
+            run,
+            no,
+            pinned,
+            ports: Arc::clone(&self.ports),
+            span,
+            manifest: std::sync::Mutex::default(),
+        });
         let setup = Setup { place, owner, opens, progress };
         let spawned = Actor::spawn_linked(None, Run, setup, self.root.get_cell()).await;
         let (actor, _) = spawned.map_err(|error| Error::Actor(error.to_string()))?;

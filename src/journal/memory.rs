@@ -241,6 +241,7 @@ impl Run {
             self.bodies.entry(body.digest).or_insert_with(|| body.clone());
         }
         self.summary = batch.summary.clone();
+        self.owner.take_if(|_| batch.release);
         self.updated_at = batch.at.max(self.created_at);
         Ok(Done::Appended(self.last()))
     }

@@ -149,6 +149,8 @@ pub struct Batch {
     pub summary: Summary,
     /// When, for lists; no decision rests on it.
     pub at: Timestamp,
+    /// Whether the ownership is given up with it: the last append of a run frees it without a commit of its own.
+    pub release: bool,
 }
 
 /// An event as bytes: branched on, hashed as stored, no personal data.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use callsheet::failure::{Class, Failure, Work};
-use callsheet::id::EffectId;
+use callsheet::id::{Digest, EffectId};
 use callsheet::journal::memory::Memory;
 use callsheet::journal::{Done, Error, Op, Query, Store};
 use callsheet::model::rehearsal::Rehearsal;
@@ -194,4 +194,77 @@ async fn every_attempt_of_an_item_comes_with_the_same_key() {
     }
     assert_eq!(seen.unknown(), Vec::<String>::new());
     driven.system.stop().await;
+}
+
+/// A journal that notes how each run is given up, and what is read of it.
+#[derive(Default)]
+struct Noting {
+    inner: Arc<Memory>,
+    given_up: Mutex<Vec<&'static str>>,
+    read: Mutex<BTreeMap<Digest, usize>>,
+}
+
+impl Answers for Noting {
+    fn inner(&self) -> &Memory {
+        &self.inner
+    }
+
+    fn answer(&self, ops: &[Op]) -> Vec<Result<Done, Error>> {
+        for op in ops {
+            match op {
+                Op::Append(batch) if batch.release => self.given_up.lock().unwrap().push("with its last append"),
+                Op::Release { .. } => self.given_up.lock().unwrap().push("by itself"),
+                _ => {}
+            }
+        }
+        self.inner.commit(ops)
+    }
+
+    fn reads(&self, digest: Digest) {
+        *self.read.lock().unwrap().entry(digest).or_default() += 1;
+    }
+}
+
+/// Counted, not timed: an approval of twice as many items must not be four times the work.
+#[tokio::test]
+async fn the_list_of_an_approval_is_read_once_for_all_of_its_items() {
+    let mut rig = Rig::new();
+    let noting = Arc::new(Answered(Noting { inner: Arc::clone(&rig.store), ..Noting::default() }));
+    rig.disk = Arc::clone(&noting) as Arc<dyn Store>;
+    let driven = rig.run(&shipped("re-engagement")).await;
+    driven.settled().await;
+    let (_, list) = driven.open_approval();
+    noting.read.lock().unwrap().clear();
+    assert_eq!(driven.approve_all().await.word(), "done");
+    let state = driven.state();
+    let manifests = state.permits.values().map(|permit| &permit.manifest);
+    let items: Vec<Digest> = manifests.flat_map(|manifest| &manifest.items).map(|item| item.digest).collect();
+    assert!(items.len() > 2, "{items:?}");
+    // `state` and its like are read past this store, so that what is counted is what the shell read.
+    let read = noting.read.lock().unwrap().clone();
+    assert!(items.iter().all(|item| read.get(item) == Some(&1)), "{read:?}");
+    assert_eq!(read.get(&list), Some(&1));
+    driven.system.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_over_is_given_up_with_its_last_append_and_one_that_waits_by_itself() {
+    let mut rig = Rig::new();
+    let noting = Arc::new(Answered(Noting { inner: Arc::clone(&rig.store), ..Noting::default() }));
+    rig.disk = Arc::clone(&noting) as Arc<dyn Store>;
+    let driven = rig.run(&shipped("re-engagement")).await;
+    driven.settled().await;
+    let row = |driven: &Driven<'_>| {
+        let query = Query { id: Some(driven.handle.run), ..Query::default() };
+        driven.store().runs(&query).unwrap().pop().unwrap()
+    };
+    assert!(row(&driven).owner.is_some(), "it waits, and its owner has it");
+    assert_eq!(*noting.given_up.lock().unwrap(), [""; 0]);
+    driven.system.stop().await;
+    assert_eq!(*noting.given_up.lock().unwrap(), ["by itself"]);
+    let driven = rig.open(driven.handle.run).await;
+    assert_eq!(driven.approve_all().await.word(), "done");
+    assert_eq!(row(&driven).owner, None);
+    driven.system.stop().await;
+    assert_eq!(*noting.given_up.lock().unwrap(), ["by itself", "with its last append"]);
 }

@@ -74,6 +74,7 @@ pub(crate) fn batch(run: RunId, after: u64, epoch: u64, texts: &[&str]) -> Batch
         bodies: vec![],
         summary: Summary::default(),
         at: Timestamp(0),
+        release: false,
     }
 }
 
@@ -121,6 +122,7 @@ const CLAIMS: &[Claim] = &[
     ("a conflict takes only its own op", isolates),
     ("a run can be claimed when its owner is dead, or by force, and the old owner is fenced", claims),
     ("a release is only the owner's", releases),
+    ("an append can give the ownership up, and one that is refused does not", releases_with_the_last),
     ("the same post twice is one row", posts_once),
     ("numbers are never used twice", numbers_stay_used),
     ("a query gives what it names, newest first", queries),
@@ -269,6 +271,19 @@ fn releases(stage: &mut Stage) {
     assert_eq!(row(stage.store(), run).owner, None);
     let claimed = one(stage.store(), Op::Claim { run, owner: second, take_over: false });
     assert_eq!(claimed, Ok(Done::Claimed(Epoch(5))));
+}
+
+fn releases_with_the_last(stage: &mut Stage) {
+    let run = run_id(1);
+    let (first, second) = (stage.owner_comes(), stage.owner_comes());
+    one(stage.store(), create(run, first, &["a"])).unwrap();
+    let last = |after| Op::Append(Batch { release: true, ..batch(run, after, 1, &["end"]) });
+    assert_eq!(one(stage.store(), last(7)), Err(conflict(1, 1)));
+    assert_eq!(row(stage.store(), run).owner.map(|owner| owner.id), Some(first));
+    assert_eq!(one(stage.store(), last(1)), Ok(Done::Appended(Seq(2))));
+    assert_eq!(row(stage.store(), run).owner, None);
+    let claimed = one(stage.store(), Op::Claim { run, owner: second, take_over: false });
+    assert_eq!(claimed, Ok(Done::Claimed(Epoch(2))));
 }
 
 fn posts_once(stage: &mut Stage) {

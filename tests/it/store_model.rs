@@ -23,6 +23,7 @@ enum Move {
         wake_at: Option<i64>,
         heard: u64,
         over: bool,
+        release: bool,
     },
     Claim {
         run: u128,
@@ -50,10 +51,10 @@ fn moves() -> impl Strategy<Value = Move> {
         2 => (run.clone(), owner.clone()).prop_map(|(run, owner)| Move::Create { run, owner }),
         6 => (
             (run.clone(), rarely.clone(), rarely, 0..4_usize),
-            (any::<u8>(), proptest::option::of(0..9_i64), 0..4_u64, any::<bool>())
+            (any::<u8>(), proptest::option::of(0..9_i64), 0..4_u64, any::<bool>(), any::<bool>())
         )
-            .prop_map(|((run, off, old, heads), (body, wake_at, heard, over))| {
-                Move::Append { run, off, old, heads, body: body % 4, wake_at, heard, over }
+            .prop_map(|((run, off, old, heads), (body, wake_at, heard, over, release))| {
+                Move::Append { run, off, old, heads, body: body % 4, wake_at, heard, over, release }
             }),
         2 => (run.clone(), owner.clone(), any::<bool>())
             .prop_map(|(run, owner, take_over)| Move::Claim { run, owner, take_over }),
@@ -67,7 +68,7 @@ fn moves() -> impl Strategy<Value = Move> {
 fn op(stage: &Stage, owners: &[callsheet::journal::OwnerId], step: &Move) -> Op {
     match *step {
         Move::Create { run, owner } => create(run_id(run), owners[owner], &["first"]),
-        Move::Append { run, off, old, heads, body: text, wake_at, heard, over } => {
+        Move::Append { run, off, old, heads, body: text, wake_at, heard, over, release } => {
             let id = run_id(run);
             let row = stage.store().runs(&Query { id: Some(id), ..Query::default() }).unwrap().pop();
             let Some(row) = row else { return append(id, 0, 1, &["x"]) };
@@ -75,7 +76,7 @@ fn op(stage: &Stage, owners: &[callsheet::journal::OwnerId], step: &Move) -> Op 
             let mut batch = batch(id, 0, 1, &["x", "y", "z"][..heads]);
             batch.after = Seq(row.last.0 + off);
             batch.epoch = Epoch(row.epoch.0 - old);
-            Op::Append(Batch { bodies: vec![body(&text.to_string())], summary, ..batch })
+            Op::Append(Batch { bodies: vec![body(&text.to_string())], summary, release, ..batch })
         }
         Move::Claim { run, owner, take_over } => Op::Claim { run: run_id(run), owner: owners[owner], take_over },
         Move::Release { run, old } => {

@@ -56,6 +56,8 @@ pub(crate) fn who(name: &str) -> Who {
 pub(crate) trait Answers: Send + Sync {
     fn inner(&self) -> &Memory;
     fn answer(&self, ops: &[Op]) -> Vec<Result<Done, Error>>;
+    /// A body is read.
+    fn reads(&self, _digest: Digest) {}
 }
 
 /// A journal in memory with answers of its own; it is read as it is.
@@ -77,6 +79,7 @@ impl<T: Answers> Store for Answered<T> {
         self.inner().records(run, after, limit)
     }
     fn body(&self, run: RunId, digest: Digest) -> Result<Option<Body>, Error> {
+        self.reads(digest);
         self.inner().body(run, digest)
     }
     fn bodies(&self, run: RunId) -> Result<Vec<(Digest, bool)>, Error> {
@@ -102,7 +105,7 @@ impl<T: Answers> Store for Answered<T> {
 /// What systems of one test share: the journal and the ways into the world.
 pub(crate) struct Rig {
     pub(crate) store: Arc<Memory>,
-    /// Where systems write; it has to come to what `store` reads.
+    /// What systems write and read; it has to come to what `store` reads.
     pub(crate) disk: Arc<dyn Store>,
     pub(crate) model: Arc<dyn Model>,
     /// Models of a live run, if there are any.
@@ -144,7 +147,7 @@ impl Rig {
         let owner = OwnerId(uuid::Uuid::from_u128(self.owners.fetch_add(1, Ordering::SeqCst).into()));
         let holder = Holder { id: owner, label: format!("system {}", owner.0.as_u128()) };
         self.leases.lock().unwrap().push(self.store.lease(holder).unwrap());
-        let store: Arc<dyn Store> = Arc::clone(&self.store) as Arc<dyn Store>;
+        let store = Arc::clone(&self.disk);
         let ports = Ports {
             writer: Writer::new(Arc::clone(&self.disk)).unwrap(),
             store,

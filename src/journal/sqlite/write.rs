@@ -166,8 +166,13 @@ fn insert(connection: &Connection, standing: &Standing, batch: &Batch) -> Result
     } else {
         update.execute(params![no, place, link.0, batch.at.0, json, heard, over, wake_at])?;
     }
+    if batch.release {
+        run(connection, RELEASE, params![no])?;
+    }
     Ok(seq)
 }
+
+const RELEASE: &str = "UPDATE runs SET owner = NULL WHERE no = ?1";
 
 fn claim(
     connection: &Connection,
@@ -191,7 +196,7 @@ fn claim(
 fn release(connection: &Connection, id: RunId, epoch: Epoch) -> Result<Done, Fault> {
     let standing = known(connection, id)?;
     if standing.epoch == epoch {
-        run(connection, "UPDATE runs SET owner = NULL WHERE no = ?1", params![standing.no])?;
+        run(connection, RELEASE, params![standing.no])?;
     }
     Ok(Done::Released)
 }

@@ -191,6 +191,7 @@ impl Draw {
             bodies,
             summary: Summary { status: "running".to_owned(), steps: self.drawn, ..Summary::default() },
             at: self.now(),
+            release: false,
         }
     }
 
