@@ -272,6 +272,7 @@ fn tamper(rig: &Rig, driven: &Driven<'_>) {
         bodies: Vec::new(),
         summary: Summary::default(),
         at: state.now,
+        release: false,
     };
     rig.store.commit(&[Op::Append(batch)]).pop().unwrap().unwrap();
 }
