@@ -1,6 +1,7 @@
 //! What one attempt comes to is its own: its panic, error or hang costs no other, and nothing that comes late is taken for
 //! another. Once with real actors, once with the owner as a value, moment by moment.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -92,7 +93,7 @@ struct Hand {
     owner: Owner,
     at: Timestamp,
     /// What is in its inbox.
-    row: Option<What>,
+    rows: VecDeque<What>,
     facts: Vec<Fact>,
 }
 
@@ -109,13 +110,20 @@ impl Hand {
         let mut state = driven.state();
         let (seq, at) = (Seq(driven.facts().len() as u64), state.now);
         let say = Command::Decide { approval, binds, decision: Decision::Approve, comment: BODY };
-        let (place, post) = (state.heard + 1, uuid::Uuid::from_u128(1));
-        let row = Some(What::Posted { place, post, at, say: Some((who("ada"), say)) });
+        let first = state.heard;
         let epoch = Epoch(state.epoch.0 + 1);
         tamper(&mut state);
-        let mut owner = Owner::new(state, seq, false);
+        let mut owner = Owner::new(state, seq, true);
         owner.opened(Some(epoch));
-        Self { owner, at, row, facts: Vec::new() }
+        let mut hand = Self { owner, at, rows: VecDeque::new(), facts: Vec::new() };
+        hand.post(first, say);
+        hand
+    }
+
+    /// Something is posted after `place`.
+    fn post(&mut self, place: u64, say: Command) {
+        let (place, post) = (place + 1, uuid::Uuid::from_u128(place.into()));
+        self.rows.push_back(What::Posted { place, post, at: self.at, say: Some((who("ada"), say)) });
     }
 
     /// One whose three items are under way.
@@ -138,7 +146,7 @@ impl Hand {
                     self.facts.extend(append.facts);
                     self.owner.appended(seq);
                 }
-                Order::Read(_) => self.owner.read(self.row.take().map(|row| (row, Vec::new()))),
+                Order::Read(_) => self.owner.read(self.rows.pop_front().map(|row| (row, Vec::new()))),
                 Order::KillHung(agent, attempts) => {
                     self.owner.died(&attempts, Class::Transient, BODY, Vec::new());
                     orders.push(Order::KillHung(agent, attempts));
@@ -227,6 +235,23 @@ async fn who_hangs_is_killed_and_who_began_later_goes_on() {
     hand.go_on();
     let outward = hand.owner.state().effects.values().filter(|effect| effect.is_outward());
     assert_eq!(outward.map(|effect| effect.doubt.is_some()).collect::<Vec<_>>(), [true, true]);
+}
+
+#[tokio::test]
+async fn a_run_that_is_paused_hears_all_that_was_posted_and_is_kept_while_something_is_under_way() {
+    let (mut hand, first) = Hand::acting(Repeat::Once).await;
+    let heard = hand.owner.state().heard;
+    for (nth, say) in (0..).zip([Command::Pause, Command::Resume, Command::Pause]) {
+        hand.post(heard + nth, say);
+    }
+    hand.owner.posted();
+    let orders = hand.go_on();
+    assert!(matches!(orders.as_slice(), [Order::Timer(Some(_))]), "{orders:?}");
+    assert_eq!((hand.owner.state().status(), hand.owner.state().heard), (Status::Paused, heard + 3));
+    assert!(first.into_iter().all(|attempt| hand.performs(attempt)));
+    let orders = hand.go_on();
+    assert!(matches!(orders.as_slice(), [Order::LetGo(Gone::Parked)]), "{orders:?}");
+    assert_eq!(hand.owner.state().status(), Status::Paused);
 }
 
 #[tokio::test]
