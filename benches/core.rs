@@ -116,9 +116,10 @@ struct Driven {
 impl Driven {
     fn hear(&mut self, what: What) {
         let input = Input { at: Timestamp(self.state.now.0.max(0) + 1), jitter_permille: 0, what };
-        let decided = decide(&self.state, &input).unwrap();
-        if self.does == Does::FoldedAgain {
-            let mut next = self.state.clone();
+        let before = (self.does == Does::FoldedAgain).then(|| self.state.clone());
+        let nothing = State::new(self.state.run, Arc::clone(&self.state.plan));
+        let decided = decide(std::mem::replace(&mut self.state, nothing), &input).unwrap();
+        if let Some(mut next) = before {
             decided.facts.iter().for_each(|fact| next.apply(fact).unwrap());
             assert_eq!(next.now, decided.state.now);
         }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
@@ -15,11 +16,11 @@ pub struct Malformed(pub String);
 /// Longest name of an agent, artefact, outcome, schema or tool, in bytes.
 pub const NAME_BYTES_MAX: usize = 63;
 
-fn word(text: &str, dots: bool) -> Result<String, Malformed> {
+fn word(text: &str, dots: bool) -> Result<Arc<str>, Malformed> {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-' || (dots && c == '.');
     let starts = text.starts_with(|c: char| c.is_ascii_lowercase());
     if starts && text.len() <= NAME_BYTES_MAX && text.chars().all(inner) {
-        return Ok(text.to_owned());
+        return Ok(text.into());
     }
     let also = if dots { ", '.'" } else { "" };
     Err(Malformed(format!(
@@ -32,7 +33,8 @@ macro_rules! name {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        // Shared: a run names its members in every message, turn, effect and amount.
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The name as text.
@@ -76,14 +78,14 @@ name!(/** A tool, such as `stats.rank`: a connection's or kind's name, a dot, a 
 impl ToolName {
     /// A name that the code itself fixes.
     pub(crate) fn fixed(text: &'static str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 }
 
 impl Outcome {
     /// An outcome that the code itself fixes.
     pub(crate) fn fixed(text: &'static str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 }
 

@@ -107,7 +107,7 @@ fn is_listed(store: &dyn Store, run: RunId, manifest: &Manifest) -> Result<bool,
     let Some(list) = json(store, run, manifest.body.digest)? else { return Ok(false) };
     let listed = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
     let same = listed.len() == manifest.items.len()
-        && listed.iter().zip(&manifest.items).all(|(listed, item)| {
+        && listed.iter().zip(manifest.items.iter()).all(|(listed, item)| {
             let digest = listed.get("digest").and_then(Value::as_str).and_then(|text| text.parse().ok());
             digest == Some(item.digest) && listed.get("recipients").and_then(Value::as_u64) == Some(item.recipients)
         });

@@ -5,6 +5,7 @@
 //! what the run's state calls for ([`Owner::go_on`]).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use crate::failure::{Class, Usage};
 use crate::id::{AgentName, EffectId, Epoch, Seq, Timestamp};
@@ -49,6 +50,8 @@ pub enum Order {
     Append(Append),
     /// Read the next row of the inbox after this place; then [`Owner::read`].
     Read(u64),
+    /// Fold the run from its journal; then [`Owner::loaded`], or [`Owner::fail`].
+    Load,
     /// Kill these attempts of this agent, which give no sign of life; then [`Owner::died`]. Its others go on.
     KillHung(AgentName, Vec<Attempt>),
     /// Kill these attempts of this agent: nobody wants what they would come to.
@@ -103,11 +106,11 @@ enum Task {
     Hear(What, Vec<Body>),
     Read,
     KillHung(AgentName, Vec<Attempt>),
+    Load,
     LetGo(Gone),
 }
 
 struct Pending {
-    state: State,
     begun: Vec<(EffectId, u64)>,
     /// Whether the run is over with it, and nothing else is waited for.
     last: bool,
@@ -127,7 +130,7 @@ impl Owner {
         Self { state, seq, epoch, parks, tasks, pending: None, under_way, begun, started: 0, free: false, gone: None }
     }
 
-    /// The run, as far as it is durable.
+    /// The run with all that was decided: that is durable, but for what is being appended or could not be.
     pub fn state(&self) -> &State {
         &self.state
     }
@@ -167,10 +170,9 @@ impl Owner {
         self.begun.get(&id).copied()
     }
 
-    /// `facts` as the journal takes them; `state` is what they lead to.
+    /// What is to be appended as the journal takes it.
     pub fn batch(&self, append: Append) -> Option<Batch> {
-        let pending = self.pending.as_ref()?;
-        let state = &pending.state;
+        let (pending, state) = (self.pending.as_ref()?, &self.state);
         let head = |fact: &Fact| Head {
             kind: fact.is.kind().to_owned(),
             version: FACT_VERSION,
@@ -254,8 +256,8 @@ impl Owner {
 
     /// What was to be appended is durable; `seq` is its last record.
     pub fn appended(&mut self, seq: Seq) {
-        let Some(Pending { state, begun, last }) = self.pending.take() else { return };
-        (self.state, self.seq, self.free) = (state, seq, last);
+        let Some(Pending { begun, last }) = self.pending.take() else { return };
+        (self.seq, self.epoch, self.free) = (seq, self.epoch(), last);
         self.begun.retain(|id, _| self.state.effects.contains_key(id));
         self.begun.extend(begun);
     }
@@ -268,11 +270,22 @@ impl Owner {
         }
     }
 
+    /// The run as its journal has it: what was decided and is not durable is forgotten.
+    pub fn loaded(&mut self, state: State, seq: Seq) {
+        let (epoch, ours) = (state.epoch, state.epoch <= self.epoch);
+        (self.state, self.seq) = (state, seq);
+        if !ours {
+            // Somebody else has it now, and says what becomes of it.
+            self.fail(Gone::Journal(Error::Conflict { last: seq, epoch }));
+        }
+    }
+
     /// An order could not be carried out, and no order will be. The first such reason counts.
     pub fn fail(&mut self, gone: Gone) {
         (self.pending, self.tasks) = (None, VecDeque::new());
         if self.gone.is_none() && matches!(gone, Gone::Bug(_)) {
             // The evidence is what is in the journal; the run says there that it will not go on.
+            self.tasks.push_back(Task::Load);
             self.tasks.push_back(Task::Hear(What::Broken, Vec::new()));
         }
         let gone = self.gone.get_or_insert(gone).clone();
@@ -308,6 +321,7 @@ impl Owner {
             Task::Hear(what, bodies) => self.hear(moment, what, bodies),
             Task::Read => Order::Read(self.state.heard),
             Task::KillHung(agent, attempts) => Order::KillHung(agent, attempts),
+            Task::Load => Order::Load,
             Task::LetGo(gone) => Order::LetGo(gone),
         })
     }
@@ -315,14 +329,16 @@ impl Owner {
     /// One input: decided, and to be appended if it comes to anything that holds.
     fn hear(&mut self, moment: Moment, what: What, bodies: Vec<Body>) -> Order {
         let input = Input { at: moment.at, jitter_permille: moment.jitter_permille, what };
-        let Decided { facts, state } = match decide(&self.state, &input) {
+        let nothing = State::new(self.state.run, Arc::clone(&self.state.plan));
+        let Decided { facts, state } = match decide(std::mem::replace(&mut self.state, nothing), &input) {
             Ok(decided) => decided,
             Err(illegal) => return self.breaks(illegal.to_string()),
         };
+        self.state = state;
         if facts.is_empty() {
             return Order::Nothing;
         }
-        if let Err(broken) = invariant::holds(&state) {
+        if let Err(broken) = invariant::holds(&self.state) {
             return self.breaks(broken.to_string());
         }
         let begun = facts.iter().filter_map(|fact| match fact.is {
@@ -331,8 +347,9 @@ impl Owner {
             }
             _ => None,
         });
-        let last = matches!(state.status(), Status::Ended(_)) && self.under_way.is_empty() && self.tasks.is_empty();
-        self.pending = Some(Pending { begun: begun.collect(), state, last });
+        let over = self.state.ended.is_some();
+        let last = over && self.under_way.is_empty() && self.tasks.is_empty();
+        self.pending = Some(Pending { begun: begun.collect(), last });
         Order::Append(Append { facts, bodies })
     }
 

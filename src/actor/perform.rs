@@ -246,7 +246,7 @@ async fn manifest(work: &Work, bodies: &mut Bodies<'_>, member: &crate::id::Agen
     });
     let desk = roots.filter_map(|root| work.turn.desk.get(&root).map(|digest| (root, *digest))).collect();
     let body = bodies.json(&json!({ "tool": name, "member": member, "items": listed }));
-    Ok(Manifest { body, items: heads, desk })
+    Ok(Manifest { body, items: heads.into(), desk })
 }
 
 async fn deliver(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {

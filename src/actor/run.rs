@@ -12,6 +12,7 @@ use super::agent::{self, Agent};
 use super::lift::{Bodies, Lifted};
 use super::owner::{Append, Attempt, Gone, Order, Owner};
 use super::perform::Work;
+use super::system::{Loaded, load};
 use super::{Place, Point, inbox};
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Epoch, Seq, Timestamp};
@@ -59,9 +60,9 @@ pub struct Progress {
 
 impl Progress {
     /// As `owner` has it.
-    pub(super) fn of(owner: &Owner, gone: Option<Gone>) -> Self {
+    pub(super) fn of(owner: &Owner) -> Self {
         let state = owner.state();
-        Self { seq: owner.seq(), status: state.status(), wake_at: state.wake_at(), gone }
+        Self { seq: owner.seq(), status: state.status(), wake_at: state.wake_at(), gone: None }
     }
 }
 
@@ -172,6 +173,7 @@ impl Live {
             Order::Nothing => {}
             Order::Append(append) => self.append(append).await?,
             Order::Read(after) => self.read(after).await?,
+            Order::Load => self.load().await?,
             Order::KillHung(agent, attempts) => {
                 self.kill(&agent, attempts.clone());
                 self.died(&attempts, Class::Transient, "it hung: no sign of life after its time-out");
@@ -191,7 +193,7 @@ impl Live {
         self.place.ports.probe.at(Point::Committed);
         let Done::Appended(seq) = done else { return Err(Gone::Bug("an append came to something else".to_owned())) };
         self.owner.appended(seq);
-        self.progress.send_replace(Progress::of(&self.owner, None));
+        self.progress.send_replace(Progress::of(&self.owner));
         Ok(())
     }
 
@@ -211,6 +213,16 @@ impl Live {
         };
         self.rows = row.is_some().then_some(rows);
         self.owner.read(row);
+        Ok(())
+    }
+
+    /// Gives the owner the run as its journal has it.
+    async fn load(&mut self) -> Result<(), Gone> {
+        let place = Arc::clone(&self.place);
+        let loaded = tokio::task::spawn_blocking(move || load(place.ports.store.as_ref(), place.run)).await;
+        let loaded = loaded.map_err(|error| Gone::Bug(error.to_string()))?;
+        let Loaded { state, seq, .. } = loaded.map_err(|error| Gone::Bug(error.to_string()))?;
+        self.owner.loaded(state, seq);
         Ok(())
     }
 
@@ -269,7 +281,8 @@ impl Live {
         // Whoever waits for a run that is parked is told once it is free.
         if gone != Gone::Parked {
             tracing::error!(?gone, "the run is let go");
-            self.progress.send_replace(Progress::of(&self.owner, Some(gone)));
+            // How far it is was told with its last append.
+            self.progress.send_modify(|progress| progress.gone = Some(gone));
         }
         myself.stop(None);
     }

@@ -197,7 +197,7 @@ impl System {
 
     async fn spawn(&self, no: RunNo, pinned: Arc<Pinned>, owner: Owner, opens: Option<Epoch>) -> Result<Handle, Error> {
         let run = owner.state().run;
-        let (progress, seen) = watch::channel(Progress::of(&owner, None));
+        let (progress, seen) = watch::channel(Progress::of(&owner));
         let span = tracing::info_span!("run", %no, topology = %pinned.plan.name);
         let place = Arc::new(Place {
             run,

@@ -2,6 +2,7 @@
 //! Heads only: texts and artefacts are named by digest, so that a body can be erased and the fold still holds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -395,8 +396,8 @@ pub struct WriteHead {
 pub struct Manifest {
     /// The list as a person sees it; its digest is what an approval binds.
     pub body: BodyRef,
-    /// Its items, in order.
-    pub items: Vec<ItemHead>,
+    /// Its items, in order; shared by the approval, its permit and whoever performs one of them.
+    pub items: Arc<[ItemHead]>,
     /// The versions that it was made from.
     pub desk: BTreeMap<ArtefactName, Digest>,
 }

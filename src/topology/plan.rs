@@ -36,7 +36,7 @@ pub const QUESTIONS_PER_TURN_MAX: u32 = 4;
 pub const TOOL_OUTCOME: &str = "done";
 
 /// A topology with all that its files name, checked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// [`PLAN_FORMAT`] when it was made.
     pub format: u32,
@@ -105,7 +105,7 @@ impl Mode {
 }
 
 /// A parameter of a topology.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Param {
     /// Its type.
     #[serde(rename = "type")]
@@ -140,7 +140,7 @@ pub struct Artefact {
 }
 
 /// An agent in its place on a team.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// What it does, one sentence.
     pub does: String,
@@ -191,7 +191,7 @@ pub struct Read {
 }
 
 /// What a member is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Role {
     /// A model, or its script.
@@ -266,7 +266,7 @@ pub enum Expiry {
 }
 
 /// An argument of a tool agent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Arg {
     /// `{ value = ... }`
@@ -419,14 +419,14 @@ pub struct ModelSpec {
 }
 
 /// A rehearsal: what each agent says, from `rehearsals/TOPOLOGY.toml`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Script {
     /// Lines by agent; the first whose `when` holds and that is unused, the last repeats.
     pub lines: BTreeMap<AgentName, Vec<Line>>,
 }
 
 /// One scripted turn.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Line {
     /// An expression; absent means always.
     pub when: Option<String>,
@@ -441,7 +441,7 @@ pub struct Line {
 }
 
 /// A tool call of a scripted turn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptedCall {
     /// Which tool.
     pub tool: ToolName,

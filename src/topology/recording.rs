@@ -16,7 +16,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub const BYTES_MAX: usize = 64 << 20;
 
 /// A run's recording.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recording {
     /// [`SCHEMA_VERSION`] when it was made.
@@ -35,7 +35,7 @@ pub struct Recording {
 }
 
 /// One attempt of a model call, and what it came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recorded {
     /// Who was asked.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::id::ToolName;
 
 /// A tool's declaration. The engine of a tool enforces what it says here; a prompt never does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolSpec {
     /// Its name, such as `performance.query`.
     pub name: ToolName,

@@ -91,6 +91,8 @@ async fn one_of_many_deliveries_panics_or_errs_and_the_others_are_delivered_once
 /// An owner in the hands of a test: what it wants appended is durable at once.
 struct Hand {
     owner: Owner,
+    /// What its journal comes to.
+    durable: State,
     at: Timestamp,
     /// What is in its inbox.
     rows: VecDeque<What>,
@@ -113,9 +115,9 @@ impl Hand {
         let first = state.heard;
         let epoch = Epoch(state.epoch.0 + 1);
         tamper(&mut state);
-        let mut owner = Owner::new(state, seq, true);
+        let mut owner = Owner::new(state.clone(), seq, true);
         owner.opened(Some(epoch));
-        let mut hand = Self { owner, at, rows: VecDeque::new(), facts: Vec::new() };
+        let mut hand = Self { owner, durable: state, at, rows: VecDeque::new(), facts: Vec::new() };
         hand.post(first, say);
         hand
     }
@@ -143,10 +145,12 @@ impl Hand {
                 Order::Nothing => {}
                 Order::Append(append) => {
                     let seq = Seq(self.owner.seq().0 + append.facts.len() as u64);
+                    append.facts.iter().for_each(|fact| self.durable.apply(fact).unwrap());
                     self.facts.extend(append.facts);
                     self.owner.appended(seq);
                 }
                 Order::Read(_) => self.owner.read(self.rows.pop_front().map(|row| (row, Vec::new()))),
+                Order::Load => self.owner.loaded(self.durable.clone(), self.owner.seq()),
                 Order::KillHung(agent, attempts) => {
                     self.owner.died(&attempts, Class::Transient, BODY, Vec::new());
                     orders.push(Order::KillHung(agent, attempts));
@@ -276,6 +280,7 @@ async fn an_owner_whose_invariant_is_broken_says_so_and_lets_go() {
     assert!(matches!(orders.as_slice(), [Order::LetGo(Gone::Bug(why))] if why.starts_with("I7")), "{orders:?}");
     assert_eq!(hand.facts.len(), 1, "{:?}", hand.facts);
     assert!(matches!(hand.facts[0].is, Event::Ended { how: Ending::Bug }));
+    assert!(*hand.owner.state() == hand.durable, "what was decided and never durable is not the run's");
     hand.owner.posted();
     assert!(hand.go_on().is_empty(), "it does nothing more");
 }

@@ -238,7 +238,7 @@ async fn the_list_of_an_approval_is_read_once_for_all_of_its_items() {
     assert_eq!(driven.approve_all().await.word(), "done");
     let state = driven.state();
     let manifests = state.permits.values().map(|permit| &permit.manifest);
-    let items: Vec<Digest> = manifests.flat_map(|manifest| &manifest.items).map(|item| item.digest).collect();
+    let items: Vec<Digest> = manifests.flat_map(|manifest| manifest.items.iter()).map(|item| item.digest).collect();
     assert!(items.len() > 2, "{items:?}");
     // `state` and its like are read past this store, so that what is counted is what the shell read.
     let read = noting.read.lock().unwrap().clone();

@@ -198,7 +198,7 @@ async fn a_run_that_cannot_be_taken_up_is_given_back() {
     let run = driven.handle.run;
     let (after, epoch, at) = (row(&rig.store, run).last, row(&rig.store, run).epoch, driven.state().now);
     let heads = vec![Head { kind: "of_tomorrow".to_owned(), version: 1, json: b"{}".to_vec() }];
-    let batch = Batch { run, after, epoch, heads, bodies: Vec::new(), summary: Summary::default(), at };
+    let batch = Batch { run, after, epoch, heads, bodies: Vec::new(), summary: Summary::default(), at, release: false };
     rig.store.commit(&[Op::Append(batch)]).pop().unwrap().unwrap();
     let system = rig.system().await;
     assert!(system.open(run, false).await.is_err());

@@ -103,7 +103,7 @@ pub(super) fn take(state: &mut State, choice: &Choice, bodies: &mut Bodies) -> R
 
 /// Tells `state` of `what`.
 pub(super) fn hear(state: &mut State, what: What, at: Timestamp) -> Result<Vec<Fact>, Illegal> {
-    let decided = decide(state, &Input { at, jitter_permille: 500, what })?;
+    let decided = decide(state.clone(), &Input { at, jitter_permille: 500, what })?;
     *state = decided.state;
     Ok(decided.facts)
 }

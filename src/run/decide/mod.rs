@@ -28,11 +28,12 @@ pub struct Decided {
     pub state: State,
 }
 
-/// What `input` comes to in `state`.
+/// What `input` comes to in `state`, which it takes: a copy for every input would cost more with all that a run has made.
 ///
 /// # Errors
-/// [`Illegal`] if the input cannot come in this state: its sender is wrong, or we are.
-pub fn decide(state: &State, input: &Input) -> Result<Decided, Illegal> {
+/// [`Illegal`] if the input cannot come in this state: its sender is wrong, or we are. The state is then worth nothing;
+/// what the run's records come to is its state still.
+pub fn decide(state: State, input: &Input) -> Result<Decided, Illegal> {
     let mut draft = Draft::new(state, input);
     match &input.what {
         What::Start { plan, mode, brief, note, by } => {
@@ -91,7 +92,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(state: &State, input: &Input) -> Self {
+    fn new(state: State, input: &Input) -> Self {
         let posted_at = match input.what {
             What::Posted { at, .. } => Some(at),
             _ => None,
@@ -99,7 +100,7 @@ impl Draft {
         Self {
             at: input.at.max(state.now),
             posted_at: posted_at.filter(|at| *at < input.at.max(state.now)),
-            state: state.clone(),
+            state,
             facts: Vec::new(),
             jitter_permille: input.jitter_permille.min(1_000),
         }

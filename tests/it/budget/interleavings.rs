@@ -178,7 +178,8 @@ impl Play {
         let at = Timestamp(self.state.now.0.max(1_800_000_000_000).saturating_add_unsigned(wait_ms));
         let jitter_permille = u16::try_from(self.random.below(1_001)).unwrap();
         let input = Input { at, jitter_permille, what };
-        let decided = decide(&self.state, &input).map_err(|illegal| format!("{illegal}, on {:?}", input.what))?;
+        let decided =
+            decide(self.state.clone(), &input).map_err(|illegal| format!("{illegal}, on {:?}", input.what))?;
         let facts = decided.facts;
         if matches!(input.what, What::Opened { .. }) {
             self.ledger.lost(&facts)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use callsheet::id::{Epoch, RunId, Seq, Timestamp};
 use callsheet::run::event::{Fact, Who};
 use callsheet::run::input::Command;
-use callsheet::run::invariant::{Broken, Watch, holds};
+use callsheet::run::invariant::{Broken, Watch};
 use callsheet::run::state::State;
 use callsheet::topology::plan::Plan;
 
@@ -43,16 +43,15 @@ impl Journal {
         seq.0 == self.facts.len() as u64 && epoch == self.epoch
     }
 
-    /// Appends `facts`, which follow from the truth.
+    /// Appends `facts`, which follow from the truth. The owner has asked the invariants of the state that they lead to.
     pub(crate) fn append(&mut self, facts: &[Fact]) -> Result<Arc<State>, Broken> {
-        let mut next = State::clone(&self.truth);
+        // In place where nobody looks on: a copy for each batch is a third of what a seed costs.
+        let truth = Arc::make_mut(&mut self.truth);
         for fact in facts {
-            next.apply(fact).map_err(|illegal| broken("I11", illegal.to_string()))?;
-            self.watch.take(&next, fact)?;
+            truth.apply(fact).map_err(|illegal| broken("I11", illegal.to_string()))?;
+            self.watch.take(truth, fact)?;
         }
-        holds(&next)?;
         self.facts.extend_from_slice(facts);
-        self.truth = Arc::new(next);
         Ok(Arc::clone(&self.truth))
     }
 

@@ -100,6 +100,10 @@ impl Scene {
                 let row = row.map(|row| What::Posted { place: after + 1, post: row.id, at: row.at, say: row.say });
                 self.owners[owner].logic.read(row.map(|row| (row, Vec::new())));
             }
+            Order::Load => {
+                let (state, seq) = (self.journal.refolded()?, Seq(self.journal.facts.len() as u64));
+                self.owners[owner].logic.loaded(Arc::unwrap_or_clone(state), seq);
+            }
             Order::KillHung(agent, attempts) => {
                 self.seen.see(Rare::AgentHangs);
                 self.died(owner, &agent, &attempts, Class::Transient);
@@ -140,7 +144,11 @@ impl Scene {
         self.say_facts(owner, facts);
         let before = Arc::clone(&self.journal.truth);
         self.see(&before, facts);
+        drop(before);
         let next = self.journal.append(facts)?;
+        if *self.owners[owner].logic.state() != *next {
+            return Err(broken("I11", "what was decided is not what is folded".to_owned()));
+        }
         for fact in facts {
             self.oracle.take(&next, &self.journal.inbox, &self.sink, fact)?;
         }
@@ -151,9 +159,6 @@ impl Scene {
             return Ok(());
         }
         self.owners[owner].logic.appended(Seq(self.journal.facts.len() as u64));
-        if *self.owners[owner].logic.state() != *next {
-            return Err(broken("I11", "what was decided is not what is folded".to_owned()));
-        }
         Ok(())
     }
 
