@@ -285,6 +285,15 @@ async fn an_owner_whose_invariant_is_broken_says_so_and_lets_go() {
     assert!(hand.go_on().is_empty(), "it does nothing more");
 }
 
+#[tokio::test]
+async fn an_owner_that_breaks_after_it_was_taken_over_says_nothing_in_the_next_ones_name() {
+    let mut hand = Hand::approved(Repeat::Once, |state| state.ledger.reserved.steps += 1).await;
+    hand.durable.epoch = Epoch(hand.durable.epoch.0 + 2);
+    let orders = hand.go_on();
+    assert!(matches!(orders.as_slice(), [Order::LetGo(Gone::Bug(why))] if why.starts_with("I7")), "{orders:?}");
+    assert_eq!(hand.facts, []);
+}
+
 /// Appends to the run of `driven` what no callsheet decides: a step beyond every limit.
 fn tamper(rig: &Rig, driven: &Driven<'_>) {
     let (state, run) = (driven.state(), driven.handle.run);

@@ -202,6 +202,7 @@ struct Noting {
     inner: Arc<Memory>,
     given_up: Mutex<Vec<&'static str>>,
     read: Mutex<BTreeMap<Digest, usize>>,
+    looked: AtomicUsize,
 }
 
 impl Answers for Noting {
@@ -223,6 +224,10 @@ impl Answers for Noting {
     fn reads(&self, digest: Digest) {
         *self.read.lock().unwrap().entry(digest).or_default() += 1;
     }
+
+    fn looks(&self) {
+        self.looked.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 /// Counted, not timed: an approval of twice as many items must not be four times the work.
@@ -234,6 +239,7 @@ async fn the_list_of_an_approval_is_read_once_for_all_of_its_items() {
     let driven = rig.run(&shipped("re-engagement")).await;
     driven.settled().await;
     let (_, list) = driven.open_approval();
+    assert_eq!(noting.looked.load(Ordering::SeqCst), 0, "nobody has posted anything to a run that is just made");
     noting.read.lock().unwrap().clear();
     assert_eq!(driven.approve_all().await.word(), "done");
     let state = driven.state();

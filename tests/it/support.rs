@@ -58,6 +58,8 @@ pub(crate) trait Answers: Send + Sync {
     fn answer(&self, ops: &[Op]) -> Vec<Result<Done, Error>>;
     /// A body is read.
     fn reads(&self, _digest: Digest) {}
+    /// The inbox is read.
+    fn looks(&self) {}
 }
 
 /// A journal in memory with answers of its own; it is read as it is.
@@ -89,6 +91,7 @@ impl<T: Answers> Store for Answered<T> {
         self.inner().blob(digest)
     }
     fn inbox(&self, run: RunId, after: u64) -> Result<Vec<Posted>, Error> {
+        self.looks();
         self.inner().inbox(run, after)
     }
     fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error> {
