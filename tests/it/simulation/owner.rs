@@ -21,14 +21,16 @@ use super::sometimes::Rare;
 impl Scene {
     /// A new owner takes the run up, whoever has it.
     pub(super) fn claim(&mut self) -> Result<(), Broken> {
-        let state = self.journal.refolded()?;
+        // As whoever folds the records finds it: the truth is folded from the same facts in the same order, and at the end
+        // of each seed once more from the first.
+        let state = State::clone(&self.journal.truth);
         if state.ended.is_some() && state.heard == self.journal.inbox.len() as u64 {
             return Ok(());
         }
         self.journal.epoch.0 += 1;
         let epoch = self.journal.epoch;
         let (seq, park) = (Seq(self.journal.facts.len() as u64), self.makes.swarm.park);
-        let mut logic = owner::Owner::new(Arc::unwrap_or_clone(state), seq, park);
+        let mut logic = owner::Owner::new(state, seq, park);
         logic.opened(Some(epoch));
         self.owners.push(Owner::new(logic, epoch));
         let owner = self.owners.len() - 1;
@@ -101,8 +103,8 @@ impl Scene {
                 self.owners[owner].logic.read(row.map(|row| (row, Vec::new())));
             }
             Order::Load => {
-                let (state, seq) = (self.journal.refolded()?, Seq(self.journal.facts.len() as u64));
-                self.owners[owner].logic.loaded(Arc::unwrap_or_clone(state), seq);
+                let (state, seq) = (State::clone(&self.journal.truth), Seq(self.journal.facts.len() as u64));
+                self.owners[owner].logic.loaded(state, seq);
             }
             Order::KillHung(agent, attempts) => {
                 self.seen.see(Rare::AgentHangs);
