@@ -16,7 +16,7 @@ use crate::id::{ArtefactName, Digest, EffectId, RunNo, ToolName};
 use crate::journal::{Done, Op, Query};
 use crate::model::{Act, Answer, Pulse, Section};
 use crate::run::event::{ItemHead, Manifest, Origin, Settled, Wish};
-use crate::run::state::{Effect, Permit, Turn};
+use crate::run::state::{Effect, Turn};
 use crate::tool::{Approved, Call, Deadline, Item, Receipt, Source, Tool};
 use crate::topology::plan::{Arg, Recipient, Role};
 use crate::topology::spec::{Labels, Repeat};
@@ -31,8 +31,8 @@ pub(super) struct Work {
     /// For the model: script lines used, and which turn of its agent this is.
     pub(super) lines_used: Vec<u32>,
     pub(super) nth_turn: u32,
-    /// For an outward effect (or a query about one): the effect itself and its permit.
-    pub(super) outward: Option<(EffectId, Effect, Permit)>,
+    /// For an outward effect (or a query about one): the effect itself and what is permitted.
+    pub(super) outward: Option<(EffectId, Effect, Manifest)>,
     /// For an outward effect: the uptime after which it is not performed, whatever the clock is set to.
     pub(super) not_after_uptime_ms: Option<u64>,
     /// Where the artefacts on the desk come from.
@@ -339,11 +339,11 @@ fn shown(work: &Work, receipt: Receipt) -> Receipt {
 async fn approved(work: &Work) -> Result<Approved, Failure> {
     blocking(work, |work| {
         let missing = || Failure::new(Class::Bug, "the slot is not in the approved manifest");
-        let &(id, ref effect, ref permit) = work.outward.as_ref().ok_or_else(missing)?;
+        let &(id, ref effect, ref permitted) = work.outward.as_ref().ok_or_else(missing)?;
         let Wish::Deliver { slot, item, .. } = effect.wish else { return Err(missing()) };
-        let head = permit.manifest.items.get(slot as usize).filter(|head| head.digest == item).ok_or_else(missing)?;
+        let head = permitted.items.get(slot as usize).filter(|head| head.digest == item).ok_or_else(missing)?;
         let (store, run) = (work.place.ports.store.as_ref(), work.place.run);
-        let list = work.place.manifest(permit.manifest.body.digest)?;
+        let list = work.place.manifest(permitted.body.digest)?;
         let listed = list.pointer(&format!("/items/{slot}")).ok_or_else(missing)?;
         let text = |key: &str| listed.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok(Approved {

@@ -298,7 +298,7 @@ impl Live {
         };
         let outward = about.and_then(|(id, effect)| match &effect.wish {
             Wish::Deliver { permit, .. } => {
-                state.permits.get(permit).map(|permit| (id, effect.clone(), permit.clone()))
+                state.permits.get(permit).map(|permit| (id, effect.clone(), permit.manifest.clone()))
             }
             _ => None,
         });

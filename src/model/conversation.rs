@@ -22,6 +22,10 @@ pub fn instructions(ask: &Ask) -> Result<String, Failure> {
     let Some(Role::Model { instructions, .. }) = ask.plan.team.get(&ask.agent).map(|member| &member.role) else {
         return Err(Failure::new(Class::Bug, format!("{} is no model and has no instructions", ask.agent)));
     };
+    // Most are plain text, and a template engine made for every call is dear.
+    if !instructions.contains('{') {
+        return Ok(instructions.clone());
+    }
     let mut scope = Scope::default();
     scope.add("brief", &json!(ask.brief));
     scope.add("message", &json!(ask.now.message));
