@@ -21,7 +21,7 @@ use crate::journal::{self, Holder, Lease, OwnerId, Store};
 use crate::model::live::Live;
 use crate::model::rehearsal::Rehearsal;
 use crate::model::replay::{self, Replay};
-use crate::model::trial::trial;
+use crate::model::trial::{Tried, trial};
 use crate::model::wire::{Limits, Wire};
 use crate::tool::campaign_qa::CampaignQa;
 use crate::tool::{Check, Tool, email, files, sink, sql, stats};
@@ -268,12 +268,12 @@ pub fn reachable(settings: &Settings, plan: &Plan) -> Result<(), String> {
 }
 
 /// Calls each model that live runs would ask once, cheaply: what works of it, or what is wrong and what to do.
-pub async fn try_models(settings: &Settings) -> BTreeMap<String, Result<String, String>> {
+pub async fn try_models(settings: &Settings) -> BTreeMap<String, Result<Tried, String>> {
     let wire = Wire::new(Limits::default());
     let mut tried = BTreeMap::new();
     for model in settings.models.live() {
         let came = match (settings.endpoint(&model), &wire) {
-            (Ok(endpoint), Ok(wire)) => trial(wire, &endpoint, &model).await,
+            (Ok(endpoint), Ok(wire)) => trial(wire, &endpoint, &model, &|| Machine.uptime_ms()).await,
             (Err(why), _) => Err(why),
             (_, Err(why)) => Err(why.clone()),
         };

@@ -1,10 +1,11 @@
 //! Flags, environment, project file and user file -> [`Settings`]; the only reader of the environment.
 //! What the settings lead to is built in `app`.
 
+mod asking;
 mod folder;
 pub mod models;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +13,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use folder::Folder;
-use models::{Models, Provider};
+use models::Models;
 
 use crate::id::{AgentName, ToolName};
-use crate::model::wire::{self, Extra, Way};
 use crate::topology::check::{Surroundings, secrets};
 use crate::topology::fault::{At, Code, Fault, Faults, Place};
 use crate::topology::plan::Mode;
@@ -360,10 +360,7 @@ impl Sources<'_> {
             models.aliases.extend(aliases.map(|(alias, model)| (alias.value.clone(), model.value.clone())));
             let fallbacks = file.models.fallbacks.iter();
             models.fallbacks.extend(fallbacks.map(|(model, to)| (model.value.clone(), to.value.clone())));
-            for (name, provider) in &file.models.providers {
-                word(name, faults);
-                models.providers.extend(self::provider(provider, faults).map(|p| (name.value.clone(), p)));
-            }
+            asking::add(&mut models, file, faults, origins);
             models.free.extend(file.models.free.iter().map(|at| at.value.clone()));
             let prices = file.models.prices.iter();
             models.prices.extend(prices.filter_map(|(model, price)| Some((model.value.clone(), price.clone()?))));
@@ -405,40 +402,6 @@ impl Sources<'_> {
         let name = keep(origins, "person", claimed.or_else(|| Some(user())), "")?;
         (!name.is_empty()).then_some(Person { name, known })
     }
-}
-
-/// A provider's table; a key does not travel in the clear.
-fn provider(written: &project::Provider, faults: &mut Faults) -> Option<Provider> {
-    let url = &written.base_url;
-    let wrong = match wire::way(&url.value) {
-        Ok(Way::Clear) if !written.allow_http => "it is neither https nor http to this machine".to_owned(),
-        Ok(_) => String::new(),
-        Err(why) => why,
-    };
-    if !wrong.is_empty() {
-        let what = format!("this base URL cannot be used: {wrong}");
-        let instead = "write an https URL such as \"https://api.openai.com/v1\", or allow_http = true beside it";
-        faults.push(Fault::new(Code::WrongValue, &url.place, what, instead));
-        return None;
-    }
-    let words = Extra::ALL.map(|(word, _)| word).join(", ");
-    let mut omits = BTreeSet::new();
-    for at in &written.omit {
-        match Extra::ALL.iter().find(|(word, _)| *word == at.value) {
-            Some((_, extra)) => drop(omits.insert(*extra)),
-            None => {
-                let what = format!("a request has no part {:?} that can be left out", at.value);
-                faults.push(Fault::new(Code::WrongValue, &at.place, what, format!("write one of {words}")));
-            }
-        }
-    }
-    Some(Provider {
-        omits,
-        dialect: written.dialect,
-        base_url: url.value.trim_end_matches('/').to_owned(),
-        key_env: written.key_env.as_ref().map(|at| at.value.clone()),
-        key_file: written.key_file.as_ref().map(|at| at.value.clone()),
-    })
 }
 
 fn found(at: &At<String>) -> Found {

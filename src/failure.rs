@@ -81,9 +81,13 @@ pub struct Failure {
     /// True if a model cannot take so long a request: what it is shown can be cut once.
     #[serde(default)]
     pub too_long: bool,
-    /// True if a paid request went out whole and not one answer came back: it may have been worked on, and billed.
+    /// True if a paid request went out whole and no whole answer came back: it may have been worked on, and billed, and the
+    /// next one may come to the same.
     #[serde(default)]
     pub lost: bool,
+    /// True if a reply began and then said nothing for too long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
     /// For [`Class::Invalid`]: the argument that it is about, if one is. Whoever wrote what that comes from can mend it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
@@ -119,6 +123,7 @@ impl Failure {
             usage: None,
             too_long: false,
             lost: false,
+            silent: false,
             about: None,
         }
     }

@@ -12,6 +12,7 @@ use crate::model::{Ask, Exchange, Pulse, Reply, Section};
 use crate::run::event::Part;
 use crate::run::input::Brief;
 use crate::run::state::{Effect, Turn};
+use crate::topology::manner::Patience;
 use crate::topology::plan::Plan;
 
 /// Reads a body of `run` as JSON.
@@ -54,12 +55,13 @@ pub(super) struct Asked<'a> {
     pub(super) turn: &'a Turn,
     pub(super) nth_turn: u32,
     pub(super) lines_used: Vec<u32>,
+    pub(super) patience: Patience,
     pub(super) pulse: Pulse,
 }
 
 /// The request of a model effect.
 pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
-    let Asked { store, run, plan, id, effect, turn, nth_turn, lines_used, pulse } = asked;
+    let Asked { store, run, plan, id, effect, turn, nth_turn, lines_used, patience, pulse } = asked;
     let declared = plan.team.get(&turn.agent).map_or(0, |member| member.limits.output_tokens);
     let output_tokens_max = effect.output_tokens.unwrap_or(declared);
     let mut ask = Ask {
@@ -78,6 +80,7 @@ pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
         steps_left: effect.steps_left,
         input_tokens_max: effect.reserved.tokens.saturating_sub(output_tokens_max),
         output_tokens_max,
+        patience,
         pulse,
     };
     for part in &turn.shown {

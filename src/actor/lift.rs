@@ -71,6 +71,9 @@ impl<'a> Bodies<'a> {
         if let Some(wait_ms) = failure.retry_after_ms {
             told["retry_after_ms"] = json!(wait_ms);
         }
+        if failure.lost {
+            told["lost"] = json!(true);
+        }
         let reason = self.json(&told);
         let artefact = failure.about.as_deref().and_then(|about| about.parse().ok());
         let Failure { class, retry_after_ms, too_long, lost, .. } = *failure;

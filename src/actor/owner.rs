@@ -15,7 +15,6 @@ use crate::run::event::{BodyRef, Event, FACT_VERSION, Fact, Settled, Wish};
 use crate::run::input::{Failed, Input, What};
 use crate::run::invariant;
 use crate::run::state::{Effect, State, Status};
-use crate::topology::plan::Plan;
 
 /// How long after its time-out an attempt counts as hung.
 const GRACE_MS: u64 = 500;
@@ -397,7 +396,7 @@ impl Owner {
 
     fn start(&mut self, id: EffectId, at: Timestamp) -> Option<Order> {
         let effect = self.state.effects.get(&id)?;
-        let hung_at = at.plus_ms(timeout_ms(&self.state.plan, &effect.agent, &effect.wish) + GRACE_MS);
+        let hung_at = at.plus_ms(timeout_ms(&self.state, effect) + GRACE_MS);
         self.started += 1;
         let nth = self.started;
         self.under_way.insert(id, UnderWay { agent: effect.agent.clone(), nth, hung_at });
@@ -425,14 +424,13 @@ impl Owner {
     }
 }
 
-/// The time-out of an attempt at `wish` of `agent`.
-pub fn timeout_ms(plan: &Plan, agent: &AgentName, wish: &Wish) -> u64 {
-    let tool = |name| plan.tools.get(name).map_or(30_000, |spec| spec.call_timeout_ms);
-    match wish {
+/// The time-out of an attempt at `effect`.
+pub fn timeout_ms(state: &State, effect: &Effect) -> u64 {
+    let tool = |name| state.plan.tools.get(name).map_or(30_000, |spec| spec.call_timeout_ms);
+    match &effect.wish {
+        Wish::Model { .. } => state.patience(&effect.agent, effect.model.as_deref()).call_ms,
         // To prepare is to read and compute for a person: their own limit holds, not that of the act.
-        Wish::Model { .. } | Wish::Prepare { .. } => {
-            plan.team.get(agent).map_or(90_000, |member| member.limits.call_timeout_ms)
-        }
+        Wish::Prepare { .. } => state.plan.patience(&effect.agent, None).call_ms,
         Wish::Tool { tool: name, .. } | Wish::Own { tool: name } | Wish::Deliver { tool: name, .. } => tool(name),
         Wish::Query { .. } | Wish::Question { .. } => 30_000,
     }

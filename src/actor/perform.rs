@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::ask::{self, Asked};
 use super::lift::{self, Bodies, Lifted};
-use super::{Heard, Place, Point, owner};
+use super::{Heard, Place, Point};
 use crate::failure::Usage;
 use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, Digest, EffectId, RunNo, ToolName};
@@ -18,6 +19,7 @@ use crate::model::{Act, Answer, Pulse, Section};
 use crate::run::event::{ItemHead, Manifest, Origin, Settled, Wish};
 use crate::run::state::{Effect, Turn};
 use crate::tool::{Approved, Call, Deadline, Item, Receipt, Source, Tool};
+use crate::topology::manner::{Patience, Wait, bytes_words, time_words};
 use crate::topology::plan::{Arg, Recipient, Role};
 use crate::topology::spec::{Labels, Repeat};
 
@@ -37,6 +39,12 @@ pub(super) struct Work {
     pub(super) not_after_uptime_ms: Option<u64>,
     /// Where the artefacts on the desk come from.
     pub(super) origin: Origin,
+    /// The attempt's time-out.
+    pub(super) timeout_ms: u64,
+    /// For the model: how long is waited for it.
+    pub(super) patience: Patience,
+    /// For the model: how many bytes of the reply have come.
+    pub(super) bytes: Arc<AtomicU64>,
 }
 
 impl Work {
@@ -44,6 +52,12 @@ impl Work {
     fn asked(&self) -> Asked<'_> {
         let Place { run, ports, pinned, .. } = self.place.as_ref();
         let (run, pulses, agent) = (*run, ports.pulses.clone(), self.turn.agent.clone());
+        let so_far = Arc::clone(&self.bytes);
+        let pulse = move |bytes| {
+            so_far.store(bytes, Ordering::Relaxed);
+            // Nobody may be looking.
+            drop(pulses.send(Heard { run, agent: agent.clone(), bytes }));
+        };
         Asked {
             store: ports.store.as_ref(),
             run,
@@ -53,14 +67,27 @@ impl Work {
             turn: &self.turn,
             nth_turn: self.nth_turn,
             lines_used: self.lines_used.clone(),
-            // Nobody may be looking.
-            pulse: Pulse(Arc::new(move |bytes| drop(pulses.send(Heard { run, agent: agent.clone(), bytes })))),
+            patience: self.patience,
+            pulse: Pulse(Arc::new(pulse)),
         }
     }
 
-    /// The attempt's time-out.
-    pub(super) fn timeout_ms(&self) -> u64 {
-        owner::timeout_ms(&self.place.pinned.plan, &self.turn.agent, &self.effect.wish)
+    /// Why the attempt is not waited for any longer.
+    fn overdue(&self) -> Failure {
+        let limit = time_words(self.timeout_ms);
+        if self.effect.is_outward() {
+            return Failure::new(Class::InDoubt, format!("no answer within {limit}"));
+        }
+        let Some(model) = &self.effect.model else {
+            return Failure::new(Class::Transient, format!("no answer within {limit}"));
+        };
+        let what = match self.bytes.load(Ordering::Relaxed) {
+            0 => format!("no answer within {limit}"),
+            bytes => format!("still answering after {limit}, {} so far", bytes_words(bytes)),
+        };
+        let plan = &self.place.pinned.plan;
+        let advice = plan.raise_advice(&self.turn.agent, model, Wait::Call, self.timeout_ms);
+        Failure::new(Class::Transient, format!("{what}; {advice}")).lost()
     }
 }
 
@@ -68,15 +95,9 @@ impl Work {
 pub(super) async fn perform(work: Work) -> Lifted {
     let ports = Arc::clone(&work.place.ports);
     let mut bodies = Bodies::new(ports.clock.as_ref());
-    let limit_ms = work.timeout_ms();
     ports.probe.at(Point::Started);
-    let outcome = match tokio::time::timeout(Duration::from_millis(limit_ms), attempt(&work, &mut bodies)).await {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            let class = if work.effect.is_outward() { Class::InDoubt } else { Class::Transient };
-            Err(Failure::new(class, format!("no answer within {limit_ms} ms")))
-        }
-    };
+    let wait = Duration::from_millis(work.timeout_ms);
+    let outcome = tokio::time::timeout(wait, attempt(&work, &mut bodies)).await.unwrap_or_else(|_| Err(work.overdue()));
     ports.probe.at(Point::Performed);
     let (result, usage) = match outcome {
         Ok((settled, usage)) => (Ok(settled), usage),

@@ -66,7 +66,8 @@ fn failure(store: &dyn Store, run: RunId, class: Class, reason: BodyRef, too_lon
     let text = told.get("error").and_then(Value::as_str).map_or_else(|| told.to_string(), str::to_owned);
     let usage = told.get("usage").and_then(|usage| serde_json::from_value(usage.clone()).ok());
     let retry_after_ms = told.get("retry_after_ms").and_then(Value::as_u64);
-    Ok(serde_json::json!(Failure { usage, retry_after_ms, too_long, ..Failure::new(class, text) }))
+    let lost = told.get("lost").and_then(Value::as_bool).unwrap_or(false);
+    Ok(serde_json::json!(Failure { usage, retry_after_ms, too_long, lost, ..Failure::new(class, text) }))
 }
 
 /// The call, if it is one of a model that could be asked at all.
@@ -90,6 +91,7 @@ fn called(
         turn,
         nth_turn: known.map_or(1, |agent| agent.turns_total),
         lines_used: known.map(|agent| agent.lines_used.clone()).unwrap_or_default(),
+        patience: state.patience(&turn.agent, effect.model.as_deref()),
         pulse: Pulse(Arc::new(|_| {})),
     };
     let ask = ask::ask(asked).map_err(|failure| Error::Replay(failure.reason))?;

@@ -13,7 +13,7 @@ use super::lift::{Bodies, Lifted};
 use super::owner::{Append, Attempt, Gone, Order, Owner};
 use super::perform::Work;
 use super::system::{Loaded, load};
-use super::{Place, Point, inbox};
+use super::{Place, Point, inbox, owner};
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Epoch, Seq, Timestamp};
 use crate::journal::{Body, Done, Op, Posted};
@@ -312,6 +312,9 @@ impl Live {
             outward,
             not_after_uptime_ms: self.owner.not_after_uptime_ms(id),
             origin: origins.max().unwrap_or(Origin::Computed),
+            timeout_ms: owner::timeout_ms(state, &effect),
+            patience: state.patience(&turn.agent, effect.model.as_deref()),
+            bytes: Arc::default(),
             effect,
             turn,
         })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::exit::{Exit, Stop};
-use super::paint::{out, say};
+use super::paint::{Safe, out, say};
 use super::session::Session;
 use super::story::{Shown, Story, mark_mode};
 use crate::id::NanoUsd;
@@ -11,6 +11,7 @@ use crate::journal::RunRow;
 use crate::run::event::{Limit, PauseReason, Raise};
 use crate::run::input::Say;
 use crate::run::state::{Permit, State, Status};
+use crate::topology::raw::walk::duration_ms;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -43,6 +44,17 @@ pub(super) struct ResumeArgs {
     /// A higher limit of steps of each turn
     #[arg(long, value_name = "N")]
     steps_per_turn: Option<u32>,
+    /// A longer time-out of each call of a model, such as 5m
+    #[arg(long, value_name = "TIME", value_parser = time_ms)]
+    call_timeout: Option<u64>,
+    /// A longer silence within each reply of a model, such as 2m
+    #[arg(long, value_name = "TIME", value_parser = time_ms)]
+    idle_timeout: Option<u64>,
+}
+
+fn time_ms(text: &str) -> Result<u64, String> {
+    let wrong = || "write a duration, such as \"90s\", \"5m\" or \"2h\"".to_owned();
+    duration_ms(text).ok_or_else(wrong)
 }
 
 impl ResumeArgs {
@@ -55,6 +67,8 @@ impl ResumeArgs {
             recipients: self.recipients,
             turns: self.turns,
             steps_per_turn: self.steps_per_turn,
+            call_timeout_ms: self.call_timeout,
+            idle_timeout_ms: self.idle_timeout,
         }
     }
 }
@@ -102,7 +116,8 @@ pub(super) async fn resume(session: &Session, args: ResumeArgs) -> Result<Exit, 
     match &state.paused {
         Some(why @ PauseReason::Budget { .. }) => {
             let raise = raise_hint(&state, why);
-            say(format!("it was paused by a limit; raise it with: callsheet resume {}{raise}", row.no));
+            let why = session.why_paused(&state, &row);
+            say(format!("it was paused by a limit: {}. Raise it with: callsheet resume {}{raise}", Safe(&why), row.no));
             Ok(Exit::Budget)
         }
         Some(_) => session.act(&row, Say::Resume).await,
@@ -115,7 +130,7 @@ fn result(session: &Session, row: &RunRow, state: &State) -> Exit {
     let status = state.status();
     out(format!("run {} of {} is over: {}", row.no, row.topology, status.word()));
     session.hint(state, row, status);
-    Exit::of(status, false)
+    Exit::of(state)
 }
 
 async fn drive(session: &Session, row: &RunRow) -> Result<Exit, Stop> {

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::exit::{Exit, Stop};
 use super::paint::{self, Safe, Tone, out, say, table, toned};
 use super::session::Session;
+use super::times::Askers;
 use crate::app;
 use crate::journal::Query;
 use crate::run::view::count;
@@ -36,18 +37,8 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
     }
     let mut wrong = 0;
     let mut line = |name: &str, found: Result<String, String>| {
-        let (tone, word, text) = match found {
-            Ok(text) => (Tone::Good, "ok", text),
-            Err(text) => {
-                wrong += 1;
-                (Tone::Bad, "no", text)
-            }
-        };
-        if args.json {
-            paint::json(&json!({ "what": name, "ok": word == "ok", "text": text }));
-        } else {
-            out(format!("{} {} {}", toned(tone, word), toned(Tone::Strong, Safe(name)), Safe(&text)));
-        }
+        wrong += usize::from(found.is_err());
+        print(args.json, name, found.map_or_else(Said::Wrong, Said::Fine));
     };
     line("journal", journal(session));
     match app::tools(settings) {
@@ -59,8 +50,10 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         }),
         Err(faults) => line("tools", Err(faults.render(false))),
     }
+    let mut askers = Askers::default();
     for name in session.topologies() {
         let checked = session.check(&name, Mode::Rehearsal);
+        checked.iter().for_each(|checked| askers.add(session, &checked.plan));
         let told = |faults: Faults| format!("{}: callsheet check {name}", count(faults.len(), "fault"));
         line(&format!("topology {name}"), checked.map(|c| format!("{} rehearsal tests", c.tests.len())).map_err(told));
     }
@@ -68,13 +61,20 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
     match (settings.mode(), args.offline) {
         (Mode::Live, false) => {
             for (model, came) in app::try_models(settings).await {
-                line(&format!("model {model}"), came);
+                let name = format!("model {model}");
+                let speed = came.as_ref().ok().and_then(|tried| tried.speed);
+                line(&name, came.map(|tried| tried.text));
+                line(&name, Ok(askers.times(session, &model)));
+                for text in askers.slow(session, &model, speed) {
+                    print(args.json, &name, Said::Noted(text));
+                }
             }
         }
         (Mode::Live, true) => {
             for model in settings.models.live() {
                 let there = settings.endpoint(&model).map(|_| "its provider is known and its key is there".to_owned());
                 line(&format!("model {model}"), there);
+                line(&format!("model {model}"), Ok(askers.times(session, &model)));
             }
         }
         _ => line("models", Ok("none is named: runs are rehearsals".to_owned())),
@@ -83,6 +83,29 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         say(format!("{} to mend", count(wrong, "thing")));
     }
     Ok(if wrong == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// What is said of a thing.
+enum Said {
+    /// It is well.
+    Fine(String),
+    /// It works, and somebody should look.
+    Noted(String),
+    /// It is to be mended.
+    Wrong(String),
+}
+
+fn print(as_json: bool, name: &str, said: Said) {
+    let (tone, word, text) = match said {
+        Said::Fine(text) => (Tone::Good, "ok", text),
+        Said::Noted(text) => (Tone::Attention, "but", text),
+        Said::Wrong(text) => (Tone::Bad, "no", text),
+    };
+    if as_json {
+        paint::json(&json!({ "what": name, "ok": word != "no", "text": text }));
+    } else {
+        out(format!("{} {} {}", toned(tone, word), toned(Tone::Strong, Safe(name)), Safe(&text)));
+    }
 }
 
 /// What a tool declares, in words.

@@ -2,16 +2,17 @@
 
 use crate::actor::system;
 use crate::app;
+use crate::failure::Class;
 use crate::journal;
-use crate::run::event::Ending;
-use crate::run::state::Status;
+use crate::run::event::{Ending, PauseReason};
+use crate::run::state::{State, Status};
 
 /// The exit codes, as the README lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done.
     Done = 0,
-    /// It failed.
+    /// It failed, or cannot go on since something outside failed.
     Failed = 1,
     /// Wrong input: nothing was done.
     Input = 2,
@@ -27,16 +28,24 @@ pub enum Exit {
 
 impl Exit {
     /// What a run's state means to whoever waits for its end.
-    pub fn of(status: Status, over_budget: bool) -> Self {
-        match status {
+    pub fn of(state: &State) -> Self {
+        match state.status() {
             Status::Ended(Ending::Done) => Self::Done,
             Status::Ended(Ending::Rejected) => Self::Rejected,
             Status::Ended(Ending::Stopped) => Self::Budget,
             Status::Ended(Ending::Failed | Ending::Cancelled | Ending::Bug) => Self::Failed,
-            Status::Paused if over_budget => Self::Budget,
+            Status::Paused if matches!(state.paused, Some(PauseReason::Budget { .. })) => Self::Budget,
+            Status::Stuck if is_out_of_reach(state) => Self::Failed,
             Status::Waiting | Status::Paused | Status::Stuck | Status::Running => Self::Waiting,
         }
     }
+}
+
+/// Whether what the run needs from outside failed: a server that cannot be reached, a key that is refused, a file that is not
+/// there. No person is asked for anything then; somebody has to mend it.
+fn is_out_of_reach(state: &State) -> bool {
+    let failed = |class| matches!(class, Class::Transient | Class::Throttled | Class::Permanent);
+    state.dead.values().any(|letter| failed(letter.class))
 }
 
 /// Why a command cannot go on: what is wrong and what to do, and the code.

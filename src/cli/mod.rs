@@ -23,6 +23,7 @@ mod session;
 mod show;
 pub mod story;
 mod test;
+mod times;
 mod trace;
 
 use std::path::PathBuf;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Common;
 use super::exit::{Exit, Stop};
 use super::paint::{Safe, say};
-use super::story::{Shown, Story};
+use super::story::{Bodies, Shown, Story};
 use crate::actor::recording::recording;
 use crate::actor::system::{self, Handle, Loaded, System};
 use crate::app;
@@ -19,7 +19,8 @@ use crate::model::replay::DRIFT;
 use crate::run::event::{Decision, Event, PauseReason, Refusal, Who};
 use crate::run::input::{Post, Say};
 use crate::run::state::{Approval, Fate, State, Status};
-use crate::run::view::why::letter_text;
+use crate::run::view::pause_words;
+use crate::run::view::why::{letter_text, spent_in_vain};
 use crate::tool::part::outbox;
 use crate::topology::check::{Checked, check};
 use crate::topology::fault::{Faults, nearest};
@@ -255,7 +256,7 @@ impl Session {
         // Nobody can mend what a recording does not have.
         let texts = story.texts();
         let drifted = state.dead.values().any(|letter| letter_text(state, &texts, letter).starts_with(DRIFT));
-        Ok(if drifted { Exit::Failed } else { Exit::of(status, is_over_budget(state)) })
+        Ok(if drifted { Exit::Failed } else { Exit::of(state) })
     }
 
     /// Stops in order after Ctrl-C: tells what happened until then, and how to go on.
@@ -294,13 +295,14 @@ impl Session {
                 }
             }
             Status::Paused => {
-                let why = state.paused.as_ref().map(crate::run::view::pause_words).unwrap_or_default();
+                let why = self.why_paused(state, row);
                 let raise = match &state.paused {
                     Some(why) => super::control::raise_hint(state, why),
                     None => String::new(),
                 };
                 say(format!("paused: {}. Go on with: callsheet resume {no}{raise}", Safe(&why)));
             }
+            Status::Stuck if Exit::of(state) == Exit::Failed => self.mend_first(state, row),
             Status::Stuck => {
                 say(format!(
                     "stuck: see what could not be handled, and say what next, with: callsheet dead-letters {no}"
@@ -320,6 +322,31 @@ impl Session {
             Status::Running => {}
         }
         super::story::mark_mode(&state.plan);
+    }
+
+    /// What failed outside the run, and how it goes on once that is mended.
+    fn mend_first(&self, state: &State, row: &RunRow) {
+        let Ok(store) = self.store() else { return };
+        let texts = Bodies::new(store, row.id);
+        for (message, letter) in &state.dead {
+            let why = letter_text(state, &texts, letter);
+            say(format!("stuck: {}", Safe(why.lines().next().unwrap_or_default())));
+            say(format!("once that is mended: callsheet dead-letters {} --retry {message}", row.no));
+        }
+        if state.plan.mode == Mode::Live {
+            say("if it is about a model: callsheet doctor calls each once, and says what works");
+        }
+    }
+
+    /// Why a run is paused; if a limit did that, what failed calls took of it.
+    pub(super) fn why_paused(&self, state: &State, row: &RunRow) -> String {
+        let Some(why) = &state.paused else { return String::new() };
+        let words = pause_words(why);
+        let texts = self.store().ok().map(|store| Bodies::new(store, row.id));
+        match texts.and_then(|texts| spent_in_vain(state, &texts)) {
+            Some(vain) if matches!(why, PauseReason::Budget { .. }) => format!("{words}; {vain}"),
+            _ => words,
+        }
     }
 
     /// The run's own folder, if it has written one.
@@ -364,11 +391,6 @@ fn signed_off(state: &State) -> BTreeSet<&ArtefactName> {
     approvals.flat_map(of).collect()
 }
 
-/// Whether a run is paused by a limit.
-pub(super) fn is_over_budget(state: &State) -> bool {
-    matches!(state.paused, Some(PauseReason::Budget { .. }))
-}
-
 /// Why `who` may do nothing here, and who may.
 fn stranger(who: &Who, people: &BTreeMap<String, Vec<String>>) -> String {
     let known: Vec<&str> = people.keys().map(String::as_str).collect();
@@ -385,7 +407,7 @@ fn stranger(who: &Who, people: &BTreeMap<String, Vec<String>>) -> String {
 }
 
 /// A refusal in words, with what to do.
-pub(super) fn refusal(why: &Refusal, texts: &super::story::Bodies) -> String {
+pub(super) fn refusal(why: &Refusal, texts: &Bodies) -> String {
     match why {
         Refusal::UnknownApproval => {
             "there is no such approval or question; `callsheet approvals` lists what waits".to_owned()

@@ -11,7 +11,7 @@ use crate::id::NanoUsd;
 use crate::journal::RunRow;
 use crate::run::event::Limit;
 use crate::run::state::State;
-use crate::run::view::{View, pause_words};
+use crate::run::view::View;
 use crate::topology::plan::{Mode, Recipient};
 
 #[derive(Debug, clap::Args)]
@@ -79,8 +79,8 @@ fn head(session: &Session, row: &RunRow, state: &State) {
     let driven = row.owner.as_ref().map_or_else(String::new, |owner| format!(", driven by {}", owner.label));
     let at = date_time(row.created_at, session.zone());
     out(format!("started {at}{}, {} records, id {}{driven}", Safe(&by), row.last, row.id));
-    if let Some(why) = &state.paused {
-        out(format!("paused: {}", Safe(&pause_words(why))));
+    if state.paused.is_some() {
+        out(format!("paused: {}", Safe(&session.why_paused(state, row))));
     }
 }
 

@@ -7,7 +7,7 @@ use crate::file;
 use crate::id::NanoUsd;
 use crate::model::wire::{self, Endpoint, Extra, Key, Way};
 use crate::topology::plan::{Dialect, Mode, ModelSpec, provider_and_name};
-use crate::topology::raw::project::Price;
+use crate::topology::raw::project::{Asking, Price};
 
 /// The alias of agents that name none.
 pub const DEFAULT: &str = "default";
@@ -25,6 +25,8 @@ pub struct Models {
     pub fallbacks: BTreeMap<String, String>,
     /// Where models are, by the first part of their names.
     pub providers: BTreeMap<String, Provider>,
+    /// What is set for single models.
+    pub settings: BTreeMap<String, Asking>,
     /// Prices by model.
     pub prices: BTreeMap<String, Price>,
     /// Models that cost nothing.
@@ -34,7 +36,7 @@ pub struct Models {
 }
 
 /// Where models are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Provider {
     /// How it is spoken to.
     pub dialect: Dialect,
@@ -46,6 +48,8 @@ pub struct Provider {
     pub key_file: Option<String>,
     /// What its server does not take and is not sent.
     pub omits: BTreeSet<Extra>,
+    /// What is set for all of its models.
+    pub asking: Asking,
 }
 
 /// Providers that need no table: name, dialect, base URL, the variable of the key.
@@ -61,10 +65,9 @@ const KNOWN: [(&str, Dialect, &str, Option<&str>); 5] = [
 pub fn known_providers() -> BTreeMap<String, Provider> {
     let known = KNOWN.into_iter().map(|(name, dialect, base_url, key_env)| {
         let key_env = key_env.map(str::to_owned);
-        (
-            name.to_owned(),
-            Provider { dialect, base_url: base_url.to_owned(), key_env, key_file: None, omits: BTreeSet::new() },
-        )
+        let (omits, asking) = (BTreeSet::new(), Asking::default());
+        let provider = Provider { dialect, base_url: base_url.to_owned(), key_env, key_file: None, omits, asking };
+        (name.to_owned(), provider)
     });
     known.collect()
 }
@@ -87,7 +90,9 @@ impl Models {
                     let local = local.is_some_and(|provider| wire::way(&provider.base_url) == Ok(Way::Local));
                     let fallback = self.fallback(&alias, &model);
                     let price = self.prices.get(&model);
-                    (alias, ModelSpec { fallback, ..spec(model, price, local) })
+                    let Asking { call_timeout_ms, idle_timeout_ms, .. } = self.asking(&model);
+                    let spec = spec(model, price, local);
+                    (alias, ModelSpec { fallback, call_timeout_ms, idle_timeout_ms, ..spec })
                 };
                 named.into_iter().map(live).collect()
             }
@@ -115,7 +120,7 @@ impl Models {
     }
 
     /// Every model that can be meant, by alias; a fallback that is no alias is its own.
-    fn named(&self) -> BTreeMap<String, String> {
+    pub fn named(&self) -> BTreeMap<String, String> {
         let own = |(alias, model): (&String, &String)| (alias.clone(), model.clone());
         let mut named: BTreeMap<String, String> = self.aliases.iter().map(own).collect();
         named.extend(self.default.iter().map(|model| (DEFAULT.to_owned(), model.clone())));
@@ -136,8 +141,8 @@ fn spec(model: String, price: Option<&Price>, accepts_private: bool) -> ModelSpe
         output_per_million: of(|price| price.output_per_million),
         cached_per_million: price.and_then(|price| price.cached_per_million),
         cache_write_per_million: price.and_then(|price| price.cache_write_per_million),
-        fallback: None,
         accepts_private,
+        ..ModelSpec::default()
     }
 }
 
@@ -176,6 +181,7 @@ impl Settings {
             base_url: provider.base_url.clone(),
             key: key.as_deref().map(Key::new),
             omits: provider.omits.clone(),
+            manner: self.models.manner(model),
         })
     }
 }

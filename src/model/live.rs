@@ -6,6 +6,7 @@ use super::breaker::{Breakers, Now};
 use super::wire::{Endpoint, Limits, Wire};
 use super::{Ask, Model, Reply, conversation, reading};
 use crate::failure::{Class, Failure, Work};
+use crate::topology::manner::Wait;
 use crate::topology::plan::provider_and_name;
 
 /// Where a model is, with its key, read when it is needed; or why it cannot be reached.
@@ -34,11 +35,20 @@ impl Live {
         let prompt = conversation::prompt(ask)?;
         let name = provider_and_name(model).map_or(model.as_str(), |(_, name)| name);
         self.breakers.open(model)?;
-        let heard = wire.say(&endpoint, name, &prompt, ask.pulse.0.as_ref()).await;
+        let heard = wire.patient(ask.patience).say(&endpoint, name, &prompt, ask.pulse.0.as_ref()).await;
         self.breakers.tell(model, heard.as_ref().err().map(|failure| failure.class));
-        let heard = heard?;
+        let heard = heard.map_err(|failure| advised(ask, failure))?;
         Ok(reading::reply(ask, heard.spoken, heard.usage))
     }
+}
+
+/// A failure that says what to do about it, where that is a limit of ours.
+fn advised(ask: &Ask, failure: Failure) -> Failure {
+    if !failure.silent {
+        return failure;
+    }
+    let advice = ask.plan.raise_advice(&ask.agent, &ask.model, Wait::Idle, ask.patience.idle_ms);
+    Failure { reason: format!("{}; {advice}", failure.reason), ..failure }
 }
 
 impl Model for Live {

@@ -24,6 +24,7 @@ use crate::failure::Usage;
 use crate::failure::Work;
 use crate::id::{AgentName, ArtefactName, EffectId, Outcome, ToolName};
 use crate::run::event::Origin;
+use crate::topology::manner::Patience;
 use crate::topology::plan::Plan;
 
 /// A model, or what stands for one.
@@ -65,6 +66,8 @@ pub struct Ask {
     pub input_tokens_max: u64,
     /// Tokens that the reply may have.
     pub output_tokens_max: u64,
+    /// How long is waited for the reply.
+    pub patience: Patience,
     /// Told of a reply as it comes.
     pub pulse: Pulse,
 }

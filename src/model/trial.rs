@@ -9,6 +9,7 @@ use super::prompt::{Offer, Prompt, Said, Spoken, SpokenCall};
 use super::reading;
 use super::wire::{Endpoint, Heard, Wire};
 use crate::failure::{Class, Failure, Usage};
+use crate::topology::manner::{Calls, Manner, time_words};
 use crate::topology::plan::provider_and_name;
 
 /// The tool that it has to call first.
@@ -34,30 +35,101 @@ struct Seen {
     is_text: bool,
     /// It made the same call again.
     is_circular: bool,
+    /// How long it took, in milliseconds.
+    ms: u64,
+    /// What to write so that its server forces the form of its calls.
+    advice: Option<String>,
 }
 
-/// Tries `model`.
+/// What is well of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// What works, in words.
+    pub text: String,
+    /// How fast it was, if that could be measured.
+    pub speed: Option<Speed>,
+}
+
+/// How fast a model answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Speed {
+    /// So many tokens.
+    pub tokens: u64,
+    /// In so many milliseconds.
+    pub ms: u64,
+}
+
+/// Tells the machine's uptime in milliseconds.
+pub type Uptime<'a> = &'a (dyn Fn() -> u64 + Send + Sync);
+
+/// What is wrong, and what to do about it.
+struct Wrong {
+    why: String,
+    /// True if a server that forces the form of the answer may be all that it takes.
+    is_form: bool,
+}
+
+impl From<String> for Wrong {
+    fn from(why: String) -> Self {
+        Self { why, is_form: false }
+    }
+}
+
+/// Tries `model`; if all that is missing is the form of its calls, it is tried once more with answers in a form.
 ///
 /// # Errors
 /// A sentence: what is wrong and what to do.
-pub async fn trial(wire: &Wire, endpoint: &Endpoint, model: &str) -> Result<String, String> {
-    let name = provider_and_name(model).map_or(model, |(_, name)| name);
+pub async fn trial(wire: &Wire, endpoint: &Endpoint, model: &str, uptime: Uptime<'_>) -> Result<Tried, String> {
+    let (provider, name) = provider_and_name(model).unwrap_or(("NAME", model));
+    let came = attempt(wire, endpoint, name, uptime).await;
+    let is_form = match &came {
+        Ok(seen) => seen.is_text,
+        Err(wrong) => wrong.is_form,
+    };
+    let forced =
+        Endpoint { manner: Manner { calls: Calls::JsonSchema, ..endpoint.manner.clone() }, ..endpoint.clone() };
+    let can_force = endpoint.calls() == Calls::Tools && forced.calls() == Calls::JsonSchema;
+    let helps = is_form && can_force && attempt(wire, &forced, name, uptime).await.is_ok_and(|seen| !seen.is_text);
+    let advice = format!("calls = \"json_schema\" under [models.providers.{provider}] in callsheet.toml");
+    match came {
+        Ok(mut seen) => {
+            seen.advice = helps.then_some(advice);
+            Ok(Tried { text: seen.told(), speed: seen.speed() })
+        }
+        Err(Wrong { why, .. }) if helps => Err(format!("{why}; with {advice} it works: write that")),
+        Err(Wrong { why, is_form: true }) => Err(format!("{why}; {}", if can_force { NO_WAY } else { OTHER })),
+        Err(Wrong { why, .. }) => Err(why),
+    }
+}
+
+/// What is left to do about a model whose calls have no form.
+const OTHER: &str = "agents need a model that calls tools, behind a server that offers them to it: name another one or a larger \
+                     model, or start its server with tool calls (llama.cpp: --jinja)";
+
+/// The same, where answers in a form were tried too.
+const NO_WAY: &str = "it cannot make calls as answers in a form either (calls = \"json_schema\"): name another one or a larger \
+                      model, or start its server with tool calls (llama.cpp: --jinja)";
+
+/// A call, its result and an end, in the manner of `endpoint`.
+async fn attempt(wire: &Wire, endpoint: &Endpoint, name: &str, uptime: Uptime<'_>) -> Result<Seen, Wrong> {
     let mut seen = Seen::default();
     let mut prompt = prompt();
-    let first = step(wire, endpoint, name, &prompt, &mut seen).await?;
+    let first = step(wire, endpoint, name, &prompt, &mut seen, uptime).await?;
     fits(&first, COUNT)?;
     answer(&mut prompt, &first, "{\"things\":3}");
-    let in_second =
-        |why: String| format!("its first call works, and what follows the result of that call does not: {why}");
-    let mut second = step(wire, endpoint, name, &prompt, &mut seen).await.map_err(in_second)?;
+    let in_second = |wrong: Wrong| Wrong {
+        why: format!("its first call works, and what follows the result of that call does not: {}", wrong.why),
+        ..wrong
+    };
+    let mut second = step(wire, endpoint, name, &prompt, &mut seen, uptime).await.map_err(in_second)?;
     if second.calls.first().is_some_and(|call| call.name == COUNT) {
         seen.is_circular = true;
         answer(&mut prompt, &second, "{\"same_as_before\":\"its result stands above\"}");
         prompt.tools.retain(|offer| offer.name == FINISH);
-        second = step(wire, endpoint, name, &prompt, &mut seen).await.map_err(in_second)?;
+        second = step(wire, endpoint, name, &prompt, &mut seen, uptime).await.map_err(in_second)?;
     }
     fits(&second, FINISH).map_err(in_second)?;
-    Ok(seen.told())
+    Ok(seen)
 }
 
 fn prompt() -> Prompt {
@@ -104,11 +176,14 @@ async fn step(
     name: &str,
     prompt: &Prompt,
     seen: &mut Seen,
-) -> Result<Spoken, String> {
+    uptime: Uptime<'_>,
+) -> Result<Spoken, Wrong> {
+    let began_ms = uptime();
     let silent = || Failure::new(Class::Transient, format!("no whole reply within {} s", WAIT.as_secs()));
     let heard = tokio::time::timeout(WAIT, wire.say(endpoint, name, prompt, &|_| {})).await;
     let Heard { mut spoken, usage } = heard.unwrap_or_else(|_| Err(silent())).map_err(|failure| told(&failure))?;
     seen.add(usage);
+    seen.ms += uptime().saturating_sub(began_ms);
     let is_offered = |name: &str| prompt.tools.iter().any(|offer| offer.name == name);
     if spoken.calls.is_empty()
         && let Some((call, _)) = reading::written(&spoken.text, &is_offered)
@@ -117,9 +192,8 @@ async fn step(
         spoken.calls.push(call);
     }
     if spoken.calls.is_empty() {
-        let why = "it answers, and does not call the tool that it is offered: agents need a model that calls tools, behind a \
-                   server that offers them to it; name another one, or start its server with tool calls (llama.cpp: --jinja)";
-        return Err(why.to_owned());
+        let why = "it answers, and does not call the tool that it is offered".to_owned();
+        return Err(Wrong { why, is_form: true });
     }
     Ok(spoken)
 }
@@ -132,7 +206,7 @@ fn answer(prompt: &mut Prompt, spoken: &Spoken, result: &str) {
 }
 
 /// Whether the first call is one of `wanted`, with arguments that fit.
-fn fits(spoken: &Spoken, wanted: &str) -> Result<(), String> {
+fn fits(spoken: &Spoken, wanted: &str) -> Result<(), Wrong> {
     let Some(SpokenCall { name, args, .. }) = spoken.calls.first() else { return Ok(()) };
     let is_text = |at: &str| args.as_ref().is_ok_and(|args| args.pointer(at).is_some_and(Value::is_string));
     let is_among = |at: &str, words: [&str; 2]| {
@@ -144,15 +218,13 @@ fn fits(spoken: &Spoken, wanted: &str) -> Result<(), String> {
         _ => is_text("/note") && is_among("/outcome", ["counted", "failed"]),
     };
     if name != wanted {
-        return Err(format!(
-            "it calls {name:?} where only {wanted:?} makes sense: agents of several steps need a larger model"
-        ));
+        let why =
+            format!("it calls {name:?} where only {wanted:?} makes sense: agents of several steps need a larger model");
+        return Err(why.into());
     }
     if !fit {
-        return Err(format!(
-            "it calls {wanted}, with arguments that are not as its form says: name a larger model, or a server that forces \
-             the form of a call"
-        ));
+        let why = format!("it calls {wanted}, with arguments that are not as its form says");
+        return Err(Wrong { why, is_form: true });
     }
     Ok(())
 }
@@ -165,22 +237,58 @@ impl Seen {
         self.output_tokens += usage.output_tokens;
     }
 
+    /// How fast it was; unknown if it does not say how much it said.
+    fn speed(&self) -> Option<Speed> {
+        let speed = Speed { tokens: self.output_tokens, ms: self.ms.max(1) };
+        (!self.is_unknown && speed.tokens > 0).then_some(speed)
+    }
+
     fn told(&self) -> String {
         let used = match self.is_unknown {
             true => "and does not say what it used: each call settles at its maximum".to_owned(),
             false => format!("and says what it used ({} tokens in, {} out)", self.input_tokens, self.output_tokens),
         };
-        let text = if self.is_text {
-            "; it writes its calls as text, of which one a reply is read: a server that makes calls of them is safer"
-        } else {
-            ""
+        let text = match &self.advice {
+            Some(advice) => format!("; it writes its calls as text, of which one a reply is read: {advice} is safer"),
+            None if self.is_text => {
+                "; it writes its calls as text, of which one a reply is read: a server that makes calls of them is safer"
+                    .to_owned()
+            }
+            None => String::new(),
         };
         let circle = if self.is_circular {
             "; it made the same call twice, and ended when it was offered no other way"
         } else {
             ""
         };
-        format!("it answers, calls the tool that it is offered, ends after its result, {used}{text}{circle}")
+        let speed = self.speed().map_or_else(String::new, |speed| format!(", at about {}", speed.words()));
+        format!("it answers, calls the tool that it is offered, ends after its result, {used}{speed}{text}{circle}")
+    }
+}
+
+impl Speed {
+    /// In words.
+    pub fn words(self) -> String {
+        let tenths = self.tokens.saturating_mul(10_000) / self.ms.max(1);
+        let number = if tenths < 100 { format!("{}.{}", tenths / 10, tenths % 10) } else { (tenths / 10).to_string() };
+        format!("{number} tokens a second")
+    }
+
+    /// Why a reply of so many tokens may not come in time, and what to do; none if it does.
+    pub fn too_slow(self, agent: &str, output_tokens: u64, call_ms: u64, provider: &str) -> Option<String> {
+        let needed_ms = output_tokens.saturating_mul(self.ms) / self.tokens.max(1);
+        let fit = call_ms.saturating_mul(self.tokens) / self.ms.max(1);
+        let minutes = (needed_ms + needed_ms / 2).div_ceil(60_000);
+        (needed_ms > call_ms).then(|| {
+            format!(
+                "a reply of `{agent}` may have {output_tokens} tokens, which takes {} s at {}, and a call may take {}: write \
+                 call_timeout = \"{minutes}m\" under [models.providers.{provider}] in callsheet.toml, or give it no more than \
+                 {fit} output_tokens",
+                needed_ms / 1_000,
+                self.words(),
+                time_words(call_ms)
+            )
+        })
     }
 }
 

@@ -522,6 +522,12 @@ pub struct Raise {
     pub turns: Option<u32>,
     /// Of each turn.
     pub steps_per_turn: Option<u32>,
+    /// Of each call of a model, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_timeout_ms: Option<u64>,
+    /// Of the silence within each reply, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_ms: Option<u64>,
 }
 
 /// Why a row of the inbox was refused; the poster's answer.

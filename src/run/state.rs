@@ -11,6 +11,7 @@ use crate::id::{
     AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, RunId, Timestamp, ToolName,
 };
 use crate::run::event::{BodyRef, Origin};
+use crate::topology::manner::Patience;
 use crate::topology::plan::{Arg, Handoff, Member, Plan, Role};
 use crate::topology::spec::{Labels, Reach, Repeat};
 
@@ -89,6 +90,19 @@ pub struct Ledger {
     pub active_since: Option<Timestamp>,
     /// Raised limits.
     pub raise: Raise,
+    /// Of what is spent: what calls took that failed.
+    pub in_vain: InVain,
+}
+
+/// What calls took that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InVain {
+    /// How many.
+    pub calls: u32,
+    /// What they took.
+    pub spent: Amount,
+    /// Why the latest of them failed.
+    pub last: Option<BodyRef>,
 }
 
 /// An agent's part of the ledger.
@@ -542,6 +556,12 @@ impl State {
     pub fn steps_per_turn(&self, agent: &AgentName) -> u32 {
         let declared = self.member(agent).map_or(0, |member| member.limits.steps_per_turn);
         self.ledger.raise.steps_per_turn.unwrap_or(declared).max(declared)
+    }
+
+    /// How long is waited for a call of a model, by `agent` to the model of this alias, after raises.
+    pub fn patience(&self, agent: &AgentName, alias: Option<&str>) -> Patience {
+        let raise = &self.ledger.raise;
+        self.plan.patience(agent, alias).raised(raise.call_timeout_ms, raise.idle_timeout_ms)
     }
 
     /// Milliseconds with an effect under way, up to `at`.

@@ -17,6 +17,7 @@ use super::event::{
 use super::state::State;
 use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Seq, Timestamp};
+use crate::topology::manner::time_words;
 use crate::topology::plan::Recipient;
 use choice::{Bases, Choice};
 use why::{no_words, refusal_text};
@@ -518,6 +519,8 @@ fn raise_words(raise: &Raise) -> String {
         ("recipients", raise.recipients.map(|n| n.to_string())),
         ("turns", raise.turns.map(|n| n.to_string())),
         ("steps per turn", raise.steps_per_turn.map(|n| n.to_string())),
+        ("time of a call", raise.call_timeout_ms.map(time_words)),
+        ("silence within a reply", raise.idle_timeout_ms.map(time_words)),
     ];
     let said = limits.into_iter().filter_map(|(name, limit)| Some(format!("{name} {}", limit?)));
     said.collect::<Vec<_>>().join(", ")

@@ -1,6 +1,7 @@
 //! JSON Schemas (draft-07) of the files people write, for their editors. The shapes here mirror what `raw` reads, and a
 //! test holds the two against each other; names and paths are for `check`, not for a schema.
 
+mod project;
 mod shape;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,8 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::plan::{Action, Dialect, Memory, ParamKind, WhenSpent};
+use super::plan::{Action, Memory, ParamKind, WhenSpent};
+pub use project::Project;
 pub use shape::{Count, Duration, Money, Outcomes, Restarts, Small, SmallOrNone, Unlimited, Version};
 
 /// A limit, or "unlimited" written out.
@@ -215,8 +217,10 @@ pub struct Limits {
     pub steps_per_turn: Option<Small>,
     /// Tokens of one reply; 4000 if left out.
     pub output_tokens: Option<Count>,
-    /// Time-out of one call; "90s" if left out.
+    /// Time-out of one call; "90s" if left out. What callsheet.toml says of the model wins.
     pub call_timeout: Option<Duration>,
+    /// The longest silence within a model's reply; "2m" if left out. What callsheet.toml says of the model wins.
+    pub idle_timeout: Option<Duration>,
     /// Tokens in the whole run.
     pub tokens: Option<Limit<Count>>,
     /// US dollars in the whole run.
@@ -372,135 +376,6 @@ pub struct Test {
     pub artefacts: BTreeMap<String, Value>,
     /// How many approvals are asked for.
     pub asks: Option<SmallOrNone>,
-}
-
-/// `callsheet.toml`: models, tools, checks, people and the journal.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Project {
-    /// The version of the form.
-    pub schema_version: Version,
-    /// The time zone of dates, such as "Europe/Berlin".
-    pub timezone: Option<String>,
-    /// Models; without a default every run is a rehearsal.
-    pub models: Option<Models>,
-    /// Connections of tools, by name.
-    #[serde(default)]
-    pub tools: BTreeMap<String, Tool>,
-    /// Settings of checks, by name.
-    #[serde(default)]
-    pub checks: BTreeMap<String, BTreeMap<String, Value>>,
-    /// People, by name; without any the project has one person.
-    #[serde(default)]
-    pub people: BTreeMap<String, Person>,
-    /// Where runs are recorded.
-    pub journal: Option<Journal>,
-}
-
-/// Models.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Models {
-    /// `provider/model`.
-    pub default: Option<String>,
-    /// Whose price the bill of a rehearsal uses.
-    pub priced_as: Option<String>,
-    /// Models by alias.
-    #[serde(default)]
-    pub aliases: BTreeMap<String, String>,
-    /// What is asked when a model fails: an alias or model, by alias or model.
-    #[serde(default)]
-    pub fallbacks: BTreeMap<String, String>,
-    /// Where models are, by the first part of their names.
-    #[serde(default)]
-    pub providers: BTreeMap<String, Provider>,
-    /// Models that cost nothing.
-    #[serde(default)]
-    pub free: Vec<String>,
-    /// Prices by model.
-    #[serde(default)]
-    pub prices: BTreeMap<String, Price>,
-}
-
-/// Where models are.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Provider {
-    /// How it is spoken to; "openai" if it is not written.
-    pub dialect: Option<Dialect>,
-    /// Where, such as "http://127.0.0.1:8080/v1".
-    pub base_url: String,
-    /// The environment variable that holds its key.
-    pub key_env: Option<String>,
-    /// The file that holds its key, below the project's folder.
-    pub key_file: Option<String>,
-    /// Whether its key may travel in the clear.
-    #[serde(default)]
-    pub allow_http: bool,
-    /// Parts of a request that its server does not take, such as "tool_choice" or "stream_options".
-    #[serde(default)]
-    pub omit: Vec<Omitted>,
-}
-
-/// A part of a request that can be left out.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Omitted {
-    /// That some tool must be called.
-    ToolChoice,
-    /// That the end of a stream says what was used.
-    StreamOptions,
-    /// The cap of the output under its older name.
-    MaxTokens,
-    /// The cap of the output under its newer name.
-    MaxCompletionTokens,
-    /// Up to where the provider keeps what it has read.
-    CacheControl,
-    /// What the model thought before, given back.
-    Reasoning,
-}
-
-/// What a model costs.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// US dollars for a million input tokens.
-    pub input_usd_per_million: Money,
-    /// US dollars for a million output tokens.
-    pub output_usd_per_million: Money,
-    /// US dollars for a million input tokens that come from the provider's cache.
-    pub cached_usd_per_million: Option<Money>,
-    /// US dollars for a million input tokens that go into the provider's cache.
-    pub cache_write_usd_per_million: Option<Money>,
-    /// When it was looked up.
-    pub dated: Option<String>,
-}
-
-/// A tool's connection; the keys beside `kind` are the kind's.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct Tool {
-    /// Its kind, such as "sql".
-    pub kind: String,
-    /// The rest.
-    #[serde(flatten)]
-    pub rest: BTreeMap<String, Value>,
-}
-
-/// A person.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Person {
-    /// Their groups.
-    #[serde(default)]
-    pub groups: Vec<String>,
-}
-
-/// Where runs are recorded.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Journal {
-    /// A path below the project's folder.
-    pub path: Option<String>,
 }
 
 /// The schemas, by file name.

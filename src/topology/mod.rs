@@ -4,6 +4,7 @@ pub mod check;
 pub mod code;
 pub mod editor;
 pub mod fault;
+pub mod manner;
 pub mod order;
 pub mod plan;
 pub mod proof;

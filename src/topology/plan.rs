@@ -350,6 +350,9 @@ pub struct Limits {
     pub cost: Option<NanoUsd>,
     /// The time-out of one call.
     pub call_timeout_ms: u64,
+    /// The longest silence within a model's reply, if that is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_ms: Option<u64>,
 }
 
 /// How failures are answered.
@@ -414,6 +417,12 @@ pub struct ModelSpec {
     /// The alias of the model that is asked when this one fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
+    /// The time-out of one call, if it is written for the model or its provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_timeout_ms: Option<u64>,
+    /// The longest silence within a reply, if it is written for the model or its provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_ms: Option<u64>,
     /// Whether private data may be shown to it.
     pub accepts_private: bool,
 }

@@ -39,6 +39,8 @@ pub struct Limits {
     pub output_tokens: Option<u64>,
     /// One call's time-out.
     pub call_timeout_ms: Option<u64>,
+    /// The longest silence within a reply.
+    pub idle_timeout_ms: Option<u64>,
     /// Tokens within a run; `Some(None)` is "unlimited".
     pub tokens: Option<Option<u64>>,
     /// Money within a run; `Some(None)` is "unlimited".
@@ -72,7 +74,8 @@ fn collect(file: &Arc<str>, node: &walk::Node<'_>, texts: &mut Vec<At<String>>) 
 }
 
 /// Keys of `limits`.
-const LIMITS: [&str; 6] = ["turns", "steps_per_turn", "output_tokens", "call_timeout", "tokens", "cost_usd"];
+const LIMITS: [&str; 7] =
+    ["turns", "steps_per_turn", "output_tokens", "call_timeout", "idle_timeout", "tokens", "cost_usd"];
 
 /// Largest count of anything; far above any use, far below an overflow.
 const COUNT_MAX: u64 = 1_000_000_000_000;
@@ -89,6 +92,7 @@ fn limits(reader: &mut walk::Reader, node: Option<&walk::Node<'_>>) -> Limits {
     limits.steps_per_turn = keys.get("steps_per_turn").and_then(|node| small(reader, node));
     limits.output_tokens = keys.get("output_tokens").and_then(|node| reader.integer(node, 1, COUNT_MAX));
     limits.call_timeout_ms = keys.get("call_timeout").and_then(|node| reader.duration(node));
+    limits.idle_timeout_ms = keys.get("idle_timeout").and_then(|node| reader.duration(node));
     limits.tokens = keys
         .get("tokens")
         .and_then(|node| reader.or_unlimited(node, |reader, node| reader.integer(node, 1, COUNT_MAX)));

@@ -326,7 +326,7 @@ fn bad_data_makes_the_run_stuck_and_a_mended_file_lets_it_go_on() {
             name,
             arrange,
             &[
-                ("run re-engagement", 3, &["performance.query", needle, "stuck"]),
+                ("run re-engagement", 1, &["performance.query", needle, "stuck"]),
                 ("dead-letters 1", 3, &["m1", needle]),
             ],
         );

@@ -7,8 +7,9 @@ use callsheet::config::{Error, Flags, Known, Settings};
 use callsheet::id::NanoUsd;
 use callsheet::model::wire::{self, Extra, Way};
 use callsheet::topology::fault::Code;
+use callsheet::topology::manner::Calls;
 use callsheet::topology::plan::Mode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const PROJECT: &str = include_str!("../cases/config/callsheet.toml");
 const USER: &str = include_str!("../cases/config/user.toml");
@@ -148,6 +149,72 @@ fn what_a_server_does_not_take_is_named_in_its_table() {
     let found: Vec<_> = faults.iter().map(|fault| (fault.code, faults.position(fault).0)).collect();
     assert_eq!(found, [(Code::WrongValue, 5)], "{faults}");
     assert!(faults.to_string().contains("max_completion_tokens"), "it says what there is: {faults}");
+}
+
+const ASKED: &str = "schema_version = 1\n[models.providers.local]\nbase_url = \"http://127.0.0.1:8080/v1\"\ncall_timeout = \"10m\"\n\
+                     temperature = 0.2\nextra = { top_k = 40, sampler = { mirostat = 2 } }\n[models.providers.ollama]\n\
+                     calls = \"json_schema\"\n[models.settings.\"local/slow\"]\ncall_timeout = \"1h\"\nidle_timeout = \"5m\"\n\
+                     calls = \"json_schema\"\nextra = { top_k = 1 }\n";
+
+/// The model's own wins over its provider's, and where it says nothing its provider's holds.
+#[test]
+fn how_models_are_asked_is_set_for_a_provider_or_for_one_model() {
+    let settings = Place::new(ASKED).read(&Flags::default(), &[]).unwrap();
+    let times = |model: &str| {
+        let asking = settings.models.asking(model);
+        (asking.call_timeout_ms, asking.idle_timeout_ms)
+    };
+    assert_eq!(times("local/other"), (Some(600_000), None));
+    assert_eq!(times("local/slow"), (Some(3_600_000), Some(300_000)));
+    let manner = |model: &str| settings.endpoint(model).unwrap().manner;
+    let (other, slow, known) = (manner("local/other"), manner("local/slow"), manner("ollama/qwen3"));
+    assert_eq!((other.calls, other.temperature), (Calls::Tools, Some(0.2)));
+    assert_eq!(Value::from(other.extra), json!({ "top_k": 40, "sampler": { "mirostat": 2 } }));
+    assert_eq!((slow.calls, slow.temperature), (Calls::JsonSchema, Some(0.2)));
+    assert_eq!(Value::from(slow.extra), json!({ "top_k": 1, "sampler": { "mirostat": 2 } }));
+    assert_eq!(known.calls, Calls::JsonSchema, "a known provider needs no base_url");
+    assert_eq!(settings.models.providers["ollama"].base_url, "http://127.0.0.1:11434/v1");
+    let live = Flags { model: Some("local/slow".into()), ..Flags::default() };
+    let pinned = Place::new(ASKED).read(&live, &[]).unwrap().surroundings(Mode::Live, [], []);
+    let spec = &pinned.models["default"];
+    assert_eq!((spec.call_timeout_ms, spec.idle_timeout_ms), (Some(3_600_000), Some(300_000)), "and that is pinned");
+    let shown: Vec<_> = settings.origins.iter().map(|o| format!("{} = {}, {}", o.setting, o.value, o.from)).collect();
+    for line in [
+        "models.providers.local.call_timeout = 600 s, callsheet.toml",
+        "models.providers.local.extra = sampler, top_k, callsheet.toml",
+        "models.settings.\"local/slow\".calls = json_schema, callsheet.toml",
+    ] {
+        assert!(shown.iter().any(|origin| origin == line), "{line}: {shown:?}");
+    }
+}
+
+#[test]
+fn how_models_cannot_be_asked_is_told_with_its_line() {
+    for (find, replace, code, line, says) in [
+        ("top_k = 40", "messages = []", Code::WrongValue, 6, "`messages`: Callsheet writes that field"),
+        ("top_k = 40", "temperature = 1", Code::WrongValue, 6, "write `temperature` beside `extra`"),
+        ("top_k = 40", "max_tokens = 1", Code::WrongValue, 6, "limits.output_tokens"),
+        ("top_k = 1 ", "stream = false ", Code::WrongValue, 13, "`stream`"),
+        ("temperature = 0.2", "temperature = 3", Code::WrongValue, 5, "from 0 to 2"),
+        ("temperature = 0.2", "temperature = \"low\"", Code::WrongValue, 5, "from 0 to 2"),
+        ("\"10m\"", "600", Code::WrongValue, 4, "a duration"),
+        ("calls = \"json_schema\"\n[", "calls = \"json\"\n[", Code::WrongValue, 8, "json_schema"),
+        ("[models.providers.ollama]", "[models.providers.ours]", Code::MissingKey, 7, "base_url"),
+        ("[models.settings.\"local/slow\"]", "[models.settings.slow]", Code::WrongValue, 9, "PROVIDER/MODEL"),
+        ("[models.providers.ollama]", "[models.providers.anthropic]", Code::WrongValue, 8, "take `calls` out"),
+        ("base_url =", "dialect = \"gemini\"\nbase_url =", Code::WrongValue, 15, "generationConfig"),
+    ] {
+        assert!(ASKED.contains(find), "{find}");
+        let text = ASKED.replacen(find, replace, 1);
+        let gemini = "extra = { generationConfig = { maxOutputTokens = 1 } }\n";
+        let text = if says == "generationConfig" { text.replace("extra = { top_k = 1 }\n", gemini) } else { text };
+        let line = if says == "generationConfig" { line - 1 } else { line };
+        let place = Place::new(&text);
+        let Err(Error::Faults(faults)) = place.read(&Flags::default(), &[]) else { panic!("{replace}: no fault") };
+        let found: Vec<_> = faults.iter().map(|fault| (fault.code, faults.position(fault).0)).collect();
+        assert_eq!(found, [(code, line)], "{replace}: {faults}");
+        assert!(faults.to_string().contains(says), "{replace} does not say {says:?}: {faults}");
+    }
 }
 
 #[test]

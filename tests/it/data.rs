@@ -171,7 +171,7 @@ fn what_is_no_file_is_refused_at_once() {
         ("schemas/finding.json", "check re-engagement", 2),
         ("rehearsals/re-engagement.toml", "check re-engagement", 2),
         ("data/sends.csv", "check re-engagement", 2),
-        ("data/sends.csv", "run re-engagement", 3),
+        ("data/sends.csv", "run re-engagement", 1),
         ("data/articles/repotting.md", "run content-repurposing -p article=repotting.md", 1),
         ("said.toml", "run re-engagement --replay said.toml", 2),
         ("said.toml", "run re-engagement --record said.toml", 2),

@@ -8,7 +8,6 @@ use std::process::Stdio;
 
 use callsheet::cli::exit::Exit;
 use callsheet::failure::Class;
-use callsheet::run::event::PauseReason;
 use callsheet::run::state::{State, Status};
 
 use crate::announcement::project;
@@ -43,8 +42,7 @@ fn the_first_team_comes_to_a_typed_end_over_a_named_server() {
     }
     let (code, said) = ended;
     let (_, state) = project.state().unwrap_or_else(|| panic!("nothing was started: {said}"));
-    let over_budget = matches!(state.paused, Some(PauseReason::Budget { .. }));
-    assert_eq!(code, Exit::of(state.status(), over_budget) as i32, "{said}");
+    assert_eq!(code, Exit::of(&state) as i32, "{said}");
     assert!(is_typed(&state), "{:?}, {:?}\n{said}", state.status(), state.dead);
     let mut err = std::io::stderr();
     let (status, spent) = (state.status().word(), state.ledger.spent);

@@ -81,7 +81,7 @@ impl Mock {
 }
 
 /// What the models of a run said, as aimock is told to say it.
-fn fixtures(run: &Driven<'_>) -> Vec<Value> {
+pub(crate) fn fixtures(run: &Driven<'_>) -> Vec<Value> {
     let (mut messages, mut asked, mut replies) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut fixtures = Vec::new();
     for fact in run.facts() {
@@ -125,7 +125,7 @@ fn fixtures(run: &Driven<'_>) -> Vec<Value> {
 }
 
 /// The path that a run took, with the notes, and its artefacts at the end.
-fn came(run: &Driven<'_>) -> (Status, Vec<String>, BTreeMap<String, Value>, usize) {
+pub(crate) fn came(run: &Driven<'_>) -> (Status, Vec<String>, BTreeMap<String, Value>, usize) {
     let mut path = Vec::new();
     let mut artefacts = BTreeMap::new();
     let mut performed = 0;
@@ -164,7 +164,7 @@ fn whole(value: Value) -> Value {
 }
 
 /// The plan with models in place of the script.
-fn live(plan: &Plan) -> Plan {
+pub(crate) fn live(plan: &Plan) -> Plan {
     let mut live = Plan { mode: Mode::Live, script: None, ..plan.clone() };
     live.models.values_mut().for_each(|spec| spec.model = "mock/model".to_owned());
     // Calls whose connection is cut count at their maximum: the shipped limits are for a campaign, not for faults without end.
@@ -198,8 +198,7 @@ async fn check(campaign: &str, chaos: Option<u64>) {
     let Some(mock) = Mock::start(&fixtures(&rehearsal), chaos) else { return };
     for (dialect, path) in DIALECTS {
         let base_url = format!("{}{path}", mock.base);
-        let endpoint =
-            move |_: &str| Ok(Endpoint { dialect, base_url: base_url.clone(), key: None, omits: Default::default() });
+        let endpoint = move |_: &str| Ok(Endpoint::new(dialect, &base_url));
         let mut rig = Rig::new();
         rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));
         let system = rig.system().await;

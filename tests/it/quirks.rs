@@ -20,7 +20,7 @@ use crate::support::{Driven, Rig, brief, settings, who};
 use crate::wire::server::{Framing, Played, Then, framed, serve};
 
 /// What a situation says to a request, the n-th of its run from 0.
-type Says = fn(&Value, usize) -> Played;
+pub(crate) type Says = fn(&Value, usize) -> Played;
 
 /// Bytes that a reason may have, with the words around it.
 const REASON_BYTES_MAX: usize = 600;
@@ -64,13 +64,13 @@ fn reply((name, args): (&str, Value), id: &str) -> Vec<Value> {
 }
 
 /// One query, then the end of the turn.
-fn two_steps(body: &Value, ids: [&str; 2]) -> Vec<Value> {
+pub(crate) fn two_steps(body: &Value, ids: [&str; 2]) -> Vec<Value> {
     if called(body) { reply(end(), ids[1]) } else { reply(query(), ids[0]) }
 }
 
-const IDS: [&str; 2] = ["call_a", "call_b"];
+pub(crate) const IDS: [&str; 2] = ["call_a", "call_b"];
 
-fn stream(events: &[Value]) -> Played {
+pub(crate) fn stream(events: &[Value]) -> Played {
     raw(&events.iter().map(|event| format!("data: {event}\n\n")).collect::<String>())
 }
 
@@ -250,7 +250,7 @@ const SITUATIONS: [(&str, Says); 17] = [
 ];
 
 /// The analyst, with a model that costs.
-fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     let settings = settings(&root());
     let around = app::surroundings(&settings, Mode::Rehearsal).unwrap();
     let mut plan = Plan { mode: Mode::Live, script: None, ..check("ask", &settings.folder(), &around).unwrap().plan };
@@ -346,7 +346,7 @@ impl Came<'_, '_> {
 }
 
 /// A rig whose models are at a server that says this, and what it was asked.
-fn rig(says: Says) -> (Rig, Arc<Mutex<Vec<Value>>>) {
+pub(crate) fn rig(says: Says) -> (Rig, Arc<Mutex<Vec<Value>>>) {
     let requests = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&requests);
     let base = serve(move |asked| {
@@ -355,9 +355,7 @@ fn rig(says: Says) -> (Rig, Arc<Mutex<Vec<Value>>>) {
         seen.push(body.clone());
         says(&body, seen.len() - 1)
     });
-    let endpoint = move |_: &str| {
-        Ok(Endpoint { dialect: Dialect::OpenAi, base_url: format!("{base}/v1"), key: None, omits: Default::default() })
-    };
+    let endpoint = move |_: &str| Ok(Endpoint::new(Dialect::OpenAi, format!("{base}/v1")));
     let mut rig = Rig::new();
     rig.tools = app::tools(&settings(&root())).unwrap();
     rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));

@@ -9,6 +9,7 @@ use callsheet::model::conversation::{instructions, prompt};
 use callsheet::model::rehearsal::{Rehearsal, tokens};
 use callsheet::model::{Act, Answer, Ask, Exchange, Incoming, Model, Pulse, Reply, Section, ToolCall};
 use callsheet::run::event::Origin;
+use callsheet::topology::manner::Patience;
 use callsheet::topology::plan::{Line, Plan, Script, ScriptedCall};
 use serde_json::{Value, json};
 
@@ -59,6 +60,7 @@ fn ask(lines: Vec<Line>) -> Ask {
         steps_left: 9,
         input_tokens_max: 1_000_000,
         output_tokens_max: 100,
+        patience: Patience { call_ms: 90_000, idle_ms: 90_000 },
         pulse: Pulse(Arc::new(|_| {})),
     }
 }

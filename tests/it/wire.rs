@@ -33,7 +33,7 @@ pub(crate) fn limits() -> Limits {
 }
 
 pub(crate) fn endpoint(dialect: Dialect, base_url: String) -> Endpoint {
-    Endpoint { dialect, base_url, key: Some(Key::new(CANARY)), omits: Default::default() }
+    Endpoint { key: Some(Key::new(CANARY)), ..Endpoint::new(dialect, base_url) }
 }
 
 /// The smallest prompt.

@@ -14,7 +14,7 @@ use crate::model::prompt::{Offer, Said, Spoken};
 const VERSION: &str = "2023-06-01";
 
 pub(super) fn spelled(ready: Ready<'_>) -> Spelled {
-    let Ready { base, key, model, prompt, said, omits } = ready;
+    let Ready { base, key, model, prompt, said, omits, .. } = ready;
     let mut extras = BTreeSet::new();
     let mut with = |extra: Extra| !omits.contains(&extra) && extras.insert(extra);
     let mark = if with(Extra::CacheControl) { mark } else { |_: &mut Value| {} };

@@ -8,6 +8,7 @@ use super::draft::{invalid, truncated};
 use super::refusal::{self, Kind};
 use super::{Ear, Heard, Limits, sse};
 use crate::failure::{Class, Failure};
+use crate::topology::manner::{bytes_words, time_words};
 
 /// The body of a reply, while it is read.
 pub(super) struct Body<'a> {
@@ -37,7 +38,7 @@ impl<'a> Body<'a> {
     async fn next(&mut self, bytes_max: u64) -> Result<Option<Vec<u8>>, Failure> {
         let wait = if self.bytes == 0 { self.limits.first_byte_ms_max } else { self.limits.idle_ms_max };
         let Ok(piece) = tokio::time::timeout(Duration::from_millis(wait), self.response.chunk()).await else {
-            return Err(Failure::new(Class::Transient, format!("the reply stalled for {wait} ms")));
+            return Err(self.stalled(wait));
         };
         let Some(piece) = piece.map_err(refusal::cut)? else { return Ok(None) };
         self.bytes += piece.len() as u64;
@@ -46,6 +47,16 @@ impl<'a> Body<'a> {
             return Err(invalid(format!("the reply's body has more than {bytes_max} bytes")));
         }
         Ok(Some(piece.to_vec()))
+    }
+
+    /// Why no more of the body is waited for.
+    fn stalled(&self, wait_ms: u64) -> Failure {
+        let wait = time_words(wait_ms);
+        let what = match self.bytes {
+            0 => format!("no word of an answer within {wait}"),
+            bytes => format!("silent for {wait} after {}", bytes_words(bytes)),
+        };
+        Failure { silent: self.bytes > 0, ..Failure::new(Class::Transient, what).lost() }
     }
 
     /// Reads what little follows the last event. What it is does not matter any more, nor whether it comes.

@@ -15,18 +15,24 @@ use crate::model::prompt::{Offer, Said, Spoken};
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 pub(super) fn spelled(ready: Ready<'_>) -> Spelled {
-    let Ready { base, key, model, prompt, said, omits } = ready;
+    let Ready { base, key, model, prompt, said, omits, form } = ready;
     let model = model.strip_prefix("models/").unwrap_or(model);
     let declaration = |offer: &Offer| json!({ "name": offer.name, "description": offer.description, "parametersJsonSchema": offer.schema });
     let mut body = json!({
         "contents": contents(said, needs_signature(model)),
-        "tools": [{ "functionDeclarations": prompt.tools.iter().map(declaration).collect::<Vec<_>>() }],
         "generationConfig": { "maxOutputTokens": prompt.output_tokens_max },
     });
     let mut extras = BTreeSet::new();
-    if !omits.contains(&Extra::ToolChoice) {
-        body["toolConfig"] = json!({ "functionCallingConfig": { "mode": "ANY" } });
-        extras.insert(Extra::ToolChoice);
+    if let Some(form) = form {
+        body["generationConfig"]["responseMimeType"] = "application/json".into();
+        body["generationConfig"]["responseJsonSchema"] = form.clone();
+    } else {
+        let declarations: Vec<Value> = prompt.tools.iter().map(declaration).collect();
+        body["tools"] = json!([{ "functionDeclarations": declarations }]);
+        if !omits.contains(&Extra::ToolChoice) {
+            body["toolConfig"] = json!({ "functionCallingConfig": { "mode": "ANY" } });
+            extras.insert(Extra::ToolChoice);
+        }
     }
     if !prompt.system.is_empty() {
         body["systemInstruction"] = json!({ "parts": [{ "text": prompt.system }] });

@@ -3,13 +3,16 @@
 
 mod anthropic;
 mod body;
+mod choice;
 mod draft;
 mod extra;
+mod field;
 mod gemini;
 mod openai;
 mod refusal;
 mod sse;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
@@ -22,10 +25,12 @@ use self::body::{Body, Hearing};
 use self::draft::Draft;
 pub use self::extra::Extra;
 use self::extra::Learned;
+pub use self::field::own_field;
 pub use self::refusal::Kind;
 use self::refusal::Unheard;
 use crate::failure::{Class, Failure, Usage};
 use crate::model::prompt::{Prompt, Said, Spoken};
+use crate::topology::manner::{Calls, Manner, Patience, time_words};
 use crate::topology::order;
 use crate::topology::plan::Dialect;
 
@@ -41,6 +46,21 @@ pub struct Endpoint {
     pub key: Option<Key>,
     /// What it is not sent, since its table says so.
     pub omits: BTreeSet<Extra>,
+    /// What is particular to requests to it.
+    pub manner: Manner,
+}
+
+impl Endpoint {
+    /// A server that asks for no key, and is asked as any other.
+    pub fn new(dialect: Dialect, base_url: impl Into<String>) -> Self {
+        let (omits, manner) = (BTreeSet::new(), Manner::default());
+        Self { dialect, base_url: base_url.into(), key: None, omits, manner }
+    }
+
+    /// How its models say what they do; Anthropic's dialect has no form of an answer.
+    pub fn calls(&self) -> Calls {
+        if self.dialect == Dialect::Anthropic { Calls::Tools } else { self.manner.calls }
+    }
 }
 
 /// A provider's key. It is never shown: no reason, no `Debug`, no record holds it.
@@ -147,6 +167,8 @@ struct Ready<'a> {
     said: &'a [Said],
     /// What is left out.
     omits: &'a BTreeSet<Extra>,
+    /// The form of the answer, in place of what may be called.
+    form: Option<&'a Value>,
 }
 
 impl Wire {
@@ -176,6 +198,16 @@ impl Wire {
         Ok(Self { client, limits, learned: Learned::default() })
     }
 
+    /// The same client, which waits as long as `patience` says: for a first word, too, however long a prompt takes to read.
+    /// Whoever asks drops the call when the whole of its time is up, and says so better; this comes after that.
+    #[must_use]
+    pub fn patient(&self, patience: Patience) -> Self {
+        const GRACE_MS: u64 = 10_000;
+        let Patience { call_ms, idle_ms: idle_ms_max } = patience;
+        let first_byte_ms_max = call_ms.saturating_add(GRACE_MS);
+        Self { limits: Limits { first_byte_ms_max, idle_ms_max, ..self.limits.clone() }, ..self.clone() }
+    }
+
     /// Asks `model` once. `pulse` hears how many bytes of the reply's body have come so far. A server that refuses a part
     /// of the request which can be left out has not begun: it is asked again without that part, and from then on too.
     ///
@@ -200,6 +232,7 @@ impl Wire {
                 None => break Err(unheard.failure),
             }
         };
+        let heard = heard.and_then(|heard| read(endpoint, heard));
         let heard = match heard {
             Ok(heard) if repeats_key(&heard.spoken, endpoint.key.as_ref()) => {
                 let failure = draft::invalid("the reply contains the key that it was asked with");
@@ -226,8 +259,8 @@ impl Wire {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(refusal::unsent(error).into()),
             Err(_) => {
-                let what = format!("no answer within {} s", wait.as_secs_f32());
-                return Err(Failure::new(Class::Transient, what).into());
+                let what = format!("no answer within {}", time_words(self.limits.first_byte_ms_max));
+                return Err(Failure::new(Class::Transient, what).lost().into());
             }
         };
         if response.status() != reqwest::StatusCode::OK {
@@ -236,6 +269,18 @@ impl Wire {
         let kind = refusal::kind(response.headers())?;
         let hearing = Hearing::new(kind, ear(endpoint.dialect, &self.limits), &self.limits);
         Ok(Body::new(response, &self.limits, pulse).hear(hearing).await?)
+    }
+}
+
+/// The reply with the calls that it makes, if its server was asked for a form of answers.
+fn read(endpoint: &Endpoint, heard: Heard) -> Result<Heard, Failure> {
+    let Heard { spoken, usage } = heard;
+    match endpoint.calls() {
+        Calls::Tools => Ok(Heard { spoken, usage }),
+        Calls::JsonSchema => {
+            let read = choice::read(spoken);
+            read.map(|spoken| Heard { spoken, usage }).map_err(|failure| Failure { usage, ..failure })
+        }
     }
 }
 
@@ -306,13 +351,23 @@ fn base(base_url: &str) -> Result<Url, String> {
 fn spelled(endpoint: &Endpoint, model: &str, prompt: &Prompt, omits: &BTreeSet<Extra>) -> Result<Spelled, Failure> {
     let wrong = |why: String| Failure::new(Class::Permanent, format!("the base URL cannot be used: {why}"));
     let base = base(&endpoint.base_url).map_err(wrong)?;
+    let (prompt, form) = match endpoint.calls() {
+        Calls::Tools => (Cow::Borrowed(prompt), None),
+        Calls::JsonSchema => {
+            let (plain, form) = choice::spelled(prompt);
+            (Cow::Owned(plain), Some(form))
+        }
+    };
     let said = draft::renumbered(&prompt.said, endpoint.dialect);
-    let ready = Ready { base, key: endpoint.key.as_ref(), model, prompt, said: &said, omits };
-    Ok(match endpoint.dialect {
+    let (key, form) = (endpoint.key.as_ref(), form.as_ref());
+    let ready = Ready { base, key, model, prompt: &prompt, said: &said, omits, form };
+    let mut spelled = match endpoint.dialect {
         Dialect::OpenAi => openai::spelled(ready),
         Dialect::Anthropic => anthropic::spelled(ready),
         Dialect::Gemini => gemini::spelled(ready),
-    })
+    };
+    field::add(&mut spelled.body, endpoint.dialect, &endpoint.manner);
+    Ok(spelled)
 }
 
 /// `base` with `segments` after its path; what is odd in them is escaped.

@@ -13,7 +13,7 @@ use crate::failure::{Failure, Usage};
 use crate::model::prompt::{Offer, Said, Spoken, SpokenCall};
 
 pub(super) fn spelled(ready: Ready<'_>) -> Spelled {
-    let Ready { base, key, model, prompt, said, omits } = ready;
+    let Ready { base, key, model, prompt, said, omits, form } = ready;
     let tool = |offer: &Offer| {
         let function = json!({ "name": offer.name, "description": offer.description, "parameters": offer.schema });
         json!({ "type": "function", "function": function })
@@ -25,11 +25,15 @@ pub(super) fn spelled(ready: Ready<'_>) -> Spelled {
     let mut body = json!({
         "model": model,
         "messages": messages(&prompt.system, said, with_reasoning),
-        "tools": prompt.tools.iter().map(tool).collect::<Vec<_>>(),
         "stream": true,
     });
-    if with(Extra::ToolChoice) {
-        body["tool_choice"] = "required".into();
+    if let Some(form) = form {
+        body["response_format"] = json!({ "type": "json_schema", "json_schema": { "name": "answer", "schema": form } });
+    } else {
+        body["tools"] = prompt.tools.iter().map(tool).collect();
+        if with(Extra::ToolChoice) {
+            body["tool_choice"] = "required".into();
+        }
     }
     if with(Extra::StreamOptions) {
         body["stream_options"] = json!({ "include_usage": true });

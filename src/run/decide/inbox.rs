@@ -9,8 +9,9 @@ use crate::run::event::{
 };
 use crate::run::fold::Illegal;
 use crate::run::input::Command;
-use crate::run::state::{Approval, Fate};
-use crate::topology::plan::{Limits, Person};
+use crate::run::state::{Approval, Fate, State};
+use crate::topology::manner::Patience;
+use crate::topology::plan::{Limits, Person, Role};
 
 /// Hears the row at `place`.
 pub(super) fn hear(
@@ -152,9 +153,20 @@ fn raises(draft: &Draft, raise: &Raise) -> bool {
         (raise.recipients, state.limit(Limit::Recipients)),
         (raise.turns.map(u64::from), members(|limits| Some(limits.turns.into()), turns)),
         (raise.steps_per_turn.map(u64::from), members(|limits| Some(limits.steps_per_turn.into()), steps)),
+        (raise.call_timeout_ms, shortest_wait(state, |patience| patience.call_ms)),
+        (raise.idle_timeout_ms, shortest_wait(state, |patience| patience.idle_ms)),
     ];
     let mut asked = limits.into_iter().filter_map(|(new, old)| Some((new?, old))).peekable();
     asked.peek().is_some() && asked.all(|(new, old)| old.is_some_and(|old| new > old))
+}
+
+/// The shortest time in force that is waited for a model.
+fn shortest_wait(state: &State, of: fn(Patience) -> u64) -> Option<u64> {
+    let waits = state.plan.team.iter().filter_map(|(name, member)| match &member.role {
+        Role::Model { model, .. } => Some(of(state.patience(name, Some(model)))),
+        _ => None,
+    });
+    waits.min()
 }
 
 fn obey(draft: &mut Draft, by: &Who, command: &Command) -> Result<(), Illegal> {

@@ -136,6 +136,8 @@ impl Raise {
             recipients: newer.recipients.max(self.recipients),
             turns: newer.turns.max(self.turns),
             steps_per_turn: newer.steps_per_turn.max(self.steps_per_turn),
+            call_timeout_ms: newer.call_timeout_ms.max(self.call_timeout_ms),
+            idle_timeout_ms: newer.idle_timeout_ms.max(self.idle_timeout_ms),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Legal;
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Epoch, MessageId, Timestamp};
 use crate::run::event::{ActHead, Amount, BodyRef, CallHead, Ending, Limit, Part, Replied, Settled, Wish};
-use crate::run::state::{Began, Effect, Ledger, State, Turn};
+use crate::run::state::{Began, Effect, InVain, Ledger, State, Turn};
 use crate::topology::spec::Repeat;
 
 impl State {
@@ -194,6 +194,11 @@ impl State {
         effect.paid_in_vain += u32::from(class == Class::Transient && spent.tokens > 0);
         effect.reserved = Amount::default();
         effect.failed = Some(class);
+        // One that was lost with its process has no reason of its own.
+        if class != Class::InDoubt && spent.tokens > 0 {
+            let vain = &mut self.ledger.in_vain;
+            *vain = InVain { calls: vain.calls + 1, spent: vain.spent.plus(spent), last: Some(reason) };
+        }
         if last && let Some(effect) = self.effects.remove(&id) {
             if effect.is_outward() {
                 self.turn_mut(effect.message)?.failed = Some((class, reason));

@@ -15,6 +15,16 @@ pub fn letter_text(state: &State, texts: &dyn Texts, letter: &DeadLetter) -> Str
     }
 }
 
+/// What calls took of what is spent that failed, and why the latest of them did; nothing if none took anything.
+pub fn spent_in_vain(state: &State, texts: &dyn Texts) -> Option<String> {
+    let vain = &state.ledger.in_vain;
+    let reason = error_text(texts, vain.last?);
+    let (calls, tokens) = (vain.calls, vain.spent.tokens);
+    let what =
+        if calls == 1 { "1 call failed and counts".to_owned() } else { format!("{calls} calls failed and count") };
+    Some(format!("{what} as spent, with {tokens} tokens; the latest: {reason}"))
+}
+
 /// Why `agent` could not go on, at a time. An outward member that may not act has no words of its own: its reason is the
 /// `note` of its message.
 pub(super) fn refusal_text(

@@ -8,6 +8,7 @@ use super::draft::Draft;
 use super::{args, names, person};
 use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
 use crate::topology::fault::{At, Code, Place};
+use crate::topology::manner::CALL_TIMEOUT_MS;
 use crate::topology::plan::{
     Budget, Limits, Member, Memory, Mode, ModelSpec, PERSON_OUTCOMES, Param, Read, Role, TOOL_OUTCOME,
 };
@@ -359,7 +360,8 @@ pub(super) fn limits(written: &[&raw::Limits]) -> Limits {
         output_tokens: first(|l| l.output_tokens).unwrap_or(4_000),
         tokens: written.iter().find_map(|l| l.tokens).flatten(),
         cost: written.iter().find_map(|l| l.cost).flatten(),
-        call_timeout_ms: first(|l| l.call_timeout_ms).unwrap_or(90_000),
+        call_timeout_ms: first(|l| l.call_timeout_ms).unwrap_or(CALL_TIMEOUT_MS),
+        idle_timeout_ms: first(|l| l.idle_timeout_ms),
     }
 }
 

@@ -33,6 +33,7 @@ shape!(/** Dollars. */ Money, { "anyOf": [
     { "type": "number", "minimum": 0 },
     { "type": "string", "pattern": "^[0-9]{1,10}(\\.[0-9]{1,9})?$" }
 ], "description": "US dollars, such as 5.00" });
+shape!(/** A temperature. */ Temperature, { "type": "number", "minimum": 0, "maximum": 2 });
 shape!(/** A count from 1. */ Count, { "type": "integer", "minimum": 1, "maximum": 1_000_000_000_000_u64 });
 shape!(/** A small count from 1. */ Small, { "type": "integer", "minimum": 1, "maximum": 1_000_000 });
 shape!(/** A small count from 0. */ SmallOrNone, { "type": "integer", "minimum": 0, "maximum": 1_000_000 });

@@ -9,6 +9,7 @@ use super::walk::{Keys, Node, Reader, json};
 use super::{Entries, Read};
 use crate::id::NanoUsd;
 use crate::topology::fault::At;
+use crate::topology::manner::Calls;
 use crate::topology::plan::Dialect;
 
 /// A project file.
@@ -41,6 +42,8 @@ pub struct Models {
     pub fallbacks: Entries<At<String>>,
     /// Where models are.
     pub providers: Entries<Provider>,
+    /// What is set for single models.
+    pub settings: Entries<Asking>,
     /// Models that cost nothing.
     pub free: Vec<At<String>>,
     /// Prices by model; none is told.
@@ -51,9 +54,9 @@ pub struct Models {
 #[derive(Debug)]
 pub struct Provider {
     /// How it is spoken to.
-    pub dialect: Dialect,
-    /// Where.
-    pub base_url: At<String>,
+    pub dialect: Option<Dialect>,
+    /// Where; none is where the known provider of this name is.
+    pub base_url: Option<At<String>>,
     /// The variable of its key.
     pub key_env: Option<At<String>>,
     /// The file of its key.
@@ -62,6 +65,23 @@ pub struct Provider {
     pub allow_http: bool,
     /// Parts of a request that its server does not take.
     pub omit: Vec<At<String>>,
+    /// What is set for all of its models.
+    pub asking: Asking,
+}
+
+/// How a model is asked, or all of a provider's.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Asking {
+    /// How it says what it does.
+    pub calls: Option<At<Calls>>,
+    /// One call's time-out.
+    pub call_timeout_ms: Option<u64>,
+    /// The longest silence within a reply.
+    pub idle_timeout_ms: Option<u64>,
+    /// How far its words are left to chance.
+    pub temperature: Option<f64>,
+    /// Fields of a request, an object.
+    pub extra: Option<At<Value>>,
 }
 
 /// What a model costs.
@@ -140,11 +160,12 @@ fn tool(reader: &mut Reader, node: &Node<'_>) -> Option<Tool> {
 }
 
 fn models(reader: &mut Reader, node: &Node<'_>) -> Models {
-    let known = ["default", "priced_as", "aliases", "fallbacks", "providers", "free", "prices"];
+    let known = ["default", "priced_as", "aliases", "fallbacks", "providers", "settings", "free", "prices"];
     let Some(keys) = reader.table(node, &known) else { return Models::default() };
     let aliases = reader.entries(keys.get("aliases"));
     let fallbacks = reader.entries(keys.get("fallbacks"));
     let providers = reader.entries(keys.get("providers"));
+    let settings = reader.entries(keys.get("settings"));
     let prices = reader.entries(keys.get("prices"));
     Models {
         default: keys.get("default").and_then(|node| reader.string(node)),
@@ -152,24 +173,64 @@ fn models(reader: &mut Reader, node: &Node<'_>) -> Models {
         aliases: aliases.into_iter().filter_map(|(name, node)| Some((name, reader.string(node)?))).collect(),
         fallbacks: fallbacks.into_iter().filter_map(|(name, node)| Some((name, reader.string(node)?))).collect(),
         providers: providers.into_iter().filter_map(|(name, node)| Some((name, provider(reader, node)?))).collect(),
+        settings: settings
+            .into_iter()
+            .filter_map(|(name, node)| {
+                let keys = reader.table(node, &ASKING)?;
+                Some((name, asking(reader, &keys)))
+            })
+            .collect(),
         free: reader.strings(keys.get("free")),
         prices: prices.into_iter().map(|(name, node)| (name, price(reader, node))).collect(),
     }
 }
 
 fn provider(reader: &mut Reader, node: &Node<'_>) -> Option<Provider> {
-    let keys = reader.table(node, &["dialect", "base_url", "key_env", "key_file", "allow_http", "omit"])?;
+    let own = ["dialect", "base_url", "key_env", "key_file", "allow_http", "omit"];
+    let keys = reader.table(node, &[&own[..], &ASKING].concat())?;
     let words = [("openai", Dialect::OpenAi), ("anthropic", Dialect::Anthropic), ("gemini", Dialect::Gemini)];
     let dialect = match keys.get("dialect") {
-        Some(node) => reader.word(node, &words)?,
-        None => Dialect::OpenAi,
+        Some(node) => Some(reader.word(node, &words)?),
+        None => None,
     };
-    let base_url = reader.required(&keys, "base_url", "\"https://...\"")?;
+    let base_url = match keys.get("base_url") {
+        Some(node) => Some(reader.string(node)?),
+        None => None,
+    };
     let mut text = |key: &str| keys.get(key).and_then(|node| reader.string(node));
     let (key_env, key_file) = (text("key_env"), text("key_file"));
     let allow_http = keys.get("allow_http").and_then(|node| reader.boolean(node)).unwrap_or(false);
     let omit = reader.strings(keys.get("omit"));
-    Some(Provider { dialect, base_url, key_env, key_file, allow_http, omit })
+    let asking = asking(reader, &keys);
+    Some(Provider { dialect, base_url, key_env, key_file, allow_http, omit, asking })
+}
+
+/// Keys of [`Asking`].
+const ASKING: [&str; 5] = ["calls", "call_timeout", "idle_timeout", "temperature", "extra"];
+
+fn asking(reader: &mut Reader, keys: &Keys<'_, '_>) -> Asking {
+    let calls = keys.get("calls").and_then(|node| {
+        let word = reader.word(node, &Calls::ALL)?;
+        Some(reader.at(node.span(), word))
+    });
+    let temperature = keys.get("temperature").and_then(|node| {
+        let number = json(node.get_ref()).as_f64().filter(|number| (0.0..=2.0).contains(number));
+        if number.is_none() {
+            reader.wrong(node, "a number from 0 to 2, such as 0.2");
+        }
+        number
+    });
+    let extra = keys.get("extra").and_then(|node| {
+        reader.map(node)?;
+        Some(reader.json(node))
+    });
+    Asking {
+        calls,
+        call_timeout_ms: keys.get("call_timeout").and_then(|node| reader.duration(node)),
+        idle_timeout_ms: keys.get("idle_timeout").and_then(|node| reader.duration(node)),
+        temperature,
+        extra,
+    }
 }
 
 const PRICE: [&str; 5] = [

@@ -89,6 +89,7 @@ fn models(plan: &mut Plan, random: &mut Random) {
         cache_write_per_million: Some(price()),
         fallback: fallback.map(str::to_owned),
         accepts_private: true,
+        ..ModelSpec::default()
     };
     let other = spec(None);
     let first = spec(Some("other"));

@@ -111,9 +111,7 @@ async fn check(plan: &Plan, together: bool) -> (Amount, usize) {
     let provider = Arc::new(Provider { plan: plan.clone(), store, run, held, said: Mutex::default() });
     let server = Arc::clone(&provider);
     let base_url = format!("{}/v1", serve(move |asked| server.answer(asked)));
-    let endpoint = move |_: &str| {
-        Ok(Endpoint { dialect: Dialect::OpenAi, base_url: base_url.clone(), key: None, omits: Default::default() })
-    };
+    let endpoint = move |_: &str| Ok(Endpoint::new(Dialect::OpenAi, &base_url));
     rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));
     let driven = rig.run(plan).await;
     provider.run.set(driven.handle.run).unwrap();

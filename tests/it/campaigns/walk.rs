@@ -7,6 +7,7 @@ use callsheet::id::{AgentName, ArtefactName, EffectId, MessageId, RunId};
 use callsheet::model::rehearsal::Rehearsal;
 use callsheet::model::{Act, Ask, Exchange, Incoming, Model, Pulse, Section, ToolCall};
 use callsheet::run::event::Origin;
+use callsheet::topology::manner::Patience;
 use callsheet::topology::plan::{Line, Memory, Plan, Script};
 use serde_json::{Value, json};
 
@@ -126,6 +127,7 @@ impl Walk {
             steps_left: 9,
             input_tokens_max: 1_000_000,
             output_tokens_max: 9,
+            patience: Patience { call_ms: 90_000, idle_ms: 90_000 },
             pulse: Pulse(Arc::new(|_| {})),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

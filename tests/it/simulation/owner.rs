@@ -373,5 +373,5 @@ fn wakes(due_at: Option<Timestamp>, before: Timestamp, at: Timestamp, facts: &[F
 
 /// The time-out of an attempt.
 pub(super) fn timeout_ms(state: &State, effect: &Effect) -> u64 {
-    owner::timeout_ms(&state.plan, &effect.agent, &effect.wish)
+    owner::timeout_ms(state, effect)
 }

@@ -165,7 +165,7 @@ fn limits(random: &mut Random) -> Limits {
     let turns = rarely(random, 3).map_or(40, small);
     let steps_per_turn = rarely(random, 4).map_or(30, small);
     let (output_tokens, call_timeout_ms) = (random.between(100, 4_000), random.between(1, 120) * 1_000);
-    Limits { turns, steps_per_turn, output_tokens, tokens, cost, call_timeout_ms }
+    Limits { turns, steps_per_turn, output_tokens, tokens, cost, call_timeout_ms, idle_timeout_ms: None }
 }
 
 fn supervisor(random: &mut Random) -> Supervisor {

@@ -124,7 +124,16 @@ impl Case {
         let usage = if self.unpaid { Some(Usage::NOTHING) } else { known };
         if let Some(class) = self.class {
             let (too_long, lost, retry_after_ms) = (self.too_long, self.lost, self.retry_after_ms);
-            return Err(Failure { class, reason: String::new(), retry_after_ms, usage, too_long, lost, about: None });
+            return Err(Failure {
+                class,
+                reason: String::new(),
+                retry_after_ms,
+                usage,
+                too_long,
+                lost,
+                silent: false,
+                about: None,
+            });
         }
         let call = |(id, name, args): &(String, String, String)| SpokenCall {
             id: id.clone(),

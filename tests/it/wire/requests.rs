@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use callsheet::model::prompt::{Offer, Prompt, Said, Spoken, SpokenCall};
-use callsheet::model::wire::Wire;
+use callsheet::model::wire::{Endpoint, Wire};
+use callsheet::topology::manner::{Calls, Manner};
 use callsheet::topology::plan::Dialect;
 use serde_json::{Value, json};
 
@@ -54,6 +55,10 @@ fn rich() -> Prompt {
 
 /// The request that `prompt` becomes.
 async fn asked(dialect: Dialect, path: &str, model: &str, prompt: &Prompt) -> Asked {
+    asked_so(dialect, path, model, prompt, Manner::default()).await
+}
+
+async fn asked_so(dialect: Dialect, path: &str, model: &str, prompt: &Prompt, manner: Manner) -> Asked {
     let seen = Arc::new(Mutex::new(None));
     let kept = Arc::clone(&seen);
     let base = serve(move |asked| {
@@ -61,7 +66,8 @@ async fn asked(dialect: Dialect, path: &str, model: &str, prompt: &Prompt) -> As
         Played { bytes: b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n".to_vec(), then: Then::Close }
     });
     let wire = Wire::new(limits()).unwrap();
-    wire.say(&endpoint(dialect, format!("{base}{path}")), model, prompt, &|_| {}).await.unwrap_err();
+    let endpoint = Endpoint { manner, ..endpoint(dialect, format!("{base}{path}")) };
+    wire.say(&endpoint, model, prompt, &|_| {}).await.unwrap_err();
     seen.lock().unwrap().take().unwrap()
 }
 
@@ -83,6 +89,40 @@ async fn requests_are_as_each_dialect_wants_them() {
     insta::assert_snapshot!("wire_openai", shown(Dialect::OpenAi, "/v1", "gpt-4o").await);
     insta::assert_snapshot!("wire_anthropic", shown(Dialect::Anthropic, "/v1/", "claude-sonnet-4-5").await);
     insta::assert_snapshot!("wire_gemini", shown(Dialect::Gemini, "/v1beta", "models/gemini-3-pro").await);
+}
+
+#[tokio::test]
+async fn answers_in_a_form_are_asked_for_without_calls() {
+    let body = async |dialect, path, model| {
+        let manner = Manner { calls: Calls::JsonSchema, ..Manner::default() };
+        let body: Value = serde_json::from_str(&asked_so(dialect, path, model, &rich(), manner).await.body).unwrap();
+        format!("{body:#}\n")
+    };
+    insta::assert_snapshot!("wire_openai_form", body(Dialect::OpenAi, "/v1", "gpt-4o").await);
+    insta::assert_snapshot!("wire_gemini_form", body(Dialect::Gemini, "/v1beta", "gemini-3-pro").await);
+}
+
+/// What is set is in the request; what is written there stays.
+#[tokio::test]
+async fn what_is_set_is_sent_and_takes_the_place_of_nothing() {
+    let extra = json!({ "top_k": 40, "stream": false, "model": "other", "generationConfig": { "topK": 4, "maxOutputTokens": 1 } });
+    let Value::Object(extra) = extra else { unreachable!("it is one") };
+    let manner = Manner { temperature: Some(0.2), extra, ..Manner::default() };
+    for (dialect, path, wanted) in [
+        (Dialect::OpenAi, "/v1", json!({ "top_k": 40, "temperature": 0.2, "stream": true, "model": "m" })),
+        (Dialect::Anthropic, "/v1", json!({ "top_k": 40, "temperature": 0.2, "stream": true, "model": "m" })),
+        (
+            Dialect::Gemini,
+            "/v1beta",
+            json!({ "top_k": 40, "generationConfig": { "maxOutputTokens": 4096, "temperature": 0.2, "topK": 4 } }),
+        ),
+    ] {
+        let body = asked_so(dialect, path, "m", &rich(), manner.clone()).await.body;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        for (key, value) in wanted.as_object().unwrap() {
+            assert_eq!(body[key], *value, "{dialect:?} {key}");
+        }
+    }
 }
 
 #[tokio::test]

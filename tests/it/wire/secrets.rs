@@ -48,7 +48,7 @@ async fn a_server_that_repeats_the_request_does_not_tell_the_key() {
 async fn a_base_url_with_a_password_does_not_tell_it() {
     let cases = ["http://user:hunter22@127.0.0.1:1/v1", "http://127.0.0.1:1/v1?key=hunter22", "htp:/hunter22"];
     for base_url in cases.map(str::to_owned) {
-        let endpoint = Endpoint { dialect: Dialect::Gemini, base_url, key: None, omits: Default::default() };
+        let endpoint = Endpoint::new(Dialect::Gemini, base_url);
         let failure = say(&Wire::new(limits()).unwrap(), &endpoint).await.unwrap_err();
         assert!(!failure.reason.contains("hunter22"), "{}", failure.reason);
     }
