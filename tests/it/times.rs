@@ -1,13 +1,17 @@
 //! Two times of a model call, the whole and the silence within it: which place wins, what is told, and that a run gets more
 //! of both. The servers fall silent at a place, so that no test waits for more than a limit that it sets.
 
+use std::sync::Arc;
+
+use callsheet::actor::recording::recording;
 use callsheet::failure::Class;
 use callsheet::model::trial::Speed;
 use callsheet::run::event::{DeadLetterAnswer, Ending, Event, Raise, Refusal};
 use callsheet::run::input::Say;
 use callsheet::run::state::Status;
 use callsheet::topology::manner::{Patience, Wait};
-use callsheet::topology::plan::{Limits, ModelSpec, Plan};
+use callsheet::topology::plan::{Limits, Mode, ModelSpec, Plan};
+use callsheet::topology::recording::Recording;
 use serde_json::{Value, json};
 
 use crate::cli::Project;
@@ -103,6 +107,20 @@ async fn check((name, says, set, needles): &Case) {
     assert_eq!(requests.lock().unwrap().len(), 4, "{name}");
     let vain = run.state().ledger.in_vain;
     assert_eq!((vain.calls, vain.spent.tokens), (4, run.state().ledger.spent.tokens), "{name}");
+    replays(&run, &plan).await;
+    run.system.stop().await;
+}
+
+/// Without any server it gives up after as many calls.
+async fn replays(live: &Driven<'_>, plan: &Plan) {
+    let recording = recording(live.store(), live.handle.run).unwrap();
+    let recording = Recording::read(&recording.text().unwrap()).unwrap();
+    let models = recording.models.clone();
+    let plan = Plan { mode: Mode::Replay, script: None, models, recording: Some(Arc::new(recording)), ..plan.clone() };
+    let (rig, _) = rig(says_nothing);
+    let run = rig.run(&plan).await;
+    assert_eq!((run.settled().await, run.reasons()), (Status::Stuck, live.reasons()));
+    assert_eq!(run.state().ledger.in_vain.calls, live.state().ledger.in_vain.calls);
     run.system.stop().await;
 }
 
