@@ -89,7 +89,10 @@ pub(crate) fn approval(items: usize) -> Project {
     let folder = new("[tools.notes]\nkind = \"sink\"\n");
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     agent(folder.path(), "writer", r#"["written"]"#, "Write the notices.");
-    write("agents/approver.toml", "schema_version = 1\nkind = \"person\"\ndoes = \"Decides.\"\n");
+    write(
+        "agents/approver.toml",
+        "schema_version = 1\nkind = \"person\"\ndoes = \"Decides.\"\nexpires = { after = \"14d\", then = \"reject\" }\n",
+    );
     write(
         "schemas/notices.json",
         r#"{ "type": "object", "required": ["items"], "properties": { "items": { "type": "array", "items": { "type": "string" } } } }"#,
