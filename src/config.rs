@@ -211,6 +211,7 @@ impl Settings {
             tools,
             checks: checks.into_iter().map(|name| (name.to_owned(), settings(name))).collect(),
             unpriced: self.models.unpriced(),
+            nowhere: self.models.nowhere(),
             models: self.models.specs(mode),
             mode,
             recording: None,
@@ -351,6 +352,7 @@ impl Sources<'_> {
         let flag = self.flags.model.clone().map(|model| (model, "--model".to_owned()));
         let default = flag.or_else(|| self.variable("CALLSHEET_MODEL"));
         let for_all = default.is_some();
+        let outside = default.as_ref().map(|(model, _)| model.clone());
         let default = default.or_else(|| self.written(|file| file.models.default.as_ref()).map(found));
         let default = keep(origins, "models.default", default, "");
         let default = default.filter(|model| !model.is_empty());
@@ -358,6 +360,9 @@ impl Sources<'_> {
         for file in self.user.iter().chain(&self.project) {
             let aliases = file.models.aliases.iter();
             models.aliases.extend(aliases.map(|(alias, model)| (alias.value.clone(), model.value.clone())));
+            let written = file.models.default.iter().chain(file.models.aliases.iter().map(|(_, model)| model));
+            let written = written.chain(file.models.fallbacks.iter().map(|(_, to)| to));
+            models.written.extend(written.map(|at| (at.value.clone(), at.place.clone())));
             let fallbacks = file.models.fallbacks.iter();
             models.fallbacks.extend(fallbacks.map(|(model, to)| (model.value.clone(), to.value.clone())));
             asking::add(&mut models, file, faults, origins);
@@ -375,6 +380,8 @@ impl Sources<'_> {
             }
             models.priced_as = keep(origins, "models.priced_as", Some(found(at)), "");
         }
+        // A flag or a variable names it, whatever a file says.
+        outside.into_iter().for_each(|model| drop(models.written.remove(&model)));
         models
     }
 

@@ -45,7 +45,7 @@ pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
             }
             // A call that was lost with its owner was never answered.
             Event::EffectFailed { id, class, reason, .. } if *class != Class::InDoubt => {
-                let failure = failure(store, run, *class, *reason, cut_next(&records[at..]))?;
+                let failure = failure(store, run, *class, *reason, was_too_long(*class, records.get(at + 1)))?;
                 recording.call.extend(called(store, &state, *id, Err(failure))?);
             }
             _ => {}
@@ -55,9 +55,14 @@ pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
     Ok(recording)
 }
 
-/// Whether the record after the first is that a conversation was cut: then it was too long.
-fn cut_next(records: &[Record]) -> bool {
-    records.get(1).is_some_and(|next| next.head.kind == "context_cut")
+/// Whether a failure was that the request is too long: that is what the conversation is cut for, or the next model asked although
+/// the first one does not rest. Where it led to neither, it makes no difference.
+fn was_too_long(class: Class, next: Option<&Record>) -> bool {
+    match next.and_then(|next| read_fact(&next.head.json).ok()).map(|fact| fact.is) {
+        Some(Event::ContextCut { .. }) => true,
+        Some(Event::ModelSwitched { until: None, .. }) => class == Class::Permanent,
+        _ => false,
+    }
 }
 
 /// The failure as it came from the port; its body has what heads do not need.

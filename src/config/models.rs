@@ -6,6 +6,7 @@ use super::Settings;
 use crate::file;
 use crate::id::NanoUsd;
 use crate::model::wire::{self, Endpoint, Extra, Key, Way};
+use crate::topology::fault::Place;
 use crate::topology::plan::{Dialect, Mode, ModelSpec, provider_and_name};
 use crate::topology::raw::project::{Asking, Price};
 
@@ -31,6 +32,8 @@ pub struct Models {
     pub prices: BTreeMap<String, Price>,
     /// Models that cost nothing.
     pub free: BTreeSet<String>,
+    /// Where a file names a model, by model.
+    pub written: BTreeMap<String, Place>,
     /// Whose price the bill of a rehearsal uses.
     pub priced_as: Option<String>,
 }
@@ -114,6 +117,30 @@ impl Models {
         self.named().into_values().filter(|model| !priced(model)).collect()
     }
 
+    /// Models of which nobody says where they are: what is wrong, what to do, and where a file names them.
+    pub(super) fn nowhere(&self) -> BTreeMap<String, (String, String, Option<Place>)> {
+        let wrong = |model: String| {
+            let (what, instead) = self.provider(&model).err()?;
+            let place = self.written.get(&model).cloned();
+            Some((model, (what, instead, place)))
+        };
+        self.named().into_values().filter_map(wrong).collect()
+    }
+
+    /// The provider of `model`, with its name; else what is wrong and what to do.
+    fn provider<'m>(&'m self, model: &'m str) -> Result<(&'m str, &'m Provider), (String, String)> {
+        let known = || self.providers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let (name, _) = provider_and_name(model).ok_or_else(|| {
+            let what = format!("the model {model:?} is not PROVIDER/MODEL, such as openai/gpt-5");
+            (what, format!("the providers are: {}", known()))
+        })?;
+        let provider = self.providers.get(name).ok_or_else(|| {
+            let what = format!("there is no provider {name:?} for the model {model:?}");
+            (what, format!("there are: {}; others need a table [models.providers.{name}] in callsheet.toml", known()))
+        })?;
+        Ok((name, provider))
+    }
+
     /// The models that live runs ask, each once.
     pub fn live(&self) -> BTreeSet<String> {
         self.named().into_values().collect()
@@ -155,15 +182,7 @@ impl Settings {
     /// # Errors
     /// A sentence: no such provider, or its key is not to be had.
     pub fn endpoint(&self, model: &str) -> Result<Endpoint, String> {
-        let known = || self.models.providers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let (name, _) = provider_and_name(model)
-            .ok_or_else(|| format!("{model:?} is not PROVIDER/MODEL, such as openai/gpt-5; providers: {}", known()))?;
-        let provider = self.models.providers.get(name).ok_or_else(|| {
-            format!(
-                "there is no provider {name:?}; there are: {}; others need a table [models.providers.{name}]",
-                known()
-            )
-        })?;
+        let (name, provider) = self.models.provider(model).map_err(|(what, instead)| format!("{what}; {instead}"))?;
         let key = match (&provider.key_env, &provider.key_file) {
             (_, Some(path)) => {
                 let read = file::text(&self.root.join(path), KEY_BYTES_MAX);

@@ -299,8 +299,8 @@ fn told(failure: &Failure) -> String {
         Class::Permanent if says(&["a page (HTML)", "neither a stream of events nor JSON"]) => {
             "check that base_url is that of an API in this dialect"
         }
-        Class::Permanent if says(&["key"]) => "check the key of its provider: key_env or key_file in callsheet.toml",
         Class::Permanent if says(&["no such model"]) => "check the model's name, and its provider's base_url",
+        Class::Permanent if says(&["key"]) => "check the key of its provider: key_env or key_file in callsheet.toml",
         Class::Permanent if says(&["credit or quota"]) => "look at the account: nothing is wrong here",
         Class::Permanent if says(&["TLS"]) => "check the certificate of its server, and those that this machine trusts",
         Class::Permanent if says(&["too long"]) => {

@@ -73,6 +73,8 @@ pub struct Surroundings {
     pub models: BTreeMap<String, ModelSpec>,
     /// Models that have no price and are not declared free.
     pub unpriced: BTreeSet<String>,
+    /// Models of which nobody says where they are: what is wrong, what to do, and where a file names them.
+    pub nowhere: BTreeMap<String, (String, String, Option<Place>)>,
     /// Whether models run.
     pub mode: Mode,
     /// What is replayed, if `mode` is replay.
@@ -288,6 +290,7 @@ mod tests {
             checks: BTreeMap::new(),
             models: BTreeMap::new(),
             unpriced: BTreeSet::new(),
+            nowhere: BTreeMap::new(),
             mode: Mode::Replay,
             recording: None,
             single_person: true,

@@ -44,7 +44,7 @@ codes! {
     UnknownOutcome = "E013", "the agent does not declare this outcome";
     UnknownTool = "E014", "no tool has this name";
     UnknownCheck = "E015", "no check has this name";
-    UnknownModel = "E016", "no model has this alias";
+    UnknownModel = "E016", "no model has this alias, or nobody says where it is";
     BadSchema = "E017", "a JSON Schema does not compile";
     UnknownPerson = "E018", "no person or group has this name";
     Unfit = "E019", "a key does not fit this kind of member";

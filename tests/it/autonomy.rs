@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use callsheet::actor::recording::recording;
 use callsheet::failure::{Class, Failure, Usage, Work};
 use callsheet::id::{ApprovalNo, Digest};
 use callsheet::model::{Act, Answer, Ask, Model, Reply, Section, ToolCall};
@@ -11,6 +12,7 @@ use callsheet::run::input::Say;
 use callsheet::run::state::{State, Status};
 use callsheet::run::view::{Entry, Texts, View};
 use callsheet::topology::plan::{Mode, ModelSpec, Plan};
+use callsheet::topology::recording::Recording;
 use serde_json::{Value, json};
 
 use super::support::{Driven, Rig, shipped};
@@ -223,8 +225,36 @@ async fn a_conversation_that_is_too_long_is_cut_once() {
     assert_eq!(result(after, "call3")["a"]["n"], json!(3), "what it heard last it still hears");
 
     let (asks, status, reasons, cuts) = overflows(|_| false).await;
-    assert_eq!((asks.len(), status, cuts), (5, Status::Stuck, 1), "cut once, then given up");
+    assert_eq!((asks.len(), status, cuts), (6, Status::Stuck, 1), "cut once, then the next model, then given up");
     assert!(reasons[0].contains("too many tokens"), "{reasons:?}");
+}
+
+/// Nothing was said that could be left out: the request itself is too long, and a model with a larger context may take it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_request_that_is_too_long_is_told_as_that_and_nothing_is_cut() {
+    let too_long = || Failure { too_long: true, ..Failure::new(Class::Permanent, "the request is too long") };
+    for (has_larger, wanted) in [(false, Status::Stuck), (true, Status::Ended(Ending::Done))] {
+        let (rig, told) = rig(move |ask| match ask.model.as_str() {
+            "second" if has_larger => Ok(ends("cannot_tell", "The second can hold it.")),
+            _ => Err(too_long()),
+        });
+        let plan = team();
+        let run = rig.run(&plan).await;
+        assert_eq!(run.settled().await, wanted, "{:?}", run.reasons());
+        assert!(run.facts().into_iter().all(|fact| !matches!(fact.is, Event::ContextCut { .. })));
+        let asked = told.asks("investigator");
+        assert_eq!(asked.iter().map(|ask| ask.model.as_str()).collect::<Vec<_>>(), ["default", "second"]);
+        assert!(has_larger || run.reasons()[0].contains("the request is too long"), "{:?}", run.reasons());
+        let recording = recording(run.store(), run.handle.run).unwrap();
+        let recording = Recording::read(&recording.text().unwrap()).unwrap();
+        let models = recording.models.clone();
+        let plan = Plan { mode: Mode::Replay, models, recording: Some(Arc::new(recording)), ..plan };
+        let replay = Rig::new();
+        let replayed = replay.run(&plan).await;
+        assert_eq!(replayed.settled().await, wanted, "{:?}", replayed.reasons());
+        run.system.stop().await;
+        replayed.system.stop().await;
+    }
 }
 
 fn report() -> Value {

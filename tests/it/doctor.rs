@@ -221,6 +221,19 @@ fn who_cannot_be_reached_is_told_and_nobody_is_called_who_need_not_be() {
     let run = ["run", "re-engagement", "--model", "local/m"];
     let unpriced = doctor(&nobody, None, &run);
     says("a run without a price", &unpriced, 2, &["has no price", "[models.prices.\"local/m\"]"]);
+    let of = |model: &str| doctor(&nobody, None, &["run", "re-engagement", "--model", model]);
+    says(
+        "a provider nowhere",
+        &of("nosuch/m"),
+        2,
+        &["E016", "there is no provider \"nosuch\"", "[models.providers.nosuch]"],
+    );
+    says("a name alone", &of("gpt-5"), 2, &["E016", "\"gpt-5\" is not PROVIDER/MODEL", "openrouter"]);
+    assert!(!of("nosuch/m").1.contains("E043") && of("nosuch/m").1.contains("1 fault"), "the true fault alone");
+    nobody.replace("callsheet.toml", "[models]\n", "[models]\ndefault = \"nosuch/m\"\n");
+    let written = doctor(&nobody, None, &["run", "re-engagement"]);
+    says("where it is written", &written, 2, &["E016", "--> callsheet.toml:", "default = \"nosuch/m\""]);
+    nobody.replace("callsheet.toml", "[models]\ndefault = \"nosuch/m\"\n", "[models]\n");
     nobody.replace("callsheet.toml", "[models]\n", "[models]\nfree = [\"local/m\"]\n");
     let keyless = doctor(&nobody, None, &run);
     says("a run without a key", &keyless, 2, &["needs a key: set LOCAL_KEY"]);

@@ -229,7 +229,30 @@ fn call_as_text(body: &Value, _: usize) -> Played {
     stream(&[chunk(json!({ "content": text }), None), chunk(json!({}), Some("stop"))])
 }
 
-const SITUATIONS: [(&str, Says); 17] = [
+/// The same between fences, and as nothing but its JSON.
+fn call_in_fences(body: &Value, _: usize) -> Played {
+    let (name, args) = if called(body) { end() } else { query() };
+    let call = json!({ "name": name, "arguments": args });
+    let text = if called(body) { call.to_string() } else { format!("I begin.\n```json\n{call}\n```") };
+    stream(&[chunk(json!({ "content": text }), None), chunk(json!({}), Some("stop"))])
+}
+
+/// A server that loads its model at first, whose one slot is then taken, and that dies once within a reply.
+fn comes_up(body: &Value, n: usize) -> Played {
+    let away = |message: &str| json!({ "error": { "code": 503, "message": message, "type": "unavailable_error" } });
+    match n {
+        0 => refused("503 Service Unavailable", &away("Loading model")),
+        1 => refused("503 Service Unavailable", &away("no slot available")),
+        2 => Played { then: Then::Close, ..framed(&events_head(), b"data: {\"choices\":[", Framing::Broken) },
+        _ => stream(&two_steps(body, IDS)),
+    }
+}
+
+fn events_head() -> [String; 2] {
+    ["200 OK", "content-type: text/event-stream"].map(str::to_owned)
+}
+
+const SITUATIONS: [(&str, Says); 19] = [
     ("nine_letter_ids", nine_letter_ids),
     ("reasoning_back", reasoning_back),
     ("no_required_choice", no_required_choice),
@@ -247,6 +270,8 @@ const SITUATIONS: [(&str, Says); 17] = [
     ("unknown_tool", unknown_tool),
     ("end_that_is_no_json", end_that_is_no_json),
     ("call_as_text", call_as_text),
+    ("call_in_fences", call_in_fences),
+    ("comes_up", comes_up),
 ];
 
 /// The analyst, with a model that costs.
@@ -316,7 +341,16 @@ impl Came<'_, '_> {
             "failed_generation" => assert_eq!(self.failures(), [Class::Invalid]),
             "minute_quota" => assert_eq!(self.failures(), [Class::Throttled]),
             "text_for_object" => assert!(self.noted()[0].contains("writes came as a text"), "{:?}", self.noted()),
-            "call_as_text" => assert_eq!(self.noted().len(), 2, "{:?}", self.noted()),
+            "comes_up" => {
+                assert_eq!(self.failures(), [Class::Transient; 3]);
+                let told = self.run.facts().into_iter().filter_map(|fact| match fact.is {
+                    Event::EffectFailed { reason, .. } => Some(self.run.body(reason.digest).to_string()),
+                    _ => None,
+                });
+                let words = ["Loading model", "no slot available", "the connection broke within the reply"];
+                told.zip(words).for_each(|(told, words)| assert!(told.contains(words), "{told}"));
+            }
+            "call_as_text" | "call_in_fences" => assert_eq!(self.noted().len(), 2, "{:?}", self.noted()),
             // 200 new at 1 dollar a million, 1,800 cached at 10 cents, 100 out at 2 dollars.
             "cache_hits" => assert_eq!(self.run.state().ledger.spent.cost, NanoUsd(200_000 + 180_000 + 200_000)),
             "end_beside_a_read" => {

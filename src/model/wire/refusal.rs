@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use reqwest::{Response, Url};
 use serde_json::Value;
 
@@ -219,7 +219,8 @@ impl Told {
             Some(Value::Number(number)) => Some(number.to_string()),
             _ => None,
         };
-        let codes: Vec<String> = ["code", "type", "status"].into_iter().filter_map(code).collect();
+        let codes: Vec<String> =
+            ["code", "type", "status", "litellm_error_type"].into_iter().filter_map(code).collect();
         let texts = [error, &error["message"], &value["message"], &value["detail"], &value["detail"][0]["msg"]];
         let message = texts.into_iter().find_map(Value::as_str).unwrap_or_default().to_owned();
         let (mut retry_after_ms, mut is_spent) = (None, false);
@@ -231,6 +232,7 @@ impl Told {
                 is_spent |= violation["quotaValue"] == "0";
             }
         }
+        let retry_after_ms = retry_after_ms.or_else(|| retry_in_words_ms(&message));
         let status = status.unwrap_or_else(|| codes.iter().find_map(|code| status_of(code)).unwrap_or(500));
         let param = error.get("param").and_then(Value::as_str).map(str::to_owned);
         Self { status, codes, message, retry_after_ms, is_spent, param }
@@ -267,20 +269,24 @@ impl Told {
         let is_said = self.retry_after_ms.is_none() && dialect != Some(Dialect::Gemini) && says(&SPENT_WORDS);
         let spent = self.is_spent || is(&SPENT_CODES) || is_said;
         let (class, what) = match status {
-            _ if too_long => permanent("the request is too long for the model"),
+            _ if too_long => {
+                permanent("the request is too long for the model: it needs a server with a larger context")
+            }
             400 | 422 if is(&UNREAD_CODES) || says(&UNREAD_WORDS) => {
                 (Class::Invalid, format!("the server could not read the model's call (HTTP {status})"))
             }
             400 | 403 | 422 if is(&REFUSED_CODES) || says(&REFUSED_WORDS) => {
                 (Class::Refused, format!("the provider refused the request (HTTP {status})"))
             }
-            400 | 401 | 403 if matches!(status, 401) || says(&["api key", "api_key"]) => match key {
+            400 | 401 | 403 if status == 401 || is(&KEY_CODES) || says(&["api key", "api_key"]) => match key {
                 Some(_) => permanent("the provider refuses its key"),
                 None => permanent("the provider asks for a key, or for another one"),
             },
             402 | 429 if status == 402 || spent => permanent("the account's credit or quota is spent"),
             403 => permanent("the provider does not allow this key to do this"),
-            404 => permanent("no such model, or the base URL is not that of an API"),
+            404 | 400 if status == 404 || says(&["invalid model name"]) => {
+                permanent("no such model, or the base URL is not that of an API")
+            }
             429 => (Class::Throttled, format!("asked to wait (HTTP {status})")),
             408 | 409 | 425 => (Class::Transient, format!("the provider could not answer now (HTTP {status})")),
             501 | 505 => permanent("the provider cannot do this"),
@@ -292,6 +298,9 @@ impl Told {
         Failure { too_long, retry_after_ms: self.retry_after_ms, ..Failure::new(class, reason) }
     }
 }
+
+/// LiteLLM without a database, of every key that is not its own.
+const KEY_CODES: [&str; 1] = ["no_db_connection"];
 
 /// Of a server that reads the model's words itself: the model did not write a call that it could read.
 const UNREAD_CODES: [&str; 2] = ["tool_use_failed", "malformed_function_call"];
@@ -366,7 +375,9 @@ fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
     {
         return Some(wait);
     }
-    let text = header(headers, &RETRY_AFTER)?;
+    // LiteLLM hands on what the server behind it said under another name.
+    let behind = HeaderName::from_static("llm_provider-retry-after");
+    let text = header(headers, &RETRY_AFTER).or_else(|| header(headers, &behind))?;
     ms(text).or_else(|| {
         let date = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|date| date.timestamp().as_millisecond());
         let wait = date(text)?.saturating_sub(date(header(headers, &DATE)?)?);
@@ -381,7 +392,35 @@ fn ms(seconds: &str) -> Option<u64> {
     Some((ms.ceil() as u64).min(RETRY_AFTER_MS_MAX))
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &reqwest::header::HeaderName) -> Option<&'a str> {
+/// The wait that a message asks for, where nothing else says it: "try again in 5 seconds", "in 1.2s", "in 1m30.5s", "in 850ms".
+fn retry_in_words_ms(message: &str) -> Option<u64> {
+    const MARK: &str = "ry again in ";
+    let mut rest = &message[message.find(MARK)? + MARK.len()..];
+    let mut wait = None;
+    while let Some((number, unit, after)) = quantity(rest) {
+        let seconds = match unit {
+            "ms" | "millisecond" | "milliseconds" => number / 1_000.0,
+            "s" | "sec" | "second" | "seconds" => number,
+            "m" | "min" | "minute" | "minutes" => number * 60.0,
+            "h" | "hour" | "hours" => number * 3_600.0,
+            _ => break,
+        };
+        wait = Some(wait.unwrap_or(0.0) + seconds);
+        rest = after;
+    }
+    ms(&wait?.to_string())
+}
+
+/// A number with its unit at the start of `text`, and what follows.
+fn quantity(text: &str) -> Option<(f64, &str, &str)> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let number = text[..digits].parse().ok()?;
+    let rest = text[digits..].trim_start_matches(' ');
+    let unit = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+    Some((number, &rest[..unit], &rest[unit..]))
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
 }
 

@@ -117,7 +117,7 @@ fn another_way(draft: &Draft, effect: &Effect, failed: &Failed) -> Option<Anothe
     if !state.plan.mode.charges() || draft.is_halted() || state.cancelled_by.is_some() {
         return None;
     }
-    if failed.too_long && !turn.cut {
+    if failed.too_long && turn.can_leave_out() {
         return Some(AnotherWay::Cut);
     }
     if failed.class == Class::Truncated {
@@ -132,7 +132,9 @@ fn another_way(draft: &Draft, effect: &Effect, failed: &Failed) -> Option<Anothe
         {
             Some(draft.at.plus_ms(DETOUR_MS))
         }
-        Class::Permanent if !failed.too_long => Some(draft.at.plus_ms(DETOUR_MS)),
+        // The model is well; another may take so long a request.
+        Class::Permanent if failed.too_long => None,
+        Class::Permanent => Some(draft.at.plus_ms(DETOUR_MS)),
         Class::Refused => None,
         _ => return None,
     };

@@ -244,6 +244,13 @@ impl State {
 }
 
 impl Turn {
+    /// Whether there is something that [`Turn::leave_out`] would leave out, and it did not yet.
+    pub(in crate::run) fn can_leave_out(&self) -> bool {
+        let is_memory = self.shown.iter().rposition(|part| *part == Part::Instructions).is_some_and(|at| at > 0);
+        let latest = self.shown.iter().rposition(|part| matches!(part, Part::Reply(_))).unwrap_or(0);
+        !self.cut && (is_memory || self.shown[..latest].iter().any(|part| matches!(part, Part::Result(..))))
+    }
+
     /// Earlier turns, and all results but those of the latest reply, are not shown any more.
     pub(super) fn leave_out(&mut self) -> Legal {
         if std::mem::replace(&mut self.cut, true) {

@@ -53,6 +53,12 @@ impl<'a> Draft<'a> {
         self.faults.push(Fault::new(code, place, what, instead));
     }
 
+    /// Has the text of `file` at hand for faults that point into it, although no rule reads it.
+    pub(super) fn quote(&mut self, file: &Arc<str>) {
+        let text = self.files.read(file).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        text.into_iter().for_each(|text| self.faults.source(file.clone(), text.into()));
+    }
+
     /// Tells of a name that is not among `known`; returns the one that was meant.
     pub(super) fn unknown<'k>(
         &mut self,

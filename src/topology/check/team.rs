@@ -392,7 +392,15 @@ pub(super) fn models(draft: &mut Draft<'_>, seats: &[Seat], budget: &Budget) -> 
                 continue;
             }
         };
-        if around.mode == Mode::Live && budget.cost.is_some() && around.unpriced.contains(&spec.model) {
+        let is_told = models.values().any(|known: &ModelSpec| known.model == spec.model);
+        if let Some((what, instead, written)) = around.nowhere.get(&spec.model).filter(|_| around.mode == Mode::Live) {
+            // Whether it has a price matters once somebody knows where it is.
+            if !is_told {
+                let at = written.as_ref().unwrap_or(&place);
+                draft.quote(&at.file);
+                draft.fault(Code::UnknownModel, at, what, instead);
+            }
+        } else if around.mode == Mode::Live && budget.cost.is_some() && around.unpriced.contains(&spec.model) {
             let what = format!("`{}` has no price, and the budget limits the cost", spec.model);
             let instead = format!(
                 "write its price into callsheet.toml under [models.prices.\"{0}\"], or free = [\"{0}\"] under [models]",
