@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The test command: format, lints, tests, the storage lab, docs, and the shipped project's own checks and rehearsals. Needs a Rust toolchain
-# with rustfmt and clippy, a C compiler, and Node.js with npm. Leaves nothing outside target/.
+# with rustfmt and clippy, a C compiler, Node.js with npm, and Python with venv and pip. Leaves nothing outside target/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -18,6 +18,9 @@ need "a C compiler" "install one (the package is often called gcc or clang), or 
 need rustfmt "rustup component add rustfmt" cargo fmt --version
 need clippy "rustup component add clippy" cargo clippy --version
 need npm "install Node.js, see https://nodejs.org; it runs the servers that stand for model providers" npm --version
+need "Python 3.11 or newer" "install it, see https://www.python.org; it runs the gateway before model providers" \
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+need "Python's venv with pip" "install it (the package is often called python3-venv)" python3 -c 'import ensurepip, venv'
 
 told=()
 current=""
@@ -51,6 +54,15 @@ providers() { # The servers that stand for model providers, into target/.
     npm ci --prefix target/providers --ignore-scripts --no-audit --no-fund
 }
 part models providers
+gateway() { # A gateway before those servers, into target/, unless it is there as the lock wants it.
+    local at=target/providers/gateway lock=tests/providers/gateway.txt
+    if cmp -s "$lock" "$at/installed.txt"; then return; fi
+    python3 -m venv --clear "$at"
+    # What it compiles by itself when it begins is a small part of all.
+    "$at/bin/python" -m pip install --quiet --require-hashes --no-deps --no-compile --disable-pip-version-check -r "$lock"
+    cp "$lock" "$at/installed.txt"
+}
+part gateway gateway
 part tests cargo test
 # With the whole workspace, so that what both crates share is built once.
 part faults cargo test --workspace --test lab -- --show-output

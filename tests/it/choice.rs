@@ -120,7 +120,7 @@ async fn campaigns_come_to_the_same_with_answers_in_a_form() {
             let endpoint = move |_: &str| Ok(endpoint(dialect, format!("{base}{path}")));
             let mut rig = Rig::new();
             rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));
-            let plan = live(&plan);
+            let plan = live(&plan, "model");
             let system = rig.system().await;
             let handle = system.run(&plan, &brief(&plan), who("ada")).await.unwrap();
             let run = Driven::of(&rig, system, handle);

@@ -24,6 +24,7 @@ mod doctor;
 mod durable;
 mod endpoint;
 mod fuzz;
+mod gateway;
 mod golden;
 mod killed;
 mod later_no;

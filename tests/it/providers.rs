@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Driven, Rig, brief, shipped, who};
 
-const CAMPAIGNS: [&str; 3] = ["re-engagement", "content-repurposing", "investigate"];
+pub(crate) const CAMPAIGNS: [&str; 3] = ["re-engagement", "content-repurposing", "investigate"];
 
 /// The dialects, and where aimock speaks them.
 const DIALECTS: [(Dialect, &str); 3] =
@@ -31,9 +31,9 @@ const FAULTS: [&str; 8] =
     ["--chaos-drop", "0.1", "--chaos-ratelimit", "0.08", "--chaos-malformed", "0.05", "--chaos-disconnect", "0.11"];
 
 /// A server that stands for the providers.
-struct Mock {
+pub(crate) struct Mock {
     child: Child,
-    base: String,
+    pub(crate) base: String,
     _fixtures: tempfile::TempDir,
 }
 
@@ -46,7 +46,7 @@ impl Drop for Mock {
 
 impl Mock {
     /// None, and a loud line, if it is not installed.
-    fn start(fixtures: &[Value], chaos: Option<u64>) -> Option<Self> {
+    pub(crate) fn start(fixtures: &[Value], chaos: Option<u64>) -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let command = root.join("target/providers/node_modules/@copilotkit/aimock/dist/cli.js");
         if !command.exists() {
@@ -163,10 +163,10 @@ fn whole(value: Value) -> Value {
     }
 }
 
-/// The plan with models in place of the script.
-pub(crate) fn live(plan: &Plan) -> Plan {
+/// The plan with models in place of the script, all of them under this name.
+pub(crate) fn live(plan: &Plan, name: &str) -> Plan {
     let mut live = Plan { mode: Mode::Live, script: None, ..plan.clone() };
-    live.models.values_mut().for_each(|spec| spec.model = "mock/model".to_owned());
+    live.models.values_mut().for_each(|spec| spec.model = format!("mock/{name}"));
     // Calls whose connection is cut count at their maximum: the shipped limits are for a campaign, not for faults without end.
     live.team.values_mut().for_each(|member| member.limits.tokens = member.limits.tokens.map(|tokens| 2 * tokens));
     live.budget.tokens = live.budget.tokens.map(|tokens| 2 * tokens);
@@ -192,38 +192,50 @@ async fn replays(live: &Driven<'_>, plan: &Plan) {
 /// Checks `campaign` over every dialect; with faults, if `chaos` is the seed of their chance.
 async fn check(campaign: &str, chaos: Option<u64>) {
     let plan = shipped(campaign);
-    let rehearsed = Rig::new();
-    let rehearsal = rehearsed.run(&plan).await;
-    assert_eq!(rehearsal.approve_all().await, Status::Ended(Ending::Done), "{campaign}");
+    let rig = Rig::new();
+    let rehearsal = rehearsed(&rig, &plan).await;
     let Some(mock) = Mock::start(&fixtures(&rehearsal), chaos) else { return };
     for (dialect, path) in DIALECTS {
         let base_url = format!("{}{path}", mock.base);
-        let endpoint = move |_: &str| Ok(Endpoint::new(dialect, &base_url));
-        let mut rig = Rig::new();
-        rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));
-        let system = rig.system().await;
-        let pulses = system.ports().pulses.subscribe();
-        let plan = live(&plan);
-        let handle = system.run(&plan, &brief(&plan), who("ada")).await.unwrap();
-        let run = Driven::of(&rig, system, handle);
-        let status = run.approve_all().await;
-        assert!(!pulses.is_empty(), "{campaign}, {dialect:?}: nobody could see its replies come");
-        let told = || format!("{campaign}, {dialect:?}, {chaos:?}: {:?}, {:?}", run.reasons(), run.state().paused);
-        assert_eq!(status, Status::Ended(Ending::Done), "{}", told());
-        assert_eq!(came(&run), came(&rehearsal), "{}", told());
-        let attempts = run.facts().into_iter().filter_map(|fact| match fact.is {
-            Event::RetryPlanned { attempt, .. } => Some(attempt),
-            _ => None,
-        });
-        let (most, retries) = attempts.fold((1, 0), |(most, n), attempt| (attempt.max(most), n + 1));
-        println!("{campaign}, {dialect:?}, {chaos:?}: done, {retries} retries, at most {most} attempts a call");
-        assert!(most <= 8, "{}", told());
-        replays(&run, &plan).await;
-        run.system.stop().await;
+        let endpoint = Endpoint::new(dialect, &base_url);
+        let plan = live(&plan, "model");
+        compare(&plan, &rehearsal, endpoint, &format!("{campaign}, {dialect:?}, {chaos:?}")).await;
     }
 }
 
-fn run(future: impl Future<Output = ()>) {
+/// The rehearsal of `plan`, approved to its end.
+pub(crate) async fn rehearsed<'r>(rig: &'r Rig, plan: &Plan) -> Driven<'r> {
+    let rehearsal = rig.run(plan).await;
+    assert_eq!(rehearsal.approve_all().await, Status::Ended(Ending::Done), "{:?}", rehearsal.reasons());
+    rehearsal
+}
+
+/// Runs `plan` with its models at `endpoint`: it comes to what `rehearsal` came to, and plays again.
+pub(crate) async fn compare(plan: &Plan, rehearsal: &Driven<'_>, endpoint: Endpoint, name: &str) {
+    let mut rig = Rig::new();
+    let endpoint = move |_: &str| Ok(endpoint.clone());
+    rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));
+    let system = rig.system().await;
+    let pulses = system.ports().pulses.subscribe();
+    let handle = system.run(plan, &brief(plan), who("ada")).await.unwrap();
+    let run = Driven::of(&rig, system, handle);
+    let status = run.approve_all().await;
+    assert!(!pulses.is_empty(), "{name}: nobody could see its replies come");
+    let told = || format!("{name}: {:?}, {:?}", run.reasons(), run.state().paused);
+    assert_eq!(status, Status::Ended(Ending::Done), "{}", told());
+    assert_eq!(came(&run), came(rehearsal), "{}", told());
+    let attempts = run.facts().into_iter().filter_map(|fact| match fact.is {
+        Event::RetryPlanned { attempt, .. } => Some(attempt),
+        _ => None,
+    });
+    let (most, retries) = attempts.fold((1, 0), |(most, n), attempt| (attempt.max(most), n + 1));
+    println!("{name}: done, {retries} retries, at most {most} attempts a call");
+    assert!(most <= 8, "{}", told());
+    replays(&run, plan).await;
+    run.system.stop().await;
+}
+
+pub(crate) fn run(future: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future);
 }
 

@@ -112,7 +112,10 @@ pub(crate) fn read(stream: &mut TcpStream) -> Option<Asked> {
     loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(": ")?;
+                name.eq_ignore_ascii_case("content-length").then(|| value.parse::<usize>().ok())?
+            });
             let body_end = end + 4 + length.unwrap_or(0);
             if bytes.len() >= body_end {
                 let body = String::from_utf8(bytes[end + 4..body_end].to_vec()).unwrap();
