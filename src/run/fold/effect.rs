@@ -194,11 +194,6 @@ impl State {
         effect.paid_in_vain += u32::from(class == Class::Transient && spent.tokens > 0);
         effect.reserved = Amount::default();
         effect.failed = Some(class);
-        // One that was lost with its process has no reason of its own.
-        if class != Class::InDoubt && spent.tokens > 0 {
-            let vain = &mut self.ledger.in_vain;
-            *vain = InVain { calls: vain.calls + 1, spent: vain.spent.plus(spent), last: Some(reason) };
-        }
         if last && let Some(effect) = self.effects.remove(&id) {
             if effect.is_outward() {
                 self.turn_mut(effect.message)?.failed = Some((class, reason));
@@ -208,6 +203,11 @@ impl State {
                 let about = self.effect_mut(about)?;
                 (about.asked_about, about.why) = (false, Some(reason));
             }
+        }
+        // One that was lost with its process has no reason of its own.
+        if class != Class::InDoubt && spent.tokens > 0 {
+            let vain = &mut self.ledger.in_vain;
+            *vain = InVain { calls: vain.calls + 1, spent: vain.spent.plus(spent), last: Some(reason) };
         }
         self.ledger.settle(&agent, reserved, spent)
     }
