@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use callsheet::actor::recording::recording;
 use callsheet::failure::Work;
+use callsheet::id::ArtefactName;
 use callsheet::model::conversation::prompt;
 use callsheet::model::rehearsal::Rehearsal;
 use callsheet::model::{Act, Answer, Ask, Model, Reply};
@@ -261,6 +262,53 @@ fn sequence(run: &Driven<'_>, event: Event) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+/// The analyst calls nothing and makes a finding up; all others speak the script.
+struct Inventor {
+    writes: BTreeMap<ArtefactName, Value>,
+    problems: Mutex<Vec<String>>,
+}
+
+impl Model for Inventor {
+    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+        if ask.agent.as_str() != "analyst" {
+            return Box::pin(async move { Rehearsal.reply(ask).await });
+        }
+        self.problems.lock().unwrap().extend(ask.now.said.iter().flat_map(|exchange| exchange.problems.clone()));
+        let writes = self.writes.clone();
+        let note = "The segment clicks 3.2 points less, as everybody knows.".to_owned();
+        let answer = Answer { outcome: "weak_segment".parse().unwrap(), note, writes };
+        Box::pin(async move { Ok(Reply::new(Act::Answer(answer), Origin::Model)) })
+    }
+}
+
+/// A finding of the right shape, behind which there is not one result.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finding_that_was_made_up_without_a_call_reaches_no_approval() {
+    let plan = shipped("re-engagement");
+    let rehearsed = Rig::new();
+    let run = rehearsed.run(&plan).await;
+    assert_eq!(run.settled().await, Status::Waiting, "{:?}", run.reasons());
+    let written = run.facts().into_iter().filter_map(|fact| match fact.is {
+        Event::VersionWritten(version) if plan.team["analyst"].writes.contains(&version.artefact) => {
+            Some((version.artefact, run.body(version.body.digest)))
+        }
+        _ => None,
+    });
+    let writes = written.collect();
+    run.system.stop().await;
+    let mut rig = Rig::new();
+    let inventor = Arc::new(Inventor { writes, problems: Mutex::default() });
+    rig.live = Some(Arc::clone(&inventor) as Arc<dyn Model>);
+    let run = rig.run(&Plan { mode: Mode::Live, ..plan }).await;
+    assert_eq!(run.settled().await, Status::Stuck);
+    assert_eq!(run.state().open_approvals().count(), 0);
+    let problems = inventor.problems.lock().unwrap().clone();
+    assert!(!problems.is_empty());
+    problems.iter().for_each(|told| assert!(told.contains("needs a result of stats.rank in this turn"), "{told}"));
+    assert!(run.facts().into_iter().all(|fact| !matches!(fact.is, Event::VersionWritten(_))), "nothing of it is kept");
+    run.system.stop().await;
 }
 
 /// Instructions that show more than anybody set aside for them are not sent.
