@@ -30,7 +30,13 @@ const ACTS_MAX: usize = 40;
 const PASSINGS_MAX: u64 = 500;
 
 /// How long an outward call may take: the recipients of mails are read anew within it, and this build takes its time for that.
-const CALL_TIMEOUT: &str = "4s";
+const CALL_TIMEOUT: &str = "2s";
+
+/// Kills that are looked at at a time: most of them wait until an act in doubt may be asked about.
+const LANES: usize = 4;
+
+/// The months whose mails a campaign is about. The other half would only be read, again and again.
+const MONTHS: [&str; 6] = ["2026-04", "2026-05", "2026-06", "2026-07", "2026-08", "2026-09"];
 
 /// A campaign and what it comes to undisturbed.
 pub(crate) struct Campaign {
@@ -83,9 +89,8 @@ fn killed_anywhere_and_again_it_comes_to_the_same() {
         }
     };
     std::thread::scope(|scope| {
-        let other = scope.spawn(work);
-        work();
-        other.join().unwrap();
+        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(work)).collect();
+        lanes.into_iter().for_each(|lane| lane.join().unwrap());
     });
     // Not through the macros: the count is to be seen of a passing test too.
     let mut err = std::io::stderr();
@@ -253,6 +258,12 @@ pub(crate) fn shipped(topology: &'static str) -> Campaign {
     let sooner = mail.replace("kind = \"files\"\n", &format!("kind = \"files\"\ncall_timeout = \"{CALL_TIMEOUT}\"\n"));
     assert!(text != mail && mail != sooner, "callsheet.toml has other tools than this test knows");
     std::fs::write(fresh.path().join("callsheet.toml"), sooner).unwrap();
+    let sends = fresh.path().join("data/sends.csv");
+    let text = std::fs::read_to_string(&sends).unwrap();
+    let is_kept = |(nth, line): &(usize, &str)| *nth == 0 || MONTHS.iter().any(|month| line.contains(month));
+    let kept: Vec<_> = text.lines().enumerate().filter(is_kept).map(|(_, line)| format!("{line}\n")).collect();
+    assert!(kept.len() > 10_000 && kept.len() < text.lines().count());
+    std::fs::write(sends, kept.concat()).unwrap();
     campaign(topology, fresh)
 }
 
