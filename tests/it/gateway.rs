@@ -87,7 +87,7 @@ impl Gateway {
     }
 
     fn endpoint(&self, dialect: Dialect) -> Endpoint {
-        Endpoint { key: Some(Key::new(KEY)), ..Endpoint::new(dialect, &format!("{}/v1", self.base)) }
+        Endpoint { key: Some(Key::new(KEY)), ..Endpoint::new(dialect, format!("{}/v1", self.base)) }
     }
 }
 
