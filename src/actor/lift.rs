@@ -20,6 +20,7 @@ use crate::run::input::Failed;
 use crate::run::state::Turn;
 use crate::tool::{Check, Finding, Level};
 use crate::topology::plan::{ASK_TOOL, Member, Plan, QUESTIONS_PER_TURN_MAX, Recipient, Role};
+use crate::topology::spec::ToolSpec;
 
 /// Faults of one artefact that are told of at once.
 const PROBLEMS_MAX: usize = 20;
@@ -88,6 +89,7 @@ impl<'a> Bodies<'a> {
 /// A plan's schemas and checks, compiled.
 pub struct Examiner {
     artefacts: BTreeMap<ArtefactName, (Validator, Vec<Arc<dyn Check>>)>,
+    same: BTreeMap<ArtefactName, BTreeMap<String, String>>,
     args: BTreeMap<ToolName, Validator>,
     settings: BTreeMap<String, Value>,
 }
@@ -118,7 +120,8 @@ impl Examiner {
             artefacts.insert(name.clone(), (compile(schema)?, named));
         }
         let args = plan.tools.iter().map(|(name, spec)| Ok((name.clone(), compile(&spec.args)?)));
-        Ok(Self { artefacts, args: args.collect::<Result<_, String>>()?, settings: plan.checks.clone() })
+        let same = plan.artefacts.iter().map(|(name, artefact)| (name.clone(), artefact.same.clone())).collect();
+        Ok(Self { artefacts, same, args: args.collect::<Result<_, String>>()?, settings: plan.checks.clone() })
     }
 
     /// Examines a version of `artefact`; `desk` is what its writer could read.
@@ -138,7 +141,15 @@ impl Examiner {
         let findings: Vec<Finding> = checks.iter().flat_map(look).collect();
         let must = findings.iter().filter(|finding| finding.level == Level::Must).take(PROBLEMS_MAX);
         let told = |f: &Finding| short(&format!("{artefact}{}: {} ({})", f.at, f.what, f.rule));
-        Verdict { problems: must.map(told).collect(), findings }
+        let mut problems: Vec<String> = must.map(told).collect();
+        problems.extend(
+            self.same
+                .get(artefact)
+                .into_iter()
+                .flatten()
+                .filter_map(|(field, other)| differs(artefact, body, field, other, desk)),
+        );
+        Verdict { problems, findings }
     }
 
     /// The argument that the first fault of a call is in, if it is in one.
@@ -151,6 +162,23 @@ impl Examiner {
     pub fn call(&self, tool: &ToolName, args: &Value) -> Vec<String> {
         self.args.get(tool).map_or_else(|| vec![format!("there is no tool {tool}")], |s| sentences(s, args, "args"))
     }
+}
+
+/// What is against a field that has to be what another artefact says; nothing, if one of the two says nothing.
+fn differs(
+    artefact: &ArtefactName,
+    body: &Value,
+    field: &str,
+    other: &str,
+    desk: &BTreeMap<ArtefactName, Value>,
+) -> Option<String> {
+    let below = |value: &Value, path: &str| path.split('.').try_fold(value.clone(), |at, key| at.get(key).cloned());
+    let (root, path) = other.split_once('.').unwrap_or((other, ""));
+    let theirs =
+        desk.get(root).and_then(|value| if path.is_empty() { Some(value.clone()) } else { below(value, path) });
+    let (own, theirs) = (below(body, field)?, theirs?);
+    let differ = own != theirs && !own.is_null() && !theirs.is_null();
+    differ.then(|| short(&format!("{artefact}.{field} is {own}, and {other} is {theirs}: they have to be the same")))
 }
 
 fn compile(schema: &Value) -> Result<Validator, String> {
@@ -310,7 +338,9 @@ fn call_heads(
             _ => (None, bodies.json(&args)),
         };
         let misfit = refused.is_some() && is_misfit && !again;
-        CallHead { call: call.id.clone(), tool: call.tool.clone(), args, refused, misfit, asks, again }
+        let is_typed = |spec: &ToolSpec| spec.data_args.iter().any(|name| call.args.get(name).is_some());
+        let typed = !is_scripted && pinned.plan.tools.get(&call.tool).is_some_and(is_typed);
+        CallHead { call: call.id.clone(), tool: call.tool.clone(), args, refused, misfit, asks, again, typed }
     });
     heads.collect()
 }

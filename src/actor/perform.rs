@@ -111,9 +111,9 @@ type Outcome = Result<(Settled, Option<Usage>), Failure>;
 async fn attempt(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
     match &work.effect.wish {
         Wish::Model { .. } => model(work, bodies).await,
-        Wish::Tool { tool, args, .. } => {
+        Wish::Tool { tool, args, typed, .. } => {
             let args = read(work, args.digest).await?;
-            call(work, bodies, tool, args).await
+            call(work, bodies, tool, args, if *typed { Origin::Typed } else { Origin::Computed }).await
         }
         Wish::Own { tool: name } => own(work, bodies, name).await,
         Wish::Prepare { binds } => prepare(work, bodies, binds.as_ref()).await,
@@ -163,11 +163,11 @@ fn same_as_before(answer: &Answer, note: &str, now: &Section) -> Option<String> 
     (is_same && !is_told).then(|| SAME.to_owned())
 }
 
-async fn call(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName, args: Value) -> Outcome {
+async fn call(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName, args: Value, origin: Origin) -> Outcome {
     let tool = tool(work, name)?;
     let result = tool.call(request(work, args)).await.map_err(|failure| of_tool(name, failure))?;
     let labels = tool.spec().labels;
-    Ok((Settled::Returned { body: bodies.json(&result), labels, origin: Origin::Computed }, None))
+    Ok((Settled::Returned { body: bodies.json(&result), labels, origin }, None))
 }
 
 /// Whether somebody goes on with the work after `outcome`: of what ends the run, no tool is ever called.
@@ -424,6 +424,7 @@ fn request(work: &Work, args: Value) -> Call {
     let origin = match work.origin {
         Origin::Scripted => "scripted",
         Origin::Computed => "computed",
+        Origin::Typed => "typed",
         Origin::Model => "model",
         Origin::Person => "person",
     };

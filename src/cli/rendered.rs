@@ -12,6 +12,7 @@ use crate::app;
 use crate::id::{ApprovalNo, Digest, ToolName};
 use crate::run::event::{Decision, Manifest};
 use crate::run::state::{Approval, Fate, State};
+use crate::run::view::work::sentences;
 use crate::run::view::{Entry, Kind, Texts, count, note};
 use crate::tool::Item;
 use crate::tool::part::shown::{self, Shown};
@@ -53,6 +54,7 @@ pub(super) fn approval(
         None => versions(&mut page, approval, state, &texts),
     }
     heading(&mut page, "What it rests on");
+    sentences(&story.view.work(approval.message, &texts)).iter().for_each(|told| line(&mut page, told));
     evidence(&mut page, story, approval, entries, &texts);
     Ok(page)
 }

@@ -1,11 +1,13 @@
 //! `callsheet review`: what would leave, to whom, on what evidence.
 
+use serde_json::json;
+
 use super::exit::{Exit, Stop};
-use super::paint::{Block, out, say};
+use super::paint::{self, Block, out, say};
 use super::rendered;
 use super::session::Session;
 use super::story::{Story, mark_mode};
-use crate::id::ApprovalNo;
+use crate::id::{ApprovalNo, RunNo};
 use crate::run::state::Fate;
 use crate::run::view::error_text;
 
@@ -16,6 +18,9 @@ pub(super) struct Args {
     /// All rows of long lists, such as every recipient
     #[arg(long)]
     whole: bool,
+    /// As one JSON object: what is bound, and who did what for it
+    #[arg(long, conflicts_with = "whole")]
+    json: bool,
 }
 
 pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
@@ -34,6 +39,9 @@ pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
         say(format!("look at the sink, then: callsheet settle {no} --happened (or --did-not)"));
         return Ok(Exit::Done);
     }
+    if args.json {
+        return json(&story, row.no, no);
+    }
     mark_mode(&state.plan);
     out(rendered::approval(session, &story, &entries, no, args.whole)?);
     if state.approvals.get(&no).is_some_and(|approval| approval.fate.is_none()) {
@@ -41,5 +49,19 @@ pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
     } else if let Some(Fate::Edited(Some(by))) = state.approvals.get(&no).and_then(|a| a.fate.clone()) {
         say(format!("callsheet review {by}"));
     }
+    Ok(Exit::Done)
+}
+
+/// What an approval binds, and the work that led to it.
+fn json(story: &Story, run: RunNo, no: ApprovalNo) -> Result<Exit, Stop> {
+    let state = story.view.state();
+    let approval = state.approvals.get(&no).ok_or_else(|| Stop::input(format!("there is no approval {no}")))?;
+    let manifest = approval.manifest.as_ref();
+    paint::json(&json!({
+        "approval": no, "run": run, "topology": state.plan.name, "agent": approval.agent, "binds": approval.binds,
+        "asked_at": approval.asked_at, "expires_at": approval.expires_at, "open": approval.fate.is_none(),
+        "desk": approval.desk, "items": manifest.map(|manifest| &manifest.items),
+        "work": story.view.work(approval.message, &story.texts()),
+    }));
     Ok(Exit::Done)
 }

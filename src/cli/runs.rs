@@ -10,6 +10,7 @@ use crate::actor::system;
 use crate::id::{NanoUsd, Seq};
 use crate::journal::{Query, RunRow, Store};
 use crate::run::event::Event;
+use crate::run::view::models::models;
 use crate::topology::plan::Mode;
 
 #[derive(Debug, clap::Args)]
@@ -30,11 +31,13 @@ pub(super) fn runs(session: &Session, args: &Args) -> Result<Exit, Stop> {
     let rows = store.runs(&Query { live: args.live, limit: args.limit, ..Query::default() })?;
     if args.json {
         for row in rows {
-            let mode = mode(store.as_ref(), &row)?;
+            let (_, _, plan) = system::pinned_plan(store.as_ref(), row.id)?;
+            let mode = plan.mode;
             paint::json(&json!({
                 "run": row.no, "id": row.id, "topology": row.topology, "created_at": row.created_at,
                 "updated_at": row.updated_at, "records": row.last, "driven_by": row.owner.map(|owner| owner.label),
                 "summary": row.summary, "mode": mode, "would_have_cost": mode != Mode::Live,
+                "models": models(&plan),
             }));
         }
         return Ok(Exit::Done);

@@ -1,5 +1,7 @@
 //! `callsheet show`: a run at a glance: state, spending against limits, agents, artefacts, what waits.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::exit::{Exit, Stop};
@@ -7,11 +9,12 @@ use super::paint::{self, Block, Safe, Tone, out, table, toned};
 use super::rendered;
 use super::session::Session;
 use super::story::{Bodies, Story, date_time, mark_mode, origin_word};
-use crate::id::NanoUsd;
+use crate::id::{ApprovalNo, NanoUsd};
 use crate::journal::RunRow;
 use crate::run::event::Limit;
-use crate::run::state::State;
+use crate::run::state::{Approval, State};
 use crate::run::view::View;
+use crate::run::view::models::models;
 use crate::topology::plan::{Mode, Recipient};
 
 #[derive(Debug, clap::Args)]
@@ -34,17 +37,20 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
     if let Some(wanted) = &args.artefact {
         return artefact(state, &texts, wanted, args.json);
     }
+    let mut story = Story::open(session.store()?, row.id, session.zone())?;
+    let news = story.news()?;
     if args.json {
+        let work =
+            |(no, approval): (&ApprovalNo, &Approval)| (no.to_string(), story.view.work(approval.message, &texts));
         paint::json(&json!({
             "run": row.no, "id": row.id, "topology": row.topology, "records": loaded.seq, "epoch": state.epoch,
             "summary": row.summary, "plan": loaded.digest, "desk": latest(state),
-            "mode": state.plan.mode, "would_have_cost": state.plan.mode != Mode::Live,
+            "mode": state.plan.mode, "would_have_cost": state.plan.mode != Mode::Live, "models": models(&state.plan),
+            "work": state.approvals.iter().map(work).collect::<BTreeMap<_, _>>(),
         }));
         return Ok(Exit::Done);
     }
     mark_mode(&state.plan);
-    let mut story = Story::open(session.store()?, row.id, session.zone())?;
-    let news = story.news()?;
     head(session, &row, state);
     spending(state);
     if let Some(lost) = story.view.lost_calls() {
@@ -151,7 +157,7 @@ fn turns(view: &View) {
 }
 
 /// The newest version of each artefact.
-fn latest(state: &State) -> std::collections::BTreeMap<String, crate::id::Digest> {
+fn latest(state: &State) -> BTreeMap<String, crate::id::Digest> {
     let desks = state.turns.values().map(|turn| &turn.desk).chain(state.results.iter().map(|message| &message.desk));
     let desks = desks.chain(state.approvals.values().map(|approval| &approval.desk));
     desks.flatten().map(|(name, digest)| (name.to_string(), *digest)).collect()

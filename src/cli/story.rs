@@ -240,6 +240,7 @@ pub fn origin_word(origin: Origin) -> &'static str {
     match origin {
         Origin::Scripted => "scripted",
         Origin::Computed => "computed",
+        Origin::Typed => "computed from what a model wrote",
         Origin::Model => "model",
         Origin::Person => "person",
     }

@@ -271,7 +271,13 @@ pub enum Wish {
     /// Ask the model. The request is that of `after` (if any) and `shown`.
     Model { after: Option<EffectId>, shown: Vec<Part> },
     /// Perform a tool call that a model asked for.
-    Tool { call: String, tool: ToolName, args: BodyRef },
+    Tool {
+        call: String,
+        tool: ToolName,
+        args: BodyRef,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        typed: bool,
+    },
     /// Call a tool agent's tool with arguments from the desk.
     Own { tool: ToolName },
     /// Compute what a person is to approve, and take a number for it.
@@ -376,6 +382,9 @@ pub struct CallHead {
     /// True if the turn made this very call before: it is not performed again, and its tool is not offered any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// True if a model wrote itself what the result is computed from, where it might have named an earlier result.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub typed: bool,
 }
 
 /// An artefact that an answer writes.
@@ -595,6 +604,8 @@ pub enum Origin {
     Scripted,
     /// A rehearsal's template over what tools returned, or a tool's own result.
     Computed,
+    /// A tool's result over what a model wrote itself.
+    Typed,
     /// A model.
     Model,
     /// A person.

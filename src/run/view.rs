@@ -5,6 +5,7 @@ pub mod choice;
 pub mod models;
 mod receipt;
 pub mod why;
+pub mod work;
 
 use std::collections::BTreeMap;
 
@@ -128,21 +129,6 @@ impl View {
         &self.told
     }
 
-    /// Calls of models of which nobody heard what they came to, and what of the spending is their maximum, in a sentence.
-    pub fn lost_calls(&self) -> Option<String> {
-        let (calls, spent) = self.lost;
-        (calls > 0).then(|| lost_words(calls, spent))
-    }
-
-    /// Calls whose providers report more than they were allowed, and what they report, in a sentence.
-    pub fn over_reported_calls(&self) -> Option<String> {
-        let (calls, reported) = self.over_reported;
-        let of = count(calls, "model call");
-        let text =
-            format!("of {of} the provider reports more than was allowed: {}, {}", tokens(reported), reported.cost);
-        (calls > 0).then_some(text)
-    }
-
     /// A model's call that may have been answered, and nobody heard.
     fn is_lost_call(&self, event: &Event) -> bool {
         let Event::EffectFailed { id, class: Class::InDoubt, .. } = event else { return false };
@@ -264,14 +250,15 @@ impl View {
     fn settled_entry(&self, id: EffectId, result: &Settled, texts: &dyn Texts) -> Option<Entry> {
         let (agent, wish) = self.wishes.get(&id)?;
         match (wish, result) {
-            (Wish::Tool { tool, args, .. }, Settled::Returned { body, .. }) => {
-                let args = texts.value(args.digest).map_or_else(String::new, |args| brief_of(&args));
-                let text = format!("{args} -> {}", texts.value(body.digest).map_or_else(erased, |v| brief_of(&v)));
-                Some(Entry { origin: Some(Origin::Computed), ..entry(agent.as_str(), tool.as_str(), text, Kind::Call) })
-            }
-            (Wish::Own { tool }, Settled::Returned { body, .. }) => {
-                let text = texts.value(body.digest).map_or_else(erased, |v| brief_of(&v));
-                Some(Entry { origin: Some(Origin::Computed), ..entry(agent.as_str(), tool.as_str(), text, Kind::Call) })
+            (Wish::Tool { tool, .. } | Wish::Own { tool }, Settled::Returned { body, origin, .. }) => {
+                let args = match wish {
+                    Wish::Tool { args, .. } => {
+                        texts.value(args.digest).map_or_else(String::new, |v| brief_of(&v)) + " -> "
+                    }
+                    _ => String::new(),
+                };
+                let text = format!("{args}{}", texts.value(body.digest).map_or_else(erased, |v| brief_of(&v)));
+                Some(Entry { origin: Some(*origin), ..entry(agent.as_str(), tool.as_str(), text, Kind::Call) })
             }
             (Wish::Deliver { tool, .. }, Settled::Performed { receipt }) => {
                 let text = texts.value(receipt.digest).and_then(|said| receipt::words(&said));

@@ -30,6 +30,8 @@ pub struct Config {
     /// What the files are: `private`, `untrusted`.
     #[serde(default)]
     pub labels: Labels,
+    /// Where readers find a file, with `{name}` for its path without its ending; `read` gives it as `link`.
+    pub link: Option<String>,
     /// Largest file that is read.
     #[serde(default = "bytes_max")]
     pub bytes_max: u64,
@@ -48,6 +50,8 @@ fn call_timeout() -> Milliseconds {
 
 /// Most files that are listed.
 const FILES_MAX: usize = 1_000;
+/// What stands in `link` for a file's path without its ending.
+const NAME: &str = "{name}";
 /// How deep directories are listed.
 const DEPTH_MAX: usize = 8;
 /// Most channels of one publication.
@@ -59,6 +63,10 @@ const CHANNELS_MAX: usize = 20;
 /// If the configuration contradicts itself.
 pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
     beneath::plain(&config.root).map_err(|why| Error::new(name, why.to_string()))?;
+    if let Some(link) = config.link.as_ref().filter(|link| !link.starts_with("https://") || !link.contains(NAME)) {
+        let what = format!("link is {}: write an https address with {NAME} in it", quoted(link));
+        return Err(Error::new(name, what));
+    }
     let inside = |verb, description: &str, args, accepts: &[&str]| {
         Ok(ToolSpec {
             name: tool_name(name, verb)?,
@@ -74,15 +82,16 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
             call_timeout_ms: config.call_timeout.0,
             drafts: false,
             connection: None,
+            data_args: Vec::new(),
         })
     };
     let path = json!({
-        "type": "object", "properties": { "path": { "type": "string", "description": "as list gives it" } },
+        "type": "object", "properties": { "path": { "type": "string", "description": "as the list of files gives it" } },
         "required": ["path"], "additionalProperties": false,
     });
     let nothing = json!({ "type": "object", "properties": {}, "additionalProperties": false });
     Ok(vec![
-        inside("read", "Reads one text file.", path, &["path"])?,
+        inside("read", &reads(config), path, &["path"])?,
         inside("list", "Lists the files that can be read.", nothing, &[])?,
         publish_spec(name, config)?,
     ])
@@ -93,10 +102,21 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
 /// # Errors
 /// If the configuration contradicts itself.
 pub fn open(name: &str, config: Config, root: &Path) -> Result<Vec<Arc<dyn Tool>>, Error> {
-    let place = Arc::new(Place { project: root.to_owned(), root: config.root.clone(), bytes_max: config.bytes_max });
+    let place = Arc::new(Place {
+        project: root.to_owned(),
+        root: config.root.clone(),
+        link: config.link.clone(),
+        bytes_max: config.bytes_max,
+    });
     let acts = [Act::Read, Act::List, Act::Publish];
     let tools = specs(name, &config)?.into_iter().zip(acts);
     Ok(tools.map(|(spec, act)| Arc::new(Files { spec, act, place: Arc::clone(&place) }) as Arc<dyn Tool>).collect())
+}
+
+/// What reading gives.
+fn reads(config: &Config) -> String {
+    let link = if config.link.is_some() { ", and the link where readers find it" } else { "" };
+    format!("Reads one text file: its title (null if it has none), its text, how many words that has{link}.")
 }
 
 struct Files {
@@ -115,6 +135,7 @@ enum Act {
 struct Place {
     project: PathBuf,
     root: String,
+    link: Option<String>,
     bytes_max: u64,
 }
 
@@ -194,10 +215,14 @@ impl Place {
         }
         let size = bytes.len();
         let article = article::read(path, bytes)?;
-        let mut read = json!({ "path": path, "text": article.text, "bytes": size });
+        let words = article.text.split_whitespace().count();
+        let mut read =
+            json!({ "path": path, "title": article.title(), "text": article.text, "words": words, "bytes": size });
         if let Some(front) = article.front_matter {
             read["front_matter"] = front.text.into();
-            read["title"] = front.title.into();
+        }
+        if let Some(link) = &self.link {
+            read["link"] = link.replace(NAME, &as_address(path)).into();
         }
         Ok(read)
     }
@@ -209,6 +234,15 @@ impl Place {
         let files: Vec<_> = found.into_iter().map(|(path, bytes)| json!({ "path": path, "bytes": bytes })).collect();
         Ok(json!({ "files": files }))
     }
+}
+
+/// A file's path without its ending, as it stands in an address.
+fn as_address(path: &str) -> String {
+    let start = path.rfind('/').map_or(0, |slash| slash + 1);
+    let end = path[start..].rfind('.').filter(|at| *at > 0).map_or(path.len(), |at| start + at);
+    let kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let one = |byte: u8| if kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    path[..end].bytes().map(one).collect()
 }
 
 /// Collects regular files; hidden names and links are left out.
@@ -263,6 +297,7 @@ fn publish_spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
         call_timeout_ms: config.call_timeout.0,
         drafts: true,
         connection: Some(Connection::new("files", [])),
+        data_args: Vec::new(),
     })
 }
 

@@ -79,6 +79,7 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
         call_timeout_ms: config.call_timeout.0,
         drafts: config.drafts,
         connection: Some(Connection::new("sink", [("record", config.record.as_str())])),
+        data_args: Vec::new(),
     }])
 }
 

@@ -15,6 +15,7 @@ mod params;
 mod person;
 mod reach;
 mod rehearsal;
+mod same;
 mod schemas;
 pub mod secrets;
 mod team;
@@ -133,6 +134,7 @@ pub fn check(name: &str, files: &dyn Files, around: &Surroundings) -> Result<Che
 fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked> {
     let params = params::check(draft, raw);
     let artefacts = schemas::check(draft, raw);
+    same::check(draft, raw);
     let seats = team::check(draft, raw, &params);
     draft.places = seats.iter().enumerate().map(|(place, seat)| (seat.name.to_string(), place)).collect();
     let routes = handoffs::check(draft, raw, &seats);

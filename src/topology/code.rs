@@ -56,7 +56,7 @@ codes! {
     AskCircle = "E025", "members may ask each other in a circle";
     ToolArgument = "E030", "a tool's argument is missing or unknown";
     ToolLiteral = "E031", "a literal argument is not what the tool takes";
-    ToolPath = "E032", "an argument's path leads nowhere";
+    ToolPath = "E032", "a path leads nowhere";
     ToolType = "E033", "an argument's path leads to another type than the tool takes";
     ToolText = "E034", "a tool's description is longer than providers take";
     TurnsTooFew = "E040", "an agent may need more turns than its limit";

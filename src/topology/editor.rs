@@ -71,6 +71,9 @@ pub struct Artefact {
     /// Checks that run on every version.
     #[serde(default)]
     pub checks: Vec<String>,
+    /// Fields that have to be what another artefact says: { segment = "finding.segment" }.
+    #[serde(default)]
+    pub same: BTreeMap<String, String>,
 }
 
 /// An agent in its place on the team.

@@ -137,6 +137,9 @@ pub struct Artefact {
     pub schema: String,
     /// Checks that run on every version.
     pub checks: Vec<String>,
+    /// Fields that have to be what another artefact says, where both say something: `segment` -> `finding.segment`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub same: BTreeMap<String, String>,
 }
 
 /// An agent in its place on a team.

@@ -32,6 +32,9 @@ pub struct ToolSpec {
     /// For one that acts on the world: what it acts on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<Connection>,
+    /// Arguments whose content is what the result is computed from: what a model writes there itself is no evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data_args: Vec<String>,
 }
 
 /// What an outward tool acts on. Whoever is acted for under another one is somebody else.

@@ -91,7 +91,8 @@ pub(crate) fn result<'a>(section: &'a Section, call: &str) -> &'a Value {
     section.said.iter().find_map(|exchange| exchange.results.get(call)).unwrap()
 }
 
-struct Bodies<'a, 'r>(&'a Driven<'r>);
+/// Texts of a run.
+pub(crate) struct Bodies<'a, 'r>(pub(crate) &'a Driven<'r>);
 
 impl Texts for Bodies<'_, '_> {
     fn value(&self, digest: Digest) -> Option<Value> {

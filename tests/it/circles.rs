@@ -4,20 +4,23 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use callsheet::actor::lift::Examiner;
 use callsheet::actor::recording::recording;
-use callsheet::failure::Work;
-use callsheet::id::ArtefactName;
+use callsheet::app;
+use callsheet::id::{ArtefactName, Seq};
 use callsheet::model::conversation::prompt;
 use callsheet::model::rehearsal::Rehearsal;
 use callsheet::model::{Act, Answer, Ask, Model, Reply};
 use callsheet::run::event::{Decision, Ending, Event, Origin, Wish};
-use callsheet::run::state::Status;
+use callsheet::run::state::{State, Status};
+use callsheet::run::view::View;
+use callsheet::run::view::work::{Work, sentences};
 use callsheet::topology::order;
 use callsheet::topology::plan::{Mode, Plan, Role};
 use callsheet::topology::recording::Recording;
 use serde_json::{Value, json};
 
-use super::autonomy::{calls, ends, entry, result, rig, shown, team};
+use super::autonomy::{Bodies, calls, ends, entry, result, rig, shown, team};
 use super::support::{Driven, Rig, shipped};
 
 /// The names of what a request offers.
@@ -115,7 +118,7 @@ struct Editor {
 }
 
 impl Model for Editor {
-    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+    fn reply(&self, ask: Ask) -> callsheet::failure::Work<'_, Reply> {
         if ask.agent.as_str() != "drafter" || ask.now.message.from == "planner" {
             return Box::pin(async move { Rehearsal.reply(ask).await });
         }
@@ -162,7 +165,7 @@ struct Formed {
 }
 
 impl Model for Formed {
-    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+    fn reply(&self, ask: Ask) -> callsheet::failure::Work<'_, Reply> {
         let end = prompt(&ask).unwrap().tools.pop().unwrap();
         self.forms.lock().unwrap().insert(ask.agent.to_string(), order::write(&end.schema));
         Box::pin(async move { Rehearsal.reply(ask).await })
@@ -212,7 +215,7 @@ struct Stubborn {
 }
 
 impl Model for Stubborn {
-    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+    fn reply(&self, ask: Ask) -> callsheet::failure::Work<'_, Reply> {
         let agent = ask.agent.to_string();
         if !(agent == "critic" || agent == "drafter" && ask.now.message.from == "critic") {
             return Box::pin(async move { Rehearsal.reply(ask).await });
@@ -271,7 +274,7 @@ struct Inventor {
 }
 
 impl Model for Inventor {
-    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+    fn reply(&self, ask: Ask) -> callsheet::failure::Work<'_, Reply> {
         if ask.agent.as_str() != "analyst" {
             return Box::pin(async move { Rehearsal.reply(ask).await });
         }
@@ -361,7 +364,135 @@ async fn rows_are_taken_from_an_earlier_result_and_never_copied() {
     assert!(!rank["required"].as_array().unwrap().contains(&json!("rows")), "{rank}");
     let said = prompt(&asks[3]).unwrap().text();
     assert_eq!(said.matches("\"rows_from\": \"performance_query\"").count(), 2, "the call goes back as it was made");
+    assert_eq!(entry(&shown(&run), "stats.rank").origin, Some(Origin::Computed));
     run.system.stop().await;
+}
+
+/// What `callsheet review` says of who did what before the open approval.
+fn told(run: &Driven<'_>) -> (Vec<Work>, Vec<String>) {
+    let mut view = View::new(State::new(run.handle.run, run.state().plan));
+    let texts = Bodies(run);
+    for (fact, seq) in run.facts().into_iter().zip(1..) {
+        view.take(Seq(seq), &fact, &texts).unwrap();
+    }
+    let state = run.state();
+    let work = view.work(state.open_approvals().next().unwrap().1.message, &texts);
+    let said = sentences(&work);
+    (work, said)
+}
+
+/// A report whose numbers nobody computed.
+fn made_up() -> Act {
+    let report = json!({ "question": "Why?", "answer": "Nobody did.", "segment": null, "claims": [], "alternatives": [],
+        "does_not_show": [] });
+    let writes = [("report".parse().unwrap(), report)].into();
+    let answer = Answer { outcome: "report_ready".parse().unwrap(), note: "Done.".to_owned(), writes };
+    Act::Answer(answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_called_nothing_and_who_wrote_the_numbers_itself_is_told_at_the_approval() {
+    const NOWHERE: &str = "its figures come from nowhere that was recorded";
+    let two = |k: u64| json!({ "a": { "n": 90, "k": k }, "b": { "n": 80, "k": 5 } });
+    let none = json!({ "a": { "n": 90, "k": 9 }, "b": { "n": 0, "k": 0 } });
+    let rows = json!({ "query": "clicks_by_segment", "args": { "quarter": "2026-Q3" } });
+    let rank = json!({ "rows_from": "performance_query", "name": "segment", "n": "delivered", "k": "clicks" });
+    let own = json!({ "rows": [{ "s": "a", "n": 900, "k": 9 }, { "s": "b", "n": 900, "k": 90 }], "name": "s", "n": "n", "k": "k" });
+    let ask = json!({ "to": "archivist", "question": "Were they counted alike?" });
+    // What is called, what is said of it, and how many results rest on the model's own numbers.
+    let cases = [
+        (vec![], format!("`investigator` called no tool: {NOWHERE}"), 0),
+        (vec![("stats.compare", none)], format!("`investigator` called `stats.compare` once (1 without a result), and got no result: {NOWHERE}"), 0),
+        (vec![("stats.compare", two(9)), ("stats.compare", two(8))],
+            "`investigator` called `stats.compare` 2 times; it wrote itself what was computed from: `stats.compare` 2 times".to_owned(), 2),
+        (vec![("performance.query", rows.clone()), ("stats.rank", rank)],
+            "`investigator` called `performance.query` once, `stats.rank` once".to_owned(), 0),
+        (vec![("performance.query", rows), ("stats.rank", own)],
+            "`investigator` called `performance.query` once, `stats.rank` once; it wrote itself what was computed from: `stats.rank` once".to_owned(), 1),
+        (vec![("team.ask", ask)], "`investigator` called `team.ask` once".to_owned(), 0),
+    ];
+    for (made, says, typed) in cases {
+        let (rig, _) = rig(move |ask| {
+            Ok(match (ask.agent.as_str(), made.get(ask.now.said.len())) {
+                ("archivist", _) => ends("answer", "They were."),
+                (_, Some((tool, args))) => calls(&format!("call{}", ask.now.said.len()), tool, args.clone()),
+                _ => made_up(),
+            })
+        });
+        let run = rig.run(&team()).await;
+        assert_eq!(run.settled().await, Status::Waiting, "{says}: {:?}", run.reasons());
+        let (work, said) = told(&run);
+        assert!(said.contains(&says), "{said:#?} has no {says:?}");
+        assert_eq!(
+            said.iter().any(|one| one.ends_with(NOWHERE)),
+            says.ends_with(NOWHERE) || work.len() > 1,
+            "{said:#?}"
+        );
+        assert_eq!(work.last().unwrap().called.values().map(|calls| calls.typed).sum::<u32>(), typed, "{work:#?}");
+        let entries = shown(&run);
+        assert_eq!(entries.iter().filter(|entry| entry.origin == Some(Origin::Typed)).count(), typed as usize);
+        run.system.stop().await;
+    }
+}
+
+/// Speaks the script, but for a planner that has another segment in mind until it is told.
+#[derive(Default)]
+struct Elsewhere {
+    told: Mutex<Vec<String>>,
+}
+
+impl Model for Elsewhere {
+    fn reply(&self, ask: Ask) -> callsheet::failure::Work<'_, Reply> {
+        Box::pin(async move {
+            let problems: Vec<String> = ask.now.said.iter().flat_map(|exchange| exchange.problems.clone()).collect();
+            let agent = ask.agent.clone();
+            let mut reply = Rehearsal.reply(ask).await?;
+            if let Act::Answer(answer) = &mut reply.act
+                && agent.as_str() == "planner"
+            {
+                self.told.lock().unwrap().extend(problems.clone());
+                let plan = answer.writes.get_mut("plan").unwrap();
+                plan["segment"] = json!(if problems.is_empty() { "newcomers" } else { "lapsed_eu" });
+            }
+            Ok(reply)
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_for_another_segment_than_the_finding_is_told_with_both() {
+    let mut rig = Rig::new();
+    let model = Arc::new(Elsewhere::default());
+    rig.live = Some(Arc::clone(&model) as Arc<dyn Model>);
+    let run = rig.run(&Plan { mode: Mode::Live, ..shipped("re-engagement") }).await;
+    assert_eq!(run.settled().await, Status::Waiting, "{:?}", run.reasons());
+    let told = model.told.lock().unwrap().clone();
+    let says = "plan.segment is \"newcomers\", and finding.segment is \"lapsed_eu\": they have to be the same";
+    assert_eq!(told, [says]);
+    run.system.stop().await;
+}
+
+#[test]
+fn fields_that_have_to_agree_are_compared_where_both_say_something() {
+    let examiner = Examiner::new(&shipped("re-engagement"), &app::checks()).unwrap();
+    let audience = |args: Value| json!({ "query": "audience", "args": args, "size": 7 });
+    let finding = |segment: Value| [("finding".parse().unwrap(), json!({ "segment": segment }))].into();
+    let cases = [
+        (json!({ "segment": "a" }), finding(json!("a")), None),
+        (
+            json!({ "segment": "b" }),
+            finding(json!("a")),
+            Some("audience.args.segment is \"b\", and finding.segment is \"a\""),
+        ),
+        (json!({ "segment": "" }), finding(Value::Null), None),
+        (json!({}), finding(json!("a")), None),
+        (json!({ "segment": "b" }), BTreeMap::new(), None),
+    ];
+    for (args, desk, says) in cases {
+        let problems = examiner.examine(&"audience".parse().unwrap(), &audience(args), &desk).problems;
+        assert_eq!(problems.len(), usize::from(says.is_some()), "{problems:?}");
+        assert!(says.is_none_or(|says| problems[0].contains(says)), "{problems:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

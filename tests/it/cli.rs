@@ -11,6 +11,9 @@ use callsheet::journal::{Holder, Op, OwnerId, Query, Store as _};
 
 use crate::sweep::copy;
 
+/// What the analyst did before the first approval, as data.
+const WORK: &str = r#"{"agent":"analyst","called":{"performance.query":{"failed":0,"times":2,"typed":0},"stats.rank":{"failed":0,"times":1,"typed":0}},"offered":["performance.query","stats.rank"],"turns":1}"#;
+
 /// A copy of the shipped project in a folder of its own.
 pub(crate) struct Project {
     folder: tempfile::TempDir,
@@ -91,6 +94,13 @@ fn the_first_story_ends_in_files_and_its_numbers_are_those_of_the_data() {
         &[
             ("run re-engagement", 3, &told),
             ("review 1", 0, &["01-we-noticed.eml", "721 people", "Subject: 15 % off", "delivered: 1400", "clicks: 82"]),
+            (
+                "review 1",
+                0,
+                &["`analyst` called `performance.query` 2 times, `stats.rank` once", "`planner` have no tools"],
+            ),
+            ("review 1 --json", 0, &[WORK, "\"open\":true", "\"called\":{},\"offered\":[],\"turns\":2"]),
+            ("show 1 --json", 0, &[WORK, "\"work\":{\"1\":[", "\"models\":{}"]),
             ("approvals", 0, &["re-engagement", "approver"]),
             ("approve 1", 0, &["ana", "single-person project", "audience.csv", "out/1-re-engagement"]),
             ("approve 1", 2, &["ana decided before: approve"]),

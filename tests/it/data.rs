@@ -135,6 +135,36 @@ fn a_change_of_mix_is_no_fall_and_a_fall_within_it_is_found() {
     );
 }
 
+/// All that a segment got in a quarter may have gone out at once; then nothing is left to compare that week with.
+#[test]
+fn a_segment_that_was_mailed_in_one_week_only_comes_to_a_report() {
+    const FELL: Mails = &[("a", "north", [1000, 100], [1000, 20]), ("b", "north", [1000, 100], [1000, 100])];
+    check(
+        "one week",
+        |p: &Project| {
+            let text = sends(FELL);
+            let late = |line: &str| line.contains(",a,north,2026-08-");
+            let moved = |line: &str| {
+                if late(line) {
+                    line.replace(&line[line.find("2026-08-").unwrap()..][..10], "2026-08-03")
+                } else {
+                    line.to_owned()
+                }
+            };
+            fs::write(p.path("data/sends.csv"), text.lines().map(|line| moved(line) + "\n").collect::<String>())
+                .unwrap();
+        },
+        &[
+            ("run investigate", 3, &["no other week is left to compare", "holds", "approval 1 is waiting"]),
+            (
+                "show 1 --artefact report",
+                0,
+                &["all 1000 mails to a went out in week 5", "there is no other week to compare with"],
+            ),
+        ],
+    );
+}
+
 /// A guard against a hang; nothing is concluded from it.
 const NEVER: Duration = Duration::from_secs(120);
 

@@ -243,6 +243,10 @@ fn who_cannot_be_reached_is_told_and_nobody_is_called_who_need_not_be() {
     assert!(live.1.contains("live: local/m (analyst, critic, drafter, planner)"), "{}", live.1);
     let shown = doctor(&nobody, KEY, &["show"]);
     assert!(shown.1.contains("live: local/m (analyst, critic, drafter, planner)"), "{}", shown.1);
+    let models = "\"models\":{\"analyst\":\"local/m\",\"critic\":\"local/m\"";
+    for command in [["show", "--json"], ["runs", "--json"]] {
+        says("the models, as data", &doctor(&nobody, KEY, &command), 0, &[models]);
+    }
     says("offline", &doctor(&nobody, KEY, &["doctor", "--offline", "--model", "local/m"]), 0, &["its key is there"]);
     says("a rehearsal", &doctor(&nobody, KEY, &["doctor"]), 0, &["none is named: runs are rehearsals"]);
 }

@@ -43,6 +43,7 @@ mod recording;
 mod rehearsal;
 mod rehearse;
 mod replies;
+mod requests;
 mod shown;
 mod silence;
 mod simulation;

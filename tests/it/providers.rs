@@ -110,7 +110,7 @@ pub(crate) fn fixtures(run: &Driven<'_>) -> Vec<Value> {
                 };
                 fixtures.push(json!({
                     "match": {
-                        "systemMessage": format!("You are `{agent}` in a team"),
+                        "systemMessage": format!("In it you are `{agent}`."),
                         "userMessage": format!("\"outcome\":\"{}\",\"round\":{}", message.outcome, message.round),
                         "turnIndex": *nth,
                     },
@@ -168,8 +168,8 @@ pub(crate) fn live(plan: &Plan, name: &str) -> Plan {
     let mut live = Plan { mode: Mode::Live, script: None, ..plan.clone() };
     live.models.values_mut().for_each(|spec| spec.model = format!("mock/{name}"));
     // Calls whose connection is cut count at their maximum: the shipped limits are for a campaign, not for faults without end.
-    live.team.values_mut().for_each(|member| member.limits.tokens = member.limits.tokens.map(|tokens| 2 * tokens));
-    live.budget.tokens = live.budget.tokens.map(|tokens| 2 * tokens);
+    live.team.values_mut().for_each(|member| member.limits.tokens = member.limits.tokens.map(|tokens| 3 * tokens));
+    live.budget.tokens = live.budget.tokens.map(|tokens| 3 * tokens);
     live.budget.cost = live.budget.cost.map(|NanoUsd(cost)| NanoUsd(2 * cost));
     live
 }

@@ -43,7 +43,7 @@ async fn it_lists_and_reads_below_its_directory() {
     ] });
     assert_eq!(listed, expected);
     let read = call(&tools[0], json!({ "path": "deep/two.md" })).await.unwrap();
-    assert_eq!(read, json!({ "path": "deep/two.md", "text": "zwölf", "bytes": 6 }));
+    assert_eq!(read, json!({ "path": "deep/two.md", "title": null, "text": "zwölf", "words": 1, "bytes": 6 }));
 }
 
 #[tokio::test]
@@ -94,8 +94,8 @@ async fn an_article_is_read_as_its_readers_see_it() {
     let dir = project();
     let read = Arc::clone(&open_files(dir.path(), "root = \"a\"")[0]);
     let cases: [(&[u8], &str, Option<&str>); 8] = [
-        ("\u{FEFF}# Ferns\n\nLead.\n".as_bytes(), "# Ferns\n\nLead.\n", None),
-        (b"# Ferns\r\n\r\nLead.\r\n", "# Ferns\n\nLead.\n", None),
+        ("\u{FEFF}# Ferns\n\nLead.\n".as_bytes(), "# Ferns\n\nLead.\n", Some("Ferns")),
+        (b"# Ferns\r\n\r\nLead.\r\n", "# Ferns\n\nLead.\n", Some("Ferns")),
         (b"---\ntitle: \"Ferns\"\ntags: [a]\n---\n\nLead.\n", "Lead.\n", Some("Ferns")),
         (b"+++\ntitle = 'Ferns'\n+++\nLead.\n", "Lead.\n", Some("Ferns")),
         ("\u{FEFF}---\r\ntitle: Ferns\r\n...\r\nLead.".as_bytes(), "Lead.", Some("Ferns")),
@@ -107,7 +107,15 @@ async fn an_article_is_read_as_its_readers_see_it() {
         fs::write(dir.path().join("a/case.md"), bytes).unwrap();
         let got = call(&read, json!({ "path": "case.md" })).await.unwrap();
         assert_eq!((got["text"].as_str(), got["title"].as_str()), (Some(text), title), "{got}");
-        assert_eq!(got["bytes"], json!(bytes.len()));
+        assert_eq!((&got["bytes"], &got["words"]), (&json!(bytes.len()), &json!(text.split_whitespace().count())));
+    }
+    let linked = open_files(dir.path(), "root = \"a\"\nlink = \"https://example.com/{name}.html\"");
+    fs::write(dir.path().join("a/tw\u{f6} 1.2.md"), b"Lead.").unwrap();
+    let got = call(&linked[0], json!({ "path": "tw\u{f6} 1.2.md" })).await.unwrap();
+    assert_eq!(got["link"], json!("https://example.com/tw%C3%B6%201.2.html"));
+    for link in ["http://example.com/{name}", "https://example.com/"] {
+        let config = config(&format!("root = \"a\"\nlink = \"{link}\"")).unwrap();
+        assert!(files::specs("articles", &config).unwrap_err().to_string().contains("with {name} in it"), "{link}");
     }
     fs::write(dir.path().join("a/case.md"), b"# Ferns\n\0").unwrap();
     let why = call(&read, json!({ "path": "case.md" })).await.unwrap_err();

@@ -253,7 +253,7 @@ async fn wrong_input_is_invalid_and_names_its_row() {
         assert!(why.class == Class::Invalid && why.reason.contains(says), "{says}: {why:?}");
     }
     for (a, says) in
-        [(json!({ "n": 0, "k": 0 }), "a: k = 0 of n = 0"), (json!({ "n": 1, "k": 2 }), "a: k = 2 of n = 1")]
+        [(json!({ "n": 0, "k": 0 }), "a counts nothing (n = 0)"), (json!({ "n": 1, "k": 2 }), "a: k = 2 of n = 1")]
     {
         let why = call(&tool("stats.compare"), json!({ "a": a, "b": { "n": 1, "k": 1 } })).await.unwrap_err();
         assert!(why.class == Class::Invalid && why.reason.contains(says), "{why:?}");

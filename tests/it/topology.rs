@@ -83,6 +83,7 @@ fn tool(name: &str, reach: Reach, properties: Value, required: &[&str]) -> ToolS
         call_timeout_ms: 30_000,
         drafts: true,
         connection: None,
+        data_args: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod limits;
 mod replies;
-mod requests;
+pub(crate) mod requests;
 mod secrets;
 pub(crate) mod server;
 

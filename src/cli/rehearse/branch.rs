@@ -214,7 +214,16 @@ fn replies(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<(String, 
     if effect.ordinal == 0 {
         let call = |tool: ToolName, asks, args| {
             let call = "call".to_owned();
-            ActHead::Calls(vec![CallHead { call, tool, args, refused: None, misfit: false, asks, again: false }])
+            ActHead::Calls(vec![CallHead {
+                call,
+                tool,
+                args,
+                refused: None,
+                misfit: false,
+                asks,
+                again: false,
+                typed: false,
+            }])
         };
         for tool in tools {
             acts.push((format!("calls {tool}"), call(tool.clone(), None, bodies.next())));

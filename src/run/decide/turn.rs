@@ -85,7 +85,7 @@ fn ask_tools(draft: &mut Draft, message: MessageId) -> Result<(), Illegal> {
             deliver::question(draft, message, teammate, call.args)?;
             continue;
         }
-        let wish = Wish::Tool { call: call.call, tool: call.tool, args: call.args };
+        let wish = Wish::Tool { call: call.call, tool: call.tool, args: call.args, typed: call.typed };
         if ask(draft, message, wish, budget::TOOL_CALL)?.is_none() {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::id::{AgentName, ArtefactName, Digest, MessageId, Seq, ToolName};
-use crate::run::event::{Event, Message, Part, Settled, Wish};
+use crate::run::event::{Event, Message, Origin, Part, Settled, Wish};
 use crate::run::state::State;
 use crate::topology::plan::{ASK_TOOL, Memory, Plan, Recipient, Role};
 
@@ -36,6 +36,11 @@ pub struct Evidence {
     /// For a question: the teammate who answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<AgentName>,
+    /// Where the result comes from.
+    pub origin: Origin,
+    /// The result.
+    #[serde(skip)]
+    pub body: Option<Digest>,
 }
 
 /// What each turn was shown so far.
@@ -49,6 +54,8 @@ pub(super) struct Bases {
 struct Basis {
     read: BTreeMap<ArtefactName, Digest>,
     calls: Vec<Evidence>,
+    /// How many of the calls are those of earlier turns.
+    remembered: usize,
 }
 
 impl Bases {
@@ -59,7 +66,8 @@ impl Bases {
                 let to = state.queued.get(message).map(|queued| &queued.to);
                 let Some(Recipient::Member(agent)) = to else { return };
                 let calls = self.remembered.get(agent).cloned().unwrap_or_default();
-                self.turns.insert(*message, Basis { calls, ..Basis::default() });
+                let remembered = calls.len();
+                self.turns.insert(*message, Basis { calls, remembered, ..Basis::default() });
             }
             Event::EffectAsked { message, wish: Wish::Model { shown, .. }, .. } => {
                 let basis = self.turns.entry(*message).or_default();
@@ -69,16 +77,18 @@ impl Bases {
                 });
                 basis.read.extend(read);
             }
-            Event::EffectSettled { id, result: Settled::Returned { .. }, .. } => {
+            Event::EffectSettled { id, result: Settled::Returned { body, origin, .. }, .. } => {
                 let Some(effect) = state.effects.get(id) else { return };
                 let Wish::Tool { tool, .. } = &effect.wish else { return };
-                let evidence = Evidence { seq, tool: tool.clone(), by: None };
+                let (origin, body) = (*origin, Some(body.digest));
+                let evidence = Evidence { seq, tool: tool.clone(), by: None, origin, body };
                 self.turns.entry(effect.message).or_default().calls.push(evidence);
             }
             Event::TurnEnded { message, .. } => {
                 let Some(turn) = state.turns.get(message) else { return };
                 if let Some(asker) = turn.message.asked_by.filter(|_| turn.message.is_question()) {
-                    let evidence = Evidence { seq, tool: ToolName::fixed(ASK_TOOL), by: Some(turn.agent.clone()) };
+                    let (tool, by, origin) = (ToolName::fixed(ASK_TOOL), Some(turn.agent.clone()), turn.origin);
+                    let evidence = Evidence { seq, tool, by, origin, body: None };
                     self.turns.entry(asker).or_default().calls.push(evidence);
                 }
                 let remembers = state.member(&turn.agent).is_some_and(|member| member.memory == Memory::Run);
@@ -88,6 +98,11 @@ impl Bases {
             }
             _ => {}
         }
+    }
+
+    /// The calls that a turn made itself.
+    pub(super) fn own_calls(&self, turn: MessageId) -> &[Evidence] {
+        self.turns.get(&turn).map_or(&[], |basis| &basis.calls[basis.remembered..])
     }
 
     /// The choice that `message` came of, if a model made it.

@@ -1,8 +1,21 @@
-//! Which model speaks for whom, in words.
+//! Which model speaks for whom, and what is told of their calls, in words.
 
 use std::collections::BTreeMap;
 
-use crate::topology::plan::{Plan, Role};
+use super::{View, count, lost_words, tokens};
+use crate::id::AgentName;
+use crate::topology::plan::{Mode, Plan, Role};
+
+/// The model that each member asks; of a run without models, none.
+pub fn models(plan: &Plan) -> BTreeMap<&AgentName, &str> {
+    let mut asked = BTreeMap::new();
+    for (name, member) in plan.team.iter().filter(|_| plan.mode == Mode::Live) {
+        if let Role::Model { model, .. } = &member.role {
+            asked.insert(name, plan.models.get(model).map_or(model.as_str(), |spec| spec.model.as_str()));
+        }
+    }
+    asked
+}
 
 /// Which model each member asks: every model once, with its members.
 pub fn models_words(plan: &Plan) -> String {
@@ -14,4 +27,21 @@ pub fn models_words(plan: &Plan) -> String {
     }
     let asked: Vec<String> = asked.iter().map(|(model, by)| format!("{model} ({})", by.join(", "))).collect();
     asked.join("; ")
+}
+
+impl View {
+    /// Calls of models of which nobody heard what they came to, and what of the spending is their maximum, in a sentence.
+    pub fn lost_calls(&self) -> Option<String> {
+        let (calls, spent) = self.lost;
+        (calls > 0).then(|| lost_words(calls, spent))
+    }
+
+    /// Calls whose providers report more than they were allowed, and what they report, in a sentence.
+    pub fn over_reported_calls(&self) -> Option<String> {
+        let (calls, reported) = self.over_reported;
+        let of = count(calls, "model call");
+        let text =
+            format!("of {of} the provider reports more than was allowed: {}, {}", tokens(reported), reported.cost);
+        (calls > 0).then_some(text)
+    }
 }

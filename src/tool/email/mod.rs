@@ -95,6 +95,7 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
         call_timeout_ms: config.call_timeout.0,
         drafts: true,
         connection: Some(Connection::new("email", [("from", config.from.as_str())])),
+        data_args: Vec::new(),
     }])
 }
 

@@ -21,6 +21,16 @@ pub struct Front {
     pub title: Option<String>,
 }
 
+impl Article {
+    /// Its title: the one that is said before it begins, or else its first heading of the first rank.
+    pub fn title(&self) -> Option<String> {
+        let heading =
+            || self.text.lines().find_map(|line| line.strip_prefix("# ")).map(|title| title.trim().to_owned());
+        let said = self.front_matter.as_ref().and_then(|front| front.title.clone());
+        said.or_else(heading).filter(|title| !title.is_empty())
+    }
+}
+
 /// The article in the bytes of the file `path`.
 ///
 /// # Errors

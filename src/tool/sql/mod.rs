@@ -113,6 +113,7 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
         call_timeout_ms: config.timeout.0.saturating_add(WAITING_MS),
         drafts: false,
         connection: None,
+        data_args: Vec::new(),
     }])
 }
 
@@ -335,7 +336,10 @@ fn validate(name: &str, config: &Config) -> Result<(), Error> {
 
 fn description(config: &Config) -> String {
     use std::fmt::Write as _;
-    let mut text = "Reads data with SQL (SQLite dialect; reading only).".to_owned();
+    let mut text = match config.free_sql {
+        true => "Reads data with SQL (SQLite dialect; reading only).".to_owned(),
+        false => "Reads data.".to_owned(),
+    };
     if !config.csv.is_empty() && config.free_sql {
         let tables: Vec<_> = config.csv.keys().map(String::as_str).collect();
         let _ = write!(text, " Tables: {}.", tables.join(", "));

@@ -48,7 +48,9 @@ pub(super) fn compare(args: Value) -> Result<Value, Failure> {
     let (a, b) = (sum(|pair| pair.0), sum(|pair| pair.1));
     for (name, count) in [("a", a), ("b", b)] {
         if count.n == 0 {
-            return Err(invalid(format!("{name}: k = {} of n = {} is no proportion", count.k, count.n)));
+            return Err(invalid(format!(
+                "{name} counts nothing (n = 0): there is nothing to compare, so go on without"
+            )));
         }
     }
     let mut found = shown(&proportion::compare(a, b, alpha), alpha);
@@ -95,7 +97,7 @@ fn group(name: &str, group: &Group) -> Result<Count, Failure> {
         n: whole(&group.n).map_err(|why| invalid(format!("{name}.n {why}")))?,
         k: whole(&group.k).map_err(|why| invalid(format!("{name}.k {why}")))?,
     };
-    if count.n == 0 || count.k > count.n {
+    if count.k > count.n {
         return Err(invalid(format!("{name}: k = {} of n = {} is no proportion", count.k, count.n)));
     }
     Ok(count)

@@ -45,6 +45,7 @@ pub fn specs() -> Result<Vec<ToolSpec>, Error> {
                 "additionalProperties": false
             }),
             &["rows", "name", "n", "k", "stratum", "base_min", "alpha"],
+            &["rows"],
         )?,
         spec(
             "compare",
@@ -76,6 +77,7 @@ pub fn specs() -> Result<Vec<ToolSpec>, Error> {
                 "additionalProperties": false
             }),
             &["a", "b", "rows", "columns", "alpha"],
+            &["a", "b", "rows"],
         )?,
     ])
 }
@@ -104,7 +106,7 @@ impl Tool for Stats {
     }
 }
 
-fn spec(verb: &str, description: &str, args: Value, names: &[&str]) -> Result<ToolSpec, Error> {
+fn spec(verb: &str, description: &str, args: Value, names: &[&str], data: &[&str]) -> Result<ToolSpec, Error> {
     let all = Labels { untrusted: true, private: true };
     Ok(ToolSpec {
         name: tool_name(NAME, verb)?,
@@ -117,6 +119,7 @@ fn spec(verb: &str, description: &str, args: Value, names: &[&str]) -> Result<To
         call_timeout_ms: 10_000,
         drafts: false,
         connection: None,
+        data_args: data.iter().map(|name| (*name).to_owned()).collect(),
     })
 }
 
@@ -124,8 +127,8 @@ fn group_schema() -> Value {
     json!({
         "type": "object",
         "properties": {
-            "n": { "type": "integer", "minimum": 1, "description": "how many" },
-            "k": { "type": "integer", "minimum": 0, "description": "those among n" }
+            "n": { "type": "integer", "minimum": 0, "description": "how many, such as mails delivered" },
+            "k": { "type": "integer", "minimum": 0, "description": "those among n, such as mails clicked" }
         },
         "required": ["n", "k"],
         "additionalProperties": false

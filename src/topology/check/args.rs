@@ -174,26 +174,10 @@ impl Path<'_> {
         Some((root, keys, Some(name)))
     }
 
-    /// Follows the keys through the schema, as far as it says what there is.
     fn keys(&self, draft: &mut Draft<'_>, path: &At<String>, schema: &Value, keys: &[String]) -> Option<()> {
-        let mut at = resolve(schema, schema);
-        for key in keys {
-            let composed = ["allOf", "anyOf", "oneOf"].iter().any(|word| at.get(word).is_some());
-            let listed = at.get("items").filter(|_| key.bytes().all(|b| b.is_ascii_digit()));
-            let next = at.get("properties").and_then(|properties| properties.get(key)).or(listed);
-            match (next, at.get("properties").and_then(Value::as_object)) {
-                (Some(next), _) => at = resolve(schema, next),
-                (None, Some(properties)) if !composed => {
-                    let what = format!("`{}` leads nowhere: there is no `{key}`", path.value);
-                    let names: Vec<&str> = properties.keys().map(String::as_str).collect();
-                    let instead = format!("there are: {}", names.join(", "));
-                    draft.faults.push(Fault::new(Code::ToolPath, &path.place, what, instead).meant(key, names));
-                    return None;
-                }
-                _ => return Some(()),
-            }
+        if let Some(at) = follow(draft, path, schema, keys)? {
+            self.agree(draft, path, at, schema);
         }
-        self.agree(draft, path, at, schema);
         Some(())
     }
 
@@ -211,6 +195,33 @@ impl Path<'_> {
             draft.fault(Code::ToolType, &path.place, what, "lead the path to a value of that type");
         }
     }
+}
+
+/// Follows the keys of a path through a schema, as far as it says what there is; none if it leads nowhere, which is told.
+pub(super) fn follow<'v>(
+    draft: &mut Draft<'_>,
+    path: &At<String>,
+    schema: &'v Value,
+    keys: &[String],
+) -> Option<Option<&'v Value>> {
+    let mut at = resolve(schema, schema);
+    for key in keys {
+        let composed = ["allOf", "anyOf", "oneOf"].iter().any(|word| at.get(word).is_some());
+        let listed = at.get("items").filter(|_| key.bytes().all(|b| b.is_ascii_digit()));
+        let next = at.get("properties").and_then(|properties| properties.get(key)).or(listed);
+        match (next, at.get("properties").and_then(Value::as_object)) {
+            (Some(next), _) => at = resolve(schema, next),
+            (None, Some(properties)) if !composed => {
+                let what = format!("`{}` leads nowhere: there is no `{key}`", path.value);
+                let names: Vec<&str> = properties.keys().map(String::as_str).collect();
+                let instead = format!("there are: {}", names.join(", "));
+                draft.faults.push(Fault::new(Code::ToolPath, &path.place, what, instead).meant(key, names));
+                return None;
+            }
+            _ => return Some(None),
+        }
+    }
+    Some(Some(at))
 }
 
 fn types(schema: &Value) -> Option<BTreeSet<String>> {

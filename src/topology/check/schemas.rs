@@ -27,7 +27,8 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology) -> BTreeMap<ArtefactN
         let Some(schema) = &artefact.schema else { continue };
         load(draft, schema);
         let checks = artefact.checks.iter().map(|at| at.value.clone()).collect();
-        artefacts.insert(parsed, Artefact { schema: schema.value.clone(), checks });
+        let same = artefact.same.iter().map(|(field, other)| (field.value.clone(), other.value.clone())).collect();
+        artefacts.insert(parsed, Artefact { schema: schema.value.clone(), checks, same });
     }
     artefacts
 }

@@ -54,6 +54,8 @@ pub struct Artefact {
     pub schema: Option<At<String>>,
     /// Its checks.
     pub checks: Vec<At<String>>,
+    /// Its fields that have to be what another artefact says.
+    pub same: Entries<At<String>>,
 }
 
 /// An entry of `[team]`.
@@ -207,12 +209,14 @@ fn param(reader: &mut Reader, node: &Node<'_>) -> Option<Param> {
 }
 
 fn artefact(reader: &mut Reader, node: &Node<'_>) -> Option<Artefact> {
-    let Some(keys) = reader.table(node, &["schema", "checks"]) else {
-        return Some(Artefact { schema: None, checks: vec![] });
+    let Some(keys) = reader.table(node, &["schema", "checks", "same"]) else {
+        return Some(Artefact { schema: None, checks: vec![], same: vec![] });
     };
     let schema = reader.required(&keys, "schema", "\"the name of a file in schemas/\"");
     let checks = reader.strings(keys.get("checks"));
-    Some(Artefact { schema, checks })
+    let same = reader.entries(keys.get("same"));
+    let same = same.into_iter().filter_map(|(field, node)| Some((field, reader.string(node)?))).collect();
+    Some(Artefact { schema, checks, same })
 }
 
 fn member(reader: &mut Reader, node: &Node<'_>) -> Option<Member> {

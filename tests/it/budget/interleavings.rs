@@ -399,6 +399,7 @@ impl Play {
                     misfit,
                     asks: None,
                     again: false,
+                    typed: false,
                 });
             }
             return ActHead::Calls(calls);
@@ -426,6 +427,7 @@ impl Play {
             misfit: false,
             asks: Some(teammate),
             again: false,
+            typed: false,
         };
         teammates.map(question).collect()
     }

@@ -24,7 +24,7 @@ pub(super) struct Told {
     had: BTreeMap<String, Vec<Section>>,
 }
 
-/// The run's parameters.
+/// The run's parameters that are not their defaults.
 pub(super) type Params<'a> = &'a [(&'a str, &'a str)];
 
 /// A shipped campaign, walked without the run: its script, its handoffs, tools that stand in for the real ones.
@@ -115,7 +115,7 @@ impl Walk {
             effect: EffectId::of(RunId(uuid::Uuid::nil()), &agent.parse().unwrap(), MessageId(1), 0),
             plan: self.plan.clone(),
             agent: agent.parse().unwrap(),
-            brief: params.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect(),
+            brief: self.brief(params),
             model: "default".to_owned(),
             earlier,
             now: Section { message: message.clone(), desk, checks, said: vec![] },
@@ -165,6 +165,13 @@ impl Walk {
                 Act::Unusable(why) => panic!("{why:?}"),
             }
         }
+    }
+
+    fn brief(&self, params: Params<'_>) -> BTreeMap<String, Value> {
+        let known = self.topology["params"].as_object().unwrap().iter();
+        let mut brief: BTreeMap<_, _> = known.map(|(name, param)| (name.clone(), param["default"].clone())).collect();
+        brief.extend(params.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+        brief
     }
 
     /// What a teammate says to a question.

@@ -202,6 +202,7 @@ impl Makes {
                     misfit: false,
                     asks: None,
                     again: false,
+                    typed: false,
                 }
             };
             let calls: Vec<CallHead> = (0..many).map(call).collect();
@@ -231,7 +232,16 @@ impl Makes {
         }
         let question = |(nth, teammate)| {
             let (call, tool) = (format!("ask{nth}"), name(ASK_TOOL));
-            CallHead { call, tool, args: self.body(), refused: None, misfit: false, asks: Some(teammate), again: false }
+            CallHead {
+                call,
+                tool,
+                args: self.body(),
+                refused: None,
+                misfit: false,
+                asks: Some(teammate),
+                again: false,
+                typed: false,
+            }
         };
         teammates.into_iter().enumerate().map(question).collect()
     }

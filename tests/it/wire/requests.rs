@@ -54,7 +54,7 @@ fn rich() -> Prompt {
 }
 
 /// The request that `prompt` becomes.
-async fn asked(dialect: Dialect, path: &str, model: &str, prompt: &Prompt) -> Asked {
+pub(crate) async fn asked(dialect: Dialect, path: &str, model: &str, prompt: &Prompt) -> Asked {
     asked_so(dialect, path, model, prompt, Manner::default()).await
 }
 

@@ -1,0 +1,51 @@
+//! Rule: fields that have to be the same are there, and whoever writes one can see the other.
+
+use super::args::follow;
+use super::draft::Draft;
+use crate::topology::fault::{At, Code};
+use crate::topology::raw::topology::Topology;
+
+pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology) {
+    for (name, artefact) in &raw.artefacts {
+        for (field, other) in &artefact.same {
+            let keys: Vec<String> = field.value.split('.').map(str::to_owned).collect();
+            leads(draft, raw, field, &name.value, &keys);
+            let mut parts = other.value.split('.').map(str::to_owned);
+            let root = parts.next().unwrap_or_default();
+            let keys: Vec<String> = parts.collect();
+            let at = At { value: root.clone(), place: other.place.clone() };
+            if draft.artefact(raw, &at).is_none_or(|meant| meant.as_str() != root) {
+                continue;
+            }
+            leads(draft, raw, other, &root, &keys);
+            seen(draft, raw, &name.value, other, &root);
+        }
+    }
+}
+
+/// Whether a path below an artefact leads somewhere.
+fn leads(draft: &mut Draft<'_>, raw: &Topology, path: &At<String>, artefact: &str, keys: &[String]) {
+    let named = raw.artefacts.iter().find(|(name, _)| name.value == artefact);
+    let schema = named.and_then(|(_, artefact)| artefact.schema.as_ref()).and_then(|at| draft.schemas.get(&at.value));
+    if let Some(schema) = schema.cloned() {
+        // What is wrong is told.
+        let _known = follow(draft, path, &schema, keys);
+    }
+}
+
+/// Whether every member that writes `artefact` reads or writes `root` too: nobody can agree with what they do not see.
+fn seen(draft: &mut Draft<'_>, raw: &Topology, artefact: &str, other: &At<String>, root: &str) {
+    let has = |list: &[At<String>], name: &str| list.iter().any(|at| at.value.trim_end_matches('?') == name);
+    for (writer, member) in &raw.team {
+        if has(&member.writes, artefact) && !has(&member.writes, root) && !has(&member.reads, root) {
+            let what =
+                format!("`{}` writes `{artefact}` and does not see `{root}`, with which it has to agree", writer.value);
+            draft.fault(
+                Code::ToolPath,
+                &other.place,
+                what,
+                format!("write reads = [\"{root}\"] for `{}`", writer.value),
+            );
+        }
+    }
+}
