@@ -56,7 +56,8 @@ impl Read {
         let body: Value = serde_json::from_str(&asked.body).unwrap();
         let messages = body["messages"].as_array().unwrap();
         let system = messages[0]["content"].as_str().unwrap();
-        let agent = system.split('`').nth(1).unwrap().to_owned();
+        let after = system.split("In it you are `").nth(1).unwrap();
+        let agent = after.split('`').next().unwrap().to_owned();
         let results = messages.iter().filter(|message| message["role"] == "tool").count();
         let last = messages.iter().rfind(|message| message["role"] == "user").unwrap();
         let is_question = last["content"].as_str().unwrap().contains("A teammate asks you a question.");
