@@ -16,6 +16,7 @@ use callsheet::topology::plan::Dialect;
 use serde_json::{Value, json};
 
 use crate::providers::{came, fixtures, live};
+use crate::replies::agent_of;
 use crate::support::{Driven, Rig, brief, shipped, who};
 use crate::wire::server::{Asked, Framing, Played, framed, serve};
 
@@ -97,7 +98,7 @@ fn says(lines: &Lines, dialect: Dialect, asked: &Asked) -> Played {
     );
     let (system, said, form) = read(&body);
     assert!(said.windows(2).all(|two| two[0].0 != two[1].0), "roles take turns: {said:?}");
-    let agent = system.split("You are `").find_map(|rest| rest.split_once("` in a team")).unwrap().0;
+    let agent = agent_of(&system);
     let begin = said.iter().rposition(|(is_model, text)| !is_model && text.contains("<message>")).unwrap();
     let nth = said[begin..].iter().filter(|(is_model, _)| *is_model).count();
     let mine = lines.iter().find(|((of, message), _)| of == agent && said[begin].1.contains(message));

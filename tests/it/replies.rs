@@ -51,13 +51,18 @@ pub(crate) struct Read {
     pub(crate) output_tokens_max: u64,
 }
 
+/// Whom the instructions of a request address.
+pub(crate) fn agent_of(system: &str) -> &str {
+    let (_, after) = system.split_once("In it you are `").unwrap();
+    after.split_once('`').unwrap().0
+}
+
 impl Read {
     pub(crate) fn of(asked: &Asked) -> Self {
         let body: Value = serde_json::from_str(&asked.body).unwrap();
         let messages = body["messages"].as_array().unwrap();
         let system = messages[0]["content"].as_str().unwrap();
-        let after = system.split("In it you are `").nth(1).unwrap();
-        let agent = after.split('`').next().unwrap().to_owned();
+        let agent = agent_of(system).to_owned();
         let results = messages.iter().filter(|message| message["role"] == "tool").count();
         let last = messages.iter().rfind(|message| message["role"] == "user").unwrap();
         let is_question = last["content"].as_str().unwrap().contains("A teammate asks you a question.");
