@@ -65,7 +65,7 @@ impl Read {
         let agent = agent_of(system).to_owned();
         let results = messages.iter().filter(|message| message["role"] == "tool").count();
         let last = messages.iter().rfind(|message| message["role"] == "user").unwrap();
-        let is_question = last["content"].as_str().unwrap().contains("A teammate asks you a question.");
+        let is_question = last["content"].as_str().unwrap().contains("A teammate asks you this.");
         Self { agent, is_question, results, output_tokens_max: body["max_tokens"].as_u64().unwrap() }
     }
 }
