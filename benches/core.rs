@@ -156,6 +156,7 @@ fn settled(state: &State, effect: &Effect, items: u64, nth: u64) -> Settled {
                 origin: Origin::Model,
                 line: None,
                 over_reported: false,
+                assumed: false,
                 reported: None,
                 act,
             })

@@ -229,6 +229,7 @@ pub(super) fn reply(
         origin: reply.origin,
         line: reply.line,
         over_reported: false,
+        assumed: false,
         reported: None,
         act,
     })

@@ -56,6 +56,9 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
     if let Some(lost) = story.view.lost_calls() {
         out(format!("\nin doubt: {lost}"));
     }
+    if let Some(assumed) = story.view.assumed_calls() {
+        out(format!("\nassumed: {assumed}"));
+    }
     if let Some(reported) = story.view.over_reported_calls() {
         out(format!("\nover-reported: {reported}; what was allowed counts as spent"));
     }

@@ -347,6 +347,9 @@ pub struct Replied {
     /// What it reported then: tokens and their price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<Amount>,
+    /// True if the provider reported nothing, so that all that was set aside for the call counts as spent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assumed: bool,
     /// What it does.
     pub act: ActHead,
 }

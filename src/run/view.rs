@@ -84,6 +84,7 @@ pub struct View {
     lost: (usize, Amount),
     told: Vec<String>,
     over_reported: (usize, Amount),
+    assumed: (usize, Amount),
     bases: Bases,
 }
 
@@ -100,6 +101,7 @@ impl View {
             lost: (0, Amount::default()),
             told: Vec::new(),
             over_reported: (0, Amount::default()),
+            assumed: (0, Amount::default()),
             bases: Bases::default(),
         }
     }
@@ -153,11 +155,14 @@ impl View {
             let so_far = self.spent.entry(effect.message).or_default();
             *so_far = so_far.plus(*spent);
         }
-        if let Event::EffectSettled { result: Settled::Replied(replied), .. } = &fact.is
-            && replied.over_reported
-        {
-            let reported = replied.reported.unwrap_or_default();
-            self.over_reported = (self.over_reported.0 + 1, self.over_reported.1.plus(reported));
+        if let Event::EffectSettled { result: Settled::Replied(replied), spent, .. } = &fact.is {
+            if replied.over_reported {
+                let reported = replied.reported.unwrap_or_default();
+                self.over_reported = (self.over_reported.0 + 1, self.over_reported.1.plus(reported));
+            }
+            if replied.assumed {
+                self.assumed = (self.assumed.0 + 1, self.assumed.1.plus(*spent));
+            }
         }
         self.bases.take(seq, &fact.is, &self.state);
         self.state.apply(fact)?;

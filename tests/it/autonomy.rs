@@ -102,10 +102,16 @@ impl Texts for Bodies<'_, '_> {
 
 /// What `callsheet messages` would show.
 pub(crate) fn shown(run: &Driven<'_>) -> Vec<Entry> {
+    viewed(run).1
+}
+
+/// What commands know of the run, and what `callsheet messages` would show.
+pub(crate) fn viewed(run: &Driven<'_>) -> (View, Vec<Entry>) {
     let mut view = View::new(State::new(run.handle.run, run.state().plan));
     let facts = run.facts().into_iter();
     let entries = facts.zip(1..).map(|(fact, seq)| view.take(callsheet::id::Seq(seq), &fact, &Bodies(run)).unwrap());
-    entries.flatten().collect()
+    let entries = entries.flatten().collect();
+    (view, entries)
 }
 
 pub(crate) fn entry<'a>(entries: &'a [Entry], word: &str) -> &'a Entry {

@@ -7,20 +7,19 @@ use std::sync::{Arc, Mutex};
 use callsheet::actor::lift::Examiner;
 use callsheet::actor::recording::recording;
 use callsheet::app;
-use callsheet::id::{ArtefactName, Seq};
+use callsheet::id::ArtefactName;
 use callsheet::model::conversation::prompt;
 use callsheet::model::rehearsal::Rehearsal;
 use callsheet::model::{Act, Answer, Ask, Model, Reply};
 use callsheet::run::event::{Decision, Ending, Event, Origin, Wish};
-use callsheet::run::state::{State, Status};
-use callsheet::run::view::View;
+use callsheet::run::state::Status;
 use callsheet::run::view::work::{Work, sentences};
 use callsheet::topology::order;
 use callsheet::topology::plan::{Mode, Plan, Role};
 use callsheet::topology::recording::Recording;
 use serde_json::{Value, json};
 
-use super::autonomy::{Bodies, calls, ends, entry, result, rig, shown, team};
+use super::autonomy::{Bodies, calls, ends, entry, result, rig, shown, team, viewed};
 use super::support::{Driven, Rig, shipped};
 
 /// The names of what a request offers.
@@ -370,13 +369,8 @@ async fn rows_are_taken_from_an_earlier_result_and_never_copied() {
 
 /// What `callsheet review` says of who did what before the open approval.
 fn told(run: &Driven<'_>) -> (Vec<Work>, Vec<String>) {
-    let mut view = View::new(State::new(run.handle.run, run.state().plan));
-    let texts = Bodies(run);
-    for (fact, seq) in run.facts().into_iter().zip(1..) {
-        view.take(Seq(seq), &fact, &texts).unwrap();
-    }
     let state = run.state();
-    let work = view.work(state.open_approvals().next().unwrap().1.message, &texts);
+    let work = viewed(run).0.work(state.open_approvals().next().unwrap().1.message, &Bodies(run));
     let said = sentences(&work);
     (work, said)
 }

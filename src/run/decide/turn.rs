@@ -130,7 +130,8 @@ fn take_reply(
     usage: Option<Usage>,
 ) -> Result<(), Illegal> {
     let (spent, reported) = budget::used(&draft.state, effect, usage);
-    let replied = Replied { over_reported: reported.is_some(), reported, ..replied.clone() };
+    let assumed = usage.is_none() && draft.state.plan.mode.charges();
+    let replied = Replied { over_reported: reported.is_some(), reported, assumed, ..replied.clone() };
     draft.emit(Event::EffectSettled { id, spent, result: Settled::Replied(replied.clone()) })?;
     let message = effect.message;
     match replied.act {

@@ -36,6 +36,18 @@ impl View {
         (calls > 0).then(|| lost_words(calls, spent))
     }
 
+    /// Calls whose providers report nothing, and what of the spending was set aside for them, in a sentence.
+    pub fn assumed_calls(&self) -> Option<String> {
+        let (calls, spent) = self.assumed;
+        let of = count(calls, "model call");
+        let text = format!(
+            "of {of} the provider reports no usage; what was set aside counts as spent, which is more than was used: {}, {}",
+            tokens(spent),
+            spent.cost
+        );
+        (calls > 0).then_some(text)
+    }
+
     /// Calls whose providers report more than they were allowed, and what they report, in a sentence.
     pub fn over_reported_calls(&self) -> Option<String> {
         let (calls, reported) = self.over_reported;

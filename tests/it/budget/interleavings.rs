@@ -323,8 +323,15 @@ impl Play {
     fn reply(&mut self, id: EffectId, act: ActHead, says: Says) -> Result<(), String> {
         let effect = self.state.effects[&id].clone();
         let usage = self.usage(&effect, says);
-        let replied =
-            Replied { body: self.body(), origin: Origin::Model, line: None, over_reported: false, reported: None, act };
+        let replied = Replied {
+            body: self.body(),
+            origin: Origin::Model,
+            line: None,
+            over_reported: false,
+            assumed: false,
+            reported: None,
+            act,
+        };
         self.tell(|| format!("{} is answered: {says:?}, {usage:?}", id.0.short()));
         let facts = self.hear(What::Settled { id, result: Ok(Settled::Replied(replied)), usage })?;
         let settled = facts.iter().find_map(|fact| match &fact.is {

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::crew::{self, Crew};
 use super::{never_over, raise, taken};
+use crate::autonomy::viewed;
 use crate::replies::{Read, Used, end, played};
 use crate::support::{Driven, NEVER, Rig};
 use crate::wire::server::{Asked, Played, serve};
@@ -150,6 +151,7 @@ fn paid(driven: &Driven<'_>, said: &BTreeMap<EffectId, Says>) {
                 let (says, whole) = (said[&id], reserved[&id]);
                 let wanted = if says == Says::Below { 20 } else { whole.tokens };
                 assert_eq!((spent.tokens, replied.over_reported), (wanted, says == Says::Above), "{says:?}");
+                assert_eq!(replied.assumed, says == Says::Nothing, "{says:?}");
                 let more = replied.reported.is_some_and(|reported| reported.tokens > whole.tokens);
                 assert_eq!(more, says == Says::Above, "{says:?}: {:?} of {whole:?}", replied.reported);
                 assert_eq!(spent.cost == whole.cost, says != Says::Below, "{says:?}: {spent:?} of {whole:?}");
@@ -159,6 +161,9 @@ fn paid(driven: &Driven<'_>, said: &BTreeMap<EffectId, Says>) {
         }
     }
     assert_eq!((settled, said.len()), (LEAVES + 2 * 21, LEAVES + 2 * 21));
+    let silent = said.values().filter(|says| **says == Says::Nothing).count();
+    let assumed = viewed(driven).0.assumed_calls().unwrap();
+    assert!(assumed.starts_with(&format!("of {silent} model calls the provider reports no usage")), "{assumed}");
 }
 
 #[test]

@@ -180,7 +180,15 @@ impl Makes {
         let line = self.random.chance(300).then(|| u32::try_from(self.random.below(4)).unwrap_or(0));
         let act = self.act(state, turn);
         let origin = Origin::Model;
-        Settled::Replied(Replied { body: self.body(), origin, line, over_reported: false, reported: None, act })
+        Settled::Replied(Replied {
+            body: self.body(),
+            origin,
+            line,
+            over_reported: false,
+            assumed: false,
+            reported: None,
+            act,
+        })
     }
 
     fn act(&mut self, state: &State, turn: &Turn) -> ActHead {
