@@ -9,7 +9,9 @@ use super::{Act, Ask, Exchange, Section, ToolCall};
 use crate::failure::{Class, Failure};
 use crate::id::{AgentName, Outcome, ToolName};
 use crate::topology::order::ORDER;
-use crate::topology::plan::{ANSWER, ASK_TOOL, Handoff, Member, Plan, QUESTIONS_PER_TURN_MAX, Recipient, Role};
+use crate::topology::plan::{
+    ANSWER, ASK_TOOL, Handoff, Member, Plan, QUESTIONS_PER_TURN_MAX, Recipient, Role, is_template,
+};
 
 /// How deep references of a schema are followed.
 const SCHEMA_DEPTH_MAX: usize = 16;
@@ -23,7 +25,7 @@ pub fn instructions(ask: &Ask) -> Result<String, Failure> {
         return Err(Failure::new(Class::Bug, format!("{} is no model and has no instructions", ask.agent)));
     };
     // Most are plain text, and a template engine made for every call is dear.
-    if !instructions.contains('{') {
+    if !is_template(instructions) {
         return Ok(instructions.clone());
     }
     let mut scope = Scope::default();

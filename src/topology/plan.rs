@@ -464,6 +464,11 @@ pub struct ScriptedCall {
     pub name: String,
 }
 
+/// Whether instructions are a template, and not plain text.
+pub fn is_template(instructions: &str) -> bool {
+    instructions.contains('{')
+}
+
 /// The provider of `provider/model`, and the model's own name there.
 pub fn provider_and_name(model: &str) -> Option<(&str, &str)> {
     model.split_once('/').filter(|(provider, name)| !provider.is_empty() && !name.is_empty())

@@ -11,7 +11,7 @@ use callsheet::run::event::{DeadLetterAnswer, Ending, Event, Origin};
 use callsheet::run::input::Say;
 use callsheet::run::state::{State, Status};
 use callsheet::run::view::{Entry, Texts, View};
-use callsheet::topology::plan::{Mode, ModelSpec, Plan};
+use callsheet::topology::plan::{Mode, ModelSpec, Plan, Role};
 use callsheet::topology::recording::Recording;
 use serde_json::{Value, json};
 
@@ -116,6 +116,29 @@ pub(crate) fn viewed(run: &Driven<'_>) -> (View, Vec<Entry>) {
 
 pub(crate) fn entry<'a>(entries: &'a [Entry], word: &str) -> &'a Entry {
     entries.iter().find(|entry| entry.word == word).unwrap_or_else(|| panic!("nothing says {word}: {entries:#?}"))
+}
+
+/// Only a template can show the desk once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_set_aside_for_the_word_desk() {
+    let mut set_aside = Vec::new();
+    for instructions in ["Mind your desk.", "Mind your sofa.", "{{desk|length}}"] {
+        let (rig, told) = rig(|ask| {
+            Ok(match ask.now.said.len() {
+                0 => compares(500),
+                _ => ends("cannot_tell", "That is all."),
+            })
+        });
+        let mut plan = team();
+        let member = plan.team.get_mut("investigator").unwrap();
+        let Role::Model { instructions: of, .. } = &mut member.role else { panic!("{member:?}") };
+        *of = instructions.to_owned();
+        let run = rig.run(&plan).await;
+        assert_eq!(run.settled().await, Status::Ended(Ending::Done), "{:?}", run.reasons());
+        set_aside.push(told.asks("investigator")[1].input_tokens_max);
+        run.system.stop().await;
+    }
+    assert!(set_aside[0] == set_aside[1] && set_aside[2] > set_aside[1], "{set_aside:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

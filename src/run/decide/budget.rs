@@ -7,7 +7,7 @@ use crate::id::{AgentName, NanoUsd};
 use crate::run::event::{Amount, Ending, Event, Limit, Part, PauseReason};
 use crate::run::fold::Illegal;
 use crate::run::state::{Effect, State, Turn};
-use crate::topology::plan::{Member, ModelSpec, Role};
+use crate::topology::plan::{Member, ModelSpec, Role, is_template};
 
 /// One step and nothing else: a tool call.
 pub(super) const TOOL_CALL: Amount = Amount { steps: 1, tokens: 0, cost: NanoUsd(0), recipients: 0 };
@@ -96,7 +96,7 @@ pub(super) fn used(state: &State, effect: &Effect, usage: Option<Usage>) -> (Amo
 }
 
 /// Tokens that the input is to stay within: no tokeniser makes more than one token of a byte, and the request has some
-/// framing. Instructions are a template that may show the desk again; a request that comes to more is not sent.
+/// framing. Instructions may be a template that shows the desk again; a request that comes to more is not sent.
 fn input_bound(state: &State, member: &Member, turn: &Turn) -> u64 {
     let Role::Model { tools, instructions, .. } = &member.role else { return 0 };
     let specs = tools.iter().filter_map(|name| state.plan.tools.get(name));
@@ -108,7 +108,7 @@ fn input_bound(state: &State, member: &Member, turn: &Turn) -> u64 {
     let turns = turn.shown.iter().chain(&turn.unseen).filter(|part| **part == Part::Instructions).count();
     let framed = (turns + 1) * SECTION_BYTES + 3 * team;
     let fixed = u64::try_from(offered + written + instructions.len() + framed).unwrap_or(u64::MAX);
-    let times = if instructions.contains("desk") { 3 } else { 1 };
+    let times = if is_template(instructions) && instructions.contains("desk") { 3 } else { 1 };
     turn.shown_bytes.saturating_mul(times).saturating_add(fixed).saturating_add(FRAME_TOKENS)
 }
 
