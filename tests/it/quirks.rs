@@ -1,6 +1,8 @@
 //! Servers that behave as model servers were reported to behave: ids of their own length, reasoning that has to come back,
 //! parts of a request that they refuse, streams that are odd. A whole run of one analyst against each, to its end.
 
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +19,7 @@ use callsheet::topology::plan::{Dialect, Mode, Plan};
 use serde_json::{Value, json};
 
 use crate::support::{Driven, Rig, brief, settings, who};
-use crate::wire::server::{Framing, Played, Then, framed, serve};
+use crate::wire::server::{Asked, Framing, Played, Then, framed, read, serve, serve_at};
 
 /// What a situation says to a request, the n-th of its run from 0.
 pub(crate) type Says = fn(&Value, usize) -> Played;
@@ -394,6 +396,34 @@ pub(crate) fn rig(says: Says) -> (Rig, Arc<Mutex<Vec<Value>>>) {
     rig.tools = app::tools(&settings(&root())).unwrap();
     rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));
     (rig, requests)
+}
+
+/// It answers one request and is gone; when the next one has failed, it is there again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_restarts_between_two_calls_is_asked_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let says = |asked: &Asked| stream(&two_steps(&serde_json::from_str(&asked.body).unwrap(), IDS));
+    std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        drop(listener);
+        let asked = read(&mut connection).unwrap();
+        connection.write_all(&says(&asked).bytes).unwrap();
+    });
+    let endpoint = move |_: &str| Ok(Endpoint::new(Dialect::OpenAi, format!("http://{address}/v1")));
+    let mut rig = Rig::new();
+    rig.tools = app::tools(&settings(&root())).unwrap();
+    rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));
+    let mut plan = plan();
+    // Long enough that it is back before all attempts are made.
+    (plan.supervisor.backoff_initial_ms, plan.supervisor.backoff_max_ms) = (500, 500);
+    let system = rig.system().await;
+    let handle = system.run(&plan, &brief(&plan), who("ada")).await.unwrap();
+    let run = Driven::of(&rig, system, handle);
+    run.until("a second attempt", |state| state.effects.values().any(|effect| effect.attempt > 1)).await;
+    serve_at(TcpListener::bind(address).unwrap(), says);
+    assert_eq!(run.settled().await, Status::Ended(Ending::Done), "{:?}", run.reasons());
+    run.system.stop().await;
 }
 
 /// Whoever is cut off once their request is there whole may have been worked for: that counts as spent, and not as often as others.

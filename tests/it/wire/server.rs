@@ -44,6 +44,11 @@ pub(crate) fn serve(answer: impl Fn(&Asked) -> Played + Send + Sync + 'static) -
     listening(move |stream| while_open(stream, &answer))
 }
 
+/// [`serve`] where `listener` listens.
+pub(crate) fn serve_at(listener: TcpListener, answer: impl Fn(&Asked) -> Played + Send + Sync + 'static) {
+    each(listener, move |stream| while_open(stream, &answer));
+}
+
 fn while_open(mut stream: TcpStream, answer: &impl Fn(&Asked) -> Played) {
     stream.set_nodelay(true).unwrap();
     while let Some(asked) = read(&mut stream) {
@@ -95,6 +100,11 @@ pub(crate) fn self_signed() -> String {
 pub(crate) fn listening(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    each(listener, serve);
+    format!("http://{address}")
+}
+
+fn each(listener: TcpListener, serve: impl Fn(TcpStream) + Send + Sync + 'static) {
     let serve = Arc::new(serve);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -102,7 +112,6 @@ pub(crate) fn listening(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> St
             std::thread::spawn(move || serve(stream));
         }
     });
-    format!("http://{address}")
 }
 
 /// One request with its whole body, so that closing never resets what the client has not read.
