@@ -102,7 +102,7 @@ const WORDS: &str = "The campaign opens on the customer's own words, keeps one c
 
 impl Step {
     fn of(request: &str) -> Self {
-        let agent = request.split("You are `").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+        let agent = request.split("In it you are `").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
         let (nth, outcome, artefact, text) = match agent {
             "researcher" => (0, "researched", "facts", "Facts:"),
             "drafter" if request.contains("To be revised:") => (3, "drafted", "draft", "Second draft:"),
