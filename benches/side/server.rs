@@ -109,6 +109,8 @@ impl Step {
             "drafter" => (1, "drafted", "draft", "First draft:"),
             "critic" if request.contains("Second draft:") => (4, "pass", "verdict", "Good:"),
             "critic" => (2, "revise", "verdict", "To be revised:"),
+            // Word for word the same would be sent back to whoever says it.
+            _ if request.contains("Back:") => (5, "again", "ball", "Forth:"),
             _ => (5, "again", "ball", "Back:"),
         };
         Self { nth, outcome, artefact, text }
