@@ -10,7 +10,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callsheet::actor::system::{self, System};
+use callsheet::actor::history;
+use callsheet::actor::system::System;
 use callsheet::app;
 use callsheet::config::{Flags, Settings};
 use callsheet::journal::Store;
@@ -119,8 +120,8 @@ fn fold(criterion: &mut Criterion) {
         let (_, run) = campaign(&running.system, &plan(&settings)).await;
         let store: &dyn Store = running.system.ports().store.as_ref();
         let records = store.records(run, callsheet::id::Seq(0), 10_000).unwrap();
-        let facts: Vec<Fact> = records.iter().map(|record| system::read_fact(&record.head.json).unwrap()).collect();
-        let plan = Arc::new(system::pinned_plan(store, run).unwrap().2);
+        let facts: Vec<Fact> = records.iter().map(|record| history::read_fact(&record.head.json).unwrap()).collect();
+        let plan = Arc::new(history::pinned_plan(store, run).unwrap().2);
         running.stop().await;
         (facts, plan, run)
     });

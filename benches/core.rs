@@ -151,15 +151,7 @@ fn settled(state: &State, effect: &Effect, items: u64, nth: u64) -> Settled {
             };
             let writes = (0_u64..).zip(member.writes.iter().cloned()).map(write).collect();
             let act = ActHead::Answer { outcome: outcomes.first().cloned(), note: body, writes, problems: None };
-            Settled::Replied(Replied {
-                body,
-                origin: Origin::Model,
-                line: None,
-                over_reported: false,
-                assumed: false,
-                reported: None,
-                act,
-            })
+            Settled::Replied(Replied::new(body, Origin::Model, None, act))
         }
         (Wish::Prepare { binds: Some(sender) }, _) => {
             let desk = &state.turns[&effect.message].desk;

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use callsheet::actor::history;
 use callsheet::actor::system::{self, Handle, System};
 use callsheet::app::{self, Running};
 use callsheet::run::event::{Decision, Ending, Who};
@@ -279,7 +280,7 @@ fn approvals(runtime: &Runtime) {
 
 async fn approve(running: &Running, handle: &Handle) {
     let ports = running.system.ports();
-    let state = system::load(ports.store.as_ref(), handle.run).unwrap().state;
+    let state = history::load(ports.store.as_ref(), handle.run).unwrap().state;
     let (approval, binds) = state.open_approvals().map(|(no, open)| (no, open.binds)).next().unwrap();
     let say = Say::Decide { approval, binds, decision: Decision::Approve, comment: String::new() };
     let post = Post { by: who("ada"), say };

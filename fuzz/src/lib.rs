@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use callsheet::actor::system::read_fact;
+use callsheet::actor::history::read_fact;
 use callsheet::app;
 use callsheet::config::{Flags, Settings};
 use callsheet::id::RunId;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::system::{Error, load, read_fact};
+use super::history::{Error, load, read_fact};
 use crate::id::{Digest, EffectId, RunId, Seq};
 use crate::journal::{Cause, Error as JournalError, Store, Subject};
 use crate::run::event::{Event, Manifest, Settled, Wish};

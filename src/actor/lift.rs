@@ -142,13 +142,8 @@ impl Examiner {
         let must = findings.iter().filter(|finding| finding.level == Level::Must).take(PROBLEMS_MAX);
         let told = |f: &Finding| short(&format!("{artefact}{}: {} ({})", f.at, f.what, f.rule));
         let mut problems: Vec<String> = must.map(told).collect();
-        problems.extend(
-            self.same
-                .get(artefact)
-                .into_iter()
-                .flatten()
-                .filter_map(|(field, other)| differs(artefact, body, field, other, desk)),
-        );
+        let same = self.same.get(artefact).into_iter().flatten();
+        problems.extend(same.filter_map(|(field, other)| differs(artefact, body, field, other, desk)));
         Verdict { problems, findings }
     }
 
@@ -172,11 +167,10 @@ fn differs(
     other: &str,
     desk: &BTreeMap<ArtefactName, Value>,
 ) -> Option<String> {
-    let below = |value: &Value, path: &str| path.split('.').try_fold(value.clone(), |at, key| at.get(key).cloned());
-    let (root, path) = other.split_once('.').unwrap_or((other, ""));
-    let theirs =
-        desk.get(root).and_then(|value| if path.is_empty() { Some(value.clone()) } else { below(value, path) });
-    let (own, theirs) = (below(body, field)?, theirs?);
+    let below = |value, mut keys: std::str::Split<'_, char>| keys.try_fold(value, |at: &Value, key| at.get(key));
+    let mut path = other.split('.');
+    let theirs = desk.get(path.next()?)?;
+    let (own, theirs) = (below(body, field.split('.'))?, below(theirs, path)?);
     let differ = own != theirs && !own.is_null() && !theirs.is_null();
     differ.then(|| short(&format!("{artefact}.{field} is {own}, and {other} is {theirs}: they have to be the same")))
 }
@@ -224,15 +218,7 @@ pub(super) fn reply(
             problems: Some(bodies.json(&json!(problems))),
         },
     };
-    Settled::Replied(Replied {
-        body,
-        origin: reply.origin,
-        line: reply.line,
-        over_reported: false,
-        assumed: false,
-        reported: None,
-        act,
-    })
+    Settled::Replied(Replied::new(body, reply.origin, reply.line, act))
 }
 
 /// Told in place of a result that stands there already. In words alone it helps no model that goes round in circles; that

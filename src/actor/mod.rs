@@ -12,6 +12,7 @@
 mod agent;
 mod ask;
 pub mod evidence;
+pub mod history;
 mod inbox;
 pub mod lift;
 pub mod owner;

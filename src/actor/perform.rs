@@ -360,7 +360,7 @@ fn shown(work: &Work, receipt: Receipt) -> Receipt {
 async fn approved(work: &Work) -> Result<Approved, Failure> {
     blocking(work, |work| {
         let missing = || Failure::new(Class::Bug, "the slot is not in the approved manifest");
-        let &(id, ref effect, ref permitted) = work.outward.as_ref().ok_or_else(missing)?;
+        let (id, effect, permitted) = work.outward.as_ref().ok_or_else(missing)?;
         let Wish::Deliver { slot, item, .. } = effect.wish else { return Err(missing()) };
         let head = permitted.items.get(slot as usize).filter(|head| head.digest == item).ok_or_else(missing)?;
         let (store, run) = (work.place.ports.store.as_ref(), work.place.run);
@@ -368,7 +368,7 @@ async fn approved(work: &Work) -> Result<Approved, Failure> {
         let listed = list.pointer(&format!("/items/{slot}")).ok_or_else(missing)?;
         let text = |key: &str| listed.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok(Approved {
-            effect: id,
+            effect: *id,
             item: Item {
                 key: text("key"),
                 recipient: text("recipient"),

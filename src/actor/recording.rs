@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::ask::{self, Asked};
-use super::system::{Error, pinned_plan, read_fact};
+use super::history::{Error, pinned_plan, read_fact};
 use crate::failure::{Class, Failure};
 use crate::id::{EffectId, RunId, Seq};
 use crate::journal::{Record, Store};

@@ -9,10 +9,10 @@ use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::watch;
 
 use super::agent::{self, Agent};
+use super::history::{Loaded, load};
 use super::lift::{Bodies, Lifted};
 use super::owner::{Append, Attempt, Gone, Order, Owner};
 use super::perform::Work;
-use super::system::{Loaded, load};
 use super::{Place, Point, inbox, owner};
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Epoch, Seq, Timestamp};

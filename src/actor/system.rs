@@ -7,6 +7,7 @@ use dashmap::DashMap;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::{Mutex, watch};
 
+use super::history::{self, load, read_plan};
 use super::lift::{Bodies, Examiner};
 pub use super::owner::Gone;
 use super::owner::{Order, Owner};
@@ -14,11 +15,11 @@ pub use super::run::Progress;
 use super::run::{Msg, Run, Setup};
 use super::{Pinned, Place, Point, Ports};
 use crate::id::{Digest, Epoch, RunId, RunNo, Seq};
-use crate::journal::{Cause, Done, Due, Error as JournalError, NewRun, Op, Query, Store, Subject};
-use crate::run::event::{Event, Fact, Who};
+use crate::journal::{Done, Due, Error as JournalError, NewRun, Op, Query};
+use crate::run::event::Who;
 use crate::run::input::{Brief, Post, What};
 use crate::run::state::State;
-use crate::topology::plan::{PLAN_FORMAT, Plan};
+use crate::topology::plan::Plan;
 
 /// The least time between two looks of the scheduler: many writes in a row are one look.
 const TICK_MS: u64 = 50;
@@ -26,18 +27,15 @@ const TICK_MS: u64 = 50;
 /// Runs that the scheduler takes up at a time.
 const OPENINGS_MAX: usize = 64;
 
-/// Records read at a time.
-const PAGE: usize = 1_000;
-
 /// Why a run cannot be made or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The journal says no.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The records are whole, and not a history that this callsheet knows.
-    #[error("the journal of this run cannot be replayed: {0}")]
-    Replay(String),
+    /// It cannot be loaded.
+    #[error(transparent)]
+    History(#[from] history::Error),
     /// The plan needs what this callsheet does not have.
     #[error("{0}")]
     Plan(String),
@@ -112,10 +110,10 @@ impl System {
         let mut owner = Owner::new(State::new(run, Arc::clone(&pinned.plan)), Seq(0), self.ports.park);
         owner.starts(what, bodies.into_made());
         let Some(Order::Append(first)) = owner.heed(moment) else {
-            return Err(Error::Replay(format!("it cannot start: {:?}", owner.gone())));
+            return Err(history::Error::Replay(format!("it cannot start: {:?}", owner.gone())).into());
         };
         let seq = Seq(first.facts.len() as u64);
-        let first = owner.batch(first).ok_or_else(|| Error::Replay("nothing is decided".to_owned()))?;
+        let first = owner.batch(first).ok_or_else(|| history::Error::Replay("nothing is decided".to_owned()))?;
         let new = NewRun {
             id: run,
             topology: plan.name.clone(),
@@ -128,7 +126,9 @@ impl System {
         self.ports.probe.at(Point::Decided);
         let done = self.ports.writer.commit(Op::Create(new, first)).await?;
         self.ports.probe.at(Point::Committed);
-        let Done::Created(no) = done else { return Err(Error::Replay("the journal gave no number".to_owned())) };
+        let Done::Created(no) = done else {
+            return Err(history::Error::Replay("the journal gave no number".to_owned()).into());
+        };
         owner.appended(seq);
         self.spawn(no, pinned, owner, None).await
     }
@@ -145,7 +145,9 @@ impl System {
         }
         let owner = self.ports.owner;
         let done = self.ports.writer.commit(Op::Claim { run, owner, take_over }).await?;
-        let Done::Claimed(epoch) = done else { return Err(Error::Replay("the journal gave no epoch".to_owned())) };
+        let Done::Claimed(epoch) = done else {
+            return Err(history::Error::Replay("the journal gave no epoch".to_owned()).into());
+        };
         let (system, loaded) = (self.clone(), tokio::task::spawn_blocking);
         let loaded = loaded(move || system.load(run)).await.map_err(|error| Error::Actor(error.to_string()));
         let opened = match loaded.flatten() {
@@ -182,7 +184,7 @@ impl System {
         }
         match done {
             Done::Posted(place) => Ok(place),
-            _ => Err(Error::Replay("the journal gave no place".to_owned())),
+            _ => Err(history::Error::Replay("the journal gave no place".to_owned()).into()),
         }
     }
 
@@ -258,82 +260,6 @@ impl System {
     fn is_opening(&self, run: RunId) -> bool {
         self.opening.get(&run).is_some_and(|opening| Arc::strong_count(opening.value()) > 1)
     }
-}
-
-/// A run as its journal has it.
-pub struct Loaded {
-    /// Its number.
-    pub no: RunNo,
-    /// The pinned plan's digest.
-    pub digest: Digest,
-    /// The pinned plan.
-    pub plan_json: Vec<u8>,
-    /// What its records come to.
-    pub state: State,
-    /// Its last record.
-    pub seq: Seq,
-}
-
-/// Folds a run from its records: the same for an owner, a viewer and an auditor.
-///
-/// # Errors
-/// If it is unknown, damaged, or of a kind that this callsheet does not know.
-pub fn load(store: &dyn Store, run: RunId) -> Result<Loaded, Error> {
-    let rows = store.runs(&Query { id: Some(run), ..Query::default() })?;
-    let no = rows.first().ok_or(JournalError::UnknownRun)?.no;
-    let (digest, plan_json, plan) = pinned_plan(store, run)?;
-    let mut state = State::new(run, Arc::new(plan));
-    let mut seq = Seq(0);
-    loop {
-        let page = store.records(run, seq, PAGE)?;
-        if page.is_empty() {
-            return Ok(Loaded { no, digest, plan_json, state, seq });
-        }
-        for record in page {
-            let place = |why: String| Error::Replay(format!("record {}: {why}", record.seq));
-            let fact = read_fact(&record.head.json).map_err(place)?;
-            state.apply(&fact).map_err(|illegal| place(illegal.to_string()))?;
-            seq = record.seq;
-        }
-    }
-}
-
-/// The plan that a run's first record pins: its digest, its bytes, itself.
-///
-/// # Errors
-/// As [`load`].
-pub fn pinned_plan(store: &dyn Store, run: RunId) -> Result<(Digest, Vec<u8>, Plan), Error> {
-    let first = store.records(run, Seq(0), 1)?;
-    let first = first.first().ok_or(JournalError::UnknownRun)?;
-    let fact = read_fact(&first.head.json).map_err(|why| Error::Replay(format!("record 1: {why}")))?;
-    let Event::Started { plan: digest, .. } = fact.is else {
-        return Err(Error::Replay("the first record does not start it".to_owned()));
-    };
-    let damaged = |text: &str| JournalError::Damaged(Cause::new(Subject::Run(run), text));
-    let json =
-        store.blob(digest)?.ok_or_else(|| damaged("has lost its pinned plan; restore the journal from a copy"))?;
-    if Plan::digest(&json) != digest {
-        return Err(damaged("has a pinned plan that is not what was pinned; restore the journal from a copy").into());
-    }
-    let plan = read_plan(&json)?;
-    Ok((digest, json, plan))
-}
-
-/// Reads a record's head.
-///
-/// # Errors
-/// A sentence, for a kind that this callsheet does not know.
-pub fn read_fact(json: &[u8]) -> Result<Fact, String> {
-    serde_json::from_slice(json).map_err(|error| format!("not an event that this callsheet knows ({error})"))
-}
-
-fn read_plan(json: &[u8]) -> Result<Plan, Error> {
-    let plan: Plan =
-        serde_json::from_slice(json).map_err(|error| Error::Replay(format!("the pinned plan: {error}")))?;
-    if plan.format != PLAN_FORMAT {
-        return Err(Error::Replay(format!("its plan has format {}, this callsheet reads {PLAN_FORMAT}", plan.format)));
-    }
-    Ok(plan)
 }
 
 /// Has the root look after each write, whoever's it was. Where runs are parked, at every tick: they have no timers.

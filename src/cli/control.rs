@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::exit::{Exit, Stop};
 use super::paint::{Safe, out, say};
 use super::session::Session;
-use super::story::{Shown, Story, mark_mode};
+use super::story::{Bodies, Shown, Story, mark_mode};
 use crate::id::NanoUsd;
 use crate::journal::RunRow;
 use crate::run::event::{Limit, PauseReason, Raise};
 use crate::run::input::Say;
 use crate::run::state::{Permit, State, Status};
+use crate::run::view::why::paused_text;
 use crate::topology::raw::walk::duration_ms;
 
 #[derive(Debug, clap::Args)]
@@ -105,10 +106,11 @@ pub(super) async fn resume(session: &Session, args: ResumeArgs) -> Result<Exit, 
     let store = session.store()?;
     let row = session.row(store.as_ref(), args.run)?;
     let state = session.load(store.as_ref(), &row)?.state;
+    let texts = Bodies::new(Arc::clone(&store), row.id);
     let raise = args.raise();
     if let Status::Ended(_) = state.status() {
         session.record(store.as_ref(), &row)?;
-        return Ok(result(session, &row, &state));
+        return Ok(result(session, &row, &state, &texts));
     }
     if raise != Raise::default() {
         return session.act(&row, Say::Raise(raise)).await;
@@ -116,7 +118,7 @@ pub(super) async fn resume(session: &Session, args: ResumeArgs) -> Result<Exit, 
     match &state.paused {
         Some(why @ PauseReason::Budget { .. }) => {
             let raise = raise_hint(&state, why);
-            let why = session.why_paused(&state, &row);
+            let why = paused_text(&state, &texts).unwrap_or_default();
             say(format!("it was paused by a limit: {}. Raise it with: callsheet resume {}{raise}", Safe(&why), row.no));
             Ok(Exit::Budget)
         }
@@ -126,10 +128,10 @@ pub(super) async fn resume(session: &Session, args: ResumeArgs) -> Result<Exit, 
 }
 
 /// What a run that is over came to.
-fn result(session: &Session, row: &RunRow, state: &State) -> Exit {
+fn result(session: &Session, row: &RunRow, state: &State, texts: &Bodies) -> Exit {
     let status = state.status();
     out(format!("run {} of {} is over: {}", row.no, row.topology, status.word()));
-    session.hint(state, row, status);
+    session.hint(state, row, status, texts);
     Exit::of(state)
 }
 

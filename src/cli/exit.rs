@@ -1,6 +1,6 @@
 //! How a command ends: one table of codes, and the sentence that goes with a failure.
 
-use crate::actor::system;
+use crate::actor::{history, system};
 use crate::app;
 use crate::failure::Class;
 use crate::journal;
@@ -91,7 +91,17 @@ impl From<system::Error> for Stop {
     fn from(error: system::Error) -> Self {
         match error {
             system::Error::Journal(error) => error.into(),
+            system::Error::History(error) => error.into(),
             other => Self::failed(other.to_string()),
+        }
+    }
+}
+
+impl From<history::Error> for Stop {
+    fn from(error: history::Error) -> Self {
+        match error {
+            history::Error::Journal(error) => error.into(),
+            error @ history::Error::Replay(_) => Self::failed(error.to_string()),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::exit::{Exit, Stop};
 use super::paint::{self, out, table};
 use super::session::Session;
 use super::story::date_time;
-use crate::actor::system;
+use crate::actor::history;
 use crate::id::{NanoUsd, Seq};
 use crate::journal::{Query, RunRow, Store};
 use crate::run::event::Event;
@@ -31,7 +31,7 @@ pub(super) fn runs(session: &Session, args: &Args) -> Result<Exit, Stop> {
     let rows = store.runs(&Query { live: args.live, limit: args.limit, ..Query::default() })?;
     if args.json {
         for row in rows {
-            let (_, _, plan) = system::pinned_plan(store.as_ref(), row.id)?;
+            let (_, _, plan) = history::pinned_plan(store.as_ref(), row.id)?;
             let mode = plan.mode;
             paint::json(&json!({
                 "run": row.no, "id": row.id, "topology": row.topology, "created_at": row.created_at,
@@ -64,7 +64,7 @@ pub(super) fn runs(session: &Session, args: &Args) -> Result<Exit, Stop> {
 /// Whether models run in it; in any other run money is what they would have cost.
 fn mode(store: &dyn Store, row: &RunRow) -> Result<Mode, Stop> {
     let first = store.records(row.id, Seq(0), 1)?;
-    let fact = first.first().map(|record| system::read_fact(&record.head.json)).transpose().map_err(Stop::failed)?;
+    let fact = first.first().map(|record| history::read_fact(&record.head.json)).transpose().map_err(Stop::failed)?;
     match fact.map(|fact| fact.is) {
         Some(Event::Started { mode, .. }) => Ok(mode),
         _ => Err(Stop::failed(format!("the first record of run {} does not start it", row.no))),

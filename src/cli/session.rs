@@ -9,18 +9,18 @@ use super::Common;
 use super::exit::{Exit, Stop};
 use super::paint::{Safe, say};
 use super::story::{Bodies, Shown, Story};
+use crate::actor::history::{self, Loaded};
 use crate::actor::recording::recording;
-use crate::actor::system::{self, Handle, Loaded, System};
+use crate::actor::system::{self, Handle, System};
 use crate::app;
 use crate::config::{Flags, Settings};
 use crate::id::{ApprovalNo, ArtefactName, RunNo};
 use crate::journal::{Query, RunRow, Store};
 use crate::model::replay::DRIFT;
-use crate::run::event::{Decision, Event, PauseReason, Refusal, Who};
+use crate::run::event::{Decision, Event, Refusal, Who};
 use crate::run::input::{Post, Say};
 use crate::run::state::{Approval, Fate, State, Status};
-use crate::run::view::pause_words;
-use crate::run::view::why::{letter_text, spent_in_vain};
+use crate::run::view::why::{letter_text, paused_text};
 use crate::tool::part::outbox;
 use crate::topology::check::{Checked, check};
 use crate::topology::fault::{Faults, nearest};
@@ -100,7 +100,7 @@ impl Session {
 
     /// A run as its journal has it.
     pub(super) fn load(&self, store: &dyn Store, row: &RunRow) -> Result<Loaded, Stop> {
-        Ok(system::load(store, row.id)?)
+        Ok(history::load(store, row.id)?)
     }
 
     /// The topologies of the project, by name.
@@ -224,7 +224,7 @@ impl Session {
     fn answer(&self, story: &mut Story, post: uuid::Uuid) -> Result<Option<Result<(), Stop>>, Stop> {
         let mut answer = None;
         for (record, entry) in story.news()? {
-            let fact = system::read_fact(&record.head.json).map_err(Stop::failed)?;
+            let fact = history::read_fact(&record.head.json).map_err(Stop::failed)?;
             match fact.is {
                 Event::Heard { post: of, .. } if of == post => answer = Some(Ok(())),
                 Event::InputRefused { post: refused, why, .. } if refused == post => {
@@ -250,11 +250,10 @@ impl Session {
             status = story.follow(handle, pulses, shown) => status?,
             _ = tokio::signal::ctrl_c() => return self.interrupted(system, story, row, shown).await,
         };
-        let state = story.view.state();
-        self.hint(state, row, status);
+        let (state, texts) = (story.view.state(), story.texts());
+        self.hint(state, row, status, &texts);
         self.record(system.ports().store.as_ref(), row)?;
         // Nobody can mend what a recording does not have.
-        let texts = story.texts();
         let drifted = state.dead.values().any(|letter| letter_text(state, &texts, letter).starts_with(DRIFT));
         Ok(if drifted { Exit::Failed } else { Exit::of(state) })
     }
@@ -281,7 +280,7 @@ impl Session {
     }
 
     /// What a person can do next, on stderr.
-    pub(super) fn hint(&self, state: &State, row: &RunRow, status: Status) {
+    pub(super) fn hint(&self, state: &State, row: &RunRow, status: Status, texts: &Bodies) {
         let no = row.no;
         match status {
             Status::Waiting => {
@@ -295,14 +294,14 @@ impl Session {
                 }
             }
             Status::Paused => {
-                let why = self.why_paused(state, row);
+                let why = paused_text(state, texts).unwrap_or_default();
                 let raise = match &state.paused {
                     Some(why) => super::control::raise_hint(state, why),
                     None => String::new(),
                 };
                 say(format!("paused: {}. Go on with: callsheet resume {no}{raise}", Safe(&why)));
             }
-            Status::Stuck if Exit::of(state) == Exit::Failed => self.mend_first(state, row),
+            Status::Stuck if Exit::of(state) == Exit::Failed => mend_first(state, row, texts),
             Status::Stuck => {
                 say(format!(
                     "stuck: see what could not be handled, and say what next, with: callsheet dead-letters {no}"
@@ -322,31 +321,6 @@ impl Session {
             Status::Running => {}
         }
         super::story::mark_mode(&state.plan);
-    }
-
-    /// What failed outside the run, and how it goes on once that is mended.
-    fn mend_first(&self, state: &State, row: &RunRow) {
-        let Ok(store) = self.store() else { return };
-        let texts = Bodies::new(store, row.id);
-        for (message, letter) in &state.dead {
-            let why = letter_text(state, &texts, letter);
-            say(format!("stuck: {}", Safe(why.lines().next().unwrap_or_default())));
-            say(format!("once that is mended: callsheet dead-letters {} --retry {message}", row.no));
-        }
-        if state.plan.mode == Mode::Live {
-            say("if it is about a model: callsheet doctor calls each once, and says what works");
-        }
-    }
-
-    /// Why a run is paused; if a limit did that, what failed calls took of it.
-    pub(super) fn why_paused(&self, state: &State, row: &RunRow) -> String {
-        let Some(why) = &state.paused else { return String::new() };
-        let words = pause_words(why);
-        let texts = self.store().ok().map(|store| Bodies::new(store, row.id));
-        match texts.and_then(|texts| spent_in_vain(state, &texts)) {
-            Some(vain) if matches!(why, PauseReason::Budget { .. }) => format!("{words}; {vain}"),
-            _ => words,
-        }
     }
 
     /// The run's own folder, if it has written one.
@@ -389,6 +363,18 @@ fn signed_off(state: &State) -> BTreeSet<&ArtefactName> {
         _ => [].iter(),
     };
     approvals.flat_map(of).collect()
+}
+
+/// What failed outside the run, and how it goes on once that is mended.
+fn mend_first(state: &State, row: &RunRow, texts: &Bodies) {
+    for (message, letter) in &state.dead {
+        let why = letter_text(state, texts, letter);
+        say(format!("stuck: {}", Safe(why.lines().next().unwrap_or_default())));
+        say(format!("once that is mended: callsheet dead-letters {} --retry {message}", row.no));
+    }
+    if state.plan.mode == Mode::Live {
+        say("if it is about a model: callsheet doctor calls each once, and says what works");
+    }
 }
 
 /// Why `who` may do nothing here, and who may.

@@ -15,6 +15,7 @@ use crate::run::event::Limit;
 use crate::run::state::{Approval, State};
 use crate::run::view::View;
 use crate::run::view::models::models;
+use crate::run::view::why::paused_text;
 use crate::topology::plan::{Mode, Recipient};
 
 #[derive(Debug, clap::Args)]
@@ -51,7 +52,7 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
         return Ok(Exit::Done);
     }
     mark_mode(&state.plan);
-    head(session, &row, state);
+    head(session, &row, state, &texts);
     spending(state);
     if let Some(lost) = story.view.lost_calls() {
         out(format!("\nin doubt: {lost}"));
@@ -81,15 +82,15 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
     Ok(Exit::Done)
 }
 
-fn head(session: &Session, row: &RunRow, state: &State) {
+fn head(session: &Session, row: &RunRow, state: &State, texts: &Bodies) {
     let status = toned(Tone::Strong, state.status().word());
     out(format!("run {} of {}: {status}", row.no, row.topology));
     let by = state.starter.as_ref().map_or_else(String::new, |who| format!(" by {} ({})", who.name, who.how));
     let driven = row.owner.as_ref().map_or_else(String::new, |owner| format!(", driven by {}", owner.label));
     let at = date_time(row.created_at, session.zone());
     out(format!("started {at}{}, {} records, id {}{driven}", Safe(&by), row.last, row.id));
-    if state.paused.is_some() {
-        out(format!("paused: {}", Safe(&session.why_paused(state, row))));
+    if let Some(why) = paused_text(state, texts) {
+        out(format!("paused: {}", Safe(&why)));
     }
 }
 

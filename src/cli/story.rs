@@ -9,7 +9,8 @@ use tokio::sync::broadcast::error::RecvError;
 use super::exit::Stop;
 use super::paint::{self, Safe, Tone, out, toned};
 use crate::actor::Heard;
-use crate::actor::system::{self, Handle};
+use crate::actor::history;
+use crate::actor::system::{Gone, Handle};
 use crate::id::{Digest, RunId, Seq, Timestamp};
 use crate::journal::{Record, Store};
 use crate::run::event::Origin;
@@ -75,7 +76,7 @@ impl Story {
     /// # Errors
     /// If the run cannot be read.
     pub fn open(store: Arc<dyn Store>, run: RunId, zone: &str) -> Result<Self, Stop> {
-        let (_, _, plan) = system::pinned_plan(store.as_ref(), run)?;
+        let (_, _, plan) = history::pinned_plan(store.as_ref(), run)?;
         let view = View::new(State::new(run, Arc::new(plan)));
         Ok(Self { store, run, zone: zone.to_owned(), seq: Seq(0), view })
     }
@@ -103,7 +104,7 @@ impl Story {
                 return Ok(news);
             }
             for record in page {
-                let fact = system::read_fact(&record.head.json).map_err(Stop::failed)?;
+                let fact = history::read_fact(&record.head.json).map_err(Stop::failed)?;
                 let entry = self.view.take(record.seq, &fact, &texts);
                 let entry = entry.map_err(|illegal| Stop::failed(format!("record {}: {illegal}", record.seq)))?;
                 self.seq = record.seq;
@@ -148,7 +149,7 @@ impl Story {
             paint::passing("");
             self.print(shown)?;
             match now.gone {
-                Some(system::Gone::Parked) => return Ok(now.status),
+                Some(Gone::Parked) => return Ok(now.status),
                 Some(gone) => return Err(gone.into()),
                 None => {}
             }

@@ -354,6 +354,13 @@ pub struct Replied {
     pub act: ActHead,
 }
 
+impl Replied {
+    /// A reply as it came, before what it used is looked at.
+    pub fn new(body: BodyRef, origin: Origin, line: Option<u32>, act: ActHead) -> Self {
+        Self { body, origin, line, over_reported: false, reported: None, assumed: false, act }
+    }
+}
+
 /// What a reply does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -388,6 +395,13 @@ pub struct CallHead {
     /// True if a model wrote itself what the result is computed from, where it might have named an earlier result.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub typed: bool,
+}
+
+impl CallHead {
+    /// A call that nothing is against.
+    pub fn new(call: String, tool: ToolName, args: BodyRef) -> Self {
+        Self { call, tool, args, refused: None, misfit: false, asks: None, again: false, typed: false }
+    }
 }
 
 /// An artefact that an answer writes.

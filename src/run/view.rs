@@ -158,10 +158,10 @@ impl View {
         if let Event::EffectSettled { result: Settled::Replied(replied), spent, .. } = &fact.is {
             if replied.over_reported {
                 let reported = replied.reported.unwrap_or_default();
-                self.over_reported = (self.over_reported.0 + 1, self.over_reported.1.plus(reported));
+                add(&mut self.over_reported, reported);
             }
             if replied.assumed {
-                self.assumed = (self.assumed.0 + 1, self.assumed.1.plus(*spent));
+                add(&mut self.assumed, *spent);
             }
         }
         self.bases.take(seq, &fact.is, &self.state);
@@ -173,7 +173,7 @@ impl View {
                 }
             }
             Event::EffectFailed { spent, .. } if self.is_lost_call(&fact.is) => {
-                self.lost = (self.lost.0 + 1, self.lost.1.plus(*spent));
+                add(&mut self.lost, *spent);
             }
             Event::MessageSent(message) => drop(self.messages.insert(message.id, message.clone())),
             Event::VersionWritten(version) => *self.versions.entry(version.artefact.clone()).or_default() += 1,
@@ -480,6 +480,11 @@ fn slot_words(wish: &Wish) -> String {
         Wish::Deliver { slot, .. } => format!("item {}", slot + 1),
         _ => "an effect".to_owned(),
     }
+}
+
+/// One call more, and its amount.
+fn add(calls: &mut (usize, Amount), amount: Amount) {
+    *calls = (calls.0 + 1, calls.1.plus(amount));
 }
 
 /// What became of calls that nobody heard of any more.

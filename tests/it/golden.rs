@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use callsheet::actor::system::read_fact;
+use callsheet::actor::history::read_fact;
 use callsheet::id::RunId;
 use callsheet::run::invariant::holds;
 use callsheet::run::state::State;

@@ -391,11 +391,16 @@ pub(crate) fn rig(says: Says) -> (Rig, Arc<Mutex<Vec<Value>>>) {
         seen.push(body.clone());
         says(&body, seen.len() - 1)
     });
+    (rig_at(base), requests)
+}
+
+/// A rig whose models are at the server there.
+fn rig_at(base: String) -> Rig {
     let endpoint = move |_: &str| Ok(Endpoint::new(Dialect::OpenAi, format!("{base}/v1")));
     let mut rig = Rig::new();
     rig.tools = app::tools(&settings(&root())).unwrap();
     rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));
-    (rig, requests)
+    rig
 }
 
 /// It answers one request and is gone; when the next one has failed, it is there again.
@@ -410,10 +415,7 @@ async fn a_server_that_restarts_between_two_calls_is_asked_again() {
         let asked = read(&mut connection).unwrap();
         connection.write_all(&says(&asked).bytes).unwrap();
     });
-    let endpoint = move |_: &str| Ok(Endpoint::new(Dialect::OpenAi, format!("http://{address}/v1")));
-    let mut rig = Rig::new();
-    rig.tools = app::tools(&settings(&root())).unwrap();
-    rig.live = Some(Arc::new(Live::new(Box::new(|| Machine.now()), Box::new(endpoint))));
+    let rig = rig_at(format!("http://{address}"));
     let mut plan = plan();
     // Long enough that it is back before all attempts are made.
     (plan.supervisor.backoff_initial_ms, plan.supervisor.backoff_max_ms) = (500, 500);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use callsheet::actor::system::{Handle, System, load, read_fact};
+use callsheet::actor::history::{load, read_fact};
+use callsheet::actor::system::{Handle, System};
 use callsheet::actor::{NoProbe, Ports, Probe};
 use callsheet::app::{self, Tools};
 use callsheet::clock::{Clock, Machine};

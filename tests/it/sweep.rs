@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use callsheet::actor::system::load;
+use callsheet::actor::history::load;
 use callsheet::id::{ApprovalNo, Timestamp};
 use callsheet::journal::sqlite::{Open, Sqlite};
 use callsheet::journal::{Op, Query, RunRow, Store};

@@ -213,17 +213,7 @@ fn replies(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<(String, 
     }
     if effect.ordinal == 0 {
         let call = |tool: ToolName, asks, args| {
-            let call = "call".to_owned();
-            ActHead::Calls(vec![CallHead {
-                call,
-                tool,
-                args,
-                refused: None,
-                misfit: false,
-                asks,
-                again: false,
-                typed: false,
-            }])
+            ActHead::Calls(vec![CallHead { asks, ..CallHead::new("call".to_owned(), tool, args) }])
         };
         for tool in tools {
             acts.push((format!("calls {tool}"), call(tool.clone(), None, bodies.next())));
@@ -233,21 +223,7 @@ fn replies(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<(String, 
             acts.push((format!("asks {teammate}"), question));
         }
     }
-    let settled = |(says, act)| {
-        let body = bodies.next();
-        (
-            says,
-            Settled::Replied(Replied {
-                body,
-                origin: Origin::Scripted,
-                line: None,
-                over_reported: false,
-                assumed: false,
-                reported: None,
-                act,
-            }),
-        )
-    };
+    let settled = |(says, act)| (says, Settled::Replied(Replied::new(bodies.next(), Origin::Scripted, None, act)));
     acts.into_iter().map(settled).collect()
 }
 

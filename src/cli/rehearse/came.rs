@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::actor::system::read_fact;
+use crate::actor::history::read_fact;
 use crate::cli::exit::Stop;
 use crate::cli::story::Story;
 use crate::id::Digest;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use super::came::Came;
 use super::crash::settings;
 use super::scratch::Scratch;
-use crate::actor::system::load;
+use crate::actor::history::load;
 use crate::app;
 use crate::cli::exit::Stop;
 use crate::config::Settings;

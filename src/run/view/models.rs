@@ -8,25 +8,25 @@ use crate::topology::plan::{Mode, Plan, Role};
 
 /// The model that each member asks; of a run without models, none.
 pub fn models(plan: &Plan) -> BTreeMap<&AgentName, &str> {
-    let mut asked = BTreeMap::new();
-    for (name, member) in plan.team.iter().filter(|_| plan.mode == Mode::Live) {
-        if let Role::Model { model, .. } = &member.role {
-            asked.insert(name, plan.models.get(model).map_or(model.as_str(), |spec| spec.model.as_str()));
-        }
-    }
-    asked
+    asked(plan).filter(|_| plan.mode == Mode::Live).collect()
 }
 
 /// Which model each member asks: every model once, with its members.
 pub fn models_words(plan: &Plan) -> String {
-    let mut asked: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, member) in &plan.team {
-        let Role::Model { model, .. } = &member.role else { continue };
-        let model = plan.models.get(model).map_or(model.as_str(), |spec| spec.model.as_str());
-        asked.entry(model).or_default().push(name.as_str());
+    let mut askers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, model) in asked(plan) {
+        askers.entry(model).or_default().push(name.as_str());
     }
-    let asked: Vec<String> = asked.iter().map(|(model, by)| format!("{model} ({})", by.join(", "))).collect();
-    asked.join("; ")
+    let askers: Vec<String> = askers.iter().map(|(model, by)| format!("{model} ({})", by.join(", "))).collect();
+    askers.join("; ")
+}
+
+/// Each member that asks a model, and which.
+fn asked(plan: &Plan) -> impl Iterator<Item = (&AgentName, &str)> {
+    plan.team.iter().filter_map(|(name, member)| {
+        let Role::Model { model, .. } = &member.role else { return None };
+        Some((name, plan.models.get(model).map_or(model.as_str(), |spec| spec.model.as_str())))
+    })
 }
 
 impl View {

@@ -1,8 +1,8 @@
 //! Why something could not go on, in words: dead letters, and acts that were refused.
 
-use super::{Texts, error_text};
+use super::{Texts, error_text, pause_words};
 use crate::id::{AgentName, ApprovalNo, Timestamp};
-use crate::run::event::BodyRef;
+use crate::run::event::{BodyRef, PauseReason};
 use crate::run::state::{DeadLetter, Fate, Permit, State};
 use crate::topology::plan::{Recipient, Role};
 use crate::topology::spec::Reach;
@@ -15,8 +15,18 @@ pub fn letter_text(state: &State, texts: &dyn Texts, letter: &DeadLetter) -> Str
     }
 }
 
+/// Why a run is paused; if a limit did that, with what failed calls took of it. Nothing if it is not paused.
+pub fn paused_text(state: &State, texts: &dyn Texts) -> Option<String> {
+    let why = state.paused.as_ref()?;
+    let words = pause_words(why);
+    match spent_in_vain(state, texts).filter(|_| matches!(why, PauseReason::Budget { .. })) {
+        Some(vain) => Some(format!("{words}; {vain}")),
+        None => Some(words),
+    }
+}
+
 /// What calls took of what is spent that failed, and why the latest of them did; nothing if none took anything.
-pub fn spent_in_vain(state: &State, texts: &dyn Texts) -> Option<String> {
+fn spent_in_vain(state: &State, texts: &dyn Texts) -> Option<String> {
     let vain = &state.ledger.in_vain;
     let reason = error_text(texts, vain.last?);
     let (calls, tokens) = (vain.calls, vain.spent.tokens);

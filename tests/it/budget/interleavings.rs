@@ -323,15 +323,7 @@ impl Play {
     fn reply(&mut self, id: EffectId, act: ActHead, says: Says) -> Result<(), String> {
         let effect = self.state.effects[&id].clone();
         let usage = self.usage(&effect, says);
-        let replied = Replied {
-            body: self.body(),
-            origin: Origin::Model,
-            line: None,
-            over_reported: false,
-            assumed: false,
-            reported: None,
-            act,
-        };
+        let replied = Replied::new(self.body(), Origin::Model, None, act);
         self.tell(|| format!("{} is answered: {says:?}, {usage:?}", id.0.short()));
         let facts = self.hear(What::Settled { id, result: Ok(Settled::Replied(replied)), usage })?;
         let settled = facts.iter().find_map(|fact| match &fact.is {
@@ -398,16 +390,7 @@ impl Play {
                 let refused = (flawed && self.random.chance(200)).then(|| self.body());
                 let tool = self.random.pick(&tools).cloned().unwrap();
                 let misfit = refused.is_some() && self.random.chance(500);
-                calls.push(CallHead {
-                    call: format!("c{nth}"),
-                    tool,
-                    args: self.body(),
-                    refused,
-                    misfit,
-                    asks: None,
-                    again: false,
-                    typed: false,
-                });
+                calls.push(CallHead { refused, misfit, ..CallHead::new(format!("c{nth}"), tool, self.body()) });
             }
             return ActHead::Calls(calls);
         }
@@ -427,14 +410,8 @@ impl Play {
         let left = usize::try_from(QUESTIONS_PER_TURN_MAX - turn.questions).unwrap();
         let teammates = self.state.plan.team[&turn.agent].may_ask.clone().into_iter().take(left).enumerate();
         let question = |(nth, teammate)| CallHead {
-            call: format!("q{nth}"),
-            tool: "team.ask".parse().unwrap(),
-            args: self.body(),
-            refused: None,
-            misfit: false,
             asks: Some(teammate),
-            again: false,
-            typed: false,
+            ..CallHead::new(format!("q{nth}"), "team.ask".parse().unwrap(), self.body())
         };
         teammates.map(question).collect()
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
-use callsheet::actor::system::load;
+use callsheet::actor::history::load;
 use callsheet::clock::{Clock as _, Machine};
 use callsheet::id::{EffectId, NanoUsd, RunId};
 use callsheet::model::live::Live;

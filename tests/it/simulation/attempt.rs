@@ -180,15 +180,7 @@ impl Makes {
         let line = self.random.chance(300).then(|| u32::try_from(self.random.below(4)).unwrap_or(0));
         let act = self.act(state, turn);
         let origin = Origin::Model;
-        Settled::Replied(Replied {
-            body: self.body(),
-            origin,
-            line,
-            over_reported: false,
-            assumed: false,
-            reported: None,
-            act,
-        })
+        Settled::Replied(Replied::new(self.body(), origin, line, act))
     }
 
     fn act(&mut self, state: &State, turn: &Turn) -> ActHead {
@@ -202,16 +194,7 @@ impl Makes {
             let call = |nth| {
                 let refused = (tools.is_empty() || bad && self.random.chance(500)).then(|| self.body());
                 let tool = self.random.pick(tools).cloned().unwrap_or(name("not.offered"));
-                CallHead {
-                    call: format!("call{nth}"),
-                    tool,
-                    args: self.body(),
-                    refused,
-                    misfit: false,
-                    asks: None,
-                    again: false,
-                    typed: false,
-                }
+                CallHead { refused, ..CallHead::new(format!("call{nth}"), tool, self.body()) }
             };
             let calls: Vec<CallHead> = (0..many).map(call).collect();
             return ActHead::Calls(questions.into_iter().chain(calls).collect());
@@ -238,18 +221,9 @@ impl Makes {
             let many = later.between(1, 3).min(left.into());
             teammates.extend((0..many).filter_map(|_| later.pick(may_ask).cloned()));
         }
-        let question = |(nth, teammate)| {
-            let (call, tool) = (format!("ask{nth}"), name(ASK_TOOL));
-            CallHead {
-                call,
-                tool,
-                args: self.body(),
-                refused: None,
-                misfit: false,
-                asks: Some(teammate),
-                again: false,
-                typed: false,
-            }
+        let question = |(nth, teammate)| CallHead {
+            asks: Some(teammate),
+            ..CallHead::new(format!("ask{nth}"), name(ASK_TOOL), self.body())
         };
         teammates.into_iter().enumerate().map(question).collect()
     }
