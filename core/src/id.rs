@@ -77,14 +77,14 @@ name!(/** A tool, such as `stats.rank`: a connection's or kind's name, a dot, a 
 
 impl ToolName {
     /// A name that the code itself fixes.
-    pub(crate) fn fixed(text: &'static str) -> Self {
+    pub fn fixed(text: &'static str) -> Self {
         Self(text.into())
     }
 }
 
 impl Outcome {
     /// An outcome that the code itself fixes.
-    pub(crate) fn fixed(text: &'static str) -> Self {
+    pub fn fixed(text: &'static str) -> Self {
         Self(text.into())
     }
 }
