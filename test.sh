@@ -46,7 +46,7 @@ part() { # NAME, COMMAND...
     current=""
 }
 
-part format cargo fmt --check
+part format cargo fmt --all --check
 part lints cargo clippy --workspace --all-targets -- -D warnings
 providers() { # The servers that stand for model providers, into target/.
     mkdir -p target/providers

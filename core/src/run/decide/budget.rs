@@ -1,10 +1,11 @@
 //! Budgets: an effect is asked for only if what it may use fits beside all that is spent and reserved.
 //! Integers, one writer, agent within run; what does not fit pauses the run, or stops it.
 
-use super::{Draft, advance};
+use super::batch::Batch;
+use super::ending;
 use crate::failure::Usage;
 use crate::id::{AgentName, NanoUsd};
-use crate::run::event::{Amount, Ending, Event, Limit, Part, PauseReason};
+use crate::run::event::{Amount, Ending, Event, Limit, Part, PauseReason, Wish};
 use crate::run::fold::Illegal;
 use crate::run::state::{Effect, State, Turn};
 use crate::topology::plan::{Member, ModelSpec, Role, is_template};
@@ -18,19 +19,19 @@ const RUN_LIMITS: [Limit; 4] = [Limit::Steps, Limit::Tokens, Limit::Cost, Limit:
 pub(super) type Short = (Limit, Option<AgentName>, u64, u64);
 
 /// Whether `amount` fits for `agent`. If not, the run is paused or stopped.
-pub(super) fn fits(draft: &mut Draft, agent: &AgentName, amount: Amount) -> Result<bool, Illegal> {
-    match short(draft, agent, amount) {
+pub(super) fn fits(batch: &mut Batch, agent: &AgentName, amount: Amount) -> Result<bool, Illegal> {
+    match short(batch, agent, amount) {
         None => Ok(true),
         Some((what, agent, needed, limit)) => {
-            exceeded(draft, what, agent, needed, limit)?;
+            exceeded(batch, what, agent, needed, limit)?;
             Ok(false)
         }
     }
 }
 
 /// The limit that `amount` for `agent` would pass.
-pub(super) fn short(draft: &Draft, agent: &AgentName, amount: Amount) -> Option<Short> {
-    let state = &draft.state;
+pub(super) fn short(batch: &Batch, agent: &AgentName, amount: Amount) -> Option<Short> {
+    let state = &batch.state;
     let run = state.ledger.spent.plus(state.ledger.reserved).plus(amount);
     let over = RUN_LIMITS.into_iter().find_map(|what| {
         let limit = state.limit(what)?;
@@ -48,7 +49,7 @@ pub(super) fn short(draft: &Draft, agent: &AgentName, amount: Amount) -> Option<
         (own.of(what) > limit && amount.of(what) > 0).then(|| (what, Some(agent.clone()), own.of(what), limit))
     });
     let active = state.limit(Limit::ActiveTime).and_then(|limit| {
-        let used = state.active_ms(draft.at);
+        let used = state.active_ms(batch.at);
         (used >= limit).then_some((Limit::ActiveTime, None, used, limit))
     });
     over.or(own_over).or(active)
@@ -56,17 +57,17 @@ pub(super) fn short(draft: &Draft, agent: &AgentName, amount: Amount) -> Option<
 
 /// Pauses the run, or stops it, because `needed` is over `limit`.
 pub(super) fn exceeded(
-    draft: &mut Draft,
+    batch: &mut Batch,
     what: Limit,
     agent: Option<AgentName>,
     needed: u64,
     limit: u64,
 ) -> Result<(), Illegal> {
     let why = PauseReason::Budget { what, agent, needed, limit };
-    if advance::stops_when_spent(draft, &why) {
-        return advance::close(draft, Ending::Stopped);
+    if ending::stops_when_spent(batch, &why) {
+        return ending::close(batch, Ending::Stopped);
     }
-    draft.emit(Event::Paused { why })
+    batch.emit(Event::Paused { why })
 }
 
 /// The most that `turn`'s next model call may use: an upper bound of its input and all the output it is allowed, which
@@ -151,4 +152,13 @@ impl ModelSpec {
 fn sum(parts: &[(u64, NanoUsd)]) -> NanoUsd {
     let whole: u128 = parts.iter().map(|(tokens, price)| u128::from(*tokens) * u128::from(price.0)).sum();
     NanoUsd(u64::try_from(whole.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+}
+
+/// An amount for an outward retry: the recipients again.
+pub(super) fn amount(effect: &Effect) -> Amount {
+    match effect.wish {
+        Wish::Deliver { recipients, .. } => Amount { recipients, ..Amount::default() },
+        Wish::Tool { .. } | Wish::Own { .. } => TOOL_CALL,
+        _ => Amount::default(),
+    }
 }

@@ -1,34 +1,34 @@
 //! Routing: a turn's outcome leads where its handoff says, or, if the rounds are used up, where `then` says.
 
-use super::Draft;
+use super::batch::{Batch, impossible};
+use crate::failure::Class;
 use crate::id::{AgentName, MessageId, Outcome};
-use crate::run::event::Origin;
-use crate::run::event::{BodyRef, Event, Message};
+use crate::run::event::{BodyRef, Event, Message, Origin};
 use crate::run::fold::Illegal;
 use crate::topology::plan::{MEND, QUESTION, Recipient};
 
 /// Ends the turn of `message` with `outcome` and sends what follows from it.
 pub(super) fn end_turn(
-    draft: &mut Draft,
+    batch: &mut Batch,
     message: MessageId,
     outcome: &Outcome,
     note: BodyRef,
     origin: Origin,
 ) -> Result<(), Illegal> {
-    let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
+    let turn = batch.state.turns.get(&message).ok_or_else(|| impossible("no such turn"))?;
     let (agent, desk) = (turn.agent.clone(), turn.desk.clone());
     if turn.message.asked_by.is_some() {
-        return draft.emit(Event::TurnEnded { message, outcome: outcome.clone(), note });
+        return batch.emit(Event::TurnEnded { message, outcome: outcome.clone(), note });
     }
-    let handoff = draft.state.handoff(&agent, outcome).ok_or_else(|| super::impossible("no such outcome"))?.clone();
-    draft.emit(Event::TurnEnded { message, outcome: outcome.clone(), note })?;
-    let taken = draft.state.rounds.get(&(agent.clone(), outcome.clone())).copied().unwrap_or(0);
+    let handoff = batch.state.handoff(&agent, outcome).ok_or_else(|| impossible("no such outcome"))?.clone();
+    batch.emit(Event::TurnEnded { message, outcome: outcome.clone(), note })?;
+    let taken = batch.state.rounds.get(&(agent.clone(), outcome.clone())).copied().unwrap_or(0);
     let (to, round, exhausted) = match handoff.rounds {
         Some(rounds) if taken >= rounds.max => (rounds.then, taken, true),
         _ => (handoff.to, taken + 1, false),
     };
-    draft.emit(Event::MessageSent(Message {
-        id: MessageId(draft.state.messages_sent + 1),
+    batch.emit(Event::MessageSent(Message {
+        id: MessageId(batch.state.messages_sent + 1),
         cause: Some(message),
         from: Some(agent),
         to,
@@ -43,22 +43,22 @@ pub(super) fn end_turn(
 }
 
 /// Asks `to` to write anew what the person of the turn of `message` cannot be shown, with the reason.
-pub(super) fn mend(draft: &mut Draft, message: MessageId, to: AgentName, reason: BodyRef) -> Result<(), Illegal> {
-    let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
+pub(super) fn mend(batch: &mut Batch, message: MessageId, to: AgentName, reason: BodyRef) -> Result<(), Illegal> {
+    let turn = batch.state.turns.get(&message).ok_or_else(|| impossible("no such turn"))?;
     let round = turn.mends + 1;
-    aside(draft, message, to, MEND, reason, round, Origin::Computed)
+    aside(batch, message, to, MEND, reason, round, Origin::Computed)
 }
 
 /// Sends a question of the turn of `message` to a teammate, with the desk as it is.
-pub(super) fn question(draft: &mut Draft, message: MessageId, to: AgentName, text: BodyRef) -> Result<(), Illegal> {
-    let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
+pub(super) fn question(batch: &mut Batch, message: MessageId, to: AgentName, text: BodyRef) -> Result<(), Illegal> {
+    let turn = batch.state.turns.get(&message).ok_or_else(|| impossible("no such turn"))?;
     let (round, origin) = (turn.questions + 1, turn.origin);
-    aside(draft, message, to, QUESTION, text, round, origin)
+    aside(batch, message, to, QUESTION, text, round, origin)
 }
 
 /// Sends `note` from the turn of `message` to a member who answers within it, on no handoff.
 fn aside(
-    draft: &mut Draft,
+    batch: &mut Batch,
     message: MessageId,
     to: AgentName,
     outcome: &'static str,
@@ -66,10 +66,10 @@ fn aside(
     round: u32,
     origin: Origin,
 ) -> Result<(), Illegal> {
-    let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
+    let turn = batch.state.turns.get(&message).ok_or_else(|| impossible("no such turn"))?;
     let (from, desk) = (turn.agent.clone(), turn.desk.clone());
-    draft.emit(Event::MessageSent(Message {
-        id: MessageId(draft.state.messages_sent + 1),
+    batch.emit(Event::MessageSent(Message {
+        id: MessageId(batch.state.messages_sent + 1),
         cause: None,
         from: Some(from),
         to: Recipient::Member(to),
@@ -81,4 +81,9 @@ fn aside(
         asked_by: Some(message),
         origin,
     }))
+}
+
+/// Puts the message among the dead letters: the run is stuck until a person says what next.
+pub(super) fn give_up(batch: &mut Batch, message: MessageId, class: Class, reason: BodyRef) -> Result<(), Illegal> {
+    batch.emit(Event::DeadLettered { message, class, reason })
 }

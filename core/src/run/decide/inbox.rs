@@ -1,11 +1,11 @@
 //! What people post: each row is heard or refused by an event, which is the poster's answer.
 
-use super::{Draft, approval, outward};
+use super::batch::{Batch, impossible};
+use super::{approval, ending, outward};
 use crate::id::{ApprovalNo, ArtefactName, Digest};
-use crate::run::event::Origin;
 use crate::run::event::{
-    BodyRef, Closed, DeadLetterAnswer, Decision, Ending, Event, Limit, PauseReason, Raise, Refusal, Settled, Version,
-    Who,
+    BodyRef, Closed, DeadLetterAnswer, Decision, Ending, Event, Limit, Origin, PauseReason, Raise, Refusal, Settled,
+    Version, Who,
 };
 use crate::run::fold::Illegal;
 use crate::run::input::Command;
@@ -15,35 +15,35 @@ use crate::topology::plan::{Limits, Person, Role};
 
 /// Hears the row at `place`.
 pub(super) fn hear(
-    draft: &mut Draft,
+    batch: &mut Batch,
     place: u64,
     post: uuid::Uuid,
     say: Option<&(Who, Command)>,
 ) -> Result<(), Illegal> {
-    if place <= draft.state.heard {
+    if place <= batch.state.heard {
         return Ok(());
     }
     let refusal = match say {
         None => Some(Refusal::Unreadable),
         Some((by, _)) if by.undeclared => Some(Refusal::NotDeclared { name: by.name.clone() }),
-        Some(_) if draft.state.ended.is_some() => Some(over(draft, say)),
-        Some((by, command)) => refusal(draft, by, command),
+        Some(_) if batch.state.ended.is_some() => Some(over(batch, say)),
+        Some((by, command)) => refusal(batch, by, command),
     };
     if let Some(why) = refusal {
-        return draft.emit(Event::InputRefused { place, post, why });
+        return batch.emit(Event::InputRefused { place, post, why });
     }
-    draft.emit(Event::Heard { place, post })?;
+    batch.emit(Event::Heard { place, post })?;
     match say {
-        Some((by, command)) => obey(draft, by, command),
+        Some((by, command)) => obey(batch, by, command),
         None => Ok(()),
     }
 }
 
 /// Why a run that is over refuses: a second decision is told of the first.
-fn over(draft: &Draft, say: Option<&(Who, Command)>) -> Refusal {
+fn over(batch: &Batch, say: Option<&(Who, Command)>) -> Refusal {
     match say {
         Some((_, Command::Decide { approval, binds, .. } | Command::Edit { approval, binds, .. })) => {
-            match standing(draft, *approval, *binds) {
+            match standing(batch, *approval, *binds) {
                 Err(why) => why,
                 Ok(_) => Refusal::RunOver,
             }
@@ -52,33 +52,33 @@ fn over(draft: &Draft, say: Option<&(Who, Command)>) -> Refusal {
     }
 }
 
-fn refusal(draft: &Draft, by: &Who, command: &Command) -> Option<Refusal> {
+fn refusal(batch: &Batch, by: &Who, command: &Command) -> Option<Refusal> {
     match command {
         Command::Decide { approval, binds, decision, .. } => {
-            may_decide(draft, by, *approval, *binds, *decision == Decision::Approve).err()
+            may_decide(batch, by, *approval, *binds, *decision == Decision::Approve).err()
         }
         Command::Edit { approval, binds, artefact, problems, .. } => {
-            may_edit(draft, by, *approval, *binds, artefact, *problems).err()
+            may_edit(batch, by, *approval, *binds, artefact, *problems).err()
         }
         Command::Answer { question, .. } => {
-            (!draft.state.questions.contains_key(question)).then_some(Refusal::UnknownApproval)
+            (!batch.state.questions.contains_key(question)).then_some(Refusal::UnknownApproval)
         }
         Command::DeadLetter { message, .. } => {
-            (!draft.state.dead.contains_key(message)).then_some(Refusal::UnknownDeadLetter)
+            (!batch.state.dead.contains_key(message)).then_some(Refusal::UnknownDeadLetter)
         }
-        Command::Raise(raise) => (!raises(draft, raise)).then_some(Refusal::RaiseTooLow),
+        Command::Raise(raise) => (!raises(batch, raise)).then_some(Refusal::RaiseTooLow),
         Command::Pause => {
-            let halted = draft.state.paused.is_some() || draft.state.cancelled_by.is_some();
+            let halted = batch.state.paused.is_some() || batch.state.cancelled_by.is_some();
             halted.then_some(Refusal::NothingToDo)
         }
-        Command::Resume => draft.state.paused.is_none().then_some(Refusal::NothingToDo),
-        Command::Cancel => draft.state.cancelled_by.is_some().then_some(Refusal::NothingToDo),
+        Command::Resume => batch.state.paused.is_none().then_some(Refusal::NothingToDo),
+        Command::Cancel => batch.state.cancelled_by.is_some().then_some(Refusal::NothingToDo),
     }
 }
 
 /// The approval, if it is open and binds `binds`.
-fn standing(draft: &Draft, no: ApprovalNo, binds: Digest) -> Result<&Approval, Refusal> {
-    let approval = draft.state.approvals.get(&no).ok_or(Refusal::UnknownApproval)?;
+fn standing(batch: &Batch, no: ApprovalNo, binds: Digest) -> Result<&Approval, Refusal> {
+    let approval = batch.state.approvals.get(&no).ok_or(Refusal::UnknownApproval)?;
     if let Some((by, decision)) = approval::decision(approval) {
         return Err(Refusal::AlreadyDecided { by: by.name.clone(), decision });
     }
@@ -90,16 +90,16 @@ fn standing(draft: &Draft, no: ApprovalNo, binds: Digest) -> Result<&Approval, R
     }
 }
 
-fn may_decide(draft: &Draft, by: &Who, no: ApprovalNo, binds: Digest, approves: bool) -> Result<(), Refusal> {
-    let approval = standing(draft, no, binds)?;
-    let person = approval::person(draft, approval).ok_or(Refusal::UnknownApproval)?;
-    if draft.state.plan.single_person {
+fn may_decide(batch: &Batch, by: &Who, no: ApprovalNo, binds: Digest, approves: bool) -> Result<(), Refusal> {
+    let approval = standing(batch, no, binds)?;
+    let person = approval::person(batch, approval).ok_or(Refusal::UnknownApproval)?;
+    if batch.state.plan.single_person {
         return Ok(());
     }
     if !is_asked(person, by) {
         return Err(Refusal::NotAllowed);
     }
-    let started = draft.state.starter.as_ref().is_some_and(|starter| starter.name == by.name);
+    let started = batch.state.starter.as_ref().is_some_and(|starter| starter.name == by.name);
     if approves && started && !person.starter_may_approve {
         return Err(Refusal::StarterMayNot);
     }
@@ -118,16 +118,16 @@ fn is_asked(person: &Person, by: &Who) -> bool {
 }
 
 fn may_edit(
-    draft: &Draft,
+    batch: &Batch,
     by: &Who,
     no: ApprovalNo,
     binds: Digest,
     artefact: &ArtefactName,
     problems: Option<BodyRef>,
 ) -> Result<(), Refusal> {
-    may_decide(draft, by, no, binds, false)?;
-    let approval = standing(draft, no, binds)?;
-    let person = approval::person(draft, approval).ok_or(Refusal::UnknownApproval)?;
+    may_decide(batch, by, no, binds, false)?;
+    let approval = standing(batch, no, binds)?;
+    let person = approval::person(batch, approval).ok_or(Refusal::UnknownApproval)?;
     if !person.approves.contains(artefact) || !approval.desk.contains_key(artefact) {
         return Err(Refusal::NotTheirs);
     }
@@ -135,8 +135,8 @@ fn may_edit(
 }
 
 /// Whether every limit in `raise` is above one in force, the run's or a member's, and there is at least one.
-fn raises(draft: &Draft, raise: &Raise) -> bool {
-    let state = &draft.state;
+fn raises(batch: &Batch, raise: &Raise) -> bool {
+    let state = &batch.state;
     let before = &state.ledger.raise;
     let members = |limit: fn(&Limits) -> Option<u64>, raised: Option<u64>| {
         let declared = state.plan.team.values().filter_map(|member| limit(&member.limits)).min();
@@ -169,39 +169,39 @@ fn shortest_wait(state: &State, of: fn(Patience) -> u64) -> Option<u64> {
     waits.min()
 }
 
-fn obey(draft: &mut Draft, by: &Who, command: &Command) -> Result<(), Illegal> {
+fn obey(batch: &mut Batch, by: &Who, command: &Command) -> Result<(), Illegal> {
     match command {
         Command::Decide { approval, decision, comment, .. } => {
-            approval::decided(draft, *approval, by, *decision, *comment)
+            approval::decided(batch, *approval, by, *decision, *comment)
         }
         Command::Edit { approval, artefact, body, findings, .. } => {
-            edit(draft, by, *approval, artefact, *body, *findings)
+            edit(batch, by, *approval, artefact, *body, *findings)
         }
-        Command::Answer { question, happened, receipt } => answer(draft, by, *question, *happened, *receipt),
+        Command::Answer { question, happened, receipt } => answer(batch, by, *question, *happened, *receipt),
         Command::DeadLetter { message, answer } => {
-            draft.emit(Event::DeadLetterAnswered { message: *message, by: by.clone(), answer: *answer })?;
+            batch.emit(Event::DeadLetterAnswered { message: *message, by: by.clone(), answer: *answer })?;
             match answer {
-                DeadLetterAnswer::Stop => super::advance::close(draft, Ending::Failed),
+                DeadLetterAnswer::Stop => ending::close(batch, Ending::Failed),
                 // Discarding the last thing a run had to do leaves it nothing to end with.
-                DeadLetterAnswer::Discard if is_empty(draft) => super::advance::close(draft, Ending::Failed),
+                DeadLetterAnswer::Discard if is_empty(batch) => ending::close(batch, Ending::Failed),
                 DeadLetterAnswer::Discard | DeadLetterAnswer::Retry => Ok(()),
             }
         }
         Command::Raise(raise) => {
-            draft.emit(Event::BudgetRaised { by: by.clone(), raise: raise.clone() })?;
-            match draft.state.paused {
-                Some(PauseReason::Budget { .. }) => draft.emit(Event::Resumed { by: by.clone() }),
+            batch.emit(Event::BudgetRaised { by: by.clone(), raise: raise.clone() })?;
+            match batch.state.paused {
+                Some(PauseReason::Budget { .. }) => batch.emit(Event::Resumed { by: by.clone() }),
                 _ => Ok(()),
             }
         }
-        Command::Pause => draft.emit(Event::Paused { why: PauseReason::Asked { by: by.clone() } }),
-        Command::Resume => draft.emit(Event::Resumed { by: by.clone() }),
-        Command::Cancel => draft.emit(Event::CancelAsked { by: by.clone() }),
+        Command::Pause => batch.emit(Event::Paused { why: PauseReason::Asked { by: by.clone() } }),
+        Command::Resume => batch.emit(Event::Resumed { by: by.clone() }),
+        Command::Cancel => batch.emit(Event::CancelAsked { by: by.clone() }),
     }
 }
 
-fn is_empty(draft: &Draft) -> bool {
-    let state = &draft.state;
+fn is_empty(batch: &Batch) -> bool {
+    let state = &batch.state;
     state.queued.is_empty()
         && state.turns.is_empty()
         && state.effects.is_empty()
@@ -211,19 +211,19 @@ fn is_empty(draft: &Draft) -> bool {
 
 /// A person's version takes the place of the one that they were shown; it is approved anew.
 fn edit(
-    draft: &mut Draft,
+    batch: &mut Batch,
     by: &Who,
     no: ApprovalNo,
     artefact: &ArtefactName,
     body: BodyRef,
     findings: Option<BodyRef>,
 ) -> Result<(), Illegal> {
-    let approval = draft.state.approvals.get(&no).ok_or_else(|| super::impossible("no such approval"))?;
+    let approval = batch.state.approvals.get(&no).ok_or_else(|| impossible("no such approval"))?;
     let base = approval.desk.get(artefact).copied();
-    let labels = base.and_then(|base| draft.state.versions.get(&base)).map(|version| version.labels);
+    let labels = base.and_then(|base| batch.state.versions.get(&base)).map(|version| version.labels);
     let (message, writer) = (approval.message, approval.agent.clone());
-    approval::close(draft, no, Closed::Edited)?;
-    draft.emit(Event::VersionWritten(Version {
+    approval::close(batch, no, Closed::Edited)?;
+    batch.emit(Event::VersionWritten(Version {
         artefact: artefact.clone(),
         body,
         message,
@@ -236,10 +236,10 @@ fn edit(
     }))
 }
 
-fn answer(draft: &mut Draft, by: &Who, question: ApprovalNo, happened: bool, receipt: BodyRef) -> Result<(), Illegal> {
-    let effect = draft.state.questions.get(&question).copied();
-    let effect = effect.ok_or_else(|| super::impossible("no such question"))?;
-    draft.emit(Event::QuestionAnswered { no: question, by: by.clone(), happened })?;
+fn answer(batch: &mut Batch, by: &Who, question: ApprovalNo, happened: bool, receipt: BodyRef) -> Result<(), Illegal> {
+    let effect = batch.state.questions.get(&question).copied();
+    let effect = effect.ok_or_else(|| impossible("no such question"))?;
+    batch.emit(Event::QuestionAnswered { no: question, by: by.clone(), happened })?;
     // What did not happen begins anew, like anything that has not begun.
-    if happened { outward::perform_settled(draft, effect, &Settled::Performed { receipt }) } else { Ok(()) }
+    if happened { outward::perform_settled(batch, effect, &Settled::Performed { receipt }) } else { Ok(()) }
 }

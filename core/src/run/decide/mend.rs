@@ -1,7 +1,8 @@
 //! What `prepare` refuses goes back to whoever can mend it: to the person, if they have just edited it, or to the writer of
 //! the artefact that it is about. It ends in a dead letter only where nobody of the team can.
 
-use super::{Draft, deliver};
+use super::batch::Batch;
+use super::deliver;
 use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest};
 use crate::run::event::{BodyRef, Event, Wish};
@@ -22,8 +23,8 @@ pub(super) enum Back {
 }
 
 /// To whom a failed preparation goes back, if to anybody.
-pub(super) fn way_back(draft: &Draft, effect: &Effect, failed: &Failed) -> Option<Back> {
-    let state = &draft.state;
+pub(super) fn way_back(batch: &Batch, effect: &Effect, failed: &Failed) -> Option<Back> {
+    let state = &batch.state;
     let otherwise = state.plan.supervisor.on.get(failed.class.word());
     let otherwise = otherwise.is_some_and(|action| *action != Action::Retry);
     let is_prepare = matches!(effect.wish, Wish::Prepare { .. });
@@ -35,12 +36,12 @@ pub(super) fn way_back(draft: &Draft, effect: &Effect, failed: &Failed) -> Optio
 }
 
 /// Sends it there, with the reason.
-pub(super) fn send_back(draft: &mut Draft, effect: &Effect, back: Back, reason: BodyRef) -> Result<(), Illegal> {
+pub(super) fn send_back(batch: &mut Batch, effect: &Effect, back: Back, reason: BodyRef) -> Result<(), Illegal> {
     match back {
         Back::Person { no, artefact, version } => {
-            draft.emit(Event::EditRefused { no, artefact, version, problems: reason })
+            batch.emit(Event::EditRefused { no, artefact, version, problems: reason })
         }
-        Back::Writer(writer) => deliver::mend(draft, effect.message, writer, reason),
+        Back::Writer(writer) => deliver::mend(batch, effect.message, writer, reason),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Failures: the one retry rule, back-off, restarts and their intensity, poison, dead letters.
 //! A step counts once per effect; the death of an owner is no attempt and no poison.
 
-use super::{Draft, advance, budget, mend, outward};
-use crate::failure::Class;
-use crate::failure::Usage;
+use super::batch::Batch;
+use super::{ask, budget, deliver, doubt, ending, mend};
+use crate::failure::{Class, Usage};
 use crate::id::{AgentName, EffectId, MessageId, Timestamp};
 use crate::run::event::{Amount, BodyRef, Ending, Event, Origin, PauseReason, Settled, Wish};
 use crate::run::fold::Illegal;
@@ -30,7 +30,7 @@ pub(super) const TOOL_ATTEMPTS_MAX: u32 = 4;
 
 /// What a failed attempt comes to.
 pub(super) fn failed(
-    draft: &mut Draft,
+    batch: &mut Batch,
     id: EffectId,
     effect: &Effect,
     failed: &Failed,
@@ -38,32 +38,32 @@ pub(super) fn failed(
 ) -> Result<(), Illegal> {
     let (class, reason) = (failed.class, failed.reason);
     // An attempt that surely failed says nothing of an earlier one with the same key.
-    let unsure = effect.unsure.is_some() && draft.state.repeat(effect) != Repeat::Pure;
+    let unsure = effect.unsure.is_some() && batch.state.repeat(effect) != Repeat::Pure;
     if effect.is_outward() && (class == Class::InDoubt || unsure) {
         // What does not go away by itself stands in the way of the next attempt, too.
         let lasts = unsure && matches!(class, Class::Permanent | Class::Policy | Class::Invalid | Class::Bug);
-        return outward::doubt(draft, id, lasts.then_some(reason), Some(reason));
+        return doubt::one(batch, id, lasts.then_some(reason), Some(reason));
     }
     // A tool's refusal of what the model asked for is an answer to the model, and labelled like any other.
     if let (Wish::Tool { tool, .. }, Class::Invalid | Class::Policy) = (&effect.wish, class) {
-        let labels = draft.state.plan.tools.get(tool).map_or(Labels::default(), |spec| spec.labels);
+        let labels = batch.state.plan.tools.get(tool).map_or(Labels::default(), |spec| spec.labels);
         let result = Settled::Returned { body: reason, labels, origin: Origin::Computed };
-        return draft.emit(Event::EffectSettled { id, spent: effect.reserved, result });
+        return batch.emit(Event::EffectSettled { id, spent: effect.reserved, result });
     }
     let spent = match effect.wish {
-        Wish::Model { .. } if draft.state.plan.mode.charges() => budget::used(&draft.state, effect, usage).0,
+        Wish::Model { .. } if batch.state.plan.mode.charges() => budget::used(&batch.state, effect, usage).0,
         _ => Amount::default(),
     };
     let attempts_max = if matches!(effect.wish, Wish::Model { .. }) { MODEL_ATTEMPTS_MAX } else { TOOL_ATTEMPTS_MAX };
-    if let Some(again) = another_way(draft, effect, failed) {
-        draft.emit(Event::EffectFailed { id, class, reason, spent, last: false })?;
-        return go_another_way(draft, id, effect, again);
+    if let Some(again) = another_way(batch, effect, failed) {
+        batch.emit(Event::EffectFailed { id, class, reason, spent, last: false })?;
+        return go_another_way(batch, id, effect, again);
     }
-    if let Some(back) = mend::way_back(draft, effect, failed) {
-        draft.emit(Event::EffectFailed { id, class, reason, spent, last: true })?;
-        return mend::send_back(draft, effect, back, reason);
+    if let Some(back) = mend::way_back(batch, effect, failed) {
+        batch.emit(Event::EffectFailed { id, class, reason, spent, last: true })?;
+        return mend::send_back(batch, effect, back, reason);
     }
-    let retries = match draft.state.plan.supervisor.on.get(class.word()) {
+    let retries = match batch.state.plan.supervisor.on.get(class.word()) {
         // A model's failure as invalid is a reply that could not be read at all; what it says is examined elsewhere.
         None | Some(Action::Retry) => {
             matches!(class, Class::Transient | Class::Throttled)
@@ -71,28 +71,28 @@ pub(super) fn failed(
         }
         Some(Action::Restart | Action::AskPerson | Action::Stop) => false,
     };
-    let tried = effect.tried().saturating_sub(u32::from(effect.only_waits(class, draft.at)));
+    let tried = effect.tried().saturating_sub(u32::from(effect.only_waits(class, batch.at)));
     // Nothing but a person settles what a question is about, so a question is never given up.
     let last = !(retries && tried < attempts_max && !is_lost_again(effect, failed)
         || matches!(effect.wish, Wish::Question { .. }));
     // What leaves the effect behind: an item's turn is given up when its other items are settled; a sink that cannot be
     // asked leaves the question to a person.
     let gone = last && (effect.is_outward() || matches!(effect.wish, Wish::Query { .. }));
-    draft.emit(Event::EffectFailed { id, class, reason, spent, last: gone })?;
+    batch.emit(Event::EffectFailed { id, class, reason, spent, last: gone })?;
     match &effect.wish {
         // In a run that is halted nothing new is asked; the doubt stays, and is looked at again when it goes on.
-        Wish::Query { .. } if last && (draft.is_halted() || draft.state.cancelled_by.is_some()) => return Ok(()),
+        Wish::Query { .. } if last && (batch.is_halted() || batch.state.cancelled_by.is_some()) => return Ok(()),
         Wish::Query { about } if last => {
-            let Some(asked) = draft.state.effects.get(about).cloned() else { return Ok(()) };
-            return outward::question(draft, *about, &asked);
+            let Some(asked) = batch.state.effects.get(about).cloned() else { return Ok(()) };
+            return ask::question(batch, *about, &asked);
         }
         Wish::Deliver { .. } if last => return Ok(()),
-        _ if last => return finally(draft, effect, class, reason),
+        _ if last => return finally(batch, effect, class, reason),
         _ => {}
     }
     let wait_ms =
-        failed.retry_after_ms.unwrap_or(0).saturating_add(backoff_ms(draft, effect.attempt - effect.attempts_before));
-    plan_retry(draft, id, wait_ms, None)
+        failed.retry_after_ms.unwrap_or(0).saturating_add(backoff_ms(batch, effect.attempt - effect.attempts_before));
+    plan_retry(batch, id, wait_ms, None)
 }
 
 /// Whether nothing came back of a call once more, and as much was paid in vain for it as may be: what cuts it will cut the next one,
@@ -111,10 +111,10 @@ enum AnotherWay {
     Longer(u64),
 }
 
-fn another_way(draft: &Draft, effect: &Effect, failed: &Failed) -> Option<AnotherWay> {
-    let state = &draft.state;
+fn another_way(batch: &Batch, effect: &Effect, failed: &Failed) -> Option<AnotherWay> {
+    let state = &batch.state;
     let (turn, from) = (state.turns.get(&effect.message)?, effect.model.as_ref()?);
-    if !state.plan.mode.charges() || draft.is_halted() || state.cancelled_by.is_some() {
+    if !state.plan.mode.charges() || batch.is_halted() || state.cancelled_by.is_some() {
         return None;
     }
     if failed.too_long && turn.can_leave_out() {
@@ -126,193 +126,156 @@ fn another_way(draft: &Draft, effect: &Effect, failed: &Failed) -> Option<Anothe
     }
     let to = state.plan.models.get(from)?.fallback.clone()?;
     let until = match failed.class {
-        Class::Throttled if effect.only_waits(failed.class, draft.at) => return None,
+        Class::Throttled if effect.only_waits(failed.class, batch.at) => return None,
         Class::Transient | Class::Throttled
             if effect.tried() >= MODEL_ATTEMPTS_MAX || is_lost_again(effect, failed) =>
         {
-            Some(draft.at.plus_ms(DETOUR_MS))
+            Some(batch.at.plus_ms(DETOUR_MS))
         }
         // The model is well; another may take so long a request.
         Class::Permanent if failed.too_long => None,
-        Class::Permanent => Some(draft.at.plus_ms(DETOUR_MS)),
+        Class::Permanent => Some(batch.at.plus_ms(DETOUR_MS)),
         Class::Refused => None,
         _ => return None,
     };
     Some(AnotherWay::Fallback { from: from.clone(), to, until })
 }
 
-fn go_another_way(draft: &mut Draft, id: EffectId, effect: &Effect, way: AnotherWay) -> Result<(), Illegal> {
+fn go_another_way(batch: &mut Batch, id: EffectId, effect: &Effect, way: AnotherWay) -> Result<(), Illegal> {
     let output_tokens = match way {
         AnotherWay::Fallback { from, to, until } => {
-            draft.emit(Event::ModelSwitched { id, from, to, until })?;
+            batch.emit(Event::ModelSwitched { id, from, to, until })?;
             None
         }
         AnotherWay::Cut => {
-            draft.emit(Event::ContextCut { message: effect.message })?;
+            batch.emit(Event::ContextCut { message: effect.message })?;
             None
         }
         AnotherWay::Longer(tokens) => Some(tokens),
     };
-    plan_retry(draft, id, 0, output_tokens)
+    plan_retry(batch, id, 0, output_tokens)
 }
 
 /// What a failure that is not retried comes to.
-fn finally(draft: &mut Draft, effect: &Effect, class: Class, reason: BodyRef) -> Result<(), Illegal> {
-    match draft.state.plan.supervisor.on.get(class.word()) {
-        Some(Action::Stop) => advance::close(draft, Ending::Failed),
-        Some(Action::Restart) => restart(draft, &effect.agent.clone(), effect.message, class, reason),
-        Some(Action::Retry | Action::AskPerson) | None => give_up(draft, effect.message, class, reason),
+fn finally(batch: &mut Batch, effect: &Effect, class: Class, reason: BodyRef) -> Result<(), Illegal> {
+    match batch.state.plan.supervisor.on.get(class.word()) {
+        Some(Action::Stop) => ending::close(batch, Ending::Failed),
+        Some(Action::Restart) => restart(batch, &effect.agent.clone(), effect.message, class, reason),
+        Some(Action::Retry | Action::AskPerson) | None => deliver::give_up(batch, effect.message, class, reason),
     }
-}
-
-/// Puts the message among the dead letters: the run is stuck until a person says what next.
-pub(super) fn give_up(draft: &mut Draft, message: MessageId, class: Class, reason: BodyRef) -> Result<(), Illegal> {
-    draft.emit(Event::DeadLettered { message, class, reason })
 }
 
 /// An agent died of `effects`. They failed, outward ones fell in doubt; it is restarted, unless its message is poison or it
 /// has failed too often. What was under way beside them goes on; if that dies too, it belongs to the same death, so that
 /// a fault that strikes many at once counts once.
 pub(super) fn agent_died(
-    draft: &mut Draft,
+    batch: &mut Batch,
     agent: &AgentName,
     effects: &[EffectId],
     class: Class,
     reason: BodyRef,
 ) -> Result<(), Illegal> {
-    if draft.state.ended.is_some() {
+    if batch.state.ended.is_some() {
         return Ok(());
     }
-    let Some(message) = draft.state.turns.values().find(|turn| turn.agent == *agent).map(|turn| turn.message.id) else {
+    let Some(message) = batch.state.turns.values().find(|turn| turn.agent == *agent).map(|turn| turn.message.id) else {
         return Ok(());
     };
     let mut is_new = false;
-    let died_at = draft.state.agents.get(agent).and_then(|known| known.died_at);
+    let died_at = batch.state.agents.get(agent).and_then(|known| known.died_at);
     for id in effects {
-        let Some(effect) = draft.state.effects.get(id).cloned() else { continue };
+        let Some(effect) = batch.state.effects.get(id).cloned() else { continue };
         if effect.doubt.is_some() || effect.failed.is_some() {
             continue;
         }
         let since = effect.began.map_or(effect.not_before, |began| began.at);
         is_new |= died_at.is_none_or(|died_at| died_at <= since);
         if effect.is_outward() {
-            outward::doubt(draft, *id, None, Some(reason))?;
+            doubt::one(batch, *id, None, Some(reason))?;
         } else {
-            let paid = matches!(effect.wish, Wish::Model { .. }) && draft.state.plan.mode.charges();
+            let paid = matches!(effect.wish, Wish::Model { .. }) && batch.state.plan.mode.charges();
             let spent = if paid { effect.reserved } else { Amount::default() };
-            draft.emit(Event::EffectFailed { id: *id, class, reason, spent, last: false })?;
+            batch.emit(Event::EffectFailed { id: *id, class, reason, spent, last: false })?;
         }
     }
-    if is_new { restart(draft, agent, message, class, reason) } else { Ok(()) }
+    if is_new { restart(batch, agent, message, class, reason) } else { Ok(()) }
 }
 
 fn restart(
-    draft: &mut Draft,
+    batch: &mut Batch,
     agent: &AgentName,
     message: MessageId,
     class: Class,
     reason: BodyRef,
 ) -> Result<(), Illegal> {
-    draft.emit(Event::AgentFailed { agent: agent.clone(), message, class, reason })?;
-    let supervisor = &draft.state.plan.supervisor;
+    batch.emit(Event::AgentFailed { agent: agent.clone(), message, class, reason })?;
+    let supervisor = &batch.state.plan.supervisor;
     let (poison_after, max_restarts, within_ms) =
         (supervisor.poison_after, supervisor.max_restarts, supervisor.within_ms);
-    let outward = draft.state.effects.values().any(|effect| effect.message == message && effect.is_outward());
-    if draft.state.turns.get(&message).is_some_and(|turn| turn.deaths >= poison_after) && !outward {
-        return give_up(draft, message, class, reason);
+    let outward = batch.state.effects.values().any(|effect| effect.message == message && effect.is_outward());
+    if batch.state.turns.get(&message).is_some_and(|turn| turn.deaths >= poison_after) && !outward {
+        return deliver::give_up(batch, message, class, reason);
     }
-    if draft.state.cancelled_by.is_some() {
+    if batch.state.cancelled_by.is_some() {
         return Ok(());
     }
-    let known = draft.state.agents.get(agent);
-    let recent = known.map_or(0, |a| a.restarts.iter().filter(|then| draft.at.ms_since(**then) < within_ms).count());
+    let known = batch.state.agents.get(agent);
+    let recent = known.map_or(0, |a| a.restarts.iter().filter(|then| batch.at.ms_since(**then) < within_ms).count());
     let restarts = u32::try_from(recent).unwrap_or(u32::MAX);
     if restarts >= max_restarts {
-        return draft.emit(Event::Paused { why: PauseReason::Intensity { agent: agent.clone(), restarts } });
+        return batch.emit(Event::Paused { why: PauseReason::Intensity { agent: agent.clone(), restarts } });
     }
-    let not_before = draft.at.plus_ms(backoff_ms(draft, restarts + 1));
-    draft.emit(Event::AgentRestarted { agent: agent.clone(), not_before })
+    let not_before = batch.at.plus_ms(backoff_ms(batch, restarts + 1));
+    batch.emit(Event::AgentRestarted { agent: agent.clone(), not_before })
 }
 
 /// Plans the next attempt of every effect whose latest one failed.
-pub(super) fn plan_retries(draft: &mut Draft) -> Result<(), Illegal> {
+pub(super) fn plan_retries(batch: &mut Batch) -> Result<(), Illegal> {
     let failed: Vec<EffectId> =
-        draft.state.effects.iter().filter(|(_, e)| e.failed.is_some()).map(|(id, _)| *id).collect();
+        batch.state.effects.iter().filter(|(_, e)| e.failed.is_some()).map(|(id, _)| *id).collect();
     for id in failed {
-        if !draft.is_halted() {
-            plan_retry(draft, id, 0, None)?;
+        if !batch.is_halted() {
+            plan_retry(batch, id, 0, None)?;
         }
     }
     Ok(())
 }
 
-fn plan_retry(draft: &mut Draft, id: EffectId, wait_ms: u64, output_tokens: Option<u64>) -> Result<(), Illegal> {
-    let Some(effect) = draft.state.effects.get(&id).cloned() else { return Ok(()) };
-    if draft.state.cancelled_by.is_some() {
+fn plan_retry(batch: &mut Batch, id: EffectId, wait_ms: u64, output_tokens: Option<u64>) -> Result<(), Illegal> {
+    let Some(effect) = batch.state.effects.get(&id).cloned() else { return Ok(()) };
+    if batch.state.cancelled_by.is_some() {
         return Ok(());
     }
-    let mut amount = again(draft, &effect, output_tokens.or(effect.output_tokens));
+    let mut amount = again(batch, &effect, output_tokens.or(effect.output_tokens));
     // The step was counted when the effect was asked for and is given back when its attempt fails unpaid.
-    if draft.state.plan.mode.charges() && matches!(effect.wish, Wish::Model { .. }) {
+    if batch.state.plan.mode.charges() && matches!(effect.wish, Wish::Model { .. }) {
         amount.steps = 0;
     }
     // A paused run keeps its reason; what does not fit now is looked at again when it goes on.
-    let later = draft.state.paused.is_some() && budget::short(draft, &effect.agent, amount).is_some();
-    if later || !budget::fits(draft, &effect.agent, amount)? {
+    let later = batch.state.paused.is_some() && budget::short(batch, &effect.agent, amount).is_some();
+    if later || !budget::fits(batch, &effect.agent, amount)? {
         return Ok(());
     }
-    let not_before = draft.at.plus_ms(wait_ms);
+    let not_before = batch.at.plus_ms(wait_ms);
     // A call that was lost with its owner was no attempt of its own.
     let attempt = effect.attempt + u32::from(effect.failed != Some(Class::InDoubt));
-    draft.emit(Event::RetryPlanned { id, attempt, reserved: amount, not_before, output_tokens })
+    batch.emit(Event::RetryPlanned { id, attempt, reserved: amount, not_before, output_tokens })
 }
 
 /// What another attempt of `effect` reserves.
-fn again(draft: &Draft, effect: &Effect, output_tokens: Option<u64>) -> Amount {
-    match (&effect.wish, draft.state.turns.get(&effect.message)) {
+fn again(batch: &Batch, effect: &Effect, output_tokens: Option<u64>) -> Amount {
+    match (&effect.wish, batch.state.turns.get(&effect.message)) {
         (Wish::Model { .. }, Some(turn)) => {
-            budget::model_call(&draft.state, turn, effect.model.as_deref(), output_tokens)
+            budget::model_call(&batch.state, turn, effect.model.as_deref(), output_tokens)
         }
-        _ => outward::amount(effect),
+        _ => budget::amount(effect),
     }
-}
-
-/// Model calls that an older owner had under way are paid at their maximum, and asked for again.
-pub(super) fn settle_lost_calls(draft: &mut Draft) -> Result<(), Illegal> {
-    if !draft.state.plan.mode.charges() || draft.state.ended.is_some() {
-        return Ok(());
-    }
-    for (id, effect) in paid_calls(draft) {
-        let Some(reason) = draft.state.turns.get(&effect.message).map(|turn| turn.message.note) else { continue };
-        let class = Class::InDoubt;
-        draft.emit(Event::EffectFailed { id, class, reason, spent: effect.reserved, last: false })?;
-    }
-    Ok(())
-}
-
-/// The run ends now: paid calls under way settle at their maximum.
-pub(super) fn abandon_calls(draft: &mut Draft) -> Result<(), Illegal> {
-    if !draft.state.plan.mode.charges() {
-        return Ok(());
-    }
-    for (id, effect) in paid_calls(draft) {
-        let Some(reason) = draft.state.turns.get(&effect.message).map(|turn| turn.message.note) else { continue };
-        draft.emit(Event::EffectFailed { id, class: Class::InDoubt, reason, spent: effect.reserved, last: true })?;
-    }
-    Ok(())
-}
-
-/// Model calls that may be under way: one that failed is paid already, and waits for its next attempt.
-fn paid_calls(draft: &Draft) -> Vec<(EffectId, Effect)> {
-    let under_way = |effect: &Effect| matches!(effect.wish, Wish::Model { .. }) && effect.failed.is_none();
-    let calls = draft.state.effects.iter().filter(|(_, effect)| under_way(effect));
-    calls.map(|(id, effect)| (*id, effect.clone())).collect()
 }
 
 /// The wait before attempt or restart number `nth` + 1: doubling, bounded, jittered.
-fn backoff_ms(draft: &Draft, nth: u32) -> u64 {
-    let supervisor = &draft.state.plan.supervisor;
+fn backoff_ms(batch: &Batch, nth: u32) -> u64 {
+    let supervisor = &batch.state.plan.supervisor;
     let doubled =
         supervisor.backoff_initial_ms.saturating_mul(1_u64.checked_shl(nth.saturating_sub(1)).unwrap_or(u64::MAX));
-    draft.jittered(doubled.min(supervisor.backoff_max_ms))
+    batch.jittered(doubled.min(supervisor.backoff_max_ms))
 }

@@ -1,11 +1,10 @@
 //! One agent's handling of one message: which effect it asks for next, and what a settled one comes to.
 
-use super::{Draft, advance, approval, budget, deliver, outward, retry};
-use crate::failure::Class;
-use crate::failure::Usage;
+use super::batch::{Batch, impossible};
+use super::{approval, ask, budget, deliver, outward, retry};
+use crate::failure::{Class, Usage};
 use crate::id::{ArtefactName, EffectId, MessageId, Outcome};
-use crate::run::event::Origin;
-use crate::run::event::{ActHead, Amount, BodyRef, Event, Limit, Replied, Settled, Version, Wish, WriteHead};
+use crate::run::event::{ActHead, Amount, BodyRef, Event, Origin, Replied, Settled, Version, Wish, WriteHead};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::state::{Effect, Turn};
@@ -19,24 +18,24 @@ const ANSWERS_REFUSED_MAX: u32 = 2;
 const POLICY_STRIKES_MAX: u32 = 1;
 
 /// Asks for what the turn of `message` needs next, if anything.
-pub(super) fn step(draft: &mut Draft, message: MessageId) -> Result<(), Illegal> {
-    let Some(turn) = draft.state.turns.get(&message) else { return Ok(()) };
-    let Some(member) = draft.state.member(&turn.agent) else { return Ok(()) };
-    let busy = !turn.waits_for.is_empty() || draft.state.effects.values().any(|effect| effect.message == message);
+pub(super) fn step(batch: &mut Batch, message: MessageId) -> Result<(), Illegal> {
+    let Some(turn) = batch.state.turns.get(&message) else { return Ok(()) };
+    let Some(member) = batch.state.member(&turn.agent) else { return Ok(()) };
+    let busy = !turn.waits_for.is_empty() || batch.state.effects.values().any(|effect| effect.message == message);
     match &member.role {
-        Role::Model { .. } if !turn.calls.is_empty() => ask_tools(draft, message),
-        Role::Model { .. } if !busy => ask_model(draft, message),
-        Role::Person(person) if !busy && advance::wants_preparing(draft, turn.approval) => {
+        Role::Model { .. } if !turn.calls.is_empty() => ask_tools(batch, message),
+        Role::Model { .. } if !busy => ask_model(batch, message),
+        Role::Person(person) if !busy && approval::wants_preparing(batch, turn.approval) => {
             let wish = Wish::Prepare { binds: person.binds.clone() };
-            ask(draft, message, wish, Amount::default()).map(drop)
+            ask::effect(batch, message, wish, Amount::default()).map(drop)
         }
         Role::Tool { tool, .. } => {
-            let spec = draft.state.plan.tools.get(tool).ok_or_else(|| super::impossible("a tool without a spec"))?;
+            let spec = batch.state.plan.tools.get(tool).ok_or_else(|| impossible("a tool without a spec"))?;
             match spec.reach {
-                Reach::ActsOut => outward::step(draft, message),
+                Reach::ActsOut => outward::step(batch, message),
                 Reach::Inside | Reach::ReadsOut if !busy => {
                     let wish = Wish::Own { tool: tool.clone() };
-                    ask(draft, message, wish, budget::TOOL_CALL).map(drop)
+                    ask::effect(batch, message, wish, budget::TOOL_CALL).map(drop)
                 }
                 Reach::Inside | Reach::ReadsOut => Ok(()),
             }
@@ -45,48 +44,23 @@ pub(super) fn step(draft: &mut Draft, message: MessageId) -> Result<(), Illegal>
     }
 }
 
-/// Asks for an effect of the turn, if the budget allows; its id if it does.
-pub(super) fn ask(
-    draft: &mut Draft,
-    message: MessageId,
-    wish: Wish,
-    amount: Amount,
-) -> Result<Option<EffectId>, Illegal> {
-    let turn = draft.state.turns.get(&message).ok_or_else(|| super::impossible("no such turn"))?;
-    let (agent, ordinal, steps) = (turn.agent.clone(), turn.asked, turn.steps);
-    if amount.steps > 0 {
-        let limit = draft.state.steps_per_turn(&agent);
-        if steps >= limit {
-            let needed = u64::from(steps) + 1;
-            budget::exceeded(draft, Limit::StepsPerTurn, Some(agent), needed, u64::from(limit))?;
-            return Ok(None);
-        }
-    }
-    if !budget::fits(draft, &agent, amount)? {
-        return Ok(None);
-    }
-    let id = EffectId::of(draft.state.run, &agent, message, ordinal);
-    draft.emit(Event::EffectAsked { id, message, ordinal, wish, reserved: amount })?;
-    Ok(Some(id))
-}
-
-fn ask_model(draft: &mut Draft, message: MessageId) -> Result<(), Illegal> {
-    let Some(turn) = draft.state.turns.get(&message) else { return Ok(()) };
-    let model = draft.state.model_of(&turn.agent, draft.at);
-    let amount = budget::model_call(&draft.state, turn, model.as_deref(), None);
+fn ask_model(batch: &mut Batch, message: MessageId) -> Result<(), Illegal> {
+    let Some(turn) = batch.state.turns.get(&message) else { return Ok(()) };
+    let model = batch.state.model_of(&turn.agent, batch.at);
+    let amount = budget::model_call(&batch.state, turn, model.as_deref(), None);
     let wish = Wish::Model { after: turn.model, shown: turn.unseen.clone() };
-    ask(draft, message, wish, amount).map(drop)
+    ask::effect(batch, message, wish, amount).map(drop)
 }
 
-fn ask_tools(draft: &mut Draft, message: MessageId) -> Result<(), Illegal> {
-    let calls = draft.state.turns.get(&message).map(|turn| turn.calls.clone()).unwrap_or_default();
+fn ask_tools(batch: &mut Batch, message: MessageId) -> Result<(), Illegal> {
+    let calls = batch.state.turns.get(&message).map(|turn| turn.calls.clone()).unwrap_or_default();
     for call in calls {
         if let Some(teammate) = call.asks {
-            deliver::question(draft, message, teammate, call.args)?;
+            deliver::question(batch, message, teammate, call.args)?;
             continue;
         }
         let wish = Wish::Tool { call: call.call, tool: call.tool, args: call.args, typed: call.typed };
-        if ask(draft, message, wish, budget::TOOL_CALL)?.is_none() {
+        if ask::effect(batch, message, wish, budget::TOOL_CALL)?.is_none() {
             return Ok(());
         }
     }
@@ -96,96 +70,96 @@ fn ask_tools(draft: &mut Draft, message: MessageId) -> Result<(), Illegal> {
 /// Takes in what an attempt came to. One that nobody waits for any more (its turn was given up, another attempt was
 /// faster) comes to nothing.
 pub(super) fn settled(
-    draft: &mut Draft,
+    batch: &mut Batch,
     id: EffectId,
     result: &Result<Settled, Failed>,
     usage: Option<Usage>,
 ) -> Result<(), Illegal> {
-    if draft.state.ended.is_some() {
+    if batch.state.ended.is_some() {
         return Ok(());
     }
-    let Some(effect) = draft.state.effects.get(&id).cloned() else { return Ok(()) };
+    let Some(effect) = batch.state.effects.get(&id).cloned() else { return Ok(()) };
     match result {
-        Err(failed) => retry::failed(draft, id, &effect, failed, usage),
-        Ok(Settled::Replied(replied)) => take_reply(draft, id, &effect, replied, usage),
+        Err(failed) => retry::failed(batch, id, &effect, failed, usage),
+        Ok(Settled::Replied(replied)) => take_reply(batch, id, &effect, replied, usage),
         Ok(returned @ Settled::Returned { body, labels, origin }) => {
-            draft.emit(Event::EffectSettled { id, spent: effect.reserved, result: returned.clone() })?;
+            batch.emit(Event::EffectSettled { id, spent: effect.reserved, result: returned.clone() })?;
             match effect.wish {
-                Wish::Own { .. } => finish_own(draft, effect.message, *body, *labels, *origin),
+                Wish::Own { .. } => finish_own(batch, effect.message, *body, *labels, *origin),
                 _ => Ok(()),
             }
         }
-        Ok(prepared @ Settled::Prepared { .. }) => approval::prepared(draft, id, &effect, prepared),
+        Ok(prepared @ Settled::Prepared { .. }) => approval::prepared(batch, id, &effect, prepared),
         Ok(Settled::Performed { .. } | Settled::NotPerformed | Settled::Numbered { .. }) => {
-            outward::settled(draft, id, &effect, result)
+            outward::settled(batch, id, &effect, result)
         }
     }
 }
 
 fn take_reply(
-    draft: &mut Draft,
+    batch: &mut Batch,
     id: EffectId,
     effect: &Effect,
     replied: &Replied,
     usage: Option<Usage>,
 ) -> Result<(), Illegal> {
-    let (spent, reported) = budget::used(&draft.state, effect, usage);
-    let assumed = usage.is_none() && draft.state.plan.mode.charges();
+    let (spent, reported) = budget::used(&batch.state, effect, usage);
+    let assumed = usage.is_none() && batch.state.plan.mode.charges();
     let replied = Replied { over_reported: reported.is_some(), reported, assumed, ..replied.clone() };
-    draft.emit(Event::EffectSettled { id, spent, result: Settled::Replied(replied.clone()) })?;
+    batch.emit(Event::EffectSettled { id, spent, result: Settled::Replied(replied.clone()) })?;
     let message = effect.message;
     match replied.act {
         ActHead::Calls(calls) => {
-            let Some(turn) = draft.state.turns.get(&message) else { return Ok(()) };
+            let Some(turn) = batch.state.turns.get(&message) else { return Ok(()) };
             let (strikes, refused) = (turn.policy_strikes, turn.answers_refused);
             let reason = |misfit: bool| {
                 calls.iter().filter(|call| call.misfit == misfit && !call.again).find_map(|call| call.refused)
             };
             match (reason(false), reason(true)) {
                 (Some(reason), _) if strikes > POLICY_STRIKES_MAX => {
-                    retry::give_up(draft, message, Class::Policy, reason)
+                    deliver::give_up(batch, message, Class::Policy, reason)
                 }
                 (_, Some(reason)) if refused > ANSWERS_REFUSED_MAX => {
-                    retry::give_up(draft, message, Class::Invalid, reason)
+                    deliver::give_up(batch, message, Class::Invalid, reason)
                 }
                 _ => Ok(()),
             }
         }
         ActHead::Answer { outcome: Some(outcome), note, writes, problems: None } => {
-            let Some(turn) = draft.state.turns.get(&message).cloned() else { return Ok(()) };
-            if !may_end_with(draft, &turn, &outcome, &writes) {
-                return Err(super::impossible("an answer that breaks the plan was passed as valid"));
+            let Some(turn) = batch.state.turns.get(&message).cloned() else { return Ok(()) };
+            if !may_end_with(batch, &turn, &outcome, &writes) {
+                return Err(impossible("an answer that breaks the plan was passed as valid"));
             }
             for write in writes {
-                write_version(draft, &turn, write.artefact, write.body, write.findings, turn.labels, write.origin)?;
+                write_version(batch, &turn, write.artefact, write.body, write.findings, turn.labels, write.origin)?;
             }
-            deliver::end_turn(draft, message, &outcome, note, replied.origin)
+            deliver::end_turn(batch, message, &outcome, note, replied.origin)
         }
         ActHead::Answer { note, problems, .. } => {
             let problems = problems.unwrap_or(note);
-            let refused = draft.state.turns.get(&message).map_or(0, |turn| turn.answers_refused);
+            let refused = batch.state.turns.get(&message).map_or(0, |turn| turn.answers_refused);
             if refused >= ANSWERS_REFUSED_MAX {
-                return retry::give_up(draft, message, Class::Invalid, problems);
+                return deliver::give_up(batch, message, Class::Invalid, problems);
             }
-            draft.emit(Event::AnswerRefused { message, problems })
+            batch.emit(Event::AnswerRefused { message, problems })
         }
     }
 }
 
 /// Whether `outcome` is declared, and the turn writes what it has to: all of its artefacts, unless it leads to `end`.
-fn may_end_with(draft: &Draft, turn: &Turn, outcome: &Outcome, writes: &[WriteHead]) -> bool {
+fn may_end_with(batch: &Batch, turn: &Turn, outcome: &Outcome, writes: &[WriteHead]) -> bool {
     if turn.message.is_question() {
         return outcome.as_str() == ANSWER && writes.is_empty();
     }
-    let Some(handoff) = draft.state.handoff(&turn.agent, outcome) else { return false };
-    let Some(member) = draft.state.member(&turn.agent) else { return false };
+    let Some(handoff) = batch.state.handoff(&turn.agent, outcome) else { return false };
+    let Some(member) = batch.state.member(&turn.agent) else { return false };
     let all = member.writes.iter().all(|name| writes.iter().any(|write| write.artefact == *name));
     let only = writes.iter().all(|write| member.writes.contains(&write.artefact));
     only && (all || handoff.to == Recipient::End)
 }
 
 fn write_version(
-    draft: &mut Draft,
+    batch: &mut Batch,
     turn: &Turn,
     artefact: ArtefactName,
     body: BodyRef,
@@ -195,7 +169,7 @@ fn write_version(
 ) -> Result<(), Illegal> {
     let base = turn.desk.get(&artefact).copied();
     let (message, writer) = (turn.message.id, turn.agent.clone());
-    draft.emit(Event::VersionWritten(Version {
+    batch.emit(Event::VersionWritten(Version {
         artefact,
         body,
         message,
@@ -210,16 +184,16 @@ fn write_version(
 
 /// Ends a tool agent's turn: its result is what it writes, if it writes.
 fn finish_own(
-    draft: &mut Draft,
+    batch: &mut Batch,
     message: MessageId,
     body: BodyRef,
     labels: Labels,
     origin: Origin,
 ) -> Result<(), Illegal> {
-    let Some(turn) = draft.state.turns.get(&message).cloned() else { return Ok(()) };
-    let writes = draft.state.member(&turn.agent).and_then(|member| member.writes.first().cloned());
+    let Some(turn) = batch.state.turns.get(&message).cloned() else { return Ok(()) };
+    let writes = batch.state.member(&turn.agent).and_then(|member| member.writes.first().cloned());
     if let Some(artefact) = writes {
-        write_version(draft, &turn, artefact, body, None, turn.labels.join(labels), origin)?;
+        write_version(batch, &turn, artefact, body, None, turn.labels.join(labels), origin)?;
     }
-    deliver::end_turn(draft, message, &Outcome::fixed(TOOL_OUTCOME), body, origin)
+    deliver::end_turn(batch, message, &Outcome::fixed(TOOL_OUTCOME), body, origin)
 }
