@@ -8,27 +8,13 @@ use super::state::{Effect, State};
 use crate::id::{AgentName, ApprovalNo, EffectId};
 use crate::topology::plan::{Recipient, Role};
 
+mod broken;
 mod outward;
 mod watch;
 
+pub use broken::Broken;
+use broken::{Held, ensure};
 pub use watch::Watch;
-
-/// An invariant that does not hold: ours to mend, never the user's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{invariant}: {what}")]
-pub struct Broken {
-    /// Which: `I1` to `I14`, as the reliability notes count them.
-    pub invariant: &'static str,
-    /// What was seen instead.
-    pub what: String,
-}
-
-type Held = Result<(), Broken>;
-
-/// Refuses with `invariant` and what `what` says unless `holds`.
-fn ensure(invariant: &'static str, holds: bool, what: impl FnOnce() -> String) -> Held {
-    if holds { Ok(()) } else { Err(Broken { invariant, what: what() }) }
-}
 
 /// What can be seen of the invariants in one state. Its cost grows with what is pending, not with the run's history,
 /// so that an owner can ask after every batch.

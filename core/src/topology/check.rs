@@ -8,6 +8,7 @@ mod cycles;
 mod draft;
 mod expectations;
 mod gated;
+mod given;
 mod graph;
 mod handoffs;
 mod names;
@@ -17,74 +18,20 @@ mod reach;
 mod rehearsal;
 mod same;
 mod schemas;
+mod seat;
 pub mod secrets;
 mod team;
 mod turns;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use super::fault::{Code, Faults, Place};
-use super::plan::{self, Mode, ModelSpec, Plan};
+use super::fault::{Code, Faults};
+use super::plan::{self, Mode, Plan};
 use super::proof::Proof;
 use super::raw;
-use super::recording::Recording;
-use super::spec::ToolSpec;
-use crate::id::{ArtefactName, ToolName};
 use draft::Draft;
-use team::Seat;
-
-/// The files of a project.
-pub trait Files {
-    /// The bytes of the file at `path`, below the root with `/`; no more than one byte past
-    /// [`raw::walk::FILE_BYTES_MAX`] of a larger one.
-    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
-
-    /// The names in a folder, for suggestions only.
-    fn names(&self, folder: &str) -> Vec<String> {
-        let _ = folder;
-        vec![]
-    }
-}
-
-/// Why a file could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// It is not there.
-    #[error("there is no such file")]
-    Missing,
-    /// It lies outside the project.
-    #[error("it lies outside the project's folder")]
-    Outside,
-    /// The system refuses.
-    #[error("{0}")]
-    Refused(String),
-}
-
-/// What topologies refer to and files of the project do not define.
-#[derive(Debug, Clone)]
-pub struct Surroundings {
-    /// Every tool there is.
-    pub tools: BTreeMap<ToolName, ToolSpec>,
-    /// Every check there is, with its settings (an empty object if none).
-    pub checks: BTreeMap<String, Value>,
-    /// Models by alias; `default` is one if there is a default.
-    pub models: BTreeMap<String, ModelSpec>,
-    /// Models that have no price and are not declared free.
-    pub unpriced: BTreeSet<String>,
-    /// Models of which nobody says where they are: what is wrong, what to do, and where a file names them.
-    pub nowhere: BTreeMap<String, (String, String, Option<Place>)>,
-    /// Whether models run.
-    pub mode: Mode,
-    /// What is replayed, if `mode` is replay.
-    pub recording: Option<Arc<Recording>>,
-    /// True if the project has no `[people]`.
-    pub single_person: bool,
-    /// Groups by person.
-    pub people: BTreeMap<String, Vec<String>>,
-}
+pub use given::{Files, ReadError, Surroundings, Test};
+use seat::Seat;
 
 /// A topology that may start.
 #[derive(Debug, Clone)]
@@ -95,25 +42,6 @@ pub struct Checked {
     pub proof: Proof,
     /// The tests of its rehearsal.
     pub tests: Vec<Test>,
-}
-
-/// A rehearsal's test: a run, and what it must come to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Test {
-    /// What it shows.
-    pub name: String,
-    /// The run's parameters.
-    pub params: BTreeMap<String, Value>,
-    /// What persons answer, in order (`approve`, `request_changes`, `reject`, `expire`); then all approve.
-    pub decisions: Vec<String>,
-    /// How the run ends.
-    pub status: String,
-    /// The expected `agent:outcome`s in order; empty expects nothing.
-    pub path: Vec<String>,
-    /// Parts that artefacts must have at the end.
-    pub artefacts: BTreeMap<ArtefactName, Value>,
-    /// How many approvals are asked for.
-    pub asks: Option<u64>,
 }
 
 /// Checks `topologies/NAME.toml` and all that it names.
@@ -216,13 +144,9 @@ fn paths(
     (binds, proof)
 }
 
-/// Where a rule points at when a file as a whole is meant.
-fn top(file: &str) -> Place {
-    Place::top(file)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::fmt::Write as _;
 
     use super::*;

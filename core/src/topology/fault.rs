@@ -9,8 +9,8 @@ use std::sync::Arc;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
-use super::check::secrets::blotted;
 pub use super::code::Code;
+use super::secret::blotted;
 
 /// Faults that are printed unasked.
 pub const SHOWN_MAX: usize = 20;

@@ -7,9 +7,11 @@ pub mod fault;
 pub mod manner;
 pub mod order;
 pub mod plan;
+pub mod price;
 pub mod proof;
 pub mod raw;
 pub mod recording;
+pub mod secret;
 pub mod spec;
 
 pub use editor::editor_schemas;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::price::ModelSpec;
 use super::recording::Recording;
 use super::spec::ToolSpec;
 use crate::id::{AgentName, ArtefactName, Digest, NanoUsd, Outcome, ToolName};
@@ -400,34 +401,6 @@ pub enum Dialect {
     Anthropic,
     /// Google's `generateContent`.
     Gemini,
-}
-
-/// A model that an alias stands for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ModelSpec {
-    /// `provider/model`, or `rehearsal`.
-    pub model: String,
-    /// What a million input tokens cost.
-    pub input_per_million: NanoUsd,
-    /// What a million output tokens cost.
-    pub output_per_million: NanoUsd,
-    /// What a million input tokens cost that come from the provider's cache; none is the price of others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cached_per_million: Option<NanoUsd>,
-    /// What a million input tokens cost that go into the provider's cache; none is the price of others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_write_per_million: Option<NanoUsd>,
-    /// The alias of the model that is asked when this one fails.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fallback: Option<String>,
-    /// The time-out of one call, if it is written for the model or its provider.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub call_timeout_ms: Option<u64>,
-    /// The longest silence within a reply, if it is written for the model or its provider.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idle_timeout_ms: Option<u64>,
-    /// Whether private data may be shown to it.
-    pub accepts_private: bool,
 }
 
 /// A rehearsal: what each agent says, from `rehearsals/TOPOLOGY.toml`.

@@ -13,9 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::{At, Fault, Place};
 use crate::id::NanoUsd;
-
-/// The entries of a table whose keys the writer chooses, in the order of the file.
-pub type Entries<T> = Vec<(At<String>, T)>;
+pub use walk::Entries;
 
 /// A file as far as it could be read, and what is wrong with it.
 #[derive(Debug)]

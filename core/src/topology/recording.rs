@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::plan::ModelSpec;
+use super::price::ModelSpec;
 use crate::id::AgentName;
 
 /// The version of the file.

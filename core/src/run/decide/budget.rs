@@ -126,34 +126,6 @@ fn spec<'s>(state: &'s State, model: Option<&str>) -> Option<&'s ModelSpec> {
     state.plan.models.get(model?)
 }
 
-impl ModelSpec {
-    /// What a call costs, rounded up.
-    pub fn price(&self, usage: Usage) -> NanoUsd {
-        let written = usage.cache_write_tokens.min(usage.input_tokens);
-        let cached = usage.cached_tokens.min(usage.input_tokens - written);
-        let input = self.input_per_million;
-        sum(&[
-            (usage.input_tokens - written - cached, input),
-            (cached, self.cached_per_million.unwrap_or(input)),
-            (written, self.cache_write_per_million.unwrap_or(input)),
-            (usage.output_tokens, self.output_per_million),
-        ])
-    }
-
-    /// The most that a call with so many tokens can cost, however its provider caches.
-    pub fn most(&self, input_tokens: u64, output_tokens: u64) -> NanoUsd {
-        let prices = [Some(self.input_per_million), self.cached_per_million, self.cache_write_per_million];
-        let input = prices.into_iter().flatten().max().unwrap_or(NanoUsd(0));
-        sum(&[(input_tokens, input), (output_tokens, self.output_per_million)])
-    }
-}
-
-/// Tokens at prices per million, rounded up.
-fn sum(parts: &[(u64, NanoUsd)]) -> NanoUsd {
-    let whole: u128 = parts.iter().map(|(tokens, price)| u128::from(*tokens) * u128::from(price.0)).sum();
-    NanoUsd(u64::try_from(whole.div_ceil(1_000_000)).unwrap_or(u64::MAX))
-}
-
 /// An amount for an outward retry: the recipients again.
 pub(super) fn amount(effect: &Effect) -> Amount {
     match effect.wish {

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::watch::Watch;
-use super::{Broken, Held, ensure};
+use super::broken::{Broken, Held, ensure};
 use crate::failure::Class;
-use crate::id::{ApprovalNo, EffectId, Epoch, MessageId, Timestamp, ToolName};
+use crate::id::{ApprovalNo, Digest, EffectId, Epoch, MessageId, Timestamp, ToolName};
 use crate::run::event::{Amount, Event, Fact, Settled, Wish};
 use crate::run::state::State;
 use crate::topology::spec::{Repeat, ToolSpec};
@@ -19,6 +18,19 @@ pub(super) struct Effects {
     questions: BTreeMap<ApprovalNo, EffectId>,
     spent: Amount,
     reserved: Amount,
+}
+
+/// The permits that were given.
+pub(super) type Permits = BTreeMap<ApprovalNo, Permitted>;
+
+/// A permit that was given.
+#[derive(Debug, Clone)]
+pub(super) struct Permitted {
+    pub(super) slots: u32,
+    /// The versions that it rests on.
+    pub(super) rests_on: BTreeSet<Digest>,
+    /// A person said no to one of them since.
+    pub(super) refused: bool,
 }
 
 /// An effect, from when it was asked for.
@@ -41,67 +53,6 @@ struct Known {
     settled: bool,
 }
 
-impl Watch {
-    /// I3 to I8: what becomes of effects.
-    pub(super) fn effect(&mut self, state: &State, fact: &Fact) -> Held {
-        match &fact.is {
-            Event::EffectAsked { id, message, wish, reserved, .. } => {
-                self.effects.asked(*id, *message, wish, *reserved, fact.at)
-            }
-            Event::EffectBegan { id, epoch, not_after } => self.began(state, fact.at, *id, *epoch, *not_after),
-            Event::EffectSettled { id, spent, result } => self.effects.settle(*id, *spent, result),
-            Event::EffectFailed { id, class, spent, last, .. } => self.effects.failed(*id, *class, *spent, *last),
-            Event::RetryPlanned { id, attempt, reserved, .. } => self.effects.retry(*id, *attempt, *reserved),
-            Event::FellInDoubt { id, ask_from, .. } => self.effects.doubted(state, *id, *ask_from),
-            Event::QuestionAsked { no, effect } => {
-                let doubt = self.effects.of(*effect)?.unsure;
-                let new = self.effects.questions.insert(*no, *effect).is_none();
-                ensure("I5", doubt && new, || format!("question {no} is about nothing in doubt, or asked twice"))
-            }
-            Event::QuestionAnswered { no, happened, .. } => {
-                let about = self.effects.questions.remove(no);
-                let about = about.ok_or_else(|| broken("I5", format!("question {no} is answered twice")))?;
-                let known = self.effects.of(about)?;
-                known.unsure &= *happened;
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// I3, I5, I6, I8, I13: a beginning is its owner's, has a permit, and repeats nothing that may have happened.
-    fn began(&mut self, state: &State, at: Timestamp, id: EffectId, epoch: Epoch, not_after: Timestamp) -> Held {
-        let short = id.0.short();
-        ensure("I13", epoch == state.epoch, || format!("{short} begins under {epoch}, not {}", state.epoch))?;
-        let known = self.effects.of(id)?;
-        let Wish::Deliver { tool, permit, slot, .. } = known.wish.clone() else {
-            return ensure("I8", false, || format!("{short} acts on nothing"));
-        };
-        let given = self.permits.get(&permit).filter(|given| slot < given.slots);
-        ensure("I8", given.is_some(), || format!("{short} begins without permit {permit}"))?;
-        let refused = given.is_some_and(|given| given.refused);
-        ensure("I8", !refused, || format!("{short} begins under permit {permit}, and a later no took that back"))?;
-        let holds = state.permits.get(&permit).is_some_and(|permit| at < permit.expires_at);
-        ensure("I8", holds, || format!("{short} begins under permit {permit}, which is too old"))?;
-        let known = self.effects.of(id)?;
-        ensure("I4", !known.settled && !known.alive, || format!("{short} begins while an attempt is under way"))?;
-        let from = state.effects.get(&id).map_or(at, |effect| state.not_before(effect));
-        ensure("I3", not_after >= at && from <= at, || format!("{short} begins before anybody may perform it"))?;
-        let spec = state.plan.tools.get(&tool);
-        let until = not_after.plus_ms(spec.map_or(0, |spec| spec.call_timeout_ms));
-        let gone = known.busy_until.is_none_or(|busy_until| at >= busy_until);
-        ensure("I4", gone, || format!("{short} begins again while it may still be under way"))?;
-        let first = known.began.filter(|_| known.unsure).unwrap_or(at);
-        let again = !known.unsure || may_repeat(spec, first, until);
-        ensure("I5", again, || format!("{short} begins again though it may have happened"))?;
-        known.began = Some(first);
-        known.busy_until = Some(until);
-        known.alive = true;
-        let done = self.effects.performed.contains(&(permit, slot));
-        ensure("I8", !done, || format!("slot {slot} of permit {permit} is used again"))
-    }
-}
-
 /// Whether what may have happened at `first` can be repeated, with its last effect at `until`.
 fn may_repeat(spec: Option<&ToolSpec>, first: Timestamp, until: Timestamp) -> bool {
     match spec.map(|spec| spec.repeat) {
@@ -117,6 +68,73 @@ fn is_pure(state: &State, tool: &ToolName) -> bool {
 }
 
 impl Effects {
+    /// I3 to I8: what becomes of effects.
+    pub(super) fn take(&mut self, state: &State, fact: &Fact, permits: &Permits) -> Held {
+        match &fact.is {
+            Event::EffectAsked { id, message, wish, reserved, .. } => {
+                self.asked(*id, *message, wish, *reserved, fact.at)
+            }
+            Event::EffectBegan { id, epoch, not_after } => self.began(state, permits, fact.at, *id, *epoch, *not_after),
+            Event::EffectSettled { id, spent, result } => self.settle(*id, *spent, result),
+            Event::EffectFailed { id, class, spent, last, .. } => self.failed(*id, *class, *spent, *last),
+            Event::RetryPlanned { id, attempt, reserved, .. } => self.retry(*id, *attempt, *reserved),
+            Event::FellInDoubt { id, ask_from, .. } => self.doubted(state, *id, *ask_from),
+            Event::QuestionAsked { no, effect } => {
+                let doubt = self.of(*effect)?.unsure;
+                let new = self.questions.insert(*no, *effect).is_none();
+                ensure("I5", doubt && new, || format!("question {no} is about nothing in doubt, or asked twice"))
+            }
+            Event::QuestionAnswered { no, happened, .. } => {
+                let about = self.questions.remove(no);
+                let about = about.ok_or_else(|| broken("I5", format!("question {no} is answered twice")))?;
+                let known = self.of(about)?;
+                known.unsure &= *happened;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// I3, I5, I6, I8, I13: a beginning is its owner's, has a permit, and repeats nothing that may have happened.
+    fn began(
+        &mut self,
+        state: &State,
+        permits: &Permits,
+        at: Timestamp,
+        id: EffectId,
+        epoch: Epoch,
+        not_after: Timestamp,
+    ) -> Held {
+        let short = id.0.short();
+        ensure("I13", epoch == state.epoch, || format!("{short} begins under {epoch}, not {}", state.epoch))?;
+        let known = self.of(id)?;
+        let Wish::Deliver { tool, permit, slot, .. } = known.wish.clone() else {
+            return ensure("I8", false, || format!("{short} acts on nothing"));
+        };
+        let given = permits.get(&permit).filter(|given| slot < given.slots);
+        ensure("I8", given.is_some(), || format!("{short} begins without permit {permit}"))?;
+        let refused = given.is_some_and(|given| given.refused);
+        ensure("I8", !refused, || format!("{short} begins under permit {permit}, and a later no took that back"))?;
+        let holds = state.permits.get(&permit).is_some_and(|permit| at < permit.expires_at);
+        ensure("I8", holds, || format!("{short} begins under permit {permit}, which is too old"))?;
+        let known = self.of(id)?;
+        ensure("I4", !known.settled && !known.alive, || format!("{short} begins while an attempt is under way"))?;
+        let from = state.effects.get(&id).map_or(at, |effect| state.not_before(effect));
+        ensure("I3", not_after >= at && from <= at, || format!("{short} begins before anybody may perform it"))?;
+        let spec = state.plan.tools.get(&tool);
+        let until = not_after.plus_ms(spec.map_or(0, |spec| spec.call_timeout_ms));
+        let gone = known.busy_until.is_none_or(|busy_until| at >= busy_until);
+        ensure("I4", gone, || format!("{short} begins again while it may still be under way"))?;
+        let first = known.began.filter(|_| known.unsure).unwrap_or(at);
+        let again = !known.unsure || may_repeat(spec, first, until);
+        ensure("I5", again, || format!("{short} begins again though it may have happened"))?;
+        known.began = Some(first);
+        known.busy_until = Some(until);
+        known.alive = true;
+        let done = self.performed.contains(&(permit, slot));
+        ensure("I8", !done, || format!("slot {slot} of permit {permit} is used again"))
+    }
+
     fn of(&mut self, id: EffectId) -> Result<&mut Known, Broken> {
         let missing = || broken("I4", format!("{} was never asked for", id.0.short()));
         self.known.get_mut(&id).ok_or_else(missing)

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::outward::Effects;
-use super::{Broken, Held, ensure};
+use super::broken::{Broken, Held, ensure};
+use super::outward::{Effects, Permits, Permitted};
 use crate::id::{ApprovalNo, ArtefactName, Digest, Epoch, MessageId, Outcome, Timestamp};
 use crate::run::event::{
     Closed, DeadLetterAnswer, Decision, Ending, Event, Fact, Message, PauseReason, Settled, Version, Who,
@@ -21,10 +21,10 @@ pub struct Watch {
     causes: BTreeSet<MessageId>,
     questions: BTreeSet<MessageId>,
     approvals: BTreeMap<ApprovalNo, Asked>,
-    pub(super) permits: BTreeMap<ApprovalNo, Permitted>,
+    permits: Permits,
     /// What people put in the place of a version, by the turn that they edited in.
     edits: BTreeMap<(MessageId, ArtefactName), Digest>,
-    pub(super) effects: Effects,
+    effects: Effects,
     pub(super) paused: bool,
     pub(super) cancelled: bool,
     ended: bool,
@@ -38,16 +38,6 @@ enum Place {
     Dead,
     Handled,
     Discarded,
-}
-
-/// A permit that was given.
-#[derive(Debug, Clone)]
-pub(super) struct Permitted {
-    pub(super) slots: u32,
-    /// The versions that it rests on.
-    rests_on: BTreeSet<Digest>,
-    /// A person said no to one of them since.
-    pub(super) refused: bool,
 }
 
 /// An approval that was asked for.
@@ -75,7 +65,7 @@ impl Watch {
         self.message(state, &fact.is)?;
         self.decision(state, &fact.is)?;
         self.labels(state, &fact.is)?;
-        self.effect(state, fact)?;
+        self.effects.take(state, fact, &self.permits)?;
         self.effects.balances(state)
     }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{View, count, lost_words, tokens};
+use super::View;
+use super::words::{count, lost_words, tokens};
 use crate::id::AgentName;
 use crate::topology::plan::{Mode, Plan, Role};
 

@@ -1,6 +1,6 @@
 //! Why something could not go on, in words: dead letters, and acts that were refused.
 
-use super::{Texts, error_text, pause_words};
+use super::words::{Texts, error_text, pause_words};
 use crate::id::{AgentName, ApprovalNo, Timestamp};
 use crate::run::event::{BodyRef, PauseReason};
 use crate::run::state::{DeadLetter, Fate, Permit, State};

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::View;
 use super::choice::{Bases, Evidence};
-use super::{Texts, View};
+use super::words::Texts;
 use crate::id::{AgentName, MessageId, ToolName};
 use crate::run::event::{Message, Origin};
 use crate::topology::plan::{ASK_TOOL, Plan, Recipient, Role};

@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::draft::Draft;
-use super::rehearsal::is_template;
-use super::team::{Seat, SeatKind, unfit};
+use super::seat::{Seat, SeatKind, unfit};
 use crate::id::AgentName;
 use crate::topology::fault::{At, Code};
 use crate::topology::plan::{ANSWER, ASK_TOOL, QUESTIONS_PER_TURN_MAX, Script, ScriptedCall};
@@ -86,7 +85,7 @@ pub(super) fn question(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, call: &C
             draft.fault(Code::Script, &call.args.place, what, instead);
             continue;
         };
-        if arg == "to" && !is_template(text) && !may_ask.iter().any(|to| to.as_str() == text) {
+        if arg == "to" && !is_rendered(text) && !may_ask.iter().any(|to| to.as_str() == text) {
             let at = At { value: text.to_owned(), place: call.args.place.clone() };
             let what = format!("teammate whom `{name}` may ask");
             draft.unknown(Code::Script, &at, &what, may_ask.iter().map(AgentName::as_str));
@@ -105,9 +104,14 @@ pub(super) fn few(draft: &mut Draft<'_>, line: &Line) {
     }
 }
 
+/// Whether what `text` comes to is not known before it is said.
+pub(super) fn is_rendered(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
+}
+
 /// Tells of teammates whom the script asks and who have no line that could answer.
 pub(super) fn answered(draft: &mut Draft<'_>, asks: &Asks, read: &Rehearsal, script: &Script) {
-    let answers = |outcome: &String| outcome == ANSWER || is_template(outcome);
+    let answers = |outcome: &String| outcome == ANSWER || is_rendered(outcome);
     for (agent, lines) in &read.agents {
         let Some(may_ask) = asks.get(agent.value.as_str()) else { continue };
         for call in lines.iter().flat_map(|line| &line.calls).filter(|call| call.tool.value == ASK_TOOL) {

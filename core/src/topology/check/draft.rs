@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Files, ReadError, Surroundings, secrets, top};
+use super::given::{Files, ReadError, Surroundings};
+use super::secrets;
 use crate::id::ArtefactName;
 use crate::topology::fault::{At, Code, Fault, Faults, Place, nearest};
 use crate::topology::raw::{self, topology::Topology, walk};
@@ -84,10 +85,10 @@ impl<'a> Draft<'a> {
         let path = format!("topologies/{}.toml", self.name);
         if self.name.parse::<crate::id::AgentName>().is_err() {
             let what = format!("{:?} is no topology's name", self.name);
-            self.fault(Code::Name, &top("topologies"), what, "give the file's name without .toml");
+            self.fault(Code::Name, &Place::top("topologies"), what, "give the file's name without .toml");
             return None;
         }
-        let (file, text) = self.text(&path, &top(&path))?;
+        let (file, text) = self.text(&path, &Place::top(&path))?;
         let raw = self.keep(raw::topology::read(&file, &text));
         self.damaged |= raw.as_ref().is_none_or(|raw| raw.damaged);
         raw

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Test;
 use super::asks::Asks;
 use super::draft::Draft;
+use super::given::Test;
 use super::handoffs;
 use super::params::{has_type, word};
-use super::team::Seat;
+use super::seat::Seat;
 use crate::id::Outcome;
 use crate::topology::fault::{At, Code};
 use crate::topology::plan::{Param, QUESTION};

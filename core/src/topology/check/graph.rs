@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
 
 use super::handoffs::Routes;
-use super::team::{Seat, SeatKind};
+use super::seat::{Seat, SeatKind};
 use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
 use crate::topology::fault::Place;
 use crate::topology::plan::Role;

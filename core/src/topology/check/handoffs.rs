@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
-use super::team::{Seat, SeatKind};
+use super::seat::{Seat, SeatKind};
 use crate::id::{AgentName, Outcome};
 use crate::topology::fault::{At, Code, Place, nearest};
 use crate::topology::plan::{Handoff, Recipient, Rounds};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::names;
-use super::team::{self, Seat, SeatKind};
+use super::seat::{self, Seat, SeatKind};
 use crate::topology::fault::{At, Code, Fault};
 use crate::topology::plan::{Expires, Expiry, Member, Person, Role};
 use crate::topology::raw::{self, agent, topology::Topology};
@@ -25,7 +25,7 @@ pub(super) fn check(
     let mut approves = vec![];
     for at in &entry.approves {
         if let Some(artefact) = draft.artefact(raw, at) {
-            team::also_reads(seat, member, &artefact, &at.place);
+            seat::also_reads(seat, member, &artefact, &at.place);
             approves.push(artefact);
         }
     }
@@ -36,12 +36,12 @@ pub(super) fn check(
     }
     people(draft, person);
     let expires = person.expires.clone().unwrap_or(NEVER);
-    seat.outcomes = team::person_outcomes().collect();
+    seat.outcomes = seat::person_outcomes().collect();
     seat.kind = SeatKind::Person {
         approves: approves.iter().cloned().collect(),
         holds: person.expires.is_none() || expires.then == Expiry::Hold,
     };
-    member.limits = team::limits(&[]);
+    member.limits = seat::limits(&[]);
     member.role = Role::Person(Person {
         who: person.who.iter().map(|at| at.value.clone()).collect(),
         needed: person.needed.value,
@@ -57,13 +57,13 @@ pub(super) fn check(
 fn fits(draft: &mut Draft<'_>, entry: &raw::topology::Member) {
     if let Some(first) = entry.writes.first() {
         let instead = "take `writes` out; a person who edits makes a new version of what they approve";
-        team::unfit(draft, &first.place, "is a person: it has no `writes`", instead);
+        seat::unfit(draft, &first.place, "is a person: it has no `writes`", instead);
     }
     if let Some(args) = &entry.args {
-        team::unfit(draft, &args.place, "is a person: it has no `args`", "take `args` out");
+        seat::unfit(draft, &args.place, "is a person: it has no `args`", "take `args` out");
     }
     if let Some(model) = &entry.model {
-        team::unfit(draft, &model.place, "is a person: it has no `model`", "take `model` out");
+        seat::unfit(draft, &model.place, "is a person: it has no `model`", "take `model` out");
     }
 }
 

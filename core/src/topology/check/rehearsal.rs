@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::asks::{self, Asks};
 use super::draft::Draft;
+use super::given::{ReadError, Test};
 use super::handoffs::{self, Routes};
-use super::team::{self, Seat, SeatKind};
-use super::{ReadError, Test, expectations, names};
+use super::seat::{Seat, SeatKind};
+use super::team;
+use super::{expectations, names};
 use crate::id::{AgentName, ArtefactName, ToolName};
 use crate::topology::fault::{At, Code, Place};
 use crate::topology::plan::{ANSWER, ASK_TOOL, Line, Mode, Param, Role, Script, ScriptedCall};
@@ -140,15 +142,10 @@ fn call(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, call: &rehearsal::Call)
     Some(ScriptedCall { tool: tool.clone(), args: call.args.value.clone(), name: call.name.value.clone() })
 }
 
-/// Whether what `text` comes to is not known before it is said.
-pub(super) fn is_template(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%")
-}
-
 fn outcome(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, line: &rehearsal::Line) {
     let is_asked = asks.values().flatten().any(|asked| *asked == seat.name);
     match &line.outcome {
-        Some(at) if is_template(&at.value) => {}
+        Some(at) if asks::is_rendered(&at.value) => {}
         Some(at) if seat.outcomes.iter().any(|outcome| outcome.as_str() == at.value) => {}
         Some(at) if is_asked && at.value == ANSWER => {
             if let Some((name, _)) = line.writes.first() {
@@ -194,7 +191,7 @@ fn writes(
             }
         }
     }
-    let literal = line.outcome.as_ref().map(|at| at.value.as_str()).filter(|text| !is_template(text));
+    let literal = line.outcome.as_ref().map(|at| at.value.as_str()).filter(|text| !asks::is_rendered(text));
     let mut ways = routes.all.iter().filter(|route| route.from == index);
     let goes_on = ways.any(|route| route.to.is_some() && literal.is_none_or(|text| route.outcome.as_str() == text));
     let missing = written.iter().find(|artefact| !values.contains_key(*artefact));

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::asks::Asks;
 use super::draft::Draft;
 use super::graph::{Edge, Graph, Via};
-use super::team::Seat;
-use crate::topology::fault::Code;
+use super::seat::Seat;
+use crate::topology::fault::{Code, Place};
 use crate::topology::plan::{Budget, QUESTIONS_PER_TURN_MAX};
 use crate::topology::proof::Proof;
 
@@ -62,7 +62,7 @@ pub(super) fn check(
             "the budget has {limit} steps, and the handoffs allow {steps} turns between two decisions of a person"
         );
         let instead = format!("write steps = {steps} or more (a turn takes one step at least), or fewer rounds");
-        let at = draft.steps_place.clone().unwrap_or_else(|| super::top(draft.name));
+        let at = draft.steps_place.clone().unwrap_or_else(|| Place::top(draft.name));
         draft.fault(Code::StepsTooFew, &at, what, instead);
     }
 }

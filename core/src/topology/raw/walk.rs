@@ -10,7 +10,6 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Entries;
 use crate::id::NanoUsd;
 use crate::topology::fault::{At, Code, Fault, Place, nearest};
 
@@ -19,6 +18,9 @@ pub const FILE_BYTES_MAX: usize = 1 << 20;
 
 /// Deepest nesting of tables and arrays that is read, dotted keys included.
 pub const DEPTH_MAX: usize = 64;
+
+/// The entries of a table whose keys the writer chooses, in the order of the file.
+pub type Entries<T> = Vec<(At<String>, T)>;
 
 /// A TOML value and where it is.
 pub(super) type Node<'s> = Spanned<DeValue<'s>>;

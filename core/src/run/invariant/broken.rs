@@ -1,0 +1,18 @@
+//! How it is said that an invariant does not hold.
+
+/// An invariant that does not hold: ours to mend, never the user's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{invariant}: {what}")]
+pub struct Broken {
+    /// Which: `I1` to `I14`, as the reliability notes count them.
+    pub invariant: &'static str,
+    /// What was seen instead.
+    pub what: String,
+}
+
+pub(super) type Held = Result<(), Broken>;
+
+/// Refuses with `invariant` and what `what` says unless `holds`.
+pub(super) fn ensure(invariant: &'static str, holds: bool, what: impl FnOnce() -> String) -> Held {
+    if holds { Ok(()) } else { Err(Broken { invariant, what: what() }) }
+}

@@ -1,0 +1,133 @@
+//! The words of which people are told, whatever they are told of.
+
+use serde_json::Value;
+
+use crate::id::Digest;
+use crate::run::event::{Amount, BodyRef, Limit, PauseReason, Raise};
+use crate::topology::manner::time_words;
+
+/// Where the texts that heads name are read.
+pub trait Texts {
+    /// The body as JSON; none if it was erased or is not JSON.
+    fn value(&self, digest: Digest) -> Option<Value>;
+}
+
+/// A note's text.
+pub fn note(texts: &dyn Texts, body: BodyRef) -> String {
+    match texts.value(body.digest) {
+        Some(Value::String(text)) => text,
+        Some(other) => brief_of(&other),
+        None => erased(),
+    }
+}
+
+/// The text of a reason: `{ "error": text }`, a list of sentences, or a note.
+pub fn error_text(texts: &dyn Texts, body: BodyRef) -> String {
+    match texts.value(body.digest) {
+        Some(Value::Object(map)) => map
+            .get("error")
+            .and_then(Value::as_str)
+            .map_or_else(|| brief_of(&Value::Object(map.clone())), str::to_owned),
+        Some(Value::Array(_)) => problem_text(texts, body),
+        Some(Value::String(text)) => text,
+        Some(other) => brief_of(&other),
+        None => erased(),
+    }
+}
+
+pub(super) fn problem_text(texts: &dyn Texts, body: BodyRef) -> String {
+    let list = texts.value(body.digest).and_then(|value| serde_json::from_value::<Vec<String>>(value).ok());
+    list.map_or_else(erased, |list| list.join("; "))
+}
+
+/// What became of calls that nobody heard of any more.
+pub(super) fn lost_words(calls: usize, spent: Amount) -> String {
+    let them = if calls == 1 { "it" } else { "them" };
+    format!(
+        "nobody heard what {} came to; what was set aside for {them} counts as spent: {}, {}",
+        count(calls, "model call"),
+        tokens(spent),
+        spent.cost
+    )
+}
+
+pub(super) fn tokens(amount: Amount) -> String {
+    count(usize::try_from(amount.tokens).unwrap_or(usize::MAX), "token")
+}
+
+pub(super) fn erased() -> String {
+    "(erased)".to_owned()
+}
+
+/// New limits in words.
+pub(super) fn raise_words(raise: &Raise) -> String {
+    let limits = [
+        ("steps", raise.steps.map(|n| n.to_string())),
+        ("tokens", raise.tokens.map(|n| n.to_string())),
+        ("cost", raise.cost.map(|cost| cost.to_string())),
+        ("active time", raise.active_ms.map(|ms| format!("{} s", ms / 1_000))),
+        ("recipients", raise.recipients.map(|n| n.to_string())),
+        ("turns", raise.turns.map(|n| n.to_string())),
+        ("steps per turn", raise.steps_per_turn.map(|n| n.to_string())),
+        ("time of a call", raise.call_timeout_ms.map(time_words)),
+        ("silence within a reply", raise.idle_timeout_ms.map(time_words)),
+    ];
+    let said = limits.into_iter().filter_map(|(name, limit)| Some(format!("{name} {}", limit?)));
+    said.collect::<Vec<_>>().join(", ")
+}
+
+/// So many of something, in words.
+pub fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// Why a run is paused, in words.
+pub fn pause_words(why: &PauseReason) -> String {
+    match why {
+        PauseReason::Asked { by } => format!("{} paused it", by.name),
+        PauseReason::Budget { what, agent, needed, limit } => {
+            let of = agent.as_ref().map_or_else(|| "the run".to_owned(), ToString::to_string);
+            let name = serde_json::to_value(what).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+            let (needed, limit) = match what {
+                Limit::Cost => (crate::id::NanoUsd(*needed).to_string(), crate::id::NanoUsd(*limit).to_string()),
+                _ => (needed.to_string(), limit.to_string()),
+            };
+            format!("the next step of {of} would need {needed} {name} in all, the limit is {limit}")
+        }
+        PauseReason::Intensity { agent, restarts } => {
+            format!("{agent} failed once more after {restarts} restarts within the window")
+        }
+    }
+}
+
+/// A value in one short line.
+pub fn brief_of(value: &Value) -> String {
+    const CHARS_MAX: usize = 140;
+    let text = match value {
+        Value::Object(map) if map.contains_key("row_count") => match map["row_count"].as_u64() {
+            Some(rows) => count(usize::try_from(rows).unwrap_or(usize::MAX), "row"),
+            None => map["row_count"].to_string(),
+        },
+        Value::Object(map) if map.contains_key("error") => map["error"].to_string(),
+        Value::Object(map) => {
+            let pairs = map.iter().map(|(key, value)| match value {
+                Value::Array(list) => format!("{key} ({})", list.len()),
+                Value::Object(_) => format!("{key} {}", cut(&value.to_string(), 48)),
+                Value::String(text) => format!("{key} {text}"),
+                other => format!("{key} {other}"),
+            });
+            pairs.collect::<Vec<_>>().join(", ")
+        }
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    cut(&text, CHARS_MAX)
+}
+
+fn cut(text: &str, chars_max: usize) -> String {
+    if text.chars().count() <= chars_max {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(chars_max - 1).collect();
+    format!("{cut}…")
+}
