@@ -7,20 +7,19 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use super::Pinned;
 use super::ask::LEFT_OUT;
+use super::{Pinned, founded};
 use crate::clock::Clock;
 use crate::failure::{Failure, Usage};
-use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
+use crate::id::{AgentName, ArtefactName, ToolName};
 use crate::journal::Body;
-use crate::model::names::{END_TURN, Names, ROWS_FROM};
+use crate::model::names::{END_TURN, Names};
 use crate::model::{Act, Answer, Exchange, Reply, Section, ToolCall};
 use crate::run::event::{ActHead, BodyRef, CallHead, Origin, Replied, Settled, WriteHead};
 use crate::run::input::Failed;
 use crate::run::state::Turn;
 use crate::tool::{Check, Finding, Level};
 use crate::topology::plan::{ASK_TOOL, Member, Plan, QUESTIONS_PER_TURN_MAX, Recipient, Role};
-use crate::topology::spec::ToolSpec;
 
 /// Faults of one artefact that are told of at once.
 const PROBLEMS_MAX: usize = 20;
@@ -231,7 +230,8 @@ fn made(now: &Section, names: Option<&Names>) -> BTreeSet<(ToolName, String)> {
     let seen = |(nth, exchange): (usize, &Exchange)| {
         let Act::Calls(calls) = &exchange.reply.act else { return Vec::new() };
         let is_shown = |call: &&ToolCall| exchange.results.get(&call.id).is_some_and(|result| *result != LEFT_OUT);
-        let args = |call: &ToolCall| args_of(call, &now.said[..nth], names).unwrap_or_else(|_| call.args.clone());
+        let args =
+            |call: &ToolCall| founded::args_of(call, &now.said[..nth], names).unwrap_or_else(|_| call.args.clone());
         calls.iter().filter(is_shown).map(|call| key(call, &args(call))).collect()
     };
     now.said.iter().enumerate().flat_map(seen).collect()
@@ -240,24 +240,6 @@ fn made(now: &Section, names: Option<&Names>) -> BTreeSet<(ToolName, String)> {
 /// What makes two calls the same: the tool, and the arguments with their names in order.
 fn key(call: &ToolCall, args: &Value) -> (ToolName, String) {
     (call.tool.clone(), args.to_string())
-}
-
-/// The arguments of a call, with the rows that it takes from an earlier result of the turn.
-fn args_of(call: &ToolCall, before: &[Exchange], names: Option<&Names>) -> Result<Value, String> {
-    let (Some(from), Some(args)) = (call.args.get(ROWS_FROM), call.args.as_object()) else {
-        return Ok(call.args.clone());
-    };
-    let tool = from.as_str().and_then(|name| names?.tool(name));
-    let rows = before.iter().rev().find_map(|exchange| {
-        let Act::Calls(calls) = &exchange.reply.act else { return None };
-        let of_tool = calls.iter().rev().filter(|made| Some(&made.tool) == tool.as_ref());
-        of_tool.filter_map(|made| exchange.results.get(&made.id)?.get("rows")).find(|rows| rows.is_array()).cloned()
-    });
-    let rows = rows.ok_or_else(|| format!("{ROWS_FROM}: no result of {from} in this turn has rows: call it first"))?;
-    let mut args = args.clone();
-    args.remove(ROWS_FROM);
-    args.insert("rows".to_owned(), rows);
-    Ok(Value::Object(args))
 }
 
 fn call_heads(
@@ -281,7 +263,7 @@ fn call_heads(
     let mut seen = BTreeSet::new();
     let heads = calls.iter().map(|call| {
         let mut misfit = Vec::new();
-        let args = args_of(call, &now.said, names.as_ref());
+        let args = founded::args_of(call, &now.said, names.as_ref());
         if !seen.insert(&call.id) {
             misfit.push(format!("two calls have the id {:?}", call.id));
         }
@@ -325,8 +307,7 @@ fn call_heads(
             _ => (None, bodies.json(&args)),
         };
         let misfit = refused.is_some() && is_misfit && !again;
-        let is_typed = |spec: &ToolSpec| spec.data_args.iter().any(|name| call.args.get(name).is_some());
-        let typed = !is_scripted && pinned.plan.tools.get(&call.tool).is_some_and(is_typed);
+        let typed = !is_scripted && founded::is_typed(&pinned.plan, call, &now.said);
         CallHead { call: call.id.clone(), tool: call.tool.clone(), args, refused, misfit, asks, again, typed }
     });
     heads.collect()
@@ -373,7 +354,7 @@ fn answer_head(
     let foreign = answer.writes.keys().filter(|name| !writes.contains(name));
     problems.extend(foreign.map(|name| format!("{agent} does not write {name}")));
     // A version is checked against what its writer could read and what it writes beside it.
-    problems.extend(unfounded(plan, agent, now, &answer.outcome).filter(|_| !is_question));
+    problems.extend(founded::unfounded(plan, agent, now, &answer.outcome).filter(|_| !is_question));
     let mut shown = now.desk.clone();
     shown.extend(answer.writes.iter().map(|(name, body)| (name.clone(), body.clone())));
     let mut heads = Vec::new();
@@ -390,26 +371,6 @@ fn answer_head(
     let refused = (!problems.is_empty()).then(|| bodies.json(&json!(problems)));
     let outcome = known.then(|| answer.outcome.clone());
     ActHead::Answer { outcome, note: bodies.text(&answer.note), writes: heads, problems: refused }
-}
-
-/// What an outcome needs and the turn has not: a result of a tool.
-fn unfounded(plan: &Plan, agent: &AgentName, now: &Section, outcome: &Outcome) -> Option<String> {
-    let needed = plan.team.get(agent)?.needs.get(outcome)?;
-    let is_result = |result: &Value| result.get("error").is_none() && result.get("same_as_before").is_none();
-    let has = |tool: &ToolName| {
-        now.said.iter().any(|exchange| match &exchange.reply.act {
-            Act::Calls(calls) => {
-                let of_tool = calls.iter().filter(|call| call.tool == *tool);
-                of_tool.filter_map(|call| exchange.results.get(&call.id)).any(is_result)
-            }
-            _ => false,
-        })
-    };
-    let missing: Vec<&str> = needed.iter().filter(|tool| !has(tool)).map(ToolName::as_str).collect();
-    let what = missing.join(" and ");
-    (!missing.is_empty()).then(|| {
-        format!("the outcome {outcome} needs a result of {what} in this turn, and there is none: call it first")
-    })
 }
 
 /// Findings as a body, if there are any.

@@ -12,6 +12,7 @@
 mod agent;
 mod ask;
 pub mod evidence;
+mod founded;
 pub mod history;
 mod inbox;
 pub mod lift;

@@ -191,7 +191,7 @@ fn offers(ask: &Ask, member: &Member, names: &Names) -> Vec<Offer> {
             return Some(Offer { name: name.clone(), description, schema });
         }
         let spec = ask.plan.tools.get(tool)?;
-        let schema = by_reference(plain(&spec.args), name, names);
+        let schema = by_reference(plain(&spec.args), &names.others(tool));
         Some(Offer { name: name.clone(), description: spec.description.clone(), schema })
     };
     let offered = names.iter().filter(|(_, tool)| !is_last(ask) && !ask.withheld.contains(*tool));
@@ -210,12 +210,7 @@ fn offers(ask: &Ask, member: &Member, names: &Names) -> Vec<Offer> {
 }
 
 /// The form of a tool that takes rows, with the way to name them instead: a model that copies rows invents some.
-fn by_reference(mut schema: Value, own: &str, names: &Names) -> Value {
-    let others: Vec<&str> = names
-        .iter()
-        .filter(|(name, tool)| *name != own && tool.as_str() != ASK_TOOL)
-        .map(|(name, _)| name.as_str())
-        .collect();
+fn by_reference(mut schema: Value, others: &[&str]) -> Value {
     if schema["properties"].get("rows").is_none() || others.is_empty() {
         return schema;
     }

@@ -42,6 +42,12 @@ impl Names {
         self.0.iter()
     }
 
+    /// The names of the other tools, whose results a call of `tool` may take its rows from.
+    pub fn others(&self, tool: &ToolName) -> Vec<&str> {
+        let others = self.iter().filter(|(_, other)| *other != tool && other.as_str() != ASK_TOOL);
+        others.map(|(name, _)| name.as_str()).collect()
+    }
+
     /// Whether `name` ends the turn, as some models spell it.
     pub(super) fn ends(&self, name: &str) -> bool {
         !self.0.contains_key(name) && bare(name) == END_TURN

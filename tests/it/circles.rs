@@ -488,32 +488,3 @@ fn fields_that_have_to_agree_are_compared_where_both_say_something() {
         assert!(says.is_none_or(|says| problems[0].contains(says)), "{problems:?}");
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_outcome_that_needs_evidence_is_refused_without() {
-    let (rig, told) = rig(|ask| {
-        let compare = json!({ "a": { "n": 90, "k": 9 }, "b": { "n": 80, "k": 5 } });
-        Ok(match ask.now.said.len() {
-            0 => ends("cannot_tell", "I know it anyway."),
-            1 => calls("compared", "stats.compare", compare),
-            _ => ends("cannot_tell", "I looked."),
-        })
-    });
-    let mut plan = team();
-    let start = plan.start.clone();
-    let needs = [("cannot_tell".parse().unwrap(), vec!["stats.compare".parse().unwrap()])].into();
-    plan.team.get_mut(&start).unwrap().needs = needs;
-    let run = rig.run(&plan).await;
-    assert_eq!(run.settled().await, Status::Ended(Ending::Done), "{:?}", run.reasons());
-    let asks = told.asks("investigator");
-    assert_eq!(asks.len(), 3);
-    let problem = &asks[1].now.said[0].problems[0];
-    assert!(problem.contains("needs a result of stats.compare in this turn"), "{problem}");
-    assert!(
-        prompt(&asks[0])
-            .unwrap()
-            .text()
-            .contains("`cannot_tell`: the work ends; it needs a result of `stats_compare` first")
-    );
-    run.system.stop().await;
-}

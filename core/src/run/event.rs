@@ -392,7 +392,7 @@ pub struct CallHead {
     /// True if the turn made this very call before: it is not performed again, and its tool is not offered any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
-    /// True if a model wrote itself what the result is computed from, where it might have named an earlier result.
+    /// True if a model wrote itself what the result is computed from, and no earlier result of the turn gave it so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub typed: bool,
 }
