@@ -87,6 +87,8 @@ pub struct Limits {
     pub connect_ms_max: u64,
     /// From the request to the first byte of the reply; a local model reads a long prompt for minutes.
     pub first_byte_ms_max: u64,
+    /// From the request to an error: one that comes sooner is of a request that nobody has worked on for long.
+    pub unpaid_ms_max: u64,
     /// Between two pieces of a reply.
     pub idle_ms_max: u64,
     /// For the rest of a body whose reply is complete: read so that the connection can be used again.
@@ -108,6 +110,7 @@ impl Default for Limits {
         Self {
             connect_ms_max: 10_000,
             first_byte_ms_max: 300_000,
+            unpaid_ms_max: 5_000,
             idle_ms_max: 120_000,
             tail_ms_max: 200,
             body_bytes_max: 64 << 20,
@@ -254,23 +257,41 @@ impl Wire {
         let spelled = spelled(endpoint, model, prompt, omits).map_err(Failure::unpaid)?;
         let headers = headers(&spelled.headers).map_err(Failure::unpaid)?;
         let sent = self.client.post(spelled.url).headers(headers).body(order::write(&spelled.body)).send();
-        let wait = Duration::from_millis(self.limits.first_byte_ms_max);
-        let response = match tokio::time::timeout(wait, sent).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(refusal::unsent(error).into()),
-            Err(_) => {
-                let what = format!("no answer within {}", time_words(self.limits.first_byte_ms_max));
-                return Err(Failure::new(Class::Transient, what).lost().into());
-            }
-        };
+        let (answered, is_late) = self.answered(sent).await?;
+        let response = answered.map_err(refusal::unsent)?;
         if response.status() != reqwest::StatusCode::OK {
-            return Err(refusal::answer(response, endpoint, &self.limits, &spelled.extras).await);
+            let mut unheard = refusal::answer(response, endpoint, &self.limits, &spelled.extras).await;
+            if is_late && unheard.may_be_billed() {
+                unheard.failure = Failure { usage: None, ..unheard.failure.lost() };
+            }
+            return Err(unheard);
         }
         let kind = refusal::kind(response.headers())?;
         let hearing = Hearing::new(kind, ear(endpoint.dialect, &self.limits), &self.limits);
         Ok(Body::new(response, &self.limits, pulse).hear(hearing).await?)
     }
+
+    /// Waits for the head of an answer. How long that takes is told by a wait and not by a clock.
+    async fn answered(
+        &self,
+        sent: impl Future<Output = Result<reqwest::Response, reqwest::Error>>,
+    ) -> Result<Answered, Failure> {
+        let Limits { first_byte_ms_max: all_ms, unpaid_ms_max: early_ms, .. } = self.limits;
+        let mut sent = std::pin::pin!(sent);
+        if let Ok(answered) = tokio::time::timeout(Duration::from_millis(early_ms.min(all_ms)), &mut sent).await {
+            return Ok((answered, false));
+        }
+        let rest = Duration::from_millis(all_ms.saturating_sub(early_ms));
+        let answered = tokio::time::timeout(rest, sent).await.map_err(|_| {
+            let what = format!("no answer within {}", time_words(all_ms));
+            Failure::new(Class::Transient, what).lost()
+        })?;
+        Ok((answered, true))
+    }
 }
+
+/// What comes of a request in its time, and whether it came late.
+type Answered = (Result<reqwest::Response, reqwest::Error>, bool);
 
 /// The reply with the calls that it makes, if its server was asked for a form of answers.
 fn read(endpoint: &Endpoint, heard: Heard) -> Result<Heard, Failure> {

@@ -92,18 +92,30 @@ pub(super) fn cut(error: reqwest::Error) -> Failure {
 /// Why there is no reply.
 pub(super) struct Unheard {
     pub(super) failure: Failure,
+    /// The status of the answer, if there is one.
+    status: Option<u16>,
     /// The part of the request that the server refuses, if it would take the rest.
     pub(super) refuses: Option<Extra>,
 }
 
 impl From<Failure> for Unheard {
     fn from(failure: Failure) -> Self {
-        Self { failure, refuses: None }
+        Self { failure, status: None, refuses: None }
+    }
+}
+
+impl Unheard {
+    /// Whether an error that came late may be one of a request that a model had worked on. Providers bill nothing of what they
+    /// answer with an error themselves. But a gateway answers so when the server behind it died, or when it waited long
+    /// enough, while that one works on and is billed; nobody can tell the two apart from outside. What comes at once was not
+    /// worked on, and neither was what a full server (429, 503, 529) or one that cannot be reached (521 to 523) refuses.
+    pub(super) fn may_be_billed(&self) -> bool {
+        self.failure.class == Class::Transient && matches!(self.status, Some(408 | 500 | 502 | 504 | 520 | 524))
     }
 }
 
 /// What an answer that is not 200 means, to a request with the `extras`. Nothing of it is billed, but what a model did say
-/// and its server could not read.
+/// and its server could not read; see [`Unheard::may_be_billed`] for one that comes late.
 pub(super) async fn answer(
     mut response: Response,
     endpoint: &Endpoint,
@@ -143,7 +155,7 @@ pub(super) async fn answer(
     let retry_after_ms = failure.retry_after_ms.filter(|_| failure.class == Class::Throttled);
     let is_unread = failure.class == Class::Invalid && matches!(status, 400 | 422);
     let failure = Failure { retry_after_ms, ..failure };
-    Unheard { failure: if is_unread { failure } else { failure.unpaid() }, refuses }
+    Unheard { failure: if is_unread { failure } else { failure.unpaid() }, status: Some(status), refuses }
 }
 
 /// The error in `value`, if it is one: of a stream or of a document that came with status 200.

@@ -168,6 +168,55 @@ async fn what_cannot_be_reached_has_cost_nothing() {
     assert!(!format!("{failure:?}").contains(CANARY));
 }
 
+/// Statuses of an error that came late: whether a model may have worked on the request, so that it counts as spent.
+const LATE: [(u16, bool); 17] = [
+    (400, false),
+    (401, false),
+    (408, true),
+    (409, false),
+    (429, false),
+    (500, true),
+    (501, false),
+    (502, true),
+    (503, false),
+    (504, true),
+    (505, false),
+    (520, true),
+    (521, false),
+    (522, false),
+    (523, false),
+    (524, true),
+    (529, false),
+];
+
+#[tokio::test]
+async fn an_error_that_came_late_may_be_billed_and_one_that_came_at_once_is_not() {
+    for (status, is_billed) in LATE {
+        let base = serve(move |_| framed(&[format!("{status} Oh")], b"{}", Framing::Length));
+        for (unpaid_ms_max, is_lost) in [(0, is_billed), (20_000, false)] {
+            let wire = Wire::new(Limits { unpaid_ms_max, ..limits() }).unwrap();
+            let failure = say(&wire, &endpoint(Dialect::OpenAi, base.clone())).await.unwrap_err();
+            let usage = if is_lost { None } else { Some(Usage::NOTHING) };
+            assert_eq!(
+                (failure.lost, failure.usage),
+                (is_lost, usage),
+                "{status}, {unpaid_ms_max}: {}",
+                failure.reason
+            );
+        }
+    }
+}
+
+/// Words by which a server says that a request is too long are no failure of a model at work, whenever they come.
+#[tokio::test]
+async fn what_is_told_of_the_request_itself_is_never_billed() {
+    let body = br#"{"error":{"message":"This model's maximum context length is 8192 tokens."}}"#;
+    let base = serve(move |_| framed(&["500 Oh".to_owned()], body, Framing::Length));
+    let wire = Wire::new(Limits { unpaid_ms_max: 0, ..limits() }).unwrap();
+    let failure = say(&wire, &endpoint(Dialect::OpenAi, base)).await.unwrap_err();
+    assert_eq!((failure.class, failure.usage, failure.lost), (Class::Permanent, Some(Usage::NOTHING), false));
+}
+
 /// A server that takes the connection and never begins with TLS.
 #[tokio::test]
 async fn a_connection_that_does_not_come_about_has_cost_nothing() {
