@@ -109,6 +109,7 @@ pub(super) async fn resume(session: &Session, args: ResumeArgs) -> Result<Exit, 
     let texts = Bodies::new(Arc::clone(&store), row.id);
     let raise = args.raise();
     if let Status::Ended(_) = state.status() {
+        session.may_record(Some(&row))?;
         session.record(store.as_ref(), &row)?;
         return Ok(result(session, &row, &state, &texts));
     }
@@ -136,7 +137,7 @@ fn result(session: &Session, row: &RunRow, state: &State, texts: &Bodies) -> Exi
 }
 
 async fn drive(session: &Session, row: &RunRow) -> Result<Exit, Stop> {
-    let running = session.system().await?;
+    let running = session.system(Some(row)).await?;
     let system = &running.system;
     let handle = system.open(row.id, session.take_over).await?;
     let mut story = Story::open(Arc::clone(&system.ports().store), row.id, session.zone())?;

@@ -13,6 +13,7 @@ mod explain;
 mod messages;
 pub mod paint;
 mod prompt;
+mod record;
 mod rehearse;
 mod rendered;
 mod review;

@@ -61,7 +61,7 @@ pub(super) async fn run(session: &Session, args: Args) -> Result<Exit, Stop> {
     }
     let by = session.declared()?;
     mark_mode(&checked.plan);
-    let running = session.system().await?;
+    let running = session.system(None).await?;
     let system = &running.system;
     let handle = system.run(&checked.plan, &brief, by).await?;
     let store = Arc::clone(&system.ports().store);

@@ -1,9 +1,13 @@
 //! `callsheet schema`: JSON Schemas of the files that people write, for their editors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use super::exit::{Exit, Stop};
 use super::paint::{out, say};
+use crate::file;
+use crate::id::Digest;
 use crate::topology::editor::editor_schemas;
 
 #[derive(Debug, clap::Args)]
@@ -19,12 +23,7 @@ pub(super) fn schema(args: &Args) -> Result<Exit, Stop> {
     let all = editor_schemas();
     let names: Vec<&str> = all.iter().map(|(name, _)| name.trim_end_matches(".json")).collect();
     if let Some(folder) = &args.write {
-        std::fs::create_dir_all(folder)?;
-        for (name, schema) in &all {
-            std::fs::write(folder.join(name), format!("{schema:#}\n"))?;
-        }
-        say(format!("{} schemas written to {}", all.len(), folder.display()));
-        return Ok(Exit::Done);
+        return write(folder, all);
     }
     let Some(wanted) = &args.name else {
         names.iter().for_each(out);
@@ -35,4 +34,49 @@ pub(super) fn schema(args: &Args) -> Result<Exit, Stop> {
         found.ok_or_else(|| Stop::input(format!("no schema {wanted}; there are: {}", names.join(", "))))?;
     out(format!("{schema:#}"));
     Ok(Exit::Done)
+}
+
+/// Largest file that may be one of ours.
+const BYTES_MAX: u64 = 4 << 20;
+
+/// Where a written schema says what made it, and of what.
+const COMMENT: &str = "$comment";
+
+/// What its digest stands behind.
+const MADE: &str = "Made by `callsheet schema --write`, which brings it up to date as long as it is as it was made: ";
+
+/// Writes all schemas, or none: a file that is not as this command made it is somebody's, and is not written over.
+fn write<const N: usize>(folder: &Path, all: [(&str, Value); N]) -> Result<Exit, Stop> {
+    for (name, schema) in &all {
+        let path = folder.join(name);
+        let wrong = |why: &str| Stop::input(format!("{}: {why}; nothing was written", path.display()));
+        file::regular_or_absent(&path).map_err(|error| wrong(&error.to_string()))?;
+        if path.exists() && !is_ours(&path, schema) {
+            return Err(wrong(
+                "there is a file that is not as this command made it: give another folder, or remove it",
+            ));
+        }
+    }
+    std::fs::create_dir_all(folder)?;
+    let many = all.len();
+    for (name, mut schema) in all {
+        let made = made(&schema);
+        schema[COMMENT] = Value::from(made);
+        std::fs::write(folder.join(name), format!("{schema:#}\n"))?;
+    }
+    say(format!("{many} schemas written to {}", folder.display()));
+    Ok(Exit::Done)
+}
+
+fn made(schema: &Value) -> String {
+    let digest = Digest::of("callsheet editor schema 1", &[schema.to_string().as_bytes()]);
+    format!("{MADE}{digest}")
+}
+
+/// Whether the file says what this command wrote there, in this version or an earlier one.
+fn is_ours(path: &Path, now: &Value) -> bool {
+    let text = file::text(path, BYTES_MAX).unwrap_or_default();
+    let Ok(mut found) = serde_json::from_str::<Value>(&text) else { return false };
+    let said = found.as_object_mut().and_then(|fields| fields.remove(COMMENT));
+    found == *now || said.is_some_and(|said| said == made(&found).as_str())
 }
