@@ -40,14 +40,20 @@ impl Model for Kept {
 
 /// Every request of a run that a person sends back once and then signs, with what its answer was.
 async fn told(topology: &str, params: &[(&str, &str)]) -> Vec<(Ask, Act)> {
+    let plan = shipped(topology);
+    let mut given: Brief = brief(&plan);
+    given.extend(params.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+    asked_of(&plan, &given).await
+}
+
+/// The same of a plan, whose script speaks.
+pub(crate) async fn asked_of(plan: &Plan, given: &Brief) -> Vec<(Ask, Act)> {
     let kept = Arc::new(Kept::default());
     let mut rig = Rig::new();
     rig.live = Some(Arc::clone(&kept) as Arc<dyn Model>);
-    let plan = Plan { mode: Mode::Live, ..shipped(topology) };
-    let mut given: Brief = brief(&plan);
-    given.extend(params.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+    let plan = Plan { mode: Mode::Live, ..plan.clone() };
     let system = rig.system().await;
-    let handle = system.run(&plan, &given, who("ada")).await.unwrap();
+    let handle = system.run(&plan, given, who("ada")).await.unwrap();
     let run = Driven::of(&rig, system, handle);
     for decision in [Decision::RequestChanges, Decision::Approve] {
         if run.settled().await == Status::Waiting {
@@ -55,7 +61,7 @@ async fn told(topology: &str, params: &[(&str, &str)]) -> Vec<(Ask, Act)> {
         }
     }
     run.settled().await;
-    assert!(run.reasons().is_empty(), "{topology}: {:?}", run.reasons());
+    assert!(run.reasons().is_empty(), "{}: {:?}", plan.name, run.reasons());
     run.system.stop().await;
     std::mem::take(&mut *kept.all.lock().unwrap())
 }

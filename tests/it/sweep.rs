@@ -188,6 +188,10 @@ impl Project {
         Came::of(&self.store(Open::ReadOnly), row.id, &folder)
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub(crate) fn store(&self, how: Open) -> Sqlite {
         Sqlite::open(&settings(&self.root).journal, how).unwrap()
     }

@@ -1,0 +1,84 @@
+//! How much of each request the provider has read before: what is equal to the beginning of the same agent's last request is
+//! cheaper and faster, since providers and local servers keep it. Whole runs of the shipped teams and of the README's, with a
+//! person who sends the work back once; `--nocapture` prints the table.
+
+use std::collections::BTreeMap;
+
+use callsheet::app;
+use callsheet::model::conversation::prompt;
+use callsheet::topology::check::check;
+use callsheet::topology::plan::{Dialect, Mode, Plan};
+use serde_json::Value;
+
+use crate::announcement::project;
+use crate::requests::asked_of;
+use crate::support::{brief, settings, shipped};
+use crate::wire::requests::asked;
+
+/// The requests of a team, in bytes.
+#[derive(Default)]
+struct Sizes {
+    requests: usize,
+    /// As they are sent.
+    bytes: usize,
+    /// Of them, what their reader reads: tools and messages.
+    read: usize,
+    /// Of that, what begins as the same agent's last request did.
+    again: usize,
+    /// The same, of requests that are not the first of their turn.
+    within: [usize; 2],
+}
+
+/// What a model reads of a request, in the order in which providers say that they read: its tools, then its messages.
+fn reading(body: &str) -> String {
+    let body: Value = serde_json::from_str(body).unwrap();
+    let messages = body["messages"].as_array().unwrap().iter().map(Value::to_string);
+    format!("{}\n{}", body["tools"], messages.collect::<Vec<_>>().join("\n"))
+}
+
+fn common(one: &str, other: &str) -> usize {
+    one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()
+}
+
+/// The README's first team.
+fn announcement() -> Plan {
+    let project = project("openai/gpt-5", "");
+    let settings = settings(project.root());
+    let around = app::surroundings(&settings, Mode::Rehearsal).unwrap();
+    check("announcement", &settings.folder(), &around).unwrap().plan
+}
+
+async fn sizes(plan: &Plan) -> Sizes {
+    let mut sizes = Sizes::default();
+    let mut last: BTreeMap<String, (u32, String)> = BTreeMap::new();
+    for (ask, _) in asked_of(plan, &brief(plan)).await {
+        let body = asked(Dialect::OpenAi, "/v1", "model", &prompt(&ask).unwrap()).await.body;
+        let reading = reading(&body);
+        let again = last.get(ask.agent.as_str()).map_or(0, |(_, before)| common(before, &reading));
+        if last.get(ask.agent.as_str()).is_some_and(|(turn, _)| *turn == ask.turn) {
+            sizes.within[0] += again;
+            sizes.within[1] += reading.len();
+        }
+        (sizes.requests, sizes.bytes) = (sizes.requests + 1, sizes.bytes + body.len());
+        (sizes.read, sizes.again) = (sizes.read + reading.len(), sizes.again + again);
+        last.insert(ask.agent.to_string(), (ask.turn, reading));
+    }
+    sizes
+}
+
+/// Hundredths of `of`.
+fn share(part: usize, of: usize) -> usize {
+    (part * 100).checked_div(of).unwrap_or(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_in_a_turn_stands_first_in_the_next_request() {
+    println!("{:<20} {:>8} {:>9} {:>10} {:>14}", "team", "requests", "bytes", "read before", "within a turn");
+    let mut teams = Vec::from([announcement()]);
+    teams.extend(["content-repurposing", "re-engagement", "investigate"].map(shipped));
+    for plan in teams {
+        let Sizes { requests, bytes, read, again, within: [part, of] } = sizes(&plan).await;
+        println!("{:<20} {requests:>8} {bytes:>9} {:>9} % {:>12} %", plan.name, share(again, read), share(part, of));
+        assert!(of == 0 || share(part, of) >= 50, "{}: {} % within a turn", plan.name, share(part, of));
+    }
+}
