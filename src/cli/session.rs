@@ -10,7 +10,6 @@ use super::exit::{Exit, Stop};
 use super::paint::{Safe, say};
 use super::story::{Bodies, Shown, Story};
 use crate::actor::history::{self, Loaded};
-use crate::actor::recording::recording;
 use crate::actor::system::{self, Handle, System};
 use crate::app;
 use crate::config::{Flags, Settings};
@@ -24,8 +23,8 @@ use crate::run::view::why::{letter_text, paused_text};
 use crate::tool::part::outbox;
 use crate::topology::check::{Checked, check};
 use crate::topology::fault::{Faults, nearest};
-use crate::topology::plan::{Mode, Role};
-use crate::topology::recording::{BYTES_MAX, Recording};
+use crate::topology::plan::{Mode, ModelSpec, Plan, Role};
+use crate::topology::recording::Recording;
 
 /// A command's surroundings.
 pub(super) struct Session {
@@ -34,7 +33,7 @@ pub(super) struct Session {
     /// Whether to take runs over.
     pub take_over: bool,
     /// Where to write a recording of the run that is driven.
-    record: Option<PathBuf>,
+    pub record: Option<PathBuf>,
 }
 
 /// How long to wait for the answer of a process that drives a run.
@@ -67,17 +66,10 @@ impl Session {
         Ok(app::store(&self.settings)?)
     }
 
-    /// The system, to drive runs or to post to them.
-    pub(super) async fn system(&self) -> Result<app::Running, Stop> {
+    /// The system, to drive `row` or post to it, or to start a run.
+    pub(super) async fn system(&self, row: Option<&RunRow>) -> Result<app::Running, Stop> {
         // Before anything is paid for.
-        if let Some(path) = &self.record {
-            let usable = crate::file::regular_or_absent(path);
-            usable.map_err(|error| Stop::input(format!("--record {}: {error}", path.display())))?;
-        }
-        let folder = self.record.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-            return Err(Stop::input(format!("--record: there is no folder {}", folder.display())));
-        }
+        self.may_record(row)?;
         Ok(app::start(&self.settings).await?)
     }
 
@@ -123,20 +115,6 @@ impl Session {
         check(topology, &self.settings.folder(), &app::surroundings_of(&self.settings, recording)?)
     }
 
-    /// Writes the recording of `row` if one is wanted. It is made from the journal, so it is whole each time.
-    pub(super) fn record(&self, store: &dyn Store, row: &RunRow) -> Result<(), Stop> {
-        let Some(path) = &self.record else { return Ok(()) };
-        let recording = recording(store, row.id)?;
-        let text = recording.text().map_err(Stop::failed)?;
-        if text.len() > BYTES_MAX {
-            say(format!("it has {} bytes, and a replay reads {BYTES_MAX} at most", text.len()));
-        }
-        let written = crate::file::regular_or_absent(path).and_then(|()| std::fs::write(path, text));
-        written.map_err(|error| Stop::failed(format!("{}: {error}", path.display())))?;
-        say(format!("recorded: {} calls of models in {}", recording.call.len(), self.shown_path(path)));
-        Ok(())
-    }
-
     /// Who acts, if the project knows them: where people are declared, nobody else starts or decides anything.
     pub(super) fn declared(&self) -> Result<Who, Stop> {
         let who = self.who();
@@ -164,7 +142,7 @@ impl Session {
             return Err(Stop::input(format!("run {} is over: {}", row.no, row.summary.status)));
         }
         let by = self.declared()?;
-        let running = self.system().await?;
+        let running = self.system(Some(row)).await?;
         let system = &running.system;
         let mut story = Story::open(Arc::clone(&system.ports().store), row.id, self.zone())?;
         story.news()?;
@@ -236,6 +214,21 @@ impl Session {
         Ok(answer)
     }
 
+    /// Says what a run does not heed: how its models are asked was pinned when it started.
+    fn tell_pinned(&self, plan: &Plan) {
+        let models: BTreeMap<&str, &ModelSpec> = plan.models.values().map(|spec| (spec.model.as_str(), spec)).collect();
+        for (model, spec) in models.into_iter().filter(|_| plan.mode == Mode::Live) {
+            let changed = self.settings.models.changed(spec).join(", ");
+            if !changed.is_empty() {
+                say(format!(
+                    "callsheet.toml says something else of {} than when this run started ({changed}); the run goes on as it \
+                     started, and a new run asks as the file says",
+                    Safe(model)
+                ));
+            }
+        }
+    }
+
     /// Drives a live run, telling its story, until it waits, ends, or is interrupted.
     pub(super) async fn drive(
         &self,
@@ -245,6 +238,7 @@ impl Session {
         row: &RunRow,
         shown: &Shown,
     ) -> Result<Exit, Stop> {
+        self.tell_pinned(&story.view.state().plan);
         let pulses = system.ports().pulses.subscribe();
         let status = tokio::select! {
             status = story.follow(handle, pulses, shown) => status?,

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::models::{Models, Provider, known_providers};
 use super::{Origin, word};
 use crate::model::wire::{self, Extra, Way};
 use crate::topology::fault::{At, Code, Fault, Faults};
 use crate::topology::manner::{Calls, Manner, time_words};
-use crate::topology::plan::{Dialect, provider_and_name};
+use crate::topology::plan::{Dialect, ModelSpec, provider_and_name};
 use crate::topology::raw::project::{self, Asking, Project};
 
 /// A provider's table; a key does not travel in the clear.
@@ -71,6 +71,11 @@ fn fits(asking: &Asking, dialect: Dialect, faults: &mut Faults) {
             "Anthropic's messages have no form that an answer has to have: `calls = \"json_schema\"` cannot be kept";
         faults.push(Fault::new(Code::WrongValue, &calls.place, what, "take `calls` out: its models call tools"));
     }
+    // A plan and a recording hold what is sent, and a recording is TOML, which has no null.
+    if let Some(at) = asking.extra.as_ref().filter(|at| has_null(&at.value)) {
+        let what = "`extra` holds a number that JSON does not have";
+        faults.push(Fault::new(Code::WrongValue, &at.place, what, "write a finite number, or take the field out"));
+    }
     let fields = asking.extra.as_ref().and_then(|at| Some((&at.place, at.value.as_object()?)));
     if let Some((place, field)) = fields.and_then(|(place, fields)| Some((place, wire::own_field(dialect, fields)?))) {
         let what = format!("`extra` may not hold `{field}`: Callsheet writes that field of a request itself");
@@ -82,6 +87,15 @@ fn fits(asking: &Asking, dialect: Dialect, faults: &mut Faults) {
             _ => "take it out",
         };
         faults.push(Fault::new(Code::WrongValue, place, what, instead));
+    }
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(list) => list.iter().any(has_null),
+        Value::Object(fields) => fields.values().any(has_null),
+        _ => false,
     }
 }
 
@@ -153,7 +167,22 @@ impl Models {
             Some(Value::Object(fields)) => fields,
             _ => Map::new(),
         };
+        let temperature = temperature.and_then(Number::from_f64);
         Manner { calls: calls.map(|at| at.value).unwrap_or_default(), temperature, extra }
+    }
+
+    /// The keys of which the files say something else than was pinned of a model when a run started.
+    pub fn changed(&self, pinned: &ModelSpec) -> Vec<&'static str> {
+        let (asking, manner) = (self.asking(&pinned.model), self.manner(&pinned.model));
+        let was = pinned.manner.as_ref().unwrap_or(&manner);
+        let keys = [
+            ("calls", was.calls != manner.calls),
+            ("call_timeout", pinned.call_timeout_ms != asking.call_timeout_ms),
+            ("idle_timeout", pinned.idle_timeout_ms != asking.idle_timeout_ms),
+            ("temperature", was.temperature != manner.temperature),
+            ("extra", was.extra != manner.extra),
+        ];
+        keys.into_iter().filter_map(|(key, is_changed)| is_changed.then_some(key)).collect()
     }
 }
 

@@ -94,8 +94,9 @@ impl Models {
                     let fallback = self.fallback(&alias, &model);
                     let price = self.prices.get(&model);
                     let Asking { call_timeout_ms, idle_timeout_ms, .. } = self.asking(&model);
+                    let manner = Some(self.manner(&model));
                     let spec = spec(model, price, local);
-                    (alias, ModelSpec { fallback, call_timeout_ms, idle_timeout_ms, ..spec })
+                    (alias, ModelSpec { fallback, call_timeout_ms, idle_timeout_ms, manner, ..spec })
                 };
                 named.into_iter().map(live).collect()
             }

@@ -7,7 +7,7 @@ use super::wire::{Endpoint, Limits, Wire};
 use super::{Ask, Model, Reply, conversation, reading};
 use crate::failure::{Class, Failure, Work};
 use crate::topology::manner::Wait;
-use crate::topology::plan::provider_and_name;
+use crate::topology::plan::{ModelSpec, provider_and_name};
 
 /// Where a model is, with its key, read when it is needed; or why it cannot be reached.
 pub type Endpoints = Box<dyn Fn(&str) -> Result<Endpoint, String> + Send + Sync>;
@@ -28,9 +28,11 @@ impl Live {
 
     async fn speak(&self, ask: &Ask) -> Result<Reply, Failure> {
         let unknown = || Failure::new(Class::Bug, format!("the plan has no model {}", ask.model)).unpaid();
-        let model = &ask.plan.models.get(&ask.model).ok_or_else(unknown)?.model;
+        let ModelSpec { model, manner, .. } = ask.plan.models.get(&ask.model).ok_or_else(unknown)?;
         let permanent = |why: &String| Failure::new(Class::Permanent, why.clone()).unpaid();
-        let endpoint = (self.endpoints)(model).map_err(|why| permanent(&why))?;
+        let mut endpoint = (self.endpoints)(model).map_err(|why| permanent(&why))?;
+        // Where it is and its key are read when they are used; how it is asked is the run's.
+        manner.iter().for_each(|pinned| endpoint.manner.clone_from(pinned));
         let wire = self.wire.get_or_init(|| Wire::new(Limits::default())).as_ref().map_err(permanent)?;
         let prompt = conversation::prompt(ask)?;
         let name = provider_and_name(model).map_or(model.as_str(), |(_, name)| name);

@@ -9,7 +9,7 @@ use callsheet::model::wire::{self, Extra, Way};
 use callsheet::topology::fault::Code;
 use callsheet::topology::manner::Calls;
 use callsheet::topology::plan::Mode;
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 const PROJECT: &str = include_str!("../cases/config/callsheet.toml");
 const USER: &str = include_str!("../cases/config/user.toml");
@@ -168,16 +168,17 @@ fn how_models_are_asked_is_set_for_a_provider_or_for_one_model() {
     assert_eq!(times("local/slow"), (Some(3_600_000), Some(300_000)));
     let manner = |model: &str| settings.endpoint(model).unwrap().manner;
     let (other, slow, known) = (manner("local/other"), manner("local/slow"), manner("ollama/qwen3"));
-    assert_eq!((other.calls, other.temperature), (Calls::Tools, Some(0.2)));
+    assert_eq!((other.calls, other.temperature.clone()), (Calls::Tools, Number::from_f64(0.2)));
     assert_eq!(Value::from(other.extra), json!({ "top_k": 40, "sampler": { "mirostat": 2 } }));
-    assert_eq!((slow.calls, slow.temperature), (Calls::JsonSchema, Some(0.2)));
-    assert_eq!(Value::from(slow.extra), json!({ "top_k": 1, "sampler": { "mirostat": 2 } }));
+    assert_eq!((slow.calls, slow.temperature.clone()), (Calls::JsonSchema, Number::from_f64(0.2)));
+    assert_eq!(Value::from(slow.extra.clone()), json!({ "top_k": 1, "sampler": { "mirostat": 2 } }));
     assert_eq!(known.calls, Calls::JsonSchema, "a known provider needs no base_url");
     assert_eq!(settings.models.providers["ollama"].base_url, "http://127.0.0.1:11434/v1");
     let live = Flags { model: Some("local/slow".into()), ..Flags::default() };
     let pinned = Place::new(ASKED).read(&live, &[]).unwrap().surroundings(Mode::Live, [], []);
     let spec = &pinned.models["default"];
     assert_eq!((spec.call_timeout_ms, spec.idle_timeout_ms), (Some(3_600_000), Some(300_000)), "and that is pinned");
+    assert_eq!(spec.manner.as_ref(), Some(&slow), "as is how it is asked");
     let shown: Vec<_> = settings.origins.iter().map(|o| format!("{} = {}, {}", o.setting, o.value, o.from)).collect();
     for line in [
         "models.providers.local.call_timeout = 600 s, callsheet.toml",
@@ -191,6 +192,7 @@ fn how_models_are_asked_is_set_for_a_provider_or_for_one_model() {
 #[test]
 fn how_models_cannot_be_asked_is_told_with_its_line() {
     for (find, replace, code, line, says) in [
+        ("top_k = 40", "top_k = nan", Code::WrongValue, 6, "a number that JSON does not have"),
         ("top_k = 40", "messages = []", Code::WrongValue, 6, "`messages`: Callsheet writes that field"),
         ("top_k = 40", "temperature = 1", Code::WrongValue, 6, "write `temperature` beside `extra`"),
         ("top_k = 40", "max_tokens = 1", Code::WrongValue, 6, "limits.output_tokens"),

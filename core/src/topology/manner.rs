@@ -1,10 +1,7 @@
-//! How models are asked: how long a call may take and be silent, and which of the places that say so wins; how calls are
-//! spoken; what is sent beside the conversation.
-
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+//! How long a call of a model may take and be silent, and which of the places that say so wins.
 
 use super::plan::{Limits, ModelSpec, Plan};
+pub use super::speech::{Calls, Manner};
 use crate::id::AgentName;
 
 /// What a call may take if nothing is written.
@@ -12,38 +9,6 @@ pub const CALL_TIMEOUT_MS: u64 = 90_000;
 
 /// How long a reply may be silent if nothing is written; models that think without a word are silent for a minute.
 pub const IDLE_TIMEOUT_MS: u64 = 120_000;
-
-/// How models say what they do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Calls {
-    /// They call tools, which their server offers to them.
-    #[default]
-    Tools,
-    /// Their answer is one JSON document, whose form the server forces: it names what they call, and with what.
-    JsonSchema,
-}
-
-impl Calls {
-    /// Both, with their words in files.
-    pub const ALL: [(&'static str, Self); 2] = [("tools", Self::Tools), ("json_schema", Self::JsonSchema)];
-
-    /// Its word in files.
-    pub fn word(self) -> &'static str {
-        Self::ALL[usize::from(self == Self::JsonSchema)].0
-    }
-}
-
-/// What is particular to requests to a model, beside the conversation.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Manner {
-    /// How it says what it does.
-    pub calls: Calls,
-    /// How far its words are left to chance; its server decides if there is none.
-    pub temperature: Option<f64>,
-    /// Fields that are put into each request.
-    pub extra: Map<String, Value>,
-}
 
 /// How long is waited for a call of a model, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,5 +13,6 @@ pub mod raw;
 pub mod recording;
 pub mod secret;
 pub mod spec;
+pub mod speech;
 
 pub use editor::editor_schemas;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::speech::Manner;
 use crate::failure::Usage;
 use crate::id::NanoUsd;
 
@@ -31,6 +32,9 @@ pub struct ModelSpec {
     pub idle_timeout_ms: Option<u64>,
     /// Whether private data may be shown to it.
     pub accepts_private: bool,
+    /// What is particular to requests to it. A plan that is older has none: its model is asked as callsheet.toml says then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manner: Option<Manner>,
 }
 
 impl ModelSpec {

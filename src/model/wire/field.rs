@@ -56,7 +56,7 @@ pub fn own_field(dialect: Dialect, extra: &Map<String, Value>) -> Option<&'stati
 
 /// Puts what is set into a request. What is there stays.
 pub(super) fn add(body: &mut Value, dialect: Dialect, manner: &Manner) {
-    if let Some(temperature) = manner.temperature {
+    if let Some(temperature) = &manner.temperature {
         let of = if dialect == Dialect::Gemini { &mut body["generationConfig"] } else { &mut *body };
         of["temperature"] = json!(temperature);
     }

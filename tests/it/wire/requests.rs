@@ -6,7 +6,7 @@ use callsheet::model::prompt::{Offer, Prompt, Said, Spoken, SpokenCall};
 use callsheet::model::wire::{Endpoint, Wire};
 use callsheet::topology::manner::{Calls, Manner};
 use callsheet::topology::plan::Dialect;
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 use super::server::{Asked, Played, Then, serve};
 use super::{CANARY, endpoint, limits};
@@ -107,7 +107,7 @@ async fn answers_in_a_form_are_asked_for_without_calls() {
 async fn what_is_set_is_sent_and_takes_the_place_of_nothing() {
     let extra = json!({ "top_k": 40, "stream": false, "model": "other", "generationConfig": { "topK": 4, "maxOutputTokens": 1 } });
     let Value::Object(extra) = extra else { unreachable!("it is one") };
-    let manner = Manner { temperature: Some(0.2), extra, ..Manner::default() };
+    let manner = Manner { temperature: Number::from_f64(0.2), extra, ..Manner::default() };
     for (dialect, path, wanted) in [
         (Dialect::OpenAi, "/v1", json!({ "top_k": 40, "temperature": 0.2, "stream": true, "model": "m" })),
         (Dialect::Anthropic, "/v1", json!({ "top_k": 40, "temperature": 0.2, "stream": true, "model": "m" })),
