@@ -66,6 +66,6 @@ part gateway gateway
 part tests cargo test
 # With the whole workspace, so that what both crates share is built once.
 part faults cargo test --workspace --test lab -- --show-output
-part docs env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+part docs env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 part check cargo run --quiet -- check
 part rehearse cargo run --quiet -- test

@@ -11,7 +11,7 @@ use crate::failure::{Class, Failure};
 use crate::id::{EffectId, RunId, Seq};
 use crate::journal::{Record, Store};
 use crate::model::{Pulse, conversation, replay};
-use crate::run::event::{BodyRef, Event, Settled, Wish};
+use crate::run::event::{BodyRef, Event, Reason, Settled, Wish};
 use crate::run::state::State;
 use crate::topology::recording::{CallPlace, Recorded, Recording, SCHEMA_VERSION};
 
@@ -44,7 +44,7 @@ pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
                 recording.call.extend(called(store, &state, *id, Ok(reply))?);
             }
             // A call that was lost with its owner was never answered.
-            Event::EffectFailed { id, class, reason, .. } if *class != Class::InDoubt => {
+            Event::EffectFailed { id, class, reason: Reason::Told(reason), .. } if *class != Class::InDoubt => {
                 let failure = failure(store, run, *class, *reason, was_too_long(*class, records.get(at + 1)))?;
                 recording.call.extend(called(store, &state, *id, Err(failure))?);
             }

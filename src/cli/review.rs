@@ -9,7 +9,7 @@ use super::session::Session;
 use super::story::{Story, mark_mode};
 use crate::id::{ApprovalNo, RunNo};
 use crate::run::state::Fate;
-use crate::run::view::error_text;
+use crate::run::view::why::reason_text;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -34,7 +34,7 @@ pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
         let id = effect.0.short();
         out(format!("Question {no}: effect {id} of run {} began, and nobody knows whether it happened.", row.no));
         if let Some(why) = state.effects.get(effect).and_then(|effect| effect.why) {
-            out(Block(&error_text(&story.texts(), why)));
+            out(Block(&reason_text(state, &story.texts(), why)));
         }
         say(format!("look at the sink, then: callsheet settle {no} --happened (or --did-not)"));
         return Ok(Exit::Done);

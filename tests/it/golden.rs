@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use callsheet::actor::history::read_fact;
-use callsheet::id::RunId;
+use callsheet::id::{ApprovalNo, RunId};
+use callsheet::run::event::{Event, Fact, Reason, Rule};
 use callsheet::run::invariant::holds;
 use callsheet::run::state::State;
 use callsheet::topology::plan::Plan;
@@ -30,6 +31,31 @@ fn journals_of_the_first_version_fold_to_what_they_came_to() {
         assert_eq!(expect["nano_usd"], spent.cost.0, "{name}");
         assert_eq!(expect["heard"], state.heard, "{name}");
     }
+}
+
+#[test]
+fn a_reason_is_what_was_told_or_a_rule() {
+    let body = format!(r#"{{"digest":"{}","bytes":7}}"#, "ab".repeat(32));
+    let check = |written: &str, read: Option<Reason>| {
+        let fact =
+            format!(r#"{{"at":1,"is":{{"dead_lettered":{{"message":4,"class":"policy","reason":{written}}}}}}}"#);
+        let found = read_fact(fact.as_bytes());
+        let Some(read) = read else {
+            assert!(found.unwrap_err().contains("not an event that this callsheet knows"), "{written}");
+            return;
+        };
+        assert!(
+            matches!(found, Ok(Fact { is: Event::DeadLettered { reason, .. }, .. }) if reason == read),
+            "{written}"
+        );
+        assert_eq!(serde_json::to_string(&read).unwrap(), written);
+    };
+    check(&body, Some(Reason::Told(serde_json::from_str(&body).unwrap())));
+    check(r#"{"rule":"lost_with_owner"}"#, Some(Rule::LostWithOwner.into()));
+    check(r#"{"rule":"not_approved"}"#, Some(Rule::NotApproved.into()));
+    check(r#"{"rule":"permit_expired","no":3}"#, Some(Rule::PermitExpired { no: ApprovalNo(3) }.into()));
+    check(r#"{"rule":"permit_voided","no":3}"#, Some(Rule::PermitVoided { no: ApprovalNo(3) }.into()));
+    check(r#"{"rule":"the_moon"}"#, None);
 }
 
 #[test]

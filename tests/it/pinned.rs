@@ -141,7 +141,7 @@ async fn what_is_in_doubt_is_neither_asked_about_nor_repeated_elsewhere() {
         let state = driven.state();
         assert_eq!(state.questions.len(), 3, "{repeat}: {:?}", driven.facts().last());
         for effect in state.effects.values() {
-            let why = driven.body(effect.why.unwrap().digest)["error"].to_string();
+            let why = driven.body(effect.why.unwrap().told().unwrap().digest)["error"].to_string();
             assert!(why.contains(&format!("repeat was {repeat} and is once")), "{why}");
         }
         let (acts, queries) = (did.acts.load(Ordering::SeqCst), did.queries.load(Ordering::SeqCst));

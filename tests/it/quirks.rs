@@ -346,7 +346,9 @@ impl Came<'_, '_> {
             "comes_up" => {
                 assert_eq!(self.failures(), [Class::Transient; 3]);
                 let told = self.run.facts().into_iter().filter_map(|fact| match fact.is {
-                    Event::EffectFailed { reason, .. } => Some(self.run.body(reason.digest).to_string()),
+                    Event::EffectFailed { reason, .. } => {
+                        Some(self.run.body(reason.told().unwrap().digest).to_string())
+                    }
                     _ => None,
                 });
                 let words = ["Loading model", "no slot available", "the connection broke within the reply"];

@@ -20,9 +20,9 @@ use callsheet::journal::{Body, Done, Error, Holder, Lease, Op, OwnerId, Posted, 
 use callsheet::model::Model;
 use callsheet::model::rehearsal::Rehearsal;
 use callsheet::model::replay::Replay;
-use callsheet::run::event::{Decision, Event, Fact, Message, Refusal, Who, Wish};
+use callsheet::run::event::{Decision, Event, Fact, Message, Reason, Refusal, Who, Wish};
 use callsheet::run::input::{Brief, Post, Say};
-use callsheet::run::state::{State, Status};
+use callsheet::run::state::{DeadLetter, State, Status};
 use callsheet::topology::check::check;
 use callsheet::topology::plan::{Mode, Plan};
 use serde_json::{Value, json};
@@ -301,7 +301,11 @@ impl<'a> Driven<'a> {
     pub(crate) fn reasons(&self) -> Vec<String> {
         let read = |digest| self.rig.store.body(self.handle.run, digest).unwrap().unwrap().bytes;
         let state = self.state();
-        state.dead.values().map(|letter| String::from_utf8(read(letter.reason.digest)).unwrap()).collect()
+        let told = |letter: &DeadLetter| match letter.reason {
+            Reason::Told(told) => String::from_utf8(read(told.digest)).unwrap(),
+            Reason::Rule(rule) => format!("{rule:?}"),
+        };
+        state.dead.values().map(told).collect()
     }
 
     /// A body as JSON.

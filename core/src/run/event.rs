@@ -50,7 +50,7 @@ pub enum Event {
     /// An effect came to a result.
     EffectSettled { id: EffectId, spent: Amount, result: Settled },
     /// An attempt failed; the effect is still outstanding unless `last`.
-    EffectFailed { id: EffectId, class: Class, reason: BodyRef, spent: Amount, last: bool },
+    EffectFailed { id: EffectId, class: Class, reason: Reason, spent: Amount, last: bool },
     /// The next attempt of an effect.
     RetryPlanned {
         id: EffectId,
@@ -118,7 +118,7 @@ pub enum Event {
     /// The supervisor starts it again, not before a time.
     AgentRestarted { agent: AgentName, not_before: Timestamp },
     /// A message cannot be handled; a person says what next.
-    DeadLettered { message: MessageId, class: Class, reason: BodyRef },
+    DeadLettered { message: MessageId, class: Class, reason: Reason },
     /// A person said what next.
     DeadLetterAnswered { message: MessageId, by: Who, answer: DeadLetterAnswer },
     /// Nothing new begins.
@@ -183,6 +183,58 @@ pub struct BodyRef {
     pub digest: Digest,
     /// How many.
     pub bytes: u32,
+}
+
+/// Why something failed: what somebody said of it, or the rule that forbids it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Reason {
+    /// Whoever tried it told why.
+    Told(BodyRef),
+    /// It was not tried.
+    Rule(Rule),
+}
+
+/// A rule of the run itself, by which something fails without an attempt that could tell why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "rule")]
+pub enum Rule {
+    /// Its owner died while it was under way.
+    LostWithOwner,
+    /// Nobody approved what is on the member's desk.
+    NotApproved,
+    /// The permit is too old to act on.
+    PermitExpired {
+        /// The approval that it comes from.
+        no: ApprovalNo,
+    },
+    /// Somebody said no, later, to what the permit rests on.
+    PermitVoided {
+        /// The approval that it comes from.
+        no: ApprovalNo,
+    },
+}
+
+impl Reason {
+    /// What was told; nothing if it is a rule's.
+    pub fn told(self) -> Option<BodyRef> {
+        match self {
+            Self::Told(told) => Some(told),
+            Self::Rule(_) => None,
+        }
+    }
+}
+
+impl From<Rule> for Reason {
+    fn from(rule: Rule) -> Self {
+        Self::Rule(rule)
+    }
+}
+
+impl From<BodyRef> for Reason {
+    fn from(told: BodyRef) -> Self {
+        Self::Told(told)
+    }
 }
 
 /// A person, as far as known when they acted.

@@ -6,7 +6,7 @@ mod effect;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::event::{Amount, BodyRef, Closed, Decision, Event, Fact, Message, Part, Version};
+use super::event::{Amount, BodyRef, Closed, DeadLetterAnswer, Decision, Event, Fact, Message, Part, Reason, Version};
 use super::state::{Conversation, DeadLetter, Effect, Fate, State, Turn};
 use crate::id::{AgentName, ArtefactName, EffectId, MessageId, Timestamp};
 use crate::topology::plan::{Member, Memory, Recipient, Role};
@@ -84,7 +84,7 @@ impl State {
                 effect.doubt = Some(*ask_from);
                 effect.unsure.get_or_insert(began.first_at);
                 effect.asked_about = false;
-                (effect.for_person, effect.why) = (why.is_some(), *why);
+                (effect.for_person, effect.why) = (why.is_some(), why.map(Reason::Told));
                 if failed.is_some() {
                     (effect.doubts, effect.doubted_of) = (effect.doubts + 1, *failed);
                 }
@@ -104,8 +104,12 @@ impl State {
             Event::DeadLetterAnswered { message, answer, .. } => {
                 let letter = self.dead.remove(message).ok_or("no such dead letter")?;
                 match answer {
-                    super::event::DeadLetterAnswer::Retry => drop(self.queued.insert(*message, letter.message)),
-                    _ => self.answer(&letter.message, letter.reason, Labels::default()),
+                    DeadLetterAnswer::Retry => drop(self.queued.insert(*message, letter.message)),
+                    DeadLetterAnswer::Discard | DeadLetterAnswer::Stop => {
+                        // Whoever asked is answered with what the question failed of; a question breaks no rule.
+                        let told = letter.reason.told().unwrap_or(letter.message.note);
+                        self.answer(&letter.message, told, Labels::default());
+                    }
                 }
             }
             _ => return self.fold_decisions(at, event),

@@ -10,7 +10,7 @@ use crate::failure::Class;
 use crate::id::{
     AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, RunId, Timestamp, ToolName,
 };
-use crate::run::event::{BodyRef, Origin};
+use crate::run::event::{BodyRef, Origin, Reason};
 use crate::topology::manner::Patience;
 use crate::topology::plan::{Arg, Handoff, Member, Plan, Role};
 use crate::topology::spec::{Labels, Reach, Repeat};
@@ -102,7 +102,7 @@ pub struct InVain {
     /// What they took.
     pub spent: Amount,
     /// Why the latest of them failed.
-    pub last: Option<BodyRef>,
+    pub last: Option<Reason>,
 }
 
 /// An agent's part of the ledger.
@@ -164,7 +164,7 @@ pub struct Turn {
     /// For an outward tool agent: the permit that it performs under.
     pub permit: Option<ApprovalNo>,
     /// For an outward tool agent: an item cannot be performed; what is under way settles, then the turn is given up.
-    pub failed: Option<(Class, BodyRef)>,
+    pub failed: Option<(Class, Reason)>,
     /// How often it killed its agent.
     pub deaths: u32,
 }
@@ -199,7 +199,7 @@ pub struct Effect {
     /// True if only a person can settle the doubt.
     pub for_person: bool,
     /// Why an attempt to settle the doubt failed, for whoever is asked.
-    pub why: Option<BodyRef>,
+    pub why: Option<Reason>,
     /// Attempts that left a doubt and were not lost with their owner, and what the latest of them failed of.
     pub doubts: u32,
     /// See `doubts`.
@@ -339,7 +339,7 @@ pub struct DeadLetter {
     /// Why.
     pub class: Class,
     /// Why, in words.
-    pub reason: BodyRef,
+    pub reason: Reason,
 }
 
 /// What a run is doing, in one word.

@@ -19,7 +19,7 @@ use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, EffectId, MessageId, Seq, Timestamp};
 use crate::topology::plan::Recipient;
 use choice::{Bases, Choice};
-use why::{no_words, refusal_text};
+use why::{no_words, reason_text};
 pub use words::{Texts, brief_of, count, error_text, note, pause_words};
 use words::{erased, lost_words, problem_text, raise_words, tokens};
 
@@ -213,7 +213,7 @@ impl View {
             | Event::PermitVoided { .. }
             | Event::QuestionAsked { .. }
             | Event::QuestionAnswered { .. } => self.person_entry(&fact.is, texts),
-            other => self.trouble_entry(fact.at, other, texts),
+            other => self.trouble_entry(other, texts),
         }
     }
 
@@ -341,7 +341,7 @@ impl View {
             Event::QuestionAsked { no, effect } => {
                 let of = self.wishes.get(effect).map_or_else(String::new, |(agent, _)| format!(" of {agent}"));
                 let why = self.state.effects.get(effect).and_then(|effect| effect.why);
-                let why = why.map_or_else(String::new, |why| format!(" ({})", error_text(texts, why)));
+                let why = why.map_or_else(String::new, |why| format!(" ({})", reason_text(&self.state, texts, why)));
                 let text = format!("question {no}: nobody knows whether an item{of} was performed{why}; look, and say");
                 Some(entry("callsheet", "in doubt", text, Kind::Person))
             }
@@ -353,7 +353,7 @@ impl View {
         }
     }
 
-    fn trouble_entry(&self, at: Timestamp, event: &Event, texts: &dyn Texts) -> Option<Entry> {
+    fn trouble_entry(&self, event: &Event, texts: &dyn Texts) -> Option<Entry> {
         let trouble = |who: &str, word: &str, text: String| Some(entry(who, word, text, Kind::Trouble));
         match event {
             Event::AnswerRefused { message, problems } => {
@@ -362,11 +362,10 @@ impl View {
             }
             Event::EffectFailed { id, class, reason, spent, .. } => {
                 let agent = self.wishes.get(id).map_or_else(String::new, |(agent, _)| agent.to_string());
-                let turn = self.state.effects.get(id).and_then(|effect| self.state.turns.get(&effect.message));
-                let text = match turn {
-                    _ if self.is_lost_call(event) => lost_words(1, *spent),
-                    Some(turn) => refusal_text(&self.state, texts, &turn.agent, *reason, turn.message.note, at),
-                    None => error_text(texts, *reason),
+                let text = if self.is_lost_call(event) {
+                    lost_words(1, *spent)
+                } else {
+                    reason_text(&self.state, texts, *reason)
                 };
                 trouble(&agent, class.word(), text)
             }
@@ -400,9 +399,7 @@ impl View {
             }
             Event::DeadLettered { message, class, reason } => {
                 // The failure that it comes from has been told in full.
-                let turn = self.state.turns.get(message)?;
-                let (agent, note) = (&turn.agent, turn.message.note);
-                let reason = refusal_text(&self.state, texts, agent, *reason, note, at);
+                let reason = reason_text(&self.state, texts, *reason);
                 let text = format!("{message}: {}: {}", class.word(), reason.lines().next().unwrap_or_default());
                 trouble("supervisor", "dead letter", text)
             }

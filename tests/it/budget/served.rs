@@ -156,7 +156,9 @@ fn paid(driven: &Driven<'_>, said: &BTreeMap<EffectId, Says>) {
                 assert_eq!(more, says == Says::Above, "{says:?}: {:?} of {whole:?}", replied.reported);
                 assert_eq!(spent.cost == whole.cost, says != Says::Below, "{says:?}: {spent:?} of {whole:?}");
             }
-            Event::EffectFailed { class, reason, .. } => panic!("{class:?}: {}", driven.body(reason.digest)),
+            Event::EffectFailed { class, reason, .. } => {
+                panic!("{class:?}: {}", driven.body(reason.told().unwrap().digest))
+            }
             _ => {}
         }
     }

@@ -3,7 +3,7 @@
 use super::batch::{Batch, impossible};
 use crate::failure::Class;
 use crate::id::{AgentName, MessageId, Outcome};
-use crate::run::event::{BodyRef, Event, Message, Origin};
+use crate::run::event::{BodyRef, Event, Message, Origin, Reason};
 use crate::run::fold::Illegal;
 use crate::topology::plan::{MEND, QUESTION, Recipient};
 
@@ -84,6 +84,11 @@ fn aside(
 }
 
 /// Puts the message among the dead letters: the run is stuck until a person says what next.
-pub(super) fn give_up(batch: &mut Batch, message: MessageId, class: Class, reason: BodyRef) -> Result<(), Illegal> {
-    batch.emit(Event::DeadLettered { message, class, reason })
+pub(super) fn give_up(
+    batch: &mut Batch,
+    message: MessageId,
+    class: Class,
+    reason: impl Into<Reason>,
+) -> Result<(), Illegal> {
+    batch.emit(Event::DeadLettered { message, class, reason: reason.into() })
 }

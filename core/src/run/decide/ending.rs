@@ -4,7 +4,7 @@ use super::batch::Batch;
 use super::doubt;
 use crate::failure::Class;
 use crate::id::EffectId;
-use crate::run::event::{Closed, Ending, Event, PauseReason, Wish};
+use crate::run::event::{Closed, Ending, Event, PauseReason, Rule, Wish};
 use crate::run::fold::Illegal;
 use crate::run::state::Effect;
 use crate::topology::plan::WhenSpent;
@@ -32,8 +32,7 @@ pub(super) fn settle_lost_calls(batch: &mut Batch) -> Result<(), Illegal> {
         return Ok(());
     }
     for (id, effect) in paid_calls(batch) {
-        let Some(reason) = batch.state.turns.get(&effect.message).map(|turn| turn.message.note) else { continue };
-        let class = Class::InDoubt;
+        let (class, reason) = (Class::InDoubt, Rule::LostWithOwner.into());
         batch.emit(Event::EffectFailed { id, class, reason, spent: effect.reserved, last: false })?;
     }
     Ok(())
@@ -45,8 +44,8 @@ pub(super) fn abandon_calls(batch: &mut Batch) -> Result<(), Illegal> {
         return Ok(());
     }
     for (id, effect) in paid_calls(batch) {
-        let Some(reason) = batch.state.turns.get(&effect.message).map(|turn| turn.message.note) else { continue };
-        batch.emit(Event::EffectFailed { id, class: Class::InDoubt, reason, spent: effect.reserved, last: true })?;
+        let (class, reason) = (Class::InDoubt, Rule::LostWithOwner.into());
+        batch.emit(Event::EffectFailed { id, class, reason, spent: effect.reserved, last: true })?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::batch::{Batch, impossible};
 use super::{ask, budget, deliver, doubt, retry};
 use crate::failure::Class;
 use crate::id::{ApprovalNo, EffectId, MessageId, Outcome};
-use crate::run::event::{Amount, Event, Origin, Settled, Wish};
+use crate::run::event::{Amount, Event, Origin, Rule, Settled, Wish};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::state::{Began, Effect, Permit, State, Turn};
@@ -25,7 +25,7 @@ pub(super) fn step(batch: &mut Batch, message: MessageId) -> Result<(), Illegal>
         return deliver::give_up(batch, message, class, reason);
     }
     let Some(no) = turn.permit.or_else(|| permit_for(&batch.state, &turn)) else {
-        return deliver::give_up(batch, message, Class::Policy, turn.message.note);
+        return deliver::give_up(batch, message, Class::Policy, unapproved(&batch.state, &turn));
     };
     let permit = batch.state.permits.get(&no).ok_or_else(|| impossible("no such permit"))?;
     let items =
@@ -38,7 +38,7 @@ pub(super) fn step(batch: &mut Batch, message: MessageId) -> Result<(), Illegal>
         return deliver::end_turn(batch, message, &Outcome::fixed(TOOL_OUTCOME), note, Origin::Computed);
     }
     if !permit.holds(batch.at) {
-        return deliver::give_up(batch, message, Class::Policy, note);
+        return deliver::give_up(batch, message, Class::Policy, gone(no, permit));
     }
     let Some(Role::Tool { tool, .. }) = batch.state.member(&turn.agent).map(|m| m.role.clone()) else { return Ok(()) };
     // All that is left to do, so that one raise suffices.
@@ -73,6 +73,20 @@ fn permit_for(state: &State, turn: &Turn) -> Option<ApprovalNo> {
     state.permits.iter().rev().find(|(_, permit)| fits(permit)).map(|(no, _)| *no)
 }
 
+/// Why there is no permit for what is on the turn's desk: there was one, and it was taken back, or there never was.
+fn unapproved(state: &State, turn: &Turn) -> Rule {
+    let theirs = state.permits.iter().rev().find(|(_, permit)| permit.member == turn.agent);
+    match theirs {
+        Some((no, permit)) if permit.voided_by.is_some() => Rule::PermitVoided { no: *no },
+        _ => Rule::NotApproved,
+    }
+}
+
+/// Why nothing begins under `permit` any more.
+fn gone(no: ApprovalNo, permit: &Permit) -> Rule {
+    if permit.voided_by.is_some() { Rule::PermitVoided { no } } else { Rule::PermitExpired { no } }
+}
+
 /// Begins outward effects that are due and have not begun: durably, until a time after which they are not performed.
 pub(super) fn begin(batch: &mut Batch) -> Result<(), Illegal> {
     let state = &batch.state;
@@ -90,13 +104,22 @@ fn begin_or_refuse(batch: &mut Batch, id: EffectId) -> Result<(), Illegal> {
     let Some(effect) = batch.state.effects.get(&id) else { return Ok(()) };
     let spent = Amount::default();
     if let Some(reason) = effect.doubted_of.filter(|_| is_given_up(effect)) {
-        return batch.emit(Event::EffectFailed { id, class: Class::Transient, reason, spent, last: true });
+        return batch.emit(Event::EffectFailed {
+            id,
+            class: Class::Transient,
+            reason: reason.into(),
+            spent,
+            last: true,
+        });
     }
     if holds(batch, effect) {
         return begin_one(batch, id);
     }
-    let reason = batch.state.turns.get(&effect.message).map(|turn| turn.message.note);
-    let reason = reason.ok_or_else(|| impossible("no such turn"))?;
+    let permit = match effect.wish {
+        Wish::Deliver { permit: no, .. } => batch.state.permits.get(&no).map(|permit| (no, permit)),
+        _ => None,
+    };
+    let reason = permit.map_or(Rule::NotApproved, |(no, permit)| gone(no, permit)).into();
     batch.emit(Event::EffectFailed { id, class: Class::Policy, reason, spent, last: true })
 }
 

@@ -56,11 +56,11 @@ pub(super) fn failed(
     };
     let attempts_max = if matches!(effect.wish, Wish::Model { .. }) { MODEL_ATTEMPTS_MAX } else { TOOL_ATTEMPTS_MAX };
     if let Some(again) = another_way(batch, effect, failed) {
-        batch.emit(Event::EffectFailed { id, class, reason, spent, last: false })?;
+        batch.emit(Event::EffectFailed { id, class, reason: reason.into(), spent, last: false })?;
         return go_another_way(batch, id, effect, again);
     }
     if let Some(back) = mend::way_back(batch, effect, failed) {
-        batch.emit(Event::EffectFailed { id, class, reason, spent, last: true })?;
+        batch.emit(Event::EffectFailed { id, class, reason: reason.into(), spent, last: true })?;
         return mend::send_back(batch, effect, back, reason);
     }
     let retries = match batch.state.plan.supervisor.on.get(class.word()) {
@@ -78,7 +78,7 @@ pub(super) fn failed(
     // What leaves the effect behind: an item's turn is given up when its other items are settled; a sink that cannot be
     // asked leaves the question to a person.
     let gone = last && (effect.is_outward() || matches!(effect.wish, Wish::Query { .. }));
-    batch.emit(Event::EffectFailed { id, class, reason, spent, last: gone })?;
+    batch.emit(Event::EffectFailed { id, class, reason: reason.into(), spent, last: gone })?;
     match &effect.wish {
         // In a run that is halted nothing new is asked; the doubt stays, and is looked at again when it goes on.
         Wish::Query { .. } if last && (batch.is_halted() || batch.state.cancelled_by.is_some()) => return Ok(()),
@@ -195,7 +195,7 @@ pub(super) fn agent_died(
         } else {
             let paid = matches!(effect.wish, Wish::Model { .. }) && batch.state.plan.mode.charges();
             let spent = if paid { effect.reserved } else { Amount::default() };
-            batch.emit(Event::EffectFailed { id: *id, class, reason, spent, last: false })?;
+            batch.emit(Event::EffectFailed { id: *id, class, reason: reason.into(), spent, last: false })?;
         }
     }
     if is_new { restart(batch, agent, message, class, reason) } else { Ok(()) }

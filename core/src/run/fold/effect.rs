@@ -3,7 +3,7 @@
 use super::Legal;
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Epoch, MessageId, Timestamp};
-use crate::run::event::{ActHead, Amount, BodyRef, CallHead, Ending, Limit, Part, Replied, Settled, Wish};
+use crate::run::event::{ActHead, Amount, CallHead, Ending, Limit, Part, Reason, Replied, Settled, Wish};
 use crate::run::state::{Began, Effect, InVain, Ledger, State, Turn};
 use crate::topology::spec::Repeat;
 
@@ -186,7 +186,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn fail(&mut self, id: EffectId, class: Class, reason: BodyRef, spent: Amount, last: bool) -> Legal {
+    pub(super) fn fail(&mut self, id: EffectId, class: Class, reason: Reason, spent: Amount, last: bool) -> Legal {
         let now = self.now;
         let effect = self.effects.get_mut(&id).ok_or("the effect is not outstanding")?;
         let (agent, reserved) = (effect.agent.clone(), effect.reserved);
