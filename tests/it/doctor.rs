@@ -11,7 +11,7 @@ fn answer(status: &str, kind: &str, body: &str) -> Played {
     framed(&[status.to_owned(), format!("content-type: {kind}")], body.as_bytes(), Framing::Length)
 }
 
-fn document(message: &str) -> Played {
+pub(crate) fn document(message: &str) -> Played {
     let usage = r#"{"prompt_tokens":41,"completion_tokens":7}"#;
     let body = format!(r#"{{"choices":[{{"index":0,"message":{message},"finish_reason":"stop"}}],"usage":{usage}}}"#);
     answer("200 OK", "application/json", &body)
@@ -27,18 +27,18 @@ const COUNTS: (&str, &str) = ("count_things", r#"{"kind":"apples","where":{"room
 const ENDS: (&str, &str) = ("finish", r#"{"note":"Three.","outcome":"counted"}"#);
 
 /// A model that does what it is asked for: a call, and the end after its result.
-fn works(asked: &Asked) -> Played {
+pub(crate) fn works(asked: &Asked) -> Played {
     let (name, args) = if asked.body.contains("\"tool\"") { ENDS } else { COUNTS };
     document(&calls(name, args))
 }
 
 /// One that makes the same call as long as it can.
-fn circles(asked: &Asked) -> Played {
+pub(crate) fn circles(asked: &Asked) -> Played {
     let (name, args) = if asked.body.contains("Counts things") { COUNTS } else { ENDS };
     document(&calls(name, args))
 }
 
-fn writes(asked: &Asked) -> Played {
+pub(crate) fn writes(asked: &Asked) -> Played {
     let (name, args) = if asked.body.contains("\"tool\"") { ENDS } else { COUNTS };
     let text = format!("<tool_call>{{\"name\":\"{name}\",\"arguments\":{args}}}</tool_call>");
     document(&serde_json::json!({ "role": "assistant", "content": text }).to_string())
@@ -53,7 +53,7 @@ fn forgets(asked: &Asked) -> Played {
 }
 
 /// A server that knows no calls: the answer is words, or has the form that is asked for.
-fn forms(asked: &Asked) -> Played {
+pub(crate) fn forms(asked: &Asked) -> Played {
     let is_second = asked.body.contains("Result of `count_things`");
     let (name, args) = if is_second { ENDS } else { COUNTS };
     let text = match asked.body.contains("json_schema") {

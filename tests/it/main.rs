@@ -31,6 +31,7 @@ mod kept;
 mod killed;
 mod later_no;
 mod leaving;
+mod local;
 mod manner;
 mod mend;
 mod outbox;

@@ -12,19 +12,7 @@ const PROJECT: [&str; 6] = ["agents", "topologies", "schemas", "rehearsals", "da
 #[test]
 fn every_command_and_option_in_the_readme_exists() {
     let readme = read("README.md");
-    let mut named = Vec::new();
-    for line in code(&readme) {
-        for command in commands(&line) {
-            let words: Vec<&str> = command.split_whitespace().collect();
-            let depth = if words[0] == "audit" { 2 } else { 1 };
-            let help = help(&words[..depth.min(words.len())]);
-            for option in words.iter().filter(|word| word.starts_with('-')) {
-                let option = option.split('=').next().unwrap_or(option);
-                assert!(help.contains(option), "README.md: `callsheet {command}`: there is no option {option}");
-            }
-            named.push(words[0].to_owned());
-        }
-    }
+    let named = named(&readme);
     let list = help(&[]);
     let commands = list.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).unwrap();
     let names = commands.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
@@ -34,6 +22,24 @@ fn every_command_and_option_in_the_readme_exists() {
         assert!(readme.contains(&row) || readme.contains(&row_alone), "README.md: no row for `callsheet {name}`");
     }
     assert!(named.len() > 20, "the commands of README.md are not found any more: {named:?}");
+}
+
+/// The commands that a document names; each exists, and so does each of their options.
+pub(crate) fn named(document: &str) -> Vec<String> {
+    let mut named = Vec::new();
+    for line in code(document) {
+        for command in commands(&line) {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            let depth = if words[0] == "audit" { 2 } else { 1 };
+            let help = help(&words[..depth.min(words.len())]);
+            for option in words.iter().filter(|word| word.starts_with('-')) {
+                let option = option.split('=').next().unwrap_or(option);
+                assert!(help.contains(option), "`callsheet {command}`: there is no option {option}");
+            }
+            named.push(words[0].to_owned());
+        }
+    }
+    named
 }
 
 #[test]
@@ -183,7 +189,7 @@ fn read(name: &str) -> String {
 fn help(words: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_callsheet"));
     let output = command.args(words).arg("--help").stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "README.md: there is no command `callsheet {}`", words.join(" "));
+    assert!(output.status.success(), "there is no command `callsheet {}`", words.join(" "));
     String::from_utf8(output.stdout).unwrap()
 }
 
