@@ -11,5 +11,6 @@ pub mod config;
 pub mod file;
 pub mod journal;
 pub mod model;
+pub mod service;
 pub mod text;
 pub mod tool;

@@ -88,6 +88,9 @@ pub struct Failure {
     /// True if a reply began and then said nothing for too long.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
+    /// True if a replay asks what was not recorded: no other attempt would have an answer, and nobody can mend that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drifted: bool,
     /// For [`Class::Invalid`]: the argument that it is about, if one is. Whoever wrote what that comes from can mend it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
@@ -124,6 +127,7 @@ impl Failure {
             too_long: false,
             lost: false,
             silent: false,
+            drifted: false,
             about: None,
         }
     }

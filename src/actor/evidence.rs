@@ -8,16 +8,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::history::{Error, load, read_fact};
-use crate::id::{Digest, EffectId, RunId, Seq};
+use super::history::{Error, load_telling};
+use crate::id::{Digest, EffectId, RunId};
 use crate::journal::{Cause, Error as JournalError, Store, Subject};
 use crate::run::event::{Event, Manifest, Settled, Wish};
 use crate::run::state::State;
 use crate::tool::part::beneath;
 use crate::tool::part::record::sha256;
-
-/// Records read at a time.
-const PAGE_RECORDS_MAX: usize = 1_000;
 
 /// What of a run is as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,24 +41,16 @@ pub struct Differing {
 /// # Errors
 /// [`JournalError::Damaged`], saying what is not as it was, or why the run cannot be replayed.
 pub fn verify(store: &dyn Store, run: RunId, project: &Path) -> Result<Evidence, Error> {
-    let state = load(store, run)?.state;
     let bodies: BTreeMap<Digest, bool> = store.bodies(run)?.into_iter().collect();
-    let mut evidence = Evidence::default();
-    let (mut delivers, mut after) = (BTreeMap::new(), Seq(0));
-    loop {
-        let page = store.records(run, after, PAGE_RECORDS_MAX)?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        for record in &page {
-            let head: Value = serde_json::from_slice(&record.head.json).unwrap_or_default();
-            if let Some(missing) = named(&head).into_iter().find(|digest| !bodies.contains_key(digest)) {
-                return Err(damaged(run, &format!("has lost body {missing}, which record {} names", record.seq)));
-            }
-            let fact = read_fact(&record.head.json).map_err(Error::Replay)?;
-            look(store, run, project, fact.is, &mut delivers, &mut evidence)?;
+    let (mut evidence, mut delivers) = (Evidence::default(), BTreeMap::new());
+    let loaded = load_telling(store, run, &mut |record, fact| {
+        let head: Value = serde_json::from_slice(&record.head.json).unwrap_or_default();
+        if let Some(missing) = named(&head).into_iter().find(|digest| !bodies.contains_key(digest)) {
+            return Err(damaged(run, &format!("has lost body {missing}, which record {} names", record.seq)));
         }
-    }
-    approvals(run, &state)?;
+        look(store, run, project, &fact.is, &mut delivers, &mut evidence)
+    })?;
+    approvals(run, &loaded.state)?;
     Ok(evidence)
 }
 
@@ -70,17 +59,17 @@ fn look(
     store: &dyn Store,
     run: RunId,
     project: &Path,
-    event: Event,
+    event: &Event,
     delivers: &mut BTreeMap<EffectId, Digest>,
     evidence: &mut Evidence,
 ) -> Result<(), Error> {
     match event {
-        Event::EffectAsked { id, wish: Wish::Deliver { item, .. }, .. } => drop(delivers.insert(id, item)),
+        Event::EffectAsked { id, wish: Wish::Deliver { item, .. }, .. } => drop(delivers.insert(*id, *item)),
         Event::EffectSettled { result: Settled::Prepared { manifest: Some(manifest), .. }, .. } => {
-            evidence.manifests += u64::from(is_listed(store, run, &manifest)?);
+            evidence.manifests += u64::from(is_listed(store, run, manifest)?);
         }
         Event::EffectSettled { id, result: Settled::Performed { receipt }, .. } => {
-            if let Some(item) = delivers.get(&id) {
+            if let Some(item) = delivers.get(id) {
                 delivered(store, run, project, receipt.digest, *item, evidence)?;
             }
         }

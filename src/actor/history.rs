@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::id::{Digest, RunId, RunNo, Seq};
-use crate::journal::{Cause, Error as JournalError, Query, Store, Subject};
+use crate::journal::{Cause, Error as JournalError, Query, Record, Store, Subject};
 use crate::run::event::{Event, Fact};
 use crate::run::state::State;
-use crate::topology::plan::{PLAN_FORMAT, Plan};
+use crate::topology::plan::{Mode, PLAN_FORMAT, Plan};
 
 /// Records read at a time.
 const PAGE: usize = 1_000;
@@ -36,27 +36,65 @@ pub struct Loaded {
     pub seq: Seq,
 }
 
-/// Folds a run from its records: the same for an owner, a viewer and an auditor.
+/// Who is told of each record, and may find it wrong.
+pub type Each<'a> = dyn FnMut(&Record, &Fact) -> Result<(), Error> + 'a;
+
+/// Folds a run from its records: the same for an owner and an auditor.
 ///
 /// # Errors
 /// If it is unknown, damaged, or of a kind that this callsheet does not know.
 pub fn load(store: &dyn Store, run: RunId) -> Result<Loaded, Error> {
+    load_telling(store, run, &mut |_, _| Ok(()))
+}
+
+/// As [`load`], telling `each` record with what it says before it is folded.
+///
+/// # Errors
+/// As [`load`], and those of `each`.
+pub fn load_telling(store: &dyn Store, run: RunId, each: &mut Each<'_>) -> Result<Loaded, Error> {
     let rows = store.runs(&Query { id: Some(run), ..Query::default() })?;
     let no = rows.first().ok_or(JournalError::UnknownRun)?.no;
     let (digest, plan_json, plan) = pinned_plan(store, run)?;
-    let mut state = State::new(run, Arc::new(plan));
-    let mut seq = Seq(0);
+    let state = State::new(run, Arc::new(plan));
+    go_on(store, Loaded { no, digest, plan_json, state, seq: Seq(0) }, each)
+}
+
+/// Folds a run on from where it is known.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_on(store: &dyn Store, known: Loaded) -> Result<Loaded, Error> {
+    go_on(store, known, &mut |_, _| Ok(()))
+}
+
+fn go_on(store: &dyn Store, known: Loaded, each: &mut Each<'_>) -> Result<Loaded, Error> {
+    let mut loaded = known;
     loop {
-        let page = store.records(run, seq, PAGE)?;
+        let page = store.records(loaded.state.run, loaded.seq, PAGE)?;
         if page.is_empty() {
-            return Ok(Loaded { no, digest, plan_json, state, seq });
+            return Ok(loaded);
         }
         for record in page {
             let place = |why: String| Error::Replay(format!("record {}: {why}", record.seq));
             let fact = read_fact(&record.head.json).map_err(place)?;
-            state.apply(&fact).map_err(|illegal| place(illegal.to_string()))?;
-            seq = record.seq;
+            each(&record, &fact)?;
+            loaded.state.apply(&fact).map_err(|illegal| place(illegal.to_string()))?;
+            loaded.seq = record.seq;
         }
+    }
+}
+
+/// Which plan a run's first record pins, by digest, and whether models run in it.
+///
+/// # Errors
+/// As [`load`].
+pub fn started(store: &dyn Store, run: RunId) -> Result<(Digest, Mode), Error> {
+    let first = store.records(run, Seq(0), 1)?;
+    let first = first.first().ok_or(JournalError::UnknownRun)?;
+    let fact = read_fact(&first.head.json).map_err(|why| Error::Replay(format!("record 1: {why}")))?;
+    match fact.is {
+        Event::Started { plan, mode, .. } => Ok((plan, mode)),
+        _ => Err(Error::Replay("the first record does not start it".to_owned())),
     }
 }
 
@@ -65,12 +103,7 @@ pub fn load(store: &dyn Store, run: RunId) -> Result<Loaded, Error> {
 /// # Errors
 /// As [`load`].
 pub fn pinned_plan(store: &dyn Store, run: RunId) -> Result<(Digest, Vec<u8>, Plan), Error> {
-    let first = store.records(run, Seq(0), 1)?;
-    let first = first.first().ok_or(JournalError::UnknownRun)?;
-    let fact = read_fact(&first.head.json).map_err(|why| Error::Replay(format!("record 1: {why}")))?;
-    let Event::Started { plan: digest, .. } = fact.is else {
-        return Err(Error::Replay("the first record does not start it".to_owned()));
-    };
+    let (digest, _) = started(store, run)?;
     let damaged = |text: &str| JournalError::Damaged(Cause::new(Subject::Run(run), text));
     let json =
         store.blob(digest)?.ok_or_else(|| damaged("has lost its pinned plan; restore the journal from a copy"))?;

@@ -74,6 +74,9 @@ impl<'a> Bodies<'a> {
         if failure.lost {
             told["lost"] = json!(true);
         }
+        if failure.drifted {
+            told["drifted"] = json!(true);
+        }
         let reason = self.json(&told);
         let artefact = failure.about.as_deref().and_then(|about| about.parse().ok());
         let Failure { class, retry_after_ms, too_long, lost, .. } = *failure;

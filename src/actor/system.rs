@@ -7,7 +7,7 @@ use dashmap::DashMap;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::{Mutex, watch};
 
-use super::history::{self, load, read_plan};
+use super::history::{self, Loaded, load, read_plan};
 use super::lift::{Bodies, Examiner};
 pub use super::owner::Gone;
 use super::owner::{Order, Owner};
@@ -138,6 +138,14 @@ impl System {
     /// # Errors
     /// If it is unknown, driven by another process (and not `take_over`), or cannot be replayed.
     pub async fn open(&self, run: RunId, take_over: bool) -> Result<Handle, Error> {
+        self.open_from(run, take_over, None).await
+    }
+
+    /// As [`System::open`], from where the run is known already: only what came since then is read.
+    ///
+    /// # Errors
+    /// As [`System::open`].
+    pub async fn open_from(&self, run: RunId, take_over: bool, known: Option<Loaded>) -> Result<Handle, Error> {
         let opening = self.opening(run);
         let _alone = opening.lock().await;
         if let Some(live) = self.live(run) {
@@ -149,7 +157,7 @@ impl System {
             return Err(history::Error::Replay("the journal gave no epoch".to_owned()).into());
         };
         let (system, loaded) = (self.clone(), tokio::task::spawn_blocking);
-        let loaded = loaded(move || system.load(run)).await.map_err(|error| Error::Actor(error.to_string()));
+        let loaded = loaded(move || system.load(run, known)).await.map_err(|error| Error::Actor(error.to_string()));
         let opened = match loaded.flatten() {
             Ok((no, pinned, owner)) => self.spawn(no, pinned, owner, Some(epoch)).await,
             Err(error) => Err(error),
@@ -179,12 +187,29 @@ impl System {
         let json = serde_json::to_vec(post).map_err(|error| Error::Plan(error.to_string()))?;
         let at = self.ports.clock.now();
         let done = self.ports.writer.commit(Op::Post { run, id, json, at }).await?;
-        if let Some(live) = self.live(run) {
-            let _ = live.actor.cast(Msg::Posted);
-        }
+        self.tell(run);
         match done {
             Done::Posted(place) => Ok(place),
             _ => Err(history::Error::Replay("the journal gave no place".to_owned()).into()),
+        }
+    }
+
+    /// Has the run, if it is live here, look at its inbox. One that is being made or taken up right now may have looked
+    /// already, and is told once it is there.
+    fn tell(&self, run: RunId) {
+        let opening = self.opening.get(&run).map(|opening| Arc::clone(opening.value()));
+        match (self.live(run), opening) {
+            (Some(live), _) => drop(live.actor.cast(Msg::Posted)),
+            (None, Some(opening)) => {
+                let system = self.clone();
+                tokio::spawn(async move {
+                    drop(opening.lock().await);
+                    if let Some(live) = system.live(run) {
+                        let _ = live.actor.cast(Msg::Posted);
+                    }
+                });
+            }
+            (None, None) => {}
         }
     }
 
@@ -228,8 +253,12 @@ impl System {
         Ok(pinned)
     }
 
-    fn load(&self, run: RunId) -> Result<(RunNo, Arc<Pinned>, Owner), Error> {
-        let loaded = load(self.ports.store.as_ref(), run)?;
+    fn load(&self, run: RunId, known: Option<Loaded>) -> Result<(RunNo, Arc<Pinned>, Owner), Error> {
+        let store = self.ports.store.as_ref();
+        let loaded = match known {
+            Some(known) => history::load_on(store, known)?,
+            None => load(store, run)?,
+        };
         let pinned = self.pin(loaded.digest, &loaded.plan_json)?;
         Ok((loaded.no, pinned, Owner::new(loaded.state, loaded.seq, self.ports.park)))
     }
@@ -244,15 +273,14 @@ impl System {
         let Ok(Ok(rows)) = looked else { return };
         let mut openings = 0;
         for row in rows {
-            match self.live(row.id) {
-                Some(live) => drop(live.actor.cast(Msg::Posted)),
+            let is_here = self.live(row.id).is_some() || self.is_opening(row.id);
+            if is_here {
+                self.tell(row.id);
+            } else if parks && row.owner.is_none() && openings < OPENINGS_MAX {
                 // Beside each other, and beside the next look, which finds what there is no room for now.
-                None if parks && row.owner.is_none() && openings < OPENINGS_MAX && !self.is_opening(row.id) => {
-                    openings += 1;
-                    let system = self.clone();
-                    tokio::spawn(async move { system.open(row.id, false).await.map(drop) });
-                }
-                None => {}
+                openings += 1;
+                let system = self.clone();
+                tokio::spawn(async move { system.open(row.id, false).await.map(drop) });
             }
         }
     }

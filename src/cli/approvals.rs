@@ -1,13 +1,11 @@
 //! `callsheet approvals`: what waits for a person, oldest first.
 
-use serde_json::json;
-
 use super::exit::{Exit, Stop};
 use super::paint::{self, out, say, table};
 use super::session::Session;
 use super::story::date_time;
-use crate::journal::Query;
 use crate::run::view::count;
+use crate::service::list::{self, Open};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -17,47 +15,33 @@ pub(super) struct Args {
 }
 
 pub(super) fn approvals(session: &Session, args: &Args) -> Result<Exit, Stop> {
-    let store = session.store()?;
     let mut cells = Vec::new();
-    let mut rows = store.runs(&Query { live: true, limit: usize::MAX, ..Query::default() })?;
-    rows.retain(|row| !row.summary.approvals.is_empty());
-    for row in rows.iter().rev() {
-        let state = session.load(store.as_ref(), row)?.state;
-        for (no, approval) in state.open_approvals() {
-            if args.json {
-                paint::json(&json!({
-                    "approval": no, "run": row.no, "topology": row.topology, "agent": approval.agent,
-                    "binds": approval.binds, "asked_at": approval.asked_at, "expires_at": approval.expires_at,
-                }));
-            }
-            let about = approval.manifest.as_ref().map_or(&approval.desk, |manifest| &manifest.desk);
-            let names: Vec<&str> = about.keys().map(|name| name.as_str()).collect();
-            let items = approval.manifest.as_ref().map(|manifest| count(manifest.items.len(), "item"));
-            let what = names.join(", ") + &items.map_or_else(String::new, |items| format!(" ({items} to leave)"));
-            let due = date_time(approval.expires_at, session.zone());
-            cells.push(vec![
-                no.to_string(),
-                row.no.to_string(),
-                row.topology.clone(),
-                approval.agent.to_string(),
-                what,
-                due,
-            ]);
+    for open in list::open(&session.project)? {
+        if args.json {
+            paint::json(&open);
         }
-        for no in state.questions.keys() {
-            if args.json {
-                paint::json(&json!({ "question": no, "run": row.no, "topology": row.topology }));
+        cells.push(match open {
+            Open::Approval(asked) => {
+                let names: Vec<&str> = asked.about.iter().map(|name| name.as_str()).collect();
+                let items = asked.items.map_or_else(String::new, |of| format!(" ({} to leave)", count(of, "item")));
+                vec![
+                    asked.approval.to_string(),
+                    asked.run.to_string(),
+                    asked.topology,
+                    asked.agent.to_string(),
+                    names.join(", ") + &items,
+                    date_time(asked.expires_at, session.zone()),
+                ]
             }
-            let what = "did it happen?".to_owned();
-            cells.push(vec![
-                no.to_string(),
-                row.no.to_string(),
-                row.topology.clone(),
+            Open::Question { question, run, topology } => vec![
+                question.to_string(),
+                run.to_string(),
+                topology,
                 "anybody".to_owned(),
-                what,
+                "did it happen?".to_owned(),
                 String::new(),
-            ]);
-        }
+            ],
+        });
     }
     match (args.json, cells.is_empty()) {
         (true, _) => {}

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::exit::{Exit, Stop};
 use super::paint::{self, Safe, Tone, out, toned};
 use super::session::Session;
-use crate::actor::evidence::{self, Evidence};
-use crate::journal::Store;
-use crate::journal::audit::{self, Checkpoint, Verified};
+use crate::id::RunNo;
+use crate::journal::audit::{Checkpoint, Verified};
+use crate::service::audit::{Audit, checkpoints, verify};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -33,55 +33,31 @@ enum What {
 }
 
 pub(super) fn audit(session: &Session, args: &Args) -> Result<Exit, Stop> {
-    let store = session.store()?;
     match &args.what {
         What::Verify { run, against } => {
-            let checkpoints = against.as_ref().map(|file| read(file)).transpose()?.unwrap_or_default();
-            let verified = match run {
-                Some(no) => {
-                    let row = session.row(store.as_ref(), Some(*no))?;
-                    match checkpoints.iter().find(|checkpoint| checkpoint.run == row.id) {
-                        Some(checkpoint) => audit::verify_against(store.as_ref(), checkpoint)?,
-                        None => audit::verify(store.as_ref(), row.id)?,
-                    }
-                }
-                None => audit::verify_all(store.as_ref(), &checkpoints)?,
-            };
-            return report(session, store.as_ref(), &verified);
+            let known = against.as_ref().map(|file| read(file)).transpose()?.unwrap_or_default();
+            Ok(report(&verify(&session.project, run.map(RunNo), &known)?))
         }
         What::Checkpoint { run } => {
-            let verified = match run {
-                Some(no) => audit::verify(store.as_ref(), session.row(store.as_ref(), Some(*no))?.id)?,
-                None => audit::verify_all(store.as_ref(), &[])?,
-            };
-            for head in verified.heads {
-                paint::json(&head);
-            }
+            checkpoints(&session.project, run.map(RunNo))?.iter().for_each(paint::json);
+            Ok(Exit::Done)
         }
     }
-    Ok(Exit::Done)
 }
 
 /// What holds, and which files are not as they were delivered.
-fn report(session: &Session, store: &dyn Store, verified: &Verified) -> Result<Exit, Stop> {
-    let mut all = Evidence::default();
-    for head in &verified.heads {
-        let one = evidence::verify(store, head.run, &session.settings.root)?;
-        all.manifests += one.manifests;
-        all.files += one.files;
-        all.differing.extend(one.differing);
-    }
-    let Verified { records, bodies, erased, heads, .. } = verified;
+fn report(audit: &Audit) -> Exit {
+    let Verified { records, bodies, erased, heads, .. } = &audit.chain;
     let good = toned(Tone::Good, "verified");
     out(format!("{good} {} runs, {records} records, {bodies} bodies ({erased} erased): the chain holds", heads.len()));
-    let (manifests, files) = (all.manifests, all.files);
+    let (manifests, files) = (audit.evidence.manifests, audit.evidence.files);
     out(format!(
         "plans, {manifests} manifests and {files} delivered files are what was pinned, approved and delivered"
     ));
-    for file in &all.differing {
+    for file in &audit.evidence.differing {
         out(format!("{} was {} since it was delivered", Safe(&file.place), toned(Tone::Attention, file.what)));
     }
-    Ok(if all.differing.is_empty() { Exit::Done } else { Exit::Waiting })
+    if audit.evidence.differing.is_empty() { Exit::Done } else { Exit::Waiting }
 }
 
 /// Largest file of checkpoints.

@@ -19,13 +19,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn check(session: &Session, args: &Args) -> Result<Exit, Stop> {
-    let names = if args.topologies.is_empty() { session.topologies() } else { args.topologies.clone() };
+    let names = if args.topologies.is_empty() { session.project.topologies() } else { args.topologies.clone() };
     if names.is_empty() {
         return Err(Stop::input("there is no topology: write one to topologies/NAME.toml"));
     }
     let mut exit = Exit::Done;
     for name in names {
-        let checked = session.check(&name, session.settings.mode());
+        let checked = session.project.check(&name, session.settings.mode());
         let checked = checked.and_then(|checked| app::data(&session.settings, &checked.plan).map(|()| checked));
         match checked {
             Ok(checked) if args.json => {
@@ -57,9 +57,4 @@ fn tell(name: &str, faults: &Faults, as_json: bool) {
             "what": fault.what, "path": fault.path, "instead": fault.instead,
         }));
     }
-}
-
-/// The faults, as the reason not to start.
-pub(super) fn refuse(faults: &Faults) -> Stop {
-    Stop::input(format!("nothing was started\n{}", faults.render(false)))
 }

@@ -1,17 +1,16 @@
 //! `callsheet resume`, `pause`, `cancel`: a run's life, from outside.
 
-use std::sync::Arc;
-
 use super::exit::{Exit, Stop};
+use super::hint::raise_hint;
 use super::paint::{Safe, out, say};
 use super::session::Session;
-use super::story::{Bodies, Shown, Story, mark_mode};
-use crate::id::NanoUsd;
-use crate::journal::RunRow;
-use crate::run::event::{Limit, PauseReason, Raise};
+use super::story::{Shown, mark_mode};
+use crate::id::{NanoUsd, RunNo};
+use crate::run::event::Raise;
 use crate::run::input::Say;
-use crate::run::state::{Permit, State, Status};
 use crate::run::view::why::paused_text;
+use crate::service::act::{self, Driver};
+use crate::service::story::Story;
 use crate::topology::raw::walk::duration_ms;
 
 #[derive(Debug, clap::Args)]
@@ -74,82 +73,47 @@ impl ResumeArgs {
     }
 }
 
-/// The option that raises the limit that a run is paused by, so far that it goes on a good way: to twice what it was, or
-/// to the whole need where that is known and more. What the next step needs helps for one step only.
-pub(super) fn raise_hint(state: &State, why: &PauseReason) -> String {
-    const MINUTE_MS: u64 = 60_000;
-    let PauseReason::Budget { what, needed, limit, .. } = why else { return String::new() };
-    let known = if *what == Limit::Recipients { recipients_needed(state) } else { 0 };
-    let enough = (*needed).max(known).max(limit.saturating_mul(2)).max(1);
-    match what {
-        Limit::Steps => format!(" --steps {enough}"),
-        Limit::Tokens => format!(" --tokens {enough}"),
-        Limit::Cost => format!(" --cost-usd {}", NanoUsd(enough).to_string().trim_start_matches('$')),
-        Limit::ActiveTime => format!(" --active-minutes {}", enough.div_ceil(MINUTE_MS)),
-        Limit::Recipients => format!(" --recipients {enough}"),
-        Limit::Turns => format!(" --turns {}", enough.min(u32::MAX.into())),
-        Limit::StepsPerTurn => format!(" --steps-per-turn {}", enough.min(u32::MAX.into())),
-    }
-}
-
-/// All people that the run reaches in the end, as far as it is approved: each mail counts its own.
-fn recipients_needed(state: &State) -> u64 {
-    let unused = |permit: &Permit| {
-        let slots = permit.manifest.items.iter().zip(0_u32..).filter(|(_, slot)| !permit.used.contains(slot));
-        slots.map(|(item, _)| item.recipients).sum::<u64>()
-    };
-    let ledger = &state.ledger;
-    ledger.spent.plus(ledger.reserved).recipients + state.permits.values().map(unused).sum::<u64>()
-}
-
 pub(super) async fn resume(session: &Session, args: ResumeArgs) -> Result<Exit, Stop> {
-    let store = session.store()?;
-    let row = session.row(store.as_ref(), args.run)?;
-    let state = session.load(store.as_ref(), &row)?.state;
-    let texts = Bodies::new(Arc::clone(&store), row.id);
-    let raise = args.raise();
-    if let Status::Ended(_) = state.status() {
-        session.may_record(Some(&row))?;
-        session.record(store.as_ref(), &row)?;
-        return Ok(result(session, &row, &state, &texts));
-    }
-    if raise != Raise::default() {
-        return session.act(&row, Say::Raise(raise)).await;
-    }
-    match &state.paused {
-        Some(why @ PauseReason::Budget { .. }) => {
-            let raise = raise_hint(&state, why);
-            let why = paused_text(&state, &texts).unwrap_or_default();
-            say(format!("it was paused by a limit: {}. Raise it with: callsheet resume {}{raise}", Safe(&why), row.no));
+    let project = &session.project;
+    let mut story = project.read(project.run(args.run.map(RunNo))?)?;
+    match act::resume(story.state(), args.raise()) {
+        act::Resume::Over => {
+            session.may_record(Some(&story.row))?;
+            session.record(&story.row)?;
+            Ok(result(session, &story))
+        }
+        act::Resume::Post(say_what) => session.act(&mut story, say_what).await,
+        act::Resume::RaiseFirst => {
+            let (state, no) = (story.state(), story.row.no);
+            let (raise, why) = (raise_hint(state), paused_text(state, &story.texts()).unwrap_or_default());
+            say(format!("it was paused by a limit: {}. Raise it with: callsheet resume {no}{raise}", Safe(&why)));
             Ok(Exit::Budget)
         }
-        Some(_) => session.act(&row, Say::Resume).await,
-        None => drive(session, &row).await,
+        act::Resume::TakeUp => {
+            let driver = session.driver(Some(&story.row)).await?;
+            let exit = take_up(session, &driver, &mut story).await;
+            driver.stop().await;
+            exit
+        }
     }
 }
 
 /// What a run that is over came to.
-fn result(session: &Session, row: &RunRow, state: &State, texts: &Bodies) -> Exit {
-    let status = state.status();
+fn result(session: &Session, story: &Story) -> Exit {
+    let (row, status) = (&story.row, story.state().status());
     out(format!("run {} of {} is over: {}", row.no, row.topology, status.word()));
-    session.hint(state, row, status, texts);
-    Exit::of(state)
+    session.hint(story, status);
+    Exit::of(story)
 }
 
-async fn drive(session: &Session, row: &RunRow) -> Result<Exit, Stop> {
-    let running = session.system(Some(row)).await?;
-    let system = &running.system;
-    let handle = system.open(row.id, session.take_over).await?;
-    let mut story = Story::open(Arc::clone(&system.ports().store), row.id, session.zone())?;
-    mark_mode(&story.view.state().plan);
-    let before = story.news()?.len();
-    say(format!(
-        "run {} of {} goes on after record {before}; callsheet messages {} tells what was",
-        row.no, row.topology, row.no
-    ));
-    let exit = session.drive(system, &handle, &mut story, row, &Shown::default()).await;
-    running.stop().await;
-    exit
+async fn take_up(session: &Session, driver: &Driver, story: &mut Story) -> Result<Exit, Stop> {
+    let mut live = driver.take_up(story).await?;
+    mark_mode(&story.state().plan);
+    // What happened up to here has been told, or is told by `messages`.
+    story.news()?;
+    let (no, topology, before) = (story.row.no, &story.row.topology, story.seq());
+    say(format!("run {no} of {topology} goes on after record {before}; callsheet messages {no} tells what was"));
+    session.drive(driver, &mut live, story, &Shown::default()).await
 }
 
 pub(super) async fn pause(session: &Session, args: Args) -> Result<Exit, Stop> {
@@ -161,7 +125,7 @@ pub(super) async fn cancel(session: &Session, args: Args) -> Result<Exit, Stop> 
 }
 
 async fn post(session: &Session, args: Args, say_what: Say) -> Result<Exit, Stop> {
-    let store = session.store()?;
-    let row = session.row(store.as_ref(), args.run)?;
-    session.act(&row, say_what).await.map(|exit| if exit == Exit::Waiting { Exit::Done } else { exit })
+    let project = &session.project;
+    let mut story = project.read(project.run(args.run.map(RunNo))?)?;
+    session.act(&mut story, say_what).await.map(|exit| if exit == Exit::Waiting { Exit::Done } else { exit })
 }

@@ -1,16 +1,12 @@
 //! `callsheet dead-letters`: messages that could not be handled, and what becomes of them.
 
-use serde_json::json;
-
 use super::exit::{Exit, Stop};
 use super::paint::{self, Block, out, say, table};
 use super::session::Session;
-use super::story::Bodies;
-use crate::id::MessageId;
+use crate::id::{MessageId, RunNo};
 use crate::run::event::DeadLetterAnswer;
 use crate::run::input::Say;
-use crate::run::view::why::letter_text;
-use crate::topology::plan::Recipient;
+use crate::service::letter::letters;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -31,8 +27,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn dead_letters(session: &Session, args: Args) -> Result<Exit, Stop> {
-    let store = session.store()?;
-    let row = session.row(store.as_ref(), args.run)?;
+    let project = &session.project;
+    let mut story = project.read(project.run(args.run.map(RunNo))?)?;
     let answers = [
         (&args.retry, DeadLetterAnswer::Retry),
         (&args.discard, DeadLetterAnswer::Discard),
@@ -41,32 +37,30 @@ pub(super) async fn dead_letters(session: &Session, args: Args) -> Result<Exit, 
     for (message, answer) in answers {
         if let Some(message) = message {
             let message = number(message)?;
-            return session.act(&row, Say::DeadLetter { message, answer }).await;
+            return session.act(&mut story, Say::DeadLetter { message, answer }).await;
         }
     }
-    let state = session.load(store.as_ref(), &row)?.state;
-    let texts = Bodies::new(store, row.id);
     let (mut cells, mut details) = (Vec::new(), Vec::new());
-    for (id, letter) in &state.dead {
-        let to = match &letter.message.to {
-            Recipient::Member(agent) => agent.to_string(),
-            Recipient::End => "end".to_owned(),
-        };
-        let reason = letter_text(&state, &texts, letter);
+    for letter in letters(&story) {
         if args.json {
-            paint::json(&json!({ "message": id.to_string(), "to": to, "class": letter.class, "reason": reason }));
+            paint::json(&letter);
         }
-        let (first, more) = reason.split_once('\n').unwrap_or((&reason, ""));
+        let (first, more) = letter.reason.split_once('\n').unwrap_or((&letter.reason, ""));
         if !more.is_empty() {
-            details.push(format!("{id}:\n{more}"));
+            details.push(format!("{}:\n{more}", letter.message));
         }
-        cells.push(vec![id.to_string(), to, letter.class.word().to_owned(), first.to_owned()]);
+        cells.push(vec![
+            letter.message.to_string(),
+            letter.to.clone(),
+            letter.class.word().to_owned(),
+            first.to_owned(),
+        ]);
     }
     if args.json {
         return Ok(Exit::Done);
     }
     if cells.is_empty() {
-        say(format!("run {} has no dead letters", row.no));
+        say(format!("run {} has no dead letters", story.row.no));
         return Ok(Exit::Done);
     }
     out(table(&["message", "to", "class", "reason"], cells));
@@ -76,7 +70,7 @@ pub(super) async fn dead_letters(session: &Session, args: Args) -> Result<Exit, 
     say(format!(
         "mend the cause outside (data, a folder, a connection: the run keeps the files that it was started with), then: \
          callsheet dead-letters {} --retry MESSAGE (or --discard, --stop)",
-        row.no
+        story.row.no
     ));
     Ok(Exit::Waiting)
 }

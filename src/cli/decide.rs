@@ -4,11 +4,12 @@ use super::exit::{Exit, Stop};
 use super::paint::say;
 use super::rendered;
 use super::session::Session;
-use super::story::Story;
-use crate::id::{ApprovalNo, Digest};
+use crate::id::ApprovalNo;
 use crate::run::event::{Decision, Refusal};
 use crate::run::input::Say;
-use crate::run::state::Fate;
+use crate::service::act::bound;
+use crate::service::error::Error;
+use crate::service::story::Story;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -43,42 +44,23 @@ pub(super) async fn decide(session: &Session, args: Args, decision: Decision) ->
         let command = decision.word().replace('_', "-");
         return Err(Stop::input(format!("say why: callsheet {command} {} -m \"...\"", args.number)));
     }
-    session.declared()?;
-    let store = session.store()?;
-    let row = session.row_of_approval(store.as_ref(), args.number)?;
-    let mut story = Story::open(store, row.id, session.zone())?;
-    story.news()?;
+    let project = &session.project;
+    project.declared(project.who())?;
     let approval = ApprovalNo(args.number);
-    let binds = bound(&story, approval)?;
-    session.act(&row, Say::Decide { approval, binds, decision, comment: args.message }).await
+    let mut story = project.read(project.run_of_approval(approval)?)?;
+    let binds = bound(story.state(), approval).inspect_err(|error| changed(&story, approval, error))?;
+    session.act(&mut story, Say::Decide { approval, binds, decision, comment: args.message }).await
 }
 
-/// What an open approval binds; if it is not open, why not.
-pub(super) fn bound(story: &Story, no: ApprovalNo) -> Result<Digest, Stop> {
-    let state = story.view.state();
-    let unknown = || Stop::input(format!("{no} is no approval that waits; `callsheet approvals` lists those"));
-    let approval = state.approvals.get(&no).ok_or_else(unknown)?;
-    let refused = |why: Refusal| Err(Stop::input(super::session::refusal(&why, &story.texts())));
-    match &approval.fate {
-        None => Ok(approval.binds),
-        Some(Fate::Decided(by, decision)) => {
-            let open: Vec<String> = state.open_approvals().map(|(no, _)| format!("callsheet review {no}")).collect();
-            let open = if open.is_empty() { String::new() } else { format!("; open now: {}", open.join(", ")) };
-            let why = Refusal::AlreadyDecided { by: by.name.clone(), decision: *decision };
-            Err(Stop::input(format!("{}{open}", super::session::refusal(&why, &story.texts()))))
-        }
-        Some(Fate::Edited(by)) => {
-            if let Some(by) = by {
-                say(rendered::difference(story, no, *by));
-            }
-            refused(Refusal::Replaced { by: *by })
-        }
-        Some(Fate::Lapsed) => refused(Refusal::Closed),
+/// Tells what changed, if an approval is closed because its content was edited.
+pub(super) fn changed(story: &Story, no: ApprovalNo, error: &Error) {
+    if let Error::Closed { why: Refusal::Replaced { by: Some(by) }, .. } = error {
+        say(rendered::difference(story, no, *by));
     }
 }
 
 pub(super) async fn settle(session: &Session, args: SettleArgs) -> Result<Exit, Stop> {
-    let store = session.store()?;
-    let row = session.row_of_approval(store.as_ref(), args.number)?;
-    session.act(&row, Say::Answer { question: ApprovalNo(args.number), happened: args.answer.happened }).await
+    let (project, question) = (&session.project, ApprovalNo(args.number));
+    let mut story = project.read(project.run_of_approval(question)?)?;
+    session.act(&mut story, Say::Answer { question, happened: args.answer.happened }).await
 }

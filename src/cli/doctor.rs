@@ -7,7 +7,6 @@ use super::paint::{self, Safe, Tone, out, say, table, toned};
 use super::session::Session;
 use super::times::Askers;
 use crate::app;
-use crate::journal::Query;
 use crate::run::view::count;
 use crate::topology::fault::Faults;
 use crate::topology::plan::Mode;
@@ -51,8 +50,8 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         Err(faults) => line("tools", Err(faults.render(false))),
     }
     let mut askers = Askers::default();
-    for name in session.topologies() {
-        let checked = session.check(&name, Mode::Rehearsal);
+    for name in session.project.topologies() {
+        let checked = session.project.check(&name, Mode::Rehearsal);
         checked.iter().for_each(|checked| askers.add(session, &checked.plan));
         let told = |faults: Faults| format!("{}: callsheet check {name}", count(faults.len(), "fault"));
         line(&format!("topology {name}"), checked.map(|c| format!("{} rehearsal tests", c.tests.len())).map_err(told));
@@ -129,14 +128,13 @@ fn journal(session: &Session) -> Result<String, String> {
     if !session.settings.journal.exists() {
         return Ok(format!("{} will be made by the first run", path));
     }
-    let read = session.store().map_err(|stop| stop.text)?;
-    let rows = read.runs(&Query { limit: usize::MAX, ..Query::default() }).map_err(|error| error.to_string())?;
+    let rows = session.project.runs(false, usize::MAX).map_err(|error| Stop::from(error).text)?;
     let live = rows.iter().filter(|row| !row.summary.over).count();
     Ok(format!("{}: {} runs, {live} not over", path, rows.len()))
 }
 
 fn people(session: &Session) -> String {
-    let who = session.who();
+    let who = session.project.who();
     match &session.settings.people {
         None => format!("single-person project: {} may approve", who.name),
         Some(people) if !people.contains_key(&who.name) => {

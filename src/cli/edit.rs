@@ -1,24 +1,16 @@
 //! `callsheet edit`: a person's own version of a draft, as TOML in their editor; it is checked and approved anew.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use super::decide::bound;
+use super::decide::changed;
 use super::exit::{Exit, Stop};
 use super::paint::{is_terminal, say};
 use super::session::Session;
-use super::story::Story;
-use crate::actor::lift::Examiner;
-use crate::app;
-use crate::id::{ApprovalNo, ArtefactName};
-use crate::journal::RunRow;
-use crate::run::input::Say;
-use crate::run::state::Approval;
-use crate::run::view::{Texts, error_text};
-use crate::topology::plan::Role;
+use crate::id::ApprovalNo;
+use crate::service::edit::Edit;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -33,30 +25,17 @@ pub(super) struct Args {
 }
 
 pub(super) async fn edit(session: &Session, args: Args) -> Result<Exit, Stop> {
-    session.declared()?;
-    let store = session.store()?;
-    let row = session.row_of_approval(store.as_ref(), args.number)?;
-    let mut story = Story::open(store, row.id, session.zone())?;
-    story.news()?;
-    let no = ApprovalNo(args.number);
-    let binds = bound(&story, no)?;
-    let state = story.view.state();
-    let approval = state.approvals.get(&no).ok_or_else(|| Stop::input("there is no such approval"))?;
-    let artefact = choose(&story, approval, args.artefact.as_deref())?;
-    let texts = story.texts();
-    let read = |name: &ArtefactName| approval.desk.get(name).and_then(|digest| texts.value(*digest));
+    let (project, no) = (&session.project, ApprovalNo(args.number));
+    project.declared(project.who())?;
+    let mut story = project.read(project.run_of_approval(no)?)?;
+    let edit = Edit::of(&story, no, args.artefact.as_deref()).inspect_err(|error| changed(&story, no, error))?;
     // What they wrote before and could not be prepared is not lost: it is where they go on.
-    let mut begin = approval.refused.as_ref().filter(|refused| refused.artefact == artefact).and_then(|refused| {
-        Some(with_faults(&error_text(&texts, refused.problems), &as_toml(&texts.value(refused.version)?).ok()?))
-    });
-    let before = read(&artefact).ok_or_else(|| Stop::failed(format!("{artefact} was erased")))?;
-    let others: BTreeMap<ArtefactName, Value> =
-        approval.desk.keys().filter(|name| **name != artefact).filter_map(|n| Some((n.clone(), read(n)?))).collect();
-    let examiner = Examiner::new(&state.plan, &app::checks()).map_err(Stop::failed)?;
+    let refused = edit.refused.as_ref();
+    let mut begin = refused.and_then(|(body, faults)| Some(with_faults(faults, &as_toml(body).ok()?)));
     let examine = |text: &str| -> Result<Value, String> {
         let value: Value = toml::from_str(text).map_err(|error| error.to_string())?;
-        let verdict = examiner.examine(&artefact, &value, &others);
-        if verdict.problems.is_empty() { Ok(value) } else { Err(verdict.problems.join("\n")) }
+        let faults = edit.faults(&value);
+        if faults.is_empty() { Ok(value) } else { Err(faults.join("\n")) }
     };
     loop {
         let body = match &args.file {
@@ -64,31 +43,19 @@ pub(super) async fn edit(session: &Session, args: Args) -> Result<Exit, Stop> {
                 let unread = |error| Stop::input(format!("{}: {error}", file.display()));
                 examine(&crate::file::text(file, VERSION_BYTES_MAX).map_err(unread)?).map_err(Stop::input)?
             }
-            None => in_editor(&session.settings.editor, &before, begin.take(), &examine)?,
+            None => in_editor(&session.settings.editor, &edit.before, begin.take(), &examine)?,
         };
-        if body == before {
+        if body == edit.before {
             say("nothing changed; the approval stands as it was");
             return Ok(Exit::Waiting);
         }
-        let post = Say::Edit { approval: no, binds, artefact: artefact.clone(), body: body.clone() };
-        let exit = session.act(&row, post).await?;
-        let Some(why) = refused(session, &row, no, &body)? else { return Ok(exit) };
+        let exit = session.act(&mut story, edit.say(body.clone())).await?;
+        let Some(why) = edit.came_back(&story, &body) else { return Ok(exit) };
         if args.file.is_some() {
             return Err(Stop::input(format!("approval {no} is open again, as it was: {why}")));
         }
         begin = Some(with_faults(&why, &as_toml(&body)?));
     }
-}
-
-/// Why `body`, put in place of a version, could not be prepared, if that is what came of it.
-fn refused(session: &Session, row: &RunRow, no: ApprovalNo, body: &Value) -> Result<Option<String>, Stop> {
-    let mut story = Story::open(session.store()?, row.id, session.zone())?;
-    story.news()?;
-    let texts = story.texts();
-    let approval = story.view.state().approvals.get(&no).filter(|approval| approval.fate.is_none());
-    let refused = approval.and_then(|approval| approval.refused.as_ref());
-    let refused = refused.filter(|refused| texts.value(refused.version).as_ref() == Some(body));
-    Ok(refused.map(|refused| error_text(&texts, refused.problems)))
 }
 
 /// A version as it is shown in the editor, with what is wrong with it on top.
@@ -99,24 +66,6 @@ fn with_faults(faults: &str, text: &str) -> String {
 
 /// Longest edited version.
 const VERSION_BYTES_MAX: u64 = 16 << 20;
-
-fn choose(story: &Story, approval: &Approval, named: Option<&str>) -> Result<ArtefactName, Stop> {
-    let member = story.view.state().plan.team.get(&approval.agent);
-    let Some(Role::Person(person)) = member.map(|member| &member.role) else {
-        return Err(Stop::input("there is nothing to edit"));
-    };
-    let list: Vec<&str> = person.approves.iter().map(ArtefactName::as_str).collect();
-    let list = list.join(", ");
-    match (named, person.approves.as_slice()) {
-        (Some(named), approves) => approves
-            .iter()
-            .find(|name| name.as_str() == named)
-            .cloned()
-            .ok_or_else(|| Stop::input(format!("--artefact {named}: this approval is about {list}"))),
-        (None, [first, ..]) => Ok(first.clone()),
-        (None, []) => Err(Stop::input("this approval is about no artefact that can be edited")),
-    }
-}
 
 /// Opens the version in the person's editor, again with the faults on top until it is right or left as it was.
 fn in_editor(

@@ -2,10 +2,13 @@
 
 use crate::actor::{history, system};
 use crate::app;
-use crate::failure::Class;
 use crate::journal;
-use crate::run::event::{Ending, PauseReason};
-use crate::run::state::{State, Status};
+use crate::run::event::{Ending, PauseReason, Refusal, Who};
+use crate::run::state::Status;
+use crate::service::error::{Error, ParamFault};
+use crate::service::letter::{Letter, letters};
+use crate::service::story::Story;
+use crate::topology::fault::nearest;
 
 /// The exit codes, as the README lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,25 +30,23 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// What a run's state means to whoever waits for its end.
-    pub fn of(state: &State) -> Self {
+    /// What a run's story means to whoever waits for its end.
+    pub fn of(story: &Story) -> Self {
+        let (state, letters) = (story.state(), letters(story));
+        // Nobody can mend what a recording does not have.
+        if letters.iter().any(|letter| letter.drifted) {
+            return Self::Failed;
+        }
         match state.status() {
             Status::Ended(Ending::Done) => Self::Done,
             Status::Ended(Ending::Rejected) => Self::Rejected,
             Status::Ended(Ending::Stopped) => Self::Budget,
             Status::Ended(Ending::Failed | Ending::Cancelled | Ending::Bug) => Self::Failed,
             Status::Paused if matches!(state.paused, Some(PauseReason::Budget { .. })) => Self::Budget,
-            Status::Stuck if is_out_of_reach(state) => Self::Failed,
+            Status::Stuck if letters.iter().any(Letter::is_out_of_reach) => Self::Failed,
             Status::Waiting | Status::Paused | Status::Stuck | Status::Running => Self::Waiting,
         }
     }
-}
-
-/// Whether what the run needs from outside failed: a server that cannot be reached, a key that is refused, a file that is not
-/// there. No person is asked for anything then; somebody has to mend it.
-fn is_out_of_reach(state: &State) -> bool {
-    let failed = |class| matches!(class, Class::Transient | Class::Throttled | Class::Permanent);
-    state.dead.values().any(|letter| failed(letter.class))
 }
 
 /// Why a command cannot go on: what is wrong and what to do, and the code.
@@ -128,8 +129,120 @@ impl From<app::Error> for Stop {
     }
 }
 
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NothingYet => Self::input("nothing has run here yet; `callsheet run TOPOLOGY` starts a run"),
+            Error::UnknownRun(no) => Self::input(format!("there is no run {no}; `callsheet runs` lists them")),
+            Error::UnknownApproval(no) => {
+                Self::input(format!("there is no approval {no}; `callsheet approvals` lists what waits"))
+            }
+            Error::NoApproval(no) => {
+                Self::input(format!("{no} is no approval that waits; `callsheet approvals` lists those"))
+            }
+            Error::Closed { why, open, .. } => {
+                let open: Vec<String> = open.iter().map(|no| format!("callsheet review {no}")).collect();
+                let is_listed = matches!(why, Refusal::AlreadyDecided { .. }) && !open.is_empty();
+                let open = if is_listed { format!("; open now: {}", open.join(", ")) } else { String::new() };
+                Self::input(format!("{}{open}", refusal(&why, None)))
+            }
+            Error::Stranger { who, known } => Self::input(stranger(&who, &known)),
+            Error::Refused { why, faults } => Self::input(refusal(&why, faults.as_deref())),
+            Error::Unanswered => {
+                Self::failed("the process that drives the run did not answer; what you said is kept and will be heard")
+            }
+            Error::NotAbout { named: Some(named), approves } => {
+                let list: Vec<&str> = approves.iter().map(|name| name.as_str()).collect();
+                Self::input(format!("--artefact {named}: this approval is about {}", list.join(", ")))
+            }
+            Error::NotAbout { named: None, .. } => Self::input("this approval is about no artefact that can be edited"),
+            Error::NoArtefact { named, known } => {
+                Self::input(format!("the run has no artefact {named}; it has: {}", known.join(", ")))
+            }
+            Error::Faulty(faults) => Self::input(format!("nothing was started\n{}", faults.render(false))),
+            Error::RecordingOf { path, topology } => {
+                let path = path.display();
+                Self::input(format!("{path} is a recording of {topology}: callsheet run {topology} --replay {path}"))
+            }
+            Error::Param(fault) => Self::input(param(&fault)),
+            Error::Gone(gone) => gone.into(),
+            Error::Journal(error) => error.into(),
+            Error::History(error) => error.into(),
+            Error::System(error) => error.into(),
+            Error::App(error) => error.into(),
+            Error::Io(error) => error.into(),
+            Error::Erased(_) | Error::Rules(_) => Self::failed(error.to_string()),
+            Error::Over { .. } | Error::NothingToEdit | Error::Unreachable(_) | Error::Recording(_) => {
+                Self::input(error.to_string())
+            }
+        }
+    }
+}
+
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
         Self::failed(error.to_string())
+    }
+}
+
+/// Why `who` may do nothing here, and who may.
+fn stranger(who: &Who, known: &[String]) -> String {
+    let folded = who.name.trim().to_lowercase();
+    let same = known.iter().map(String::as_str).find(|name| *name == folded);
+    let meant = same.or_else(|| nearest(&who.name, known.iter().map(String::as_str)));
+    let meant = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+    format!(
+        "`{}` is not one of the people that callsheet.toml declares ({}){meant}\nsay who you are with --as NAME, or add \
+         yourself under [people]",
+        who.name,
+        known.join(", ")
+    )
+}
+
+/// A refusal in words, with what to do; `faults` is what is wrong with what was written.
+fn refusal(why: &Refusal, faults: Option<&str>) -> String {
+    match why {
+        Refusal::UnknownApproval => {
+            "there is no such approval or question; `callsheet approvals` lists what waits".to_owned()
+        }
+        Refusal::AlreadyDecided { by, decision } => format!("{by} decided before: {}", decision.word()),
+        Refusal::AlreadyApproved => "you approved it already; somebody else has to approve it too".to_owned(),
+        Refusal::Replaced { by: Some(by) } => {
+            format!("replaced by {by}: the content was edited; `callsheet review {by}`")
+        }
+        Refusal::Replaced { by: None } => "the content was edited; its new approval is being prepared".to_owned(),
+        Refusal::ContentChanged => "the content changed since you saw it; review it again".to_owned(),
+        Refusal::Closed => "it is closed: its time was up, or the run ended".to_owned(),
+        Refusal::NotAllowed => "you may not decide this: the agent's file names who may (`who`)".to_owned(),
+        Refusal::NotDeclared { name } => {
+            format!("`{name}` is not one of the people that callsheet.toml declares; say who you are with --as NAME")
+        }
+        Refusal::StarterMayNot => "whoever started the run may not approve here; somebody else has to".to_owned(),
+        Refusal::NotTheirs => "this approval is not about that artefact".to_owned(),
+        Refusal::FaultyEdit { .. } => format!("the edited version has faults:\n{}", faults.unwrap_or_default()),
+        Refusal::UnknownDeadLetter => "there is no such dead letter; `callsheet dead-letters` lists them".to_owned(),
+        Refusal::NothingToDo => "there is nothing to do: the run is in that state already".to_owned(),
+        Refusal::RaiseTooLow => "a new limit has to be above the one in force".to_owned(),
+        Refusal::RunOver => "the run is over".to_owned(),
+        Refusal::Unreadable => {
+            "the run could not read what was posted; is another version of callsheet driving it?".to_owned()
+        }
+    }
+}
+
+/// What is wrong with a parameter, and how it is given.
+fn param(fault: &ParamFault) -> String {
+    match fault {
+        ParamFault::Unknown { name, topology, known } => {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            format!("-p {name}: {topology} has no such parameter; it has: {known}")
+        }
+        ParamFault::Missing { name, topology, param } => {
+            format!("{topology} needs -p {name}=...: {}", param.description)
+        }
+        ParamFault::WrongType { name, text, param } => {
+            let kind = format!("{:?}", param.kind).to_lowercase();
+            format!("-p {name}={text}: {name} takes a value of type {kind} ({})", param.description)
+        }
     }
 }

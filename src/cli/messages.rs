@@ -1,14 +1,10 @@
 //! `callsheet messages`: what the agents of a run said and did, as it was or as it comes.
 
-use std::time::Duration;
-
 use super::exit::{Exit, Stop};
 use super::session::Session;
-use super::story::{Shown, Story};
-use crate::run::state::Status;
-
-/// How often a followed journal is looked at.
-const POLL: Duration = Duration::from_millis(50);
+use super::story::{Shown, print};
+use crate::id::RunNo;
+use crate::service::follow::Feed;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -32,16 +28,22 @@ pub(super) struct Args {
 }
 
 pub(super) async fn messages(session: &Session, args: &Args) -> Result<Exit, Stop> {
-    let store = session.store()?;
-    let row = session.row(store.as_ref(), args.run)?;
-    let mut story = Story::open(store, row.id, session.zone())?;
+    let project = &session.project;
+    let mut story = project.story(project.run(args.run.map(RunNo))?)?;
     let shown = Shown { json: args.json, detail: args.detail, from: args.from.clone(), word: args.outcome.clone() };
-    story.print(&shown)?;
-    while args.follow && !matches!(story.view.state().status(), Status::Ended(_)) {
-        tokio::select! {
-            () = tokio::time::sleep(POLL) => story.print(&shown)?,
+    if !args.follow {
+        print(&story.news()?, &shown, session.zone());
+        return Ok(Exit::Done);
+    }
+    let mut feed = Feed::open(project)?;
+    loop {
+        let news = tokio::select! {
+            news = feed.next(&mut story) => news?,
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Interrupted),
+        };
+        match news {
+            Some(news) => print(&news, &shown, session.zone()),
+            None => return Ok(Exit::Done),
         }
     }
-    Ok(Exit::Done)
 }

@@ -10,6 +10,7 @@ mod doctor;
 mod edit;
 pub mod exit;
 mod explain;
+mod hint;
 mod messages;
 pub mod paint;
 mod prompt;
@@ -22,18 +23,16 @@ mod runs;
 mod schema;
 mod session;
 mod show;
-pub mod story;
+mod story;
 mod test;
 mod times;
 mod trace;
-
-use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
 use exit::{Exit, Stop};
 use paint::{Block, Tone, say, toned};
-use session::Session;
+use session::{Common, Session};
 
 /// Runs teams of agents that do marketing work: checked before they start, bounded while they run, provable after.
 #[derive(Debug, Parser)]
@@ -43,28 +42,6 @@ pub struct Cli {
     common: Common,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Debug, clap::Args)]
-struct Common {
-    /// The project's folder, or a folder below it; the default is where you stand
-    #[arg(long, global = true, value_name = "DIR")]
-    project: Option<PathBuf>,
-    /// The journal's file; the default is .callsheet/journal.db beside callsheet.toml
-    #[arg(long, global = true, value_name = "FILE")]
-    journal: Option<PathBuf>,
-    /// Who you are: a claim, which nobody checks; where callsheet.toml declares people, it has to be one of them
-    #[arg(long = "as", global = true, value_name = "NAME")]
-    person: Option<String>,
-    /// The model of every agent, such as openai/gpt-5; without one named anywhere, runs are rehearsals
-    #[arg(long, global = true, value_name = "PROVIDER/MODEL")]
-    model: Option<String>,
-    /// Where a run is driven: write down what its models were asked and said, to be played with `run --replay`
-    #[arg(long, global = true, value_name = "FILE")]
-    record: Option<PathBuf>,
-    /// Take a run over from a process that drives it and is stuck
-    #[arg(long, global = true)]
-    take_over: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -131,7 +131,9 @@ pub fn out(line: impl Display) {
 
 /// Data for programs: a line of JSON on stdout, in which what deceives is escaped as JSON does it.
 pub fn json(value: &impl Serialize) {
-    out(serde_json::to_string(value).map_or_else(|error| format!("{{\"error\":\"{error}\"}}"), |text| escaped(&text)));
+    // By way of a value, so that keys stand in the same order whatever they come from.
+    let text = serde_json::to_value(value).map(|value| value.to_string());
+    out(text.map_or_else(|error| format!("{{\"error\":\"{error}\"}}"), |text| escaped(&text)));
 }
 
 /// JSON of the same meaning, without the characters that deceive. They stand in strings only.

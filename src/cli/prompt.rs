@@ -8,16 +8,18 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::exit::Stop;
+use super::hint::still_open;
 use super::paint::{Block, Tone, out, say, toned};
 use super::rendered;
 use super::session::Session;
-use super::story::Story;
-use crate::actor::system::{Gone, Handle, System};
 use crate::id::{ApprovalNo, Digest};
-use crate::journal::RunRow;
 use crate::run::event::Decision;
-use crate::run::input::{Post, Say};
+use crate::run::input::Say;
 use crate::run::state::Status;
+use crate::service::act::Driver;
+use crate::service::follow::Live;
+use crate::service::review::review;
+use crate::service::story::Story;
 
 /// What the question came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +63,10 @@ enum Answer {
     Interrupted,
 }
 
-/// A run that waits, and who is asked about it.
+/// Who is asked about a run that waits.
 pub(super) struct Prompt<'a> {
     pub(super) session: &'a Session,
-    pub(super) system: &'a System,
-    pub(super) handle: &'a Handle,
-    pub(super) row: &'a RunRow,
+    pub(super) driver: &'a Driver,
     pub(super) typed: &'a mut Typed,
     /// Ctrl-C, heard since before the run was driven: none may fall between two listeners.
     pub(super) interrupts: &'a mut Signal,
@@ -74,21 +74,21 @@ pub(super) struct Prompt<'a> {
 
 impl Prompt<'_> {
     /// Shows what waits and asks, one approval after the other.
-    pub(super) async fn ask(&mut self, story: &mut Story) -> Result<After, Stop> {
+    pub(super) async fn ask(&mut self, live: &mut Live, story: &mut Story) -> Result<After, Stop> {
         let mut answered = BTreeSet::new();
         loop {
             self.session.tell(story)?;
-            let state = story.view.state();
-            if state.status() != Status::Waiting || self.handle.progress().borrow().gone.is_some() {
-                return self.caught_up(story).await;
+            let state = story.state();
+            if state.status() != Status::Waiting || live.is_gone() {
+                return self.caught_up(live, story).await;
             }
             let Some((no, binds)) =
                 state.open_approvals().map(|(no, of)| (no, of.binds)).find(|(no, _)| !answered.contains(no))
             else {
                 return Ok(After::Waits);
             };
-            self.show(no)?;
-            match self.answer(story, no, binds).await? {
+            self.show(story, no)?;
+            match self.answer(live, story, no, binds).await? {
                 Answer::Overtaken => {}
                 Answer::Interrupted => return Ok(After::Interrupted),
                 Answer::Left => {
@@ -102,7 +102,7 @@ impl Prompt<'_> {
                 Answer::Decided(decision, comment) => {
                     answered.insert(no);
                     let say_what = Say::Decide { approval: no, binds, decision, comment };
-                    let told = Self::post(self.session, self.system, self.row, story, no, say_what);
+                    let told = Self::post(self.session, self.driver, story, no, say_what);
                     tokio::select! {
                         told = told => told?,
                         _ = self.interrupts.recv() => return Ok(After::Interrupted),
@@ -112,32 +112,34 @@ impl Prompt<'_> {
         }
     }
 
-    fn show(&self, no: ApprovalNo) -> Result<(), Stop> {
-        let store = std::sync::Arc::clone(&self.system.ports().store);
-        let mut whole = Story::open(store, self.handle.run, self.session.zone())?;
-        let entries: Vec<_> = whole.news()?.into_iter().filter_map(|(_, entry)| entry).collect();
-        out(rendered::approval(self.session, &whole, &entries, no, false)?);
+    fn show(&self, story: &Story, no: ApprovalNo) -> Result<(), Stop> {
+        let review = review(&self.session.project, story, no)?;
+        out(rendered::approval(&review, &story.state().plan, self.session.zone(), false));
         Ok(())
     }
 
     /// Asks until there is an answer, or what is asked about is no more.
-    async fn answer(&mut self, story: &mut Story, no: ApprovalNo, binds: Digest) -> Result<Answer, Stop> {
-        let mut progress = self.handle.progress();
+    async fn answer(
+        &mut self,
+        live: &mut Live,
+        story: &mut Story,
+        no: ApprovalNo,
+        binds: Digest,
+    ) -> Result<Answer, Stop> {
         loop {
             say(format!("approval {no}: [a]pprove, [c]hanges TEXT, [r]eject TEXT, or [l]eave it waiting?"));
             let line = loop {
                 tokio::select! {
                     line = self.typed.0.recv() => break line,
-                    changed = progress.changed() => {
+                    is_driven = live.changed() => {
                         self.session.tell(story)?;
-                        let state = story.view.state();
+                        let state = story.state();
                         let open = state.open_approvals().any(|(open, of)| open == no && of.binds == binds);
-                        if changed.is_err() {
-                            let no = self.row.no;
+                        if !is_driven {
+                            let no = story.row.no;
                             return Err(Stop::failed(format!("the run is no longer driven here: callsheet resume {no}")));
                         }
-                        let gone = progress.borrow().gone.is_some();
-                        if !open || gone || state.status() != Status::Waiting {
+                        if !open || live.is_gone() || state.status() != Status::Waiting {
                             say(format!("approval {no} is not asked here any more"));
                             return Ok(Answer::Overtaken);
                         }
@@ -166,37 +168,30 @@ impl Prompt<'_> {
     /// Posts the decision and tells what the run says to it.
     async fn post(
         session: &Session,
-        system: &System,
-        row: &RunRow,
+        driver: &Driver,
         story: &mut Story,
         no: ApprovalNo,
         say_what: Say,
     ) -> Result<(), Stop> {
-        let id = system.ports().clock.id();
-        let post = Post { by: session.declared()?, say: say_what };
-        system.post(row.id, id, &post).await?;
-        let (_, answer) = session.await_answer(system, row, story, id).await?;
+        let (_, answer) = session.post(driver, story, say_what).await?;
         match answer {
-            Err(refused) => say(format!("{} {}", toned(Tone::Bad, "refused:"), Block(&refused.text))),
+            Err(refused) => {
+                say(format!("{} {}", toned(Tone::Bad, "refused:"), Block(&Stop::from(refused).text)));
+            }
             Ok(()) => say(format!("approval {no}: heard")),
         }
-        let state = story.view.state();
+        let state = story.state();
         if let Some((_, approval)) = state.open_approvals().find(|(open, _)| *open == no) {
-            say(super::session::still_open(state, no, approval));
+            say(still_open(state, no, approval));
         }
         Ok(())
     }
 
     /// Waits until the run's owner stands where its journal stands, so that whoever follows it does not see it wait.
-    async fn caught_up(&mut self, story: &Story) -> Result<After, Stop> {
-        let mut progress = self.handle.progress();
-        let seq = story.seq();
+    async fn caught_up(&mut self, live: &mut Live, story: &Story) -> Result<After, Stop> {
         tokio::select! {
-            _ = progress.wait_for(|now| now.seq >= seq || now.gone.is_some()) => {}
-            _ = self.interrupts.recv() => return Ok(After::Interrupted),
+            left_alone = live.caught_up(story.seq()) => Ok(if left_alone { After::Waits } else { After::GoesOn }),
+            _ = self.interrupts.recv() => Ok(After::Interrupted),
         }
-        let now = progress.borrow();
-        let left_alone = now.gone == Some(Gone::Parked) && now.status == Status::Waiting;
-        Ok(if left_alone { After::Waits } else { After::GoesOn })
     }
 }

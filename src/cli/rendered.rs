@@ -4,18 +4,16 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::exit::Stop;
 use super::paint::{Block, Field, Safe, Tone, toned};
-use super::session::Session;
-use super::story::{Bodies, Story, date_time, origin_word};
-use crate::app;
-use crate::id::{ApprovalNo, Digest, ToolName};
-use crate::run::event::{Decision, Manifest};
-use crate::run::state::{Approval, Fate, State};
+use super::story::{date_time, origin_word};
+use crate::id::{ApprovalNo, Digest};
+use crate::run::event::Decision;
 use crate::run::view::work::sentences;
-use crate::run::view::{Entry, Kind, Texts, count, note};
-use crate::tool::Item;
-use crate::tool::part::shown::{self, Shown};
+use crate::run::view::{Texts as _, count};
+use crate::service::review::{Came, Item, Review};
+use crate::service::story::Story;
+use crate::tool::part::shown::Shown;
+use crate::topology::plan::Plan;
 
 /// How far in an object stands that is shown on one line, if it is short.
 const DEEP: usize = 6;
@@ -26,46 +24,42 @@ const SHORT_BYTES: usize = 110;
 /// Rows of a list that are shown unless all are wanted; the rest is counted.
 const ROWS_MAX: usize = 8;
 
-/// An approval as a page of text; lists are cut unless the `whole` is wanted.
-///
-/// # Errors
-/// If there is no such approval in this run.
-pub(super) fn approval(
-    session: &Session,
-    story: &Story,
-    entries: &[Entry],
-    no: ApprovalNo,
-    whole: bool,
-) -> Result<String, Stop> {
-    let state = story.view.state();
-    let approval = state.approvals.get(&no).ok_or_else(|| Stop::input(format!("there is no approval {no}")))?;
-    let texts = story.texts();
+/// An approval of a run of `plan` as a page of text; lists are cut unless the `whole` is wanted.
+pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, whole: bool) -> String {
+    let no = review.approval;
     let mut page = String::new();
-    heading(&mut page, &format!("Approval {no}: {} of {}", approval.agent, state.plan.name));
-    line(&mut page, &fate(approval, session.zone()));
-    line(&mut page, &format!("binds {}", approval.binds));
-    match &approval.manifest {
-        Some(manifest) => {
+    heading(&mut page, &format!("Approval {no}: {} of {}", review.agent, review.topology));
+    line(&mut page, &came(review, zone));
+    line(&mut page, &format!("binds {}", review.binds));
+    match &review.items {
+        Some(items) => {
+            let tool = review.tool.as_deref().unwrap_or_default();
+            heading(&mut page, &format!("What would leave by {tool}: {}", count(items.len(), "item")));
             let rows_max = if whole { usize::MAX } else { ROWS_MAX };
-            if items(&mut page, session, manifest, &texts, rows_max) {
+            if items.iter().fold(false, |cut, one| item(&mut page, one, rows_max) || cut) {
                 line(&mut page, &format!("all rows: callsheet review {no} --whole"));
             }
         }
-        None => versions(&mut page, approval, state, &texts),
+        None => {
+            for version in &review.versions {
+                heading(&mut page, &format!("{} {}", version.artefact, version.digest.short()));
+                body(&mut page, plan, version.artefact.as_str(), version.body.as_ref());
+            }
+        }
     }
     heading(&mut page, "What it rests on");
-    sentences(&story.view.work(approval.message, &texts)).iter().for_each(|told| line(&mut page, told));
-    evidence(&mut page, story, approval, entries, &texts);
-    Ok(page)
+    sentences(&review.work).iter().for_each(|told| line(&mut page, told));
+    evidence(&mut page, review, plan);
+    page
 }
 
-fn fate(approval: &Approval, zone: &str) -> String {
-    match &approval.fate {
-        None => format!("open until {}", date_time(approval.expires_at, zone)),
-        Some(Fate::Decided(by, decision)) => format!("decided by {}: {}", Safe(&by.name), word(*decision)),
-        Some(Fate::Edited(Some(by))) => format!("replaced by {by}"),
-        Some(Fate::Edited(None)) => "edited; its new approval is being prepared".to_owned(),
-        Some(Fate::Lapsed) => "closed without a decision".to_owned(),
+fn came(review: &Review, zone: &str) -> String {
+    match &review.came_to {
+        None => format!("open until {}", date_time(review.expires_at, zone)),
+        Some(Came::Decided { by, decision }) => format!("decided by {}: {}", Safe(&by.name), word(*decision)),
+        Some(Came::Replaced { by: Some(by) }) => format!("replaced by {by}"),
+        Some(Came::Replaced { by: None }) => "edited; its new approval is being prepared".to_owned(),
+        Some(Came::Lapsed) => "closed without a decision".to_owned(),
     }
 }
 
@@ -77,42 +71,21 @@ fn word(decision: Decision) -> &'static str {
     }
 }
 
-/// Each item of `manifest` as its tool shows it; whether rows were left out.
-fn items(page: &mut String, session: &Session, manifest: &Manifest, texts: &Bodies, rows_max: usize) -> bool {
-    let list = texts.value(manifest.body.digest).unwrap_or(Value::Null);
-    let tool = list.get("tool").and_then(Value::as_str).unwrap_or_default();
-    heading(page, &format!("What would leave by {tool}: {}", count(manifest.items.len(), "item")));
-    // A tool that is there no longer leaves what its bytes say by themselves.
-    let known = app::tools(&session.settings).unwrap_or_default();
-    let known = tool.parse().ok().and_then(|name: ToolName| known.get(&name).cloned());
-    let mut cut = false;
-    for (slot, head) in manifest.items.iter().enumerate() {
-        let listed = list.pointer(&format!("/items/{slot}")).cloned().unwrap_or(Value::Null);
-        let text = |key: &str| listed.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let title = format!("{}  {}", text("key"), text("title"));
-        let _ = writeln!(page, "\n{}", toned(Tone::Strong, Safe(&title)));
-        line(page, &format!("to {} (reaches {})", text("recipient"), head.recipients));
-        let again = listed.get("again").cloned();
-        if let Some(question) = &again {
-            line(page, &format!("asked again when it leaves, and whom it no longer gives is dropped: {question}"));
-        }
-        let Some(bytes) = texts.bytes(head.digest) else {
-            line(page, "(erased)");
-            continue;
-        };
-        let item = Item {
-            key: text("key"),
-            recipient: text("recipient"),
-            recipients: head.recipients,
-            title: text("title"),
-            media_type: text("media_type"),
-            again,
-            bytes,
-        };
-        let parts = known.as_ref().map_or_else(|| shown::parts(&item), |tool| tool.shown(&item));
-        parts.iter().for_each(|part| cut |= content(page, part, rows_max));
+/// An item as its tool shows it; whether rows were left out.
+fn item(page: &mut String, item: &Item, rows_max: usize) -> bool {
+    let title = format!("{}  {}", item.key, item.title);
+    let _ = writeln!(page, "\n{}", toned(Tone::Strong, Safe(&title)));
+    line(page, &format!("to {} (reaches {})", item.recipient, item.recipients));
+    if let Some(question) = &item.again {
+        line(page, &format!("asked again when it leaves, and whom it no longer gives is dropped: {question}"));
     }
-    cut
+    match &item.parts {
+        Some(parts) => parts.iter().fold(false, |cut, part| content(page, part, rows_max) || cut),
+        None => {
+            line(page, "(erased)");
+            false
+        }
+    }
 }
 
 /// A part as a person reads it; whether rows were left out.
@@ -141,18 +114,11 @@ fn content(page: &mut String, part: &Shown, rows_max: usize) -> bool {
     false
 }
 
-fn versions(page: &mut String, approval: &Approval, state: &State, texts: &Bodies) {
-    for (name, digest) in &approval.desk {
-        heading(page, &format!("{name} {}", digest.short()));
-        body(page, state, name.as_str(), *digest, texts);
-    }
-}
-
 /// A version of `artefact`, key by key, in the order in which its schema requires them.
-pub(super) fn body(page: &mut String, state: &State, artefact: &str, digest: Digest, texts: &Bodies) {
-    let schema = state.plan.artefacts.get(artefact).and_then(|of| state.plan.schemas.get(&of.schema));
-    match texts.value(digest) {
-        Some(value) => fields(page, &value, 2, Shape { root: schema, at: schema }),
+pub(super) fn body(page: &mut String, plan: &Plan, artefact: &str, version: Option<&Value>) {
+    let schema = plan.artefacts.get(artefact).and_then(|of| plan.schemas.get(&of.schema));
+    match version {
+        Some(value) => fields(page, value, 2, Shape { root: schema, at: schema }),
         None => line(page, "(erased)"),
     }
 }
@@ -219,14 +185,14 @@ fn fields(page: &mut String, value: &Value, indent: usize, shape: Shape<'_>) {
 
 /// What changed between an approval and the one that replaced it, artefact by artefact.
 pub(super) fn difference(story: &Story, old: ApprovalNo, new: ApprovalNo) -> String {
-    let (state, texts) = (story.view.state(), story.texts());
+    let (state, texts) = (story.state(), story.texts());
     let (Some(old), Some(new)) = (state.approvals.get(&old), state.approvals.get(&new)) else { return String::new() };
     let mut page = String::new();
     for (name, now) in &new.desk {
         let Some(before) = old.desk.get(name).filter(|before| *before != now) else { continue };
         let text = |digest: Digest| {
             let mut text = String::new();
-            body(&mut text, state, name.as_str(), digest, &texts);
+            body(&mut text, &state.plan, name.as_str(), texts.value(digest).as_ref());
             text
         };
         let (before, now) = (text(*before), text(*now));
@@ -244,33 +210,23 @@ pub(super) fn difference(story: &Story, old: ApprovalNo, new: ApprovalNo) -> Str
 }
 
 /// The findings and facts on the desk, the calls that made them, the latest words of those who reviewed it.
-fn evidence(page: &mut String, story: &Story, approval: &Approval, entries: &[Entry], texts: &Bodies) {
-    let state = story.view.state();
-    let outward = approval.manifest.as_ref().map(|manifest| &manifest.desk);
-    for (name, digest) in approval.desk.iter().filter(|(name, _)| outward.is_none_or(|of| !of.contains_key(*name))) {
-        if approval.manifest.is_none() {
-            break;
-        }
-        let version = state.versions.get(digest);
-        let by = version.map_or_else(String::new, |v| format!(" by {} [{}]", v.writer, origin_word(v.origin)));
-        let _ = writeln!(page, "{}{by}", toned(Tone::Strong, format!("{name} {}", digest.short())));
-        body(page, state, name.as_str(), *digest, texts);
+fn evidence(page: &mut String, review: &Review, plan: &Plan) {
+    for version in review.versions.iter().filter(|_| review.items.is_some()) {
+        let by = version.by.as_ref();
+        let by = by.map_or_else(String::new, |(writer, origin)| format!(" by {writer} [{}]", origin_word(*origin)));
+        let title = format!("{} {}", version.artefact, version.digest.short());
+        let _ = writeln!(page, "{}{by}", toned(Tone::Strong, title));
+        body(page, plan, version.artefact.as_str(), version.body.as_ref());
     }
-    for (name, digest) in &approval.desk {
-        let findings = state.versions.get(digest).and_then(|version| version.findings);
-        for finding in
-            findings.and_then(|found| texts.value(found.digest)).and_then(|v| v.as_array().cloned()).unwrap_or_default()
-        {
-            let what = finding.get("what").and_then(Value::as_str).unwrap_or_default();
-            line(page, &format!("remark on {name}: {what}"));
-        }
+    for remark in &review.remarks {
+        line(page, &format!("remark on {}: {}", remark.artefact, remark.what));
     }
-    for call in entries.iter().filter(|entry| entry.kind == Kind::Call) {
+    for call in &review.calls {
         line(page, &format!("record {}: {} called {}: {}", call.seq, call.from, call.word, call.text));
     }
-    if let Some(message) = story.view.message(approval.message) {
-        let from = message.from.as_ref().map_or_else(|| "start".to_owned(), ToString::to_string);
-        line(page, &format!("{from} says: {}", note(texts, message.note)));
+    if let Some(said) = &review.said {
+        let from = said.from.as_ref().map_or_else(|| "start".to_owned(), ToString::to_string);
+        line(page, &format!("{from} says: {}", said.text));
     }
 }
 

@@ -1,17 +1,11 @@
 //! `callsheet runs`: the runs, newest first, from the projection alone.
 
-use serde_json::json;
-
 use super::exit::{Exit, Stop};
 use super::paint::{self, out, table};
 use super::session::Session;
 use super::story::date_time;
-use crate::actor::history;
-use crate::id::{NanoUsd, Seq};
-use crate::journal::{Query, RunRow, Store};
-use crate::run::event::Event;
-use crate::run::view::models::models;
-use crate::topology::plan::Mode;
+use crate::id::NanoUsd;
+use crate::service::list::{self, RunLine};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -27,63 +21,40 @@ pub(super) struct Args {
 }
 
 pub(super) fn runs(session: &Session, args: &Args) -> Result<Exit, Stop> {
-    let store = session.store()?;
-    let rows = store.runs(&Query { live: args.live, limit: args.limit, ..Query::default() })?;
+    let lines = list::runs(&session.project, args.live, args.limit)?;
     if args.json {
-        for row in rows {
-            let (_, _, plan) = history::pinned_plan(store.as_ref(), row.id)?;
-            let mode = plan.mode;
-            paint::json(&json!({
-                "run": row.no, "id": row.id, "topology": row.topology, "created_at": row.created_at,
-                "updated_at": row.updated_at, "records": row.last, "driven_by": row.owner.map(|owner| owner.label),
-                "summary": row.summary, "mode": mode, "would_have_cost": mode != Mode::Live,
-                "models": models(&plan),
-            }));
-        }
+        lines.iter().for_each(paint::json);
         return Ok(Exit::Done);
     }
-    let mut cells = Vec::new();
-    for row in &rows {
-        let cost = NanoUsd(row.summary.nano_usd);
-        let cost = if mode(store.as_ref(), row)? == Mode::Live { cost.to_string() } else { format!("would be {cost}") };
-        cells.push(vec![
-            row.no.to_string(),
-            row.topology.clone(),
-            status(row),
-            waits(row),
-            row.summary.steps.to_string(),
-            row.summary.tokens.to_string(),
+    let cells = lines.iter().map(|line| {
+        let cost = NanoUsd(line.summary.nano_usd);
+        let cost = if line.would_have_cost { format!("would be {cost}") } else { cost.to_string() };
+        vec![
+            line.run.to_string(),
+            line.topology.clone(),
+            status(line),
+            waits(line),
+            line.summary.steps.to_string(),
+            line.summary.tokens.to_string(),
             cost,
-            date_time(row.created_at, session.zone()),
-        ]);
-    }
+            date_time(line.created_at, session.zone()),
+        ]
+    });
     out(table(&["run", "topology", "status", "waits for", "steps", "tokens", "cost", "started"], cells));
     Ok(Exit::Done)
 }
 
-/// Whether models run in it; in any other run money is what they would have cost.
-fn mode(store: &dyn Store, row: &RunRow) -> Result<Mode, Stop> {
-    let first = store.records(row.id, Seq(0), 1)?;
-    let fact = first.first().map(|record| history::read_fact(&record.head.json)).transpose().map_err(Stop::failed)?;
-    match fact.map(|fact| fact.is) {
-        Some(Event::Started { mode, .. }) => Ok(mode),
-        _ => Err(Stop::failed(format!("the first record of run {} does not start it", row.no))),
-    }
+fn status(line: &RunLine) -> String {
+    if line.interrupted { "interrupted".to_owned() } else { line.summary.status.clone() }
 }
 
-/// A run that should be running and that nobody drives was interrupted.
-fn status(row: &RunRow) -> String {
-    let lost = row.summary.status == "running" && row.owner.is_none();
-    if lost { "interrupted".to_owned() } else { row.summary.status.clone() }
-}
-
-fn waits(row: &RunRow) -> String {
-    let numbers: Vec<String> = row.summary.approvals.iter().map(ToString::to_string).collect();
-    match (&row.summary.waiting_for, numbers.is_empty()) {
+fn waits(line: &RunLine) -> String {
+    let numbers: Vec<String> = line.summary.approvals.iter().map(ToString::to_string).collect();
+    match (&line.summary.waiting_for, numbers.is_empty()) {
         (Some(who), false) => format!("{who}: approval {}", numbers.join(", ")),
         (None, false) => format!("question {}", numbers.join(", ")),
-        _ if row.summary.status == "running" && row.owner.is_none() => format!("callsheet resume {}", row.no),
-        _ if row.summary.status == "stuck" => format!("callsheet dead-letters {}", row.no),
+        _ if line.interrupted => format!("callsheet resume {}", line.run),
+        _ if line.summary.status == "stuck" => format!("callsheet dead-letters {}", line.run),
         _ => String::new(),
     }
 }

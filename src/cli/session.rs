@@ -1,44 +1,61 @@
-//! What every command starts from: the project's settings, its journal, and, if the command drives a run, the system.
+//! What every command starts from: the project, and, if the command drives a run, the system. It tells what happens while
+//! a run goes on or an answer is waited for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::Common;
 use super::exit::{Exit, Stop};
-use super::paint::{Safe, say};
-use super::story::{Bodies, Shown, Story};
-use crate::actor::history::{self, Loaded};
-use crate::actor::system::{self, Handle, System};
-use crate::app;
+use super::hint::hint;
+use super::paint::{Safe, passing, say};
+use super::record::{may_record, record};
+use super::story::{Shown, print};
 use crate::config::{Flags, Settings};
-use crate::id::{ApprovalNo, ArtefactName, RunNo};
-use crate::journal::{Query, RunRow, Store};
-use crate::model::replay::DRIFT;
-use crate::run::event::{Decision, Event, Refusal, Who};
-use crate::run::input::{Post, Say};
-use crate::run::state::{Approval, Fate, State, Status};
-use crate::run::view::why::{letter_text, paused_text};
-use crate::tool::part::outbox;
-use crate::topology::check::{Checked, check};
-use crate::topology::fault::{Faults, nearest};
-use crate::topology::plan::{Mode, ModelSpec, Plan, Role};
-use crate::topology::recording::Recording;
+use crate::journal::RunRow;
+use crate::run::input::Say;
+use crate::run::state::Status;
+use crate::service::act::{Driver, may_act};
+use crate::service::answer;
+use crate::service::error::Error;
+use crate::service::follow::{Live, Step};
+use crate::service::project::Project;
+use crate::service::story::Story;
+use crate::topology::plan::{Mode, ModelSpec, Plan};
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Common {
+    /// The project's folder, or a folder below it; the default is where you stand
+    #[arg(long, global = true, value_name = "DIR")]
+    project: Option<PathBuf>,
+    /// The journal's file; the default is .callsheet/journal.db beside callsheet.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    /// Who you are: a claim, which nobody checks; where callsheet.toml declares people, it has to be one of them
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    person: Option<String>,
+    /// The model of every agent, such as openai/gpt-5; without one named anywhere, runs are rehearsals
+    #[arg(long, global = true, value_name = "PROVIDER/MODEL")]
+    model: Option<String>,
+    /// Where a run is driven: write down what its models were asked and said, to be played with `run --replay`
+    #[arg(long, global = true, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Take a run over from a process that drives it and is stuck
+    #[arg(long, global = true)]
+    take_over: bool,
+}
 
 /// A command's surroundings.
 pub(super) struct Session {
-    /// What the project says.
-    pub settings: Settings,
+    /// The project.
+    pub project: Arc<Project>,
+    /// What it says.
+    pub settings: Arc<Settings>,
     /// Whether to take runs over.
-    pub take_over: bool,
+    take_over: bool,
     /// Where to write a recording of the run that is driven.
-    pub record: Option<PathBuf>,
+    record: Option<PathBuf>,
 }
-
-/// How long to wait for the answer of a process that drives a run.
-const ANSWER_POLLS_MAX: u32 = 100;
-const ANSWER_POLL: Duration = Duration::from_millis(50);
 
 impl Session {
     pub(super) fn open(common: &Common) -> Result<Self, Stop> {
@@ -50,7 +67,9 @@ impl Session {
             ..Flags::default()
         };
         let settings = Settings::load(&flags).map_err(|error| Stop::input(error.to_string()))?;
-        Ok(Self { settings, take_over: common.take_over, record: common.record.clone() })
+        let project = Arc::new(Project::new(settings));
+        let settings = Arc::clone(&project.settings);
+        Ok(Self { project, settings, take_over: common.take_over, record: common.record.clone() })
     }
 
     /// The time zone in which times are shown.
@@ -58,160 +77,64 @@ impl Session {
         &self.settings.timezone
     }
 
-    /// The journal, to read.
-    pub(super) fn store(&self) -> Result<Arc<dyn Store>, Stop> {
-        if !self.settings.journal.exists() {
-            return Err(Stop::input("nothing has run here yet; `callsheet run TOPOLOGY` starts a run"));
-        }
-        Ok(app::store(&self.settings)?)
-    }
-
-    /// The system, to drive `row` or post to it, or to start a run.
-    pub(super) async fn system(&self, row: Option<&RunRow>) -> Result<app::Running, Stop> {
+    /// This process as one that drives the run of `row` or posts to it, or starts a run.
+    pub(super) async fn driver(&self, row: Option<&RunRow>) -> Result<Driver, Stop> {
         // Before anything is paid for.
         self.may_record(row)?;
-        Ok(app::start(&self.settings).await?)
+        Ok(Driver::begin(&self.project, self.take_over).await?)
     }
 
-    /// A run by number; the newest if none is given.
-    pub(super) fn row(&self, store: &dyn Store, no: Option<u64>) -> Result<RunRow, Stop> {
-        let query = Query { no: no.map(RunNo), limit: 1, ..Query::default() };
-        let found = store.runs(&query)?.into_iter().next();
-        found.ok_or_else(|| match no {
-            Some(no) => Stop::input(format!("there is no run {no}; `callsheet runs` lists them")),
-            None => Stop::input("nothing has run here yet; `callsheet run TOPOLOGY` starts a run"),
-        })
+    /// Whether a recording can be written, if one is wanted.
+    pub(super) fn may_record(&self, row: Option<&RunRow>) -> Result<(), Stop> {
+        self.record.as_ref().map_or(Ok(()), |path| may_record(&self.project, path, row))
     }
 
-    /// The run that an approval or a question belongs to.
-    pub(super) fn row_of_approval(&self, store: &dyn Store, no: u64) -> Result<RunRow, Stop> {
-        let query = Query { approval: Some(ApprovalNo(no)), limit: 1, ..Query::default() };
-        let found = store.runs(&query)?.into_iter().next();
-        found.ok_or_else(|| Stop::input(format!("there is no approval {no}; `callsheet approvals` lists what waits")))
-    }
-
-    /// A run as its journal has it.
-    pub(super) fn load(&self, store: &dyn Store, row: &RunRow) -> Result<Loaded, Stop> {
-        Ok(history::load(store, row.id)?)
-    }
-
-    /// The topologies of the project, by name.
-    pub(super) fn topologies(&self) -> Vec<String> {
-        let folder = self.settings.root.join("topologies");
-        let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        let tomls = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
-        let mut names: Vec<String> = tomls.filter_map(|p| Some(p.file_stem()?.to_str()?.to_owned())).collect();
-        names.sort();
-        names
-    }
-
-    /// Checks a topology.
-    pub(super) fn check(&self, topology: &str, mode: Mode) -> Result<Checked, Faults> {
-        check(topology, &self.settings.folder(), &app::surroundings(&self.settings, mode)?)
-    }
-
-    /// Checks a topology that is to be replayed from `recording`.
-    pub(super) fn check_replay(&self, topology: &str, recording: Arc<Recording>) -> Result<Checked, Faults> {
-        check(topology, &self.settings.folder(), &app::surroundings_of(&self.settings, recording)?)
-    }
-
-    /// Who acts, if the project knows them: where people are declared, nobody else starts or decides anything.
-    pub(super) fn declared(&self) -> Result<Who, Stop> {
-        let who = self.who();
-        match &self.settings.people {
-            Some(people) if !people.contains_key(&who.name) => Err(Stop::input(stranger(&who, people))),
-            _ => Ok(who),
-        }
-    }
-
-    /// Who acts, and how that is known.
-    pub(super) fn who(&self) -> Who {
-        let person = self.settings.person.as_ref();
-        let name = person.map_or_else(|| "somebody".to_owned(), |person| person.name.clone());
-        let how = if self.settings.people.is_none() {
-            "single-person project"
-        } else {
-            person.map_or("unknown", |p| p.known.word())
-        };
-        Who { name, how: how.to_owned(), groups: Vec::new(), undeclared: false }
+    /// Writes the recording of `row` if one is wanted.
+    pub(super) fn record(&self, row: &RunRow) -> Result<(), Stop> {
+        let Some(path) = &self.record else { return Ok(()) };
+        let calls = record(&self.project, path, row)?;
+        say(format!("recorded: {calls} calls of models in {}", self.shown_path(path)));
+        Ok(())
     }
 
     /// Posts to a run, lets it be heard, and drives the run on if nobody else does. Prints what comes of it.
-    pub(super) async fn act(&self, row: &RunRow, say_what: Say) -> Result<Exit, Stop> {
-        if row.summary.over {
-            return Err(Stop::input(format!("run {} is over: {}", row.no, row.summary.status)));
-        }
-        let by = self.declared()?;
-        let running = self.system(Some(row)).await?;
-        let system = &running.system;
-        let mut story = Story::open(Arc::clone(&system.ports().store), row.id, self.zone())?;
-        story.news()?;
-        let id = system.ports().clock.id();
-        system.post(row.id, id, &Post { by, say: say_what }).await?;
-        let (opened, answer) = self.await_answer(system, row, &mut story, id).await?;
+    pub(super) async fn act(&self, story: &mut Story, say_what: Say) -> Result<Exit, Stop> {
+        may_act(&self.project, &story.row, self.project.who())?;
+        let driver = self.driver(Some(&story.row)).await?;
+        let exit = self.post_and_drive(&driver, story, say_what).await;
+        driver.stop().await;
+        exit
+    }
+
+    async fn post_and_drive(&self, driver: &Driver, story: &mut Story, say_what: Say) -> Result<Exit, Stop> {
+        let (live, answer) = self.post(driver, story, say_what).await?;
         // Another's word may have been heard before this one, and its process relies on this one to drive the run.
-        let goes_on = answer.is_ok() || story.view.state().status() == Status::Running;
-        let exit = match opened.filter(|_| goes_on) {
-            Some(handle) => self.drive(system, &handle, &mut story, row, &Shown::default()).await,
+        let goes_on = answer.is_ok() || story.state().status() == Status::Running;
+        let exit = match live.filter(|_| goes_on) {
+            Some(mut live) => self.drive(driver, &mut live, story, &Shown::default()).await,
             None => Ok(Exit::Done),
         };
-        running.stop().await;
-        answer.and(exit)
+        answer?;
+        exit
     }
 
-    /// Waits until the run has heard the post, and takes the run up for that as soon as nobody else drives it. The
-    /// inner error is a refusal, which is the poster's answer.
-    pub(super) async fn await_answer(
+    /// Posts to a run, and tells what happens until it answers. The inner error is a refusal.
+    pub(super) async fn post(
         &self,
-        system: &System,
-        row: &RunRow,
+        driver: &Driver,
         story: &mut Story,
-        post: uuid::Uuid,
-    ) -> Result<(Option<Handle>, Result<(), Stop>), Stop> {
-        let mut opened = None;
-        for poll in 0..ANSWER_POLLS_MAX {
-            if opened.is_none() {
-                opened = match system.open(row.id, self.take_over).await {
-                    Ok(handle) => Some(handle),
-                    Err(system::Error::Journal(crate::journal::Error::Owned { by })) => {
-                        if poll == 0 {
-                            say(format!("{by} drives run {}; waiting for it to hear this", row.no));
-                        }
-                        None
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-            }
-            // Asked for before the answer is looked for: what was appended until then is read.
-            let gone = opened.as_ref().and_then(|handle: &Handle| handle.progress().borrow().gone.clone());
-            if let Some(answer) = self.answer(story, post)? {
-                return Ok((opened, answer));
-            }
-            match gone {
-                Some(system::Gone::Parked) => opened = None,
-                // Nobody else drives it: why this process does not is the reason.
-                Some(gone) => return Err(gone.into()),
-                None => {}
-            }
-            tokio::time::sleep(ANSWER_POLL).await;
-        }
-        Err(Stop::failed("the process that drives the run did not answer; what you said is kept and will be heard"))
-    }
-
-    /// The run's answer to the post, if it is there; what else happened is told.
-    fn answer(&self, story: &mut Story, post: uuid::Uuid) -> Result<Option<Result<(), Stop>>, Stop> {
-        let mut answer = None;
-        for (record, entry) in story.news()? {
-            let fact = history::read_fact(&record.head.json).map_err(Stop::failed)?;
-            match fact.is {
-                Event::Heard { post: of, .. } if of == post => answer = Some(Ok(())),
-                Event::InputRefused { post: refused, why, .. } if refused == post => {
-                    answer = Some(Err(Stop::input(refusal(&why, &story.texts()))));
+        say_what: Say,
+    ) -> Result<(Option<Live>, Result<(), Error>), Stop> {
+        let mut waiting = driver.post(story, self.project.who(), say_what).await?;
+        loop {
+            match waiting.next(story).await? {
+                answer::Step::DrivenBy(by) => {
+                    say(format!("{by} drives run {}; waiting for it to hear this", story.row.no));
                 }
-                _ => entry.iter().for_each(|entry| super::paint::out(super::story::line(entry, self.zone()))),
+                answer::Step::News(news) => print(&news, &Shown::default(), self.zone()),
+                answer::Step::Answered { answer, live } => return Ok((live, answer)),
             }
         }
-        Ok(answer)
     }
 
     /// Says what a run does not heed: how its models are asked was pinned when it started.
@@ -232,95 +155,52 @@ impl Session {
     /// Drives a live run, telling its story, until it waits, ends, or is interrupted.
     pub(super) async fn drive(
         &self,
-        system: &System,
-        handle: &Handle,
+        driver: &Driver,
+        live: &mut Live,
         story: &mut Story,
-        row: &RunRow,
         shown: &Shown,
     ) -> Result<Exit, Stop> {
-        self.tell_pinned(&story.view.state().plan);
-        let pulses = system.ports().pulses.subscribe();
-        let status = tokio::select! {
-            status = story.follow(handle, pulses, shown) => status?,
-            _ = tokio::signal::ctrl_c() => return self.interrupted(system, story, row, shown).await,
+        self.tell_pinned(&story.state().plan);
+        let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+        let status = loop {
+            let step = tokio::select! {
+                step = live.next(story) => step,
+                _ = &mut interrupt => return self.interrupted(driver, story, shown).await,
+            };
+            if !matches!(step, Ok(Step::Answering(_))) {
+                passing("");
+            }
+            match step? {
+                Step::News(news) => print(&news, shown, self.zone()),
+                Step::Answering(heard) => passing(format!("{} answers: {} bytes so far", heard.agent, heard.bytes)),
+                Step::Rests(status) => break status,
+            }
         };
-        let (state, texts) = (story.view.state(), story.texts());
-        self.hint(state, row, status, &texts);
-        self.record(system.ports().store.as_ref(), row)?;
-        // Nobody can mend what a recording does not have.
-        let drifted = state.dead.values().any(|letter| letter_text(state, &texts, letter).starts_with(DRIFT));
-        Ok(if drifted { Exit::Failed } else { Exit::of(state) })
+        self.hint(story, status);
+        self.record(&story.row)?;
+        Ok(Exit::of(story))
     }
 
     /// Stops in order after Ctrl-C: tells what happened until then, and how to go on.
-    pub(super) async fn interrupted(
-        &self,
-        system: &System,
-        story: &mut Story,
-        row: &RunRow,
-        shown: &Shown,
-    ) -> Result<Exit, Stop> {
-        system.stop().await;
-        super::paint::passing("");
-        story.print(shown)?;
-        say(format!("interrupted; everything is kept. Go on with: callsheet resume {}", row.no));
-        self.record(system.ports().store.as_ref(), row)?;
+    pub(super) async fn interrupted(&self, driver: &Driver, story: &mut Story, shown: &Shown) -> Result<Exit, Stop> {
+        driver.interrupt().await;
+        passing("");
+        print(&story.news()?, shown, self.zone());
+        say(format!("interrupted; everything is kept. Go on with: callsheet resume {}", story.row.no));
+        self.record(&story.row)?;
         Ok(Exit::Interrupted)
     }
 
     /// Tells what happened since the last time.
     pub(super) fn tell(&self, story: &mut Story) -> Result<(), Stop> {
-        story.print(&Shown::default())
+        print(&story.news()?, &Shown::default(), self.zone());
+        Ok(())
     }
 
     /// What a person can do next, on stderr.
-    pub(super) fn hint(&self, state: &State, row: &RunRow, status: Status, texts: &Bodies) {
-        let no = row.no;
-        match status {
-            Status::Waiting => {
-                for (no, approval) in state.open_approvals() {
-                    say(still_open(state, no, approval));
-                }
-                for question in state.questions.keys() {
-                    say(format!(
-                        "nobody knows whether it happened: look, then callsheet settle {question} --happened (or --did-not)"
-                    ));
-                }
-            }
-            Status::Paused => {
-                let why = paused_text(state, texts).unwrap_or_default();
-                let raise = match &state.paused {
-                    Some(why) => super::control::raise_hint(state, why),
-                    None => String::new(),
-                };
-                say(format!("paused: {}. Go on with: callsheet resume {no}{raise}", Safe(&why)));
-            }
-            Status::Stuck if Exit::of(state) == Exit::Failed => mend_first(state, row, texts),
-            Status::Stuck => {
-                say(format!(
-                    "stuck: see what could not be handled, and say what next, with: callsheet dead-letters {no}"
-                ));
-                if state.plan.mode == Mode::Live {
-                    say("if it is about a model: callsheet doctor calls each once, and says what works");
-                }
-            }
-            Status::Ended(_) => {
-                if let Some(folder) = self.folder(row) {
-                    say(format!("files: {}", self.shown_path(&folder)));
-                }
-                for name in signed_off(state) {
-                    say(format!("signed off: callsheet show {no} --artefact {name}"));
-                }
-            }
-            Status::Running => {}
-        }
-        super::story::mark_mode(&state.plan);
-    }
-
-    /// The run's own folder, if it has written one.
-    pub(super) fn folder(&self, row: &RunRow) -> Option<PathBuf> {
-        let wanted = self.settings.root.join("out").join(format!("{}-{}", row.no, row.topology));
-        outbox::folder_of(&wanted, row.id).ok().flatten()
+    pub(super) fn hint(&self, story: &Story, status: Status) {
+        let files = self.project.folder(&story.row).map(|folder| self.shown_path(&folder));
+        hint(story, status, files.as_deref());
     }
 
     /// A path as people type it from where they stand, harmless.
@@ -328,93 +208,5 @@ impl Session {
         let here = std::env::current_dir().ok();
         let short = here.as_ref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
         Safe(&short.display().to_string()).to_string()
-    }
-}
-
-/// What an open approval waits for, and the commands that lead on.
-pub(super) fn still_open(state: &State, no: ApprovalNo, approval: &Approval) -> String {
-    let commands = format!("callsheet review {no}\n                 callsheet approve {no}");
-    let needed = match state.member(&approval.agent).map(|member| &member.role) {
-        Some(Role::Person(person)) => person.needed as usize,
-        _ => 1,
-    };
-    if approval.approved_by.is_empty() {
-        return format!("waiting for you: {commands}");
-    }
-    let by = approval.approved_by.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = needed.saturating_sub(approval.approved_by.len());
-    format!("approved by {}; {more} more to approve: {commands} --as NAME", Safe(&by))
-}
-
-/// Artefacts that a person approved as they are, with nothing to leave after that.
-fn signed_off(state: &State) -> BTreeSet<&ArtefactName> {
-    let approved = |approval: &&Approval| {
-        approval.manifest.is_none() && matches!(approval.fate, Some(Fate::Decided(_, Decision::Approve)))
-    };
-    let approvals = state.approvals.values().filter(approved);
-    let of = |approval: &Approval| match state.member(&approval.agent).map(|member| &member.role) {
-        Some(Role::Person(person)) => person.approves.iter(),
-        _ => [].iter(),
-    };
-    approvals.flat_map(of).collect()
-}
-
-/// What failed outside the run, and how it goes on once that is mended.
-fn mend_first(state: &State, row: &RunRow, texts: &Bodies) {
-    for (message, letter) in &state.dead {
-        let why = letter_text(state, texts, letter);
-        say(format!("stuck: {}", Safe(why.lines().next().unwrap_or_default())));
-        say(format!("once that is mended: callsheet dead-letters {} --retry {message}", row.no));
-    }
-    if state.plan.mode == Mode::Live {
-        say("if it is about a model: callsheet doctor calls each once, and says what works");
-    }
-}
-
-/// Why `who` may do nothing here, and who may.
-fn stranger(who: &Who, people: &BTreeMap<String, Vec<String>>) -> String {
-    let known: Vec<&str> = people.keys().map(String::as_str).collect();
-    let folded = who.name.trim().to_lowercase();
-    let same = known.iter().find(|name| **name == folded).copied();
-    let meant = same.or_else(|| nearest(&who.name, known.iter().copied()));
-    let meant = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
-    format!(
-        "`{}` is not one of the people that callsheet.toml declares ({}){meant}\nsay who you are with --as NAME, or add \
-         yourself under [people]",
-        who.name,
-        known.join(", ")
-    )
-}
-
-/// A refusal in words, with what to do.
-pub(super) fn refusal(why: &Refusal, texts: &Bodies) -> String {
-    match why {
-        Refusal::UnknownApproval => {
-            "there is no such approval or question; `callsheet approvals` lists what waits".to_owned()
-        }
-        Refusal::AlreadyDecided { by, decision } => format!("{by} decided before: {}", decision.word()),
-        Refusal::AlreadyApproved => "you approved it already; somebody else has to approve it too".to_owned(),
-        Refusal::Replaced { by: Some(by) } => {
-            format!("replaced by {by}: the content was edited; `callsheet review {by}`")
-        }
-        Refusal::Replaced { by: None } => "the content was edited; its new approval is being prepared".to_owned(),
-        Refusal::ContentChanged => "the content changed since you saw it; review it again".to_owned(),
-        Refusal::Closed => "it is closed: its time was up, or the run ended".to_owned(),
-        Refusal::NotAllowed => "you may not decide this: the agent's file names who may (`who`)".to_owned(),
-        Refusal::NotDeclared { name } => {
-            format!("`{name}` is not one of the people that callsheet.toml declares; say who you are with --as NAME")
-        }
-        Refusal::StarterMayNot => "whoever started the run may not approve here; somebody else has to".to_owned(),
-        Refusal::NotTheirs => "this approval is not about that artefact".to_owned(),
-        Refusal::FaultyEdit { problems } => {
-            format!("the edited version has faults:\n{}", crate::run::view::error_text(texts, *problems))
-        }
-        Refusal::UnknownDeadLetter => "there is no such dead letter; `callsheet dead-letters` lists them".to_owned(),
-        Refusal::NothingToDo => "there is nothing to do: the run is in that state already".to_owned(),
-        Refusal::RaiseTooLow => "a new limit has to be above the one in force".to_owned(),
-        Refusal::RunOver => "the run is over".to_owned(),
-        Refusal::Unreadable => {
-            "the run could not read what was posted; is another version of callsheet driving it?".to_owned()
-        }
     }
 }

@@ -1,22 +1,13 @@
 //! `callsheet show`: a run at a glance: state, spending against limits, agents, artefacts, what waits.
 
-use std::collections::BTreeMap;
-
-use serde_json::json;
-
 use super::exit::{Exit, Stop};
 use super::paint::{self, Block, Safe, Tone, out, table, toned};
 use super::rendered;
 use super::session::Session;
-use super::story::{Bodies, Story, date_time, mark_mode, origin_word};
-use crate::id::{ApprovalNo, NanoUsd};
-use crate::journal::RunRow;
+use super::story::{date_time, mark_mode, origin_word};
+use crate::id::{NanoUsd, RunNo};
 use crate::run::event::Limit;
-use crate::run::state::{Approval, State};
-use crate::run::view::View;
-use crate::run::view::models::models;
-use crate::run::view::why::paused_text;
-use crate::topology::plan::{Mode, Recipient};
+use crate::service::overview::{Budget, Overview, artefact, overview};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -31,154 +22,146 @@ pub(super) struct Args {
 }
 
 pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
-    let store = session.store()?;
-    let row = session.row(store.as_ref(), args.run)?;
-    let loaded = session.load(store.as_ref(), &row)?;
-    let (state, texts) = (&loaded.state, Bodies::new(store, row.id));
+    let project = &session.project;
+    let story = project.read(project.run(args.run.map(RunNo))?)?;
+    let plan = &story.state().plan;
     if let Some(wanted) = &args.artefact {
-        return artefact(state, &texts, wanted, args.json);
-    }
-    let mut story = Story::open(session.store()?, row.id, session.zone())?;
-    let news = story.news()?;
-    if args.json {
-        let work =
-            |(no, approval): (&ApprovalNo, &Approval)| (no.to_string(), story.view.work(approval.message, &texts));
-        paint::json(&json!({
-            "run": row.no, "id": row.id, "topology": row.topology, "records": loaded.seq, "epoch": state.epoch,
-            "summary": row.summary, "plan": loaded.digest, "desk": latest(state),
-            "mode": state.plan.mode, "would_have_cost": state.plan.mode != Mode::Live, "models": models(&state.plan),
-            "work": state.approvals.iter().map(work).collect::<BTreeMap<_, _>>(),
-        }));
+        let body = artefact(&story, wanted)?;
+        if args.json {
+            paint::json(&body);
+        } else {
+            let mut page = String::new();
+            rendered::body(&mut page, plan, wanted, body.as_ref());
+            out(page.trim_end());
+        }
         return Ok(Exit::Done);
     }
-    mark_mode(&state.plan);
-    head(session, &row, state, &texts);
-    spending(state);
-    if let Some(lost) = story.view.lost_calls() {
-        out(format!("\nin doubt: {lost}"));
+    let overview = overview(project, &story);
+    if args.json {
+        paint::json(&overview);
+        return Ok(Exit::Done);
     }
-    if let Some(assumed) = story.view.assumed_calls() {
-        out(format!("\nassumed: {assumed}"));
-    }
-    if let Some(reported) = story.view.over_reported_calls() {
-        out(format!("\nover-reported: {reported}; what was allowed counts as spent"));
-    }
-    agents(state);
-    turns(&story.view);
-    artefacts(state);
-    waiting(state, &texts);
-    for told in story.view.told() {
+    mark_mode(plan);
+    head(session, &overview);
+    spending(&overview);
+    agents(&overview);
+    turns(&overview);
+    versions(&overview);
+    waiting(&overview);
+    for told in &overview.left {
         out(format!("\nleft: {}", Safe(told)));
     }
-    for (_, entry) in news {
-        if let Some(entry) = entry.filter(|entry| entry.to.as_deref() == Some("end")) {
-            let said = if entry.text.is_empty() { String::new() } else { format!(": {}", Safe(&entry.text)) };
-            out(format!("\nresult: {} {}{said}", Safe(&entry.from), Safe(&entry.word)));
-        }
+    for result in &overview.results {
+        let said = if result.text.is_empty() { String::new() } else { format!(": {}", Safe(&result.text)) };
+        out(format!("\nresult: {} {}{said}", Safe(&result.from), Safe(&result.word)));
     }
-    if let Some(folder) = session.folder(&row) {
-        out(format!("\nfiles: {}", session.shown_path(&folder)));
+    if let Some(folder) = &overview.folder {
+        out(format!("\nfiles: {}", session.shown_path(folder)));
     }
     Ok(Exit::Done)
 }
 
-fn head(session: &Session, row: &RunRow, state: &State, texts: &Bodies) {
-    let status = toned(Tone::Strong, state.status().word());
-    out(format!("run {} of {}: {status}", row.no, row.topology));
-    let by = state.starter.as_ref().map_or_else(String::new, |who| format!(" by {} ({})", who.name, who.how));
-    let driven = row.owner.as_ref().map_or_else(String::new, |owner| format!(", driven by {}", owner.label));
-    let at = date_time(row.created_at, session.zone());
-    out(format!("started {at}{}, {} records, id {}{driven}", Safe(&by), row.last, row.id));
-    if let Some(why) = paused_text(state, texts) {
-        out(format!("paused: {}", Safe(&why)));
+fn head(session: &Session, run: &Overview) {
+    out(format!("run {} of {}: {}", run.run, run.topology, toned(Tone::Strong, run.status)));
+    let by = run.started_by.as_ref().map_or_else(String::new, |who| format!(" by {} ({})", who.name, who.how));
+    let driven = run.driven_by.as_ref().map_or_else(String::new, |owner| format!(", driven by {owner}"));
+    let at = date_time(run.created_at, session.zone());
+    out(format!("started {at}{}, {} records, id {}{driven}", Safe(&by), run.records, run.id));
+    if let Some(why) = &run.paused {
+        out(format!("paused: {}", Safe(why)));
     }
 }
 
-fn spending(state: &State) {
-    let (spent, reserved) = (state.ledger.spent, state.ledger.reserved);
-    let money = |nanos: u64| NanoUsd(nanos).to_string();
-    let plain = |n: u64| n.to_string();
-    let minutes = |ms: u64| format!("{}.{} s", ms / 1_000, ms % 1_000 / 100);
-    let row = |what: Limit, name: &str, used: u64, held: u64, words: &dyn Fn(u64) -> String| {
-        let limit = state.limit(what).map_or_else(|| "unlimited".to_owned(), words);
-        vec![name.to_owned(), words(used), words(held), limit]
-    };
-    let rows = vec![
-        row(Limit::Steps, "steps", spent.steps, reserved.steps, &plain),
-        row(Limit::Tokens, "tokens", spent.tokens, reserved.tokens, &plain),
-        row(Limit::Cost, cost_word(state), spent.cost.0, reserved.cost.0, &money),
-        row(Limit::ActiveTime, "active time", state.active_ms(state.now), 0, &minutes),
-        row(Limit::Recipients, "recipients", spent.recipients, reserved.recipients, &plain),
-    ];
+fn spending(run: &Overview) {
+    let rows = run.budget.iter().map(|budget| {
+        let Budget { what, spent, reserved, limit } = *budget;
+        let limit = limit.map_or_else(|| "unlimited".to_owned(), |limit| amount(what, limit));
+        vec![limit_word(run, what).to_owned(), amount(what, spent), amount(what, reserved), limit]
+    });
     out(format!("\n{}", table(&["budget", "spent", "reserved", "limit"], rows)));
+    if let Some(lost) = &run.calls.in_doubt {
+        out(format!("\nin doubt: {lost}"));
+    }
+    if let Some(assumed) = &run.calls.assumed {
+        out(format!("\nassumed: {assumed}"));
+    }
+    if let Some(reported) = &run.calls.over_reported {
+        out(format!("\nover-reported: {reported}; what was allowed counts as spent"));
+    }
 }
 
-fn agents(state: &State) {
-    let rows = state.plan.team.iter().map(|(name, member)| {
-        let known = state.agents.get(name);
-        let account = state.ledger.by_agent.get(name).copied().unwrap_or_default();
-        vec![
-            name.to_string(),
-            member.does.clone(),
-            known.map_or(0, |agent| agent.turns_total).to_string(),
-            account.spent.steps.to_string(),
-            account.spent.tokens.to_string(),
-            account.spent.cost.to_string(),
-            known.map_or(0, |agent| agent.restarts_total).to_string(),
-        ]
-    });
-    let heading = ["agent", "does", "turns", "steps", "tokens", cost_word(state), "restarts"];
-    out(format!("\n{}", table(&heading, rows)));
+fn amount(of: Limit, amount: u64) -> String {
+    match of {
+        Limit::Cost => NanoUsd(amount).to_string(),
+        Limit::ActiveTime => format!("{}.{} s", amount / 1_000, amount % 1_000 / 100),
+        _ => amount.to_string(),
+    }
+}
+
+fn limit_word(run: &Overview, of: Limit) -> &'static str {
+    match of {
+        Limit::Steps => "steps",
+        Limit::Tokens => "tokens",
+        Limit::Cost => cost_word(run),
+        Limit::ActiveTime => "active time",
+        Limit::Recipients => "recipients",
+        Limit::Turns => "turns",
+        Limit::StepsPerTurn => "steps per turn",
+    }
 }
 
 /// How money is called: where no model runs, it is what its prices would have come to.
-fn cost_word(state: &State) -> &'static str {
-    if state.plan.mode == Mode::Live { "cost" } else { "would cost" }
+fn cost_word(run: &Overview) -> &'static str {
+    if run.would_have_cost { "would cost" } else { "cost" }
+}
+
+fn agents(run: &Overview) {
+    let rows = run.agents.iter().map(|agent| {
+        vec![
+            agent.agent.to_string(),
+            agent.does.clone(),
+            agent.turns.to_string(),
+            agent.spent.steps.to_string(),
+            agent.spent.tokens.to_string(),
+            agent.spent.cost.to_string(),
+            agent.restarts.to_string(),
+        ]
+    });
+    let heading = ["agent", "does", "turns", "steps", "tokens", cost_word(run), "restarts"];
+    out(format!("\n{}", table(&heading, rows)));
 }
 
 /// What each turn came to: who handled what, in which round.
-fn turns(view: &View) {
-    let rows = view.spent().iter().filter_map(|(id, spent)| {
-        let message = view.message(*id)?;
-        let Recipient::Member(agent) = &message.to else { return None };
-        let from = message.from.as_ref().map_or_else(String::new, |from| format!(" from {from}"));
-        let round = if message.round > 1 { message.round.to_string() } else { String::new() };
-        Some(vec![
-            id.to_string(),
-            agent.to_string(),
-            format!("{}{from}", message.outcome),
+fn turns(run: &Overview) {
+    let rows = run.turns.iter().map(|turn| {
+        let from = turn.from.as_ref().map_or_else(String::new, |from| format!(" from {from}"));
+        let round = if turn.round > 1 { turn.round.to_string() } else { String::new() };
+        vec![
+            turn.message.to_string(),
+            turn.agent.to_string(),
+            format!("{}{from}", turn.on),
             round,
-            spent.steps.to_string(),
-            spent.tokens.to_string(),
-            spent.cost.to_string(),
-        ])
+            turn.spent.steps.to_string(),
+            turn.spent.tokens.to_string(),
+            turn.spent.cost.to_string(),
+        ]
     });
-    let rows: Vec<_> = rows.collect();
-    if !rows.is_empty() {
-        let heading = ["turn", "agent", "on", "round", "steps", "tokens", cost_word(view.state())];
+    if !run.turns.is_empty() {
+        let heading = ["turn", "agent", "on", "round", "steps", "tokens", cost_word(run)];
         out(format!("\n{}", table(&heading, rows)));
     }
 }
 
-/// The newest version of each artefact.
-fn latest(state: &State) -> BTreeMap<String, crate::id::Digest> {
-    let desks = state.turns.values().map(|turn| &turn.desk).chain(state.results.iter().map(|message| &message.desk));
-    let desks = desks.chain(state.approvals.values().map(|approval| &approval.desk));
-    desks.flatten().map(|(name, digest)| (name.to_string(), *digest)).collect()
-}
-
-fn artefacts(state: &State) {
-    let rows = state.versions.values().map(|version| {
-        let by = version.person.as_ref().map_or_else(|| version.writer.to_string(), |person| person.name.clone());
-        let remarks = if version.findings.is_some() { "yes" } else { "" };
+fn versions(run: &Overview) {
+    let rows = run.versions.iter().map(|version| {
         vec![
             version.artefact.to_string(),
-            version.body.digest.short(),
-            by,
+            version.version.short(),
+            version.by.clone(),
             version.message.to_string(),
             origin_word(version.origin).to_owned(),
-            format!("{} B", version.body.bytes),
-            remarks.to_owned(),
+            format!("{} B", version.bytes),
+            if version.remarked { "yes" } else { "" }.to_owned(),
         ]
     });
     let mut rows: Vec<_> = rows.collect();
@@ -189,32 +172,15 @@ fn artefacts(state: &State) {
     }
 }
 
-fn waiting(state: &State, texts: &Bodies) {
-    for (no, approval) in state.open_approvals() {
-        out(format!("\nwaiting: approval {no} of {}: callsheet review {no}", approval.agent));
+fn waiting(run: &Overview) {
+    for (no, agent) in &run.approvals {
+        out(format!("\nwaiting: approval {no} of {agent}: callsheet review {no}"));
     }
-    for no in state.questions.keys() {
+    for no in &run.questions {
         out(format!("\nin doubt: callsheet review {no}, then callsheet settle {no} --happened (or --did-not)"));
     }
-    for (id, letter) in &state.dead {
-        let reason = crate::run::view::why::letter_text(state, texts, letter);
-        out(format!("\ndead letter {id}: {}: {}", letter.class.word(), Block(&reason)));
+    for letter in &run.dead_letters {
+        let (id, class) = (letter.message, letter.class.word());
+        out(format!("\ndead letter {id}: {class}: {}", Block(&letter.reason)));
     }
-}
-
-fn artefact(state: &State, texts: &Bodies, wanted: &str, as_json: bool) -> Result<Exit, Stop> {
-    let all = latest(state);
-    let digest = all.get(wanted).ok_or_else(|| {
-        let known: Vec<&str> = all.keys().map(String::as_str).collect();
-        Stop::input(format!("the run has no artefact {wanted}; it has: {}", known.join(", ")))
-    })?;
-    if as_json {
-        use crate::run::view::Texts as _;
-        paint::json(&texts.value(*digest).unwrap_or_default());
-    } else {
-        let mut page = String::new();
-        rendered::body(&mut page, state, wanted, *digest, texts);
-        out(page.trim_end());
-    }
-    Ok(Exit::Done)
 }

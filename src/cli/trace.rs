@@ -3,7 +3,8 @@
 use super::exit::{Exit, Stop};
 use super::paint::{Safe, out};
 use super::session::Session;
-use super::story::{Story, clock_time};
+use super::story::clock_time;
+use crate::id::RunNo;
 use crate::run::view::{Entry, Kind};
 
 /// Width of a lane.
@@ -27,10 +28,9 @@ enum Format {
 }
 
 pub(super) fn trace(session: &Session, args: &Args) -> Result<Exit, Stop> {
-    let store = session.store()?;
-    let row = session.row(store.as_ref(), args.run)?;
-    let mut story = Story::open(store, row.id, session.zone())?;
-    let entries: Vec<Entry> = story.news()?.into_iter().filter_map(|(_, entry)| entry).collect();
+    let project = &session.project;
+    let mut story = project.story(project.run(args.run.map(RunNo))?)?;
+    let entries: Vec<Entry> = story.news()?.into_iter().filter_map(|news| news.entry).collect();
     match args.format {
         Format::Text => text(&entries, session.zone()),
         Format::Mermaid => mermaid(&entries),

@@ -59,12 +59,9 @@ fn speak(ask: &Ask) -> Result<Reply, Failure> {
     came(call).map_err(drift)?
 }
 
-/// How the reason of a drift begins.
-pub const DRIFT: &str = "drift: ";
-
 /// Nothing was sent, and neither another attempt nor another model would have a reply.
 fn drift(why: String) -> Failure {
-    Failure::new(Class::Policy, format!("{DRIFT}{why}")).unpaid()
+    Failure { drifted: true, ..Failure::new(Class::Policy, format!("drift: {why}")).unpaid() }
 }
 
 fn came(call: &Recorded) -> Result<Result<Reply, Failure>, String> {

@@ -83,10 +83,11 @@ impl Named {
             ended = self.act(&project, &["approve", &no.0.to_string()]);
         }
         let (code, said) = ended;
-        let (_, state) = project.state().unwrap_or_else(|| panic!("nothing was started: {said}"));
-        assert_eq!(code, Exit::of(&state) as i32, "{said}");
-        assert!(is_typed(&state), "{:?}, {:?}\n{said}", state.status(), state.dead);
-        let taken = table.entry((team, end_of(&state))).or_default();
+        let story = project.story().unwrap_or_else(|| panic!("nothing was started: {said}"));
+        let state = story.state();
+        assert_eq!(code, Exit::of(&story) as i32, "{said}");
+        assert!(is_typed(state), "{:?}, {:?}\n{said}", state.status(), state.dead);
+        let taken = table.entry((team, end_of(state))).or_default();
         taken.runs += 1;
         taken.at_approval += usize::from(approvals > 0);
         taken.calls += calls(&project);

@@ -17,6 +17,7 @@ use callsheet::journal::{Op, Query, RunRow, Store};
 use callsheet::run::event::Decision;
 use callsheet::run::input::{Post, Say};
 use callsheet::run::state::{State, Status};
+use callsheet::service::story::Story;
 use serde_json::{Value, json};
 
 use super::support::{Came, settings, who};
@@ -204,6 +205,12 @@ impl Project {
         let row = store.runs(&Query::default()).unwrap().pop()?;
         let state = load(&store, row.id).unwrap().state;
         Some((row, state))
+    }
+
+    pub(crate) fn story(&self) -> Option<Story> {
+        let project = callsheet::service::project::Project::new(settings(&self.root));
+        let row = project.run(None).ok()?;
+        Some(project.read(row).unwrap())
     }
 
     pub(crate) fn command(&self, act: &[String], crash: Option<&str>) -> Command {

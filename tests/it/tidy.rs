@@ -9,7 +9,7 @@ mod circles;
 mod source;
 
 /// Top-level modules of `src`. One may import those of earlier rows, and nobody of its own row.
-const ROWS: [&[&str]; 8] = [
+const ROWS: [&[&str]; 9] = [
     &["id", "failure", "file", "text"],
     &["topology"],
     &["run"],
@@ -17,6 +17,7 @@ const ROWS: [&[&str]; 8] = [
     &["actor"],
     &["config"],
     &["app"],
+    &["service"],
     &["cli"],
 ];
 

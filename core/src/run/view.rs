@@ -2,6 +2,7 @@
 //! Texts come through [`Texts`], since heads hold none; nothing here is sanitised, every printer does that itself.
 
 pub mod choice;
+pub mod failing;
 pub mod models;
 mod receipt;
 pub mod why;
@@ -19,6 +20,7 @@ use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, EffectId, MessageId, Seq, Timestamp};
 use crate::topology::plan::Recipient;
 use choice::{Bases, Choice};
+use failing::Failures;
 use why::{no_words, reason_text};
 pub use words::{Texts, brief_of, count, error_text, note, pause_words};
 use words::{erased, lost_words, problem_text, raise_words, tokens};
@@ -80,6 +82,7 @@ pub struct View {
     over_reported: (usize, Amount),
     assumed: (usize, Amount),
     bases: Bases,
+    failures: Failures,
 }
 
 impl View {
@@ -97,6 +100,7 @@ impl View {
             over_reported: (0, Amount::default()),
             assumed: (0, Amount::default()),
             bases: Bases::default(),
+            failures: Failures::default(),
         }
     }
 
@@ -159,6 +163,7 @@ impl View {
             }
         }
         self.bases.take(seq, &fact.is, &self.state);
+        self.failures.take(&fact.is, &self.state);
         self.state.apply(fact)?;
         match &fact.is {
             Event::EffectAsked { id, message, wish, .. } => {

@@ -9,6 +9,7 @@ use crate::cli::exit::{Exit, Stop};
 use crate::cli::paint::{self, Safe, Tone, out, say, table, toned};
 use crate::cli::session::Session;
 use crate::id::{AgentName, Outcome};
+use crate::service::error::Error;
 use crate::topology::plan::{Expiry, Handoff, Mode, Plan, Recipient, Role};
 
 /// Broken ways that are shown.
@@ -37,7 +38,7 @@ impl Covered<'_> {
 }
 
 pub(super) fn all(session: &Session, topology: &str, paths_max: u64, json: bool) -> Result<Exit, Stop> {
-    let checked = session.check(topology, Mode::Rehearsal).map_err(|faults| crate::cli::check::refuse(&faults))?;
+    let checked = session.project.check(topology, Mode::Rehearsal).map_err(Error::Faulty)?;
     let seen = search(&checked.plan, paths_max);
     let covered = coverage(&checked.plan, &seen);
     let never: Vec<String> = covered.iter().filter(|of| !of.taken).map(Covered::name).collect();

@@ -3,32 +3,31 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::actor::history::read_fact;
 use crate::cli::exit::Stop;
-use crate::cli::story::Story;
 use crate::id::Digest;
-use crate::journal::{Store, audit};
 use crate::run::event::Event;
 use crate::run::view::{Texts as _, brief_of};
+use crate::service::audit::chain;
+use crate::service::project::Project;
 
 /// What a run came to: what is compared, part by part, each as lines with a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Came(Vec<(&'static str, Vec<(String, String)>)>);
 
 impl Came {
-    /// What the run of `row` in the project at `root` came to.
-    pub(super) fn of(store: Arc<dyn Store>, run: crate::id::RunId, root: &Path) -> Result<Self, Stop> {
-        let chain = audit::verify(store.as_ref(), run).map_or_else(|error| error.to_string(), |_| "holds".to_owned());
-        let mut story = Story::open(store, run, "UTC")?;
+    /// What the newest run of the project at `root` came to.
+    pub(super) fn of(project: &Project, root: &Path) -> Result<Self, Stop> {
+        let row = project.run(None)?;
+        let chain = chain(project, Some(row.no), &[]).map_or_else(|error| error.to_string(), |_| "holds".to_owned());
+        let mut story = project.story(row)?;
         let texts = story.texts();
         let body = |digest: Digest| texts.value(digest).unwrap_or(Value::Null).to_string();
         let (mut artefacts, mut decisions) = (Vec::new(), Vec::new());
-        for (record, _) in story.news()? {
-            match read_fact(&record.head.json).map_err(Stop::failed)?.is {
+        for news in story.news()? {
+            match news.fact.is {
                 Event::VersionWritten(version) => {
                     let name = format!("{} of {}", version.artefact, version.writer);
                     artefacts.push((name, body(version.body.digest)));
@@ -40,7 +39,7 @@ impl Came {
                 _ => {}
             }
         }
-        let state = story.view.state();
+        let state = story.state();
         let path = story.view.messages().filter_map(|message| {
             let to = serde_json::to_string(&message.to).unwrap_or_default();
             Some((format!("{}:{}", message.from.as_ref()?, message.outcome), to))

@@ -6,15 +6,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::came::Came;
-use super::crash::settings;
-use super::scratch::Scratch;
-use crate::actor::history::load;
-use crate::app;
+use super::scratch::{Scratch, settings};
 use crate::cli::exit::Stop;
 use crate::config::Settings;
 use crate::id::EffectId;
-use crate::journal::{Query, RunRow};
+use crate::journal::RunRow;
 use crate::run::state::{Approval, State, Status};
+use crate::service::error::Error;
+use crate::service::project::Project;
 use crate::topology::plan::{Person, Role};
 
 /// Commands after which a run is given up.
@@ -135,17 +134,18 @@ impl<'d> Campaign<'d> {
 
     /// What it came to.
     pub(super) fn came(&self) -> Result<Came, Stop> {
-        let (row, _) = self.look()?.ok_or_else(|| Stop::failed("nothing has run"))?;
-        Came::of(app::store(&self.settings)?, row.id, self.root())
+        Came::of(&Project::new(self.settings.clone()), self.root())
     }
 
     fn look(&self) -> Result<Option<(RunRow, State)>, Stop> {
-        if !self.settings.journal.exists() {
-            return Ok(None);
-        }
-        let store = app::store(&self.settings)?;
-        let Some(row) = store.runs(&Query::default())?.pop() else { return Ok(None) };
-        let state = load(store.as_ref(), row.id)?.state;
+        // Anew each time: nothing of it stays open while the copy's own commands run.
+        let project = Project::new(self.settings.clone());
+        let row = match project.run(None) {
+            Ok(row) => row,
+            Err(Error::NothingYet) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let state = project.state(&row)?;
         Ok(Some((row, state)))
     }
 

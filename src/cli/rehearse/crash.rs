@@ -10,11 +10,11 @@ use serde_json::json;
 
 use super::came::Came;
 use super::campaign::{Campaign, Draft, Ended, Wanted};
-use super::scratch::Scratch;
+use super::scratch::{Scratch, settings};
 use crate::cli::exit::{Exit, Stop};
 use crate::cli::paint::{self, Tone, out, say, table, toned};
 use crate::cli::session::Session;
-use crate::config::{Flags, Settings};
+use crate::service::error::Error;
 use crate::topology::plan::{Mode, Plan};
 use crate::topology::spec::Reach;
 
@@ -49,7 +49,7 @@ struct Lane {
 }
 
 pub(super) fn crash(session: &Session, topology: &str, params: &[String], json: bool) -> Result<Exit, Stop> {
-    let checked = session.check(topology, Mode::Rehearsal).map_err(|faults| crate::cli::check::refuse(&faults))?;
+    let checked = session.project.check(topology, Mode::Rehearsal).map_err(Error::Faulty)?;
     let fresh = Scratch::fresh(&session.settings.root)?;
     shorten(fresh.path())?;
     say_waits(fresh.path(), topology, &checked.plan)?;
@@ -78,7 +78,13 @@ pub(super) fn crash(session: &Session, topology: &str, params: &[String], json: 
 /// Who starts the runs of the scratch copies: whoever is here, or the first of the people that the project declares.
 fn starter(session: &Session) -> String {
     let first = session.settings.people.as_ref().and_then(|people| people.keys().next().cloned());
-    session.declared().ok().map(|who| who.name).or(first).unwrap_or_else(|| session.who().name)
+    session
+        .project
+        .declared(session.project.who())
+        .map(|who| who.name)
+        .ok()
+        .or(first)
+        .unwrap_or_else(|| session.project.who().name)
 }
 
 /// The run without any kill: its commands, each with the project before it, and what it comes to.
@@ -217,11 +223,4 @@ fn say_waits(root: &Path, topology: &str, plan: &Plan) -> Result<(), Stop> {
         ));
     }
     Ok(())
-}
-
-/// The settings of a scratch copy.
-pub(super) fn settings(root: &Path) -> Result<Settings, Stop> {
-    let journal = root.join(".callsheet").join("journal.db");
-    let flags = Flags { project: Some(root.to_owned()), journal: Some(journal), ..Flags::default() };
-    Settings::load(&flags).map_err(|error| Stop::failed(error.to_string()))
 }

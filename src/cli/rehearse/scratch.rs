@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::exit::Stop;
 use crate::clock::{Clock as _, Machine};
+use crate::config::{Flags, Settings};
 
 /// Bytes of a project that are copied at most.
 const BYTES_MAX: u64 = 256 << 20;
@@ -48,6 +49,13 @@ impl Drop for Scratch {
         // What is left behind lies in the system's own scratch folder.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// The settings of the project that is copied to `root`.
+pub(super) fn settings(root: &Path) -> Result<Settings, Stop> {
+    let journal = root.join(".callsheet").join("journal.db");
+    let flags = Flags { project: Some(root.to_owned()), journal: Some(journal), ..Flags::default() };
+    Settings::load(&flags).map_err(|error| Stop::failed(error.to_string()))
 }
 
 fn copy(from: &Path, to: &Path, left_out: &[&str], bytes: &mut u64) -> Result<(), Stop> {

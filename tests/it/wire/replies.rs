@@ -132,6 +132,7 @@ impl Case {
                 too_long,
                 lost,
                 silent: false,
+                drifted: false,
                 about: None,
             });
         }

@@ -4,12 +4,14 @@
 mod html;
 mod mail;
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::tool::Item;
 
 /// A part of an item, as whoever gets it takes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Shown {
     /// A line with a name, such as a header.
     Field {

@@ -1,0 +1,63 @@
+//! What failed when a message could not be handled: which model, or which tool.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::View;
+use crate::id::{AgentName, MessageId, ToolName};
+use crate::run::event::{Event, Reason, Wish};
+use crate::run::state::{DeadLetter, Effect, State};
+use crate::topology::plan::Role;
+
+/// What failed outside the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failing {
+    /// A model, by the name that its provider knows.
+    Model(String),
+    /// A tool.
+    Tool(ToolName),
+}
+
+/// The latest failure of each message's turn: its reason, and what failed.
+#[derive(Default)]
+pub(super) struct Failures(BTreeMap<MessageId, (Reason, Failing)>);
+
+impl Failures {
+    /// Takes `event` in, before `state` does.
+    pub(super) fn take(&mut self, event: &Event, state: &State) {
+        let Event::EffectFailed { id, reason, .. } = event else { return };
+        let Some(effect) = state.effects.get(id) else { return };
+        match failing(state, effect) {
+            Some(failing) => drop(self.0.insert(effect.message, (*reason, failing))),
+            None => drop(self.0.remove(&effect.message)),
+        }
+    }
+}
+
+fn failing(state: &State, effect: &Effect) -> Option<Failing> {
+    match &effect.wish {
+        Wish::Model { .. } => {
+            let alias = effect.model.as_deref()?;
+            Some(Failing::Model(state.plan.models.get(alias).map_or_else(|| alias.to_owned(), |of| of.model.clone())))
+        }
+        Wish::Tool { tool, .. } | Wish::Own { tool } | Wish::Deliver { tool, .. } => Some(Failing::Tool(tool.clone())),
+        Wish::Prepare { binds } => tool_of(state, binds.as_ref()?),
+        Wish::Query { about } => failing(state, state.effects.get(about)?),
+        Wish::Question { .. } => None,
+    }
+}
+
+fn tool_of(state: &State, member: &AgentName) -> Option<Failing> {
+    let Role::Tool { tool, .. } = &state.member(member)?.role else { return None };
+    Some(Failing::Tool(tool.clone()))
+}
+
+impl View {
+    /// What failed when `letter` could not be handled; none if neither a model nor a tool did, or nobody knows.
+    pub fn failing(&self, letter: &DeadLetter) -> Option<&Failing> {
+        let (reason, failing) = self.failures.0.get(&letter.message.id)?;
+        (*reason == letter.reason).then_some(failing)
+    }
+}

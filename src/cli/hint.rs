@@ -1,0 +1,107 @@
+//! What a person can do next with a run that waits, is stuck, or is over: the commands that lead on.
+
+use std::collections::BTreeSet;
+
+use super::paint::{Safe, say};
+use super::story::mark_mode;
+use crate::id::{ApprovalNo, ArtefactName, NanoUsd};
+use crate::run::event::{Decision, Limit};
+use crate::run::state::{Approval, Fate, State, Status};
+use crate::run::view::failing::Failing;
+use crate::run::view::why::paused_text;
+use crate::service::act::enough;
+use crate::service::letter::{Letter, letters};
+use crate::service::story::Story;
+use crate::topology::plan::{Mode, Role};
+
+/// What a person can do next, on stderr; `files` is the run's own folder as it is shown, if it has written one.
+pub(super) fn hint(story: &Story, status: Status, files: Option<&str>) {
+    let (state, no) = (story.state(), story.row.no);
+    match status {
+        Status::Waiting => {
+            for (no, approval) in state.open_approvals() {
+                say(still_open(state, no, approval));
+            }
+            for question in state.questions.keys() {
+                say(format!(
+                    "nobody knows whether it happened: look, then callsheet settle {question} --happened (or --did-not)"
+                ));
+            }
+        }
+        Status::Paused => {
+            let why = paused_text(state, &story.texts()).unwrap_or_default();
+            say(format!("paused: {}. Go on with: callsheet resume {no}{}", Safe(&why), raise_hint(state)));
+        }
+        Status::Stuck => stuck(story, &letters(story)),
+        Status::Ended(_) => {
+            if let Some(files) = files {
+                say(format!("files: {files}"));
+            }
+            for name in signed_off(state) {
+                say(format!("signed off: callsheet show {no} --artefact {name}"));
+            }
+        }
+        Status::Running => {}
+    }
+    mark_mode(&state.plan);
+}
+
+/// What failed, and how it goes on once that is mended.
+fn stuck(story: &Story, letters: &[Letter]) {
+    let no = story.row.no;
+    if letters.iter().any(Letter::is_out_of_reach) {
+        for letter in letters {
+            say(format!("stuck: {}", Safe(letter.reason.lines().next().unwrap_or_default())));
+            say(format!("once that is mended: callsheet dead-letters {no} --retry {}", letter.message));
+        }
+    } else {
+        say(format!("stuck: see what could not be handled, and say what next, with: callsheet dead-letters {no}"));
+    }
+    let only_tools = letters.iter().all(|letter| matches!(letter.failed, Some(Failing::Tool(_))));
+    if story.state().plan.mode == Mode::Live && !only_tools {
+        say("if it is about a model: callsheet doctor calls each once, and says what works");
+    }
+}
+
+/// The option that raises the limit that a run is paused by, so far that it goes on a good way.
+pub(super) fn raise_hint(state: &State) -> String {
+    const MINUTE_MS: u64 = 60_000;
+    let Some((what, enough)) = enough(state) else { return String::new() };
+    match what {
+        Limit::Steps => format!(" --steps {enough}"),
+        Limit::Tokens => format!(" --tokens {enough}"),
+        Limit::Cost => format!(" --cost-usd {}", NanoUsd(enough).to_string().trim_start_matches('$')),
+        Limit::ActiveTime => format!(" --active-minutes {}", enough.div_ceil(MINUTE_MS)),
+        Limit::Recipients => format!(" --recipients {enough}"),
+        Limit::Turns => format!(" --turns {}", enough.min(u32::MAX.into())),
+        Limit::StepsPerTurn => format!(" --steps-per-turn {}", enough.min(u32::MAX.into())),
+    }
+}
+
+/// What an open approval waits for, and the commands that lead on.
+pub(super) fn still_open(state: &State, no: ApprovalNo, approval: &Approval) -> String {
+    let commands = format!("callsheet review {no}\n                 callsheet approve {no}");
+    let needed = match state.member(&approval.agent).map(|member| &member.role) {
+        Some(Role::Person(person)) => person.needed as usize,
+        _ => 1,
+    };
+    if approval.approved_by.is_empty() {
+        return format!("waiting for you: {commands}");
+    }
+    let by = approval.approved_by.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = needed.saturating_sub(approval.approved_by.len());
+    format!("approved by {}; {more} more to approve: {commands} --as NAME", Safe(&by))
+}
+
+/// Artefacts that a person approved as they are, with nothing to leave after that.
+fn signed_off(state: &State) -> BTreeSet<&ArtefactName> {
+    let approved = |approval: &&Approval| {
+        approval.manifest.is_none() && matches!(approval.fate, Some(Fate::Decided(_, Decision::Approve)))
+    };
+    let approvals = state.approvals.values().filter(approved);
+    let of = |approval: &Approval| match state.member(&approval.agent).map(|member| &member.role) {
+        Some(Role::Person(person)) => person.approves.iter(),
+        _ => [].iter(),
+    };
+    approvals.flat_map(of).collect()
+}

@@ -1,0 +1,149 @@
+//! What people do to runs: start them, take them up, and post to them: a decision, an answer, a new limit, a pause. Who may
+//! is asked here, before anything is posted; the run asks again when it hears it.
+
+use std::sync::Arc;
+
+use super::answer::Waiting;
+use super::error::Error;
+use super::follow::Live;
+use super::project::Project;
+use super::start::Start;
+use super::story::Story;
+use crate::app::{self, Running};
+use crate::id::{ApprovalNo, Digest};
+use crate::journal::RunRow;
+use crate::run::event::{Limit, PauseReason, Raise, Refusal, Who};
+use crate::run::input::{Post, Say};
+use crate::run::state::{Fate, Permit, State, Status};
+
+/// This process as one that drives runs.
+pub struct Driver {
+    project: Arc<Project>,
+    running: Running,
+    take_over: bool,
+}
+
+impl Driver {
+    /// Starts the system over the project's journal; with `take_over`, runs are taken over from whoever drives them.
+    ///
+    /// # Errors
+    /// If the journal or the tools are not to be had.
+    pub async fn begin(project: &Arc<Project>, take_over: bool) -> Result<Self, Error> {
+        let running = app::start(&project.settings).await?;
+        project.read_in(Arc::clone(&running.system.ports().store));
+        Ok(Self { project: Arc::clone(project), running, take_over })
+    }
+
+    /// Makes a run and starts it. When this returns, the run is durable.
+    ///
+    /// # Errors
+    /// If the journal refuses it, or its plan needs what is not there.
+    pub async fn start(&self, start: &Start) -> Result<(Live, Story), Error> {
+        let system = &self.running.system;
+        let handle = system.run(&start.plan, &start.brief, start.by.clone()).await?;
+        let story = self.project.story(self.project.run(Some(handle.no))?)?;
+        Ok((Live::new(handle, system.ports().pulses.subscribe()), story))
+    }
+
+    /// Takes up the run of `story` from where that was read to.
+    ///
+    /// # Errors
+    /// If another process drives it, or it cannot be replayed.
+    pub async fn take_up(&self, story: &mut Story) -> Result<Live, Error> {
+        let system = &self.running.system;
+        story.read_in(Arc::clone(&system.ports().store));
+        let handle = system.open_from(story.row.id, self.take_over, Some(story.loaded())).await?;
+        Ok(Live::new(handle, system.ports().pulses.subscribe()))
+    }
+
+    /// Posts to the run of `story`; durable when this returns. What waits then takes the run up if nobody drives it.
+    ///
+    /// # Errors
+    /// If the run is over, `by` is nobody whom the project declares, or the journal refuses it.
+    pub async fn post(&self, story: &mut Story, by: Who, say: Say) -> Result<Waiting, Error> {
+        let by = may_act(&self.project, &story.row, by)?;
+        let system = &self.running.system;
+        story.read_in(Arc::clone(&system.ports().store));
+        let post = system.ports().clock.id();
+        system.post(story.row.id, post, &Post { by, say }).await?;
+        Waiting::new(system.clone(), post, self.take_over)
+    }
+
+    /// Stops every run in order; what was accepted is kept.
+    pub async fn interrupt(&self) {
+        self.running.system.stop().await;
+    }
+
+    /// As [`Driver::interrupt`], and gives the journal up.
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
+/// `who`, if they may post to the run of `row` at all.
+///
+/// # Errors
+/// If the run is over, or the project does not declare them.
+pub fn may_act(project: &Project, row: &RunRow, who: Who) -> Result<Who, Error> {
+    if row.summary.over {
+        return Err(Error::Over { run: row.no, status: row.summary.status.clone() });
+    }
+    project.declared(who)
+}
+
+/// What an open approval binds.
+///
+/// # Errors
+/// If it is not open, why not.
+pub fn bound(state: &State, no: ApprovalNo) -> Result<Digest, Error> {
+    let approval = state.approvals.get(&no).ok_or(Error::NoApproval(no))?;
+    let why = match &approval.fate {
+        None => return Ok(approval.binds),
+        Some(Fate::Decided(by, decision)) => Refusal::AlreadyDecided { by: by.name.clone(), decision: *decision },
+        Some(Fate::Edited(by)) => Refusal::Replaced { by: *by },
+        Some(Fate::Lapsed) => Refusal::Closed,
+    };
+    Err(Error::Closed { no, why, open: state.open_approvals().map(|(no, _)| no).collect() })
+}
+
+/// What it takes for a run to go on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Resume {
+    /// It is over.
+    Over,
+    /// This has to be posted to it.
+    Post(Say),
+    /// The limit that it is paused by has to be raised first.
+    RaiseFirst,
+    /// It is taken up as it is.
+    TakeUp,
+}
+
+/// What it takes for a run in this state to go on, with these higher limits.
+pub fn resume(state: &State, raise: Raise) -> Resume {
+    match (state.status(), &state.paused) {
+        (Status::Ended(_), _) => Resume::Over,
+        _ if raise != Raise::default() => Resume::Post(Say::Raise(raise)),
+        (_, Some(PauseReason::Budget { .. })) => Resume::RaiseFirst,
+        (_, Some(_)) => Resume::Post(Say::Resume),
+        (_, None) => Resume::TakeUp,
+    }
+}
+
+/// The limit that a run is paused by, and how high it has to be for it to go on a good way: twice what it was, or the whole
+/// need where that is known and more. What the next step needs helps for one step only.
+pub fn enough(state: &State) -> Option<(Limit, u64)> {
+    let PauseReason::Budget { what, needed, limit, .. } = state.paused.as_ref()? else { return None };
+    let known = if *what == Limit::Recipients { recipients_needed(state) } else { 0 };
+    Some((*what, (*needed).max(known).max(limit.saturating_mul(2)).max(1)))
+}
+
+/// All people that the run reaches in the end, as far as it is approved: each mail counts its own.
+fn recipients_needed(state: &State) -> u64 {
+    let unused = |permit: &Permit| {
+        let slots = permit.manifest.items.iter().zip(0_u32..).filter(|(_, slot)| !permit.used.contains(slot));
+        slots.map(|(item, _)| item.recipients).sum::<u64>()
+    };
+    let ledger = &state.ledger;
+    ledger.spent.plus(ledger.reserved).recipients + state.permits.values().map(unused).sum::<u64>()
+}

@@ -1,0 +1,83 @@
+//! A person's own version in place of a draft: what it begins from, whether it holds, and what came of it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::act::bound;
+use super::error::Error;
+use super::story::Story;
+use crate::actor::lift::Examiner;
+use crate::app;
+use crate::id::{ApprovalNo, ArtefactName, Digest};
+use crate::run::input::Say;
+use crate::run::state::Approval;
+use crate::run::view::{Texts as _, error_text};
+use crate::topology::plan::Role;
+
+/// A draft that a person edits.
+pub struct Edit {
+    /// In which approval.
+    pub no: ApprovalNo,
+    /// Which.
+    pub artefact: ArtefactName,
+    /// As it is.
+    pub before: Value,
+    /// What this person's side wrote before and could not be prepared, with what was wrong: it is not lost, and is where they
+    /// go on.
+    pub refused: Option<(Value, String)>,
+    binds: Digest,
+    others: BTreeMap<ArtefactName, Value>,
+    examiner: Examiner,
+}
+
+impl Edit {
+    /// The draft of this name in an open approval; the first one that can be edited, if none is named.
+    ///
+    /// # Errors
+    /// If the approval is not open, or is not about it.
+    pub fn of(story: &Story, no: ApprovalNo, named: Option<&str>) -> Result<Self, Error> {
+        let (state, texts) = (story.state(), story.texts());
+        let binds = bound(state, no)?;
+        let approval = state.approvals.get(&no).ok_or(Error::NoApproval(no))?;
+        let artefact = choose(story, approval, named)?;
+        let read = |name: &ArtefactName| approval.desk.get(name).and_then(|digest| texts.value(*digest));
+        let refused = approval.refused.as_ref().filter(|refused| refused.artefact == artefact);
+        let refused = refused.and_then(|of| Some((texts.value(of.version)?, error_text(&texts, of.problems))));
+        let before = read(&artefact).ok_or_else(|| Error::Erased(artefact.clone()))?;
+        let others = approval.desk.keys().filter(|name| **name != artefact);
+        let others = others.filter_map(|name| Some((name.clone(), read(name)?))).collect();
+        let examiner = Examiner::new(&state.plan, &app::checks()).map_err(Error::Rules)?;
+        Ok(Self { no, artefact, before, refused, binds, others, examiner })
+    }
+
+    /// What is wrong with `body` in place of the draft, a sentence each.
+    pub fn faults(&self, body: &Value) -> Vec<String> {
+        self.examiner.examine(&self.artefact, body, &self.others).problems
+    }
+
+    /// What is posted to put `body` in its place.
+    pub fn say(&self, body: Value) -> Say {
+        Say::Edit { approval: self.no, binds: self.binds, artefact: self.artefact.clone(), body }
+    }
+
+    /// Why `body`, put in place of the draft, could not be prepared, if that is what came of it.
+    pub fn came_back(&self, story: &Story, body: &Value) -> Option<String> {
+        let texts = story.texts();
+        let approval = story.state().approvals.get(&self.no).filter(|approval| approval.fate.is_none())?;
+        let refused = approval.refused.as_ref()?;
+        let is_it = texts.value(refused.version).as_ref() == Some(body);
+        is_it.then(|| error_text(&texts, refused.problems))
+    }
+}
+
+fn choose(story: &Story, approval: &Approval, named: Option<&str>) -> Result<ArtefactName, Error> {
+    let member = story.state().member(&approval.agent);
+    let Some(Role::Person(person)) = member.map(|member| &member.role) else { return Err(Error::NothingToEdit) };
+    let found = match named {
+        Some(named) => person.approves.iter().find(|name| name.as_str() == named),
+        None => person.approves.first(),
+    };
+    let other = || Error::NotAbout { named: named.map(str::to_owned), approves: person.approves.clone() };
+    found.cloned().ok_or_else(other)
+}

@@ -1,0 +1,161 @@
+//! Why something cannot be done, as data: a face puts it into words, with what to do next.
+
+use std::path::PathBuf;
+
+use crate::actor::history;
+use crate::actor::system::{self, Gone};
+use crate::app;
+use crate::id::{ApprovalNo, ArtefactName, RunNo};
+use crate::journal;
+use crate::run::event::{Refusal, Who};
+use crate::topology::fault::Faults;
+use crate::topology::plan::Param;
+
+/// Why something cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no journal, or no run in it.
+    #[error("nothing has run here yet")]
+    NothingYet,
+    /// No run has this number.
+    #[error("there is no run {0}")]
+    UnknownRun(RunNo),
+    /// This number was never taken for an approval or a question.
+    #[error("there is no approval {0}")]
+    UnknownApproval(ApprovalNo),
+    /// This number is not that of an approval, or of one that was never asked.
+    #[error("{0} is no approval that waits")]
+    NoApproval(ApprovalNo),
+    /// The approval does not wait any more.
+    #[error("approval {no} is closed")]
+    Closed {
+        /// Which.
+        no: ApprovalNo,
+        /// What it came to.
+        why: Refusal,
+        /// Approvals of the same run that wait.
+        open: Vec<ApprovalNo>,
+    },
+    /// The run is over.
+    #[error("run {run} is over: {status}")]
+    Over {
+        /// Which.
+        run: RunNo,
+        /// How it ended.
+        status: String,
+    },
+    /// Somebody whom the project does not declare.
+    #[error("`{}` is not one of the people that callsheet.toml declares", .who.name)]
+    Stranger {
+        /// Who.
+        who: Who,
+        /// Whom it declares.
+        known: Vec<String>,
+    },
+    /// The run refused what was posted to it.
+    #[error("the run refused it")]
+    Refused {
+        /// Why.
+        why: Refusal,
+        /// What is wrong with what was written, if that is why.
+        faults: Option<String>,
+    },
+    /// Whoever drives the run did not answer in time; what was posted is kept.
+    #[error("the process that drives the run did not answer")]
+    Unanswered,
+    /// The approval is not about a draft.
+    #[error("there is nothing to edit")]
+    NothingToEdit,
+    /// The approval is about no artefact that can be edited, or not about this one.
+    #[error("this approval is not about that artefact")]
+    NotAbout {
+        /// What was asked for.
+        named: Option<String>,
+        /// What it is about.
+        approves: Vec<ArtefactName>,
+    },
+    /// An artefact's text was erased.
+    #[error("{0} was erased")]
+    Erased(ArtefactName),
+    /// The run has no such artefact.
+    #[error("the run has no artefact {named}")]
+    NoArtefact {
+        /// What was asked for.
+        named: String,
+        /// Those that it has.
+        known: Vec<String>,
+    },
+    /// The topology, or the data that it reads, has faults.
+    #[error("{}", .0.render(false))]
+    Faulty(Faults),
+    /// Its models cannot be asked.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The recording cannot be replayed.
+    #[error("{0}")]
+    Recording(String),
+    /// The recording is one of another topology.
+    #[error("{} is a recording of {topology}", .path.display())]
+    RecordingOf {
+        /// Its file.
+        path: PathBuf,
+        /// Of which.
+        topology: String,
+    },
+    /// A parameter is wrong or missing.
+    #[error("a parameter is wrong")]
+    Param(ParamFault),
+    /// The project's rules for what is written cannot be read.
+    #[error("{0}")]
+    Rules(String),
+    /// The run is not driven here any more.
+    #[error("the run was let go")]
+    Gone(Gone),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    /// A run cannot be told from it.
+    #[error(transparent)]
+    History(#[from] history::Error),
+    /// The system.
+    #[error(transparent)]
+    System(#[from] system::Error),
+    /// There is no system.
+    #[error(transparent)]
+    App(#[from] app::Error),
+    /// The machine.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// What is wrong with a run's parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParamFault {
+    /// The topology has none of this name.
+    Unknown {
+        /// The name.
+        name: String,
+        /// Of which topology.
+        topology: String,
+        /// Those that it has.
+        known: Vec<String>,
+    },
+    /// It has no default, and none was given.
+    Missing {
+        /// Its name.
+        name: String,
+        /// Of which topology.
+        topology: String,
+        /// How it is declared.
+        param: Param,
+    },
+    /// Its text is not of its type.
+    WrongType {
+        /// Its name.
+        name: String,
+        /// What was given.
+        text: String,
+        /// How it is declared.
+        param: Param,
+    },
+}

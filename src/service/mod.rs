@@ -1,0 +1,17 @@
+//! What people do with a project and its runs, as functions with typed results: the layer on which every face stands. It
+//! chooses runs, waits for answers, and knows who may do what; words, colours and what to type next are a face's.
+
+pub mod act;
+pub mod answer;
+pub mod audit;
+pub mod edit;
+pub mod error;
+pub mod follow;
+pub mod letter;
+pub mod list;
+pub mod overview;
+pub mod project;
+pub mod review;
+pub mod start;
+pub mod story;
+pub mod test;

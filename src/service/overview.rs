@@ -1,0 +1,267 @@
+//! A run at a glance, as data: state, spending against limits, agents, turns, artefacts, what waits, what came of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::error::Error;
+use super::letter::{Letter, letters};
+use super::project::Project;
+use super::story::Story;
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, Epoch, MessageId, Outcome, RunId, RunNo, Seq, Timestamp};
+use crate::journal::Summary;
+use crate::run::event::{Amount, Limit, Origin, Who};
+use crate::run::state::State;
+use crate::run::view::models::models;
+use crate::run::view::why::paused_text;
+use crate::run::view::work::Work;
+use crate::run::view::{Entry, Texts as _};
+use crate::topology::plan::{Mode, Recipient};
+
+/// A run at a glance.
+#[derive(Debug, Clone, Serialize)]
+pub struct Overview {
+    /// Its number.
+    pub run: RunNo,
+    /// Its id.
+    pub id: RunId,
+    /// Of which topology.
+    pub topology: String,
+    /// Its last record.
+    pub records: Seq,
+    /// Its ownership.
+    pub epoch: Epoch,
+    /// As lists have it.
+    pub summary: Summary,
+    /// The pinned plan's digest.
+    pub plan: Digest,
+    /// Whether models run in it.
+    pub mode: Mode,
+    /// True if none does: its money is what they would have cost.
+    pub would_have_cost: bool,
+    /// The model that each member asks.
+    pub models: BTreeMap<AgentName, String>,
+    /// What it is doing, in a word.
+    pub status: &'static str,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who started it.
+    pub started_by: Option<Who>,
+    /// Who drives it now.
+    pub driven_by: Option<String>,
+    /// Why it is paused, if it is.
+    pub paused: Option<String>,
+    /// What is spent and reserved, against which limits.
+    pub budget: Vec<Budget>,
+    /// Of money set aside or reported: what nobody knows for sure, a sentence each.
+    pub calls: UnsureCalls,
+    /// Its members.
+    pub agents: Vec<Agent>,
+    /// Its turns so far, by the message that each handles.
+    pub turns: Vec<Turn>,
+    /// The versions that can still be named.
+    pub versions: Vec<Written>,
+    /// The newest version of each artefact.
+    pub desk: BTreeMap<String, Digest>,
+    /// Who did what for each approval.
+    pub work: BTreeMap<String, Vec<Work>>,
+    /// Approvals that wait, and the member that each asks.
+    pub approvals: BTreeMap<ApprovalNo, AgentName>,
+    /// Questions that wait.
+    pub questions: Vec<ApprovalNo>,
+    /// What could not be handled.
+    pub dead_letters: Vec<Letter>,
+    /// Items that did not leave just as they were approved, or not where they were to be: a sentence each.
+    pub left: Vec<String>,
+    /// What reached `end`.
+    pub results: Vec<Entry>,
+    /// The run's own folder, if it has written one.
+    pub folder: Option<PathBuf>,
+}
+
+/// A limit, and what is used of it; money in billionths of a dollar, time in milliseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Budget {
+    /// Of what.
+    pub what: Limit,
+    /// Settled.
+    pub spent: u64,
+    /// For effects under way.
+    pub reserved: u64,
+    /// The most; none is unlimited.
+    pub limit: Option<u64>,
+}
+
+/// Calls of models whose price is not known for sure, a sentence for each kind.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnsureCalls {
+    /// Nobody heard what they came to.
+    pub in_doubt: Option<String>,
+    /// Their providers report nothing.
+    pub assumed: Option<String>,
+    /// Their providers report more than was allowed.
+    pub over_reported: Option<String>,
+}
+
+/// A member.
+#[derive(Debug, Clone, Serialize)]
+pub struct Agent {
+    /// Its name.
+    pub agent: AgentName,
+    /// What it does.
+    pub does: String,
+    /// Its turns so far.
+    pub turns: u32,
+    /// What it has spent.
+    pub spent: Amount,
+    /// How often it was started again.
+    pub restarts: u32,
+}
+
+/// A turn.
+#[derive(Debug, Clone, Serialize)]
+pub struct Turn {
+    /// The message that it handles.
+    pub message: MessageId,
+    /// Whose.
+    pub agent: AgentName,
+    /// With which outcome the message was sent.
+    pub on: Outcome,
+    /// By whom; none for the first message.
+    pub from: Option<AgentName>,
+    /// In which round of its handoff, from 1.
+    pub round: u32,
+    /// What it has spent.
+    pub spent: Amount,
+}
+
+/// A version of an artefact.
+#[derive(Debug, Clone, Serialize)]
+pub struct Written {
+    /// Of which.
+    pub artefact: ArtefactName,
+    /// Its digest.
+    pub version: Digest,
+    /// Who wrote it: a member, or a person.
+    pub by: String,
+    /// In which turn.
+    pub message: MessageId,
+    /// Where its words come from.
+    pub origin: Origin,
+    /// Its size.
+    pub bytes: u32,
+    /// True if a check remarked something.
+    pub remarked: bool,
+}
+
+/// The run of `story` at a glance.
+pub fn overview(project: &Project, story: &Story) -> Overview {
+    let (state, texts, row) = (story.state(), story.texts(), &story.row);
+    let mode = state.plan.mode;
+    let work = state.approvals.iter().map(|(no, of)| (no.to_string(), story.view.work(of.message, &texts)));
+    Overview {
+        run: row.no,
+        id: row.id,
+        topology: row.topology.clone(),
+        records: story.seq(),
+        epoch: state.epoch,
+        summary: row.summary.clone(),
+        plan: story.plan,
+        mode,
+        would_have_cost: mode != Mode::Live,
+        models: models(&state.plan).into_iter().map(|(agent, model)| (agent.clone(), model.to_owned())).collect(),
+        status: state.status().word(),
+        created_at: row.created_at,
+        started_by: state.starter.clone(),
+        driven_by: row.owner.as_ref().map(|owner| owner.label.clone()),
+        paused: paused_text(state, &texts),
+        budget: budget(state),
+        calls: UnsureCalls {
+            in_doubt: story.view.lost_calls(),
+            assumed: story.view.assumed_calls(),
+            over_reported: story.view.over_reported_calls(),
+        },
+        agents: agents(state),
+        turns: turns(story),
+        versions: versions(state),
+        desk: latest(state),
+        work: work.collect(),
+        approvals: state.open_approvals().map(|(no, approval)| (no, approval.agent.clone())).collect(),
+        questions: state.questions.keys().copied().collect(),
+        dead_letters: letters(story),
+        left: story.view.told().to_vec(),
+        results: story.results.clone(),
+        folder: project.folder(row),
+    }
+}
+
+fn budget(state: &State) -> Vec<Budget> {
+    let (spent, reserved) = (state.ledger.spent, state.ledger.reserved);
+    let of =
+        |what: Limit| Budget { what, spent: spent.of(what), reserved: reserved.of(what), limit: state.limit(what) };
+    let time = Budget { spent: state.active_ms(state.now), ..of(Limit::ActiveTime) };
+    vec![of(Limit::Steps), of(Limit::Tokens), of(Limit::Cost), time, of(Limit::Recipients)]
+}
+
+fn agents(state: &State) -> Vec<Agent> {
+    let agent = |(name, does): (&AgentName, &String)| {
+        let known = state.agents.get(name);
+        Agent {
+            agent: name.clone(),
+            does: does.clone(),
+            turns: known.map_or(0, |agent| agent.turns_total),
+            spent: state.ledger.by_agent.get(name).copied().unwrap_or_default().spent,
+            restarts: known.map_or(0, |agent| agent.restarts_total),
+        }
+    };
+    state.plan.team.iter().map(|(name, member)| agent((name, &member.does))).collect()
+}
+
+fn turns(story: &Story) -> Vec<Turn> {
+    let turns = story.view.spent().iter().filter_map(|(id, spent)| {
+        let message = story.view.message(*id)?;
+        let Recipient::Member(agent) = &message.to else { return None };
+        Some(Turn {
+            message: *id,
+            agent: agent.clone(),
+            on: message.outcome.clone(),
+            from: message.from.clone(),
+            round: message.round,
+            spent: *spent,
+        })
+    });
+    turns.collect()
+}
+
+fn versions(state: &State) -> Vec<Written> {
+    let versions = state.versions.values().map(|version| Written {
+        artefact: version.artefact.clone(),
+        version: version.body.digest,
+        by: version.person.as_ref().map_or_else(|| version.writer.to_string(), |person| person.name.clone()),
+        message: version.message,
+        origin: version.origin,
+        bytes: version.body.bytes,
+        remarked: version.findings.is_some(),
+    });
+    versions.collect()
+}
+
+/// The newest version of each artefact.
+fn latest(state: &State) -> BTreeMap<String, Digest> {
+    let desks = state.turns.values().map(|turn| &turn.desk).chain(state.results.iter().map(|message| &message.desk));
+    let desks = desks.chain(state.approvals.values().map(|approval| &approval.desk));
+    desks.flatten().map(|(name, digest)| (name.to_string(), *digest)).collect()
+}
+
+/// The newest version of an artefact; none if its text was erased.
+///
+/// # Errors
+/// If the run has no artefact of this name.
+pub fn artefact(story: &Story, name: &str) -> Result<Option<Value>, Error> {
+    let latest = latest(story.state());
+    let known = || latest.keys().cloned().collect();
+    let digest = latest.get(name).ok_or_else(|| Error::NoArtefact { named: name.to_owned(), known: known() })?;
+    Ok(story.texts().value(*digest))
+}

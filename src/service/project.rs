@@ -1,0 +1,179 @@
+//! A project as everybody works with it: its settings, its topologies, its journal, its people. Finding a run is here; what
+//! is then done with it has a file each.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::error::Error;
+use super::story::Story;
+use crate::actor::history;
+use crate::actor::recording::recording;
+use crate::app;
+use crate::config::Settings;
+use crate::id::{ApprovalNo, RunNo};
+use crate::journal::{Query, RunRow, Store};
+use crate::run::event::Who;
+use crate::run::state::State;
+use crate::tool::part::outbox;
+use crate::topology::check::{Checked, check};
+use crate::topology::fault::Faults;
+use crate::topology::plan::Mode;
+use crate::topology::recording::Recording;
+
+/// A project.
+pub struct Project {
+    /// What it says.
+    pub settings: Arc<Settings>,
+    /// Its journal, once it was opened: it is opened once.
+    store: Mutex<Option<Arc<dyn Store>>>,
+}
+
+impl Project {
+    /// The project of these settings.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), store: Mutex::default() }
+    }
+
+    /// The project of these settings over a journal that is open already.
+    pub fn over(settings: Settings, store: Arc<dyn Store>) -> Self {
+        Self { settings: Arc::new(settings), store: Mutex::new(Some(store)) }
+    }
+
+    /// The journal; to read, until a system runs over it.
+    pub(super) fn store(&self) -> Result<Arc<dyn Store>, Error> {
+        let mut known = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = known.as_ref() {
+            return Ok(Arc::clone(store));
+        }
+        if !self.settings.journal.exists() {
+            return Err(Error::NothingYet);
+        }
+        let store = app::store(&self.settings)?;
+        *known = Some(Arc::clone(&store));
+        Ok(store)
+    }
+
+    /// From now on the journal is read through `store`, which is over the same one.
+    pub(super) fn read_in(&self, store: Arc<dyn Store>) {
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = Some(store);
+    }
+
+    /// A run by number; the newest if none is given.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn run(&self, no: Option<RunNo>) -> Result<RunRow, Error> {
+        let query = Query { no, limit: 1, ..Query::default() };
+        let found = self.store()?.runs(&query)?.into_iter().next();
+        found.ok_or_else(|| no.map_or(Error::NothingYet, Error::UnknownRun))
+    }
+
+    /// The run that an approval or a question belongs to.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn run_of_approval(&self, no: ApprovalNo) -> Result<RunRow, Error> {
+        let query = Query { approval: Some(no), limit: 1, ..Query::default() };
+        let found = self.store()?.runs(&query)?.into_iter().next();
+        found.ok_or(Error::UnknownApproval(no))
+    }
+
+    /// The runs, newest first; only those that are not over, if `live`.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn runs(&self, live: bool, limit: usize) -> Result<Vec<RunRow>, Error> {
+        Ok(self.store()?.runs(&Query { live, limit, ..Query::default() })?)
+    }
+
+    /// The story of a run at its beginning.
+    ///
+    /// # Errors
+    /// If the run cannot be read.
+    pub fn story(&self, row: RunRow) -> Result<Story, Error> {
+        Story::open(self.store()?, row)
+    }
+
+    /// The story of a run, read up to now.
+    ///
+    /// # Errors
+    /// As [`Story::news`].
+    pub fn read(&self, row: RunRow) -> Result<Story, Error> {
+        let mut story = self.story(row)?;
+        story.news()?;
+        Ok(story)
+    }
+
+    /// What a run's records come to, for whoever needs nothing of what people see.
+    ///
+    /// # Errors
+    /// If the run cannot be read.
+    pub fn state(&self, row: &RunRow) -> Result<State, Error> {
+        Ok(history::load(self.store()?.as_ref(), row.id)?.state)
+    }
+
+    /// The recording of what a run's models were asked and said. It is made from the journal, so it is whole each time.
+    ///
+    /// # Errors
+    /// If the run cannot be read, or a text that a model was shown was erased.
+    pub fn recording(&self, row: &RunRow) -> Result<Recording, Error> {
+        Ok(recording(self.store()?.as_ref(), row.id)?)
+    }
+
+    /// The run's own folder, if it has written one.
+    pub fn folder(&self, row: &RunRow) -> Option<PathBuf> {
+        let wanted = self.settings.root.join("out").join(format!("{}-{}", row.no, row.topology));
+        outbox::folder_of(&wanted, row.id).ok().flatten()
+    }
+
+    /// The topologies, by name.
+    pub fn topologies(&self) -> Vec<String> {
+        let folder = self.settings.root.join("topologies");
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let tomls = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+        let mut names: Vec<String> = tomls.filter_map(|p| Some(p.file_stem()?.to_str()?.to_owned())).collect();
+        names.sort();
+        names
+    }
+
+    /// Checks a topology.
+    ///
+    /// # Errors
+    /// Its faults.
+    pub fn check(&self, topology: &str, mode: Mode) -> Result<Checked, Faults> {
+        check(topology, &self.settings.folder(), &app::surroundings(&self.settings, mode)?)
+    }
+
+    /// Checks a topology that is to be replayed from `recording`.
+    ///
+    /// # Errors
+    /// Its faults.
+    pub fn check_replay(&self, topology: &str, recording: Arc<Recording>) -> Result<Checked, Faults> {
+        check(topology, &self.settings.folder(), &app::surroundings_of(&self.settings, recording)?)
+    }
+
+    /// Who is at the keyboard, and how that is known.
+    pub fn who(&self) -> Who {
+        let person = self.settings.person.as_ref();
+        let name = person.map_or_else(|| "somebody".to_owned(), |person| person.name.clone());
+        let how = if self.settings.people.is_none() {
+            "single-person project"
+        } else {
+            person.map_or("unknown", |person| person.known.word())
+        };
+        Who { name, how: how.to_owned(), groups: Vec::new(), undeclared: false }
+    }
+
+    /// `who`, if the project knows them: where people are declared, nobody else starts or decides anything.
+    ///
+    /// # Errors
+    /// [`Error::Stranger`].
+    pub fn declared(&self, who: Who) -> Result<Who, Error> {
+        match &self.settings.people {
+            Some(people) if !people.contains_key(&who.name) => {
+                Err(Error::Stranger { who, known: people.keys().cloned().collect() })
+            }
+            _ => Ok(who),
+        }
+    }
+}

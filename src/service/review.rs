@@ -1,0 +1,254 @@
+//! An approval as whoever decides it sees it, as data: what exactly would leave, to whom, and on what it rests. Items are
+//! shown from their final bytes by the tool that performs them; no model's words about them are among it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::error::Error;
+use super::project::Project;
+use super::story::{Bodies, Story};
+use crate::app;
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, RunNo, Timestamp, ToolName};
+use crate::run::event::{Decision, Manifest, Origin, Who};
+use crate::run::state::{Approval, Fate, State};
+use crate::run::view::work::Work;
+use crate::run::view::why::reason_text;
+use crate::run::view::{Entry, Texts as _, note};
+use crate::tool;
+use crate::tool::part::shown::{self, Shown};
+
+/// An approval.
+#[derive(Debug, Clone, Serialize)]
+pub struct Review {
+    /// Its number.
+    pub approval: ApprovalNo,
+    /// Of which run.
+    pub run: RunNo,
+    /// Of which topology.
+    pub topology: String,
+    /// The member that is asked.
+    pub agent: AgentName,
+    /// What exactly: a decision names it.
+    pub binds: Digest,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// Whether it waits.
+    pub open: bool,
+    /// What it came to, if it does not.
+    pub came_to: Option<Came>,
+    /// Who approved so far, where several have to.
+    pub approved_by: Vec<String>,
+    /// The versions that it was made from.
+    pub desk: BTreeMap<ArtefactName, Digest>,
+    /// The tool by which items would leave.
+    pub tool: Option<String>,
+    /// What would leave; none if nothing leaves after it.
+    pub items: Option<Vec<Item>>,
+    /// The versions on the desk; of an approval of items, those that are not among what leaves.
+    pub versions: Vec<Version>,
+    /// What checks remarked.
+    pub remarks: Vec<Remark>,
+    /// The calls of tools so far.
+    pub calls: Vec<Entry>,
+    /// The latest words of whoever handed it on; none if they came from nobody.
+    pub said: Option<Said>,
+    /// Who did what for it.
+    pub work: Vec<Work>,
+}
+
+/// What an approval came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Came {
+    /// Somebody decided it.
+    Decided {
+        /// Who.
+        by: Who,
+        /// How.
+        decision: Decision,
+    },
+    /// Its content was edited: another approval binds the new one, once that is prepared.
+    Replaced {
+        /// Which.
+        by: Option<ApprovalNo>,
+    },
+    /// Nobody decided in time, or the run ended.
+    Lapsed,
+}
+
+/// An item that would leave.
+#[derive(Debug, Clone, Serialize)]
+pub struct Item {
+    /// Over its final bytes.
+    pub digest: Digest,
+    /// How many people it reaches.
+    pub recipients: u64,
+    /// Unique among the items, such as a file name.
+    pub key: String,
+    /// One line on what it is.
+    pub title: String,
+    /// Who or what gets it.
+    pub recipient: String,
+    /// What the bytes are, such as `message/rfc822`.
+    pub media_type: String,
+    /// What is asked once more when it leaves, so that whoever withdrew meanwhile is left out.
+    pub again: Option<Value>,
+    /// All that its bytes show; none if they were erased.
+    pub parts: Option<Vec<Shown>>,
+}
+
+/// A version on the desk.
+#[derive(Debug, Clone, Serialize)]
+pub struct Version {
+    /// Of which artefact.
+    pub artefact: ArtefactName,
+    /// Which.
+    pub digest: Digest,
+    /// Who wrote it, and where its words come from.
+    pub by: Option<(AgentName, Origin)>,
+    /// Its text; none if it was erased.
+    pub body: Option<Value>,
+}
+
+/// What a check remarked.
+#[derive(Debug, Clone, Serialize)]
+pub struct Remark {
+    /// On which artefact.
+    pub artefact: ArtefactName,
+    /// What.
+    pub what: String,
+}
+
+/// What somebody said when they handed it on.
+#[derive(Debug, Clone, Serialize)]
+pub struct Said {
+    /// Who; none if it is the run's own first message.
+    pub from: Option<AgentName>,
+    /// In words.
+    pub text: String,
+}
+
+/// A question whether an act happened.
+#[derive(Debug, Clone, Serialize)]
+pub struct Question {
+    /// Its number.
+    pub question: ApprovalNo,
+    /// Of which run.
+    pub run: RunNo,
+    /// Which act.
+    pub effect: EffectId,
+    /// Why that could not be looked up, if that was tried.
+    pub why: Option<String>,
+}
+
+/// The question of this number, if it is one that waits.
+pub fn question(story: &Story, no: ApprovalNo) -> Option<Question> {
+    let state = story.state();
+    let effect = state.questions.get(&no)?;
+    let why = state.effects.get(effect).and_then(|effect| effect.why).map(|why| reason_text(state, &story.texts(), why));
+    Some(Question { question: no, run: story.row.no, effect: *effect, why })
+}
+
+/// The approval of this number.
+///
+/// # Errors
+/// If the run has none.
+pub fn review(project: &Project, story: &Story, no: ApprovalNo) -> Result<Review, Error> {
+    let (state, texts) = (story.state(), story.texts());
+    let approval = state.approvals.get(&no).ok_or(Error::UnknownApproval(no))?;
+    let manifest = approval.manifest.as_ref();
+    let (tool, items) = match manifest {
+        Some(manifest) => items(project, manifest, &texts),
+        None => (None, None),
+    };
+    let message = story.view.message(approval.message);
+    let said = message.map(|message| Said { from: message.from.clone(), text: note(&texts, message.note) });
+    Ok(Review {
+        approval: no,
+        run: story.row.no,
+        topology: state.plan.name.clone(),
+        agent: approval.agent.clone(),
+        binds: approval.binds,
+        asked_at: approval.asked_at,
+        expires_at: approval.expires_at,
+        open: approval.fate.is_none(),
+        came_to: approval.fate.as_ref().map(|fate| match fate {
+            Fate::Decided(by, decision) => Came::Decided { by: by.clone(), decision: *decision },
+            Fate::Edited(by) => Came::Replaced { by: *by },
+            Fate::Lapsed => Came::Lapsed,
+        }),
+        approved_by: approval.approved_by.iter().cloned().collect(),
+        desk: approval.desk.clone(),
+        tool,
+        items,
+        versions: versions(state, approval, &texts),
+        remarks: remarks(state, approval, &texts),
+        calls: story.calls.clone(),
+        said,
+        work: story.view.work(approval.message, &texts),
+    })
+}
+
+/// The tool of `manifest`, and each item as that tool shows it.
+fn items(project: &Project, manifest: &Manifest, texts: &Bodies) -> (Option<String>, Option<Vec<Item>>) {
+    let list = texts.value(manifest.body.digest).unwrap_or(Value::Null);
+    let tool = list.get("tool").and_then(Value::as_str).unwrap_or_default();
+    // A tool that is there no longer leaves what its bytes say by themselves.
+    let known = app::tools(&project.settings).unwrap_or_default();
+    let known = tool.parse().ok().and_then(|name: ToolName| known.get(&name).cloned());
+    let item = |(slot, head): (usize, &crate::run::event::ItemHead)| {
+        let listed = list.pointer(&format!("/items/{slot}")).unwrap_or(&Value::Null);
+        let text = |key: &str| listed.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let whole = |bytes: Vec<u8>| tool::Item {
+            key: text("key"),
+            recipient: text("recipient"),
+            recipients: head.recipients,
+            title: text("title"),
+            media_type: text("media_type"),
+            again: listed.get("again").cloned(),
+            bytes,
+        };
+        let shown = |item: &tool::Item| known.as_ref().map_or_else(|| shown::parts(item), |tool| tool.shown(item));
+        Item {
+            digest: head.digest,
+            recipients: head.recipients,
+            key: text("key"),
+            title: text("title"),
+            recipient: text("recipient"),
+            media_type: text("media_type"),
+            again: listed.get("again").cloned(),
+            parts: texts.bytes(head.digest).map(|bytes| shown(&whole(bytes))),
+        }
+    };
+    (Some(tool.to_owned()), Some(manifest.items.iter().enumerate().map(item).collect()))
+}
+
+/// What whoever decides reads beside the items; where nothing leaves, what they approve.
+fn versions(state: &State, approval: &Approval, texts: &Bodies) -> Vec<Version> {
+    let outward = approval.manifest.as_ref().map(|manifest| &manifest.desk);
+    let beside = approval.desk.iter().filter(|(name, _)| outward.is_none_or(|of| !of.contains_key(*name)));
+    let versions = beside.map(|(name, digest)| Version {
+        artefact: name.clone(),
+        digest: *digest,
+        by: state.versions.get(digest).map(|version| (version.writer.clone(), version.origin)),
+        body: texts.value(*digest),
+    });
+    versions.collect()
+}
+
+fn remarks(state: &State, approval: &Approval, texts: &Bodies) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    for (name, digest) in &approval.desk {
+        let findings = state.versions.get(digest).and_then(|version| version.findings);
+        let findings = findings.and_then(|found| texts.value(found.digest)).and_then(|list| list.as_array().cloned());
+        remarks.extend(findings.unwrap_or_default().iter().map(|finding| Remark {
+            artefact: name.clone(),
+            what: finding.get("what").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        }));
+    }
+    remarks
+}

@@ -1,0 +1,115 @@
+//! What a run starts from: a topology that was checked, its parameters, and who starts it. Everything that can be wrong is
+//! found here, before anything is made or paid for.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::error::{Error, ParamFault};
+use super::project::Project;
+use crate::app;
+use crate::run::event::Who;
+use crate::run::input::Brief;
+use crate::topology::plan::{Mode, Param, ParamKind, Plan};
+use crate::topology::recording::Recording;
+
+/// Who speaks for the agents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Voice {
+    /// The models that are named; the script, if none is.
+    Named,
+    /// The script.
+    Script,
+    /// The recording in this file.
+    Recording(PathBuf),
+}
+
+/// A run that can start.
+#[derive(Debug)]
+pub struct Start {
+    /// What was checked.
+    pub plan: Plan,
+    /// Its parameters.
+    pub brief: Brief,
+    /// Who starts it.
+    pub by: Who,
+}
+
+impl Start {
+    /// A run of `topology` with these parameters, by `who`.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it.
+    pub fn of(
+        project: &Project,
+        topology: &str,
+        voice: &Voice,
+        params: &BTreeMap<String, String>,
+        who: Who,
+    ) -> Result<Self, Error> {
+        let recording = match voice {
+            Voice::Recording(path) => Some(recording_of(path, topology)?),
+            Voice::Named | Voice::Script => None,
+        };
+        let checked = match &recording {
+            Some(recording) => project.check_replay(topology, Arc::clone(recording)),
+            // A rehearsal because that is asked for, or because nothing names a model; never as a fallback.
+            None if *voice == Voice::Script => project.check(topology, Mode::Rehearsal),
+            None => project.check(topology, project.settings.mode()),
+        };
+        let plan = checked.map_err(Error::Faulty)?.plan;
+        let recorded = recording.map(|recording| recording.brief.clone()).unwrap_or_default();
+        let brief = brief(&plan, params, recorded).map_err(Error::Param)?;
+        app::reachable(&project.settings, &plan).map_err(Error::Unreachable)?;
+        if plan.mode == Mode::Live {
+            // Before a model is paid.
+            app::data(&project.settings, &plan).map_err(Error::Faulty)?;
+        }
+        Ok(Self { plan, brief, by: project.declared(who)? })
+    }
+}
+
+/// The recording in `path`, if it is one of `topology`.
+fn recording_of(path: &PathBuf, topology: &str) -> Result<Arc<Recording>, Error> {
+    let recording = app::read_recording(path).map_err(Error::Recording)?;
+    if recording.topology != topology {
+        return Err(Error::RecordingOf { path: path.clone(), topology: recording.topology });
+    }
+    Ok(Arc::new(recording))
+}
+
+/// The run's parameters: those given, typed; for the others what was recorded, or their defaults.
+fn brief(plan: &Plan, given: &BTreeMap<String, String>, mut recorded: Brief) -> Result<Brief, ParamFault> {
+    if let Some(name) = given.keys().find(|name| !plan.params.contains_key(*name)) {
+        let known = plan.params.keys().cloned().collect();
+        return Err(ParamFault::Unknown { name: name.clone(), topology: plan.name.clone(), known });
+    }
+    let mut brief = Brief::new();
+    for (name, param) in &plan.params {
+        let value = match given.get(name) {
+            Some(text) => typed(param, text).ok_or_else(|| ParamFault::WrongType {
+                name: name.clone(),
+                text: text.clone(),
+                param: param.clone(),
+            })?,
+            None => recorded.remove(name).or_else(|| param.default.clone()).ok_or_else(|| ParamFault::Missing {
+                name: name.clone(),
+                topology: plan.name.clone(),
+                param: param.clone(),
+            })?,
+        };
+        brief.insert(name.clone(), value);
+    }
+    Ok(brief)
+}
+
+fn typed(param: &Param, text: &str) -> Option<Value> {
+    match param.kind {
+        ParamKind::String => Some(Value::from(text)),
+        ParamKind::Integer => text.parse::<i64>().ok().map(Value::from),
+        ParamKind::Number => text.parse::<f64>().ok().filter(|n| n.is_finite()).map(Value::from),
+        ParamKind::Boolean => text.parse::<bool>().ok().map(Value::from),
+    }
+}

@@ -1,0 +1,150 @@
+//! A run as a story: its durable records, read as they come, folded once into what people see. Whoever follows a run, shows
+//! it, decides on it and then drives it goes on with the same story, so that nothing is read twice.
+
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use serde_json::Value;
+
+use super::error::Error;
+use crate::actor::history::{self, Loaded};
+use crate::id::{Digest, RunId, Seq};
+use crate::journal::{Record, RunRow, Store};
+use crate::run::event::Fact;
+use crate::run::state::State;
+use crate::run::view::{Entry, Kind, Texts, View};
+
+/// Records read at a time.
+const PAGE: usize = 500;
+
+/// A reader of one run.
+pub struct Story {
+    store: Arc<dyn Store>,
+    /// The run's row, as it was when the story was opened.
+    pub row: RunRow,
+    /// What people see so far.
+    pub view: View,
+    /// The calls of tools so far.
+    pub calls: Vec<Entry>,
+    /// The messages that reached `end` so far.
+    pub results: Vec<Entry>,
+    /// The pinned plan's digest.
+    pub plan: Digest,
+    plan_json: Vec<u8>,
+    seq: Seq,
+}
+
+/// One record of a run, and what people see of it.
+#[derive(Debug, Clone)]
+pub struct News {
+    /// As the journal has it.
+    pub record: Record,
+    /// What it says.
+    pub fact: Fact,
+    /// What people see of it, if anything.
+    pub entry: Option<Entry>,
+}
+
+impl Serialize for News {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let head: Value = serde_json::from_slice(&self.record.head.json).unwrap_or(Value::Null);
+        let mut news = serializer.serialize_struct("News", 4)?;
+        news.serialize_field("seq", &self.record.seq)?;
+        news.serialize_field("epoch", &self.record.epoch)?;
+        news.serialize_field("fact", &head)?;
+        news.serialize_field("entry", &self.entry)?;
+        news.end()
+    }
+}
+
+/// Texts of a run, from its journal.
+pub struct Bodies {
+    store: Arc<dyn Store>,
+    run: RunId,
+}
+
+impl Bodies {
+    /// The bodies of `run`.
+    pub fn new(store: Arc<dyn Store>, run: RunId) -> Self {
+        Self { store, run }
+    }
+
+    /// A body's bytes; none if it was erased.
+    pub fn bytes(&self, digest: Digest) -> Option<Vec<u8>> {
+        Some(self.store.body(self.run, digest).ok()??.bytes)
+    }
+}
+
+impl Texts for Bodies {
+    fn value(&self, digest: Digest) -> Option<Value> {
+        serde_json::from_slice(&self.bytes(digest)?).ok()
+    }
+}
+
+impl Story {
+    /// Opens the story of a run at its beginning.
+    ///
+    /// # Errors
+    /// If the run cannot be read.
+    pub fn open(store: Arc<dyn Store>, row: RunRow) -> Result<Self, Error> {
+        let (digest, plan_json, plan) = history::pinned_plan(store.as_ref(), row.id)?;
+        let view = View::new(State::new(row.id, Arc::new(plan)));
+        let (calls, results) = (Vec::new(), Vec::new());
+        Ok(Self { store, row, view, calls, results, plan: digest, plan_json, seq: Seq(0) })
+    }
+
+    /// What its records come to so far.
+    pub fn state(&self) -> &State {
+        self.view.state()
+    }
+
+    /// The last record that was read.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The texts of this run.
+    pub fn texts(&self) -> Bodies {
+        Bodies::new(Arc::clone(&self.store), self.row.id)
+    }
+
+    /// What happened since the last call.
+    ///
+    /// # Errors
+    /// If the records cannot be read or replayed.
+    pub fn news(&mut self) -> Result<Vec<News>, Error> {
+        let texts = self.texts();
+        let mut news = Vec::new();
+        loop {
+            let page = self.store.records(self.row.id, self.seq, PAGE)?;
+            if page.is_empty() {
+                return Ok(news);
+            }
+            for record in page {
+                let wrong = |why: String| history::Error::Replay(format!("record {}: {why}", record.seq));
+                let fact = history::read_fact(&record.head.json).map_err(wrong)?;
+                let entry = self.view.take(record.seq, &fact, &texts).map_err(|illegal| wrong(illegal.to_string()))?;
+                self.seq = record.seq;
+                self.calls.extend(entry.iter().filter(|entry| entry.kind == Kind::Call).cloned());
+                self.results.extend(entry.iter().filter(|entry| entry.to.as_deref() == Some("end")).cloned());
+                news.push(News { record, fact, entry });
+            }
+        }
+    }
+
+    /// Reads on in `store`, which is over the same journal.
+    pub(super) fn read_in(&mut self, store: Arc<dyn Store>) {
+        self.store = store;
+    }
+
+    /// As far as it was read: an owner goes on from there.
+    pub(super) fn loaded(&self) -> Loaded {
+        Loaded {
+            no: self.row.no,
+            digest: self.plan,
+            plan_json: self.plan_json.clone(),
+            state: self.state().clone(),
+            seq: self.seq,
+        }
+    }
+}

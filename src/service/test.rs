@@ -1,0 +1,206 @@
+//! The tests of a rehearsal: a run in a journal of its own, decided as the test says, and what does not hold of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::error::Error;
+use super::letter::letters;
+use super::project::Project;
+use super::story::Story;
+use crate::actor::system::Handle;
+use crate::app::{self, Running};
+use crate::clock::{Clock as _, Machine};
+use crate::config::Settings;
+use crate::id::{ApprovalNo, ArtefactName, Digest};
+use crate::journal::Query;
+use crate::run::event::{Decision, Who};
+use crate::run::input::{Brief, Post, Say};
+use crate::run::state::{State, Status};
+use crate::run::view::Texts as _;
+use crate::topology::check::{Checked, Test};
+use crate::topology::plan::{Plan, Recipient};
+
+/// Decisions after which a test is given up.
+const DECISIONS_MAX: usize = 50;
+
+/// What does not hold.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Difference {
+    /// It ended otherwise.
+    Status {
+        /// How it ended.
+        found: String,
+        /// How it was to end.
+        wanted: String,
+        /// Why messages could not be handled.
+        dead: Vec<String>,
+    },
+    /// It went another way.
+    Path {
+        /// `agent:outcome`, in order.
+        found: Vec<String>,
+        /// As it was to go.
+        wanted: Vec<String>,
+    },
+    /// It asked for more approvals, or fewer.
+    Asks {
+        /// So many.
+        found: usize,
+        /// And not so many.
+        wanted: u64,
+    },
+    /// An artefact lacks something.
+    Artefact {
+        /// Which.
+        name: ArtefactName,
+        /// As it is; none if it did not reach the end.
+        found: Option<Value>,
+        /// What it was to have.
+        wanted: Value,
+    },
+    /// The test gives no value for a parameter.
+    Param {
+        /// Its name.
+        name: String,
+    },
+    /// The test answers with what is no decision.
+    Answer {
+        /// The word.
+        word: String,
+    },
+}
+
+/// Runs a test, with its files in a folder that goes with it: what does not hold.
+///
+/// # Errors
+/// If it cannot be run.
+pub async fn test(project: &Project, checked: &Checked, test: &Test) -> Result<Vec<Difference>, Error> {
+    let mut brief = Brief::new();
+    for (name, param) in &checked.plan.params {
+        let Some(value) = test.params.get(name).or(param.default.as_ref()) else {
+            return Ok(vec![Difference::Param { name: name.clone() }]);
+        };
+        brief.insert(name.clone(), value.clone());
+    }
+    let scratch = Scratch::new()?;
+    // Nobody decides here but the test: whom the project declares is no part of it.
+    let mut settings = Settings::clone(&project.settings);
+    settings.people = None;
+    let running = app::start_in_memory(&settings, scratch.0.clone()).await?;
+    let plan = Plan { single_person: true, ..checked.plan.clone() };
+    let handle = running.system.run(&plan, &brief, tester(1)).await?;
+    let store = Arc::clone(&running.system.ports().store);
+    let row = store.runs(&Query { id: Some(handle.run), ..Query::default() })?.pop().ok_or(Error::NothingYet)?;
+    let mut story = Story::open(store, row)?;
+    let differences = match decide_all(&running, &handle, &mut story, test).await? {
+        Some(wrong) => vec![wrong],
+        None => differences(&story, test),
+    };
+    running.stop().await;
+    Ok(differences)
+}
+
+/// The person who decides, or another one, where several have to approve.
+fn tester(nth: usize) -> Who {
+    let name = if nth == 1 { "test".to_owned() } else { format!("test {nth}") };
+    Who { name, how: "claimed".to_owned(), groups: Vec::new(), undeclared: false }
+}
+
+/// Answers what is asked, as the test says; then approves.
+async fn decide_all(
+    running: &Running,
+    handle: &Handle,
+    story: &mut Story,
+    test: &Test,
+) -> Result<Option<Difference>, Error> {
+    let mut progress = handle.progress();
+    let mut decisions = test.decisions.iter();
+    for _ in 0..DECISIONS_MAX {
+        let settled = progress.wait_for(|now| now.status != Status::Running || now.gone.is_some()).await;
+        let status = settled.map_or(Status::Stuck, |now| now.status);
+        story.news()?;
+        let Some((no, binds)) = open(story.state()) else { return Ok(None) };
+        if status != Status::Waiting {
+            return Ok(None);
+        }
+        let word = decisions.next().map_or("approve", String::as_str);
+        let decision = match word {
+            "approve" => Decision::Approve,
+            "request_changes" => Decision::RequestChanges,
+            "reject" => Decision::Reject,
+            other => return Ok(Some(Difference::Answer { word: other.to_owned() })),
+        };
+        let comment = format!("{word}, says the test");
+        let approved = |story: &Story| story.state().approvals.get(&no).map_or(0, |a| a.approved_by.len());
+        let before = approved(story);
+        let post = Post { by: tester(before + 1), say: Say::Decide { approval: no, binds, decision, comment } };
+        running.system.post(handle.run, running.system.ports().clock.id(), &post).await?;
+        let decided = |story: &Story| story.state().approvals.get(&no).is_none_or(|a| a.fate.is_some());
+        while !decided(story) && approved(story) == before && progress.changed().await.is_ok() {
+            story.news()?;
+        }
+    }
+    Ok(None)
+}
+
+fn open(state: &State) -> Option<(ApprovalNo, Digest)> {
+    state.open_approvals().next().map(|(no, approval)| (no, approval.binds))
+}
+
+fn differences(story: &Story, test: &Test) -> Vec<Difference> {
+    let (state, texts) = (story.state(), story.texts());
+    let mut differences = Vec::new();
+    let status = state.status().word();
+    if status != test.status {
+        let dead = letters(story).into_iter().map(|letter| letter.reason).collect();
+        differences.push(Difference::Status { found: status.to_owned(), wanted: test.status.clone(), dead });
+    }
+    let messages = story.view.messages();
+    let path = messages.filter_map(|message| Some(format!("{}:{}", message.from.as_ref()?, message.outcome)));
+    let path: Vec<String> = path.collect();
+    if !test.path.is_empty() && path != test.path {
+        differences.push(Difference::Path { found: path, wanted: test.path.clone() });
+    }
+    if let Some(wanted) = test.asks.filter(|asks| *asks != state.approvals.len() as u64) {
+        differences.push(Difference::Asks { found: state.approvals.len(), wanted });
+    }
+    let to_end = story.view.messages().filter(|message| message.to == Recipient::End).last();
+    for (name, wanted) in &test.artefacts {
+        let digest = to_end.and_then(|message| message.desk.get(name));
+        let found = digest.and_then(|digest| texts.value(*digest));
+        if !found.as_ref().is_some_and(|found| has(found, wanted)) {
+            differences.push(Difference::Artefact { name: name.clone(), found, wanted: wanted.clone() });
+        }
+    }
+    differences
+}
+
+/// Whether `found` has all that `wanted` says.
+fn has(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, value)| found.get(key).is_some_and(|of| has(of, value)))
+        }
+        _ => found == wanted,
+    }
+}
+
+/// A folder that goes when the test ends.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, Error> {
+        let folder = std::env::temp_dir().join(format!("callsheet-test-{}", Machine.id()));
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left behind lies in the system's own scratch folder.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
