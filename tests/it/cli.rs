@@ -338,6 +338,7 @@ fn bad_data_makes_the_run_stuck_and_a_mended_file_lets_it_go_on() {
             &[
                 ("run re-engagement", 1, &["performance.query", needle, "stuck"]),
                 ("dead-letters 1", 3, &["m1", needle]),
+                ("dead-letters 1 --json", 0, &["\"failed\":{\"tool\":\"performance.query\"}", "\"drifted\":false"]),
             ],
         );
         fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(SENDS), project.path(SENDS)).unwrap();

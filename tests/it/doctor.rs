@@ -241,6 +241,8 @@ fn who_cannot_be_reached_is_told_and_nobody_is_called_who_need_not_be() {
     let live = doctor(&nobody, KEY, &run);
     says("a run that reaches nobody", &live, 1, &["no connection", "callsheet dead-letters 1", "callsheet doctor"]);
     assert!(live.1.contains("live: local/m (analyst, critic, drafter, planner)"), "{}", live.1);
+    let letters = doctor(&nobody, KEY, &["dead-letters", "--json"]);
+    says("what failed, as data", &letters, 0, &["\"failed\":{\"model\":\"local/m\"}"]);
     let shown = doctor(&nobody, KEY, &["show"]);
     assert!(shown.1.contains("live: local/m (analyst, critic, drafter, planner)"), "{}", shown.1);
     let models = "\"models\":{\"analyst\":\"local/m\",\"critic\":\"local/m\"";

@@ -44,6 +44,7 @@ mod prompt;
 mod providers;
 mod quirks;
 mod readme;
+mod reads;
 mod recording;
 mod rehearsal;
 mod rehearse;

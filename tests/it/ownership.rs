@@ -6,9 +6,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use callsheet::actor::{Point, Probe};
-use callsheet::id::RunId;
+use callsheet::failure::Work;
+use callsheet::id::{RunId, Timestamp};
 use callsheet::journal::memory::Memory;
 use callsheet::journal::{Batch, Done, Error, Head, Op, Query, RunRow, Store, Summary};
+use callsheet::model::{Ask, Model, Reply};
 use callsheet::run::event::{Decision, Ending, Event};
 use callsheet::run::input::{Post, Say};
 use callsheet::run::state::{State, Status};
@@ -249,4 +251,60 @@ async fn what_is_due_is_taken_up_beside_each_other() {
     }
     assert!(!meeting.missed.load(Ordering::SeqCst), "one waited for the other");
     first.system.stop().await;
+}
+
+/// A journal in which somebody posts to a run as soon as it is made, and whoever makes it hears of that only once the
+/// scheduler has looked for what is due.
+struct Early {
+    inner: Arc<Memory>,
+    looked: Mutex<bool>,
+    looks: Condvar,
+}
+
+impl Answers for Early {
+    fn inner(&self) -> &Memory {
+        &self.inner
+    }
+
+    fn answer(&self, ops: &[Op]) -> Vec<Result<Done, Error>> {
+        let done = self.inner.commit(ops);
+        let made = ops.iter().find_map(|op| if let Op::Create(new, _) = op { Some(new.id) } else { None });
+        if let Some(run) = made {
+            let json = serde_json::to_vec(&Post { by: who("ada"), say: Say::Pause }).unwrap();
+            let post = Op::Post { run, id: uuid::Uuid::from_u128(1), json, at: Timestamp(1) };
+            self.inner.commit(&[post]).pop().unwrap().unwrap();
+            let mut looked = self.looked.lock().unwrap();
+            *looked = false;
+            let (_looked, late) = self.looks.wait_timeout_while(looked, NEVER, |looked| !*looked).unwrap();
+            assert!(!late.timed_out(), "the scheduler never looks");
+        }
+        done
+    }
+
+    fn lists(&self, query: &Query) {
+        if query.due.is_some() {
+            *self.looked.lock().unwrap() = true;
+            self.looks.notify_all();
+        }
+    }
+}
+
+/// A model that says nothing.
+struct Mute;
+
+impl Model for Mute {
+    fn reply(&self, _: Ask) -> Work<'_, Reply> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_posted_while_a_run_is_being_made_is_heard_though_nothing_else_happens() {
+    let mut rig = Rig::new();
+    let (looked, looks) = (Mutex::default(), Condvar::new());
+    rig.disk = Arc::new(Answered(Early { inner: Arc::clone(&rig.store), looked, looks }));
+    rig.model = Arc::new(Mute);
+    let driven = rig.run(&shipped("content-repurposing")).await;
+    driven.until("what was posted", |state| state.status() == Status::Paused).await;
+    driven.system.stop().await;
 }

@@ -61,6 +61,8 @@ pub(crate) trait Answers: Send + Sync {
     fn reads(&self, _digest: Digest) {}
     /// The inbox is read.
     fn looks(&self) {}
+    /// Runs are looked for.
+    fn lists(&self, _query: &Query) {}
 }
 
 /// A journal in memory with answers of its own; it is read as it is.
@@ -96,7 +98,9 @@ impl<T: Answers> Store for Answered<T> {
         self.inner().inbox(run, after)
     }
     fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error> {
-        self.inner().runs(query)
+        let rows = self.inner().runs(query);
+        self.lists(query);
+        rows
     }
     fn lease(&self, holder: Holder) -> Result<Lease, Error> {
         self.inner().lease(holder)

@@ -47,7 +47,7 @@ struct Ban {
     instead: &'static str,
 }
 
-const BANS: [Ban; 9] = [
+const BANS: [Ban; 10] = [
     Ban {
         words: &[
             "async",
@@ -108,6 +108,11 @@ const BANS: [Ban; 9] = [
         words: &["io::stdout", "io::stderr", "anstream", "println!", "eprintln!"],
         holds_in: |file| is_source(file) && file != "src/cli/paint.rs",
         instead: "print through src/cli/paint.rs, the only way to a terminal: what it prints is harmless",
+    },
+    Ban {
+        words: &["Store", "history::load", "app::store", "app::start", "app::start_in_memory"],
+        holds_in: |file| file.starts_with("src/cli"),
+        instead: "ask src/service for it: what a face does to runs is a function there, and no face opens a journal",
     },
     Ban {
         words: &["todo!", "unimplemented!", "dbg!"],

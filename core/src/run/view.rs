@@ -15,12 +15,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::event::{ActHead, Amount, BodyRef, Event, Fact, Message, Origin, Settled, Version, Wish};
-use super::state::State;
+use super::state::{DeadLetter, State};
 use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, EffectId, MessageId, Seq, Timestamp};
 use crate::topology::plan::Recipient;
 use choice::{Bases, Choice};
-use failing::Failures;
+use failing::{Failing, Failures};
 use why::{no_words, reason_text};
 pub use words::{Texts, brief_of, count, error_text, note, pause_words};
 use words::{erased, lost_words, problem_text, raise_words, tokens};
@@ -122,6 +122,11 @@ impl View {
     /// What the turn of each message has spent so far.
     pub fn spent(&self) -> &BTreeMap<MessageId, Amount> {
         &self.spent
+    }
+
+    /// What failed when `letter` could not be handled; none if neither a model nor a tool did, or nobody knows.
+    pub fn failing(&self, letter: &DeadLetter) -> Option<&Failing> {
+        self.failures.of(letter)
     }
 
     /// Items that did not leave just as they were approved, or not where they were to be: a sentence each.

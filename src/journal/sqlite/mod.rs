@@ -91,7 +91,8 @@ impl Store for Sqlite {
     }
 
     fn records(&self, run: RunId, after: Seq, limit: usize) -> Result<Vec<Record>, Error> {
-        self.readers.read(|connection| read::records(connection, run, after, limit))
+        let read = self.readers.read(|connection| read::records(connection, run, after, limit));
+        read.inspect(|records| tracing::trace!(target: "callsheet::journal", read = records.len(), %run, "records"))
     }
 
     fn body(&self, run: RunId, digest: Digest) -> Result<Option<Body>, Error> {

@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{File, is_start, rust_files, word};
 
 /// Files in whose circles the rule does not hold yet: one for each circle, the first by name. The list may only shrink.
-const NOT_YET: [&str; 12] = [
+const NOT_YET: [&str; 11] = [
     "src/actor/agent.rs",
     "src/actor/lift.rs",
-    "src/cli/approvals.rs",
     "src/config.rs",
     "src/journal/cause.rs",
     "src/journal/sqlite/mod.rs",

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::View;
 use crate::id::{AgentName, MessageId, ToolName};
 use crate::run::event::{Event, Reason, Wish};
 use crate::run::state::{DeadLetter, Effect, State};
@@ -29,10 +28,18 @@ impl Failures {
     pub(super) fn take(&mut self, event: &Event, state: &State) {
         let Event::EffectFailed { id, reason, .. } = event else { return };
         let Some(effect) = state.effects.get(id) else { return };
-        match failing(state, effect) {
+        // What a rule of the run did not allow failed nowhere outside.
+        let failing = matches!(reason, Reason::Told(_)).then(|| failing(state, effect)).flatten();
+        match failing {
             Some(failing) => drop(self.0.insert(effect.message, (*reason, failing))),
             None => drop(self.0.remove(&effect.message)),
         }
+    }
+
+    /// What failed when `letter` could not be handled.
+    pub(super) fn of(&self, letter: &DeadLetter) -> Option<&Failing> {
+        let (reason, failing) = self.0.get(&letter.message.id)?;
+        (*reason == letter.reason).then_some(failing)
     }
 }
 
@@ -52,12 +59,4 @@ fn failing(state: &State, effect: &Effect) -> Option<Failing> {
 fn tool_of(state: &State, member: &AgentName) -> Option<Failing> {
     let Role::Tool { tool, .. } = &state.member(member)?.role else { return None };
     Some(Failing::Tool(tool.clone()))
-}
-
-impl View {
-    /// What failed when `letter` could not be handled; none if neither a model nor a tool did, or nobody knows.
-    pub fn failing(&self, letter: &DeadLetter) -> Option<&Failing> {
-        let (reason, failing) = self.failures.0.get(&letter.message.id)?;
-        (*reason == letter.reason).then_some(failing)
-    }
 }
