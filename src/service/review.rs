@@ -13,8 +13,8 @@ use crate::app;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, RunNo, Timestamp, ToolName};
 use crate::run::event::{Decision, Manifest, Origin, Who};
 use crate::run::state::{Approval, Fate, State};
-use crate::run::view::work::Work;
 use crate::run::view::why::reason_text;
+use crate::run::view::work::Work;
 use crate::run::view::{Entry, Texts as _, note};
 use crate::tool;
 use crate::tool::part::shown::{self, Shown};
@@ -149,7 +149,8 @@ pub struct Question {
 pub fn question(story: &Story, no: ApprovalNo) -> Option<Question> {
     let state = story.state();
     let effect = state.questions.get(&no)?;
-    let why = state.effects.get(effect).and_then(|effect| effect.why).map(|why| reason_text(state, &story.texts(), why));
+    let why =
+        state.effects.get(effect).and_then(|effect| effect.why).map(|why| reason_text(state, &story.texts(), why));
     Some(Question { question: no, run: story.row.no, effect: *effect, why })
 }
 
