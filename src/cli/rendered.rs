@@ -36,7 +36,9 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, whole: bool) ->
             let tool = review.tool.as_deref().unwrap_or_default();
             heading(&mut page, &format!("What would leave by {tool}: {}", count(items.len(), "item")));
             let rows_max = if whole { usize::MAX } else { ROWS_MAX };
-            if items.iter().fold(false, |cut, one| item(&mut page, one, rows_max) || cut) {
+            let mut cut = false;
+            items.iter().for_each(|one| cut |= item(&mut page, one, rows_max));
+            if cut {
                 line(&mut page, &format!("all rows: callsheet review {no} --whole"));
             }
         }
@@ -79,13 +81,13 @@ fn item(page: &mut String, item: &Item, rows_max: usize) -> bool {
     if let Some(question) = &item.again {
         line(page, &format!("asked again when it leaves, and whom it no longer gives is dropped: {question}"));
     }
-    match &item.parts {
-        Some(parts) => parts.iter().fold(false, |cut, part| content(page, part, rows_max) || cut),
-        None => {
-            line(page, "(erased)");
-            false
-        }
-    }
+    let Some(parts) = &item.parts else {
+        line(page, "(erased)");
+        return false;
+    };
+    let mut cut = false;
+    parts.iter().for_each(|part| cut |= content(page, part, rows_max));
+    cut
 }
 
 /// A part as a person reads it; whether rows were left out.

@@ -71,8 +71,7 @@ impl Waiting {
             }
             // Asked for before the answer is looked for: what was appended until then is read.
             let gone = self.live.as_ref().and_then(Live::gone);
-            let (answer, news) = self.answered(story)?;
-            self.answer = answer;
+            let news = self.heard(story)?;
             if !news.is_empty() {
                 return Ok(Step::News(news));
             }
@@ -111,19 +110,19 @@ impl Waiting {
         Ok(None)
     }
 
-    /// The run's answer, if it is there, and what else is new.
-    fn answered(&self, story: &mut Story) -> Result<(Option<Result<(), Error>>, Vec<News>), Error> {
-        let (mut answer, mut others) = (None, Vec::new());
+    /// Looks for the run's answer; what else is new.
+    fn heard(&mut self, story: &mut Story) -> Result<Vec<News>, Error> {
+        let mut others = Vec::new();
         for news in story.news()? {
             match &news.fact.is {
-                Event::Heard { post, .. } if *post == self.post => answer = Some(Ok(())),
+                Event::Heard { post, .. } if *post == self.post => self.answer = Some(Ok(())),
                 Event::InputRefused { post, why, .. } if *post == self.post => {
-                    answer = Some(Err(refused(why.clone(), story)));
+                    self.answer = Some(Err(refused(why.clone(), story)));
                 }
                 _ => others.push(news),
             }
         }
-        Ok((answer, others))
+        Ok(others)
     }
 }
 

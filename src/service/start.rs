@@ -2,7 +2,7 @@
 //! found here, before anything is made or paid for.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -72,10 +72,10 @@ impl Start {
 }
 
 /// The recording in `path`, if it is one of `topology`.
-fn recording_of(path: &PathBuf, topology: &str) -> Result<Arc<Recording>, Error> {
+fn recording_of(path: &Path, topology: &str) -> Result<Arc<Recording>, Error> {
     let recording = app::read_recording(path).map_err(Error::Recording)?;
     if recording.topology != topology {
-        return Err(Error::RecordingOf { path: path.clone(), topology: recording.topology });
+        return Err(Error::RecordingOf { path: path.to_owned(), topology: recording.topology });
     }
     Ok(Arc::new(recording))
 }
