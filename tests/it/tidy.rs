@@ -1,11 +1,11 @@
 //! The house rules as a test: what may import what, what the core may not touch, how long a file may be. Each rule says
 //! what to do instead. What clippy and rustfmt hold is left to them.
 
-use std::fmt::Write as _;
 
 use source::{File, blanked, is_start, line_of, lines_with, read, rust_files, types, without_tests, word};
 
 mod circles;
+mod dependencies;
 mod source;
 
 /// Top-level modules of `src`. One may import those of earlier rows, and nobody of its own row.
@@ -33,9 +33,6 @@ const EVERYWHERE: [&str; 5] = ["core/src", "src", "tests", "examples", "benches"
 
 /// Lines of code in a file, without blank lines, comments and its own tests.
 const FILE_LINES_MAX: usize = 500;
-
-/// Dependencies that may share the comment above the first of them.
-const DEPENDENCIES_PER_COMMENT_MAX: usize = 2;
 
 /// Words that are forbidden somewhere.
 struct Ban {
@@ -228,31 +225,6 @@ fn every_test_file_is_run() {
         }
     }
     faults.none();
-}
-
-#[test]
-fn every_dependency_has_a_reason() {
-    let mut wrong = String::new();
-    for file in ["Cargo.toml", "core/Cargo.toml"] {
-        without_reason(file, &mut wrong);
-    }
-    assert!(wrong.is_empty(), "no reason for a dependency; write a comment above it:\n{wrong}");
-}
-
-fn without_reason(file: &str, wrong: &mut String) {
-    let (mut inside, mut since_comment) = (false, usize::MAX);
-    for (nth, line) in read(file).lines().enumerate() {
-        if line.starts_with('[') {
-            (inside, since_comment) = (line.contains("dependencies]"), usize::MAX);
-        } else if line.starts_with('#') {
-            since_comment = 0;
-        } else if inside && line.contains('=') {
-            since_comment = since_comment.saturating_add(1);
-            if since_comment > DEPENDENCIES_PER_COMMENT_MAX {
-                let _ = writeln!(wrong, "{file}:{}: {line}", nth + 1);
-            }
-        }
-    }
 }
 
 /// The rules can fail: each is shown what it must find, and what it must leave alone.

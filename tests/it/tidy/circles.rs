@@ -31,8 +31,10 @@ fn no_file_needs_a_file_that_needs_it() {
         let needs = files.iter().map(|file| (file.name.clone(), needed(file, &modules))).collect();
         found.extend(circles(&needs).iter().map(|circle| circle.join(" <-> ")));
     }
-    let known = |circle: &String| NOT_YET.iter().any(|first| circle.starts_with(&format!("{first} ")));
-    found.retain(|circle| !known(circle));
+    let begins = |circle: &String, first: &str| circle.starts_with(&format!("{first} "));
+    let gone: Vec<_> = NOT_YET.iter().filter(|first| !found.iter().any(|circle| begins(circle, first))).collect();
+    assert!(gone.is_empty(), "there is no circle any more that begins with {gone:?}: take it out of NOT_YET");
+    found.retain(|circle| !NOT_YET.iter().any(|first| begins(circle, first)));
     let instead = "move what both need into a file of its own that needs neither";
     assert!(found.is_empty(), "{} circles of files; {instead}:\n{}\n", found.len(), found.join("\n"));
 }
