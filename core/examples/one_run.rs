@@ -1,7 +1,11 @@
 //! One run as a value, without anything around it: a team is checked, inputs are decided, facts are folded again.
 //! `cargo run -p callsheet-core --example one_run`
 
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "it is an example: it prints, and nothing in it can fail")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "it is an example: it prints, and nothing in it can fail"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,7 +58,8 @@ fn main() {
     let around = Surroundings {
         tools: BTreeMap::new(),
         checks: BTreeMap::new(),
-        models: [("default".to_owned(), ModelSpec { model: "example/model".to_owned(), ..ModelSpec::default() })].into(),
+        models: [("default".to_owned(), ModelSpec { model: "example/model".to_owned(), ..ModelSpec::default() })]
+            .into(),
         unpriced: BTreeSet::new(),
         nowhere: BTreeMap::new(),
         mode: Mode::Live,
@@ -70,7 +75,8 @@ fn main() {
     let mut state = State::new(run, Arc::clone(&plan));
     let mut journal: Vec<Fact> = Vec::new();
     let by = Who { name: "ana".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false };
-    let start = What::Start { plan: body("the plan").digest, mode: plan.mode, brief: body("brief"), note: body("note"), by };
+    let start =
+        What::Start { plan: body("the plan").digest, mode: plan.mode, brief: body("brief"), note: body("note"), by };
     let mut heard = vec![start];
 
     // The shell's whole work: hear, append, and perform what is outstanding. Here a model always answers with a poem.

@@ -1,7 +1,6 @@
 //! The house rules as a test: what may import what, what the core may not touch, how long a file may be. Each rule says
 //! what to do instead. What clippy and rustfmt hold is left to them.
 
-
 use source::{File, blanked, is_start, line_of, lines_with, read, rust_files, types, without_tests, word};
 
 mod circles;
