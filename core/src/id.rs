@@ -2,6 +2,7 @@
 //! Nothing here reads a clock or makes a random number; both arrive from the shell.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -26,6 +27,21 @@ fn word(text: &str, dots: bool) -> Result<Arc<str>, Malformed> {
     Err(Malformed(format!(
         "a name is a lower-case letter followed by letters, digits, '_', '-'{also}, {NAME_BYTES_MAX} bytes at most"
     )))
+}
+
+/// Reads what is parsed from a text where it stands, without a copy of the text.
+struct Parses<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = Malformed>> de::Visitor<'_> for Parses<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
 }
 
 macro_rules! name {
@@ -58,7 +74,7 @@ macro_rules! name {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                String::deserialize(from)?.parse().map_err(de::Error::custom)
+                from.deserialize_str(Parses(PhantomData))
             }
         }
 
@@ -139,13 +155,23 @@ impl Digest {
 
     /// The first eight hexadecimal digits, for people.
     pub fn short(&self) -> String {
-        self.to_string()[..8].to_owned()
+        self.with_hex(|hex| hex[..8].to_owned())
+    }
+
+    /// Its 64 digits, without the machinery of formatting: a record names many digests, and all of them are written.
+    fn with_hex<T>(&self, of: impl FnOnce(&str) -> T) -> T {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        of(std::str::from_utf8(&hex).unwrap_or_default())
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.with_hex(|hex| f.write_str(hex))
     }
 }
 
@@ -159,13 +185,17 @@ impl FromStr for Digest {
     type Err = Malformed;
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let wrong = || Malformed("a digest is 64 lower-case hexadecimal digits".to_owned());
-        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        let digit = |digit: u8| match digit {
+            b'0'..=b'9' => Ok(digit - b'0'),
+            b'a'..=b'f' => Ok(digit - b'a' + 10),
+            _ => Err(wrong()),
+        };
+        if text.len() != 64 {
             return Err(wrong());
         }
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
         }
         Ok(Self(bytes))
     }
@@ -173,13 +203,13 @@ impl FromStr for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
+        self.with_hex(|hex| to.serialize_str(hex))
     }
 }
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        std::borrow::Cow::<str>::deserialize(from)?.parse().map_err(de::Error::custom)
+        from.deserialize_str(Parses(PhantomData))
     }
 }
 
@@ -287,5 +317,9 @@ mod tests {
         assert_ne!(Digest::of("d", &[b"ab", b"c"]), Digest::of("d", &[b"a", b"bc"]));
         let digest = Digest::of("d", &[]);
         assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert_eq!(digest.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), digest.to_string());
+        for wrong in ["", &"A".repeat(64), &"g".repeat(64), &"a".repeat(63), &"é".repeat(32)] {
+            assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
+        }
     }
 }
