@@ -185,7 +185,7 @@ pub fn overview(project: &Project, story: &Story) -> Overview {
         },
         agents: agents(state),
         turns: turns(story),
-        versions: versions(state),
+        versions: versions(story),
         desk: latest(state),
         work: work.collect(),
         approvals: state.open_approvals().map(|(no, approval)| (no, approval.agent.clone())).collect(),
@@ -235,8 +235,8 @@ fn turns(story: &Story) -> Vec<Turn> {
     turns.collect()
 }
 
-fn versions(state: &State) -> Vec<Written> {
-    let versions = state.versions.values().map(|version| Written {
+fn versions(story: &Story) -> Vec<Written> {
+    let versions = story.view.versions().map(|version| Written {
         artefact: version.artefact.clone(),
         version: version.body.digest,
         by: version.person.as_ref().map_or_else(|| version.writer.to_string(), |person| person.name.clone()),

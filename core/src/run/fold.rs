@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Amount, BodyRef, Closed, DeadLetterAnswer, Decision, Event, Fact, Message, Part, Reason, Version};
 use super::state::{Conversation, DeadLetter, Effect, Fate, State, Turn};
-use crate::id::{AgentName, ArtefactName, EffectId, MessageId, Timestamp};
+use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Timestamp};
 use crate::topology::plan::{Member, Memory, Recipient, Role};
 use crate::topology::spec::Labels;
 
@@ -302,9 +302,23 @@ impl State {
 
     fn write(&mut self, version: &Version) -> Legal {
         let turn = self.turn_mut(version.message)?;
-        turn.desk.insert(version.artefact.clone(), version.body.digest);
+        let before = turn.desk.insert(version.artefact.clone(), version.body.digest);
+        // A long run writes the same artefact anew and anew; what it no longer has anywhere is in the journal.
+        if let Some(before) = before.filter(|before| !self.has_on_a_desk(before)) {
+            self.versions.remove(&before);
+        }
         self.versions.insert(version.body.digest, version.clone());
         Ok(())
+    }
+
+    /// Whether something that is pending, was decided or came to an end carries this version.
+    fn has_on_a_desk(&self, version: &Digest) -> bool {
+        let turns = self.turns.values().map(|turn| &turn.desk);
+        let dead = self.dead.values().map(|letter| &letter.message);
+        let messages = self.queued.values().chain(&self.results).chain(dead).map(|message| &message.desk);
+        let approvals = self.approvals.values().map(|approval| &approval.desk);
+        let permits = self.permits.values().map(|permit| &permit.manifest.desk);
+        turns.chain(messages).chain(approvals).chain(permits).any(|desk| desk.values().any(|on| on == version))
     }
 
     fn end_turn(&mut self, message: MessageId, note: BodyRef) -> Legal {

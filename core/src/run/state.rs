@@ -43,7 +43,7 @@ pub struct State {
     pub turns: BTreeMap<MessageId, Turn>,
     /// Effects not settled yet.
     pub effects: BTreeMap<EffectId, Effect>,
-    /// Versions of artefacts.
+    /// Versions of artefacts that something in here has on its desk; the journal has the others.
     pub versions: BTreeMap<Digest, Version>,
     /// How often each bounded handoff was taken since the last reset.
     pub rounds: BTreeMap<(AgentName, Outcome), u32>,

@@ -73,7 +73,7 @@ pub enum Kind {
 pub struct View {
     state: State,
     wishes: BTreeMap<EffectId, (AgentName, Wish)>,
-    versions: BTreeMap<ArtefactName, u32>,
+    versions: BTreeMap<ArtefactName, Vec<Version>>,
     messages: BTreeMap<MessageId, Message>,
     performed: BTreeMap<MessageId, u32>,
     spent: BTreeMap<MessageId, Amount>,
@@ -117,6 +117,11 @@ impl View {
     /// All messages, in order.
     pub fn messages(&self) -> impl Iterator<Item = &Message> {
         self.messages.values()
+    }
+
+    /// All versions of artefacts, each artefact's in order: a state knows only those that are on some desk.
+    pub fn versions(&self) -> impl Iterator<Item = &Version> {
+        self.versions.values().flatten()
     }
 
     /// What the turn of each message has spent so far.
@@ -180,7 +185,9 @@ impl View {
                 add(&mut self.lost, *spent);
             }
             Event::MessageSent(message) => drop(self.messages.insert(message.id, message.clone())),
-            Event::VersionWritten(version) => *self.versions.entry(version.artefact.clone()).or_default() += 1,
+            Event::VersionWritten(version) => {
+                self.versions.entry(version.artefact.clone()).or_default().push(version.clone());
+            }
             _ => {}
         }
         Ok(before.map(|entry| Entry { seq, at: fact.at, ..entry }))
@@ -308,7 +315,7 @@ impl View {
     }
 
     fn version_entry(&self, version: &Version) -> Entry {
-        let nth = self.versions.get(&version.artefact).copied().unwrap_or(0) + 1;
+        let nth = self.versions.get(&version.artefact).map_or(0, Vec::len) + 1;
         let by = version.person.as_ref().map_or_else(|| version.writer.to_string(), |person| person.name.clone());
         let checked = if version.findings.is_some() { ", with remarks of the checks" } else { "" };
         let text = format!("{} version {nth} ({}{checked})", version.artefact, version.body.digest.short());
