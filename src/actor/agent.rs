@@ -1,12 +1,16 @@
-//! An agent as an actor: it starts attempts beside its mailbox, each an actor of its own, kills them when told to, and tells
-//! the run of any that panics or errs: that is the failure of this attempt, and the others go on.
+//! An agent as an actor: it starts attempts beside its mailbox, each a task of its own, and kills them when told to. The run
+//! hears what each came to; one that panics or errs is the failure of that attempt, and the others go on.
 
-use std::collections::HashMap;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::task::AbortHandle;
 use tracing::Instrument;
 
-use super::owner;
+use super::lift::Lifted;
+use super::owner::Attempt;
 use super::perform::{Work, perform};
 use super::run;
 use crate::failure::Class;
@@ -17,15 +21,24 @@ pub(super) struct Agent;
 /// What an agent is told.
 pub(super) enum Msg {
     /// Perform this, now.
-    Perform(owner::Attempt, Box<Work>),
+    Perform(Attempt, Arc<Work>),
     /// Kill these.
-    Kill(Vec<owner::Attempt>),
+    Kill(Vec<Attempt>),
 }
 
 /// An agent's actor while it lives: its attempts, which the journal knows of too.
 pub(super) struct Live {
     run: ActorRef<run::Msg>,
-    attempts: HashMap<ActorId, (owner::Attempt, ActorRef<Go>)>,
+    attempts: BTreeMap<Attempt, Task>,
+}
+
+/// An attempt under way. It ends with the agent that holds this: at the next point where it waits.
+struct Task(AbortHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Actor for Agent {
@@ -34,90 +47,55 @@ impl Actor for Agent {
     type Arguments = ActorRef<run::Msg>;
 
     async fn pre_start(&self, _myself: ActorRef<Msg>, run: ActorRef<run::Msg>) -> Result<Live, ActorProcessingErr> {
-        Ok(Live { run, attempts: HashMap::new() })
+        Ok(Live { run, attempts: BTreeMap::new() })
     }
 
-    async fn handle(&self, myself: ActorRef<Msg>, message: Msg, live: &mut Live) -> Result<(), ActorProcessingErr> {
+    async fn handle(&self, _myself: ActorRef<Msg>, message: Msg, live: &mut Live) -> Result<(), ActorProcessingErr> {
         match message {
-            Msg::Perform(which, work) => {
-                let (attempt, _) = Actor::spawn_linked(None, Attempt, live.run.clone(), myself.get_cell()).await?;
-                live.attempts.insert(attempt.get_id(), (which, attempt.clone()));
-                // One that cannot be told is dying, and its supervision event says so.
-                let _ = attempt.cast(Go(which, work));
+            Msg::Perform(attempt, work) => {
+                live.attempts.retain(|_, task| !task.0.is_finished());
+                live.attempts.insert(attempt, start(live.run.clone(), attempt, work));
             }
-            Msg::Kill(these) => live.attempts.retain(|_, (which, attempt)| {
-                let kept = !these.contains(which);
-                if !kept {
-                    // It dies at the next point where it waits. Until then nobody waits for it.
-                    attempt.kill();
-                }
-                kept
-            }),
-        }
-        Ok(())
-    }
-
-    /// An attempt that ends well has reported; the run hears of one that fails, and decides.
-    async fn handle_supervisor_evt(
-        &self,
-        _myself: ActorRef<Msg>,
-        event: SupervisionEvent,
-        live: &mut Live,
-    ) -> Result<(), ActorProcessingErr> {
-        match event {
-            SupervisionEvent::ActorFailed(cell, reason) => {
-                if let Some((which, _)) = live.attempts.remove(&cell.get_id()) {
-                    live.run.cast(run::Msg::Died(which, reason.to_string()))?;
-                }
-            }
-            SupervisionEvent::ActorTerminated(cell, ..) => drop(live.attempts.remove(&cell.get_id())),
-            _ => {}
+            // From here on nobody waits for them.
+            Msg::Kill(these) => these.iter().for_each(|attempt| drop(live.attempts.remove(attempt))),
         }
         Ok(())
     }
 }
 
-/// One attempt of one effect.
-struct Attempt;
-
-struct Go(owner::Attempt, Box<Work>);
-
-impl Actor for Attempt {
-    type Msg = Go;
-    type State = ActorRef<run::Msg>;
-    type Arguments = ActorRef<run::Msg>;
-
-    async fn pre_start(
-        &self,
-        _myself: ActorRef<Go>,
-        run: ActorRef<run::Msg>,
-    ) -> Result<ActorRef<run::Msg>, ActorProcessingErr> {
-        Ok(run)
-    }
-
-    async fn handle(
-        &self,
-        myself: ActorRef<Go>,
-        Go(attempt, work): Go,
-        run: &mut ActorRef<run::Msg>,
-    ) -> Result<(), ActorProcessingErr> {
-        let agent = tracing::info_span!(parent: &work.place.span, "agent", name = %work.turn.agent);
-        let span = tracing::info_span!(parent: &agent, "step", effect = %attempt.id.0.short());
-        let lifted = perform(*work).instrument(span).await;
-        if let Err(failed) = &lifted.result
-            && failed.class == Class::Bug
-        {
-            return Err(reason_of(&lifted).into());
-        }
-        run.cast(run::Msg::Outcome(attempt, Box::new(lifted)))?;
-        myself.stop(None);
-        Ok(())
-    }
+/// Starts an attempt, and has the run told of its end, however it ends.
+fn start(run: ActorRef<run::Msg>, attempt: Attempt, work: Arc<Work>) -> Task {
+    let agent = tracing::info_span!(parent: &work.place.span, "agent", name = %work.turn.agent);
+    let span = tracing::info_span!(parent: &agent, "step", effect = %attempt.id.0.short());
+    let performed = tokio::spawn(perform(work).instrument(span));
+    let task = Task(performed.abort_handle());
+    tokio::spawn(async move {
+        let came = match performed.await {
+            Ok(lifted) => match bug(&lifted) {
+                Some(reason) => run::Msg::Died(attempt, reason),
+                None => run::Msg::Outcome(attempt, Box::new(lifted)),
+            },
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => run::Msg::Died(attempt, words_of(panic.as_ref())),
+                // It was killed, and whoever did so knows.
+                Err(_) => return,
+            },
+        };
+        // A run that has gone waits for nothing.
+        let _ = run.cast(came);
+    });
+    task
 }
 
-/// The words of a failure, from its body.
-fn reason_of(lifted: &super::lift::Lifted) -> String {
-    let Err(failed) = &lifted.result else { return String::new() };
+/// The words of a failure that is ours, from its body.
+fn bug(lifted: &Lifted) -> Option<String> {
+    let Err(failed) = &lifted.result else { return None };
     let body = lifted.bodies.iter().find(|body| body.digest == failed.reason.digest);
-    body.map_or_else(String::new, |body| String::from_utf8_lossy(&body.bytes).into_owned())
+    let words = || body.map_or_else(String::new, |body| String::from_utf8_lossy(&body.bytes).into_owned());
+    (failed.class == Class::Bug).then(words)
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked without a word".to_owned())
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::shelf::Shelf;
 use crate::failure::{Class, Failure};
-use crate::id::{ArtefactName, Digest, EffectId, RunId};
-use crate::journal::Store;
+use crate::id::{ArtefactName, Digest, EffectId};
+use crate::model::prompt::Offers;
 use crate::model::{Ask, Exchange, Pulse, Reply, Section};
 use crate::run::event::Part;
 use crate::run::input::Brief;
@@ -15,28 +16,12 @@ use crate::run::state::{Effect, Turn};
 use crate::topology::manner::Patience;
 use crate::topology::plan::Plan;
 
-/// Reads a body of `run` as JSON.
-pub(super) fn read(store: &dyn Store, run: RunId, digest: Digest) -> Result<Value, Failure> {
-    let bytes = read_bytes(store, run, digest)?;
-    serde_json::from_slice(&bytes).map_err(|_| Failure::new(Class::Bug, format!("body {} is not JSON", digest.short())))
-}
-
-/// Reads a body of `run`.
-pub(super) fn read_bytes(store: &dyn Store, run: RunId, digest: Digest) -> Result<Vec<u8>, Failure> {
-    match store.body(run, digest) {
-        Ok(Some(body)) => Ok(body.bytes),
-        Ok(None) => Err(Failure::new(Class::Permanent, format!("body {} was erased", digest.short()))),
-        Err(error) => Err(Failure::new(Class::Permanent, error.to_string())),
-    }
-}
-
-/// The artefacts on a desk that `wanted` names, by name.
+/// The artefacts on a desk, by name.
 pub(super) fn desk(
-    store: &dyn Store,
-    run: RunId,
+    shelf: Shelf<'_>,
     desk: &BTreeMap<ArtefactName, Digest>,
 ) -> Result<BTreeMap<ArtefactName, Value>, Failure> {
-    desk.iter().map(|(name, digest)| Ok((name.clone(), read(store, run, *digest)?))).collect()
+    desk.iter().map(|(name, digest)| Ok((name.clone(), shelf.json(*digest)?))).collect()
 }
 
 /// What a model is told of a result that was left out of its conversation.
@@ -47,9 +32,9 @@ const CANNOT_LEAVE: &str = "What you wrote cannot be prepared as it is; write it
 
 /// A model effect in its place, whether it is to be asked now or was asked long ago.
 pub(super) struct Asked<'a> {
-    pub(super) store: &'a dyn Store,
-    pub(super) run: RunId,
+    pub(super) shelf: Shelf<'a>,
     pub(super) plan: &'a Arc<Plan>,
+    pub(super) offers: &'a Arc<Offers>,
     pub(super) id: EffectId,
     pub(super) effect: &'a Effect,
     pub(super) turn: &'a Turn,
@@ -61,12 +46,13 @@ pub(super) struct Asked<'a> {
 
 /// The request of a model effect.
 pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
-    let Asked { store, run, plan, id, effect, turn, nth_turn, lines_used, patience, pulse } = asked;
+    let Asked { shelf, plan, offers, id, effect, turn, nth_turn, lines_used, patience, pulse } = asked;
     let declared = plan.team.get(&turn.agent).map_or(0, |member| member.limits.output_tokens);
     let output_tokens_max = effect.output_tokens.unwrap_or(declared);
     let mut ask = Ask {
         effect: id,
         plan: Arc::clone(plan),
+        offers: Arc::clone(offers),
         agent: turn.agent.clone(),
         model: effect.model.clone().unwrap_or_default(),
         earlier: Vec::new(),
@@ -84,7 +70,7 @@ pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
         pulse,
     };
     for part in &turn.shown {
-        show(&mut ask, store, run, part)?;
+        show(&mut ask, shelf, part)?;
     }
     let message = &turn.message;
     ask.now.message.from = message.from.as_ref().map_or_else(|| "start".to_owned(), ToString::to_string);
@@ -96,7 +82,7 @@ pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
     Ok(ask)
 }
 
-fn show(ask: &mut Ask, store: &dyn Store, run: RunId, part: &Part) -> Result<(), Failure> {
+fn show(ask: &mut Ask, shelf: Shelf<'_>, part: &Part) -> Result<(), Failure> {
     let broken = |what: &str| Failure::new(Class::Bug, format!("{what} is not what was written"));
     match part {
         // A turn's first part; whatever is there already was an earlier one.
@@ -107,21 +93,21 @@ fn show(ask: &mut Ask, store: &dyn Store, run: RunId, part: &Part) -> Result<(),
             }
         }
         Part::Brief(digest) => {
-            ask.brief = serde_json::from_value(read(store, run, *digest)?).map_err(|_| broken("the brief"))?;
+            ask.brief = shelf.parsed(*digest)?;
         }
-        Part::Note(digest) => ask.now.message.note = text(&read(store, run, *digest)?),
+        Part::Note(digest) => ask.now.message.note = text(&shelf.json(*digest)?),
         Part::Artefact(name, digest) => {
-            ask.now.desk.insert(name.clone(), read(store, run, *digest)?);
+            ask.now.desk.insert(name.clone(), shelf.json(*digest)?);
         }
         Part::Findings(name, digest) => {
-            ask.now.checks.insert(name.clone(), read(store, run, *digest)?);
+            ask.now.checks.insert(name.clone(), shelf.json(*digest)?);
         }
         Part::Reply(digest) => {
-            let reply: Reply = serde_json::from_value(read(store, run, *digest)?).map_err(|_| broken("a reply"))?;
+            let reply: Reply = shelf.parsed(*digest)?;
             ask.now.said.push(Exchange { reply, results: BTreeMap::new(), problems: Vec::new() });
         }
         Part::Result(call, digest) => {
-            let result = read(store, run, *digest)?;
+            let result = shelf.json(*digest)?;
             let exchange = ask.now.said.last_mut().ok_or_else(|| broken("a result"))?;
             exchange.results.insert(call.clone(), result);
         }
@@ -130,7 +116,7 @@ fn show(ask: &mut Ask, store: &dyn Store, run: RunId, part: &Part) -> Result<(),
             exchange.results.insert(call.clone(), Value::from(LEFT_OUT));
         }
         Part::Problems(digest) => {
-            let problems = serde_json::from_value(read(store, run, *digest)?).unwrap_or_default();
+            let problems = serde_json::from_value(shelf.json(*digest)?).unwrap_or_default();
             ask.now.said.last_mut().ok_or_else(|| broken("a problem"))?.problems = problems;
         }
     }

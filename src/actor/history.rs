@@ -11,6 +11,9 @@ use crate::topology::plan::{Mode, PLAN_FORMAT, Plan};
 /// Records read at a time.
 const PAGE: usize = 1_000;
 
+/// Pages of a long history that are read before they are folded.
+const PAGES_AHEAD: usize = 2;
+
 /// Why a run cannot be told from its journal.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -69,19 +72,58 @@ pub fn load_on(store: &dyn Store, known: Loaded) -> Result<Loaded, Error> {
 
 fn go_on(store: &dyn Store, known: Loaded, each: &mut Each<'_>) -> Result<Loaded, Error> {
     let mut loaded = known;
-    loop {
-        let page = store.records(loaded.state.run, loaded.seq, PAGE)?;
-        if page.is_empty() {
-            return Ok(loaded);
-        }
-        for record in page {
-            let place = |why: String| Error::Replay(format!("record {}: {why}", record.seq));
-            let fact = read_fact(&record.head.json).map_err(place)?;
-            each(&record, &fact)?;
-            loaded.state.apply(&fact).map_err(|illegal| place(illegal.to_string()))?;
-            loaded.seq = record.seq;
-        }
+    follow(store, loaded.state.run, loaded.seq, &mut |record, fact| {
+        each(&record, &fact)?;
+        let wrong = |illegal| Error::Replay(format!("record {}: {illegal}", record.seq));
+        loaded.state.apply(&fact).map_err(wrong)?;
+        loaded.seq = record.seq;
+        Ok(())
+    })?;
+    Ok(loaded)
+}
+
+/// Gives `take` each record of a run after `after`, with what it says, in order.
+///
+/// # Errors
+/// If a record cannot be read, and those of `take`.
+pub fn follow(
+    store: &dyn Store,
+    run: RunId,
+    after: Seq,
+    take: &mut dyn FnMut(Record, Fact) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let first = page(store, run, after)?;
+    let is_long = first.len() == PAGE;
+    let mut last = first.last().map_or(after, |(record, _)| record.seq);
+    first.into_iter().try_for_each(|(record, fact)| take(record, fact))?;
+    if !is_long {
+        return Ok(());
     }
+    // To read a long history takes as long as to fold it: the next pages are read meanwhile.
+    std::thread::scope(|scope| {
+        let (read, pages) = std::sync::mpsc::sync_channel(PAGES_AHEAD);
+        scope.spawn(move || {
+            loop {
+                let page = page(store, run, last);
+                last = page.iter().flatten().last().map_or(last, |(record, _)| record.seq);
+                let is_last = page.as_ref().map_or(true, |page| page.len() < PAGE);
+                // Nobody reads on once what was read cannot be folded.
+                if read.send(page).is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        pages.into_iter().try_for_each(|page| page?.into_iter().try_for_each(|(record, fact)| take(record, fact)))
+    })
+}
+
+fn page(store: &dyn Store, run: RunId, after: Seq) -> Result<Vec<(Record, Fact)>, Error> {
+    let read = |record: Record| {
+        let fact = read_fact(&record.head.json);
+        let fact = fact.map_err(|why| Error::Replay(format!("record {}: {why}", record.seq)))?;
+        Ok((record, fact))
+    };
+    store.records(run, after, PAGE)?.into_iter().map(read).collect()
 }
 
 /// Which plan a run's first record pins, by digest, and whether models run in it.

@@ -64,5 +64,5 @@ fn others(
     let Some(approval) = state.approvals.get(&approval) else { return Ok(BTreeMap::new()) };
     let mut desk = approval.desk.clone();
     desk.remove(edited);
-    ask::desk(place.ports.store.as_ref(), place.run, &desk)
+    ask::desk(place.shelf(), &desk)
 }

@@ -208,8 +208,7 @@ pub(super) fn reply(
     reply: &Reply,
     foreseen: Vec<String>,
 ) -> Settled {
-    let whole = serde_json::to_value(reply).unwrap_or(Value::Null);
-    let body = bodies.json(&whole);
+    let body = bodies.bytes(serde_json::to_vec(reply).unwrap_or_default());
     let act = match &reply.act {
         Act::Calls(calls) => ActHead::Calls(call_heads(bodies, pinned, turn, now, calls, reply.origin)),
         Act::Answer(answer) => answer_head(bodies, pinned, turn, now, answer, reply.origin, foreseen),

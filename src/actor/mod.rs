@@ -4,7 +4,7 @@
 //! System (root, scheduler) -- Writer
 //!   `- Run (one per live run: sole writer of its journal, supervisor of its agents)
 //!        `- Agent (one per member with something to do)
-//!             `- Attempt (one per attempt of an effect; its end, panic or kill is a supervision event)
+//!             `- Attempt (a task per attempt of an effect: its agent kills it, the run hears of its end or panic)
 //! ```
 //!
 //! A mailbox only ever holds what the journal says is outstanding, so a dead actor's lost mailbox loses nothing.
@@ -19,21 +19,26 @@ pub mod lift;
 pub mod owner;
 mod perform;
 pub mod recording;
+mod rest;
 mod run;
+mod shelf;
 pub mod system;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
+use self::shelf::{Kept, Shelf};
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::id::{AgentName, Digest, RunId, RunNo, ToolName};
 use crate::journal::writer::Writer;
 use crate::journal::{OwnerId, Store};
 use crate::model::Model;
+use crate::model::prompt::Offers;
 use crate::tool::{Check, Tool};
 use crate::topology::plan::{Mode, Plan};
 
@@ -126,6 +131,8 @@ impl Probe for NoProbe {
 pub struct Pinned {
     /// The plan.
     pub plan: Arc<Plan>,
+    /// What its members are offered to call.
+    pub offers: Arc<Offers>,
     /// By which runs name it.
     pub digest: Digest,
     /// Its schemas and checks, compiled.
@@ -142,6 +149,10 @@ struct Place {
     span: tracing::Span,
     /// The manifest whose items were asked for last: it is as long as it has items, and read for each of them.
     manifest: Mutex<Option<(Digest, Arc<Value>)>>,
+    /// The journal's first run, once an item needs to say whose it is.
+    first: OnceLock<RunId>,
+    /// What the run has just written.
+    kept: Kept,
 }
 
 impl Place {
@@ -150,14 +161,34 @@ impl Place {
         self.ports.out.join(format!("{}-{}", self.no, self.pinned.plan.name))
     }
 
+    /// The run's bodies.
+    fn shelf(&self) -> Shelf<'_> {
+        Shelf::live(self.ports.store.as_ref(), self.run, &self.kept)
+    }
+
     /// The list of a manifest, read once for all of its items.
     fn manifest(&self, digest: Digest) -> Result<Arc<Value>, Failure> {
         let mut kept = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, list)) = kept.as_ref().filter(|(of, _)| *of == digest) {
             return Ok(Arc::clone(list));
         }
-        let list = Arc::new(ask::read(self.ports.store.as_ref(), self.run, digest)?);
+        let list = Arc::new(self.shelf().json(digest)?);
         *kept = Some((digest, Arc::clone(&list)));
         Ok(list)
     }
+}
+
+/// Reads of the journal that are under way at once. Each holds a thread, and the journal reads few at a time.
+const READS_MAX: usize = 8;
+
+static READS: Semaphore = Semaphore::const_new(READS_MAX);
+
+/// Does what blocks where that harms nobody; whoever comes while there is no room waits for it.
+///
+/// # Errors
+/// If it panics.
+async fn blocking<T: Send + 'static>(does: impl FnOnce() -> T + Send + 'static) -> Result<T, tokio::task::JoinError> {
+    // It is never closed.
+    let _room = READS.acquire().await.ok();
+    tokio::task::spawn_blocking(does).await
 }

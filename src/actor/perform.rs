@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::ask::{self, Asked};
 use super::lift::{self, Bodies, Lifted};
-use super::{Heard, Place, Point};
+use super::{Heard, Place, Point, blocking};
 use crate::failure::Usage;
 use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, Digest, EffectId, RunNo, ToolName};
 use crate::journal::{Done, Op, Query};
 use crate::model::{Act, Answer, Pulse, Section};
-use crate::run::event::{ItemHead, Manifest, Origin, Settled, Wish};
+use crate::run::event::{ItemHead, Manifest, Origin, Part, Settled, Wish};
 use crate::run::state::{Effect, Turn};
 use crate::tool::{Approved, Call, Deadline, Item, Receipt, Source, Tool};
 use crate::topology::manner::{Patience, Wait, bytes_words, time_words};
@@ -59,9 +59,9 @@ impl Work {
             drop(pulses.send(Heard { run, agent: agent.clone(), bytes }));
         };
         Asked {
-            store: ports.store.as_ref(),
-            run,
+            shelf: self.place.shelf(),
             plan: &pinned.plan,
+            offers: &pinned.offers,
             id: self.id,
             effect: &self.effect,
             turn: &self.turn,
@@ -92,7 +92,7 @@ impl Work {
 }
 
 /// Performs `work` within its time-out.
-pub(super) async fn perform(work: Work) -> Lifted {
+pub(super) async fn perform(work: Arc<Work>) -> Lifted {
     let ports = Arc::clone(&work.place.ports);
     let mut bodies = Bodies::new(ports.clock.as_ref());
     ports.probe.at(Point::Started);
@@ -108,7 +108,7 @@ pub(super) async fn perform(work: Work) -> Lifted {
 
 type Outcome = Result<(Settled, Option<Usage>), Failure>;
 
-async fn attempt(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
+async fn attempt(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
     match &work.effect.wish {
         Wish::Model { .. } => model(work, bodies).await,
         Wish::Tool { tool, args, typed, .. } => {
@@ -123,13 +123,13 @@ async fn attempt(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
     }
 }
 
-async fn model(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
+async fn model(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
     let mode = work.place.pinned.plan.mode;
     let model = work.place.ports.model(mode);
     let model = model.ok_or_else(|| Failure::new(Class::Permanent, "no model is connected to this callsheet"))?;
-    let ask = blocking(work, |work| ask::ask(work.asked())).await?;
-    let now = ask.now.clone();
-    let reply = model.reply(ask).await?;
+    let shown: Vec<Digest> = work.turn.shown.iter().filter_map(Part::read).collect();
+    let ask = reading(work, shown, |work| ask::ask(work.asked())).await?;
+    let reply = model.reply(&ask).await?;
     let problems = match &reply.act {
         Act::Answer(answer) if leads_on(work, &answer.outcome) => foreseen(work, answer.writes.iter()).await,
         _ => Ok(Vec::new()),
@@ -141,9 +141,9 @@ async fn model(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
         && let Some(digest) = work.turn.handed.get(&answer.outcome).copied()
         && let Ok(note) = read(work, digest).await
     {
-        problems.extend(same_as_before(answer, &ask::text(&note), &now));
+        problems.extend(same_as_before(answer, &ask::text(&note), &ask.now));
     }
-    let settled = lift::reply(bodies, &work.place.pinned, &work.turn, &now, &reply, problems);
+    let settled = lift::reply(bodies, &work.place.pinned, &work.turn, &ask.now, &reply, problems);
     Ok((settled, reply.usage))
 }
 
@@ -200,10 +200,10 @@ async fn foreseen(work: &Work, written: impl Iterator<Item = (&ArtefactName, &Va
 }
 
 /// A tool agent's own call: what it writes is examined as anybody's version is.
-async fn own(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName) -> Outcome {
+async fn own(work: &Arc<Work>, bodies: &mut Bodies<'_>, name: &ToolName) -> Outcome {
     let member = work.turn.agent.clone();
-    let (args, desk) = blocking(work, move |work| {
-        let desk = ask::desk(work.place.ports.store.as_ref(), work.place.run, &work.turn.desk)?;
+    let (args, desk) = reading(work, desk_and_message(work), move |work| {
+        let desk = ask::desk(work.place.shelf(), &work.turn.desk)?;
         Ok((resolve(work, &member, &desk)?, desk))
     })
     .await?;
@@ -221,7 +221,7 @@ async fn own(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName) -> Outcome {
     Ok((Settled::Returned { body: bodies.json(&result), labels, origin: Origin::Computed }, None))
 }
 
-async fn prepare(work: &Work, bodies: &mut Bodies<'_>, binds: Option<&crate::id::AgentName>) -> Outcome {
+async fn prepare(work: &Arc<Work>, bodies: &mut Bodies<'_>, binds: Option<&crate::id::AgentName>) -> Outcome {
     let manifest = match binds {
         Some(member) => Some(manifest(work, bodies, member).await?),
         None => None,
@@ -230,13 +230,17 @@ async fn prepare(work: &Work, bodies: &mut Bodies<'_>, binds: Option<&crate::id:
 }
 
 /// What the outward member would do with the desk: every item with the digest of its final bytes.
-async fn manifest(work: &Work, bodies: &mut Bodies<'_>, member: &crate::id::AgentName) -> Result<Manifest, Failure> {
+async fn manifest(
+    work: &Arc<Work>,
+    bodies: &mut Bodies<'_>,
+    member: &crate::id::AgentName,
+) -> Result<Manifest, Failure> {
     let Some(Role::Tool { tool: name, args }) = work.place.pinned.plan.team.get(member).map(|m| &m.role) else {
         return Err(Failure::new(Class::Bug, format!("{member} is not a tool agent")));
     };
     let of = member.clone();
-    let resolved = blocking(work, move |work| {
-        let desk = ask::desk(work.place.ports.store.as_ref(), work.place.run, &work.turn.desk)?;
+    let resolved = reading(work, desk_and_message(work), move |work| {
+        let desk = ask::desk(work.place.shelf(), &work.turn.desk)?;
         resolve(work, &of, &desk)
     })
     .await?;
@@ -270,7 +274,7 @@ async fn manifest(work: &Work, bodies: &mut Bodies<'_>, member: &crate::id::Agen
     Ok(Manifest { body, items: heads.into(), desk })
 }
 
-async fn deliver(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
+async fn deliver(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
     let approved = approved(work).await?;
     let Wish::Deliver { tool: name, .. } = &work.effect.wish else {
         return Err(Failure::new(Class::Bug, "not an outward effect"));
@@ -311,13 +315,17 @@ fn deadline(work: &Work) -> Deadline {
 
 /// Whose act it is: the journal is known by its first run, which every copy of it has.
 fn source(work: &Work) -> Result<Source, Failure> {
+    let place = work.place.as_ref();
+    if let Some(journal) = place.first.get() {
+        return Ok(Source { journal: *journal, run: place.run });
+    }
     let first = Query { no: Some(RunNo(1)), limit: 1, ..Query::default() };
-    let rows = work.place.ports.store.runs(&first).map_err(|why| Failure::new(Class::Permanent, why.to_string()))?;
+    let rows = place.ports.store.runs(&first).map_err(|why| Failure::new(Class::Permanent, why.to_string()))?;
     let first = rows.first().ok_or_else(|| Failure::new(Class::Bug, "the journal has no first run"))?;
-    Ok(Source { journal: first.id, run: work.place.run })
+    Ok(Source { journal: *place.first.get_or_init(|| first.id), run: place.run })
 }
 
-async fn query(work: &Work, bodies: &mut Bodies<'_>) -> Outcome {
+async fn query(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
     let Some((_, Effect { wish: Wish::Deliver { tool: name, .. }, .. }, _)) = &work.outward else {
         return Err(Failure::new(Class::Bug, "a query about nothing"));
     };
@@ -357,13 +365,16 @@ fn shown(work: &Work, receipt: Receipt) -> Receipt {
 }
 
 /// The item under the effect's slot, byte for byte as approved.
-async fn approved(work: &Work) -> Result<Approved, Failure> {
-    blocking(work, |work| {
+async fn approved(work: &Arc<Work>) -> Result<Approved, Failure> {
+    let bodies = match &work.outward {
+        Some((_, Effect { wish: Wish::Deliver { item, .. }, .. }, permitted)) => vec![*item, permitted.body.digest],
+        _ => Vec::new(),
+    };
+    reading(work, bodies, |work| {
         let missing = || Failure::new(Class::Bug, "the slot is not in the approved manifest");
         let (id, effect, permitted) = work.outward.as_ref().ok_or_else(missing)?;
         let Wish::Deliver { slot, item, .. } = effect.wish else { return Err(missing()) };
         let head = permitted.items.get(slot as usize).filter(|head| head.digest == item).ok_or_else(missing)?;
-        let (store, run) = (work.place.ports.store.as_ref(), work.place.run);
         let list = work.place.manifest(permitted.body.digest)?;
         let listed = list.pointer(&format!("/items/{slot}")).ok_or_else(missing)?;
         let text = |key: &str| listed.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -375,7 +386,7 @@ async fn approved(work: &Work) -> Result<Approved, Failure> {
                 recipients: head.recipients,
                 title: text("title"),
                 media_type: text("media_type"),
-                bytes: ask::read_bytes(store, run, head.digest)?,
+                bytes: work.place.shelf().bytes(head.digest)?,
                 again: listed.get("again").cloned(),
             },
             folder: work.place.folder(),
@@ -391,14 +402,14 @@ fn resolve(work: &Work, member: &crate::id::AgentName, desk: &BTreeMap<ArtefactN
     let Some(Role::Tool { args, .. }) = work.place.pinned.plan.team.get(member).map(|m| &m.role) else {
         return Err(Failure::new(Class::Bug, format!("{member} is not a tool agent")));
     };
-    let (store, run) = (work.place.ports.store.as_ref(), work.place.run);
+    let shelf = work.place.shelf();
     let mut resolved = serde_json::Map::new();
     for (name, arg) in args {
         let value = match arg {
             Arg::Value(value) => value.clone(),
             Arg::Path { root, keys } => {
                 let whole = match root.as_str() {
-                    "message" => json!({ "note": ask::text(&ask::read(store, run, work.turn.message.note.digest)?) }),
+                    "message" => json!({ "note": ask::text(&shelf.json(work.turn.message.note.digest)?) }),
                     "params" => brief(work)?,
                     artefact => desk.get(artefact).cloned().unwrap_or(Value::Null),
                 };
@@ -412,12 +423,20 @@ fn resolve(work: &Work, member: &crate::id::AgentName, desk: &BTreeMap<ArtefactN
 }
 
 fn brief(work: &Work) -> Result<Value, Failure> {
-    let brief = work.turn.shown.iter().chain(&work.turn.unseen).find_map(|part| match part {
-        crate::run::event::Part::Brief(digest) => Some(*digest),
+    let brief = brief_of(work).ok_or_else(|| Failure::new(Class::Bug, "the run has no brief"))?;
+    work.place.shelf().json(brief)
+}
+
+fn brief_of(work: &Work) -> Option<Digest> {
+    work.turn.shown.iter().chain(&work.turn.unseen).find_map(|part| match part {
+        Part::Brief(digest) => Some(*digest),
         _ => None,
-    });
-    let brief = brief.ok_or_else(|| Failure::new(Class::Bug, "the run has no brief"))?;
-    ask::read(work.place.ports.store.as_ref(), work.place.run, brief)
+    })
+}
+
+/// What a tool agent's arguments may be taken from.
+fn desk_and_message(work: &Work) -> Vec<Digest> {
+    work.turn.desk.values().copied().chain([work.turn.message.note.digest]).chain(brief_of(work)).collect()
 }
 
 fn request(work: &Work, args: Value) -> Call {
@@ -462,17 +481,19 @@ async fn number(work: &Work) -> Result<crate::id::ApprovalNo, Failure> {
     }
 }
 
-async fn read(work: &Work, digest: Digest) -> Result<Value, Failure> {
-    blocking(work, move |work| ask::read(work.place.ports.store.as_ref(), work.place.run, digest)).await
+async fn read(work: &Arc<Work>, digest: Digest) -> Result<Value, Failure> {
+    reading(work, vec![digest], move |work| work.place.shelf().json(digest)).await
 }
 
-/// Reads of the journal block; they run where that harms nobody.
-async fn blocking<T: Send + 'static>(
-    work: &Work,
+/// Does what reads these bodies: at once if they are in memory, and else where a read that blocks harms nobody.
+async fn reading<T: Send + 'static>(
+    work: &Arc<Work>,
+    bodies: Vec<Digest>,
     of: impl FnOnce(&Work) -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    let work = work.clone();
-    tokio::task::spawn_blocking(move || of(&work))
-        .await
-        .unwrap_or_else(|error| Err(Failure::new(Class::Bug, error.to_string())))
+    if work.place.kept.has(bodies.into_iter()) {
+        return of(work);
+    }
+    let work = Arc::clone(work);
+    blocking(move || of(&work)).await.unwrap_or_else(|error| Err(Failure::new(Class::Bug, error.to_string())))
 }

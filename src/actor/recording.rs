@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::ask::{self, Asked};
 use super::history::{Error, pinned_plan, read_fact};
+use super::shelf::Shelf;
 use crate::failure::{Class, Failure};
 use crate::id::{EffectId, RunId, Seq};
 use crate::journal::{Record, Store};
+use crate::model::prompt::Offers;
 use crate::model::{Pulse, conversation, replay};
 use crate::run::event::{BodyRef, Event, Reason, Settled, Wish};
 use crate::run::state::State;
@@ -28,6 +30,7 @@ pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
         models: plan.models.clone(),
         call: Vec::new(),
     };
+    let (shelf, offers) = (Shelf::new(store, run), Arc::default());
     let mut state = State::new(run, Arc::new(plan));
     let records = store.records(run, Seq(0), usize::MAX)?;
     for (at, record) in records.iter().enumerate() {
@@ -36,17 +39,17 @@ pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
         let told = |failure: Failure| Error::Replay(failure.reason);
         match &fact.is {
             Event::Started { brief, .. } => {
-                let brief = ask::read(store, run, brief.digest).map_err(told)?;
+                let brief = shelf.json(brief.digest).map_err(told)?;
                 recording.brief = serde_json::from_value(brief).map_err(|error| place(error.to_string()))?;
             }
             Event::EffectSettled { id, result: Settled::Replied(replied), .. } => {
-                let reply = ask::read(store, run, replied.body.digest).map_err(told)?;
-                recording.call.extend(called(store, &state, *id, Ok(reply))?);
+                let reply = shelf.json(replied.body.digest).map_err(told)?;
+                recording.call.extend(called(shelf, &state, &offers, *id, Ok(reply))?);
             }
             // A call that was lost with its owner was never answered.
             Event::EffectFailed { id, class, reason: Reason::Told(reason), .. } if *class != Class::InDoubt => {
-                let failure = failure(store, run, *class, *reason, was_too_long(*class, records.get(at + 1)))?;
-                recording.call.extend(called(store, &state, *id, Err(failure))?);
+                let failure = failure(shelf, *class, *reason, was_too_long(*class, records.get(at + 1)))?;
+                recording.call.extend(called(shelf, &state, &offers, *id, Err(failure))?);
             }
             _ => {}
         }
@@ -66,8 +69,8 @@ fn was_too_long(class: Class, next: Option<&Record>) -> bool {
 }
 
 /// The failure as it came from the port; its body has what heads do not need.
-fn failure(store: &dyn Store, run: RunId, class: Class, reason: BodyRef, too_long: bool) -> Result<Value, Error> {
-    let told = ask::read(store, run, reason.digest).map_err(|failure| Error::Replay(failure.reason))?;
+fn failure(shelf: Shelf<'_>, class: Class, reason: BodyRef, too_long: bool) -> Result<Value, Error> {
+    let told = shelf.json(reason.digest).map_err(|failure| Error::Replay(failure.reason))?;
     let text = told.get("error").and_then(Value::as_str).map_or_else(|| told.to_string(), str::to_owned);
     let usage = told.get("usage").and_then(|usage| serde_json::from_value(usage.clone()).ok());
     let retry_after_ms = told.get("retry_after_ms").and_then(Value::as_u64);
@@ -77,8 +80,9 @@ fn failure(store: &dyn Store, run: RunId, class: Class, reason: BodyRef, too_lon
 
 /// The call, if it is one of a model that could be asked at all.
 fn called(
-    store: &dyn Store,
+    shelf: Shelf<'_>,
     state: &State,
+    offers: &Arc<Offers>,
     id: EffectId,
     came: Result<Value, Value>,
 ) -> Result<Option<Recorded>, Error> {
@@ -88,9 +92,9 @@ fn called(
     let Some(turn) = state.turns.get(&effect.message) else { return Ok(None) };
     let known = state.agents.get(&turn.agent);
     let asked = Asked {
-        store,
-        run: state.run,
+        shelf,
         plan: &state.plan,
+        offers,
         id,
         effect,
         turn,

@@ -13,7 +13,7 @@ use super::history::{Loaded, load};
 use super::lift::{Bodies, Lifted};
 use super::owner::{Append, Attempt, Gone, Order, Owner};
 use super::perform::Work;
-use super::{Place, Point, inbox, owner};
+use super::{Place, Point, blocking, inbox, owner, shelf};
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Epoch, Seq, Timestamp};
 use crate::journal::{Body, Done, Op, Posted};
@@ -188,10 +188,12 @@ impl Live {
 
     async fn append(&mut self, append: Append) -> Result<(), Gone> {
         let batch = self.owner.batch(append).ok_or_else(|| Gone::Bug("nothing is decided".to_owned()))?;
+        let kept = shelf::copies(&batch.bodies);
         self.place.ports.probe.at(Point::Decided);
         let done = self.place.ports.writer.commit(Op::Append(batch)).await.map_err(Gone::Journal)?;
         self.place.ports.probe.at(Point::Committed);
         let Done::Appended(seq) = done else { return Err(Gone::Bug("an append came to something else".to_owned())) };
+        self.place.kept.put(kept);
         self.owner.appended(seq);
         self.progress.send_replace(Progress::of(&self.owner));
         Ok(())
@@ -203,7 +205,7 @@ impl Live {
             Some(rows) => rows,
             None => {
                 let place = Arc::clone(&self.place);
-                let read = tokio::task::spawn_blocking(move || place.ports.store.inbox(place.run, after)).await;
+                let read = blocking(move || place.ports.store.inbox(place.run, after)).await;
                 read.map_err(|error| Gone::Bug(error.to_string()))?.map_err(Gone::Journal)?.into()
             }
         };
@@ -219,7 +221,7 @@ impl Live {
     /// Gives the owner the run as its journal has it.
     async fn load(&mut self) -> Result<(), Gone> {
         let place = Arc::clone(&self.place);
-        let loaded = tokio::task::spawn_blocking(move || load(place.ports.store.as_ref(), place.run)).await;
+        let loaded = blocking(move || load(place.ports.store.as_ref(), place.run)).await;
         let loaded = loaded.map_err(|error| Gone::Bug(error.to_string()))?;
         let Loaded { state, seq, .. } = loaded.map_err(|error| Gone::Bug(error.to_string()))?;
         self.owner.loaded(state, seq);
@@ -259,7 +261,7 @@ impl Live {
         }
         if let Some(actor) = self.agents.get(&agent) {
             // An agent that cannot be told is dying; its supervision event says so, and the effect is still outstanding.
-            let _ = actor.cast(agent::Msg::Perform(attempt, Box::new(work)));
+            let _ = actor.cast(agent::Msg::Perform(attempt, Arc::new(work)));
         }
         Ok(())
     }

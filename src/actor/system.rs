@@ -11,9 +11,11 @@ use super::history::{self, Loaded, load, read_plan};
 use super::lift::{Bodies, Examiner};
 pub use super::owner::Gone;
 use super::owner::{Order, Owner};
+use super::rest::Rest;
 pub use super::run::Progress;
 use super::run::{Msg, Run, Setup};
-use super::{Pinned, Place, Point, Ports};
+use super::shelf::{self, Kept};
+use super::{Pinned, Place, Point, Ports, blocking};
 use crate::id::{Digest, Epoch, RunId, RunNo, Seq};
 use crate::journal::{Done, Due, Error as JournalError, NewRun, Op, Query};
 use crate::run::event::Who;
@@ -52,6 +54,8 @@ pub struct System {
     /// Runs that somebody is taking up right now: one at a time each.
     opening: Arc<DashMap<RunId, Arc<Mutex<()>>>>,
     pinned: Arc<DashMap<Digest, Arc<Pinned>>>,
+    /// Runs that the scheduler could not take up.
+    rest: Arc<Rest>,
     root: ActorRef<Root>,
 }
 
@@ -81,7 +85,8 @@ impl System {
     pub async fn start(ports: Arc<Ports>) -> Result<Self, Error> {
         let changes = ports.store.changes()?;
         let (root, _) = Actor::spawn(None, RootActor, ()).await.map_err(|error| Error::Actor(error.to_string()))?;
-        let system = Self { ports, live: Arc::default(), opening: Arc::default(), pinned: Arc::default(), root };
+        let (live, opening, pinned, rest) = Default::default();
+        let system = Self { ports, live, opening, pinned, rest, root };
         system.root.cast(Root::Schedule(system.clone())).map_err(|error| Error::Actor(error.to_string()))?;
         tokio::spawn(clockwork(system.root.clone(), changes, system.ports.park));
         Ok(system)
@@ -121,6 +126,7 @@ impl System {
             owner: self.ports.owner,
             blobs: vec![(digest, json)],
         };
+        let kept = shelf::copies(&first.bodies);
         let opening = self.opening(run);
         let _alone = opening.lock().await;
         self.ports.probe.at(Point::Decided);
@@ -130,7 +136,7 @@ impl System {
             return Err(history::Error::Replay("the journal gave no number".to_owned()).into());
         };
         owner.appended(seq);
-        self.spawn(no, pinned, owner, None).await
+        self.spawn(no, pinned, owner, None, kept).await
     }
 
     /// Takes up a run from its journal; if this system has it live already, that one.
@@ -156,10 +162,10 @@ impl System {
         let Done::Claimed(epoch) = done else {
             return Err(history::Error::Replay("the journal gave no epoch".to_owned()).into());
         };
-        let (system, loaded) = (self.clone(), tokio::task::spawn_blocking);
-        let loaded = loaded(move || system.load(run, known)).await.map_err(|error| Error::Actor(error.to_string()));
+        let system = self.clone();
+        let loaded = blocking(move || system.load(run, known)).await.map_err(|error| Error::Actor(error.to_string()));
         let opened = match loaded.flatten() {
-            Ok((no, pinned, owner)) => self.spawn(no, pinned, owner, Some(epoch)).await,
+            Ok((no, pinned, owner)) => self.spawn(no, pinned, owner, Some(epoch), Vec::new()).await,
             Err(error) => Err(error),
         };
         if opened.is_err() {
@@ -222,7 +228,14 @@ impl System {
         let _ = self.root.stop_and_wait(None, Some(Duration::from_secs(1))).await;
     }
 
-    async fn spawn(&self, no: RunNo, pinned: Arc<Pinned>, owner: Owner, opens: Option<Epoch>) -> Result<Handle, Error> {
+    async fn spawn(
+        &self,
+        no: RunNo,
+        pinned: Arc<Pinned>,
+        owner: Owner,
+        opens: Option<Epoch>,
+        kept: Vec<(Digest, Vec<u8>)>,
+    ) -> Result<Handle, Error> {
         let run = owner.state().run;
         let (progress, seen) = watch::channel(Progress::of(&owner));
         let span = tracing::info_span!("run", %no, topology = %pinned.plan.name);
@@ -233,7 +246,10 @@ impl System {
             ports: Arc::clone(&self.ports),
             span,
             manifest: std::sync::Mutex::default(),
+            first: std::sync::OnceLock::new(),
+            kept: Kept::default(),
         });
+        place.kept.put(kept);
         let setup = Setup { place, owner, opens, progress };
         let spawned = Actor::spawn_linked(None, Run, setup, self.root.get_cell()).await;
         let (actor, _) = spawned.map_err(|error| Error::Actor(error.to_string()))?;
@@ -248,7 +264,7 @@ impl System {
         }
         let plan = read_plan(json)?;
         let examiner = Examiner::new(&plan, &self.ports.checks).map_err(Error::Plan)?;
-        let pinned = Arc::new(Pinned { plan: Arc::new(plan), digest, examiner });
+        let pinned = Arc::new(Pinned { plan: Arc::new(plan), offers: Arc::default(), digest, examiner });
         self.pinned.insert(digest, Arc::clone(&pinned));
         Ok(pinned)
     }
@@ -269,20 +285,37 @@ impl System {
         let (store, parks) = (Arc::clone(&self.ports.store), self.ports.park);
         let due = Due { at: self.ports.clock.now(), by: self.ports.owner };
         let query = Query { live: true, due: Some(due), ..Query::default() };
-        let looked = tokio::task::spawn_blocking(move || store.runs(&query)).await;
+        let looked = blocking(move || store.runs(&query)).await;
         let Ok(Ok(rows)) = looked else { return };
         let mut openings = 0;
         for row in rows {
             let is_here = self.live(row.id).is_some() || self.is_opening(row.id);
             if is_here {
                 self.tell(row.id);
-            } else if parks && row.owner.is_none() && openings < OPENINGS_MAX {
+            } else if parks && row.owner.is_none() && openings < OPENINGS_MAX && self.may_be_taken_up(row.id) {
                 // Beside each other, and beside the next look, which finds what there is no room for now.
                 openings += 1;
                 let system = self.clone();
-                tokio::spawn(async move { system.open(row.id, false).await.map(drop) });
+                tokio::spawn(async move { system.take_up(row.id).await });
             }
         }
+    }
+
+    /// Opens what is due; what cannot be opened is left alone for a while.
+    async fn take_up(&self, run: RunId) {
+        match self.open(run, false).await {
+            Ok(_) => self.rest.ended(run),
+            // Somebody was faster.
+            Err(Error::Journal(JournalError::Owned { .. })) => {}
+            Err(error) => {
+                let rest_ms = self.rest.failed(run, self.ports.clock.uptime_ms());
+                tracing::error!(%run, %error, rest_ms, "a run that is due cannot be taken up");
+            }
+        }
+    }
+
+    fn may_be_taken_up(&self, run: RunId) -> bool {
+        !self.rest.has(run, self.ports.clock.uptime_ms())
     }
 
     fn is_opening(&self, run: RunId) -> bool {

@@ -1,20 +1,15 @@
 //! From what the journal says that a model is shown to the conversation that it is sent. Everything that somebody else wrote is in the conversation as data; only the instructions are the system's.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::names::{END_TURN, Names, ROWS_FROM};
-use super::prompt::{Offer, Prompt, Said, Spoken, SpokenCall};
+use super::names::{END_TURN, Names};
+use super::offers::{may_end, offers};
+use super::prompt::{Prompt, Said, Spoken, SpokenCall};
 use super::template::Scope;
 use super::{Act, Ask, Exchange, Section, ToolCall};
 use crate::failure::{Class, Failure};
-use crate::id::{AgentName, Outcome, ToolName};
-use crate::topology::order::ORDER;
-use crate::topology::plan::{
-    ANSWER, ASK_TOOL, Handoff, Member, Plan, QUESTIONS_PER_TURN_MAX, Recipient, Role, is_template,
-};
-
-/// How deep references of a schema are followed.
-const SCHEMA_DEPTH_MAX: usize = 16;
+use crate::id::{AgentName, Outcome};
+use crate::topology::plan::{ANSWER, Handoff, Member, Plan, QUESTIONS_PER_TURN_MAX, Recipient, Role, is_template};
 
 /// What a model would be told to do: its instructions, a template over `brief`, `message` and `desk`.
 ///
@@ -56,7 +51,7 @@ pub fn prompt(ask: &Ask) -> Result<Prompt, Failure> {
     }
     let prompt = Prompt {
         system: format!("{}\n\n{}", instructions(ask)?.trim_end(), frame(ask, member)),
-        tools: offers(ask, member, &names),
+        tools: offers(ask, member),
         said,
         output_tokens_max: ask.output_tokens_max,
     };
@@ -117,7 +112,7 @@ fn closing(ask: &Ask, member: &Member, names: &Names) -> String {
     let mut text = format!("When your work is done, end your turn with one call of `{END_TURN}`, alone:\n");
     if !member.writes.is_empty() {
         let names: Vec<String> = member.writes.iter().map(|name| format!("`{name}`")).collect();
-        let unless = if may_end(ask) { ", unless the work ends there" } else { "" };
+        let unless = if may_end(&ask.plan, &ask.agent) { ", unless the work ends there" } else { "" };
         text.push_str(&format!("- `writes` holds your finished work: the whole of {}{unless}\n", names.join(" and ")));
     }
     text.push_str("- `note` says in one sentence, in your own words, what you did\n");
@@ -168,152 +163,19 @@ fn times(max: u32) -> String {
     if max == 1 { "once".to_owned() } else { format!("{max} times") }
 }
 
-/// Whether one of its outcomes ends the work, so that nothing has to be written.
-fn may_end(ask: &Ask) -> bool {
-    ask.plan.handoffs.get(&ask.agent).into_iter().flatten().any(|(_, handoff)| handoff.to == Recipient::End)
-}
-
 /// A member with what it does.
 fn introduced(plan: &Plan, name: &AgentName) -> String {
     format!("`{name}` ({})", plan.team.get(name).map_or("", |member| member.does.trim_end_matches('.')))
-}
-
-/// What there is to call. In the last step that fits, and where only an end helps, that is the end of the turn.
-fn offers(ask: &Ask, member: &Member, names: &Names) -> Vec<Offer> {
-    let offer = |(name, tool): (&String, &ToolName)| {
-        if tool.as_str() == ASK_TOOL {
-            let to: Vec<&str> = member.may_ask.iter().map(AgentName::as_str).collect();
-            let schema = json!({
-                "type": "object", "additionalProperties": false, "required": ["to", "question"],
-                "properties": { "to": { "type": "string", "enum": to }, "question": { "type": "string" } },
-            });
-            let description = "Ask a teammate one question; the result is their answer.".to_owned();
-            return Some(Offer { name: name.clone(), description, schema });
-        }
-        let spec = ask.plan.tools.get(tool)?;
-        let schema = by_reference(plain(&spec.args), &names.others(tool));
-        Some(Offer { name: name.clone(), description: spec.description.clone(), schema })
-    };
-    let offered = names.iter().filter(|(_, tool)| !is_last(ask) && !ask.withheld.contains(*tool));
-    let mut offers: Vec<Offer> = offered.filter_map(offer).collect();
-    let description = match ask.is_question {
-        true => "Gives your answer to the question.",
-        false if member.writes.is_empty() => "Hands on what you found out, and ends your turn.",
-        false if may_end(ask) => {
-            "Hands your finished work on, and ends your turn; give all of `writes`, unless the work ends there."
-        }
-        false => "Hands your finished work on, and ends your turn; give all of `writes`.",
-    };
-    let (description, schema) = (description.to_owned(), end_turn(ask, member));
-    offers.push(Offer { name: END_TURN.to_owned(), description, schema });
-    offers
-}
-
-/// The form of a tool that takes rows, with the way to name them instead: a model that copies rows invents some.
-fn by_reference(mut schema: Value, others: &[&str]) -> Value {
-    if schema["properties"].get("rows").is_none() || others.is_empty() {
-        return schema;
-    }
-    schema["properties"][ROWS_FROM] = json!({
-        "type": "string", "enum": others,
-        "description": "the tool whose latest result in this turn has the rows; use this in place of `rows`, and copy nothing",
-    });
-    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
-        required.retain(|name| name != "rows");
-    }
-    schema
-}
-
-/// Whether a call of a tool would leave no step for a reply after it.
-fn is_last(ask: &Ask) -> bool {
-    ask.steps_left < 2
 }
 
 /// The steps that are left, once they are few.
 fn steps_left(ask: &Ask) -> Option<String> {
     const FEW: u32 = 4;
     match ask.steps_left {
-        _ if is_last(ask) => Some(format!("This is the last step of this turn: end it now, with `{END_TURN}`.")),
+        _ if ask.is_last() => Some(format!("This is the last step of this turn: end it now, with `{END_TURN}`.")),
         left if left <= FEW => Some(format!("After this reply {left} steps are left in this turn.")),
         _ => None,
     }
-}
-
-fn end_turn(ask: &Ask, member: &Member) -> Value {
-    // What each outcome leads to is said once, where the turn's end is described.
-    let (meaning, note) = match ask.is_question {
-        true => ("that this is your answer", "the whole answer"),
-        false => ("what becomes of your work", "one sentence, in your own words, for whoever is next"),
-    };
-    let mut properties = json!({
-        "outcome": {
-            "type": "string", "enum": ask.plan.words(&ask.agent, ask.is_question), "description": meaning,
-        },
-        "note": { "type": "string", "description": note },
-    });
-    let mut required = vec!["note", "outcome"];
-    let writes: Map<String, Value> = member
-        .writes
-        .iter()
-        .filter_map(|name| {
-            let schema = ask.plan.schemas.get(&ask.plan.artefacts.get(name)?.schema)?;
-            Some((name.to_string(), plain(schema)))
-        })
-        .collect();
-    if !writes.is_empty() && !ask.is_question {
-        let names: Vec<String> = member.writes.iter().map(ToString::to_string).collect();
-        let mut all = json!({
-            "type": "object", "additionalProperties": false, "properties": writes, ORDER: names,
-            "description": "your finished work, whole",
-        });
-        if !may_end(ask) {
-            all["required"] = json!(names);
-            required.insert(0, "writes");
-        }
-        properties["writes"] = all;
-    }
-    // In this order, since a server that forces the form makes the model fill it in as it stands: the work comes before the
-    // verdict on it.
-    json!({
-        "type": "object", "additionalProperties": false, "required": required, "properties": properties,
-        ORDER: ["writes", "note", "outcome"],
-    })
-}
-
-/// A schema that stands within another: its local references are replaced by what they name.
-fn plain(schema: &Value) -> Value {
-    fn walk(value: &Value, root: &Value, depth: usize) -> Value {
-        let Value::Object(map) = value else {
-            return match value {
-                Value::Array(list) => list.iter().map(|one| walk(one, root, depth)).collect(),
-                other => other.clone(),
-            };
-        };
-        if let Some(target) = map.get("$ref").and_then(Value::as_str) {
-            let found = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-            return match found {
-                Some(found) if depth < SCHEMA_DEPTH_MAX => walk(found, root, depth + 1),
-                // Nothing is lost: the answer is examined by the whole schema.
-                _ => json!({}),
-            };
-        }
-        let kept = map.iter().filter(|(key, _)| !["$schema", "$id", "definitions", "$defs"].contains(&key.as_str()));
-        let mut kept: Map<String, Value> = kept.map(|(key, one)| (key.clone(), walk(one, root, depth))).collect();
-        if let Some(kind) = kept.get("enum").and_then(kind_of).filter(|_| !kept.contains_key("type")) {
-            kept.insert("type".to_owned(), kind.into());
-        }
-        kept.into()
-    }
-    walk(schema, schema, 0)
-}
-
-/// The type of all of a list's values; many servers want it beside them.
-fn kind_of(values: &Value) -> Option<&'static str> {
-    let values = values.as_array()?;
-    let all = |is: fn(&Value) -> bool| !values.is_empty() && values.iter().all(is);
-    [("string", Value::is_string as fn(&Value) -> bool), ("integer", Value::is_i64), ("boolean", Value::is_boolean)]
-        .into_iter()
-        .find_map(|(kind, is)| all(is).then_some(kind))
 }
 
 /// A turn's desk and message, and what was said in it. What stays the same from turn to turn comes first, and what is new

@@ -54,7 +54,7 @@ fn advised(ask: &Ask, failure: Failure) -> Failure {
 }
 
 impl Model for Live {
-    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
-        Box::pin(async move { self.speak(&ask).await })
+    fn reply<'a>(&'a self, ask: &'a Ask) -> Work<'a, Reply> {
+        Box::pin(self.speak(ask))
     }
 }

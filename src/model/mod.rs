@@ -4,6 +4,7 @@ pub mod breaker;
 pub mod conversation;
 pub mod live;
 pub mod names;
+mod offers;
 pub mod prompt;
 pub mod reading;
 pub mod rehearsal;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::prompt::SpokenCall;
+use self::prompt::{Offers, SpokenCall};
 use crate::failure::Usage;
 use crate::failure::Work;
 use crate::id::{AgentName, ArtefactName, EffectId, Outcome, ToolName};
@@ -30,7 +31,7 @@ use crate::topology::plan::Plan;
 /// A model, or what stands for one.
 pub trait Model: Send + Sync {
     /// Answers `ask`, once.
-    fn reply(&self, ask: Ask) -> Work<'_, Reply>;
+    fn reply<'a>(&'a self, ask: &'a Ask) -> Work<'a, Reply>;
 }
 
 /// All that a model is shown for one reply.
@@ -40,6 +41,8 @@ pub struct Ask {
     pub effect: EffectId,
     /// The pinned plan: instructions, tools, schemas, script.
     pub plan: Arc<Plan>,
+    /// What the plan's members are offered to call.
+    pub offers: Arc<Offers>,
     /// Who speaks.
     pub agent: AgentName,
     /// The alias of the model that speaks for them: a key of the plan's models.
@@ -70,6 +73,13 @@ pub struct Ask {
     pub patience: Patience,
     /// Told of a reply as it comes.
     pub pulse: Pulse,
+}
+
+impl Ask {
+    /// Whether a call of a tool would leave no step for a reply after it.
+    pub(crate) fn is_last(&self) -> bool {
+        self.steps_left < 2
+    }
 }
 
 /// A turn as its agent sees it.

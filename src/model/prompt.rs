@@ -1,10 +1,17 @@
 //! What a model is sent and what it says, in no provider's dialect: one conversation of one turn. `wire` speaks it.
 
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::id::{AgentName, ToolName};
+use crate::topology::order;
+
 /// A request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Prompt {
     /// What it is told to be and to do.
     pub system: String,
@@ -17,19 +24,72 @@ pub struct Prompt {
 }
 
 /// A tool as it is offered: the model must call one of those that it is offered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Offer {
     /// Letters, digits and `_`, 1 to 64 of them, unique: what every provider takes.
     pub name: String,
     /// What it does.
     pub description: String,
     /// JSON Schema (draft-07) of its arguments, an object.
-    pub schema: Value,
+    pub schema: Schema,
+}
+
+/// What the members of one plan are offered, as far as it was asked for: it is the same in each of their requests.
+#[derive(Debug, Default)]
+pub struct Offers(Mutex<BTreeMap<(AgentName, bool), Arc<OwnOffers>>>);
+
+/// What one member is offered.
+#[derive(Debug)]
+pub(super) struct OwnOffers {
+    pub(super) tools: Vec<(ToolName, Offer)>,
+    pub(super) end: Offer,
+}
+
+impl Offers {
+    /// Those to `agent`, who is asked a question or is not; made at the first time.
+    pub(super) fn of(&self, agent: &AgentName, is_question: bool, make: impl FnOnce() -> OwnOffers) -> Arc<OwnOffers> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(kept.entry((agent.clone(), is_question)).or_insert_with(|| Arc::new(make())))
+    }
+}
+
+/// A JSON Schema as it is written: once, for all the requests that offer it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schema(Arc<Written>);
+
+#[derive(Debug, PartialEq)]
+struct Written {
+    value: Value,
+    /// Its properties in their order.
+    text: String,
+    /// Bytes that it counts for.
+    bytes: usize,
+}
+
+impl Schema {
+    /// It as it stands in a request: its properties in their order.
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+}
+
+impl From<Value> for Schema {
+    fn from(value: Value) -> Self {
+        let (text, bytes) = (order::write(&value), value.to_string().len());
+        Self(Arc::new(Written { value, text, bytes }))
+    }
+}
+
+impl Deref for Schema {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0.value
+    }
 }
 
 /// A part of a conversation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Said {
     /// To the model.
     User(String),
@@ -70,7 +130,7 @@ impl Prompt {
     pub fn text(&self) -> String {
         let mut text = format!("== system\n{}\n", self.system.trim_end());
         for offer in &self.tools {
-            text.push_str(&format!("\n== offered: {}\n{}\n{:#}\n", offer.name, offer.description, offer.schema));
+            text.push_str(&format!("\n== offered: {}\n{}\n{:#}\n", offer.name, offer.description, *offer.schema));
         }
         for said in &self.said {
             match said {
@@ -89,7 +149,7 @@ impl Prompt {
 
     /// Bytes of text that it comes to. No tokeniser makes more than one token of a byte.
     pub fn bytes(&self) -> u64 {
-        let offered = self.tools.iter().map(|o| o.name.len() + o.description.len() + o.schema.to_string().len());
+        let offered = self.tools.iter().map(|o| o.name.len() + o.description.len() + o.schema.0.bytes);
         let args = |call: &SpokenCall| match &call.args {
             Ok(args) => args.to_string().len(),
             Err(text) => text.len(),

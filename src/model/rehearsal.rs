@@ -18,8 +18,8 @@ use crate::topology::plan::{ANSWER, Line, Role};
 pub struct Rehearsal;
 
 impl Model for Rehearsal {
-    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
-        Box::pin(async move { speak(&ask) })
+    fn reply<'a>(&'a self, ask: &'a Ask) -> Work<'a, Reply> {
+        Box::pin(async move { speak(ask) })
     }
 }
 

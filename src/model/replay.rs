@@ -17,8 +17,8 @@ const LINE_CHARS_MAX: usize = 160;
 pub struct Replay;
 
 impl Model for Replay {
-    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
-        Box::pin(async move { speak(&ask) })
+    fn reply<'a>(&'a self, ask: &'a Ask) -> Work<'a, Reply> {
+        Box::pin(async move { speak(ask) })
     }
 }
 

@@ -153,7 +153,7 @@ fn prompt() -> Prompt {
     let offer = |name: &str, description: &str, schema: Value| Offer {
         name: name.to_owned(),
         description: description.to_owned(),
-        schema,
+        schema: schema.into(),
     };
     Prompt {
         system: "You count things. You know nothing yourself: you call the tools.".to_owned(),

@@ -14,9 +14,6 @@ use crate::run::event::Fact;
 use crate::run::state::State;
 use crate::run::view::{Entry, Kind, Texts, View};
 
-/// Records read at a time.
-const PAGE: usize = 500;
-
 /// A reader of one run.
 pub struct Story {
     store: Arc<dyn Store>,
@@ -115,21 +112,16 @@ impl Story {
     pub fn news(&mut self) -> Result<Vec<News>, Error> {
         let texts = self.texts();
         let mut news = Vec::new();
-        loop {
-            let page = self.store.records(self.row.id, self.seq, PAGE)?;
-            if page.is_empty() {
-                return Ok(news);
-            }
-            for record in page {
-                let wrong = |why: String| history::Error::Replay(format!("record {}: {why}", record.seq));
-                let fact = history::read_fact(&record.head.json).map_err(wrong)?;
-                let entry = self.view.take(record.seq, &fact, &texts).map_err(|illegal| wrong(illegal.to_string()))?;
-                self.seq = record.seq;
-                self.calls.extend(entry.iter().filter(|entry| entry.kind == Kind::Call).cloned());
-                self.results.extend(entry.iter().filter(|entry| entry.to.as_deref() == Some("end")).cloned());
-                news.push(News { record, fact, entry });
-            }
-        }
+        history::follow(self.store.as_ref(), self.row.id, self.seq, &mut |record, fact| {
+            let wrong = |illegal| history::Error::Replay(format!("record {}: {illegal}", record.seq));
+            let entry = self.view.take(record.seq, &fact, &texts).map_err(wrong)?;
+            self.seq = record.seq;
+            self.calls.extend(entry.iter().filter(|entry| entry.kind == Kind::Call).cloned());
+            self.results.extend(entry.iter().filter(|entry| entry.to.as_deref() == Some("end")).cloned());
+            news.push(News { record, fact, entry });
+            Ok(())
+        })?;
+        Ok(news)
     }
 
     /// Reads on in `store`, which is over the same journal.

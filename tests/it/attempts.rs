@@ -350,7 +350,7 @@ async fn a_broken_invariant_ends_its_run_as_a_bug_and_no_other() {
 struct Two;
 
 impl Model for Two {
-    fn reply(&self, _: Ask) -> Work<'_, Reply> {
+    fn reply<'a>(&'a self, _: &'a Ask) -> Work<'a, Reply> {
         let call = |id: &str, tool: &str, args| {
             let (id, tool, named) = (id.to_owned(), tool.parse().unwrap(), String::new());
             ToolCall { id, tool, args, named }

@@ -26,10 +26,10 @@ pub(crate) struct Told {
 }
 
 impl Model for Told {
-    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+    fn reply<'a>(&'a self, ask: &'a Ask) -> Work<'a, Reply> {
         Box::pin(async move {
             self.asks.lock().unwrap().push(ask.clone());
-            let act = (self.words)(&ask)?;
+            let act = (self.words)(ask)?;
             let usage = Some(Usage { input_tokens: 10, output_tokens: 10, ..Usage::NOTHING });
             Ok(Reply { usage, ..Reply::new(act, Origin::Model) })
         })

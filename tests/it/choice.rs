@@ -138,7 +138,7 @@ fn prompt() -> Prompt {
     let offer = |name: &str| Offer {
         name: name.to_owned(),
         description: format!("Does {name}."),
-        schema: json!({ "type": "object", "properties": { "of": { "type": "string" } }, "required": ["of"] }),
+        schema: json!({ "type": "object", "properties": { "of": { "type": "string" } }, "required": ["of"] }).into(),
     };
     Prompt {
         system: "You count.".to_owned(),

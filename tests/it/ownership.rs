@@ -293,7 +293,7 @@ impl Answers for Early {
 struct Mute;
 
 impl Model for Mute {
-    fn reply(&self, _: Ask) -> Work<'_, Reply> {
+    fn reply<'a>(&'a self, _: &'a Ask) -> Work<'a, Reply> {
         Box::pin(std::future::pending())
     }
 }

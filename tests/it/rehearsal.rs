@@ -37,6 +37,7 @@ fn ask(lines: Vec<Line>) -> Ask {
     Ask {
         effect: EffectId::of(RunId(uuid::Uuid::nil()), &agent(), MessageId(1), 0),
         plan: plan(lines, "Write for {{ brief.reader }}."),
+        offers: Arc::default(),
         agent: agent(),
         brief: [("reader".to_owned(), json!("Ada")), ("count".to_owned(), json!(3))].into(),
         model: "default".to_owned(),
@@ -66,7 +67,7 @@ fn ask(lines: Vec<Line>) -> Ask {
 }
 
 fn reply(ask: Ask) -> Result<Reply, Failure> {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(Rehearsal.reply(ask))
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(Rehearsal.reply(&ask))
 }
 
 fn line(when: Option<&str>, note: &str, body: Value) -> Line {

@@ -29,10 +29,10 @@ struct Kept {
 }
 
 impl Model for Kept {
-    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+    fn reply<'a>(&'a self, ask: &'a Ask) -> Work<'a, Reply> {
         Box::pin(async move {
-            let reply = Rehearsal.reply(ask.clone()).await?;
-            self.all.lock().unwrap().push((ask, reply.act.clone()));
+            let reply = Rehearsal.reply(ask).await?;
+            self.all.lock().unwrap().push((ask.clone(), reply.act.clone()));
             Ok(reply)
         })
     }

@@ -40,7 +40,7 @@ impl Storm {
 }
 
 impl Model for Storm {
-    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+    fn reply<'a>(&'a self, ask: &'a Ask) -> Work<'a, Reply> {
         let roll = self.roll() % 20;
         Box::pin(async move {
             if roll < 12 && SHAKY.contains(&ask.agent.as_str()) {

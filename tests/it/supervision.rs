@@ -101,7 +101,7 @@ struct Faulty {
 }
 
 impl Model for Faulty {
-    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+    fn reply<'a>(&'a self, ask: &'a Ask) -> Work<'a, Reply> {
         Box::pin(async move {
             if ask.agent == self.agent {
                 self.fault.strike().await?;
@@ -326,7 +326,7 @@ impl Drop for Gone<'_> {
 }
 
 impl Model for Slow {
-    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+    fn reply<'a>(&'a self, ask: &'a Ask) -> Work<'a, Reply> {
         Box::pin(async move {
             if ask.agent == self.agent {
                 self.asked.send(true).unwrap();

@@ -20,7 +20,7 @@ struct Failing {
 }
 
 impl Model for Failing {
-    fn reply(&self, ask: Ask) -> Work<'_, Reply> {
+    fn reply<'a>(&'a self, ask: &'a Ask) -> Work<'a, Reply> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let fails = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         let failure = Failure::new(self.class, "the test's own weather");

@@ -39,7 +39,7 @@ pub(crate) fn endpoint(dialect: Dialect, base_url: String) -> Endpoint {
 /// The smallest prompt.
 pub(crate) fn prompt() -> Prompt {
     let schema = json!({ "type": "object", "properties": {} });
-    let offer = Offer { name: "done".to_owned(), description: "Ends the turn.".to_owned(), schema };
+    let offer = Offer { name: "done".to_owned(), description: "Ends the turn.".to_owned(), schema: schema.into() };
     Prompt {
         system: "You are on a team.".to_owned(),
         tools: Vec::from([offer]),

@@ -366,6 +366,22 @@ pub enum Part {
     Problems(Digest),
 }
 
+impl Part {
+    /// The body that is read to show it.
+    pub fn read(&self) -> Option<Digest> {
+        match self {
+            Self::Brief(digest)
+            | Self::Note(digest)
+            | Self::Artefact(_, digest)
+            | Self::Findings(_, digest)
+            | Self::Reply(digest)
+            | Self::Result(_, digest)
+            | Self::Problems(digest) => Some(*digest),
+            Self::Instructions | Self::LeftOut(..) => None,
+        }
+    }
+}
+
 /// What an effect came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

@@ -16,62 +16,66 @@ pub fn read(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str::<Ordered>(text).map(|ordered| ordered.value)
 }
 
-/// Writes a request as JSON: properties in their order, and the order itself left out.
+/// Writes a schema as JSON: properties in their order, and the order itself left out.
 pub fn write(value: &Value) -> String {
-    let mut text = String::new();
-    push(&mut text, value);
-    text
+    let mut json = Vec::new();
+    push(&mut json, value);
+    String::from_utf8(json).unwrap_or_default()
 }
 
-fn push(text: &mut String, value: &Value) {
+/// Writes `value` behind what is in `json`, as [`write`] does.
+pub fn push(json: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Array(list) => {
-            text.push('[');
+            json.push(b'[');
             for (nth, one) in list.iter().enumerate() {
-                text.push_str(if nth == 0 { "" } else { "," });
-                push(text, one);
+                json.extend((nth > 0).then_some(b','));
+                push(json, one);
             }
-            text.push(']');
+            json.push(b']');
         }
-        Value::Object(map) => push_map(text, map),
-        other => text.push_str(&other.to_string()),
+        Value::Object(map) => push_map(json, map),
+        Value::String(text) => push_text(json, text),
+        // Writing to memory does not fail.
+        plain => drop(serde_json::to_writer(json, plain)),
     }
 }
 
-fn push_map(text: &mut String, map: &Map<String, Value>) {
+/// Writes `text` as a JSON string behind what is in `json`.
+pub fn push_text(json: &mut Vec<u8>, text: &str) {
+    let _ = serde_json::to_writer(json, text);
+}
+
+fn push_map(json: &mut Vec<u8>, map: &Map<String, Value>) {
     let properties = map.get("properties").and_then(Value::as_object);
     let order = properties.and_then(|_| map.get(ORDER)).and_then(Value::as_array);
-    let mut comma = "{";
-    let mut pair = |text: &mut String, key: &str, write: &dyn Fn(&mut String)| {
-        text.push_str(comma);
-        comma = ",";
-        text.push_str(&Value::from(key).to_string());
-        text.push(':');
-        write(text);
-    };
+    json.push(b'{');
+    let mut is_first = true;
     for (key, value) in map.iter().filter(|(key, _)| order.is_none() || *key != ORDER) {
+        push_key(json, key, std::mem::take(&mut is_first));
         match (key.as_str(), properties, order) {
-            ("properties", Some(properties), Some(order)) => {
-                pair(text, key, &|text| push_in_order(text, properties, order));
-            }
-            _ => pair(text, key, &|text| push(text, value)),
+            ("properties", Some(properties), Some(order)) => push_in_order(json, properties, order),
+            _ => push(json, value),
         }
     }
-    text.push_str(if map.is_empty() { "{}" } else { "}" });
+    json.push(b'}');
 }
 
-fn push_in_order(text: &mut String, properties: &Map<String, Value>, order: &[Value]) {
+fn push_in_order(json: &mut Vec<u8>, properties: &Map<String, Value>, order: &[Value]) {
     let named: Vec<&str> = order.iter().filter_map(Value::as_str).filter(|key| properties.contains_key(*key)).collect();
     let rest = properties.keys().map(String::as_str).filter(|key| !named.contains(key));
-    let mut comma = "{";
-    for key in named.iter().copied().chain(rest) {
-        text.push_str(comma);
-        comma = ",";
-        text.push_str(&Value::from(key).to_string());
-        text.push(':');
-        push(text, &properties[key]);
+    json.push(b'{');
+    for (nth, key) in named.iter().copied().chain(rest).enumerate() {
+        push_key(json, key, nth == 0);
+        push(json, &properties[key]);
     }
-    text.push_str(if properties.is_empty() { "{}" } else { "}" });
+    json.push(b'}');
+}
+
+fn push_key(json: &mut Vec<u8>, key: &str, is_first: bool) {
+    json.extend((!is_first).then_some(b','));
+    push_text(json, key);
+    json.push(b':');
 }
 
 /// A value, and the names of its fields in their order.

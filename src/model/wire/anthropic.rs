@@ -7,58 +7,69 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::draft::{self, Draft, End, invalid, shaped};
+use super::json::{Json, list, object};
 use super::{Ear, Extra, Heard, Key, Ready, Spelled, below, sse};
 use crate::failure::{Failure, Usage};
 use crate::model::prompt::{Offer, Said, Spoken};
 
 const VERSION: &str = "2023-06-01";
 
-pub(super) fn spelled(ready: Ready<'_>) -> Spelled {
+pub(super) fn spelled<'a>(ready: Ready<'a>) -> Spelled<'a> {
     let Ready { base, key, model, prompt, said, omits, .. } = ready;
     let mut extras = BTreeSet::new();
     let mut with = |extra: Extra| !omits.contains(&extra) && extras.insert(extra);
-    let mark = if with(Extra::CacheControl) { mark } else { |_: &mut Value| {} };
+    let mark: Mark = if with(Extra::CacheControl) { mark } else { |_| {} };
     let is_back = said.iter().any(|said| matches!(said, Said::Model(spoken) if spoken.reasoning.is_some()));
     let with_reasoning = is_back && with(Extra::Reasoning);
-    let tool =
-        |offer: &Offer| json!({ "name": offer.name, "description": offer.description, "input_schema": offer.schema });
-    let mut tools: Vec<Value> = prompt.tools.iter().map(tool).collect();
+    let tool = |offer: &'a Offer| {
+        let (name, description, schema) = ((&offer.name).into(), (&offer.description).into(), (&offer.schema).into());
+        object([("name", name), ("description", description), ("input_schema", schema)])
+    };
+    let mut tools: Vec<Json<'a>> = prompt.tools.iter().map(tool).collect();
     tools.last_mut().into_iter().for_each(mark);
-    let mut body = json!({
-        "model": model,
-        "max_tokens": prompt.output_tokens_max,
-        "messages": messages(said, with_reasoning, mark),
-        "tools": tools,
-        "stream": true,
-    });
+    let mut body = object([
+        ("model", model.into()),
+        ("max_tokens", prompt.output_tokens_max.into()),
+        ("messages", list(messages(said, with_reasoning, mark))),
+        ("tools", list(tools)),
+        ("stream", true.into()),
+    ]);
     if with(Extra::ToolChoice) {
-        body["tool_choice"] = json!({ "type": "any" });
+        body.put("tool_choice", object([("type", "any".into())]));
     }
     if !prompt.system.is_empty() {
-        let mut system = json!({ "type": "text", "text": prompt.system });
+        let mut system = text(&prompt.system);
         mark(&mut system);
-        body["system"] = json!([system]);
+        body.put("system", list([system]));
     }
     let mut headers = Vec::from([(HeaderName::from_static("anthropic-version"), VERSION.to_owned())]);
     headers.extend(key.map(|Key(key)| (HeaderName::from_static("x-api-key"), key.clone())));
     Spelled { url: below(base, &["messages"]), headers, body, extras }
 }
 
+/// Marks a block, or does not.
+type Mark = for<'m, 'a> fn(&'m mut Json<'a>);
+
 /// Up to here the provider keeps what it has read, for the next call of the turn.
-fn mark(block: &mut Value) {
-    block["cache_control"] = json!({ "type": "ephemeral" });
+fn mark(block: &mut Json<'_>) {
+    block.put("cache_control", object([("type", "ephemeral".into())]));
+}
+
+fn text(text: &str) -> Json<'_> {
+    object([("type", "text".into()), ("text", text.into())])
 }
 
 /// Roles take turns: what follows in the same role goes into the same message.
-fn messages(said: &[Said], with_reasoning: bool, mark: fn(&mut Value)) -> Vec<Value> {
-    let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
+fn messages(said: &[Said], with_reasoning: bool, mark: Mark) -> Vec<Json<'_>> {
+    let mut turns: Vec<(&str, Vec<Json<'_>>)> = Vec::new();
     for said in said {
         let (role, blocks) = match said {
-            Said::User(text) => ("user", Vec::from([json!({ "type": "text", "text": text })])),
+            Said::User(words) => ("user", Vec::from([text(words)])),
             Said::Model(spoken) => ("assistant", assistant(spoken, with_reasoning)),
             Said::Results(results) => {
-                let result = |(id, text): &(String, String)| json!({ "type": "tool_result", "tool_use_id": id, "content": text });
-                ("user", results.iter().map(result).collect())
+                let result =
+                    |(id, text)| object([("type", "tool_result".into()), ("tool_use_id", id), ("content", text)]);
+                ("user", results.iter().map(|(id, text)| result((id.into(), text.into()))).collect())
             }
         };
         match turns.last_mut() {
@@ -69,24 +80,23 @@ fn messages(said: &[Said], with_reasoning: bool, mark: fn(&mut Value)) -> Vec<Va
     }
     let last = turns.iter_mut().rev().find(|(role, _)| *role == "user").and_then(|(_, blocks)| blocks.last_mut());
     last.into_iter().for_each(mark);
-    turns.into_iter().map(|(role, content)| json!({ "role": role, "content": content })).collect()
+    let message = |(role, content)| object([("role", Json::from(role)), ("content", Json::List(content))]);
+    turns.into_iter().map(message).collect()
 }
 
 /// What a model said, after what it thought as it came. That of another dialect is an object and no part of this one.
-fn assistant(spoken: &Spoken, with_reasoning: bool) -> Vec<Value> {
-    let text = Some(spoken.text.trim_end()).filter(|text| !text.trim().is_empty());
-    let mut blocks: Vec<Value> = text.map(|text| json!({ "type": "text", "text": text })).into_iter().collect();
+fn assistant(spoken: &Spoken, with_reasoning: bool) -> Vec<Json<'_>> {
+    let words = Some(spoken.text.trim_end()).filter(|words| !words.trim().is_empty());
+    let mut blocks: Vec<Json<'_>> = words.map(text).into_iter().collect();
     if let Some(Value::Array(thoughts)) = spoken.reasoning.as_ref().filter(|_| with_reasoning)
         && !spoken.calls.is_empty()
     {
-        blocks.splice(..0, thoughts.iter().cloned());
+        blocks.splice(..0, thoughts.iter().map(Json::from));
     }
-    blocks.extend(
-        spoken
-            .calls
-            .iter()
-            .map(|call| json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": draft::object(call) })),
-    );
+    blocks.extend(spoken.calls.iter().map(|call| {
+        let (id, name, input) = ((&call.id).into(), (&call.name).into(), draft::object(call).into());
+        object([("type", "tool_use".into()), ("id", id), ("name", name), ("input", input)])
+    }));
     blocks
 }
 
@@ -206,7 +216,7 @@ impl Listener {
 
 impl Ear for Listener {
     fn event(&mut self, event: &sse::Event) -> Result<bool, Failure> {
-        match shaped(draft::event(event, &mut self.draft)?)? {
+        match draft::event(event, &mut self.draft)? {
             Event::MessageStart { .. } if self.is_begun => return Err(invalid("the reply begins twice")),
             Event::MessageStart { message } => {
                 self.is_begun = true;

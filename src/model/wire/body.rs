@@ -26,7 +26,7 @@ impl<'a> Body<'a> {
     /// Hears the reply up to its last event, or to its end.
     pub(super) async fn hear(mut self, mut hearing: Hearing) -> Result<Heard, Failure> {
         while let Some(piece) = self.next(hearing.bytes_max).await? {
-            if hearing.take(&piece)? {
+            if hearing.take(piece.as_ref())? {
                 self.skip_tail().await;
                 return hearing.heard();
             }
@@ -35,7 +35,7 @@ impl<'a> Body<'a> {
     }
 
     /// The next piece, or `None` at a proper end.
-    async fn next(&mut self, bytes_max: u64) -> Result<Option<Vec<u8>>, Failure> {
+    async fn next(&mut self, bytes_max: u64) -> Result<Option<impl AsRef<[u8]> + use<>>, Failure> {
         let wait = if self.bytes == 0 { self.limits.first_byte_ms_max } else { self.limits.idle_ms_max };
         let Ok(piece) = tokio::time::timeout(Duration::from_millis(wait), self.response.chunk()).await else {
             return Err(self.stalled(wait));
@@ -46,7 +46,7 @@ impl<'a> Body<'a> {
         if self.bytes > bytes_max {
             return Err(invalid(format!("the reply's body has more than {bytes_max} bytes")));
         }
-        Ok(Some(piece.to_vec()))
+        Ok(Some(piece))
     }
 
     /// Why no more of the body is waited for.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::draft;
 use crate::failure::Failure;
 use crate::model::prompt::{Offer, Prompt, Said, Spoken, SpokenCall};
-use crate::topology::order::{self, ORDER};
+use crate::topology::order::ORDER;
 
 /// What a model is told of the form of its answers.
 const HOW: &str = "Your answer is always one JSON document and nothing else: {\"call\": {\"name\": NAME, \"arguments\": \
@@ -17,7 +17,7 @@ const HOW: &str = "Your answer is always one JSON document and nothing else: {\"
 pub(super) fn spelled(prompt: &Prompt) -> (Prompt, Value) {
     let mut system = format!("{}\n\n{HOW}\n", prompt.system.trim_end());
     for Offer { name, description, schema } in &prompt.tools {
-        system.push_str(&format!("\n`{name}`: {description}\nits ARGUMENTS: {}\n", order::write(schema)));
+        system.push_str(&format!("\n`{name}`: {description}\nits ARGUMENTS: {}\n", schema.text()));
     }
     let plain = Prompt {
         system: system.trim_start().to_owned(),
@@ -33,7 +33,7 @@ fn form(offers: &[Offer]) -> Value {
     let one = |offer: &Offer| {
         json!({
             "type": "object", "additionalProperties": false, "required": ["name", "arguments"],
-            "properties": { "name": { "type": "string", "enum": [offer.name] }, "arguments": offer.schema },
+            "properties": { "name": { "type": "string", "enum": [offer.name] }, "arguments": *offer.schema },
             // The name first: what follows depends on it.
             ORDER: ["name", "arguments"],
         })

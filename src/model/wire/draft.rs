@@ -1,7 +1,9 @@
 //! A reply while it is heard, whatever its dialect: what may come after what, how much, and what its end means.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{Heard, Limits, refusal, sse};
@@ -266,11 +268,24 @@ fn whole_characters(json: &str) -> Option<String> {
     is_halved.then_some(mended)
 }
 
-/// The JSON of an event, if it is not an error.
-pub(super) fn event(event: &sse::Event, draft: &mut Draft) -> Result<Value, Failure> {
+/// An event in the shape that its dialect has, if it is not an error.
+pub(super) fn event<T: DeserializeOwned>(event: &sse::Event, draft: &mut Draft) -> Result<T, Failure> {
+    if let Some(plain) = plain(event) {
+        (draft.is_halved, draft.is_begun) = (false, true);
+        return Ok(plain);
+    }
     let value = halved(&event.data, draft)?;
     let value = if event.is_error { serde_json::json!({ "error": value }) } else { value };
-    unfailed(value, draft)
+    shaped(unfailed(value, draft)?)
+}
+
+/// An event that is read straight into its shape, as nearly all are: there is no escape in it behind which an error or half a
+/// character could stand, and not even the word.
+fn plain<T: DeserializeOwned>(event: &sse::Event) -> Option<T> {
+    let data = event.data.as_str();
+    let may_be_odd = event.is_error || data.contains("error") || data.contains("\\u");
+    let is_object = data.trim_start().starts_with('{');
+    if may_be_odd || !is_object { None } else { serde_json::from_str(data).ok() }
 }
 
 /// A whole document.
@@ -289,7 +304,7 @@ pub(super) fn unfailed(value: Value, draft: &mut Draft) -> Result<Value, Failure
 }
 
 /// JSON of a server in the shape that its dialect has.
-pub(super) fn shaped<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Failure> {
+pub(super) fn shaped<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
     // Serde would take a list for the fields of an object.
     if !value.is_object() {
         return Err(invalid("the reply has another shape: it is no object"));
@@ -308,9 +323,14 @@ pub(super) fn object(call: &SpokenCall) -> Value {
 
 /// The conversation with ids that a provider of this dialect takes: as they were given wherever it can be, unique over all
 /// of it, the same for a call and its result.
-pub(super) fn renumbered(said: &[Said], dialect: Dialect) -> Vec<Said> {
+pub(super) fn renumbered(said: &[Said], dialect: Dialect) -> Cow<'_, [Said]> {
     let calls = said.iter().filter_map(|said| if let Said::Model(spoken) = said { Some(&spoken.calls) } else { None });
-    let mut fresh = ids(calls.flatten().map(|call| call.id.as_str()), |id| takes(dialect, id)).into_iter();
+    let given = || calls.clone().flatten().map(|call| call.id.as_str());
+    let fresh = ids(given(), |id| takes(dialect, id));
+    if given().eq(fresh.iter().map(String::as_str)) {
+        return Cow::Borrowed(said);
+    }
+    let mut fresh = fresh.into_iter();
     let mut last: Vec<(String, String)> = Vec::new();
     let mut one = |said: &Said| match said {
         Said::User(text) => Said::User(text.clone()),

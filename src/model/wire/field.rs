@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::json::Json;
 use crate::topology::manner::Manner;
 use crate::topology::plan::Dialect;
 
@@ -55,19 +56,19 @@ pub fn own_field(dialect: Dialect, extra: &Map<String, Value>) -> Option<&'stati
 }
 
 /// Puts what is set into a request. What is there stays.
-pub(super) fn add(body: &mut Value, dialect: Dialect, manner: &Manner) {
+pub(super) fn add<'a>(body: &mut Json<'a>, dialect: Dialect, manner: &'a Manner) {
     if let Some(temperature) = &manner.temperature {
-        let of = if dialect == Dialect::Gemini { &mut body["generationConfig"] } else { &mut *body };
-        of["temperature"] = json!(temperature);
+        let is_inside = dialect == Dialect::Gemini;
+        let of = if is_inside { body.field("generationConfig") } else { Some(&mut *body) };
+        of.into_iter().for_each(|of| of.put("temperature", json!(temperature)));
     }
     merge(body, &manner.extra);
 }
 
-fn merge(body: &mut Value, extra: &Map<String, Value>) {
-    let Value::Object(fields) = body else { return };
+fn merge<'a>(body: &mut Json<'a>, extra: &'a Map<String, Value>) {
     for (key, value) in extra {
-        match (fields.get_mut(key), value) {
-            (None, value) => drop(fields.insert(key.clone(), value.clone())),
+        match (body.field(key), value) {
+            (None, value) => body.put(key, value),
             (Some(inner), Value::Object(more)) => merge(inner, more),
             (Some(_), _) => {}
         }

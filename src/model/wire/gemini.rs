@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use reqwest::header::HeaderName;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::draft::{self, Draft, End, invalid, shaped};
+use super::json::{Json, list, object};
 use super::{Ear, Extra, Heard, Key, Ready, Spelled, below, sse};
 use crate::failure::{Failure, Usage};
 use crate::model::prompt::{Offer, Said, Spoken};
@@ -14,28 +15,31 @@ use crate::model::prompt::{Offer, Said, Spoken};
 /// What Google's documentation names for calls that Gemini did not make; from its third series on, it refuses calls without any.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
-pub(super) fn spelled(ready: Ready<'_>) -> Spelled {
+pub(super) fn spelled<'a>(ready: Ready<'a>) -> Spelled<'a> {
     let Ready { base, key, model, prompt, said, omits, form } = ready;
     let model = model.strip_prefix("models/").unwrap_or(model);
-    let declaration = |offer: &Offer| json!({ "name": offer.name, "description": offer.description, "parametersJsonSchema": offer.schema });
-    let mut body = json!({
-        "contents": contents(said, needs_signature(model)),
-        "generationConfig": { "maxOutputTokens": prompt.output_tokens_max },
-    });
+    let declaration = |offer: &'a Offer| {
+        let (name, description, schema) = ((&offer.name).into(), (&offer.description).into(), (&offer.schema).into());
+        object([("name", name), ("description", description), ("parametersJsonSchema", schema)])
+    };
+    let mut config = object([("maxOutputTokens", prompt.output_tokens_max.into())]);
+    let mut body = object([("contents", list(contents(said, needs_signature(model))))]);
     let mut extras = BTreeSet::new();
     if let Some(form) = form {
-        body["generationConfig"]["responseMimeType"] = "application/json".into();
-        body["generationConfig"]["responseJsonSchema"] = form.clone();
+        config.put("responseMimeType", "application/json");
+        config.put("responseJsonSchema", form);
     } else {
-        let declarations: Vec<Value> = prompt.tools.iter().map(declaration).collect();
-        body["tools"] = json!([{ "functionDeclarations": declarations }]);
+        let declarations = list(prompt.tools.iter().map(declaration));
+        body.put("tools", list([object([("functionDeclarations", declarations)])]));
         if !omits.contains(&Extra::ToolChoice) {
-            body["toolConfig"] = json!({ "functionCallingConfig": { "mode": "ANY" } });
+            let mode = object([("mode", "ANY".into())]);
+            body.put("toolConfig", object([("functionCallingConfig", mode)]));
             extras.insert(Extra::ToolChoice);
         }
     }
+    body.put("generationConfig", config);
     if !prompt.system.is_empty() {
-        body["systemInstruction"] = json!({ "parts": [{ "text": prompt.system }] });
+        body.put("systemInstruction", object([("parts", list([text(&prompt.system)]))]));
     }
     let mut url = below(base, &["models", &format!("{model}:streamGenerateContent")]);
     url.query_pairs_mut().append_pair("alt", "sse");
@@ -48,23 +52,30 @@ fn needs_signature(model: &str) -> bool {
     series.and_then(|series| series.parse::<u32>().ok()).is_some_and(|series| series >= 3)
 }
 
+fn text(text: &str) -> Json<'_> {
+    object([("text", text.into())])
+}
+
 /// Roles take turns, and a result names the tool that it is of.
-fn contents(said: &[Said], needs_signature: bool) -> Vec<Value> {
-    let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
+fn contents(said: &[Said], needs_signature: bool) -> Vec<Json<'_>> {
+    let mut turns: Vec<(&str, Vec<Json<'_>>)> = Vec::new();
     let mut calls: Vec<(&str, &str)> = Vec::new();
     for said in said {
         let (role, parts) = match said {
-            Said::User(text) => ("user", Vec::from([json!({ "text": text })])),
+            Said::User(words) => ("user", Vec::from([text(words)])),
             Said::Model(spoken) => {
                 calls.extend(spoken.calls.iter().map(|call| (call.id.as_str(), call.name.as_str())));
                 ("model", parts(spoken, needs_signature))
             }
             Said::Results(results) => {
-                let result = |(id, text): &(String, String)| {
-                    let name = calls.iter().rev().find(|(other, _)| other == id).map_or("", |(_, name)| name);
-                    json!({ "functionResponse": { "id": id, "name": name, "response": { "result": text } } })
-                };
-                ("user", results.iter().map(result).collect())
+                let mut parts = Vec::new();
+                for (id, text) in results {
+                    let name = calls.iter().rev().find(|(other, _)| other == id).map_or("", |(_, name)| *name);
+                    let response = object([("result", text.into())]);
+                    let result = object([("id", id.into()), ("name", name.into()), ("response", response)]);
+                    parts.push(object([("functionResponse", result)]));
+                }
+                ("user", parts)
             }
         };
         match turns.last_mut() {
@@ -73,17 +84,19 @@ fn contents(said: &[Said], needs_signature: bool) -> Vec<Value> {
             _ => turns.push((role, parts)),
         }
     }
-    turns.into_iter().map(|(role, parts)| json!({ "role": role, "parts": parts })).collect()
+    let turn = |(role, parts)| object([("role", Json::from(role)), ("parts", Json::List(parts))]);
+    turns.into_iter().map(turn).collect()
 }
 
-fn parts(spoken: &Spoken, needs_signature: bool) -> Vec<Value> {
-    let text = Some(&spoken.text).filter(|text| !text.trim().is_empty());
-    let mut parts: Vec<Value> = text.map(|text| json!({ "text": text })).into_iter().collect();
+fn parts(spoken: &Spoken, needs_signature: bool) -> Vec<Json<'_>> {
+    let words = Some(spoken.text.as_str()).filter(|words| !words.trim().is_empty());
+    let mut parts: Vec<Json<'_>> = words.map(text).into_iter().collect();
     for (nth, call) in spoken.calls.iter().enumerate() {
-        let mut part = json!({ "functionCall": { "id": call.id, "name": call.name, "args": draft::object(call) } });
+        let (id, name, args) = ((&call.id).into(), (&call.name).into(), draft::object(call).into());
+        let mut part = object([("functionCall", object([("id", id), ("name", name), ("args", args)]))]);
         let signature = spoken.signature.as_deref().or(needs_signature.then_some(NO_SIGNATURE));
         if let Some(signature) = signature.filter(|_| nth == 0) {
-            part["thoughtSignature"] = signature.into();
+            part.put("thoughtSignature", signature);
         }
         parts.push(part);
     }
@@ -146,8 +159,8 @@ impl Listener {
 
 impl Ear for Listener {
     fn event(&mut self, event: &sse::Event) -> Result<bool, Failure> {
-        let value = draft::event(event, &mut self.draft)?;
-        self.chunk(shaped(value)?).map(|()| false)
+        let chunk = draft::event(event, &mut self.draft)?;
+        self.chunk(chunk).map(|()| false)
     }
 
     fn whole(&mut self, text: &str) -> Result<(), Failure> {

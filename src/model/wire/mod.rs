@@ -8,6 +8,7 @@ mod draft;
 mod extra;
 mod field;
 mod gemini;
+mod json;
 mod openai;
 mod refusal;
 mod sse;
@@ -26,12 +27,12 @@ use self::draft::Draft;
 pub use self::extra::Extra;
 use self::extra::Learned;
 pub use self::field::own_field;
+use self::json::Json;
 pub use self::refusal::Kind;
 use self::refusal::Unheard;
 use crate::failure::{Class, Failure, Usage};
 use crate::model::prompt::{Prompt, Said, Spoken};
 use crate::topology::manner::{Calls, Manner, Patience, time_words};
-use crate::topology::order;
 use crate::topology::plan::Dialect;
 
 /// Where a provider is.
@@ -151,11 +152,19 @@ trait Ear: Send {
     fn ends_with_body(&self) -> bool;
 }
 
-/// A request before it is HTTP.
-struct Spelled {
+/// A request as HTTP carries it.
+struct Request {
+    url: Url,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    extras: BTreeSet<Extra>,
+}
+
+/// A request as its dialect has it.
+struct Spelled<'a> {
     url: Url,
     headers: Vec<(HeaderName, String)>,
-    body: Value,
+    body: Json<'a>,
     /// What it says that not every server takes.
     extras: BTreeSet<Extra>,
 }
@@ -254,13 +263,13 @@ impl Wire {
         omits: &BTreeSet<Extra>,
         pulse: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<Heard, Unheard> {
-        let spelled = spelled(endpoint, model, prompt, omits).map_err(Failure::unpaid)?;
-        let headers = headers(&spelled.headers).map_err(Failure::unpaid)?;
-        let sent = self.client.post(spelled.url).headers(headers).body(order::write(&spelled.body)).send();
+        let Request { url, headers, body, extras } =
+            request(endpoint, model, prompt, omits).map_err(Failure::unpaid)?;
+        let sent = self.client.post(url).headers(headers).body(body).send();
         let (answered, is_late) = self.answered(sent).await?;
         let response = answered.map_err(refusal::unsent)?;
         if response.status() != reqwest::StatusCode::OK {
-            let mut unheard = refusal::answer(response, endpoint, &self.limits, &spelled.extras).await;
+            let mut unheard = refusal::answer(response, endpoint, &self.limits, &extras).await;
             if is_late && unheard.may_be_billed() {
                 unheard.failure = Failure { usage: None, ..unheard.failure.lost() };
             }
@@ -369,7 +378,7 @@ fn base(base_url: &str) -> Result<Url, String> {
     if usable { Ok(base) } else { Err("it is neither http nor https".to_owned()) }
 }
 
-fn spelled(endpoint: &Endpoint, model: &str, prompt: &Prompt, omits: &BTreeSet<Extra>) -> Result<Spelled, Failure> {
+fn request(endpoint: &Endpoint, model: &str, prompt: &Prompt, omits: &BTreeSet<Extra>) -> Result<Request, Failure> {
     let wrong = |why: String| Failure::new(Class::Permanent, format!("the base URL cannot be used: {why}"));
     let base = base(&endpoint.base_url).map_err(wrong)?;
     let (prompt, form) = match endpoint.calls() {
@@ -388,7 +397,8 @@ fn spelled(endpoint: &Endpoint, model: &str, prompt: &Prompt, omits: &BTreeSet<E
         Dialect::Gemini => gemini::spelled(ready),
     };
     field::add(&mut spelled.body, endpoint.dialect, &endpoint.manner);
-    Ok(spelled)
+    let Spelled { url, headers: own, body, extras } = spelled;
+    Ok(Request { url, headers: headers(&own)?, body: body.written(), extras })
 }
 
 /// `base` with `segments` after its path; what is odd in them is escaped.

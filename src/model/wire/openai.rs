@@ -8,38 +8,38 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::draft::{self, Draft, End, invalid, shaped};
+use super::json::{Json, list, object};
 use super::{Ear, Extra, Heard, Key, Ready, Spelled, below, sse};
 use crate::failure::{Failure, Usage};
 use crate::model::prompt::{Offer, Said, Spoken, SpokenCall};
 
-pub(super) fn spelled(ready: Ready<'_>) -> Spelled {
+pub(super) fn spelled<'a>(ready: Ready<'a>) -> Spelled<'a> {
     let Ready { base, key, model, prompt, said, omits, form } = ready;
-    let tool = |offer: &Offer| {
-        let function = json!({ "name": offer.name, "description": offer.description, "parameters": offer.schema });
-        json!({ "type": "function", "function": function })
+    let tool = |offer: &'a Offer| {
+        let (name, description, schema) = ((&offer.name).into(), (&offer.description).into(), (&offer.schema).into());
+        let function = object([("name", name), ("description", description), ("parameters", schema)]);
+        object([("type", "function".into()), ("function", function)])
     };
     let mut extras = BTreeSet::new();
     let mut with = |extra: Extra| !omits.contains(&extra) && extras.insert(extra);
     let is_back = said.iter().any(|said| matches!(said, Said::Model(spoken) if spoken.reasoning.is_some()));
     let with_reasoning = is_back && with(Extra::Reasoning);
-    let mut body = json!({
-        "model": model,
-        "messages": messages(&prompt.system, said, with_reasoning),
-        "stream": true,
-    });
+    let messages = list(messages(&prompt.system, said, with_reasoning));
+    let mut body = object([("model", model.into()), ("messages", messages), ("stream", true.into())]);
     if let Some(form) = form {
-        body["response_format"] = json!({ "type": "json_schema", "json_schema": { "name": "answer", "schema": form } });
+        let schema = object([("name", "answer".into()), ("schema", form.into())]);
+        body.put("response_format", object([("type", "json_schema".into()), ("json_schema", schema)]));
     } else {
-        body["tools"] = prompt.tools.iter().map(tool).collect();
+        body.put("tools", list(prompt.tools.iter().map(tool)));
         if with(Extra::ToolChoice) {
-            body["tool_choice"] = "required".into();
+            body.put("tool_choice", "required");
         }
     }
     if with(Extra::StreamOptions) {
-        body["stream_options"] = json!({ "include_usage": true });
+        body.put("stream_options", object([("include_usage", true.into())]));
     }
     let (cap, name) = cap(&base, model, omits);
-    body[name] = prompt.output_tokens_max.into();
+    body.put(name, prompt.output_tokens_max);
     extras.insert(cap);
     let headers = key.map(|Key(key)| (AUTHORIZATION, format!("Bearer {key}"))).into_iter().collect();
     Spelled { url: below(base, &["chat", "completions"]), headers, body, extras }
@@ -58,20 +58,23 @@ fn cap(base: &Url, model: &str, omits: &BTreeSet<Extra>) -> (Extra, &'static str
     if omits.contains(&first.0) && !omits.contains(&second.0) { second } else { first }
 }
 
-fn messages(system: &str, said: &[Said], with_reasoning: bool) -> Vec<Value> {
+fn messages<'a>(system: &'a str, said: &'a [Said], with_reasoning: bool) -> Vec<Json<'a>> {
+    let message = |role: &'a str, content: &'a str| object([("role", role.into()), ("content", content.into())]);
     let mut messages = Vec::new();
     if !system.is_empty() {
-        messages.push(json!({ "role": "system", "content": system }));
+        messages.push(message("system", system));
     }
     for said in said {
         match said {
-            Said::User(text) => messages.push(json!({ "role": "user", "content": text })),
+            Said::User(text) => messages.push(message("user", text)),
             Said::Model(spoken) if spoken.calls.is_empty() && spoken.text.trim().is_empty() => {}
             Said::Model(spoken) => messages.push(assistant(spoken, with_reasoning)),
             Said::Results(results) => {
-                let result =
-                    |(id, text): &(String, String)| json!({ "role": "tool", "tool_call_id": id, "content": text });
-                messages.extend(results.iter().map(result));
+                for (id, text) in results {
+                    let mut result = message("tool", text);
+                    result.put("tool_call_id", id);
+                    messages.push(result);
+                }
             }
         }
     }
@@ -79,22 +82,21 @@ fn messages(system: &str, said: &[Said], with_reasoning: bool) -> Vec<Value> {
 }
 
 /// What a model said, with what it thought as it came. That of another dialect is a list and no part of this one.
-fn assistant(spoken: &Spoken, with_reasoning: bool) -> Value {
-    let mut message = json!({ "role": "assistant", "content": Value::Null });
-    if let Some(Value::Object(thoughts)) = spoken.reasoning.as_ref().filter(|_| with_reasoning)
-        && let Value::Object(message) = &mut message
-    {
-        message.extend(thoughts.clone());
+fn assistant<'a>(spoken: &'a Spoken, with_reasoning: bool) -> Json<'a> {
+    let mut message = object([("role", "assistant".into()), ("content", Value::Null.into())]);
+    if let Some(Value::Object(thoughts)) = spoken.reasoning.as_ref().filter(|_| with_reasoning) {
+        thoughts.iter().for_each(|(key, thought)| message.put(key, thought));
     }
     if !spoken.text.is_empty() {
-        message["content"] = spoken.text.clone().into();
+        message.put("content", &spoken.text);
     }
-    let call = |call: &SpokenCall| {
-        let function = json!({ "name": call.name, "arguments": draft::object(call).to_string() });
-        json!({ "id": call.id, "type": "function", "function": function })
+    let call = |call: &'a SpokenCall| {
+        let (name, args) = ((&call.name).into(), draft::object(call).to_string().into());
+        let function = object([("name", name), ("arguments", args)]);
+        object([("id", (&call.id).into()), ("type", "function".into()), ("function", function)])
     };
     if !spoken.calls.is_empty() {
-        message["tool_calls"] = spoken.calls.iter().map(call).collect();
+        message.put("tool_calls", list(spoken.calls.iter().map(call)));
     }
     message
 }
@@ -204,8 +206,8 @@ impl Ear for Listener {
         if event.data.trim() == "[DONE]" {
             return Ok(true);
         }
-        let value = draft::event(event, &mut self.draft)?;
-        self.chunk(shaped(value)?, false).map(|()| false)
+        let chunk = draft::event(event, &mut self.draft)?;
+        self.chunk(chunk, false).map(|()| false)
     }
 
     fn whole(&mut self, text: &str) -> Result<(), Failure> {

@@ -114,6 +114,7 @@ impl Walk {
         let mut ask = Ask {
             effect: EffectId::of(RunId(uuid::Uuid::nil()), &agent.parse().unwrap(), MessageId(1), 0),
             plan: self.plan.clone(),
+            offers: Default::default(),
             agent: agent.parse().unwrap(),
             brief: self.brief(params),
             model: "default".to_owned(),
@@ -132,7 +133,7 @@ impl Walk {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         loop {
-            let reply = runtime.block_on(Rehearsal.reply(ask.clone())).unwrap();
+            let reply = runtime.block_on(Rehearsal.reply(&ask)).unwrap();
             match &reply.act {
                 Act::Calls(calls) => {
                     let mut result = |call: &ToolCall| match call.tool.as_str() {

@@ -18,7 +18,11 @@ fn call(id: &str, name: &str, args: Result<Value, &str>) -> SpokenCall {
 /// A turn in which everything has happened: two calls with one odd id, arguments that were no JSON, an id for the second time,
 /// a reply without a word.
 fn rich() -> Prompt {
-    let offer = |name: &str, schema| Offer { name: name.to_owned(), description: format!("Does {name}."), schema };
+    let offer = |name: &str, schema: Value| Offer {
+        name: name.to_owned(),
+        description: format!("Does {name}."),
+        schema: schema.into(),
+    };
     let schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "type": "object",
