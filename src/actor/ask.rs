@@ -10,6 +10,7 @@ use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, Digest, EffectId};
 use crate::model::prompt::Offers;
 use crate::model::{Ask, Exchange, Pulse, Reply, Section};
+use crate::run::body::FailureReport;
 use crate::run::event::Part;
 use crate::run::input::Brief;
 use crate::run::state::{Effect, Turn};
@@ -125,6 +126,6 @@ fn show(ask: &mut Ask, shelf: Shelf<'_>, part: &Part) -> Result<(), Failure> {
 
 /// A note's text, or a failure's; other JSON as it is.
 pub(super) fn text(note: &Value) -> String {
-    let said = note.as_str().or_else(|| note.get("error")?.as_str());
-    said.map_or_else(|| note.to_string(), str::to_owned)
+    let said = note.as_str().map(str::to_owned).or_else(|| Some(FailureReport::read(note)?.error));
+    said.unwrap_or_else(|| note.to_string())
 }

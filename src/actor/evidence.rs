@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::history::{Error, load_telling};
 use crate::id::{Digest, EffectId, RunId};
 use crate::journal::{Cause, Error as JournalError, Store, Subject};
-use crate::run::event::{Event, Manifest, Settled, Wish};
+use crate::run::body::{Listing, Receipt};
+use crate::run::event::{Event, ItemHead, Manifest, Settled, Wish};
 use crate::run::state::State;
 use crate::tool::part::beneath;
 use crate::tool::part::record::sha256;
@@ -93,13 +95,9 @@ fn named(head: &Value) -> Vec<Digest> {
 
 /// Whether the list that a person saw can still be read; it is an error if it is not that of the items.
 fn is_listed(store: &dyn Store, run: RunId, manifest: &Manifest) -> Result<bool, Error> {
-    let Some(list) = json(store, run, manifest.body.digest)? else { return Ok(false) };
-    let listed = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-    let same = listed.len() == manifest.items.len()
-        && listed.iter().zip(manifest.items.iter()).all(|(listed, item)| {
-            let digest = listed.get("digest").and_then(Value::as_str).and_then(|text| text.parse().ok());
-            digest == Some(item.digest) && listed.get("recipients").and_then(Value::as_u64) == Some(item.recipients)
-        });
+    let Some(list) = read::<Listing>(store, run, manifest.body.digest)? else { return Ok(false) };
+    let listed = list.items.iter().map(|listed| ItemHead { digest: listed.digest, recipients: listed.recipients });
+    let same = listed.eq(manifest.items.iter().cloned());
     let other = || {
         damaged(run, &format!("has a manifest, {}, that lists other items than it binds", manifest.body.digest.short()))
     };
@@ -131,35 +129,34 @@ fn delivered(
     item: Digest,
     evidence: &mut Evidence,
 ) -> Result<(), Error> {
-    let Some(receipt) = json(store, run, receipt)? else { return Ok(()) };
-    let place = receipt.get("place").and_then(Value::as_str).unwrap_or_default();
-    if !place.starts_with("out/") || beneath::plain(place).is_err() {
+    let Some(receipt) = read::<Receipt>(store, run, receipt)? else { return Ok(()) };
+    let place = receipt.place;
+    if !place.starts_with("out/") || beneath::plain(&place).is_err() {
         return Ok(());
     }
-    let said = receipt.get("sha256").and_then(Value::as_str).and_then(|text| text.parse::<Digest>().ok());
-    let wanted = match said {
+    let wanted = match receipt.sha256 {
         Some(digest) => Some(digest),
         None => store.body(run, item)?.map(|body| sha256(&body.bytes)),
     };
     let Some(wanted) = wanted else { return Ok(()) };
-    let what = match std::fs::read(project.join(place)) {
+    let what = match std::fs::read(project.join(&place)) {
         Ok(bytes) if sha256(&bytes) == wanted => None,
         Ok(_) => Some("changed"),
         Err(why) if why.kind() == ErrorKind::NotFound => Some("removed"),
         Err(_) => Some("made unreadable"),
     };
     match what {
-        Some(what) => evidence.differing.push(Differing { place: place.to_owned(), what }),
+        Some(what) => evidence.differing.push(Differing { place, what }),
         None => evidence.files += 1,
     }
     Ok(())
 }
 
-/// A body as JSON; none if it was erased.
-fn json(store: &dyn Store, run: RunId, digest: Digest) -> Result<Option<Value>, Error> {
+/// A body as what it was written as; none if it was erased.
+fn read<T: DeserializeOwned>(store: &dyn Store, run: RunId, digest: Digest) -> Result<Option<T>, Error> {
     let body = store.body(run, digest)?;
     let read = body.map(|body| serde_json::from_slice(&body.bytes)).transpose();
-    read.map_err(|_| damaged(run, &format!("has a body, {}, that is not JSON", digest.short())))
+    read.map_err(|_| damaged(run, &format!("has a body, {}, that is not what was written", digest.short())))
 }
 
 fn damaged(run: RunId, what: &str) -> Error {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::id::{AgentName, Outcome, ToolName};
 use crate::model::names::{Names, ROWS_FROM};
 use crate::model::{Act, Exchange, Section, ToolCall};
+use crate::run::body;
 use crate::topology::plan::Plan;
 
 /// The arguments of a call, with the rows that it takes from an earlier result of the turn.
@@ -40,12 +41,11 @@ pub(super) fn is_typed(plan: &Plan, call: &ToolCall, before: &[Exchange]) -> boo
 pub(super) fn unfounded(plan: &Plan, agent: &AgentName, now: &Section, outcome: &Outcome) -> Option<String> {
     let member = plan.team.get(agent)?;
     let (needed, names) = (member.needs.get(outcome)?, Names::of(member));
-    let is_result = |result: &Value| result.get("error").is_none() && result.get("same_as_before").is_none();
     let results = |tool: &ToolName| {
         let of_tool = |(nth, exchange): (usize, &Exchange)| {
             let Act::Calls(calls) = &exchange.reply.act else { return Vec::new() };
             let made = calls.iter().filter(|call| call.tool == *tool);
-            let came = made.filter(|call| exchange.results.get(&call.id).is_some_and(is_result));
+            let came = made.filter(|call| exchange.results.get(&call.id).is_some_and(body::is_result));
             came.map(|call| is_typed(plan, call, &now.said[..nth])).collect()
         };
         now.said.iter().enumerate().flat_map(of_tool).collect::<Vec<bool>>()

@@ -9,6 +9,7 @@ use super::{Place, ask};
 use crate::failure::Failure;
 use crate::id::ArtefactName;
 use crate::journal::Posted;
+use crate::run::body::Receipt;
 use crate::run::event::Who;
 use crate::run::input::{Command, Post, Say};
 use crate::run::state::State;
@@ -33,7 +34,7 @@ pub(super) fn lift(
             Command::Edit { approval, binds, artefact, body: bodies.json(&body), findings, problems }
         }
         Say::Answer { question, happened } => {
-            let receipt = bodies.json(&json!({ "place": format!("{} says that it happened", by.name) }));
+            let receipt = bodies.of(&Receipt::at(format!("{} says that it happened", by.name)));
             Command::Answer { question, happened, receipt }
         }
         Say::DeadLetter { message, answer } => Command::DeadLetter { message, answer },

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jsonschema::Validator;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::ask::LEFT_OUT;
@@ -15,6 +16,7 @@ use crate::id::{AgentName, ArtefactName, ToolName};
 use crate::journal::Body;
 use crate::model::names::{END_TURN, Names};
 use crate::model::{Act, Answer, Exchange, Reply, Section, ToolCall};
+use crate::run::body::{FailureReport, Repeated};
 use crate::run::event::{ActHead, BodyRef, CallHead, Origin, Replied, Settled, WriteHead};
 use crate::run::input::Failed;
 use crate::run::state::Turn;
@@ -59,25 +61,17 @@ impl<'a> Bodies<'a> {
         self.bytes(value.to_string().into_bytes())
     }
 
+    /// What is read elsewhere as a `T`; the names of its fields are written in order, whatever the type's order is.
+    pub(super) fn of<T: Serialize>(&mut self, body: &T) -> BodyRef {
+        self.json(&json!(body))
+    }
+
     pub(super) fn text(&mut self, text: &str) -> BodyRef {
         self.json(&Value::from(text))
     }
 
     pub(super) fn failed(&mut self, failure: &Failure) -> Failed {
-        let mut told = json!({ "error": failure.reason });
-        if let Some(usage) = failure.usage {
-            told["usage"] = json!(usage);
-        }
-        if let Some(wait_ms) = failure.retry_after_ms {
-            told["retry_after_ms"] = json!(wait_ms);
-        }
-        if failure.lost {
-            told["lost"] = json!(true);
-        }
-        if failure.drifted {
-            told["drifted"] = json!(true);
-        }
-        let reason = self.json(&told);
+        let reason = self.of(&FailureReport::from(failure));
         let artefact = failure.about.as_deref().and_then(|about| about.parse().ok());
         let Failure { class, retry_after_ms, too_long, lost, .. } = *failure;
         Failed { class, reason, retry_after_ms, too_long, lost, artefact }
@@ -301,8 +295,8 @@ fn call_heads(
         let args = args.unwrap_or_else(|_| call.args.clone());
         let again = !made.insert(key(call, &args)) && !is_scripted && !is_withheld && call.named.is_empty();
         let refused = match again {
-            true => Some(bodies.json(&json!({ "same_as_before": AGAIN }))),
-            false => (!problems.is_empty()).then(|| bodies.json(&json!({ "error": problems.join("; ") }))),
+            true => Some(bodies.of(&Repeated { same_as_before: AGAIN.to_owned() })),
+            false => (!problems.is_empty()).then(|| bodies.of(&FailureReport::new(problems.join("; ")))),
         };
         let (asks, args) = match question {
             Some(Ok((teammate, text))) if !again => (Some(teammate), bodies.text(&text)),

@@ -28,7 +28,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use self::shelf::{Kept, Shelf};
@@ -39,6 +38,7 @@ use crate::journal::writer::Writer;
 use crate::journal::{OwnerId, Store};
 use crate::model::Model;
 use crate::model::prompt::Offers;
+use crate::run::body::Listing;
 use crate::tool::{Check, Tool};
 use crate::topology::plan::{Mode, Plan};
 
@@ -148,7 +148,7 @@ struct Place {
     /// The run's span; its agents' and their steps' lie within.
     span: tracing::Span,
     /// The manifest whose items were asked for last: it is as long as it has items, and read for each of them.
-    manifest: Mutex<Option<(Digest, Arc<Value>)>>,
+    manifest: Mutex<Option<(Digest, Arc<Listing>)>>,
     /// The journal's first run, once an item needs to say whose it is.
     first: OnceLock<RunId>,
     /// What the run has just written.
@@ -167,12 +167,12 @@ impl Place {
     }
 
     /// The list of a manifest, read once for all of its items.
-    fn manifest(&self, digest: Digest) -> Result<Arc<Value>, Failure> {
+    fn manifest(&self, digest: Digest) -> Result<Arc<Listing>, Failure> {
         let mut kept = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, list)) = kept.as_ref().filter(|(of, _)| *of == digest) {
             return Ok(Arc::clone(list));
         }
-        let list = Arc::new(self.shelf().json(digest)?);
+        let list = Arc::new(self.shelf().parsed(digest)?);
         *kept = Some((digest, Arc::clone(&list)));
         Ok(list)
     }

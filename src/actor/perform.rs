@@ -16,9 +16,10 @@ use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, Digest, EffectId, RunNo, ToolName};
 use crate::journal::{Done, Op, Query};
 use crate::model::{Act, Answer, Pulse, Section};
-use crate::run::event::{ItemHead, Manifest, Origin, Part, Settled, Wish};
+use crate::run::body::{Listed, Listing, Receipt};
+use crate::run::event::{BodyRef, ItemHead, Manifest, Origin, Part, Settled, Wish};
 use crate::run::state::{Effect, Turn};
-use crate::tool::{Approved, Call, Deadline, Item, Receipt, Source, Tool};
+use crate::tool::{Approved, Call, Deadline, Item, Source, Tool};
 use crate::topology::manner::{Patience, Wait, bytes_words, time_words};
 use crate::topology::plan::{Arg, Recipient, Role};
 use crate::topology::spec::{Labels, Repeat};
@@ -257,20 +258,16 @@ async fn manifest(
     for item in items {
         let body = bodies.bytes(item.bytes);
         heads.push(ItemHead { digest: body.digest, recipients: item.recipients });
-        listed.push(json!({
-            "key": item.key, "recipient": item.recipient, "recipients": item.recipients, "title": item.title,
-            "media_type": item.media_type, "digest": body.digest, "bytes": body.bytes,
-        }));
-        if let (Some(again), Some(Value::Object(last))) = (item.again, listed.last_mut()) {
-            last.insert("again".to_owned(), again);
-        }
+        let Item { key, recipient, recipients, title, media_type, again, .. } = item;
+        let BodyRef { digest, bytes } = body;
+        listed.push(Listed { key, recipient, recipients, title, media_type, digest, bytes, again });
     }
     let roots = args.values().filter_map(|arg| match arg {
         Arg::Path { root, .. } => root.parse::<ArtefactName>().ok(),
         Arg::Value(_) => None,
     });
     let desk = roots.filter_map(|root| work.turn.desk.get(&root).map(|digest| (root, *digest))).collect();
-    let body = bodies.json(&json!({ "tool": name, "member": member, "items": listed }));
+    let body = bodies.of(&Listing { member: member.clone(), tool: name.clone(), items: listed });
     Ok(Manifest { body, items: heads.into(), desk })
 }
 
@@ -282,11 +279,11 @@ async fn deliver(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
     let tool = tool(work, name)?;
     approved.deadline.check()?;
     let receipt = if work.place.pinned.plan.mode.drafts() && !tool.spec().drafts {
-        json!({ "place": "recorded, not called: no model runs and the tool cannot draft" })
+        Receipt::at("recorded, not called: no model runs and the tool cannot draft")
     } else {
-        json!(shown(work, act(tool.as_ref(), approved).await.map_err(|failure| of_tool(name, failure))?))
+        shown(work, act(tool.as_ref(), approved).await.map_err(|failure| of_tool(name, failure))?)
     };
-    Ok((Settled::Performed { receipt: bodies.json(&receipt) }, None))
+    Ok((Settled::Performed { receipt: bodies.of(&receipt) }, None))
 }
 
 /// Performs the item, unless the sink can be asked and knows that it happened: for an older copy of this journal that was
@@ -331,7 +328,7 @@ async fn query(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
     };
     let approved = approved(work).await?;
     let settled = match tool(work, name)?.query(approved).await? {
-        Some(receipt) => Settled::Performed { receipt: bodies.json(&json!(shown(work, receipt))) },
+        Some(receipt) => Settled::Performed { receipt: bodies.of(&shown(work, receipt)) },
         None => Settled::NotPerformed,
     };
     Ok((settled, None))
@@ -376,19 +373,10 @@ async fn approved(work: &Arc<Work>) -> Result<Approved, Failure> {
         let Wish::Deliver { slot, item, .. } = effect.wish else { return Err(missing()) };
         let head = permitted.items.get(slot as usize).filter(|head| head.digest == item).ok_or_else(missing)?;
         let list = work.place.manifest(permitted.body.digest)?;
-        let listed = list.pointer(&format!("/items/{slot}")).ok_or_else(missing)?;
-        let text = |key: &str| listed.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let listed = list.items.get(slot as usize).ok_or_else(missing)?;
         Ok(Approved {
             effect: *id,
-            item: Item {
-                key: text("key"),
-                recipient: text("recipient"),
-                recipients: head.recipients,
-                title: text("title"),
-                media_type: text("media_type"),
-                bytes: work.place.shelf().bytes(head.digest)?,
-                again: listed.get("again").cloned(),
-            },
+            item: Item::listed(listed, work.place.shelf().bytes(head.digest)?),
             folder: work.place.folder(),
             source: source(work)?,
             deadline: deadline(work),

@@ -13,6 +13,7 @@ use crate::id::{EffectId, RunId, Seq};
 use crate::journal::{Record, Store};
 use crate::model::prompt::Offers;
 use crate::model::{Pulse, conversation, replay};
+use crate::run::body::FailureReport;
 use crate::run::event::{BodyRef, Event, Reason, Settled, Wish};
 use crate::run::state::State;
 use crate::topology::recording::{CallPlace, Recorded, Recording, SCHEMA_VERSION};
@@ -71,11 +72,9 @@ fn was_too_long(class: Class, next: Option<&Record>) -> bool {
 /// The failure as it came from the port; its body has what heads do not need.
 fn failure(shelf: Shelf<'_>, class: Class, reason: BodyRef, too_long: bool) -> Result<Value, Error> {
     let told = shelf.json(reason.digest).map_err(|failure| Error::Replay(failure.reason))?;
-    let text = told.get("error").and_then(Value::as_str).map_or_else(|| told.to_string(), str::to_owned);
-    let usage = told.get("usage").and_then(|usage| serde_json::from_value(usage.clone()).ok());
-    let retry_after_ms = told.get("retry_after_ms").and_then(Value::as_u64);
-    let lost = told.get("lost").and_then(Value::as_bool).unwrap_or(false);
-    Ok(serde_json::json!(Failure { usage, retry_after_ms, too_long, lost, ..Failure::new(class, text) }))
+    let report = FailureReport::read(&told).unwrap_or_else(|| FailureReport::new(told.to_string()));
+    let FailureReport { error, usage, retry_after_ms, lost, .. } = report;
+    Ok(serde_json::json!(Failure { usage, retry_after_ms, too_long, lost, ..Failure::new(class, error) }))
 }
 
 /// The call, if it is one of a model that could be asked at all.

@@ -17,6 +17,7 @@ use super::{Place, Point, blocking, inbox, owner, shelf};
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Epoch, Seq, Timestamp};
 use crate::journal::{Body, Done, Op, Posted};
+use crate::run::body::FailureReport;
 use crate::run::event::{Origin, Wish};
 use crate::run::input::What;
 use crate::run::state::Status;
@@ -238,7 +239,7 @@ impl Live {
     fn died(&mut self, attempts: &[Attempt], class: Class, reason: &str) {
         tracing::warn!(?attempts, reason, "attempts died");
         let mut bodies = Bodies::new(self.place.ports.clock.as_ref());
-        let reason = bodies.json(&serde_json::json!({ "error": reason }));
+        let reason = bodies.of(&FailureReport::new(reason));
         let made = bodies.into_made();
         self.owner.died(attempts, class, reason, made);
     }

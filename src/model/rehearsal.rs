@@ -11,6 +11,7 @@ use super::{Act, Answer, Ask, Model, Origin, Reply, Section, ToolCall};
 use crate::failure::Usage;
 use crate::failure::Work;
 use crate::failure::{Class, Failure};
+use crate::run::body::FailureReport;
 use crate::topology::plan::{ANSWER, Line, Role};
 
 /// Speaks the script of the plan that it is asked with.
@@ -177,7 +178,7 @@ fn results(section: &Section) -> impl Iterator<Item = (&String, &Value)> {
 fn unspoken(ask: &Ask, line: u32, error: &Error) -> Failure {
     let failed: Vec<String> = results(&ask.now)
         .filter_map(|(name, result)| {
-            Some(format!("; {name} came back as an error: {}", result.get("error")?.as_str()?))
+            Some(format!("; {name} came back as an error: {}", FailureReport::read(result)?.error))
         })
         .collect();
     permanent(format!("{}, line {}, {error}{}", ask.agent, line + 1, failed.concat()))

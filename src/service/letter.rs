@@ -56,5 +56,5 @@ pub fn letters(story: &Story) -> Vec<Letter> {
 /// Whether the failure was that a replay asked what was not recorded.
 fn has_drifted(reason: Reason, texts: &Bodies) -> bool {
     let Reason::Told(told) = reason else { return false };
-    texts.value(told.digest).is_some_and(|told| told.get("drifted") == Some(&true.into()))
+    read::<FailureReport>(texts, told).is_some_and(|report| report.drifted)
 }

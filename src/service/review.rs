@@ -10,12 +10,13 @@ use super::error::Error;
 use super::project::Project;
 use super::story::{Bodies, Story};
 use crate::app;
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, RunNo, Timestamp, ToolName};
-use crate::run::event::{Decision, Manifest, Origin, Who};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, RunNo, Timestamp};
+use crate::run::body::{Listed, Listing};
+use crate::run::event::{Decision, ItemHead, Manifest, Origin, Who};
 use crate::run::state::{Approval, Fate, State};
 use crate::run::view::why::reason_text;
 use crate::run::view::work::Work;
-use crate::run::view::{Entry, Texts as _, note};
+use crate::run::view::{Entry, Texts as _, note, read};
 use crate::tool;
 use crate::tool::part::shown::{self, Shown};
 
@@ -99,6 +100,23 @@ pub struct Item {
     pub again: Option<Value>,
     /// All that its bytes show; none if they were erased.
     pub parts: Option<Vec<Shown>>,
+}
+
+impl Item {
+    /// One of a list that was erased.
+    fn erased(head: &ItemHead) -> Self {
+        let (key, title, recipient, media_type) = Default::default();
+        Self {
+            digest: head.digest,
+            recipients: head.recipients,
+            key,
+            title,
+            recipient,
+            media_type,
+            again: None,
+            parts: None,
+        }
+    }
 }
 
 /// A version on the desk.
@@ -196,36 +214,22 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo) -> Result<Review
 
 /// The tool of `manifest`, and each item as that tool shows it.
 fn items(project: &Project, manifest: &Manifest, texts: &Bodies) -> (Option<String>, Option<Vec<Item>>) {
-    let list = texts.value(manifest.body.digest).unwrap_or(Value::Null);
-    let tool = list.get("tool").and_then(Value::as_str).unwrap_or_default();
+    let list = read::<Listing>(texts, manifest.body);
+    let tool = list.as_ref().map(|list| list.tool.to_string()).unwrap_or_default();
     // A tool that is there no longer leaves what its bytes say by themselves.
     let known = app::tools(&project.settings).unwrap_or_default();
-    let known = tool.parse().ok().and_then(|name: ToolName| known.get(&name).cloned());
-    let item = |(slot, head): (usize, &crate::run::event::ItemHead)| {
-        let listed = list.pointer(&format!("/items/{slot}")).unwrap_or(&Value::Null);
-        let text = |key: &str| listed.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let whole = |bytes: Vec<u8>| tool::Item {
-            key: text("key"),
-            recipient: text("recipient"),
-            recipients: head.recipients,
-            title: text("title"),
-            media_type: text("media_type"),
-            again: listed.get("again").cloned(),
-            bytes,
-        };
-        let shown = |item: &tool::Item| known.as_ref().map_or_else(|| shown::parts(item), |tool| tool.shown(item));
-        Item {
-            digest: head.digest,
-            recipients: head.recipients,
-            key: text("key"),
-            title: text("title"),
-            recipient: text("recipient"),
-            media_type: text("media_type"),
-            again: listed.get("again").cloned(),
-            parts: texts.bytes(head.digest).map(|bytes| shown(&whole(bytes))),
-        }
+    let known = list.as_ref().and_then(|list| known.get(&list.tool));
+    let shown = |item: &tool::Item| known.map_or_else(|| shown::parts(item), |tool| tool.shown(item));
+    let item = |listed: Listed| {
+        let parts = texts.bytes(listed.digest).map(|bytes| shown(&tool::Item::listed(&listed, bytes)));
+        let Listed { key, recipient, recipients, title, media_type, digest, again, .. } = listed;
+        Item { digest, recipients, key, title, recipient, media_type, again, parts }
     };
-    (Some(tool.to_owned()), Some(manifest.items.iter().enumerate().map(item).collect()))
+    let items = match list {
+        Some(list) => list.items.into_iter().map(item).collect(),
+        None => manifest.items.iter().map(Item::erased).collect(),
+    };
+    (Some(tool), Some(items))
 }
 
 /// What whoever decides reads beside the items; where nothing leaves, what they approve.

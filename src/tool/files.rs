@@ -14,10 +14,11 @@ use super::part::args::{invalid, permanent, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::outbox::{self, blocking};
 use super::part::{Error, article, beneath, tool_name};
-use super::{Approved, Call, Item, Receipt, Tool};
+use super::{Approved, Call, Item, Tool};
 use crate::failure::Failure;
 use crate::failure::Work;
 use crate::file;
+use crate::run::body::Receipt;
 use crate::text;
 use crate::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
 

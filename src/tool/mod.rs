@@ -20,7 +20,8 @@ use serde_json::Value;
 use part::shown::{self, Shown};
 
 use crate::failure::{Class, Failure, Work};
-use crate::id::{ArtefactName, Digest, EffectId, RunId, Timestamp};
+use crate::id::{ArtefactName, EffectId, RunId, Timestamp};
+use crate::run::body::{Listed, Receipt};
 use crate::topology::spec::ToolSpec;
 
 /// A tool. Inside and reading tools implement `call`; outward tools implement the other three.
@@ -119,6 +120,14 @@ pub struct Item {
     pub again: Option<Value>,
 }
 
+impl Item {
+    /// The item that was listed, with its bytes.
+    pub fn listed(listed: &Listed, bytes: Vec<u8>) -> Self {
+        let Listed { key, recipient, recipients, title, media_type, again, .. } = listed.clone();
+        Self { key, recipient, recipients, title, media_type, bytes, again }
+    }
+}
+
 /// An item under an unused slot of a permit.
 #[derive(Debug, Clone)]
 pub struct Approved {
@@ -169,22 +178,6 @@ impl fmt::Debug for Deadline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Deadline(passed: {})", (self.0)())
     }
-}
-
-/// What performing came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
-    /// Where it is now, or what the sink said: a path below the project, an id.
-    pub place: String,
-    /// If it is a file: SHA-256 of what was really written, as `sha256sum` prints it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<Digest>,
-    /// Recipients that were approved, had withdrawn when it left, and were left out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub dropped: Vec<String>,
-    /// What else people should know of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remark: Option<String>,
 }
 
 /// A rule on an artefact's body. Pure and total: it runs on every version, whoever wrote it.

@@ -17,9 +17,10 @@ use super::part::duration::Milliseconds;
 use super::part::outbox::blocking;
 use super::part::record::{self, Line, Record, not_written};
 use super::part::{Error, beneath, tool_name};
-use super::{Approved, Call, Item, Receipt, Tool};
+use super::{Approved, Call, Item, Tool};
 use crate::failure::Work;
 use crate::failure::{Class, Failure};
+use crate::run::body::Receipt;
 use crate::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "sink"`.
@@ -148,8 +149,7 @@ impl Tool for Sink {
 
 impl Sink {
     fn receipt(&self, item: &Approved) -> Receipt {
-        let place = format!("{}#{}", self.shown, item.item.key);
-        Receipt { place, sha256: None, dropped: Vec::new(), remark: None }
+        Receipt::at(format!("{}#{}", self.shown, item.item.key))
     }
 }
 

@@ -11,10 +11,11 @@ use callsheet::journal::memory::Memory;
 use callsheet::journal::{Done, Error, Op, Query, Store};
 use callsheet::model::rehearsal::Rehearsal;
 use callsheet::model::{Ask, Model, Reply};
+use callsheet::run::body::Receipt;
 use callsheet::run::event::{Decision, Event};
 use callsheet::run::input::{Post, Say};
 use callsheet::run::state::Status;
-use callsheet::tool::{Approved, Call, Item, Receipt, Tool};
+use callsheet::tool::{Approved, Call, Item, Tool};
 use callsheet::topology::spec::ToolSpec;
 
 use super::support::{Answered, Answers, Driven, NEVER, Rig, brief, facts, shipped, who};

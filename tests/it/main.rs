@@ -10,6 +10,7 @@ mod announcement;
 mod attempts;
 mod audit;
 mod autonomy;
+mod bodies;
 mod breaker;
 mod budget;
 mod campaigns;

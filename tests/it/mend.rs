@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use callsheet::failure::{Class, Failure, Work};
+use callsheet::run::body::Receipt;
 use callsheet::run::event::{DeadLetterAnswer, Decision, Event};
 use callsheet::run::input::Say;
 use callsheet::run::invariant::{Watch, holds};
 use callsheet::run::state::{State, Status};
-use callsheet::tool::{Approved, Call, Item, Receipt, Tool};
+use callsheet::tool::{Approved, Call, Item, Tool};
 use callsheet::topology::plan::{Action, Plan};
 use callsheet::topology::spec::ToolSpec;
 use serde_json::{Value, json};

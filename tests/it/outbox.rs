@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use callsheet::failure::Class;
+use callsheet::run::body::Receipt;
 use callsheet::tool::part::disk::Disk;
 use callsheet::tool::part::outbox::{self, put_on};
 use callsheet::tool::part::record::{Line, sha256};
-use callsheet::tool::{Approved, Deadline, Item, Receipt, Source, sink};
+use callsheet::tool::{Approved, Deadline, Item, Source, sink};
 use serde_json::json;
 
 use crate::tools::{approved, call_in, config, source};

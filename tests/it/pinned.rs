@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use callsheet::failure::{Class, Failure, Work};
+use callsheet::run::body::Receipt;
 use callsheet::run::event::{DeadLetterAnswer, Decision};
 use callsheet::run::input::Say;
 use callsheet::run::state::{State, Status};
-use callsheet::tool::{Approved, Call, Item, Receipt, Tool};
+use callsheet::tool::{Approved, Call, Item, Tool};
 use callsheet::topology::plan::Plan;
 use callsheet::topology::spec::{Connection, Reach, Repeat, ToolSpec};
 

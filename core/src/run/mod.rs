@@ -1,6 +1,7 @@
 //! One run as a value: what can happen ([`event`]), what it comes to ([`state`], [`fold`]), what is decided next
-//! ([`decide`]). Nothing here waits, reads a clock, makes a random number or touches a file.
+//! ([`decide`]), and what heads leave to [`body`]. Nothing here waits, reads a clock, makes a random number or touches a file.
 
+pub mod body;
 pub mod decide;
 pub mod event;
 pub mod fold;

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::body::Receipt;
 use super::event::{ActHead, Amount, BodyRef, Event, Fact, Message, Origin, Settled, Version, Wish};
 use super::state::{DeadLetter, State};
 use crate::failure::Class;
@@ -22,7 +23,7 @@ use crate::topology::plan::Recipient;
 use choice::{Bases, Choice};
 use failing::{Failing, Failures};
 use why::{no_words, reason_text};
-pub use words::{Texts, brief_of, count, error_text, note, pause_words};
+pub use words::{Texts, brief_of, count, error_text, note, pause_words, read};
 use words::{erased, lost_words, problem_text, raise_words, tokens};
 
 /// One thing that happened, as people read it.
@@ -155,7 +156,7 @@ impl View {
             && let Some(effect) = self.state.effects.get(id).filter(|effect| effect.is_outward())
         {
             *self.performed.entry(effect.message).or_default() += 1;
-            self.told.extend(texts.value(receipt.digest).and_then(|said| receipt::told(&said)));
+            self.told.extend(read::<Receipt>(texts, *receipt).as_ref().and_then(receipt::told));
         }
         if let Event::EffectSettled { id, spent, .. } | Event::EffectFailed { id, spent, .. } = &fact.is
             && let Some(effect) = self.state.effects.get(id)
@@ -277,8 +278,8 @@ impl View {
                 Some(Entry { origin: Some(*origin), ..entry(agent.as_str(), tool.as_str(), text, Kind::Call) })
             }
             (Wish::Deliver { tool, .. }, Settled::Performed { receipt }) => {
-                let text = texts.value(receipt.digest).and_then(|said| receipt::words(&said));
-                Some(entry(agent.as_str(), tool.as_str(), text.unwrap_or_else(erased), Kind::Item))
+                let text = read(texts, *receipt).map_or_else(erased, |receipt| receipt::words(&receipt));
+                Some(entry(agent.as_str(), tool.as_str(), text, Kind::Item))
             }
             (_, Settled::Replied(replied)) if replied.over_reported => {
                 let allowed = self.state.effects.get(&id).map(|effect| effect.reserved).unwrap_or_default();

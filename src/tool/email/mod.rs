@@ -16,9 +16,10 @@ use serde_json::{Value, json};
 use super::part::args::{invalid, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::{Error, outbox, tool_name};
-use super::{Approved, Call, Item, Receipt, Tool};
+use super::{Approved, Call, Item, Tool};
 use crate::failure::{Class, Failure, Work};
 use crate::id::ToolName;
+use crate::run::body::Receipt;
 use crate::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "email"`.

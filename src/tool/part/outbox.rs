@@ -12,7 +12,8 @@ use super::disk::{Disk, Machine, sync_folder};
 use super::record::{self, Line, Record, not_written, sha256};
 use crate::failure::{Class, Failure};
 use crate::id::RunId;
-use crate::tool::{Approved, Receipt, Source};
+use crate::run::body::Receipt;
+use crate::tool::{Approved, Source};
 
 /// The record beside the items: whose folder it is, then a line for each effect that was performed.
 pub const RECORD: &str = ".effects";

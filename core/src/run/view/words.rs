@@ -1,8 +1,10 @@
 //! The words of which people are told, whatever they are told of.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::id::Digest;
+use crate::run::body::FailureReport;
 use crate::run::event::{Amount, BodyRef, Limit, PauseReason, Raise};
 use crate::topology::manner::time_words;
 
@@ -21,23 +23,23 @@ pub fn note(texts: &dyn Texts, body: BodyRef) -> String {
     }
 }
 
-/// The text of a reason: `{ "error": text }`, a list of sentences, or a note.
+/// The text of a reason: of a failure's report, of a list of sentences, or of a note.
 pub fn error_text(texts: &dyn Texts, body: BodyRef) -> String {
     match texts.value(body.digest) {
-        Some(Value::Object(map)) => map
-            .get("error")
-            .and_then(Value::as_str)
-            .map_or_else(|| brief_of(&Value::Object(map.clone())), str::to_owned),
         Some(Value::Array(_)) => problem_text(texts, body),
         Some(Value::String(text)) => text,
-        Some(other) => brief_of(&other),
+        Some(other) => FailureReport::read(&other).map_or_else(|| brief_of(&other), |report| report.error),
         None => erased(),
     }
 }
 
 pub(super) fn problem_text(texts: &dyn Texts, body: BodyRef) -> String {
-    let list = texts.value(body.digest).and_then(|value| serde_json::from_value::<Vec<String>>(value).ok());
-    list.map_or_else(erased, |list| list.join("; "))
+    read::<Vec<String>>(texts, body).map_or_else(erased, |list| list.join("; "))
+}
+
+/// A body as what it was written as; none if it was erased.
+pub fn read<T: DeserializeOwned>(texts: &dyn Texts, body: BodyRef) -> Option<T> {
+    texts.value(body.digest).and_then(|value| serde_json::from_value(value).ok())
 }
 
 /// What became of calls that nobody heard of any more.

@@ -8,6 +8,7 @@ use super::View;
 use super::choice::{Bases, Evidence};
 use super::words::Texts;
 use crate::id::{AgentName, MessageId, ToolName};
+use crate::run::body::FailureReport;
 use crate::run::event::{Message, Origin};
 use crate::topology::plan::{ASK_TOOL, Plan, Recipient, Role};
 
@@ -96,7 +97,7 @@ fn offered(plan: &Plan, agent: &AgentName) -> Option<Vec<ToolName>> {
 
 fn is_failed(call: &Evidence, texts: &dyn Texts) -> bool {
     let result = call.body.and_then(|body| texts.value(body));
-    result.is_some_and(|result| result.get("error").is_some())
+    result.is_some_and(|result| FailureReport::read(&result).is_some())
 }
 
 /// The work in sentences.

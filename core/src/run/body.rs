@@ -1,0 +1,115 @@
+//! Bodies that are written at one place and read at others: what an outward member would do, what came of it, why something
+//! failed. Their JSON stays readable for years: a field that comes later is left out while it says nothing.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::failure::{Failure, Usage};
+use crate::id::{AgentName, Digest, ToolName};
+
+/// All that an outward member would do, as a person approves it: the body that a manifest binds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// Who would do it.
+    pub member: AgentName,
+    /// By which tool.
+    pub tool: ToolName,
+    /// Each thing, in the order of the manifest's slots.
+    pub items: Vec<Listed>,
+}
+
+/// One thing that would leave; its bytes are a body of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Unique within the list, such as a file name.
+    pub key: String,
+    /// Who or what gets it, for people.
+    pub recipient: String,
+    /// How many people (or pages) that is.
+    pub recipients: u64,
+    /// One line on what it is.
+    pub title: String,
+    /// What the bytes are, such as `message/rfc822`.
+    pub media_type: String,
+    /// The bytes.
+    pub digest: Digest,
+    /// How many bytes there are.
+    pub bytes: u32,
+    /// What is asked once more when it leaves, so that whoever withdrew meanwhile is left out; approved with the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Value>,
+}
+
+/// What performing one thing came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Where it is now, or what the sink said: a path below the project, an id.
+    pub place: String,
+    /// If it is a file: SHA-256 of what was really written, as `sha256sum` prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+    /// Recipients that were approved, had withdrawn when it left, and were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<String>,
+    /// What else people should know of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
+}
+
+impl Receipt {
+    /// One that says where it is, and nothing else.
+    pub fn at(place: impl Into<String>) -> Self {
+        Self { place: place.into(), sha256: None, dropped: Vec::new(), remark: None }
+    }
+}
+
+/// Why something failed: what its head does not need to branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureReport {
+    /// What went wrong, for people and models.
+    pub error: String,
+    /// What the attempt used, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// How long to wait at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// True if a whole request went out and no whole answer came back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
+    /// True if what a replay was asked differs from what was recorded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drifted: bool,
+}
+
+impl FailureReport {
+    /// One that says what went wrong, and nothing else.
+    pub fn new(error: impl Into<String>) -> Self {
+        Self { error: error.into(), usage: None, retry_after_ms: None, lost: false, drifted: false }
+    }
+
+    /// The report that `body` is, if it is one.
+    pub fn read(body: &Value) -> Option<Self> {
+        // A list would be taken for the fields in their order.
+        body.is_object().then(|| Self::deserialize(body).ok()).flatten()
+    }
+}
+
+impl From<&Failure> for FailureReport {
+    fn from(failure: &Failure) -> Self {
+        let Failure { usage, retry_after_ms, lost, drifted, .. } = *failure;
+        Self { usage, retry_after_ms, lost, drifted, ..Self::new(&failure.reason) }
+    }
+}
+
+/// What stands in place of the result of a call that was not performed because the turn made it before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeated {
+    /// What its model is told.
+    pub same_as_before: String,
+}
+
+/// Whether `body` is what a tool returned, and not why it returned nothing.
+pub fn is_result(body: &Value) -> bool {
+    !body.is_object() || (FailureReport::read(body).is_none() && Repeated::deserialize(body).is_err())
+}
