@@ -5,15 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::actor::system::{self, System};
 use crate::actor::{NoProbe, Point, Ports, Probe};
 use crate::clock::{Clock as _, Machine};
-use crate::config::{Settings, ToolTable};
+use crate::config::Settings;
 use crate::file;
-use crate::id::ToolName;
 use crate::journal::memory::Memory;
 use crate::journal::sqlite::{Open, Sqlite};
 use crate::journal::writer::Writer;
@@ -24,15 +22,15 @@ use crate::model::replay::{self, Replay};
 use crate::model::trial::{Tried, trial};
 use crate::model::wire::{Limits, Wire};
 use crate::tool::campaign_qa::CampaignQa;
-use crate::tool::{Check, Tool, email, files, sink, sql, stats};
+use crate::tool::kind::{self, KINDS};
+use crate::tool::open::Ground;
+use crate::tool::{Check, Tool, Tools};
 use crate::topology::check::Surroundings;
 use crate::topology::code::Code;
+use crate::topology::editor;
 use crate::topology::fault::{Fault, Faults};
 use crate::topology::plan::{Mode, Plan};
 use crate::topology::recording::{self, Recording};
-
-/// Tools by name.
-pub type Tools = BTreeMap<ToolName, Arc<dyn Tool>>;
 
 /// Why there is no running system.
 #[derive(Debug, thiserror::Error)]
@@ -90,48 +88,28 @@ pub fn tools(settings: &Settings) -> Result<Tools, Faults> {
 /// The tools of the project, whose sinks keep their records below `records`.
 fn tools_writing(settings: &Settings, records: &Path) -> Result<Tools, Faults> {
     let mut faults = Faults::default();
-    let mut tools = Tools::new();
-    let mut add = |found: Result<Vec<Arc<dyn Tool>>, String>, table: Option<&ToolTable>| match (found, table) {
-        (Ok(found), _) => tools.extend(found.into_iter().map(|tool| (tool.spec().name.clone(), tool))),
-        (Err(why), Some(table)) => faults.push(Fault::new(Code::WrongValue, &table.place, why, "")),
-        (Err(_), None) => {}
-    };
-    add(stats::open().map_err(|error| error.to_string()), None);
-    // What others refer to first: an audience is a query of another tool.
-    for (name, table) in settings.tools.iter().filter(|(_, table)| table.kind != "email") {
-        add(connect(settings, records, name, table), Some(table));
+    let by_name = |tool: Tool| (tool.spec().name.clone(), tool);
+    let mut tools: Tools = kind::built_in().into_iter().flatten().map(by_name).collect();
+    for kind in &KINDS {
+        for (name, table) in settings.tools.iter().filter(|(_, table)| table.kind == kind.word) {
+            let ground = Ground { root: &settings.root, records, tools: &tools };
+            match kind.open(name, &table.table, &ground) {
+                Ok(opened) => tools.extend(opened.into_iter().map(by_name)),
+                Err(why) => faults.push(Fault::new(Code::WrongValue, &table.place, why.to_string(), "")),
+            }
+        }
     }
-    let so_far = tools.clone();
-    let mut add = |found: Result<Vec<Arc<dyn Tool>>, String>, table: &ToolTable| match found {
-        Ok(found) => tools.extend(found.into_iter().map(|tool| (tool.spec().name.clone(), tool))),
-        Err(why) => faults.push(Fault::new(Code::WrongValue, &table.place, why, "")),
-    };
-    for (name, table) in settings.tools.iter().filter(|(_, table)| table.kind == "email") {
-        add(connect_email(name, table, &so_far), table);
+    for (name, table) in &settings.tools {
+        if let Err(why) = kind::named(&table.kind) {
+            faults.push(Fault::new(Code::WrongValue, &table.place, format!("[tools.{name}]: {why}"), ""));
+        }
     }
     if faults.is_empty() { Ok(tools) } else { Err(faults) }
 }
 
-fn connect(settings: &Settings, records: &Path, name: &str, table: &ToolTable) -> Result<Vec<Arc<dyn Tool>>, String> {
-    let root = settings.root.as_path();
-    let told = |error: &dyn std::fmt::Display| format!("[tools.{name}]: {error}");
-    match table.kind.as_str() {
-        "sql" => sql::open(name, config(name, &table.table)?, root).map_err(|error| told(&error)),
-        "files" => files::open(name, config(name, &table.table)?, root).map_err(|error| told(&error)),
-        "sink" => sink::open(name, config(name, &table.table)?, records).map_err(|error| told(&error)),
-        other => Err(format!("[tools.{name}]: there is no kind {other:?}; the kinds are sql, files, email, sink")),
-    }
-}
-
-fn connect_email(name: &str, table: &ToolTable, tools: &Tools) -> Result<Vec<Arc<dyn Tool>>, String> {
-    let config: email::Config = config(name, &table.table)?;
-    let audience = tools.get(config.audience.as_str()).cloned();
-    let audience = audience.ok_or_else(|| format!("[tools.{name}]: audience names no tool: {:?}", config.audience))?;
-    email::open(name, config, audience).map_err(|error| format!("[tools.{name}]: {error}"))
-}
-
-fn config<T: DeserializeOwned>(name: &str, table: &Value) -> Result<T, String> {
-    serde_json::from_value(table.clone()).map_err(|error| format!("[tools.{name}]: {error}"))
+/// The JSON Schemas of the files that people write, by file name: the kinds of tools are known in them.
+pub fn editor_schemas() -> [(&'static str, Value); 4] {
+    editor::editor_schemas(&KINDS.each_ref().map(|kind| (kind.word, kind.schema())))
 }
 
 /// What is wrong with the data that the tools of `plan` would read, and with their named queries; looks at all of it.

@@ -33,13 +33,13 @@ use tokio::sync::Semaphore;
 use self::shelf::{Kept, Shelf};
 use crate::clock::Clock;
 use crate::failure::Failure;
-use crate::id::{AgentName, Digest, RunId, RunNo, ToolName};
+use crate::id::{AgentName, Digest, RunId, RunNo};
 use crate::journal::writer::Writer;
 use crate::journal::{OwnerId, Store};
 use crate::model::Model;
 use crate::model::prompt::Offers;
 use crate::run::body::Listing;
-use crate::tool::{Check, Tool};
+use crate::tool::{Check, Tools};
 use crate::topology::plan::{Mode, Plan};
 
 /// What the shell reaches the world through.
@@ -57,7 +57,7 @@ pub struct Ports {
     /// Models.
     pub live: Option<Arc<dyn Model>>,
     /// Tools by name.
-    pub tools: BTreeMap<ToolName, Arc<dyn Tool>>,
+    pub tools: Tools,
     /// Checks.
     pub checks: Vec<Arc<dyn Check>>,
     /// Time and chance.

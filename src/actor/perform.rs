@@ -19,7 +19,7 @@ use crate::model::{Act, Answer, Pulse, Section};
 use crate::run::body::{Listed, Listing, Receipt};
 use crate::run::event::{BodyRef, ItemHead, Manifest, Origin, Part, Settled, Wish};
 use crate::run::state::{Effect, Turn};
-use crate::tool::{Approved, Call, Deadline, Item, Source, Tool};
+use crate::tool::{Approved, Call, Callable, Deadline, Intent, Item, Outward, Source, Tool};
 use crate::topology::manner::{Patience, Wait, bytes_words, time_words};
 use crate::topology::plan::{Arg, Recipient, Role};
 use crate::topology::spec::{Labels, Repeat};
@@ -165,8 +165,9 @@ fn same_as_before(answer: &Answer, note: &str, now: &Section) -> Option<String> 
 }
 
 async fn call(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName, args: Value, origin: Origin) -> Outcome {
-    let tool = tool(work, name)?;
-    let result = tool.call(request(work, args)).await.map_err(|failure| of_tool(name, failure))?;
+    let tool = callable(work, name)?;
+    let call = Call { effect: work.id, args };
+    let result = tool.call(call).await.map_err(|failure| of_tool(name, failure))?;
     let labels = tool.spec().labels;
     Ok((Settled::Returned { body: bodies.json(&result), labels, origin }, None))
 }
@@ -190,9 +191,9 @@ async fn foreseen(work: &Work, written: impl Iterator<Item = (&ArtefactName, &Va
         for (name, args) in calls.clone() {
             let takes = |arg: &&String| matches!(&args[*arg], Arg::Path { root, keys } if root == artefact.as_str() && keys.is_empty());
             for arg in args.keys().filter(takes) {
-                // One that is not what it was says so when it is used.
-                let Ok(tool) = tool(work, name) else { continue };
-                let found = tool.foresee(arg, value.clone()).await;
+                // One that is called refuses what it is given, and one that is not what it was says so when it is used.
+                let Ok(tool) = outward(work, name) else { continue };
+                let found = tool.foresee(arg, Call { effect: work.id, args: value.clone() }).await;
                 problems.extend(found.map_err(|failure| of_tool(name, failure))?);
             }
         }
@@ -208,8 +209,9 @@ async fn own(work: &Arc<Work>, bodies: &mut Bodies<'_>, name: &ToolName) -> Outc
         Ok((resolve(work, &member, &desk)?, desk))
     })
     .await?;
-    let tool = tool(work, name)?;
-    let result = tool.call(request(work, args)).await.map_err(|failure| of_tool(name, failure))?;
+    let tool = callable(work, name)?;
+    let call = Call { effect: work.id, args };
+    let result = tool.call(call).await.map_err(|failure| of_tool(name, failure))?;
     let pinned = &work.place.pinned;
     if let Some(artefact) = pinned.plan.team.get(&work.turn.agent).and_then(|member| member.writes.first()) {
         let mut problems = pinned.examiner.examine(artefact, &result, &desk).problems;
@@ -251,7 +253,7 @@ async fn manifest(
         let failure = Failure::new(Class::Invalid, format!("{name}: {}", problems.join("; ")));
         return Err(of_artefact(args, Failure { about, ..failure }));
     }
-    let prepared = tool(work, name)?.prepare(request(work, resolved)).await;
+    let prepared = outward(work, name)?.prepare(intent(work, resolved)).await;
     let items = prepared.map_err(|failure| of_artefact(args, of_tool(name, failure)))?;
     let mut heads = Vec::new();
     let mut listed = Vec::new();
@@ -276,19 +278,19 @@ async fn deliver(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
     let Wish::Deliver { tool: name, .. } = &work.effect.wish else {
         return Err(Failure::new(Class::Bug, "not an outward effect"));
     };
-    let tool = tool(work, name)?;
+    let tool = outward(work, name)?;
     approved.deadline.check()?;
     let receipt = if work.place.pinned.plan.mode.drafts() && !tool.spec().drafts {
         Receipt::at("recorded, not called: no model runs and the tool cannot draft")
     } else {
-        shown(work, act(tool.as_ref(), approved).await.map_err(|failure| of_tool(name, failure))?)
+        shown(work, act(tool, approved).await.map_err(|failure| of_tool(name, failure))?)
     };
     Ok((Settled::Performed { receipt: bodies.of(&receipt) }, None))
 }
 
 /// Performs the item, unless the sink can be asked and knows that it happened: for an older copy of this journal that was
 /// put back, or one on another machine, this is the first attempt and not the first act.
-async fn act(tool: &dyn Tool, approved: Approved) -> Result<Receipt, Failure> {
+async fn act(tool: &dyn Outward, approved: Approved) -> Result<Receipt, Failure> {
     if tool.spec().repeat == Repeat::Queryable
         && let Some(known) = tool.query(approved.clone()).await?
     {
@@ -327,7 +329,7 @@ async fn query(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
         return Err(Failure::new(Class::Bug, "a query about nothing"));
     };
     let approved = approved(work).await?;
-    let settled = match tool(work, name)?.query(approved).await? {
+    let settled = match outward(work, name)?.query(approved).await? {
         Some(receipt) => Settled::Performed { receipt: bodies.of(&shown(work, receipt)) },
         None => Settled::NotPerformed,
     };
@@ -427,7 +429,7 @@ fn desk_and_message(work: &Work) -> Vec<Digest> {
     work.turn.desk.values().copied().chain([work.turn.message.note.digest]).chain(brief_of(work)).collect()
 }
 
-fn request(work: &Work, args: Value) -> Call {
+fn intent(work: &Work, args: Value) -> Intent {
     let origin = match work.origin {
         Origin::Scripted => "scripted",
         Origin::Computed => "computed",
@@ -435,19 +437,13 @@ fn request(work: &Work, args: Value) -> Call {
         Origin::Model => "model",
         Origin::Person => "person",
     };
-    Call {
-        effect: work.id,
-        args,
-        asked_at: work.effect.asked_at,
-        folder: work.place.folder(),
-        origin: origin.to_owned(),
-    }
+    Intent { effect: work.id, args, asked_at: work.effect.asked_at, origin: origin.to_owned() }
 }
 
 /// The tool, if it is still what it was when it was pinned: where it acts, and what a second act there would do.
-fn tool(work: &Work, name: &ToolName) -> Result<Arc<dyn Tool>, Failure> {
+fn tool<'w>(work: &'w Work, name: &ToolName) -> Result<&'w Tool, Failure> {
     let missing = || Failure::new(Class::Permanent, format!("the tool {name} is no longer in callsheet.toml"));
-    let tool = work.place.ports.tools.get(name).cloned().ok_or_else(missing)?;
+    let tool = work.place.ports.tools.get(name).ok_or_else(missing)?;
     let pinned = work.place.pinned.plan.tools.get(name);
     let changes = pinned.map(|pinned| pinned.changes(tool.spec())).unwrap_or_default();
     if changes.is_empty() {
@@ -459,6 +455,22 @@ fn tool(work: &Work, name: &ToolName) -> Result<Arc<dyn Tool>, Failure> {
         changes.join(", ")
     );
     Err(Failure::new(Class::Permanent, why))
+}
+
+/// The tool, if it is called.
+fn callable<'w>(work: &'w Work, name: &ToolName) -> Result<&'w dyn Callable, Failure> {
+    match tool(work, name)? {
+        Tool::Callable(tool) => Ok(tool.as_ref()),
+        Tool::Outward(_) => Err(Failure::new(Class::Policy, format!("{name} acts on the world, and is not called"))),
+    }
+}
+
+/// The tool, if it acts on the world.
+fn outward<'w>(work: &'w Work, name: &ToolName) -> Result<&'w dyn Outward, Failure> {
+    match tool(work, name)? {
+        Tool::Outward(tool) => Ok(tool.as_ref()),
+        Tool::Callable(_) => Err(Failure::new(Class::Policy, format!("{name} has nothing to prepare or perform"))),
+    }
 }
 
 async fn number(work: &Work) -> Result<crate::id::ApprovalNo, Failure> {

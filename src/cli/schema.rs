@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::exit::{Exit, Stop};
 use super::paint::{out, say};
+use crate::app::editor_schemas;
 use crate::file;
 use crate::id::Digest;
-use crate::topology::editor::editor_schemas;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -5,9 +5,10 @@ use serde::Serialize;
 use super::story::{Bodies, Story};
 use crate::failure::Class;
 use crate::id::MessageId;
+use crate::run::body::FailureReport;
 use crate::run::event::Reason;
-use crate::run::view::Texts as _;
 use crate::run::view::failing::Failing;
+use crate::run::view::read;
 use crate::run::view::why::letter_text;
 use crate::topology::plan::Recipient;
 

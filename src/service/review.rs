@@ -17,8 +17,8 @@ use crate::run::state::{Approval, Fate, State};
 use crate::run::view::why::reason_text;
 use crate::run::view::work::Work;
 use crate::run::view::{Entry, Texts as _, note, read};
-use crate::tool;
 use crate::tool::part::shown::{self, Shown};
+use crate::tool::{self, Tool};
 
 /// An approval.
 #[derive(Debug, Clone, Serialize)]
@@ -219,7 +219,10 @@ fn items(project: &Project, manifest: &Manifest, texts: &Bodies) -> (Option<Stri
     // A tool that is there no longer leaves what its bytes say by themselves.
     let known = app::tools(&project.settings).unwrap_or_default();
     let known = list.as_ref().and_then(|list| known.get(&list.tool));
-    let shown = |item: &tool::Item| known.map_or_else(|| shown::parts(item), |tool| tool.shown(item));
+    let shown = |item: &tool::Item| match known {
+        Some(Tool::Outward(tool)) => tool.shown(item),
+        _ => shown::parts(item),
+    };
     let item = |listed: Listed| {
         let parts = texts.bytes(listed.digest).map(|bytes| shown(&tool::Item::listed(&listed, bytes)));
         let Listed { key, recipient, recipients, title, media_type, digest, again, .. } = listed;

@@ -10,17 +10,18 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::open::{Ground, Open};
 use super::part::args::{invalid, permanent, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::outbox::{self, blocking};
 use super::part::{Error, article, beneath, tool_name};
-use super::{Approved, Call, Item, Tool};
+use super::{Approved, Call, Callable, Declared, Intent, Item, Outward, Tool};
 use crate::failure::Failure;
 use crate::failure::Work;
 use crate::file;
 use crate::run::body::Receipt;
 use crate::text;
-use crate::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
+use crate::topology::spec::{Connection, Labels, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "files"`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -58,60 +59,44 @@ const DEPTH_MAX: usize = 8;
 /// Most channels of one publication.
 const CHANNELS_MAX: usize = 20;
 
-/// What the kind declares for `[tools.name]`; looks at no file.
-///
-/// # Errors
-/// If the configuration contradicts itself.
-pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
-    beneath::plain(&config.root).map_err(|why| Error::new(name, why.to_string()))?;
-    if let Some(link) = config.link.as_ref().filter(|link| !link.starts_with("https://") || !link.contains(NAME)) {
-        let what = format!("link is {}: write an https address with {NAME} in it", quoted(link));
-        return Err(Error::new(name, what));
+impl Open for Config {
+    const KIND: &'static str = "files";
+
+    /// Files are looked at when they are asked for.
+    fn open(self, name: &str, ground: &Ground<'_>) -> Result<Vec<Tool>, Error> {
+        beneath::plain(&self.root).map_err(|why| Error::new(name, why.to_string()))?;
+        if let Some(link) = self.link.as_ref().filter(|link| !link.starts_with("https://") || !link.contains(NAME)) {
+            let what = format!("link is {}: write an https address with {NAME} in it", quoted(link));
+            return Err(Error::new(name, what));
+        }
+        let place = Arc::new(Place {
+            project: ground.root.to_owned(),
+            root: self.root.clone(),
+            link: self.link.clone(),
+            bytes_max: self.bytes_max,
+        });
+        let (read, list) = (read_spec(name, &self)?, list_spec(name, &self)?);
+        Ok(vec![
+            Tool::callable(Files { spec: read, act: Act::Read, place: Arc::clone(&place) }),
+            Tool::callable(Files { spec: list, act: Act::List, place }),
+            Tool::outward(Publish { spec: publish_spec(name, &self)? }),
+        ])
     }
-    let inside = |verb, description: &str, args, accepts: &[&str]| {
-        Ok(ToolSpec {
-            name: tool_name(name, verb)?,
-            description: description.to_owned(),
-            args,
-            repeat: Repeat::Pure,
-            reach: Reach::Inside,
-            accepts: accepts
-                .iter()
-                .map(|arg| ((*arg).to_owned(), Labels { untrusted: true, private: true }))
-                .collect::<BTreeMap<_, _>>(),
-            labels: config.labels,
-            call_timeout_ms: config.call_timeout.0,
-            drafts: false,
-            connection: None,
-            data_args: Vec::new(),
-        })
-    };
+}
+
+fn read_spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
     let path = json!({
         "type": "object", "properties": { "path": { "type": "string", "description": "as the list of files gives it" } },
         "required": ["path"], "additionalProperties": false,
     });
-    let nothing = json!({ "type": "object", "properties": {}, "additionalProperties": false });
-    Ok(vec![
-        inside("read", &reads(config), path, &["path"])?,
-        inside("list", "Lists the files that can be read.", nothing, &[])?,
-        publish_spec(name, config)?,
-    ])
+    let spec = ToolSpec::callable(tool_name(name, "read")?, &reads(config), path).accepting_all(&["path"]);
+    Ok(ToolSpec { labels: config.labels, call_timeout_ms: config.call_timeout.0, ..spec })
 }
 
-/// Opens `[tools.name]` of the project at `root`. Files are looked at when they are asked for.
-///
-/// # Errors
-/// If the configuration contradicts itself.
-pub fn open(name: &str, config: Config, root: &Path) -> Result<Vec<Arc<dyn Tool>>, Error> {
-    let place = Arc::new(Place {
-        project: root.to_owned(),
-        root: config.root.clone(),
-        link: config.link.clone(),
-        bytes_max: config.bytes_max,
-    });
-    let acts = [Act::Read, Act::List, Act::Publish];
-    let tools = specs(name, &config)?.into_iter().zip(acts);
-    Ok(tools.map(|(spec, act)| Arc::new(Files { spec, act, place: Arc::clone(&place) }) as Arc<dyn Tool>).collect())
+fn list_spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
+    let nothing = json!({ "type": "object", "properties": {}, "additionalProperties": false });
+    let spec = ToolSpec::callable(tool_name(name, "list")?, "Lists the files that can be read.", nothing);
+    Ok(ToolSpec { labels: config.labels, call_timeout_ms: config.call_timeout.0, ..spec })
 }
 
 /// What reading gives.
@@ -130,7 +115,6 @@ struct Files {
 enum Act {
     Read,
     List,
-    Publish,
 }
 
 struct Place {
@@ -150,11 +134,13 @@ struct Which {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-impl Tool for Files {
+impl Declared for Files {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
+}
 
+impl Callable for Files {
     fn call(&self, call: Call) -> Work<'_, Value> {
         Box::pin(async move {
             let (name, place) = (self.spec.name.as_str(), Arc::clone(&self.place));
@@ -167,36 +153,32 @@ impl Tool for Files {
                     let Nothing {} = read(name, call.args)?;
                     blocking(move || place.list()).await
                 }
-                Act::Publish => Err(super::unsupported(&self.spec, "is prepared, approved and performed")),
             }
         })
     }
+}
 
-    fn prepare(&self, call: Call) -> Work<'_, Vec<Item>> {
-        Box::pin(async move {
-            match self.act {
-                Act::Publish => items(self.spec.name.as_str(), call),
-                Act::Read | Act::List => Err(super::unsupported(&self.spec, "has nothing to prepare")),
-            }
-        })
+struct Publish {
+    spec: ToolSpec,
+}
+
+impl Declared for Publish {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+}
+
+impl Outward for Publish {
+    fn prepare(&self, intent: Intent) -> Work<'_, Vec<Item>> {
+        Box::pin(async move { items(self.spec.name.as_str(), intent) })
     }
 
     fn perform(&self, item: Approved) -> Work<'_, Receipt> {
-        Box::pin(async move {
-            match self.act {
-                Act::Publish => outbox::put(item, Vec::new()).await,
-                Act::Read | Act::List => Err(super::unsupported(&self.spec, "has nothing to perform")),
-            }
-        })
+        Box::pin(outbox::put(item, Vec::new()))
     }
 
     fn query(&self, item: Approved) -> Work<'_, Option<Receipt>> {
-        Box::pin(async move {
-            match self.act {
-                Act::Publish => outbox::find(item).await,
-                Act::Read | Act::List => Err(super::unsupported(&self.spec, "cannot be asked")),
-            }
-        })
+        Box::pin(outbox::find(item))
     }
 }
 
@@ -278,28 +260,20 @@ fn publish_spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
         },
         "required": ["text"],
     });
-    Ok(ToolSpec {
-        name: tool_name(name, "publish")?,
-        description: "Writes one Markdown file per channel into the run's folder, once they are approved.".to_owned(),
-        args: json!({
-            "type": "object",
-            "properties": { "versions": {
-                "type": ["object", "array"],
-                "description": "by channel, or a list of { channel, title?, text }",
-                "items": version, "additionalProperties": { "type": ["object", "string"] },
-            } },
-            "required": ["versions"],
-            "additionalProperties": false,
-        }),
-        repeat: Repeat::Queryable,
-        reach: Reach::ActsOut,
-        accepts: BTreeMap::new(),
-        labels: Labels::default(),
-        call_timeout_ms: config.call_timeout.0,
-        drafts: true,
-        connection: Some(Connection::new("files", [])),
-        data_args: Vec::new(),
-    })
+    let args = json!({
+        "type": "object",
+        "properties": { "versions": {
+            "type": ["object", "array"],
+            "description": "by channel, or a list of { channel, title?, text }",
+            "items": version, "additionalProperties": { "type": ["object", "string"] },
+        } },
+        "required": ["versions"],
+        "additionalProperties": false,
+    });
+    let description = "Writes one Markdown file per channel into the run's folder, once they are approved.";
+    let place = Connection::new(Config::KIND, []);
+    let spec = ToolSpec::outward(tool_name(name, "publish")?, description, args, Repeat::Queryable, place);
+    Ok(ToolSpec { call_timeout_ms: config.call_timeout.0, ..spec })
 }
 
 #[derive(Deserialize)]
@@ -329,8 +303,8 @@ enum Body {
     Titled { title: Option<String>, text: String },
 }
 
-fn items(tool: &str, call: Call) -> Result<Vec<Item>, Failure> {
-    let publication: Publication = read(tool, call.args)?;
+fn items(tool: &str, intent: Intent) -> Result<Vec<Item>, Failure> {
+    let publication: Publication = read(tool, intent.args)?;
     let versions = match publication.versions {
         Versions::List(list) => list,
         Versions::ByChannel(map) => map.into_iter().map(|(channel, body)| body.on(channel)).collect(),
@@ -340,7 +314,7 @@ fn items(tool: &str, call: Call) -> Result<Vec<Item>, Failure> {
     }
     let mut items: Vec<Item> = Vec::new();
     for version in versions {
-        let item = item(version, &call.origin)?;
+        let item = item(version, &intent.origin)?;
         if items.iter().any(|other| other.key == item.key) {
             return Err(invalid(format!("two versions are for the channel {}", quoted(&item.recipient))));
         }

@@ -1,7 +1,6 @@
 //! The `sink` kind, for tests and demonstrations: `NAME.deliver` notes each item in a record of its own, with whatever
 //! repeat class it is given. It reaches nobody.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,17 +10,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use super::open::{Ground, Open};
 use super::part::args::{invalid, permanent, read};
 use super::part::disk::Machine;
 use super::part::duration::Milliseconds;
 use super::part::outbox::blocking;
 use super::part::record::{self, Line, Record, not_written};
 use super::part::{Error, beneath, tool_name};
-use super::{Approved, Call, Item, Tool};
+use super::{Approved, Declared, Intent, Item, Outward, Tool};
 use crate::failure::Work;
 use crate::failure::{Class, Failure};
 use crate::run::body::Receipt;
-use crate::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
+use crate::topology::spec::{Connection, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "sink"`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -55,44 +55,31 @@ fn call_timeout() -> Milliseconds {
 
 const ITEMS_MAX: usize = 10_000;
 
-/// What the kind declares for `[tools.name]`; looks at no file.
-///
-/// # Errors
-/// If the configuration contradicts itself.
-pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
+fn spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
     beneath::plain(&config.record).map_err(|why| Error::new(name, why.to_string()))?;
     if config.repeat == Repeat::Pure {
         return Err(Error::new(name, "a sink has an effect: repeat is once, queryable or idempotent"));
     }
-    Ok(vec![ToolSpec {
-        name: tool_name(name, "deliver")?,
-        description: "Notes each item in a record. For tests: it reaches nobody.".to_owned(),
-        args: json!({
-            "type": "object",
-            "properties": { "items": { "description": "one item, or a list of items" } },
-            "required": ["items"],
-            "additionalProperties": false,
-        }),
-        repeat: config.repeat,
-        reach: Reach::ActsOut,
-        accepts: BTreeMap::new(),
-        labels: Labels::default(),
-        call_timeout_ms: config.call_timeout.0,
-        drafts: config.drafts,
-        connection: Some(Connection::new("sink", [("record", config.record.as_str())])),
-        data_args: Vec::new(),
-    }])
+    let args = json!({
+        "type": "object",
+        "properties": { "items": { "description": "one item, or a list of items" } },
+        "required": ["items"],
+        "additionalProperties": false,
+    });
+    let place = Connection::new(Config::KIND, [("record", config.record.as_str())]);
+    let description = "Notes each item in a record. For tests: it reaches nobody.";
+    let spec = ToolSpec::outward(tool_name(name, "deliver")?, description, args, config.repeat, place);
+    Ok(ToolSpec { call_timeout_ms: config.call_timeout.0, drafts: config.drafts, ..spec })
 }
 
-/// Opens `[tools.name]` of the project at `root`. The record is made by the first item.
-///
-/// # Errors
-/// If the configuration contradicts itself.
-pub fn open(name: &str, config: Config, root: &Path) -> Result<Vec<Arc<dyn Tool>>, Error> {
-    let record = Arc::new(Mutex::new(root.join(&config.record)));
-    let sink =
-        |spec| Arc::new(Sink { spec, record: Arc::clone(&record), shown: config.record.clone() }) as Arc<dyn Tool>;
-    Ok(specs(name, &config)?.into_iter().map(sink).collect())
+impl Open for Config {
+    const KIND: &'static str = "sink";
+
+    /// The record is made by the first item.
+    fn open(self, name: &str, ground: &Ground<'_>) -> Result<Vec<Tool>, Error> {
+        let record = Arc::new(Mutex::new(ground.records.join(&self.record)));
+        Ok(vec![Tool::outward(Sink { spec: spec(name, &self)?, record, shown: self.record })])
+    }
 }
 
 struct Sink {
@@ -108,14 +95,16 @@ struct Args {
     items: Value,
 }
 
-impl Tool for Sink {
+impl Declared for Sink {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
+}
 
-    fn prepare(&self, call: Call) -> Work<'_, Vec<Item>> {
+impl Outward for Sink {
+    fn prepare(&self, intent: Intent) -> Work<'_, Vec<Item>> {
         Box::pin(async move {
-            let args: Args = read(self.spec.name.as_str(), call.args)?;
+            let args: Args = read(self.spec.name.as_str(), intent.args)?;
             let bodies = match args.items {
                 Value::Array(list) => list,
                 one => vec![one],
@@ -138,7 +127,7 @@ impl Tool for Sink {
     fn query(&self, item: Approved) -> Work<'_, Option<Receipt>> {
         Box::pin(async move {
             if self.spec.repeat != Repeat::Queryable {
-                return Err(super::unsupported(&self.spec, "cannot be asked"));
+                return Err(Failure::new(Class::Policy, format!("{} cannot be asked", self.spec.name)));
             }
             let record = Arc::clone(&self.record).lock_owned().await;
             let receipt = self.receipt(&item);

@@ -14,13 +14,14 @@ use callsheet::run::body::Receipt;
 use callsheet::run::event::{Amount, BodyRef, Decision, Ending, Event, FACT_VERSION, Fact, Origin, Settled, Wish};
 use callsheet::run::input::{Command, Failed, What};
 use callsheet::run::state::{State, Status};
-use callsheet::tool::{Approved, Call, Item, Tool};
+use callsheet::tool::{Approved, Call, Callable, Declared, Intent, Item, Outward, Tool};
 use callsheet::topology::spec::{Repeat, ToolSpec};
 use serde_json::json;
 use tokio::sync::{Barrier, Semaphore, mpsc};
 
 use super::supervision::{recorded, slow, with_sink};
 use super::support::{Driven, NEVER, Rig, brief, shipped, who};
+use super::tools::outward;
 
 /// Items that are performed at once.
 const ITEMS: usize = 64;
@@ -30,21 +31,23 @@ const WRONG: &str = "item-007";
 
 /// A sink whose items are all under way before one goes wrong, and wait until that is heard.
 struct Many {
-    inner: Arc<dyn Tool>,
+    inner: Arc<dyn Outward>,
     panics: bool,
     tried: AtomicUsize,
     here: Barrier,
     heard: Semaphore,
 }
 
-impl Tool for Many {
+impl Declared for Many {
     fn spec(&self) -> &ToolSpec {
         self.inner.spec()
     }
+}
 
-    fn prepare(&self, call: Call) -> Work<'_, Vec<Item>> {
+impl Outward for Many {
+    fn prepare(&self, intent: Intent) -> Work<'_, Vec<Item>> {
         let items: Vec<_> = (0..ITEMS).map(|nth| json!({ "title": format!("note {nth}") })).collect();
-        self.inner.prepare(Call { args: json!({ "items": items }), ..call })
+        self.inner.prepare(Intent { args: json!({ "items": items }), ..intent })
     }
 
     fn perform(&self, item: Approved) -> Work<'_, Receipt> {
@@ -68,9 +71,9 @@ async fn one_of_many_deliveries_panics_or_errs_and_the_others_are_delivered_once
         let (mut plan, mut rig, tool, record) = with_sink(Repeat::Once);
         plan.tools.get_mut(&tool).unwrap().call_timeout_ms = 60_000;
         plan.budget.recipients = None;
-        let (inner, tried) = (Arc::clone(&rig.tools[&tool]), AtomicUsize::new(0));
+        let (inner, tried) = (outward(&rig.tools[&tool]), AtomicUsize::new(0));
         let many = Arc::new(Many { inner, panics, tried, here: Barrier::new(ITEMS), heard: Semaphore::new(0) });
-        rig.tools.insert(tool, Arc::clone(&many) as Arc<dyn Tool>);
+        rig.tools.insert(tool, Tool::Outward(Arc::clone(&many) as Arc<dyn Outward>));
         let driven = rig.run(&plan).await;
         driven.settled().await;
         driven.decide("ada", Decision::Approve).await.unwrap();
@@ -363,7 +366,7 @@ impl Model for Two {
 
 /// Of two calls side by side one never ends, and the other panics once that is under way.
 struct Pair {
-    inner: Arc<dyn Tool>,
+    spec: ToolSpec,
     panics: bool,
     under_way: Arc<Semaphore>,
     gone: mpsc::UnboundedSender<()>,
@@ -378,11 +381,13 @@ impl Drop for Says {
     }
 }
 
-impl Tool for Pair {
+impl Declared for Pair {
     fn spec(&self) -> &ToolSpec {
-        self.inner.spec()
+        &self.spec
     }
+}
 
+impl Callable for Pair {
     fn call(&self, _: Call) -> Work<'_, serde_json::Value> {
         Box::pin(async {
             if self.panics {
@@ -405,8 +410,8 @@ async fn what_nobody_wants_any_more_is_killed_though_its_agent_lives() {
     for (name, panics) in [("articles.list", true), ("articles.read", false)] {
         let name: ToolName = name.parse().unwrap();
         plan.tools.get_mut(&name).unwrap().call_timeout_ms = 3_600_000;
-        let (inner, under_way) = (Arc::clone(&rig.tools[&name]), Arc::clone(&under_way));
-        rig.tools.insert(name, Arc::new(Pair { inner, panics, under_way, gone: gone.clone() }));
+        let (spec, under_way) = (rig.tools[&name].spec().clone(), Arc::clone(&under_way));
+        rig.tools.insert(name, Tool::callable(Pair { spec, panics, under_way, gone: gone.clone() }));
     }
     rig.model = Arc::new(Two);
     let driven = rig.run(&plan).await;

@@ -15,7 +15,7 @@ use callsheet::run::body::Receipt;
 use callsheet::run::event::{Decision, Event};
 use callsheet::run::input::{Post, Say};
 use callsheet::run::state::Status;
-use callsheet::tool::{Approved, Call, Item, Tool};
+use callsheet::tool::{Approved, Call, Callable, Declared, Intent, Item, Outward, Tool};
 use callsheet::topology::spec::ToolSpec;
 
 use super::support::{Answered, Answers, Driven, NEVER, Rig, brief, facts, shipped, who};
@@ -89,22 +89,28 @@ impl Model for WatchedModel {
     }
 }
 
-struct WatchedTool {
-    inner: Arc<dyn Tool>,
+struct Watched<T: ?Sized> {
+    inner: Arc<T>,
     seen: Arc<Seen>,
 }
 
-impl Tool for WatchedTool {
+impl<T: Declared + ?Sized> Declared for Watched<T> {
     fn spec(&self) -> &ToolSpec {
         self.inner.spec()
     }
+}
+
+impl Callable for Watched<dyn Callable> {
     fn call(&self, call: Call) -> Work<'_, serde_json::Value> {
         self.seen.asked("a call", call.effect);
         self.inner.call(call)
     }
-    fn prepare(&self, call: Call) -> Work<'_, Vec<Item>> {
-        self.seen.asked("a manifest", call.effect);
-        self.inner.prepare(call)
+}
+
+impl Outward for Watched<dyn Outward> {
+    fn prepare(&self, intent: Intent) -> Work<'_, Vec<Item>> {
+        self.seen.asked("a manifest", intent.effect);
+        self.inner.prepare(intent)
     }
     fn perform(&self, item: Approved) -> Work<'_, Receipt> {
         let effect = item.effect;
@@ -128,7 +134,11 @@ fn watched(shaky: bool) -> (Rig, Arc<Seen>) {
     let seen = Seen::new(&rig, shaky);
     rig.model = Arc::new(WatchedModel(Arc::clone(&seen)));
     for tool in rig.tools.values_mut() {
-        *tool = Arc::new(WatchedTool { inner: Arc::clone(tool), seen: Arc::clone(&seen) });
+        let seen = Arc::clone(&seen);
+        *tool = match tool {
+            Tool::Callable(inner) => Tool::callable(Watched { inner: Arc::clone(inner), seen }),
+            Tool::Outward(inner) => Tool::outward(Watched { inner: Arc::clone(inner), seen }),
+        };
     }
     (rig, seen)
 }

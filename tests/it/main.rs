@@ -30,6 +30,7 @@ mod gateway;
 mod golden;
 mod kept;
 mod killed;
+mod kinds;
 mod later_no;
 mod leaving;
 mod local;

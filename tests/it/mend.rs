@@ -10,7 +10,7 @@ use callsheet::run::event::{DeadLetterAnswer, Decision, Event};
 use callsheet::run::input::Say;
 use callsheet::run::invariant::{Watch, holds};
 use callsheet::run::state::{State, Status};
-use callsheet::tool::{Approved, Call, Item, Tool};
+use callsheet::tool::{Approved, Declared, Intent, Item, Outward, Tool};
 use callsheet::topology::plan::{Action, Plan};
 use callsheet::topology::spec::ToolSpec;
 use serde_json::{Value, json};
@@ -18,23 +18,27 @@ use serde_json::{Value, json};
 use super::cli::Project;
 use super::decisions::{DONE, rig};
 use super::support::{Driven, Rig, shipped};
+use super::tools::outward;
 
 /// A publisher that refuses so many times what is prepared, as it is told to.
 struct Picky {
-    inner: Arc<dyn Tool>,
+    inner: Arc<dyn Outward>,
     left: AtomicU32,
     class: Class,
     about: Option<&'static str>,
 }
 
-impl Tool for Picky {
+impl Declared for Picky {
     fn spec(&self) -> &ToolSpec {
         self.inner.spec()
     }
-    fn prepare(&self, call: Call) -> Work<'_, Vec<Item>> {
+}
+
+impl Outward for Picky {
+    fn prepare(&self, intent: Intent) -> Work<'_, Vec<Item>> {
         let less = |left: u32| left.checked_sub(1);
         if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err() {
-            return self.inner.prepare(call);
+            return self.inner.prepare(intent);
         }
         let failure = Failure::new(self.class, "no channel takes this");
         let failure = self.about.map_or(failure.clone(), |about| failure.about(about));
@@ -51,7 +55,7 @@ impl Tool for Picky {
 fn picky(refusals: u32, class: Class, about: Option<&'static str>) -> Rig {
     let mut rig = rig();
     let publish = rig.tools.get_mut("articles.publish").unwrap();
-    *publish = Arc::new(Picky { inner: Arc::clone(publish), left: AtomicU32::new(refusals), class, about });
+    *publish = Tool::outward(Picky { inner: outward(publish), left: AtomicU32::new(refusals), class, about });
     rig
 }
 

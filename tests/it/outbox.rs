@@ -16,7 +16,7 @@ use callsheet::tool::part::record::{Line, sha256};
 use callsheet::tool::{Approved, Deadline, Item, Source, sink};
 use serde_json::json;
 
-use crate::tools::{approved, call_in, config, source};
+use crate::tools::{approved, config, intent, open, outward, source};
 
 fn item(key: &str, text: &str) -> Item {
     Item {
@@ -151,9 +151,10 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[tokio::test]
 async fn a_record_is_one_journals_and_says_whose() {
     let dir = tempfile::tempdir().unwrap();
-    let tool =
-        sink::open("notes", config("repeat = { class = \"queryable\" }").unwrap(), dir.path()).unwrap().remove(0);
-    let items = tool.prepare(call_in(dir.path(), json!({ "items": ["a", "b"] }))).await.unwrap();
+    let tool = outward(
+        &open::<sink::Config>("notes", config("repeat = { class = \"queryable\" }").unwrap(), dir.path()).unwrap()[0],
+    );
+    let items = tool.prepare(intent(json!({ "items": ["a", "b"] }))).await.unwrap();
     let by = |n: u8, journal: u128, run: u128| Approved {
         source: source(journal, run),
         ..approved(n, dir.path(), &items[0])
@@ -180,7 +181,7 @@ async fn whoever_waits_for_the_record_looks_at_the_time_again() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("1-x");
     put(approved(1, &out, &item("a.md", "a"))).await;
-    let tool = sink::open("notes", config("").unwrap(), dir.path()).unwrap().remove(0);
+    let tool = outward(&open::<sink::Config>("notes", config("").unwrap(), dir.path()).unwrap()[0]);
     let record = dir.path().join("sink.jsonl");
     tool.perform(approved(1, dir.path(), &item("a", "a"))).await.unwrap();
     for path in [out.join(outbox::RECORD), record] {

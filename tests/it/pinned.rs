@@ -9,19 +9,20 @@ use callsheet::run::body::Receipt;
 use callsheet::run::event::{DeadLetterAnswer, Decision};
 use callsheet::run::input::Say;
 use callsheet::run::state::{State, Status};
-use callsheet::tool::{Approved, Call, Item, Tool};
+use callsheet::tool::{Approved, Declared, Intent, Item, Outward, Tool};
 use callsheet::topology::plan::Plan;
 use callsheet::topology::spec::{Connection, Reach, Repeat, ToolSpec};
 
 use super::decisions::{DONE, rig};
 use super::silence::{DAY_MS, moved};
 use super::support::{Driven, Rig, shipped};
+use super::tools::outward;
 
 const PUBLISH: &str = "articles.publish";
 
 /// The tool under another declaration; what is done with it is counted.
 struct Changed {
-    inner: Arc<dyn Tool>,
+    inner: Arc<dyn Outward>,
     spec: ToolSpec,
     /// Whether its acts are lost on the way.
     loses: bool,
@@ -34,12 +35,15 @@ struct Did {
     queries: AtomicUsize,
 }
 
-impl Tool for Changed {
+impl Declared for Changed {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
-    fn prepare(&self, call: Call) -> Work<'_, Vec<Item>> {
-        self.inner.prepare(call)
+}
+
+impl Outward for Changed {
+    fn prepare(&self, intent: Intent) -> Work<'_, Vec<Item>> {
+        self.inner.prepare(intent)
     }
     fn perform(&self, item: Approved) -> Work<'_, Receipt> {
         self.did.acts.fetch_add(1, Ordering::SeqCst);
@@ -57,12 +61,12 @@ impl Tool for Changed {
 type Change = fn(&mut ToolSpec);
 
 /// Puts the publisher in its place under what `change` makes of its declaration.
-fn put(rig: &mut Rig, original: &Arc<dyn Tool>, loses: bool, change: Change) -> Arc<Did> {
+fn put(rig: &mut Rig, original: &Tool, loses: bool, change: Change) -> Arc<Did> {
     let did = Arc::<Did>::default();
     let mut spec = original.spec().clone();
     change(&mut spec);
-    let tool = Changed { inner: Arc::clone(original), spec, loses, did: Arc::clone(&did) };
-    rig.tools.insert(PUBLISH.parse().unwrap(), Arc::new(tool));
+    let tool = Changed { inner: outward(original), spec, loses, did: Arc::clone(&did) };
+    rig.tools.insert(PUBLISH.parse().unwrap(), Tool::outward(tool));
     did
 }
 
@@ -80,7 +84,7 @@ const CHANGES: &[(Change, &str)] = &[
 async fn what_was_approved_does_not_leave_by_another_tool() {
     for (change, says) in CHANGES {
         let mut rig = rig();
-        let original = Arc::clone(&rig.tools[PUBLISH]);
+        let original = rig.tools[PUBLISH].clone();
         let driven = rig.run(&shipped("content-repurposing")).await;
         driven.settled().await;
         let run = driven.handle.run;
@@ -108,7 +112,7 @@ async fn what_was_approved_does_not_leave_by_another_tool() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_plan_does_not_ask_where_the_tool_acts() {
     let mut rig = rig();
-    let original = Arc::clone(&rig.tools[PUBLISH]);
+    let original = rig.tools[PUBLISH].clone();
     let mut plan = shipped("content-repurposing");
     plan.tools.get_mut(PUBLISH).unwrap().connection = None;
     put(&mut rig, &original, false, |spec| spec.connection = Some(Connection::new("sink", [])));
@@ -122,7 +126,7 @@ async fn what_is_in_doubt_is_neither_asked_about_nor_repeated_elsewhere() {
     let idempotent = Repeat::Idempotent { key_age_ms: 10 * DAY_MS.unsigned_abs() };
     for repeat in [Repeat::Queryable, idempotent] {
         let (mut rig, clock) = moved();
-        let original = Arc::clone(&rig.tools[PUBLISH]);
+        let original = rig.tools[PUBLISH].clone();
         let pinned: Change = match repeat {
             Repeat::Queryable => |_| {},
             _ => |spec| spec.repeat = Repeat::Idempotent { key_age_ms: 10 * DAY_MS.unsigned_abs() },

@@ -5,19 +5,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use callsheet::app;
 use callsheet::tool::part::shown::{self, Shown};
-use callsheet::tool::{Item, Tool};
-use callsheet::topology::spec::Reach;
+use callsheet::tool::{Item, Outward, Tool};
 use proptest::prelude::*;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::cli::Project;
 use crate::support::settings;
-use crate::tools::call_in;
+use crate::tools::{intent, outward};
 
 /// Marks of HTML that say nothing to a reader.
 const MARKS: [&str; 17] = [
@@ -50,7 +48,7 @@ fn told(parts: &[Shown]) -> String {
 }
 
 /// What each outward kind would let leave: the tool, and arguments that use all that it takes.
-fn args(tool: &dyn Tool) -> serde_json::Value {
+fn args(tool: &dyn Outward) -> serde_json::Value {
     let name = tool.spec().name.as_str();
     match name.rsplit('.').next().unwrap() {
         "publish" => json!({ "versions": [
@@ -72,15 +70,16 @@ fn args(tool: &dyn Tool) -> serde_json::Value {
 #[tokio::test]
 async fn no_word_of_any_outward_tool_is_missing() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut tools: Vec<Arc<dyn Tool>> = app::tools(&settings(root)).unwrap().into_values().collect();
+    let mut tools: Vec<Tool> = app::tools(&settings(root)).unwrap().into_values().collect();
     let folder = tempfile::tempdir().unwrap();
     let sink = crate::tools::config("repeat = { class = \"queryable\" }").unwrap();
-    tools.extend(callsheet::tool::sink::open("sink", sink, folder.path()).unwrap());
-    tools.retain(|tool| tool.spec().reach == Reach::ActsOut);
+    tools.extend(crate::tools::open::<callsheet::tool::sink::Config>("sink", sink, folder.path()).unwrap());
+    let outward = |tool| if let Tool::Outward(tool) = tool { Some(tool) } else { None };
+    let tools: Vec<_> = tools.into_iter().filter_map(outward).collect();
     assert!(tools.len() >= 3, "the outward tools are not there");
     for tool in tools {
         let name = tool.spec().name.clone();
-        let items = tool.prepare(call_in(folder.path(), args(tool.as_ref()))).await;
+        let items = tool.prepare(intent(args(tool.as_ref()))).await;
         for item in items.unwrap_or_else(|why| panic!("{name}: {why:?}")) {
             let shown = told(&tool.shown(&item));
             let missing = missing(plain(&item.bytes).as_bytes(), &shown);
@@ -345,10 +344,10 @@ fn an_encoded_word_is_refused_where_mails_are_built() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let tool =
         app::tools(&settings(root)).unwrap().into_values().find(|tool| tool.spec().name.as_str() == "email.deliver");
-    let tool = tool.unwrap();
+    let tool = outward(&tool.unwrap());
     let mut args = args(tool.as_ref());
     args["sequence"]["mails"][0]["subject"] = "Offer =?utf-8?q?=0D=0ABcc=3A?=".into();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let why = runtime.block_on(tool.prepare(call_in(root, args))).unwrap_err();
+    let why = runtime.block_on(tool.prepare(intent(args))).unwrap_err();
     assert!(why.reason.contains("encoded word"), "{why:?}");
 }

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use callsheet::app::Tools;
 use callsheet::failure::{Class, Failure, Work};
 use callsheet::id::{AgentName, MessageId, ToolName};
 use callsheet::model::rehearsal::Rehearsal;
@@ -17,13 +16,14 @@ use callsheet::run::body::Receipt;
 use callsheet::run::event::{DeadLetterAnswer, Decision, Ending, Event, PauseReason, Settled};
 use callsheet::run::input::Say;
 use callsheet::run::state::Status;
-use callsheet::tool::{Approved, Call, Item, Tool, sink};
+use callsheet::tool::{Approved, Declared, Intent, Item, Outward, Tool, Tools, sink};
 use callsheet::topology::plan::{Plan, Role};
 use callsheet::topology::spec::{Repeat, ToolSpec};
 use serde_json::json;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::support::{Driven, NEVER, Rig, shipped};
+use super::tools::{open, outward};
 
 /// How a call goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Model for Faulty {
 
 /// A tool that goes wrong where it is told to.
 struct Broken {
-    inner: Arc<dyn Tool>,
+    inner: Arc<dyn Outward>,
     at: At,
     /// Only for this item.
     key: Option<&'static str>,
@@ -137,19 +137,17 @@ impl Broken {
     }
 }
 
-impl Tool for Broken {
+impl Declared for Broken {
     fn spec(&self) -> &ToolSpec {
         self.inner.spec()
     }
+}
 
-    fn call(&self, call: Call) -> Work<'_, serde_json::Value> {
-        self.inner.call(call)
-    }
-
-    fn prepare(&self, call: Call) -> Work<'_, Vec<Item>> {
+impl Outward for Broken {
+    fn prepare(&self, intent: Intent) -> Work<'_, Vec<Item>> {
         Box::pin(async move {
             self.strike(At::Prepare, None).await?;
-            self.inner.prepare(call).await
+            self.inner.prepare(intent).await
         })
     }
 
@@ -202,9 +200,9 @@ fn rig(plan: &Plan, agent: &AgentName, outward: &ToolName, tools: &Tools, fault:
 }
 
 fn breaks(rig: &mut Rig, tool: &ToolName, at: At, key: Option<&'static str>, fault: &Arc<Fault>) {
-    let inner = Arc::clone(&rig.tools[tool]);
+    let inner = outward(&rig.tools[tool]);
     let broken = Broken { inner, at, key, fault: Arc::clone(fault) };
-    rig.tools.insert(tool.clone(), Arc::new(broken));
+    rig.tools.insert(tool.clone(), Tool::outward(broken));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -417,7 +415,7 @@ fn with_sink_of(config: serde_json::Value) -> (Plan, Rig, ToolName, PathBuf) {
     let (mut plan, tool) = impatient(shipped("content-repurposing"));
     let mut rig = Rig::new();
     let config = serde_json::from_value(config).unwrap();
-    let sink = sink::open("notes", config, rig.out.path()).unwrap().pop().unwrap();
+    let sink = open::<sink::Config>("notes", config, rig.out.path()).unwrap().pop().unwrap();
     let name = sink.spec().name.clone();
     plan.tools.insert(name.clone(), sink.spec().clone());
     let publisher = plan.team.get_mut("publisher").unwrap();

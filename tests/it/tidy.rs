@@ -93,7 +93,7 @@ const BANS: [Ban; 10] = [
     Ban {
         words: &["tool::campaign_qa", "tool::email", "tool::files", "tool::sink", "tool::sql", "tool::stats"],
         holds_in: |file| is_source(file) && !is_port(file) && file != "src/app.rs",
-        instead: "ask app.rs for it: it is the only file that names concrete tools and checks",
+        instead: "ask app.rs for it: tools come from the table in tool::kind, checks from app.rs",
     },
     Ban {
         words: &["reqwest", "hyper", "rustls"],

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use callsheet::failure::Failure;
 use callsheet::id::{Digest, EffectId, RunId, Timestamp};
-use callsheet::tool::{Approved, Call, Deadline, Item, Source, Tool};
+use callsheet::tool::open::{Ground, Open};
+use callsheet::tool::{Approved, Call, Callable, Deadline, Intent, Item, Outward, Source, Tool, Tools};
 use serde_json::Value;
 
 /// The effect numbered `n`.
@@ -13,20 +14,40 @@ pub(crate) fn effect(n: u8) -> EffectId {
     EffectId(Digest::of("test effect", &[&[n]]))
 }
 
-/// A call with `args`, in `folder`.
-pub(crate) fn call_in(folder: &Path, args: Value) -> Call {
-    Call {
-        effect: effect(1),
-        args,
-        asked_at: Timestamp(1_790_000_000_000),
-        folder: folder.to_owned(),
-        origin: "computed".to_owned(),
-    }
+/// What an outward tool is to do with `args`.
+pub(crate) fn intent(args: Value) -> Intent {
+    Intent { effect: effect(1), args, asked_at: Timestamp(1_790_000_000_000), origin: "computed".to_owned() }
 }
 
 /// What `tool` answers to `args`.
-pub(crate) async fn call(tool: &Arc<dyn Tool>, args: Value) -> Result<Value, Failure> {
-    tool.call(call_in(Path::new("nowhere"), args)).await
+pub(crate) async fn call(tool: &Tool, args: Value) -> Result<Value, Failure> {
+    callable(tool).call(Call { effect: effect(1), args }).await
+}
+
+/// The tools of `[tools.name]`, which says `config`, of a project at `root`.
+pub(crate) fn open<C: Open>(name: &str, config: C, root: &Path) -> Result<Vec<Tool>, String> {
+    open_beside(name, config, root, &Tools::new())
+}
+
+/// The same, beside `tools`.
+pub(crate) fn open_beside<C: Open>(name: &str, config: C, root: &Path, tools: &Tools) -> Result<Vec<Tool>, String> {
+    config.open(name, &Ground { root, records: root, tools }).map_err(|why| why.to_string())
+}
+
+/// The tool, which is called.
+pub(crate) fn callable(tool: &Tool) -> Arc<dyn Callable> {
+    match tool {
+        Tool::Callable(tool) => Arc::clone(tool),
+        Tool::Outward(tool) => panic!("{} acts on the world", tool.spec().name),
+    }
+}
+
+/// The tool, which acts on the world.
+pub(crate) fn outward(tool: &Tool) -> Arc<dyn Outward> {
+    match tool {
+        Tool::Outward(tool) => Arc::clone(tool),
+        Tool::Callable(tool) => panic!("{} is called", tool.spec().name),
+    }
 }
 
 /// The item as it is performed under the effect numbered `n`.

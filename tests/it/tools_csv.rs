@@ -1,7 +1,6 @@
 //! Tests of CSV files as platforms export them: the right value, or a refusal that names file, line, column and setting.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use callsheet::failure::Class;
 use callsheet::tool::{Tool, sql};
@@ -10,13 +9,13 @@ use serde_json::{Value, json};
 
 use crate::tools::{call, config, write};
 
-fn open(root: &Path, text: &str) -> Result<Arc<dyn Tool>, String> {
-    let tools = sql::open("data", config(text)?, root).map_err(|why| why.to_string())?;
-    Ok(Arc::clone(&tools[0]))
+fn open(root: &Path, text: &str) -> Result<Tool, String> {
+    let tools = crate::tools::open::<sql::Config>("data", config(text)?, root)?;
+    Ok(tools[0].clone())
 }
 
 /// A file from the cases, as table `t`, under `settings`.
-fn case(file: &str, settings: &str) -> (tempfile::TempDir, Arc<dyn Tool>) {
+fn case(file: &str, settings: &str) -> (tempfile::TempDir, Tool) {
     let dir = tempfile::tempdir().unwrap();
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/csv").join(file);
     std::fs::copy(from, dir.path().join(file)).unwrap();
@@ -24,7 +23,7 @@ fn case(file: &str, settings: &str) -> (tempfile::TempDir, Arc<dyn Tool>) {
     (dir, tool)
 }
 
-fn of(bytes: impl AsRef<[u8]>, settings: &str) -> (tempfile::TempDir, Arc<dyn Tool>) {
+fn of(bytes: impl AsRef<[u8]>, settings: &str) -> (tempfile::TempDir, Tool) {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "t.csv", bytes);
     let tool = open(dir.path(), &format!("timeout = \"5m\"\n[csv.t]\npath = \"t.csv\"\n{settings}")).unwrap();
@@ -32,7 +31,7 @@ fn of(bytes: impl AsRef<[u8]>, settings: &str) -> (tempfile::TempDir, Arc<dyn To
 }
 
 /// What `sql` answers, all of its rows.
-async fn rows(tool: &Arc<dyn Tool>, sql: &str) -> Value {
+async fn rows(tool: &Tool, sql: &str) -> Value {
     call(tool, json!({ "sql": sql })).await.map_or_else(|why| json!(why.reason), |found| found["rows"].clone())
 }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use callsheet::failure::{Class, Work};
 use callsheet::tool::part::outbox;
 use callsheet::tool::part::record::sha256;
-use callsheet::tool::{Call, Item, Tool, email, sql};
+use callsheet::tool::{Call, Callable, Declared, Item, Outward, Tool, email, sql};
 use callsheet::topology::spec::{Reach, Repeat, ToolSpec};
 use serde_json::{Value, json};
 
-use crate::tools::{approved, call_in, config, effect, write};
+use crate::tools::{self, approved, config, effect, intent, outward, write};
 
 const CONFIG: &str = r#"
 from = "Nëws <news@example.com>"
@@ -23,7 +23,7 @@ audience = "performance.query"
 
 const PEOPLE: &str = "email,first_name,visits\nann@example.org,Ann,3\nbob@example.org,\"=HYPERLINK(\"\"x\"\")\",-2\n";
 
-fn performance(root: &Path, people: &str) -> Arc<dyn Tool> {
+fn performance(root: &Path, people: &str) -> Tool {
     write(root, "people.csv", people);
     let text = r#"
         csv = { people = "people.csv" }
@@ -32,11 +32,18 @@ fn performance(root: &Path, people: &str) -> Arc<dyn Tool> {
         description = "whom to reach"
         args = { not = "string" }
     "#;
-    Arc::clone(&sql::open("performance", config(text).unwrap(), root).unwrap()[0])
+    tools::open::<sql::Config>("performance", config(text).unwrap(), root).unwrap().remove(0)
 }
 
-fn open(root: &Path, people: &str) -> Arc<dyn Tool> {
-    Arc::clone(&email::open("email", config(CONFIG).unwrap(), performance(root, people)).unwrap()[0])
+fn open(root: &Path, people: &str) -> Arc<dyn Outward> {
+    outward(&open_with(CONFIG, performance(root, people)).unwrap())
+}
+
+/// The tool under that configuration, which reads its audience through `audience`.
+fn open_with(text: &str, audience: Tool) -> Result<Tool, String> {
+    let beside = [("performance.query".parse().unwrap(), audience)].into();
+    let opened = tools::open_beside::<email::Config>("email", config(text).unwrap(), Path::new(""), &beside);
+    opened.map(|mut tools| tools.remove(0))
 }
 
 fn args() -> Value {
@@ -68,7 +75,7 @@ async fn it_prepares_a_mail_each_and_the_list() {
     let tool = open(dir.path(), PEOPLE);
     let spec = tool.spec();
     assert_eq!((spec.repeat, spec.reach, spec.drafts), (Repeat::Queryable, Reach::ActsOut, true));
-    let items = tool.prepare(call_in(dir.path(), args())).await.unwrap();
+    let items = tool.prepare(intent(args())).await.unwrap();
     let keys: Vec<_> = items.iter().map(|item| (item.key.as_str(), item.recipients)).collect();
     assert_eq!(keys, [("01-hello.eml", 2), ("02-last-call.eml", 2), ("audience.csv", 0)]);
     assert_eq!(items[1].title, "day 3: Last call");
@@ -92,10 +99,10 @@ async fn it_prepares_a_mail_each_and_the_list() {
 async fn the_same_call_gives_the_same_bytes_and_another_effect_others() {
     let dir = tempfile::tempdir().unwrap();
     let tool = open(dir.path(), PEOPLE);
-    let first = tool.prepare(call_in(dir.path(), args())).await.unwrap();
-    let again = open(dir.path(), PEOPLE).prepare(call_in(dir.path(), args())).await.unwrap();
+    let first = tool.prepare(intent(args())).await.unwrap();
+    let again = open(dir.path(), PEOPLE).prepare(intent(args())).await.unwrap();
     assert_eq!(first, again);
-    let mut other = call_in(dir.path(), args());
+    let mut other = intent(args());
     other.effect = effect(2);
     let other = tool.prepare(other).await.unwrap();
     assert_ne!(first[0].bytes, other[0].bytes);
@@ -107,7 +114,7 @@ async fn what_was_prepared_is_what_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let tool = open(dir.path(), PEOPLE);
     let out = dir.path().join("out/3-win-back");
-    let items = tool.prepare(call_in(&out, args())).await.unwrap();
+    let items = tool.prepare(intent(args())).await.unwrap();
     for (n, item) in items.iter().enumerate() {
         let slot = approved(n as u8, &out, item);
         assert_eq!(tool.query(slot.clone()).await.unwrap(), None);
@@ -140,7 +147,7 @@ async fn whoever_withdrew_since_the_approval_is_left_out_and_nobody_is_added() {
     for (before, after, left_out) in cases {
         let dir = tempfile::tempdir().unwrap();
         let size = changed("/audience/size", json!(before.len()));
-        let items = open(dir.path(), &list(before)).prepare(call_in(dir.path(), size)).await.unwrap();
+        let items = open(dir.path(), &list(before)).prepare(intent(size)).await.unwrap();
         let out = dir.path().join("out/1-x");
         let slot = approved(9, &out, items.last().unwrap());
         let tool = open(dir.path(), &list(after));
@@ -165,7 +172,7 @@ async fn whoever_withdrew_since_the_approval_is_left_out_and_nobody_is_added() {
 #[tokio::test]
 async fn a_list_whose_people_cannot_be_asked_for_again_does_not_leave() {
     let dir = tempfile::tempdir().unwrap();
-    let items = open(dir.path(), PEOPLE).prepare(call_in(dir.path(), args())).await.unwrap();
+    let items = open(dir.path(), PEOPLE).prepare(intent(args())).await.unwrap();
     let slot = approved(9, &dir.path().join("out/1-x"), &items[2]);
     let mut older = slot.clone();
     older.item.again = None;
@@ -177,32 +184,33 @@ async fn a_list_whose_people_cannot_be_asked_for_again_does_not_leave() {
         assert!(why.reason.contains(says), "{why:?}");
     }
     fs::remove_file(dir.path().join("people.csv")).unwrap();
-    let tool = Arc::clone(&email::open("email", config(CONFIG).unwrap(), unread(dir.path())).unwrap()[0]);
+    let tool = outward(&open_with(CONFIG, unread(dir.path())).unwrap());
     assert!(tool.perform(slot.clone()).await.is_err());
     // Who does not answer in time is not waited for until nobody knows what happened.
-    let silent = Arc::new(Silent(performance(dir.path(), PEOPLE)));
-    let tool =
-        &email::open("email", config(&format!("{CONFIG}call_timeout = \"20ms\"\n")).unwrap(), silent).unwrap()[0];
+    let silent = Tool::callable(Silent(performance(dir.path(), PEOPLE)));
+    let tool = outward(&open_with(&format!("{CONFIG}call_timeout = \"20ms\"\n"), silent).unwrap());
     let why = tool.perform(slot).await.unwrap_err();
     assert!(why.class == Class::Transient && why.reason.contains("within 15 ms, three quarters of"), "{why:?}");
     assert!(!dir.path().join("out").exists(), "nothing was written");
 }
 
 /// A tool that never answers.
-struct Silent(Arc<dyn Tool>);
+struct Silent(Tool);
 
-impl Tool for Silent {
+impl Declared for Silent {
     fn spec(&self) -> &ToolSpec {
         self.0.spec()
     }
+}
 
+impl Callable for Silent {
     fn call(&self, _: Call) -> Work<'_, Value> {
         Box::pin(std::future::pending())
     }
 }
 
 /// The people's tool over a file that is gone.
-fn unread(root: &Path) -> Arc<dyn Tool> {
+fn unread(root: &Path) -> Tool {
     let tool = performance(root, PEOPLE);
     fs::remove_file(root.join("people.csv")).unwrap();
     tool
@@ -222,12 +230,12 @@ async fn an_audience_is_counted_when_it_is_written() {
         ("sequence", json!({}), ""),
     ];
     for (arg, value, says) in cases {
-        let found = tool.foresee(arg, value).await.unwrap();
+        let found = tool.foresee(arg, Call { effect: effect(1), args: value }).await.unwrap();
         assert!(found.len() == usize::from(!says.is_empty()) && found.concat().contains(says), "{says}: {found:?}");
     }
     let many: Vec<String> = (0..=10_000).map(|n| format!("a{n}@example.org")).collect();
     let tool = open(dir.path(), &list(&many.iter().map(String::as_str).collect::<Vec<_>>()));
-    let found = tool.foresee("audience", audience("audience", 10_001)).await.unwrap();
+    let found = tool.foresee("audience", Call { effect: effect(1), args: audience("audience", 10_001) }).await.unwrap();
     assert!(found.concat().contains("more than 10000 rows (rows_max): ask for less, or raise rows_max"), "{found:?}");
 }
 
@@ -266,7 +274,7 @@ async fn no_cell_is_a_formula_to_any_spreadsheet() {
         let dir = tempfile::tempdir().unwrap();
         let cell = cell.replace('"', "\"\"");
         let people = format!("email,first_name\nann@example.org,\"{cell}\"\nbob@example.org,Bob\n");
-        let items = open(dir.path(), &people).prepare(call_in(dir.path(), args())).await.unwrap();
+        let items = open(dir.path(), &people).prepare(intent(args())).await.unwrap();
         let mut written = csv::Reader::from_reader(items[2].bytes.as_slice());
         let row = written.records().next().unwrap().unwrap();
         assert_eq!(row.get(1), Some(wanted), "{cell:?}");
@@ -276,7 +284,7 @@ async fn no_cell_is_a_formula_to_any_spreadsheet() {
 #[tokio::test]
 async fn no_header_pretends_that_one_click_unsubscribes() {
     let dir = tempfile::tempdir().unwrap();
-    let items = open(dir.path(), PEOPLE).prepare(call_in(dir.path(), args())).await.unwrap();
+    let items = open(dir.path(), PEOPLE).prepare(intent(args())).await.unwrap();
     for item in items.iter().filter(|item| item.media_type == "message/rfc822") {
         let text = text(item);
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -307,7 +315,7 @@ async fn a_sequence_or_sender_that_cannot_be_is_refused() {
         (changed("/audience/args/not", json!(7)), Some("audience"), "is to be a"),
     ];
     for (args, about, says) in cases {
-        let why = tool.prepare(call_in(dir.path(), args)).await.unwrap_err();
+        let why = tool.prepare(intent(args)).await.unwrap_err();
         assert!(why.class == Class::Invalid && why.reason.contains(says), "{says}: {why:?}");
         assert_eq!(why.about.as_deref(), about, "{says}: whoever wrote that is asked again");
     }
@@ -328,7 +336,7 @@ async fn an_audience_that_cannot_be_reached_is_refused() {
     ];
     for (people, class, says) in cases {
         let dir = tempfile::tempdir().unwrap();
-        let why = open(dir.path(), people).prepare(call_in(dir.path(), args())).await;
+        let why = open(dir.path(), people).prepare(intent(args())).await;
         let why = why.unwrap_err();
         assert!(why.class == class && why.reason.contains(says), "{says}: {why:?}");
     }
@@ -345,7 +353,7 @@ async fn one_reader_fewer_is_counted_and_shown() {
     ];
     for (said, shown) in cases {
         let dir = tempfile::tempdir().unwrap();
-        let call = call_in(dir.path(), changed("/audience/size", json!(said)));
+        let call = intent(changed("/audience/size", json!(said)));
         let items = open(dir.path(), PEOPLE).prepare(call).await.unwrap();
         assert_eq!((items[2].title.as_str(), items[0].recipients), (shown, 2));
     }
@@ -359,27 +367,29 @@ fn a_configuration_that_cannot_be_is_refused() {
         ("\"help@example.com\"", "\"help\"", "is no sender"),
         ("Example Ltd, 1 Main Street, Springfield", " ", "one line"),
         ("https://example.com", "http://example.com", "https://"),
-        ("performance.query", "other.query", "comes from other.query"),
+        ("performance.query", "other.query", "names no tool"),
     ];
     for (from, to, says) in cases {
         let audience = performance(dir.path(), PEOPLE);
-        let why = email::open("email", config(&CONFIG.replace(from, to)).unwrap(), audience).err().unwrap().to_string();
+        let why = open_with(&CONFIG.replace(from, to), audience).err().unwrap();
         assert!(why.contains(says) && why.contains("[tools.email]"), "{why}");
     }
     assert!(config::<email::Config>(&format!("{CONFIG}smtp = \"x\"")).unwrap_err().contains("unknown field"));
 }
 
 /// A tool whose rows are not all that there are, with a declaration of its own.
-struct Cut(Arc<dyn Tool>, ToolSpec);
+struct Cut(Tool, ToolSpec);
 
-impl Tool for Cut {
+impl Declared for Cut {
     fn spec(&self) -> &ToolSpec {
         &self.1
     }
+}
 
+impl Callable for Cut {
     fn call(&self, call: Call) -> Work<'_, Value> {
         Box::pin(async move {
-            let mut answer = self.0.call(call).await?;
+            let mut answer = tools::call(&self.0, call.args).await?;
             answer["truncated"] = true.into();
             Ok(answer)
         })
@@ -390,10 +400,14 @@ impl Tool for Cut {
 async fn a_list_that_is_cut_off_is_no_audience() {
     let dir = tempfile::tempdir().unwrap();
     let people = performance(dir.path(), PEOPLE);
-    let cut = |spec: ToolSpec| Arc::new(Cut(Arc::clone(&people), spec));
-    let outward = cut(ToolSpec { reach: Reach::ActsOut, ..people.spec().clone() });
-    assert!(email::open("email", config(CONFIG).unwrap(), outward).is_err(), "an audience is read inside the project");
-    let tool = Arc::clone(&email::open("email", config(CONFIG).unwrap(), cut(people.spec().clone())).unwrap()[0]);
-    let why = tool.prepare(call_in(dir.path(), args())).await.unwrap_err();
+    let cut = |spec: ToolSpec| Tool::callable(Cut(people.clone(), spec));
+    let far =
+        [cut(ToolSpec { reach: Reach::ReadsOut, ..people.spec().clone() }), Tool::Outward(open(dir.path(), PEOPLE))];
+    for far in far {
+        let why = open_with(CONFIG, far).err().unwrap();
+        assert!(why.contains("the audience is read inside the project"), "{why}");
+    }
+    let tool = outward(&open_with(CONFIG, cut(people.spec().clone())).unwrap());
+    let why = tool.prepare(intent(args())).await.unwrap_err();
     assert!(why.class == Class::Permanent && why.reason.contains("cut off"), "{why:?}");
 }

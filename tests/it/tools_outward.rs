@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use callsheet::failure::Class;
 use callsheet::tool::part::outbox;
-use callsheet::tool::{Tool, files, sink};
+use callsheet::tool::{Outward, Tool, files, sink};
 use callsheet::topology::spec::{Reach, Repeat};
 use serde_json::{Value, json};
 
-use crate::tools::{approved, call, call_in, config, write};
+use crate::tools::{approved, call, config, intent, open, outward, write};
 
-fn open_files(root: &Path, text: &str) -> Vec<Arc<dyn Tool>> {
-    files::open("articles", config(text).unwrap(), root).unwrap()
+fn open_files(root: &Path, text: &str) -> Vec<Tool> {
+    open::<files::Config>("articles", config(text).unwrap(), root).unwrap()
 }
 
-fn open_sink(root: &Path, text: &str) -> Arc<dyn Tool> {
-    Arc::clone(&sink::open("sink", config(text).unwrap(), root).unwrap()[0])
+fn open_sink(root: &Path, text: &str) -> Arc<dyn Outward> {
+    outward(&open::<sink::Config>("sink", config(text).unwrap(), root).unwrap()[0])
 }
 
 fn project() -> tempfile::TempDir {
@@ -85,14 +85,14 @@ async fn it_reads_nothing_else() {
     assert!(!listed.contains("secret") && !listed.contains("link"), "{listed}");
     let gone = open_files(dir.path(), "root = \"b\"");
     assert_eq!(call(&gone[1], json!({})).await.unwrap_err().class, Class::Permanent);
-    assert!(files::open("articles", config("root = \"../x\"").unwrap(), dir.path()).is_err());
+    assert!(open::<files::Config>("articles", config("root = \"../x\"").unwrap(), dir.path()).is_err());
 }
 
 /// What editors put around a text is not what it says.
 #[tokio::test]
 async fn an_article_is_read_as_its_readers_see_it() {
     let dir = project();
-    let read = Arc::clone(&open_files(dir.path(), "root = \"a\"")[0]);
+    let read = open_files(dir.path(), "root = \"a\"").remove(0);
     let cases: [(&[u8], &str, Option<&str>); 8] = [
         ("\u{FEFF}# Ferns\n\nLead.\n".as_bytes(), "# Ferns\n\nLead.\n", Some("Ferns")),
         (b"# Ferns\r\n\r\nLead.\r\n", "# Ferns\n\nLead.\n", Some("Ferns")),
@@ -115,7 +115,8 @@ async fn an_article_is_read_as_its_readers_see_it() {
     assert_eq!(got["link"], json!("https://example.com/tw%C3%B6%201.2.html"));
     for link in ["http://example.com/{name}", "https://example.com/"] {
         let config = config(&format!("root = \"a\"\nlink = \"{link}\"")).unwrap();
-        assert!(files::specs("articles", &config).unwrap_err().to_string().contains("with {name} in it"), "{link}");
+        let why = open::<files::Config>("articles", config, dir.path()).err().unwrap();
+        assert!(why.contains("with {name} in it"), "{why}");
     }
     fs::write(dir.path().join("a/case.md"), b"# Ferns\n\0").unwrap();
     let why = call(&read, json!({ "path": "case.md" })).await.unwrap_err();
@@ -126,15 +127,15 @@ async fn an_article_is_read_as_its_readers_see_it() {
 async fn it_publishes_what_was_prepared_and_knows_it_later() {
     let dir = project();
     let out = dir.path().join("out/1-test");
-    let publish = Arc::clone(&open_files(dir.path(), "root = \"a\"")[2]);
+    let publish = outward(&open_files(dir.path(), "root = \"a\"")[2]);
     assert_eq!((publish.spec().repeat, publish.spec().reach), (Repeat::Queryable, Reach::ActsOut));
     let versions = json!({ "linkedin": { "title": "A  title\n", "text": "Text.\n" }, "x": "Short." });
-    let items = publish.prepare(call_in(&out, json!({ "versions": versions }))).await.unwrap();
+    let items = publish.prepare(intent(json!({ "versions": versions }))).await.unwrap();
     assert_eq!(items.iter().map(|item| item.key.as_str()).collect::<Vec<_>>(), ["linkedin.md", "x.md"]);
     assert_eq!(items[0].bytes, b"<!-- origin: computed -->\n# A title\n\nText.\n");
     let list =
         json!([{ "channel": "linkedin", "title": "A title", "text": "Text." }, { "channel": "x", "text": "Short." }]);
-    assert_eq!(publish.prepare(call_in(&out, json!({ "versions": list }))).await.unwrap(), items);
+    assert_eq!(publish.prepare(intent(json!({ "versions": list }))).await.unwrap(), items);
     assert!(!out.exists(), "prepare has no effect");
     for (n, item) in items.iter().enumerate() {
         let slot = approved(n as u8, &out, item);
@@ -151,7 +152,7 @@ async fn it_publishes_what_was_prepared_and_knows_it_later() {
 #[tokio::test]
 async fn versions_that_cannot_be_published_are_invalid() {
     let dir = project();
-    let publish = Arc::clone(&open_files(dir.path(), "root = \"a\"")[2]);
+    let publish = outward(&open_files(dir.path(), "root = \"a\"")[2]);
     let cases = [
         (json!({}), "1 to 20"),
         (json!([]), "1 to 20"),
@@ -167,7 +168,7 @@ async fn versions_that_cannot_be_published_are_invalid() {
         (json!({ "a": { "title": "x" } }), "do not fit"),
     ];
     for (versions, says) in cases {
-        let why = publish.prepare(call_in(dir.path(), json!({ "versions": versions }))).await.unwrap_err();
+        let why = publish.prepare(intent(json!({ "versions": versions }))).await.unwrap_err();
         assert!(why.class == Class::Invalid && why.reason.contains(says), "{versions}: {why:?}");
     }
 }
@@ -175,10 +176,10 @@ async fn versions_that_cannot_be_published_are_invalid() {
 #[tokio::test]
 async fn a_crash_between_the_write_and_its_note_is_found_by_content() {
     let dir = project();
-    let publish = Arc::clone(&open_files(dir.path(), "root = \"a\"")[2]);
+    let publish = outward(&open_files(dir.path(), "root = \"a\"")[2]);
     let out = dir.path().join("out/1-test");
     let versions = json!({ "versions": { "x": "Short.", "y": "Long." } });
-    let items = publish.prepare(call_in(&out, versions)).await.unwrap();
+    let items = publish.prepare(intent(versions)).await.unwrap();
     // What makes the folder this run's.
     publish.perform(approved(2, &out, &items[1])).await.unwrap();
     let slot = approved(1, &out, &items[0]);
@@ -201,8 +202,8 @@ async fn a_crash_between_the_write_and_its_note_is_found_by_content() {
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_is_a_permanent_failure() {
     let dir = project();
-    let publish = Arc::clone(&open_files(dir.path(), "root = \"a\"")[2]);
-    let items = publish.prepare(call_in(dir.path(), json!({ "versions": { "x": "Short." } }))).await.unwrap();
+    let publish = outward(&open_files(dir.path(), "root = \"a\"")[2]);
+    let items = publish.prepare(intent(json!({ "versions": { "x": "Short." } }))).await.unwrap();
     let below_a_file = dir.path().join("secret.txt/out");
     let why = publish.perform(approved(1, &below_a_file, &items[0])).await.unwrap_err();
     assert!(why.class == Class::Permanent && why.reason.contains("cannot write"), "{why:?}");
@@ -226,7 +227,7 @@ async fn a_sink_notes_each_execution_by_its_class() {
         let tool = open_sink(dir.path(), &format!("{text}\nrecord = \"r/sink.jsonl\""));
         assert!(tool.spec().drafts && tool.spec().reach == Reach::ActsOut);
         let args = json!({ "items": [{ "to": "ann", "title": "Hello" }, "plain"] });
-        let items = tool.prepare(call_in(dir.path(), args)).await.unwrap();
+        let items = tool.prepare(intent(args)).await.unwrap();
         assert_eq!((items[0].recipient.as_str(), items[1].key.as_str()), ("ann", "item-002"));
         let slot = approved(1, dir.path(), &items[0]);
         assert_eq!(tool.query(slot.clone()).await.err().map(|why| why.class), asked, "{text}");
@@ -240,12 +241,12 @@ async fn a_sink_notes_each_execution_by_its_class() {
     }
     let dir = tempfile::tempdir().unwrap();
     for text in ["repeat = { class = \"pure\" }", "record = \"../x\""] {
-        assert!(sink::open("sink", config(text).unwrap(), dir.path()).is_err(), "{text}");
+        assert!(open::<sink::Config>("sink", config(text).unwrap(), dir.path()).is_err(), "{text}");
     }
     let tool = open_sink(dir.path(), "");
-    let one = tool.prepare(call_in(dir.path(), json!({ "items": { "a": 1 } }))).await.unwrap();
+    let one = tool.prepare(intent(json!({ "items": { "a": 1 } }))).await.unwrap();
     assert_eq!((one.len(), one[0].bytes.as_slice()), (1, b"{\"a\":1}".as_slice()));
-    assert_eq!(tool.prepare(call_in(dir.path(), json!({ "items": [] }))).await.unwrap_err().class, Class::Invalid);
+    assert_eq!(tool.prepare(intent(json!({ "items": [] }))).await.unwrap_err().class, Class::Invalid);
 }
 
 /// What is just within a limit is taken, and one more is not.
@@ -266,7 +267,7 @@ async fn limits_hold_to_the_last_one() {
     assert_eq!(call(&tools[1], json!({})).await.unwrap_err().class, Class::Invalid);
     for (letters, taken) in [(40, true), (41, false)] {
         let versions = json!({ "c".repeat(letters): "text" });
-        let prepared = tools[2].prepare(call_in(dir.path(), json!({ "versions": versions }))).await;
+        let prepared = outward(&tools[2]).prepare(intent(json!({ "versions": versions }))).await;
         assert_eq!(prepared.is_ok(), taken, "{letters}");
     }
 }

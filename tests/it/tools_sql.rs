@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use callsheet::failure::{Class, Failure};
 use callsheet::tool::{Tool, sql};
@@ -13,9 +12,9 @@ use crate::tools::{call, config, write};
 
 const T: &str = "a,b\n1,one\n2,two\n3,\n";
 
-fn open(root: &Path, text: &str) -> Result<Arc<dyn Tool>, String> {
-    let tools = sql::open("data", config(text)?, root).map_err(|why| why.to_string())?;
-    Ok(Arc::clone(&tools[0]))
+fn open(root: &Path, text: &str) -> Result<Tool, String> {
+    let tools = crate::tools::open::<sql::Config>("data", config(text)?, root)?;
+    Ok(tools[0].clone())
 }
 
 fn project() -> tempfile::TempDir {
@@ -352,7 +351,7 @@ async fn dropping_the_call_stops_the_query() {
     let tool = open(dir.path(), &format!("{}timeout = \"1h\"", BOTH[0])).unwrap();
     let endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
     {
-        let mut running = tool.call(crate::tools::call_in(dir.path(), json!({ "sql": endless })));
+        let mut running = Box::pin(call(&tool, json!({ "sql": endless })));
         // Polled often enough to be under way, then dropped.
         for _ in 0..100 {
             assert!(futures_poll(&mut running).await.is_none());

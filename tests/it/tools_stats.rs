@@ -1,14 +1,12 @@
 //! Tests of the `stats` tools against published values, and of the traps that must not fool them.
 
-use std::sync::Arc;
-
 use callsheet::failure::Class;
 use callsheet::tool::{Tool, stats};
 use serde_json::{Value, json};
 
 use crate::tools::call;
 
-fn tool(name: &str) -> Arc<dyn Tool> {
+fn tool(name: &str) -> Tool {
     stats::open().unwrap().into_iter().find(|tool| tool.spec().name.as_str() == name).unwrap()
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::plan::{Action, Memory, ParamKind, WhenSpent};
 pub use project::Project;
@@ -381,14 +381,32 @@ pub struct Test {
     pub asks: Option<SmallOrNone>,
 }
 
-/// The schemas, by file name.
-pub fn editor_schemas() -> [(&'static str, Value); 4] {
+/// The schemas, by file name; `kinds` are those of tools, each with the schema of its table.
+pub fn editor_schemas(kinds: &[(&str, Value)]) -> [(&'static str, Value); 4] {
+    let mut project = schema::<Project>();
+    if !kinds.is_empty() {
+        project["definitions"]["Tool"] = tables(kinds);
+        without_null(&mut project);
+    }
     [
         ("topology.json", schema::<Topology>()),
         ("agent.json", schema::<Agent>()),
         ("rehearsal.json", schema::<Rehearsal>()),
-        ("callsheet.json", schema::<Project>()),
+        ("callsheet.json", project),
     ]
+}
+
+/// The table of a tool, one of `kinds`.
+fn tables(kinds: &[(&str, Value)]) -> Value {
+    let table = |(word, schema): &(&str, Value)| {
+        let mut table = schema.clone();
+        table.as_object_mut().map(|table| table.remove("$schema"));
+        table["properties"]["kind"] = json!({ "const": word });
+        let required = table["required"].as_array().into_iter().flatten().cloned();
+        table["required"] = [json!("kind")].into_iter().chain(required).collect();
+        table
+    };
+    json!({ "description": "The connection of tools of a kind.", "oneOf": kinds.iter().map(table).collect::<Vec<_>>() })
 }
 
 fn schema<T: JsonSchema>() -> Value {

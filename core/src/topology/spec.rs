@@ -54,7 +54,40 @@ impl Connection {
     }
 }
 
+/// How long a call may take at most, if its tool says nothing else.
+const CALL_TIMEOUT_MS: u64 = 10_000;
+
 impl ToolSpec {
+    /// One that reads or computes within the project, with `args` as their JSON Schema.
+    pub fn callable(name: ToolName, description: &str, args: Value) -> Self {
+        Self {
+            name,
+            description: description.to_owned(),
+            args,
+            repeat: Repeat::Pure,
+            reach: Reach::Inside,
+            accepts: BTreeMap::new(),
+            labels: Labels::default(),
+            call_timeout_ms: CALL_TIMEOUT_MS,
+            drafts: false,
+            connection: None,
+            data_args: Vec::new(),
+        }
+    }
+
+    /// One that acts on the world through `connection`; where no model runs, it drafts.
+    pub fn outward(name: ToolName, description: &str, args: Value, repeat: Repeat, connection: Connection) -> Self {
+        let (reach, connection) = (Reach::ActsOut, Some(connection));
+        Self { repeat, reach, drafts: true, connection, ..Self::callable(name, description, args) }
+    }
+
+    /// The same, whose arguments of these names take whatever is given: its engine is the boundary.
+    #[must_use]
+    pub fn accepting_all(self, args: &[&str]) -> Self {
+        let all = Labels { untrusted: true, private: true };
+        Self { accepts: args.iter().map(|arg| ((*arg).to_owned(), all)).collect(), ..self }
+    }
+
     /// How `now`, the tool of this name as it is now, differs from this, in what a run relies on when it acts: a sentence
     /// each. A plan that is older than `connection` says nothing of it.
     pub fn changes(&self, now: &Self) -> Vec<String> {

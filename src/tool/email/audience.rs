@@ -2,7 +2,6 @@
 //! more when the list leaves: whoever is no longer among them is left out, and nobody is added.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use lettre::Address;
 use serde::{Deserialize, Serialize};
@@ -10,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::super::part::args::{invalid, permanent, quoted};
 use super::super::part::record::sha256;
-use super::super::{Approved, Call, Item, Tool};
+use super::super::{Approved, Call, Callable, Item};
 use crate::failure::{Class, Failure};
-use crate::id::{Digest, EffectId, Timestamp};
+use crate::id::EffectId;
 
 /// Its name in the run's folder.
 pub(super) const FILE: &str = "audience.csv";
@@ -86,9 +85,9 @@ struct Answer {
 }
 
 /// Asks `tool` for the people of `definition`.
-pub(super) async fn resolve(tool: &dyn Tool, definition: &Definition, call: &Call) -> Result<List, Failure> {
+pub(super) async fn resolve(tool: &dyn Callable, definition: &Definition, effect: EffectId) -> Result<List, Failure> {
     let again = Question { query: definition.query.clone(), args: definition.args.clone() };
-    let answer = ask(tool, &again, call).await?;
+    let answer = ask(tool, &again, effect).await?;
     let size = answer.rows.len() as u64;
     if size == 0 {
         return Err(invalid(format!("audience: {} gives nobody", quoted(&definition.query))));
@@ -99,8 +98,8 @@ pub(super) async fn resolve(tool: &dyn Tool, definition: &Definition, call: &Cal
     Ok(List { size, said: definition.size, digest, csv, again })
 }
 
-async fn ask(tool: &dyn Tool, question: &Question, call: &Call) -> Result<Answer, Failure> {
-    let ask = Call { args: json!(question), ..call.clone() };
+async fn ask(tool: &dyn Callable, question: &Question, effect: EffectId) -> Result<Answer, Failure> {
+    let ask = Call { effect, args: json!(question) };
     let answer = tool.call(ask).await.map_err(|why| Failure { reason: format!("audience: {}", why.reason), ..why })?;
     let answer: Answer = serde_json::from_value(answer)
         .map_err(|why| permanent(format!("audience: {} gives no columns and rows: {why}", tool.spec().name)))?;
@@ -111,10 +110,10 @@ async fn ask(tool: &dyn Tool, question: &Question, call: &Call) -> Result<Answer
 }
 
 /// What is wrong with an audience when it is written: its people are asked for and counted, and forgotten again.
-pub(super) async fn foresee(tool: &dyn Tool, audience: Value) -> Result<Vec<String>, Failure> {
+pub(super) async fn foresee(tool: &dyn Callable, call: Call) -> Result<Vec<String>, Failure> {
     // Its schema tells what is wrong with its shape.
-    let Ok(definition) = serde_json::from_value::<Definition>(audience) else { return Ok(Vec::new()) };
-    match resolve(tool, &definition, &looking()).await {
+    let Ok(definition) = serde_json::from_value::<Definition>(call.args) else { return Ok(Vec::new()) };
+    match resolve(tool, &definition, call.effect).await {
         Ok(list) if list.size != definition.size => {
             let (said, size) = (definition.size, list.size);
             Ok(vec![format!("audience: size says {said}, and {} gives {size}", quoted(&definition.query))])
@@ -125,24 +124,16 @@ pub(super) async fn foresee(tool: &dyn Tool, audience: Value) -> Result<Vec<Stri
     }
 }
 
-/// A call that only looks.
-fn looking() -> Call {
-    Call {
-        effect: EffectId(Digest([0; 32])),
-        args: Value::Null,
-        asked_at: Timestamp(0),
-        folder: PathBuf::new(),
-        origin: String::new(),
-    }
-}
-
 /// The approved list without the rows of those who are no longer among the people that its query gives, and who they
 /// are. What stays is byte for byte what was approved.
-pub(super) async fn without_withdrawn(tool: &dyn Tool, mut item: Approved) -> Result<(Approved, Vec<String>), Failure> {
+pub(super) async fn without_withdrawn(
+    tool: &dyn Callable,
+    mut item: Approved,
+) -> Result<(Approved, Vec<String>), Failure> {
     let unknown = "it was approved under a callsheet that did not note how its people are asked for, so consent cannot be read once more: discard it and run the campaign anew";
     let again = item.item.again.clone().ok_or_else(|| permanent(format!("audience: {unknown}")))?;
     let question: Question = super::super::part::args::read("audience", again)?;
-    let answer = ask(tool, &question, &looking()).await?;
+    let answer = ask(tool, &question, item.effect).await?;
     let emails = answer.rows.iter().filter_map(|row| row.get("email").and_then(Value::as_str));
     let may: BTreeSet<String> = emails.map(str::to_lowercase).collect();
     let (bytes, dropped) = only(&item.item.bytes, &may)?;

@@ -10,9 +10,9 @@ use lettre::message::{MultiPart, SinglePart};
 use serde::Deserialize;
 
 use super::super::part::args::invalid;
-use super::super::{Call, Item};
-use super::Sender;
+use super::super::{Intent, Item};
 use super::audience::{self, List};
+use super::sender::Sender;
 use crate::failure::Failure;
 use crate::id::Digest;
 
@@ -61,8 +61,8 @@ impl Mail {
 }
 
 /// The slot of one mail, for all of `list`.
-pub(super) fn item(number: usize, mail: &Mail, sender: &Sender, list: &List, call: &Call) -> Result<Item, Failure> {
-    let bytes = bytes(mail, sender, call).map_err(|why| invalid(format!("mail {number}: {why}")))?;
+pub(super) fn item(number: usize, mail: &Mail, sender: &Sender, list: &List, intent: &Intent) -> Result<Item, Failure> {
+    let bytes = bytes(mail, sender, intent).map_err(|why| invalid(format!("mail {number}: {why}")))?;
     Ok(Item {
         key: format!("{number:02}-{}.eml", mail.id),
         recipient: format!("{} people, {} sha256:{}", list.size, audience::FILE, list.digest),
@@ -74,13 +74,13 @@ pub(super) fn item(number: usize, mail: &Mail, sender: &Sender, list: &List, cal
     })
 }
 
-fn bytes(mail: &Mail, sender: &Sender, call: &Call) -> Result<Vec<u8>, lettre::error::Error> {
-    let seed = Digest::of("callsheet mail 1", &[&call.effect.0.0, mail.id.as_bytes()]).to_string();
-    let campaign = &call.effect.to_string()[..16];
+fn bytes(mail: &Mail, sender: &Sender, intent: &Intent) -> Result<Vec<u8>, lettre::error::Error> {
+    let seed = Digest::of("callsheet mail 1", &[&intent.effect.0.0, mail.id.as_bytes()]).to_string();
+    let campaign = &intent.effect.to_string()[..16];
     let address = &sender.from.email;
     let page = sender.unsubscribe_url.replace("{id}", campaign);
     let unsubscribe = format!("the mail platform adds List-Unsubscribe for each recipient, to {page}");
-    let date_ms = u64::try_from(call.asked_at.0).unwrap_or(0).min(DATE_MS_MAX);
+    let date_ms = u64::try_from(intent.asked_at.0).unwrap_or(0).min(DATE_MS_MAX);
     let mut message = Message::builder()
         .from(sender.from.clone())
         .subject(mail.subject.clone())
@@ -94,7 +94,7 @@ fn bytes(mail: &Mail, sender: &Sender, call: &Call) -> Result<Vec<u8>, lettre::e
     for (name, value) in [
         // No List-Unsubscribe: one click has to name the recipient, and this file is for all of them.
         (HeaderName::new_from_ascii_str("X-Callsheet-Unsubscribe"), unsubscribe),
-        (HeaderName::new_from_ascii_str("X-Callsheet-Origin"), word(&call.origin)),
+        (HeaderName::new_from_ascii_str("X-Callsheet-Origin"), word(&intent.origin)),
         (HeaderName::new_from_ascii_str("X-Callsheet-Day"), mail.day.to_string()),
         (HeaderName::new_from_ascii_str("X-Unsent"), "1".to_owned()),
     ] {

@@ -3,24 +3,27 @@
 
 mod audience;
 mod mail;
+mod sender;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use sender::Sender;
+
+use super::open::{Ground, Open};
 use super::part::args::{invalid, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::{Error, outbox, tool_name};
-use super::{Approved, Call, Item, Tool};
+use super::{Approved, Call, Callable, Declared, Intent, Item, Outward, Tool};
 use crate::failure::{Class, Failure, Work};
 use crate::id::ToolName;
 use crate::run::body::Receipt;
-use crate::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
+use crate::topology::spec::{Connection, Reach, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "email"`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -50,12 +53,27 @@ fn call_timeout() -> Milliseconds {
 /// Most mails of a sequence.
 const MAILS_MAX: usize = 50;
 
-/// What the kind declares for `[tools.name]`; talks to nothing.
-///
-/// # Errors
-/// If the configuration contradicts itself.
-pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
-    Sender::of(name, config)?;
+impl Open for Config {
+    const KIND: &'static str = "email";
+
+    fn open(self, name: &str, ground: &Ground<'_>) -> Result<Vec<Tool>, Error> {
+        let sender = sender(name, &self)?;
+        let audience = match ground.tools.get(&self.audience) {
+            Some(Tool::Callable(tool)) if tool.spec().reach == Reach::Inside => Arc::clone(tool),
+            Some(tool) => {
+                let other = &tool.spec().name;
+                return Err(Error::new(
+                    name,
+                    format!("the audience is read inside the project, and {other} reaches out"),
+                ));
+            }
+            None => return Err(Error::new(name, format!("audience names no tool: {:?}", self.audience.as_str()))),
+        };
+        Ok(vec![Tool::outward(Email { spec: spec(name, &self)?, sender, audience })])
+    }
+}
+
+fn spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
     let mail = json!({
         "type": "object",
         "properties": {
@@ -64,72 +82,38 @@ pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
         },
         "required": ["id", "day", "subject", "text"],
     });
-    Ok(vec![ToolSpec {
-        name: tool_name(name, "deliver")?,
-        description: "Writes one .eml per mail of a sequence and audience.csv, once they are approved.".to_owned(),
-        args: json!({
-            "type": "object",
-            "properties": {
-                "sequence": {
-                    "type": "object",
-                    "properties": { "name": { "type": "string" }, "mails": { "type": "array", "items": mail } },
-                    "required": ["name", "mails"],
-                },
-                "audience": {
-                    "type": "object",
-                    "description": "a named query that gives one row a recipient, with the column email, and its size",
-                    "properties": {
-                        "query": { "type": "string" }, "args": { "type": "object" },
-                        "size": { "type": "integer", "minimum": 0 },
-                    },
-                    "required": ["query", "size"],
-                },
-                "from": { "type": "string", "description": "the sender's address, as callsheet.toml has it" },
+    let args = json!({
+        "type": "object",
+        "properties": {
+            "sequence": {
+                "type": "object",
+                "properties": { "name": { "type": "string" }, "mails": { "type": "array", "items": mail } },
+                "required": ["name", "mails"],
             },
-            "required": ["sequence", "audience"],
-            "additionalProperties": false,
-        }),
-        repeat: Repeat::Queryable,
-        reach: Reach::ActsOut,
-        accepts: BTreeMap::new(),
-        labels: Labels::default(),
-        call_timeout_ms: config.call_timeout.0,
-        drafts: true,
-        connection: Some(Connection::new("email", [("from", config.from.as_str())])),
-        data_args: Vec::new(),
-    }])
-}
-
-/// Opens `[tools.name]`; `audience` is the tool that its configuration names.
-///
-/// # Errors
-/// If the configuration contradicts itself, or `audience` is another tool.
-pub fn open(name: &str, config: Config, audience: Arc<dyn Tool>) -> Result<Vec<Arc<dyn Tool>>, Error> {
-    let given = &audience.spec().name;
-    if *given != config.audience {
-        return Err(Error::new(name, format!("the audience comes from {}, not from {given}", config.audience)));
-    }
-    if audience.spec().reach != Reach::Inside {
-        return Err(Error::new(name, format!("the audience is read inside the project, and {given} reaches out")));
-    }
-    let sender = Arc::new(Sender::of(name, &config)?);
-    let email =
-        |spec| Arc::new(Email { spec, sender: Arc::clone(&sender), audience: Arc::clone(&audience) }) as Arc<dyn Tool>;
-    Ok(specs(name, &config)?.into_iter().map(email).collect())
+            "audience": {
+                "type": "object",
+                "description": "a named query that gives one row a recipient, with the column email, and its size",
+                "properties": {
+                    "query": { "type": "string" }, "args": { "type": "object" },
+                    "size": { "type": "integer", "minimum": 0 },
+                },
+                "required": ["query", "size"],
+            },
+            "from": { "type": "string", "description": "the sender's address, as callsheet.toml has it" },
+        },
+        "required": ["sequence", "audience"],
+        "additionalProperties": false,
+    });
+    let place = Connection::new(Config::KIND, [("from", config.from.as_str())]);
+    let description = "Writes one .eml per mail of a sequence and audience.csv, once they are approved.";
+    let spec = ToolSpec::outward(tool_name(name, "deliver")?, description, args, Repeat::Queryable, place);
+    Ok(ToolSpec { call_timeout_ms: config.call_timeout.0, ..spec })
 }
 
 struct Email {
     spec: ToolSpec,
-    sender: Arc<Sender>,
-    audience: Arc<dyn Tool>,
-}
-
-/// Who sends, as every mail says it.
-struct Sender {
-    from: Mailbox,
-    reply_to: Option<Mailbox>,
-    postal_address: String,
-    unsubscribe_url: String,
+    sender: Sender,
+    audience: Arc<dyn Callable>,
 }
 
 #[derive(Deserialize)]
@@ -146,50 +130,50 @@ struct Sequence {
     mails: Vec<mail::Mail>,
 }
 
-impl Sender {
-    fn of(name: &str, config: &Config) -> Result<Self, Error> {
-        let mailbox = |field: &str, text: &str| {
-            if text.contains("=?") {
-                return Err(Error::new(
-                    name,
-                    format!("{field} has =?, with which an encoded word begins: write it plainly"),
-                ));
-            }
-            text.parse::<Mailbox>().map_err(|why| Error::new(name, format!("{field} = {text:?} is no sender: {why}")))
-        };
-        let plain = |field: &str, text: &str| {
-            let fits = !text.trim().is_empty() && !text.chars().any(char::is_control);
-            if fits { Ok(text.to_owned()) } else { Err(Error::new(name, format!("{field} is to be one line of text"))) }
-        };
-        let url = plain("unsubscribe_url", &config.unsubscribe_url)?;
-        if !url.starts_with("https://") || !url.is_ascii() || url.contains([' ', '<', '>', '"']) {
-            return Err(Error::new(name, format!("unsubscribe_url = {url:?} is to begin with https:// and be a URL")));
+fn sender(name: &str, config: &Config) -> Result<Sender, Error> {
+    let mailbox = |field: &str, text: &str| {
+        if text.contains("=?") {
+            return Err(Error::new(
+                name,
+                format!("{field} has =?, with which an encoded word begins: write it plainly"),
+            ));
         }
-        Ok(Self {
-            from: mailbox("from", &config.from)?,
-            reply_to: config.reply_to.as_deref().map(|text| mailbox("reply_to", text)).transpose()?,
-            postal_address: plain("postal_address", &config.postal_address)?,
-            unsubscribe_url: url,
-        })
+        text.parse::<Mailbox>().map_err(|why| Error::new(name, format!("{field} = {text:?} is no sender: {why}")))
+    };
+    let plain = |field: &str, text: &str| {
+        let fits = !text.trim().is_empty() && !text.chars().any(char::is_control);
+        if fits { Ok(text.to_owned()) } else { Err(Error::new(name, format!("{field} is to be one line of text"))) }
+    };
+    let url = plain("unsubscribe_url", &config.unsubscribe_url)?;
+    if !url.starts_with("https://") || !url.is_ascii() || url.contains([' ', '<', '>', '"']) {
+        return Err(Error::new(name, format!("unsubscribe_url = {url:?} is to begin with https:// and be a URL")));
     }
+    Ok(Sender {
+        from: mailbox("from", &config.from)?,
+        reply_to: config.reply_to.as_deref().map(|text| mailbox("reply_to", text)).transpose()?,
+        postal_address: plain("postal_address", &config.postal_address)?,
+        unsubscribe_url: url,
+    })
 }
 
-impl Tool for Email {
+impl Declared for Email {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
+}
 
-    fn prepare(&self, call: Call) -> Work<'_, Vec<Item>> {
+impl Outward for Email {
+    fn prepare(&self, intent: Intent) -> Work<'_, Vec<Item>> {
         Box::pin(async move {
-            let args: Args = read(self.spec.name.as_str(), call.args.clone())?;
+            let args: Args = read(self.spec.name.as_str(), intent.args.clone())?;
             self.may_send_as(args.from.as_deref())?;
             // Each says which argument it is about, so that whoever wrote that can be asked again.
             check(&args.sequence.mails).map_err(|why| why.about("sequence"))?;
-            let list = audience::resolve(self.audience.as_ref(), &args.audience, &call).await;
+            let list = audience::resolve(self.audience.as_ref(), &args.audience, intent.effect).await;
             let list = list.map_err(|why| why.about("audience"))?;
             let mut items = Vec::new();
             for (place, mail) in args.sequence.mails.iter().enumerate() {
-                let item = mail::item(place + 1, mail, &self.sender, &list, &call);
+                let item = mail::item(place + 1, mail, &self.sender, &list, &intent);
                 items.push(item.map_err(|why| why.about("sequence"))?);
             }
             items.push(list.item());
@@ -197,10 +181,10 @@ impl Tool for Email {
         })
     }
 
-    fn foresee(&self, arg: &str, value: Value) -> Work<'_, Vec<String>> {
+    fn foresee(&self, arg: &str, call: Call) -> Work<'_, Vec<String>> {
         let of_audience = arg == "audience";
         Box::pin(async move {
-            if of_audience { audience::foresee(self.audience.as_ref(), value).await } else { Ok(Vec::new()) }
+            if of_audience { audience::foresee(self.audience.as_ref(), call).await } else { Ok(Vec::new()) }
         })
     }
 

@@ -13,7 +13,7 @@ use super::record::{self, Line, Record, not_written, sha256};
 use crate::failure::{Class, Failure};
 use crate::id::RunId;
 use crate::run::body::Receipt;
-use crate::tool::{Approved, Source};
+use crate::tool::item::{Approved, Source};
 
 /// The record beside the items: whose folder it is, then a line for each effect that was performed.
 pub const RECORD: &str = ".effects";

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::disk::{self, Disk};
 use crate::failure::{Class, Failure};
 use crate::id::{Digest, EffectId, RunId};
-use crate::tool::{Approved, Deadline};
+use crate::tool::item::{Approved, Deadline};
 
 /// A line of the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

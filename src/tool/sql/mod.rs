@@ -15,7 +15,7 @@ mod worker;
 pub use table::Table;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -25,15 +25,16 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
+use super::open::{Ground, Open};
 use super::part::args::{invalid, permanent, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::{Error, beneath, tool_name};
-use super::{Call, Look, Tool};
+use super::{Call, Callable, Declared, Look, Tool};
 use crate::failure::Work;
 use crate::failure::{Class, Failure};
 use crate::id::Digest;
 use crate::topology::plan::ParamKind;
-use crate::topology::spec::{Labels, Reach, Repeat, ToolSpec};
+use crate::topology::spec::{Labels, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "sql"`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -96,49 +97,30 @@ fn free_sql() -> bool {
 /// Time beside the query's own: loading the files, and waiting for other queries on the same connection.
 const WAITING_MS: u64 = 60_000;
 
-/// What the kind declares for `[tools.name]`; looks at no file.
-///
-/// # Errors
-/// If the configuration contradicts itself.
-pub fn specs(name: &str, config: &Config) -> Result<Vec<ToolSpec>, Error> {
-    validate(name, config)?;
-    Ok(vec![ToolSpec {
-        name: tool_name(name, "query")?,
-        description: description(config),
-        args: arguments(config, &[]),
-        repeat: Repeat::Pure,
-        reach: Reach::Inside,
-        accepts: ["query", "sql", "args"].map(|arg| (arg.to_owned(), Labels { untrusted: true, private: true })).into(),
-        labels: config.labels,
-        call_timeout_ms: config.timeout.0.saturating_add(WAITING_MS),
-        drafts: false,
-        connection: None,
-        data_args: Vec::new(),
-    }])
-}
+impl Open for Config {
+    const KIND: &'static str = "sql";
 
-/// Opens `[tools.name]` of the project at `root`. Files are looked at when the first query comes, or at once if free SQL
-/// has to be told of their columns.
-///
-/// # Errors
-/// If the configuration contradicts itself.
-pub fn open(name: &str, config: Config, root: &Path) -> Result<Vec<Arc<dyn Tool>>, Error> {
-    let mut specs = specs(name, &config)?;
-    let shared = Arc::new(Shared {
-        setting: format!("[tools.{name}]"),
-        name: name.to_owned(),
-        config,
-        root: root.to_owned(),
-        turn: Mutex::default(),
-        at_work: worker::AtWork::default(),
-        loaded: std::sync::Mutex::default(),
-    });
-    if shared.config.free_sql {
+    /// Files are looked at when the first query comes, or at once if free SQL has to be told of their columns.
+    fn open(self, name: &str, ground: &Ground<'_>) -> Result<Vec<Tool>, Error> {
+        validate(name, &self)?;
+        let shared = Arc::new(Shared {
+            setting: format!("[tools.{name}]"),
+            name: name.to_owned(),
+            config: self,
+            root: ground.root.to_owned(),
+            turn: Mutex::default(),
+            at_work: worker::AtWork::default(),
+            loaded: std::sync::Mutex::default(),
+        });
+        let config = &shared.config;
         // Whoever writes SQL is shown what there is; a fault of the data is told when it is asked, and by `look`.
-        let tables = shared.tables();
-        specs.iter_mut().for_each(|spec| spec.args = arguments(&shared.config, &tables));
+        let tables = if config.free_sql { shared.tables() } else { Vec::new() };
+        let args = arguments(config, &tables);
+        let spec = ToolSpec::callable(tool_name(name, "query")?, &description(config), args);
+        let (labels, call_timeout_ms) = (config.labels, config.timeout.0.saturating_add(WAITING_MS));
+        let spec = ToolSpec { labels, call_timeout_ms, ..spec.accepting_all(&["query", "sql", "args"]) };
+        Ok(vec![Tool::callable(Sql { spec, shared })])
     }
-    Ok(specs.into_iter().map(|spec| Arc::new(Sql { spec, shared: Arc::clone(&shared) }) as Arc<dyn Tool>).collect())
 }
 
 struct Sql {
@@ -201,7 +183,7 @@ struct Ask {
     source: Value,
 }
 
-impl Tool for Sql {
+impl Declared for Sql {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
@@ -224,7 +206,9 @@ impl Tool for Sql {
         shared.put(loaded);
         look
     }
+}
 
+impl Callable for Sql {
     fn call(&self, call: Call) -> Work<'_, Value> {
         Box::pin(async move {
             let ask = self.ask(read(self.spec.name.as_str(), call.args)?)?;

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::part::args::{invalid, quoted, read};
+use super::figure::{alpha, percent, points, short, whole};
 use super::proportion::{self, Count, Difference};
-use super::{alpha, percent, points, short, whole};
 use crate::failure::Failure;
 
 #[derive(Deserialize)]

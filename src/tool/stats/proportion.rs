@@ -21,7 +21,7 @@ impl Count {
     }
 
     pub(super) fn shown(self) -> Value {
-        json!({ "n": self.n, "k": self.k, "rate": super::percent(self.rate()) })
+        json!({ "n": self.n, "k": self.k, "rate": super::figure::percent(self.rate()) })
     }
 }
 

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::part::args::{invalid, quoted, read};
+use super::figure::{alpha, percent, points, short, whole};
 use super::proportion::{Count, Difference, adjusted, compare};
-use super::{alpha, percent, points, short, whole};
 use crate::failure::Failure;
 
 const BASE_MIN: u64 = 500;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{File, is_start, rust_files, word};
 
 /// Files in whose circles the rule does not hold yet: one for each circle, the first by name. The list may only shrink.
-const NOT_YET: [&str; 11] = [
+const NOT_YET: [&str; 8] = [
     "src/actor/agent.rs",
     "src/actor/lift.rs",
     "src/config.rs",
@@ -13,10 +13,7 @@ const NOT_YET: [&str; 11] = [
     "src/journal/sqlite/mod.rs",
     "src/model/wire/anthropic.rs",
     "src/tool/campaign_qa/claim.rs",
-    "src/tool/email/mail.rs",
-    "src/tool/mod.rs",
     "src/tool/sql/load.rs",
-    "src/tool/stats/compare.rs",
 ];
 
 /// What a crate's modules are called, and where they are.

@@ -7,7 +7,7 @@ mod mail;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::tool::Item;
+use crate::tool::item::Item;
 
 /// A part of an item, as whoever gets it takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
