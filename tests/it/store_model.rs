@@ -4,7 +4,7 @@ use callsheet::id::{Epoch, Seq, Timestamp};
 use callsheet::journal::{Batch, Due, Op, Query, RunRow, Store, Summary};
 use proptest::prelude::*;
 
-use crate::store::{NOBODY, Stage, append, batch, body, create, post, run_id};
+use crate::store::{NOBODY, STORES, Stage, append, batch, body, create, post, run_id};
 
 /// A write in small numbers, so that runs, places and owners meet often.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ fn moves() -> impl Strategy<Value = Move> {
     ]
 }
 
-/// The same write for both stores, each with its own owners.
+/// The same write for each store, which comes with its own owners.
 fn op(stage: &Stage, owners: &[callsheet::journal::OwnerId], step: &Move) -> Op {
     match *step {
         Move::Create { run, owner } => create(run_id(run), owners[owner], &["first"]),
@@ -115,8 +115,8 @@ fn all(store: &dyn Store) -> impl PartialEq + std::fmt::Debug {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn both_stores_answer_alike(groups in proptest::collection::vec(proptest::collection::vec(moves(), 1..6), 1..12)) {
-        let mut stages = [Stage::in_memory(), Stage::in_file()];
+    fn all_stores_answer_alike(groups in proptest::collection::vec(proptest::collection::vec(moves(), 1..6), 1..12)) {
+        let mut stages = STORES.map(|(_, new)| new());
         // The third owner is dead from the start.
         let owners = stages.each_mut().map(|stage| {
             let owners = [stage.owner_comes(), stage.owner_comes(), stage.owner_comes()];
@@ -124,13 +124,14 @@ proptest! {
             owners
         });
         for group in groups {
-            let [memory, file] = [0, 1].map(|which| {
-                let stage = &stages[which];
-                let ops: Vec<_> = group.iter().map(|step| op(stage, &owners[which], step)).collect();
-                stage.store().commit(&ops)
-            });
-            prop_assert_eq!(memory, file);
-            prop_assert!(all(stages[0].store()) == all(stages[1].store()), "they hold the same");
+            let answers: Vec<_> = stages.iter().zip(&owners).map(|(stage, owners)| {
+                let ops: Vec<_> = group.iter().map(|step| op(stage, owners, step)).collect();
+                (stage.store().commit(&ops), all(stage.store()))
+            }).collect();
+            for ((answer, held), (store, _)) in answers.iter().zip(STORES).skip(1) {
+                prop_assert_eq!(&answers[0].0, answer, "{}", store);
+                prop_assert!(answers[0].1 == *held, "{store} holds the same");
+            }
         }
     }
 }

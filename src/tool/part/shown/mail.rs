@@ -3,7 +3,8 @@
 
 use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders as _, PartType};
 
-use super::{Shown, html};
+use super::html;
+use super::part::Shown;
 
 pub(super) fn parts(bytes: &[u8]) -> Vec<Shown> {
     match parsed(bytes) {

@@ -3,59 +3,11 @@
 
 mod html;
 mod mail;
+mod part;
 
-use serde::Serialize;
-use sha2::{Digest as _, Sha256};
+pub use part::Shown;
 
 use crate::tool::item::Item;
-
-/// A part of an item, as whoever gets it takes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Shown {
-    /// A line with a name, such as a header.
-    Field {
-        /// Its name.
-        name: String,
-        /// What it says, decoded.
-        value: String,
-    },
-    /// Text.
-    Text {
-        /// What it is; empty if that needs no saying.
-        name: String,
-        /// All of it, decoded.
-        text: String,
-    },
-    /// A list, one row a line.
-    Rows(Vec<String>),
-    /// What is no text.
-    File {
-        /// Its name, as the bytes say.
-        name: String,
-        /// What it is, such as `image/png`.
-        media_type: String,
-        /// Its size.
-        bytes: usize,
-        /// Over its bytes, as `sha256sum` prints it.
-        sha256: String,
-    },
-}
-
-impl Shown {
-    fn field(name: &str, value: impl Into<String>) -> Self {
-        Self::Field { name: name.to_owned(), value: value.into() }
-    }
-
-    fn text(name: &str, text: impl Into<String>) -> Self {
-        Self::Text { name: name.to_owned(), text: text.into() }
-    }
-
-    fn file(name: &str, media_type: &str, bytes: &[u8]) -> Self {
-        let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Self::File { name: name.to_owned(), media_type: media_type.to_owned(), bytes: bytes.len(), sha256 }
-    }
-}
 
 /// All parts of `item`, by what its bytes are. Text that is no UTF-8 is shown as far as it is, and named by its digest.
 pub fn parts(item: &Item) -> Vec<Shown> {
