@@ -59,7 +59,7 @@ fn a_change_of_the_file_changes_no_run_that_has_begun() {
     let text = fs::read_to_string(&file).unwrap();
     let free = text.replacen("[models]\n", "[models]\nfree = [\"local/m\"]\n", 1);
     fs::write(&file, &free).unwrap();
-    let (code, said) = types(&project, "run announcement");
+    let (code, said) = types(&project, "run announcement --record said.toml");
     assert_eq!((code, said.contains("says something else")), (3, false), "{said}");
     assert_eq!(before.lock().unwrap().iter().map(manner).collect::<Vec<_>>(), [json!([0.2, 40, null, false])]);
     fs::write(&file, free.replace(&table(&first, BEFORE), &table(&second, AFTER))).unwrap();
@@ -70,6 +70,10 @@ fn a_change_of_the_file_changes_no_run_that_has_begun() {
     let (code, said) = types(&project, "run announcement");
     assert_eq!((code, said.contains("says something else")), (3, false), "{said}");
     assert_eq!(after.lock().unwrap().last().map(manner), Some(json!([0.9, null, 7, true])));
+    // What was recorded says how it was asked, and plays whatever the file says now.
+    let (code, said) = types(&project, "run announcement --replay said.toml");
+    assert_eq!((code, said.contains("says something else")), (3, false), "{said}");
+    assert!(fs::read_to_string(project.root().join("said.toml")).unwrap().contains("top_k = 40"));
     assert_eq!(before.lock().unwrap().len(), 1);
 }
 

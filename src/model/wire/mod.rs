@@ -269,11 +269,8 @@ impl Wire {
         let (answered, is_late) = self.answered(sent).await?;
         let response = answered.map_err(refusal::unsent)?;
         if response.status() != reqwest::StatusCode::OK {
-            let mut unheard = refusal::answer(response, endpoint, &self.limits, &extras).await;
-            if is_late && unheard.may_be_billed() {
-                unheard.failure = Failure { usage: None, ..unheard.failure.lost() };
-            }
-            return Err(unheard);
+            let unheard = refusal::answer(response, endpoint, &self.limits, &extras).await;
+            return Err(if is_late { unheard.late() } else { unheard });
         }
         let kind = refusal::kind(response.headers())?;
         let hearing = Hearing::new(kind, ear(endpoint.dialect, &self.limits), &self.limits);
@@ -287,7 +284,10 @@ impl Wire {
     ) -> Result<Answered, Failure> {
         let Limits { first_byte_ms_max: all_ms, unpaid_ms_max: early_ms, .. } = self.limits;
         let mut sent = std::pin::pin!(sent);
-        if let Ok(answered) = tokio::time::timeout(Duration::from_millis(early_ms.min(all_ms)), &mut sent).await {
+        // A wait of nothing may last a millisecond, in which an answer comes.
+        if early_ms > 0
+            && let Ok(answered) = tokio::time::timeout(Duration::from_millis(early_ms.min(all_ms)), &mut sent).await
+        {
             return Ok((answered, false));
         }
         let rest = Duration::from_millis(all_ms.saturating_sub(early_ms));

@@ -105,17 +105,22 @@ impl From<Failure> for Unheard {
 }
 
 impl Unheard {
-    /// Whether an error that came late may be one of a request that a model had worked on. Providers bill nothing of what they
-    /// answer with an error themselves. But a gateway answers so when the server behind it died, or when it waited long
-    /// enough, while that one works on and is billed; nobody can tell the two apart from outside. What comes at once was not
-    /// worked on, and neither was what a full server (429, 503, 529) or one that cannot be reached (521 to 523) refuses.
-    pub(super) fn may_be_billed(&self) -> bool {
-        self.failure.class == Class::Transient && matches!(self.status, Some(408 | 500 | 502 | 504 | 520 | 524))
+    /// The same of an answer that came late: a model may have worked on the request. Providers bill nothing of what they answer
+    /// with an error themselves. But a gateway answers so when the server behind it died, or when it waited long enough, while
+    /// that one works on and is billed; nobody can tell the two apart from outside. What comes at once was not worked on, and
+    /// neither was what a full server (429, 503, 529) or one that cannot be reached (521 to 523) refuses.
+    pub(super) fn late(self) -> Self {
+        let may_be_billed = matches!(self.status, Some(408 | 500 | 502 | 504 | 520 | 524));
+        if self.failure.class != Class::Transient || !may_be_billed {
+            return self;
+        }
+        let reason = format!("an error that came late, so that the call counts as spent: {}", self.failure.reason);
+        Self { failure: Failure { reason, usage: None, ..self.failure.lost() }, ..self }
     }
 }
 
 /// What an answer that is not 200 means, to a request with the `extras`. Nothing of it is billed, but what a model did say
-/// and its server could not read; see [`Unheard::may_be_billed`] for one that comes late.
+/// and its server could not read; see [`Unheard::late`] for one that comes late.
 pub(super) async fn answer(
     mut response: Response,
     endpoint: &Endpoint,

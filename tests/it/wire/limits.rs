@@ -203,6 +203,7 @@ async fn an_error_that_came_late_may_be_billed_and_one_that_came_at_once_is_not(
                 "{status}, {unpaid_ms_max}: {}",
                 failure.reason
             );
+            assert_eq!(failure.reason.contains("counts as spent"), is_lost, "{}", failure.reason);
         }
     }
 }
