@@ -21,7 +21,7 @@ use crate::run::event::{ActHead, BodyRef, CallHead, Origin, Replied, Settled, Wr
 use crate::run::input::Failed;
 use crate::run::state::Turn;
 use crate::tool::{Check, Finding, Level};
-use crate::topology::plan::{ASK_TOOL, Member, Plan, QUESTIONS_PER_TURN_MAX, Recipient, Role};
+use crate::topology::plan::{ASK_TOOL, Member, Plan, QUESTIONS_PER_TURN_MAX, Role};
 
 /// Faults of one artefact that are told of at once.
 const PROBLEMS_MAX: usize = 20;
@@ -335,26 +335,22 @@ fn answer_head(
 ) -> ActHead {
     let (plan, examiner, agent) = (&pinned.plan, &pinned.examiner, &turn.agent);
     let mut problems = Vec::new();
-    let handoff = plan.handoffs.get(agent).and_then(|of| of.get(&answer.outcome));
     let is_question = turn.message.is_question();
     let declared = plan.words(agent, is_question);
     let known = declared.contains(&answer.outcome.as_str());
     if !known {
         problems.push(format!("the outcome {} is not one of {}", answer.outcome, declared.join(", ")));
     }
-    let writes = plan.team.get(agent).map(|member| member.writes.as_slice()).filter(|_| !is_question);
-    let writes = writes.unwrap_or_default();
-    let to_end = handoff.is_some_and(|handoff| handoff.to == Recipient::End);
-    let missing = writes.iter().filter(|name| !to_end && !answer.writes.contains_key(*name));
-    problems.extend(missing.map(|name| format!("{name} is not written")));
-    let foreign = answer.writes.keys().filter(|name| !writes.contains(name));
-    problems.extend(foreign.map(|name| format!("{agent} does not write {name}")));
+    let written: Vec<_> = answer.writes.keys().collect();
+    let misfit = plan.misfit(agent, &answer.outcome, is_question, &written);
+    problems.extend(misfit.missing.iter().map(|name| format!("{name} is not written")));
+    problems.extend(misfit.foreign.iter().map(|name| format!("{agent} does not write {name}")));
     // A version is checked against what its writer could read and what it writes beside it.
     problems.extend(founded::unfounded(plan, agent, now, &answer.outcome).filter(|_| !is_question));
     let mut shown = now.desk.clone();
     shown.extend(answer.writes.iter().map(|(name, body)| (name.clone(), body.clone())));
     let mut heads = Vec::new();
-    for (artefact, body) in answer.writes.iter().filter(|(name, _)| writes.contains(name)) {
+    for (artefact, body) in answer.writes.iter().filter(|(name, _)| !misfit.foreign.contains(name)) {
         let mut others = shown.clone();
         others.remove(artefact);
         let verdict = examiner.examine(artefact, body, &others);

@@ -174,8 +174,7 @@ async fn call(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName, args: Value
 
 /// Whether somebody goes on with the work after `outcome`: of what ends the run, no tool is ever called.
 fn leads_on(work: &Work, outcome: &crate::id::Outcome) -> bool {
-    let handoffs = work.place.pinned.plan.handoffs.get(&work.turn.agent);
-    let handoff = handoffs.and_then(|handoffs| handoffs.get(outcome));
+    let handoff = work.place.pinned.plan.handoff(&work.turn.agent, outcome);
     handoff.is_none_or(|handoff| handoff.to != Recipient::End)
 }
 

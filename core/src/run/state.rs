@@ -487,7 +487,7 @@ impl State {
 
     /// Where `outcome` of `agent` leads.
     pub fn handoff(&self, agent: &AgentName, outcome: &Outcome) -> Option<&Handoff> {
-        self.plan.handoffs.get(agent)?.get(outcome)
+        self.plan.handoff(agent, outcome)
     }
 
     /// The alias of the model that `agent` asks at `at`: its own, or the one that is asked while that one is down.

@@ -403,6 +403,22 @@ pub enum Dialect {
     Gemini,
 }
 
+/// What of a turn's writing does not fit its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// What it has to write, and did not.
+    pub missing: Vec<ArtefactName>,
+    /// What it wrote, and is not its to write.
+    pub foreign: Vec<ArtefactName>,
+}
+
+impl Misfit {
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        self.missing.is_empty() && self.foreign.is_empty()
+    }
+}
+
 /// A rehearsal: what each agent says, from `rehearsals/TOPOLOGY.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Script {
@@ -456,6 +472,22 @@ impl Plan {
     /// The words that a turn of `agent` can end with, which may be one that answers a question.
     pub fn words(&self, agent: &AgentName, is_question: bool) -> Vec<&str> {
         if is_question { vec![ANSWER] } else { self.outcomes(agent).map(Outcome::as_str).collect() }
+    }
+
+    /// Where `outcome` of `agent` leads.
+    pub fn handoff(&self, agent: &AgentName, outcome: &Outcome) -> Option<&Handoff> {
+        self.handoffs.get(agent)?.get(outcome)
+    }
+
+    /// What of `written` does not fit a turn of `agent` that ends with `outcome`: it writes all of its artefacts, unless
+    /// the work ends there, and nothing else. An answer to a question writes nothing.
+    pub fn misfit(&self, agent: &AgentName, outcome: &Outcome, is_question: bool, written: &[&ArtefactName]) -> Misfit {
+        let own = self.team.get(agent).map(|member| member.writes.as_slice()).filter(|_| !is_question);
+        let own = own.unwrap_or_default();
+        let ends = self.handoff(agent, outcome).is_some_and(|handoff| handoff.to == Recipient::End);
+        let missing = own.iter().filter(|name| !ends && !written.contains(name)).cloned().collect();
+        let foreign = written.iter().filter(|name| !own.contains(name)).map(|name| (*name).clone()).collect();
+        Misfit { missing, foreign }
     }
 
     /// The outcomes that `agent`'s turns can end with.

@@ -8,7 +8,7 @@ use crate::run::event::{ActHead, Amount, BodyRef, Event, Origin, Replied, Settle
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::state::{Effect, Turn};
-use crate::topology::plan::{ANSWER, Recipient, Role, TOOL_OUTCOME};
+use crate::topology::plan::{Role, TOOL_OUTCOME};
 use crate::topology::spec::{Labels, Reach};
 
 /// Answers refused before a turn is given up: the first is asked again twice.
@@ -146,16 +146,12 @@ fn take_reply(
     }
 }
 
-/// Whether `outcome` is declared, and the turn writes what it has to: all of its artefacts, unless it leads to `end`.
+/// Whether `outcome` is declared, and the turn writes what it has to, and nothing else.
 fn may_end_with(batch: &Batch, turn: &Turn, outcome: &Outcome, writes: &[WriteHead]) -> bool {
-    if turn.message.is_question() {
-        return outcome.as_str() == ANSWER && writes.is_empty();
-    }
-    let Some(handoff) = batch.state.handoff(&turn.agent, outcome) else { return false };
-    let Some(member) = batch.state.member(&turn.agent) else { return false };
-    let all = member.writes.iter().all(|name| writes.iter().any(|write| write.artefact == *name));
-    let only = writes.iter().all(|write| member.writes.contains(&write.artefact));
-    only && (all || handoff.to == Recipient::End)
+    let (plan, is_question) = (&batch.state.plan, turn.message.is_question());
+    let written: Vec<_> = writes.iter().map(|write| &write.artefact).collect();
+    plan.words(&turn.agent, is_question).contains(&outcome.as_str())
+        && plan.misfit(&turn.agent, outcome, is_question, &written).is_none()
 }
 
 fn write_version(
