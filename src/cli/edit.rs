@@ -1,9 +1,12 @@
 //! `callsheet edit`: a person's own version of a draft, as TOML in their editor; it is checked and approved anew.
 
-use std::path::PathBuf;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::decide::changed;
 use super::exit::{Exit, Stop};
@@ -24,38 +27,41 @@ pub(super) struct Args {
     file: Option<PathBuf>,
 }
 
+/// What is said where the person left everything as it was.
+pub(super) const UNCHANGED: &str = "nothing changed; the approval stands as it was";
+
 pub(super) async fn edit(session: &Session, args: Args) -> Result<Exit, Stop> {
     let (project, no) = (&session.project, ApprovalNo(args.number));
     project.declared(project.who())?;
     let mut story = project.read(project.run_of_approval(no)?)?;
-    let edit = Edit::of(&story, no, args.artefact.as_deref()).inspect_err(|error| changed(&story, no, error))?;
-    // What they wrote before and could not be prepared is not lost: it is where they go on.
-    let refused = edit.refused.as_ref();
-    let mut begin = refused.and_then(|(body, faults)| Some(with_faults(faults, &as_toml(body).ok()?)));
-    let examine = |text: &str| -> Result<Value, String> {
-        let value: Value = toml::from_str(text).map_err(|error| error.to_string())?;
-        let faults = edit.faults(&value);
-        if faults.is_empty() { Ok(value) } else { Err(faults.join("\n")) }
-    };
+    let mut edit = Edit::of(&story, no, args.artefact.as_deref()).inspect_err(|error| changed(&story, no, error))?;
     loop {
         let body = match &args.file {
             Some(file) => {
                 let unread = |error| Stop::input(format!("{}: {error}", file.display()));
-                examine(&crate::file::text(file, VERSION_BYTES_MAX).map_err(unread)?).map_err(Stop::input)?
+                let text = crate::file::text(file, VERSION_BYTES_MAX).map_err(unread)?;
+                Some(examined(&edit, &text).map_err(Stop::input)?).filter(|body| *body != edit.before)
             }
-            None => in_editor(&session.settings.editor, &edit.before, begin.take(), &examine)?,
+            None => in_editor(&session.settings.editor, &edit).await?,
         };
-        if body == edit.before {
-            say("nothing changed; the approval stands as it was");
+        let Some(body) = body else {
+            say(UNCHANGED);
             return Ok(Exit::Waiting);
-        }
+        };
         let exit = session.act(&mut story, edit.say(body.clone())).await?;
         let Some(why) = edit.came_back(&story, &body) else { return Ok(exit) };
         if args.file.is_some() {
             return Err(Stop::input(format!("approval {no} is open again, as it was: {why}")));
         }
-        begin = Some(with_faults(&why, &as_toml(&body)?));
+        edit.refused = Some((body, why));
     }
+}
+
+/// The body that a text is, if nothing is wrong with it.
+fn examined(edit: &Edit, text: &str) -> Result<Value, String> {
+    let value: Value = toml::from_str(text).map_err(|error| error.to_string())?;
+    let faults = edit.faults(&value);
+    if faults.is_empty() { Ok(value) } else { Err(faults.join("\n")) }
 }
 
 /// A version as it is shown in the editor, with what is wrong with it on top.
@@ -67,45 +73,93 @@ fn with_faults(faults: &str, text: &str) -> String {
 /// Longest edited version.
 const VERSION_BYTES_MAX: u64 = 16 << 20;
 
-/// Opens the version in the person's editor, again with the faults on top until it is right or left as it was.
-fn in_editor(
-    editor: &str,
-    before: &Value,
-    begin: Option<String>,
-    examine: &dyn Fn(&str) -> Result<Value, String>,
-) -> Result<Value, Stop> {
+/// Opens the version in the person's editor, again with the faults on top until it is right or left as it was: none
+/// then.
+pub(super) async fn in_editor(editor: &str, edit: &Edit) -> Result<Option<Value>, Stop> {
     if !is_terminal() {
         return Err(Stop::input("there is no terminal for an editor: give the new version with --file FILE"));
     }
     let folder = std::env::temp_dir().join(format!("callsheet-edit-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let file = folder.join("version.toml");
-    let mut text = begin.map_or_else(|| as_toml(before), Ok)?;
+    let mut text = begun(edit)?;
     loop {
         std::fs::write(&file, &text)?;
-        let mut words = editor.split_whitespace();
-        let program = words.next().unwrap_or("vi");
-        let status = Command::new(program).args(words).arg(&file).status();
-        let status = status.map_err(|error| Stop::input(format!("the editor {editor} cannot be started: {error}")))?;
-        let saved = crate::file::text(&file, VERSION_BYTES_MAX)?;
-        if !status.success() || saved == text {
-            std::fs::remove_dir_all(&folder)?;
-            return if saved == text && text.starts_with('#') {
-                Err(Stop::input("left with faults in it; the approval stands as it was"))
-            } else {
-                Ok(before.clone())
-            };
+        let ended = opened(editor, &file).await;
+        let saved = crate::file::text(&file, VERSION_BYTES_MAX);
+        let is_saved = saved.as_ref().is_ok_and(|saved| *saved != text);
+        if let Err(stop) = ended {
+            // What they wrote is theirs, and an editor that is left to itself goes on there.
+            if !is_saved && stop.exit != Exit::Interrupted {
+                std::fs::remove_dir_all(&folder)?;
+            }
+            let kept = format!("{}; what you saved is in {}", stop.text, file.display());
+            return Err(Stop { text: if is_saved { kept } else { stop.text }, ..stop });
         }
+        let saved = saved?;
         let plain: String = saved.lines().skip_while(|line| line.starts_with("# ! ")).collect::<Vec<_>>().join("\n");
-        match examine(&plain) {
+        let examined = if is_saved { examined(edit, &plain) } else { Ok(edit.before.clone()) };
+        match examined {
+            Ok(_) if !is_saved && text.starts_with('#') => {
+                std::fs::remove_dir_all(&folder)?;
+                return Err(Stop::input("left with faults in it; the approval stands as it was"));
+            }
             Ok(value) => {
                 std::fs::remove_dir_all(&folder)?;
-                return Ok(value);
+                return Ok(Some(value).filter(|value| *value != edit.before));
             }
             Err(faults) => text = with_faults(&faults, &format!("{plain}\n")),
         }
     }
 }
+
+/// What the editor begins with: what they wrote before and could not be prepared is not lost.
+fn begun(edit: &Edit) -> Result<String, Stop> {
+    match &edit.refused {
+        Some((body, faults)) => Ok(with_faults(faults, &as_toml(body)?)),
+        None => as_toml(&edit.before),
+    }
+}
+
+/// Opens `file` in the editor and waits for its end. The shell splits what the environment says, as for every program
+/// that opens an editor: `code --wait`, and quotes around a path with blanks.
+async fn opened(editor: &str, file: &Path) -> Result<(), Stop> {
+    // Listened to from here on: Ctrl-C is the editor's, and may not end this before the editor has ended.
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!("{editor} \"$@\"")).arg(editor).arg(file);
+    let (to, ended) = oneshot::channel();
+    std::thread::spawn(move || drop(to.send(command.status())));
+    let mut ended = std::pin::pin!(ended);
+    let mut is_asked = false;
+    let status = loop {
+        tokio::select! {
+            status = &mut ended => break status.map_err(|_| Stop::failed("nobody waits for the editor"))??,
+            _ = interrupts.recv() => {
+                if is_asked {
+                    let text = format!("the editor {editor} did not end and is left to itself");
+                    return Err(Stop { exit: Exit::Interrupted, text });
+                }
+                say("waiting for the editor to end; Ctrl-C once more leaves it to itself");
+                is_asked = true;
+            }
+        }
+    };
+    match (status.code(), status.signal()) {
+        (Some(0), _) => Ok(()),
+        (Some(130), _) | (_, Some(SIGINT)) => {
+            Err(Stop { exit: Exit::Interrupted, text: format!("the editor {editor} was interrupted") })
+        }
+        (Some(126 | 127), _) => Err(Stop::input(format!(
+            "the editor {editor} cannot be started: VISUAL or EDITOR names one, with its arguments, such as \"code --wait\""
+        ))),
+        (Some(code), _) => Err(Stop::failed(format!("the editor {editor} failed with exit code {code}"))),
+        (None, signal) => Err(Stop::failed(format!("the editor {editor} was ended by signal {}", signal.unwrap_or(0)))),
+    }
+}
+
+/// The signal of Ctrl-C, as a process's end names it.
+const SIGINT: i32 = rustix::process::Signal::INT.as_raw();
 
 /// A body as TOML with multi-line strings; keys without a value are left out, TOML has no null.
 fn as_toml(body: &Value) -> Result<String, Stop> {

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::io::BufRead as _;
+use std::sync::mpsc::{Sender, channel};
 
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::exit::Stop;
+use super::edit;
+use super::exit::{Exit, Stop};
 use super::hint::still_open;
-use super::paint::{Block, Tone, out, say, toned};
+use super::paint::{Block, Safe, Tone, out, say, toned};
 use super::rendered;
 use super::session::Session;
 use crate::id::{ApprovalNo, Digest};
@@ -17,6 +19,7 @@ use crate::run::event::Decision;
 use crate::run::input::Say;
 use crate::run::state::Status;
 use crate::service::act::Driver;
+use crate::service::edit::Edit;
 use crate::service::follow::Live;
 use crate::service::review::review;
 use crate::service::story::Story;
@@ -33,34 +36,79 @@ pub(super) enum After {
 }
 
 /// Lines that a person types. There is one reader for the whole process, on a thread of its own: a read that has begun
-/// cannot be taken back, and the process ends without waiting for it.
-pub(super) struct Typed(UnboundedReceiver<String>);
+/// cannot be taken back, and the process ends without waiting for it. It begins one only when a line is asked for, so that
+/// in between the terminal's keys are an editor's.
+pub(super) struct Typed {
+    wanted: Sender<()>,
+    lines: UnboundedReceiver<String>,
+    /// Whether a read has begun whose line has not come yet.
+    reading: bool,
+}
 
 impl Typed {
-    /// Begins to read.
+    /// A reader that waits to be asked.
     pub(super) fn open() -> Self {
+        let (wanted, asked) = channel();
         let (to, lines) = unbounded_channel();
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
-            while std::io::stdin().lock().read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
+            while asked.recv().is_ok()
+                && std::io::stdin().lock().read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0)
+            {
                 if to.send(String::from_utf8_lossy(&bytes).trim().to_owned()).is_err() {
                     return;
                 }
                 bytes.clear();
             }
         });
-        Self(lines)
+        Self { wanted, lines, reading: false }
+    }
+
+    /// The next line; none when the input has ended. Whoever stops waiting for it loses nothing.
+    async fn line(&mut self) -> Option<String> {
+        if !self.reading {
+            self.reading = self.wanted.send(()).is_ok();
+        }
+        let line = self.lines.recv().await;
+        self.reading = false;
+        line
     }
 }
 
 /// What a person did at a question.
 enum Answer {
     Decided(Decision, String),
+    /// Wants to write a version of their own: of this artefact, if they name one.
+    Edit(Option<String>),
+    /// Wants to see it again.
+    Show,
     Left,
     InputEnded,
     /// The approval is no longer what is asked about, or the run went on.
     Overtaken,
     Interrupted,
+}
+
+/// What may be answered.
+const QUESTION: &str =
+    "[a]pprove, [c]hanges TEXT, [r]eject TEXT,\n            [e]dit, [s]how again, or [l]eave it waiting?";
+
+/// What a line says, or why it says nothing.
+fn read(line: &str) -> Result<Answer, String> {
+    let (word, comment) = line.split_once(' ').unwrap_or((line, ""));
+    let comment = comment.trim();
+    match (word, comment) {
+        ("a" | "approve", _) => Ok(Answer::Decided(Decision::Approve, comment.to_owned())),
+        ("c" | "changes" | "r" | "reject", "") => Err(format!("say why on the same line: {word} TEXT")),
+        ("c" | "changes", _) => Ok(Answer::Decided(Decision::RequestChanges, comment.to_owned())),
+        ("r" | "reject", _) => Ok(Answer::Decided(Decision::Reject, comment.to_owned())),
+        ("e" | "edit", "") => Ok(Answer::Edit(None)),
+        ("e" | "edit", artefact) => Ok(Answer::Edit(Some(artefact.to_owned()))),
+        ("s" | "show", _) => Ok(Answer::Show),
+        ("l" | "leave", _) => Ok(Answer::Left),
+        ("", _) => Err("nothing is decided by an empty line: type one of the letters in brackets".to_owned()),
+        (word, _) => Err(format!("{} is none of the answers: type one of the letters in brackets", Safe(word))),
+    }
 }
 
 /// Who is asked about a run that waits.
@@ -89,7 +137,12 @@ impl Prompt<'_> {
             };
             self.show(story, no)?;
             match self.answer(live, story, no, binds).await? {
-                Answer::Overtaken => {}
+                Answer::Overtaken | Answer::Show => {}
+                Answer::Edit(artefact) => {
+                    if self.edit(story, no, artefact.as_deref()).await? == After::Interrupted {
+                        return Ok(After::Interrupted);
+                    }
+                }
                 Answer::Interrupted => return Ok(After::Interrupted),
                 Answer::Left => {
                     say(format!("left waiting: callsheet review {no}, then callsheet approve {no}"));
@@ -127,10 +180,10 @@ impl Prompt<'_> {
         binds: Digest,
     ) -> Result<Answer, Stop> {
         loop {
-            say(format!("approval {no}: [a]pprove, [c]hanges TEXT, [r]eject TEXT, or [l]eave it waiting?"));
+            say(format!("approval {no}: {QUESTION}"));
             let line = loop {
                 tokio::select! {
-                    line = self.typed.0.recv() => break line,
+                    line = self.typed.line() => break line,
                     is_driven = live.changed() => {
                         self.session.tell(story)?;
                         let state = story.state();
@@ -148,20 +201,36 @@ impl Prompt<'_> {
                 }
             };
             let Some(line) = line else { return Ok(Answer::InputEnded) };
-            let (word, comment) = line.split_once(' ').unwrap_or((&line, ""));
-            let comment = comment.trim();
-            match word {
-                "a" | "approve" => return Ok(Answer::Decided(Decision::Approve, comment.to_owned())),
-                "c" | "changes" if !comment.is_empty() => {
-                    return Ok(Answer::Decided(Decision::RequestChanges, comment.to_owned()));
-                }
-                "r" | "reject" if !comment.is_empty() => {
-                    return Ok(Answer::Decided(Decision::Reject, comment.to_owned()));
-                }
-                "l" | "leave" => return Ok(Answer::Left),
-                "c" | "changes" | "r" | "reject" => say(format!("say why on the same line: {word} TEXT")),
-                _ => {}
+            match read(&line) {
+                Ok(answer) => return Ok(answer),
+                Err(why) => say(why),
             }
+        }
+    }
+
+    /// Lets the person write a version of their own and posts it. What is wrong with it, or with the editor, leaves the
+    /// approval as it was.
+    async fn edit(&mut self, story: &mut Story, no: ApprovalNo, artefact: Option<&str>) -> Result<After, Stop> {
+        let written = match Edit::of(story, no, artefact).map_err(Stop::from) {
+            Ok(edit) => edit::in_editor(&self.session.settings.editor, &edit).await.map(|body| (edit, body)),
+            Err(stop) => Err(stop),
+        };
+        let say_what = match written {
+            Ok((edit, Some(body))) => edit.say(body),
+            Ok((_, None)) => {
+                say(edit::UNCHANGED);
+                return Ok(After::GoesOn);
+            }
+            Err(stop) if stop.exit == Exit::Interrupted => return Ok(After::Interrupted),
+            Err(stop) => {
+                say(format!("{}; approval {no} is as it was", Block(&stop.text)));
+                return Ok(After::GoesOn);
+            }
+        };
+        let told = Self::post(self.session, self.driver, story, no, say_what);
+        tokio::select! {
+            told = told => told.map(|()| After::GoesOn),
+            _ = self.interrupts.recv() => Ok(After::Interrupted),
         }
     }
 

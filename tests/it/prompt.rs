@@ -31,11 +31,20 @@ impl Terminal {
         grantpt(&keys).unwrap();
         unlockpt(&keys).unwrap();
         let peer = || Stdio::from(ioctl_tiocgptpeer(&keys, flags).unwrap());
-        let mut command = project.command();
-        command.args(words(line)).stdin(peer()).stdout(peer()).stderr(peer());
+        // As in a window: it is the process's controlling terminal, so that Ctrl-C is a key of it.
+        let callsheet = project.command();
+        let mut command = std::process::Command::new("setsid");
+        command.arg("--ctty").arg(callsheet.get_program()).args(words(line)).current_dir(project.path(""));
+        for (name, value) in callsheet.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.env_remove("VISUAL").env("EDITOR", EDITOR).stdin(peer()).stdout(peer()).stderr(peer());
         let child = command.spawn().unwrap();
         // The command holds the terminal's other end: it goes when the child goes.
-        drop(command);
+        drop((command, callsheet));
         let keys = File::from(keys);
         let mut screen = keys.try_clone().unwrap();
         let (to, lines) = channel();
@@ -94,6 +103,17 @@ impl Terminal {
     }
 }
 
+/// What the environment names: a path with a blank, and an argument.
+const EDITOR: &str = "'./my editor' --wait";
+
+/// Puts an editor there that does `what` with the file `$2`.
+fn an_editor(project: &Project, what: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = project.path("my editor");
+    std::fs::write(&path, format!("#!/bin/sh\n[ \"$1\" = --wait ] || exit 9\n{what}\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// Something that happens while the question is there.
 enum Step {
     /// This comes on the screen.
@@ -110,6 +130,8 @@ use Step::{Elsewhere, Interrupt, Sees, Types};
 
 const ASKED: Step = Sees("eave it waiting?");
 const END_OF_INPUT: Step = Types("\u{4}");
+/// The key itself, on the terminal.
+const CTRL_C: Step = Types("\u{3}");
 
 /// Runs the campaign on a terminal, goes through the steps, and expects how it ends and what is told after the last.
 fn check(name: &str, arrange: fn(&Project), line: &str, steps: &[Step], exit: i32, told: &[&str]) {
@@ -177,9 +199,16 @@ fn what_is_answered_is_done() {
     check("rejected", alone, RUN, &[ASKED, Types("r too loud\n")], 5, &["too loud"]);
     let again = [ASKED, Types("c shorter, please\n"), Sees("Approval 2:"), ASKED, Types("l\n")];
     check("changed and left", alone, RUN, &again, 3, &["left waiting: callsheet review 2"]);
+    let shown =
+        [ASKED, Types("s\n"), Sees("Approval 1:"), ASKED, Types("show\n"), Sees("Approval 1:"), ASKED, Types("a\n")];
+    check("shown again", alone, RUN, &shown, 0, &["files: out/1-"]);
     let words = [
         ASKED,
         Types("what?\n"),
+        Sees("what? is none of the answers"),
+        ASKED,
+        Types("\n"),
+        Sees("nothing is decided by an empty line"),
         ASKED,
         Types("c\n"),
         Sees("say why on the same line: c TEXT"),
@@ -226,5 +255,67 @@ fn what_happens_elsewhere_is_told_and_leads_on() {
 fn an_interruption_and_the_end_of_input_are_told_and_lead_on() {
     check("Ctrl-C", alone, RUN, &[ASKED, Interrupt], 130, &["interrupted", "callsheet resume 1"]);
     check("Ctrl-C after a word", alone, RUN, &[ASKED, Types("appr"), Interrupt], 130, &["callsheet resume 1"]);
+    check("the key", alone, RUN, &[ASKED, CTRL_C], 130, &["callsheet resume 1"]);
+    check("the key after a word", alone, RUN, &[ASKED, Types("appr"), CTRL_C], 130, &["callsheet resume 1"]);
+    check(
+        "the key at a second question",
+        alone,
+        RUN,
+        &[ASKED, Types("c no\n"), ASKED, CTRL_C],
+        130,
+        &["callsheet resume 1"],
+    );
     check("end of input", alone, RUN, &[ASKED, END_OF_INPUT], 3, &["no more input", "callsheet approve 1"]);
+}
+
+#[test]
+fn a_version_of_ones_own_is_written_at_the_question() {
+    const POSTS: &str = "run content-repurposing";
+    let mends: fn(&Project) = |project| an_editor(project, "sed -i 's/schedule/calendar/' \"$2\"");
+    let edited = [ASKED, Types("e\n"), Sees("in place of 1"), ASKED, Types("a\n")];
+    check("edited", mends, POSTS, &edited, 0, &["files: out/1-"]);
+    check(
+        "no such artefact",
+        mends,
+        POSTS,
+        &[ASKED, Types("e nothing\n"), Sees("this approval is about channels"), ASKED, Types("l\n")],
+        3,
+        &[],
+    );
+    let leaves: fn(&Project) = |project| an_editor(project, "true");
+    let left = [ASKED, Types("edit channels\n"), Sees("nothing changed"), ASKED, Types("l\n")];
+    check("left as it was", leaves, POSTS, &left, 3, &["left waiting"]);
+    // It reads keys itself: none of them is taken by the question.
+    let types: fn(&Project) =
+        |project| an_editor(project, "echo ready; read word; sed -i \"s/schedule/$word/\" \"$2\"");
+    let typed = [ASKED, Types("e\n"), Sees("ready"), Types("calendar\n"), Sees("in place of 1"), ASKED, Types("a\n")];
+    check("typed", types, POSTS, &typed, 0, &["files: out/1-"]);
+    // Wrong at first: it comes again with the fault on top.
+    let faulty: fn(&Project) = |project| {
+        an_editor(
+            project,
+            "grep -q '^# ! ' \"$2\" && sed -i 's/post_short/short_post/' \"$2\" && sed -i 's/schedule/plan/' \"$2\" || \
+                            sed -i 's/short_post/post_short/' \"$2\"",
+        );
+    };
+    check("faulty at first", faulty, POSTS, &edited, 0, &["files: out/1-"]);
+}
+
+#[test]
+fn an_editor_that_fails_or_does_not_end_is_told_and_leaves_the_approval_as_it_was() {
+    const POSTS: &str = "run content-repurposing";
+    let fails: fn(&Project) = |project| an_editor(project, "exit 3");
+    let failed = [ASKED, Types("e\n"), Sees("failed with exit code 3; approval 1 is as it was"), ASKED, Types("a\n")];
+    check("it fails", fails, POSTS, &failed, 0, &["files: out/1-"]);
+    let missing = [ASKED, Types("e\n"), Sees("cannot be started"), ASKED, Types("l\n")];
+    check("it is not there", alone, POSTS, &missing, 3, &["left waiting"]);
+    let kept: fn(&Project) = |project| an_editor(project, "sed -i 's/schedule/calendar/' \"$2\"; exit 3");
+    let saved = [ASKED, Types("e\n"), Sees("what you saved is in"), ASKED, Types("l\n")];
+    check("it saves and fails", kept, POSTS, &saved, 3, &["left waiting"]);
+    let waits: fn(&Project) = |project| an_editor(project, "echo ready; read word");
+    let interrupted = [ASKED, Types("e\n"), Sees("ready"), CTRL_C];
+    check("Ctrl-C while it is open", waits, POSTS, &interrupted, 130, &["callsheet resume 1"]);
+    let deaf: fn(&Project) = |project| an_editor(project, "trap '' INT; echo ready; exec sleep 60 <&- >&- 2>&-");
+    let left = [ASKED, Types("e\n"), Sees("ready"), CTRL_C, Sees("once more"), CTRL_C];
+    check("it never ends", deaf, POSTS, &left, 130, &["callsheet resume 1"]);
 }
