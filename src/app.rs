@@ -16,14 +16,17 @@ use crate::journal::memory::Memory;
 use crate::journal::sqlite::{Open, Sqlite};
 use crate::journal::writer::Writer;
 use crate::journal::{self, Holder, Lease, OwnerId, Store};
+use crate::model::Model;
 use crate::model::live::Live;
 use crate::model::rehearsal::Rehearsal;
 use crate::model::replay::{self, Replay};
 use crate::model::trial::{Tried, trial};
 use crate::model::wire::{Limits, Wire};
+use crate::template::csv::{self, Csv};
 use crate::tool::campaign_qa::CampaignQa;
 use crate::tool::kind::{self, KINDS};
 use crate::tool::open::Ground;
+use crate::tool::sql;
 use crate::tool::{Check, Tool, Tools};
 use crate::topology::check::Surroundings;
 use crate::topology::code::Code;
@@ -128,6 +131,18 @@ pub fn data(settings: &Settings, plan: &Plan) -> Result<(), Faults> {
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
+/// The CSV file at `path` as a project would declare it, lying at `shown` in it under the table name `table`; with what was
+/// settled without knowing, a sentence each.
+///
+/// # Errors
+/// Why there is no table in it, with its line.
+pub fn csv_of(path: &Path, shown: &str, table: &str) -> Result<(Csv, Vec<String>), String> {
+    let sql::Profile { form, columns, rows, remarks } = sql::profile(path, shown)?;
+    let column = |sql::Seen { name, kind, distinct }| csv::Column { name, kind, distinct };
+    let columns = columns.into_iter().map(column).collect();
+    Ok((Csv { table: table.to_owned(), path: shown.to_owned(), form, columns, rows }, remarks))
+}
+
 /// What topologies are checked against.
 ///
 /// # Errors
@@ -197,6 +212,24 @@ pub async fn start_in_memory(settings: &Settings, out: PathBuf) -> Result<Runnin
     // Its sinks' records go with it: the project's are another journal's.
     let tools = tools_writing(settings, &out).map_err(Error::Faults)?;
     let ports = Ports { tools, ..ports(settings, store, lease.id(), Arc::new(NoProbe), out)? };
+    Ok(Running { system: System::start(Arc::new(ports)).await?, lease })
+}
+
+/// Starts the system in memory, as [`start_in_memory`], with models as `wrapped` makes them: for one turn of one agent.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_wrapped(
+    settings: &Settings,
+    out: PathBuf,
+    wrapped: impl Fn(Arc<dyn Model>) -> Arc<dyn Model>,
+) -> Result<Running, Error> {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let lease = store.lease(this_process())?;
+    let tools = tools_writing(settings, &out).map_err(Error::Faults)?;
+    let ports = ports(settings, store, lease.id(), Arc::new(NoProbe), out)?;
+    let (rehearsal, live) = (wrapped(Arc::clone(&ports.rehearsal)), ports.live.clone().map(wrapped));
+    let ports = Ports { tools, rehearsal, live, ..ports };
     Ok(Running { system: System::start(Arc::new(ports)).await?, lease })
 }
 

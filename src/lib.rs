@@ -12,5 +12,6 @@ pub mod file;
 pub mod journal;
 pub mod model;
 pub mod service;
+pub mod template;
 pub mod text;
 pub mod tool;

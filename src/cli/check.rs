@@ -16,6 +16,9 @@ pub(super) struct Args {
     /// Faults as NDJSON
     #[arg(long)]
     json: bool,
+    /// Checks again whenever a file of the project changes, until Ctrl-C
+    #[arg(long)]
+    pub(super) watch: bool,
 }
 
 pub(super) fn check(session: &Session, args: &Args) -> Result<Exit, Stop> {

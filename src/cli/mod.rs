@@ -3,6 +3,7 @@
 mod approvals;
 mod audit;
 mod check;
+mod completions;
 mod control;
 mod dead_letters;
 mod decide;
@@ -11,7 +12,9 @@ mod edit;
 pub mod exit;
 mod explain;
 mod hint;
+mod init;
 mod messages;
+mod new;
 pub mod paint;
 mod prompt;
 mod record;
@@ -23,12 +26,16 @@ mod runs;
 mod schema;
 mod session;
 mod show;
+mod single;
 mod story;
 mod test;
 mod times;
+mod tools;
 mod trace;
+mod watch;
+mod writing;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use exit::{Exit, Stop};
 use paint::{Block, Tone, say, toned};
@@ -46,12 +53,20 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Makes a project: from a template, or around a CSV file of yours
+    Init(init::Args),
+    /// Adds an agent, a topology, a schema or a tool
+    New(new::Args),
     /// Runs a topology, tells what happens, and asks where a person decides
     Run(run::Args),
     /// Rehearses: one run, every way that it can go (--all), or a kill at every boundary (--crash)
     Rehearse(rehearse::Args),
     /// Checks topologies: every fault at once, nothing is started
     Check(check::Args),
+    /// Shows what each tool takes, how it is called, and who uses it
+    Tools(tools::Args),
+    /// Tries one agent on one message, with all that it is shown
+    Try(single::Args),
     /// Explains a fault's code
     Explain(explain::Args),
     /// Runs the tests of the rehearsals
@@ -92,6 +107,8 @@ enum Command {
     Schema(schema::Args),
     /// Says what was found, which value won, what is missing
     Doctor(doctor::Args),
+    /// Prints what a shell needs to complete commands and options
+    Completions(completions::Args),
 }
 
 /// Runs the command line and says how it ended.
@@ -120,16 +137,21 @@ pub async fn main() -> Exit {
 }
 
 async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
-    if let Command::Explain(args) = &cli.command {
-        return explain::explain(args);
-    }
-    if let Command::Schema(args) = &cli.command {
-        return schema::schema(args);
+    match &cli.command {
+        Command::Explain(args) => return explain::explain(args),
+        Command::Schema(args) => return schema::schema(args),
+        Command::Init(args) => return init::init(args),
+        Command::Completions(args) => return completions::completions(args, Cli::command()),
+        Command::Check(args) if args.watch => return watch::watch(&cli.common, args).await,
+        _ => {}
     }
     let session = Session::open(&cli.common)?;
     match cli.command {
         Command::Run(args) => run::run(&session, args).await,
         Command::Rehearse(args) => rehearse::rehearse(&session, args).await,
+        Command::New(args) => new::new(&session, &args),
+        Command::Tools(args) => tools::tools(&session, &args),
+        Command::Try(args) => single::single(&session, &args).await,
         Command::Check(args) => check::check(&session, &args),
         Command::Test(args) => test::test(&session, &args).await,
         Command::Runs(args) => runs::runs(&session, &args),
@@ -151,6 +173,6 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::DeadLetters(args) => dead_letters::dead_letters(&session, args).await,
         Command::Audit(args) => audit::audit(&session, &args),
         Command::Doctor(args) => doctor::doctor(&session, &args).await,
-        Command::Explain(_) | Command::Schema(_) => Ok(Exit::Done),
+        Command::Init(_) | Command::Explain(_) | Command::Schema(_) | Command::Completions(_) => Ok(Exit::Done),
     }
 }

@@ -168,6 +168,17 @@ pub fn passing(line: impl Display) {
     }
 }
 
+/// An empty screen, where there is one.
+pub fn clear() {
+    use std::io::IsTerminal as _;
+    if io::stdout().is_terminal() {
+        let (home, all_cleared) = ("\x1b[H", "\x1b[2J");
+        let mut to = io::stdout();
+        let _ = write!(to, "{all_cleared}{home}");
+        let _ = to.flush();
+    }
+}
+
 /// Whether a person is at both ends.
 pub fn is_terminal() -> bool {
     use std::io::IsTerminal as _;

@@ -76,7 +76,7 @@ async fn drive(session: &Session, driver: &Driver, start: &Start, json: bool) ->
 }
 
 /// The parameters that are given, by name.
-fn params(given: &[String]) -> Result<BTreeMap<String, String>, Stop> {
+pub(super) fn params(given: &[String]) -> Result<BTreeMap<String, String>, Stop> {
     let mut params = BTreeMap::new();
     for pair in given {
         let (name, value) = pair

@@ -59,13 +59,17 @@ fn write<const N: usize>(folder: &Path, all: [(&str, Value); N]) -> Result<Exit,
     }
     std::fs::create_dir_all(folder)?;
     let many = all.len();
-    for (name, mut schema) in all {
-        let made = made(&schema);
-        schema[COMMENT] = Value::from(made);
-        std::fs::write(folder.join(name), format!("{schema:#}\n"))?;
+    for (name, schema) in all {
+        std::fs::write(folder.join(name), text(schema))?;
     }
     say(format!("{many} schemas written to {}", folder.display()));
     Ok(Exit::Done)
+}
+
+/// A schema as it is written, with what made it.
+pub(super) fn text(mut schema: Value) -> String {
+    schema[COMMENT] = Value::from(made(&schema));
+    format!("{schema:#}\n")
 }
 
 fn made(schema: &Value) -> String {

@@ -27,7 +27,7 @@ use crate::topology::plan::{Mode, ModelSpec, Plan};
 pub(super) struct Common {
     /// The project's folder, or a folder below it; the default is where you stand
     #[arg(long, global = true, value_name = "DIR")]
-    project: Option<PathBuf>,
+    pub(super) project: Option<PathBuf>,
     /// The journal's file; the default is .callsheet/journal.db beside callsheet.toml
     #[arg(long, global = true, value_name = "FILE")]
     journal: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! The tests of a rehearsal: a run in a journal of its own, decided as the test says, and what does not hold of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -188,13 +188,22 @@ fn has(found: &Value, wanted: &Value) -> bool {
 }
 
 /// A folder that goes when the test ends.
-struct Scratch(PathBuf);
+pub struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Result<Self, Error> {
+    /// A new one, among the system's own.
+    ///
+    /// # Errors
+    /// If there is no room for it.
+    pub fn new() -> Result<Self, Error> {
         let folder = std::env::temp_dir().join(format!("callsheet-test-{}", Machine.id()));
         std::fs::create_dir_all(&folder)?;
         Ok(Self(folder))
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.0
     }
 }
 

@@ -22,6 +22,7 @@ mod data;
 mod decisions;
 mod declared;
 mod doctor;
+mod door;
 mod durable;
 mod endpoint;
 mod founded;

@@ -96,40 +96,99 @@ fn the_first_command_prints_what_the_readme_shows() {
 }
 
 #[test]
-fn the_first_team_of_the_readme_is_checked_and_runs() {
+fn the_first_team_of_ones_own_comes_of_a_csv_file_as_the_readme_says() {
     let readme = read("README.md");
-    let project = project();
-    let mut written = 0;
-    for part in readme.split("<!-- file: ").skip(1) {
-        let (name, rest) = part.split_once(" -->\n```toml\n").unwrap();
-        let text = rest.split("```").next().unwrap();
-        fs::write(project.path().join(name), text).unwrap();
-        written += 1;
+    let project = Project(tempfile::tempdir().unwrap());
+    let [clicks, critic, team, script] = [
+        "file: clicks.csv",
+        "file: agents/critic.toml",
+        "change: topologies/newsletter.toml",
+        "add: rehearsals/newsletter.toml",
+    ]
+    .map(|mark| marked(&readme, mark));
+    let toml = readme.matches("```toml").count() + readme.matches("```diff").count();
+    assert_eq!(readme.matches("<!-- ").count(), toml + 1, "README.md has a file that no test reads");
+    fs::write(project.path().join("clicks.csv"), clicks).unwrap();
+    let exits = |line: &str, exit: i32| {
+        let ran = project.callsheet(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!(ran.exit, exit, "callsheet {line}: {ran:?}");
+        ran
+    };
+    exits("init --csv clicks.csv", 0);
+    exits("check", 0);
+    exits("run newsletter", 3);
+    exits("approve 1", 0);
+    let letter =
+        |run: &str| fs::read_to_string(project.path().join(format!("out/{run}-newsletter/newsletter.md"))).unwrap();
+    assert!(letter("1").contains("regulars: 11.22"), "{}", letter("1"));
+
+    exits("new agent critic", 0);
+    fs::write(project.path().join("agents/critic.toml"), critic).unwrap();
+    let topology = project.path().join("topologies/newsletter.toml");
+    let changed = changed(&fs::read_to_string(&topology).unwrap(), team);
+    fs::write(&topology, &changed).unwrap();
+    let rehearsal = project.path().join("rehearsals/newsletter.toml");
+    let spoken = fs::read_to_string(&rehearsal).unwrap();
+    fs::write(&rehearsal, format!("{spoken}\n{script}")).unwrap();
+    exits("check", 0);
+    exits("test", 0);
+    let ran = project.callsheet(&["run", "newsletter", "-p", "sender=Ana from the shop"]);
+    assert!(ran.exit == 3 && ran.out.contains("critic -> approver"), "{ran:?}");
+    exits("approve 2", 0);
+    assert!(letter("2").contains("Yours, Ana from the shop"), "{}", letter("2"));
+    for name in ["finding", "letter"] {
+        let shown = exits(&format!("show 2 --artefact {name} --json"), 0);
+        fs::write(project.path().join(format!("{name}.json")), shown.out).unwrap();
     }
-    assert_eq!(written, readme.matches("```toml").count(), "README.md has TOML that no test reads");
+    let tried = project.callsheet(&[
+        "try",
+        "critic",
+        "--message",
+        "Is it short enough?",
+        "--artefact",
+        "finding=finding.json",
+        "--artefact",
+        "letter=letter.json",
+    ]);
+    assert!(
+        tried.exit == 0 && tried.out.contains("Is it short enough?") && tried.out.contains("pass: Every number"),
+        "{tried:?}"
+    );
 
-    let checked = project.callsheet(&["check", "announcement"]);
-    assert_eq!(checked.exit, 0, "{checked:?}");
-    let ran = project.callsheet(&["run", "announcement", "-p", "topic=the seed swap"]);
-    assert_eq!(ran.exit, 3, "{ran:?}");
-    let approvals = project.callsheet(&["approvals"]);
-    let number = approvals.out.lines().nth(1).and_then(|row| row.split_whitespace().next()).unwrap().to_owned();
-    let approved = project.callsheet(&["approve", &number]);
-    assert_eq!(approved.exit, 0, "{approved:?}");
-    let post = fs::read_to_string(project.path().join("out/1-announcement/short_post.md")).unwrap();
-    assert!(post.contains("Come to the seed swap."), "{post}");
-
-    let topology = project.path().join("topologies/announcement.toml");
-    let text = fs::read_to_string(&topology).unwrap();
-    let bypassing = text.replace("writer    = \"approver\"", "writer    = \"publisher\"");
-    assert_ne!(text, bypassing, "README.md says to change a line that is not there");
+    let bypassing = changed.replace("writer    = \"critic\"", "writer    = \"publisher\"");
+    assert_ne!(changed, bypassing, "README.md says to change a line that is not there");
     fs::write(&topology, bypassing).unwrap();
-    let refused = project.callsheet(&["check", "announcement"]);
-    assert_eq!(refused.exit, 2, "{refused:?}");
+    let refused = exits("check newsletter", 2);
     let printed = plain(&refused.err);
     for shown in block_with(&readme, "error[E060]").lines().filter(|line| line.trim() != "...") {
         assert!(printed.contains(&plain(shown)), "README.md shows a line that is not printed:\n{shown}\n{printed}");
     }
+}
+
+/// The block below a mark.
+fn marked<'t>(text: &'t str, mark: &str) -> &'t str {
+    let below = text.split(&format!("<!-- {mark} -->\n```")).nth(1);
+    let block = below.unwrap_or_else(|| panic!("README.md has no {mark}"));
+    block.split_once('\n').unwrap().1.split("```").next().unwrap()
+}
+
+/// `text` with what a block in the form of a `diff` says: each line that stays or goes is found below the one before.
+fn changed(text: &str, diff: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    let mut at = 0;
+    for (sign, line) in diff.lines().map(|line| line.split_at(1)) {
+        if sign == "+" {
+            lines.insert(at, line);
+        } else {
+            let found = lines[at..].iter().position(|there| *there == line);
+            at += found.unwrap_or_else(|| panic!("README.md changes a line that is not there: {line}"));
+        }
+        match sign {
+            "-" => drop(lines.remove(at)),
+            _ => at += 1,
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 /// A copy of the shipped project, in a folder of its own.

@@ -9,7 +9,7 @@ mod source;
 
 /// Top-level modules of `src`. One may import those of earlier rows, and nobody of its own row.
 const ROWS: [&[&str]; 9] = [
-    &["id", "failure", "file", "text"],
+    &["id", "failure", "file", "text", "template"],
     &["topology"],
     &["run"],
     &["journal", "model", "tool", "clock"],

@@ -16,7 +16,7 @@ use crate::failure::{Class, Failure};
 use crate::file;
 
 /// Largest CSV file.
-const FILE_BYTES_MAX: u64 = 256 << 20;
+pub(super) const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Most columns of a CSV file.
 const COLUMNS_MAX: usize = 500;
 /// Most faults of one file that are told at once.
@@ -292,7 +292,7 @@ fn parse(bytes: &[u8], table: &Table, stopped: &AtomicBool) -> Result<Option<Vec
     if faults.is_empty() { Ok(Some(columns)) } else { Err(faults) }
 }
 
-fn names(header: &Record<'_>, table: &Table) -> Result<Vec<String>, Vec<Told>> {
+pub(super) fn names(header: &Record<'_>, table: &Table) -> Result<Vec<String>, Vec<Told>> {
     let wrong = |what: String, instead: String| Err(one(header.line, what, instead));
     if header.cells.len() > COLUMNS_MAX {
         return wrong(

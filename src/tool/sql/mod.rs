@@ -6,12 +6,14 @@ mod guard;
 mod load;
 mod number;
 mod origin;
+mod profile;
 mod rows;
 mod table;
 mod text;
 mod total;
 mod worker;
 
+pub use profile::{Profile, Seen, profile};
 pub use table::Table;
 
 use std::collections::BTreeMap;

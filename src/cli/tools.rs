@@ -1,0 +1,259 @@
+//! `callsheet tools`: what each tool takes, how it is called, what it reaches and how it repeats, and which agents use it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::exit::{Exit, Stop};
+use super::paint::{self, Safe, Tone, out, say, toned};
+use super::session::Session;
+use crate::app;
+use crate::service::error::Error;
+use crate::topology::fault::nearest;
+use crate::topology::plan::{Mode, Role};
+use crate::topology::spec::{Reach, Repeat, ToolSpec};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Such as performance.query, or performance for all of its tools
+    name: Option<String>,
+    /// As NDJSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Columns of a line.
+const WIDTH: usize = 80;
+/// Where texts beside a word begin.
+const INDENT: usize = 12;
+
+/// Who uses a tool: member and topology, by the tool's name.
+type Users = BTreeMap<String, Vec<(String, String)>>;
+
+pub(super) fn tools(session: &Session, args: &Args) -> Result<Exit, Stop> {
+    let tools = app::tools(&session.settings).map_err(Error::Faulty)?;
+    let is_wanted = |name: &str| match &args.name {
+        Some(wanted) => name == wanted || name.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.')),
+        None => true,
+    };
+    let specs: Vec<&ToolSpec> =
+        tools.values().map(|tool| tool.spec()).filter(|spec| is_wanted(spec.name.as_str())).collect();
+    if let (true, Some(wanted)) = (specs.is_empty(), &args.name) {
+        let names: Vec<&str> = tools.keys().map(|name| name.as_str()).collect();
+        let meant =
+            nearest(wanted, names.iter().copied()).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+        return Err(Stop::input(format!("there is no tool {wanted}{meant}\nthere are: {}", names.join(", "))));
+    }
+    let (users, faulty) = users(session);
+    for spec in &specs {
+        let of = users.get(spec.name.as_str()).map(Vec::as_slice).unwrap_or_default();
+        if args.json {
+            let used: Vec<Value> =
+                of.iter().map(|(member, topology)| json!({ "member": member, "topology": topology })).collect();
+            paint::json(&json!({ "tool": spec, "example": example(spec).1, "used_by": used }));
+        } else {
+            print(spec, of);
+        }
+    }
+    if !args.json && args.name.is_none() {
+        say("one alone, with all that it takes: callsheet tools NAME");
+    }
+    if !faulty.is_empty() && !args.json {
+        say(format!("{} has faults, so who uses tools there is not said: callsheet check", Safe(&faulty.join(", "))));
+    }
+    Ok(Exit::Done)
+}
+
+/// Who uses which tool, and the topologies of which that cannot be said.
+fn users(session: &Session) -> (Users, Vec<String>) {
+    let (mut users, mut faulty) = (Users::new(), vec![]);
+    for topology in session.project.topologies() {
+        let Ok(checked) = session.project.check(&topology, Mode::Rehearsal) else {
+            faulty.push(topology);
+            continue;
+        };
+        for (member, is) in &checked.plan.team {
+            let used = match &is.role {
+                Role::Model { tools, .. } => tools.as_slice(),
+                Role::Tool { tool, .. } => std::slice::from_ref(tool),
+                Role::Person(_) => &[],
+            };
+            for tool in used {
+                users.entry(tool.to_string()).or_default().push((member.to_string(), topology.clone()));
+            }
+        }
+    }
+    (users, faulty)
+}
+
+fn print(spec: &ToolSpec, users: &[(String, String)]) {
+    out(toned(Tone::Strong, Safe(spec.name.as_str())));
+    told("", &spec.description);
+    for (name, schema, is_required) in arguments(&spec.args) {
+        let needed = if is_required { ", required" } else { "" };
+        told(&name, &format!("{}{needed}", kind(schema)));
+        let description = schema["description"].as_str().unwrap_or_default();
+        description.lines().for_each(|line| told("", line));
+        for (inner, of, is_required) in arguments(schema) {
+            let needed = if is_required { ", required" } else { "" };
+            told("", &format!("{name}.{inner}: {}{needed}", kind(of)));
+        }
+    }
+    // As it is typed, however long: a table of one line cannot be wrapped.
+    let (place, call) = example(spec);
+    told("example", place);
+    out(format!("{:INDENT$}{}", "", Safe(&call)));
+    told("reach", reach(spec));
+    told("repeat", repeat(spec));
+    let labels = [(spec.labels.private, "private"), (spec.labels.untrusted, "untrusted")];
+    let labels: Vec<&str> = labels.into_iter().filter_map(|(is, word)| is.then_some(word)).collect();
+    match labels.as_slice() {
+        [] => told("results", "carry no label"),
+        labels => told("results", &format!("are labelled {}", labels.join(", "))),
+    }
+    let used: Vec<String> = users.iter().map(|(member, topology)| format!("{member} of {topology}")).collect();
+    told("used by", if used.is_empty() { "nobody yet".to_owned() } else { used.join(", ") }.as_str());
+    out("");
+}
+
+/// Prints a word and a text beside it, wrapped at words.
+fn told(word: &str, text: &str) {
+    if word.is_empty() && text.is_empty() {
+        return;
+    }
+    let mut word = word;
+    for line in wrapped(text, WIDTH - INDENT) {
+        out(format!("  {:<10}{}", Safe(word), Safe(&line)).trim_end());
+        word = "";
+    }
+}
+
+/// `text` in lines of at most `width` characters, broken at blanks; a word that is longer stands alone.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last =
+            lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= width || line.is_empty());
+        match last {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) => *line = format!("{line} {word}"),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// The arguments that a schema declares, those first that are required.
+fn arguments(schema: &Value) -> Vec<(String, &Value, bool)> {
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let mut all: Vec<_> = properties.map(|(name, of)| (name.clone(), of, required.contains(&name.as_str()))).collect();
+    all.sort_by_key(|(_, _, is_required)| !is_required);
+    all
+}
+
+/// A schema's type in words.
+fn kind(schema: &Value) -> String {
+    let word = |of: &Value| of.as_str().unwrap_or("any").to_owned();
+    let kind = match &schema["type"] {
+        Value::Array(several) => several.iter().map(word).collect::<Vec<_>>().join(" or "),
+        Value::Null => "anything".to_owned(),
+        one => word(one),
+    };
+    let items =
+        if kind.contains("array") { schema["items"]["type"].as_str().map(|of| format!(" of {of}")) } else { None };
+    let one_of = schema["enum"].as_array().map(|values| {
+        let values: Vec<String> =
+            values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect();
+        format!(", one of {}", values.join(", "))
+    });
+    format!("{kind}{}{}", items.unwrap_or_default(), one_of.unwrap_or_default())
+}
+
+/// Where a call is written, and the call: in a rehearsal, or as a member of a team.
+fn example(spec: &ToolSpec) -> (&'static str, String) {
+    match spec.reach {
+        Reach::ActsOut => {
+            let args = arguments(&spec.args).into_iter().filter(|(_, _, is_required)| *is_required);
+            let args: Vec<String> = args.map(|(name, _, _)| format!("{name} = \"ARTEFACT\"")).collect();
+            let args = args.join(", ");
+            ("in [team] of a topology:", format!("publisher = {{ tool = \"{}\", args = {{ {args} }} }}", spec.name))
+        }
+        Reach::Inside | Reach::ReadsOut => {
+            let args = as_toml(&value(&spec.args, ""));
+            ("in a rehearsal:", format!("calls = [{{ tool = \"{}\", args = {args}, as = \"found\" }}]", spec.name))
+        }
+    }
+}
+
+/// A value that a schema takes. Of named queries it is the first, with the arguments that its line names.
+fn value(schema: &Value, name: &str) -> Value {
+    if let Some(first) = schema["enum"].as_array().and_then(|values| values.first()) {
+        return first.clone();
+    }
+    let kind = match &schema["type"] {
+        Value::Array(several) => several.first().and_then(Value::as_str),
+        one => one.as_str(),
+    };
+    match kind {
+        Some("object") => {
+            let mut object = Map::new();
+            for (inner, of, is_required) in arguments(schema) {
+                if is_required {
+                    object.insert(inner.clone(), value(of, &inner));
+                }
+            }
+            let asked = query_args(schema);
+            if !asked.is_empty() {
+                let known = &schema["properties"]["args"]["properties"];
+                let args: Map<String, Value> = asked.iter().map(|arg| (arg.clone(), value(&known[arg], arg))).collect();
+                object.insert("args".to_owned(), Value::Object(args));
+            }
+            Value::Object(object)
+        }
+        Some("array") => json!([value(&schema["items"], name)]),
+        Some("integer") => json!(1),
+        Some("number") => json!(1.5),
+        Some("boolean") => json!(true),
+        _ => Value::from(name.to_uppercase()),
+    }
+}
+
+/// The arguments of the first named query: its line says them, as `clicks(week, segment): ...`.
+fn query_args(schema: &Value) -> Vec<String> {
+    let query = &schema["properties"]["query"];
+    let line = query["description"].as_str().and_then(|text| text.lines().next()).unwrap_or_default();
+    let inner = line.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(inner, _)| inner);
+    let names = inner.unwrap_or_default().split(", ").filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+fn as_toml(value: &Value) -> String {
+    match value {
+        Value::Object(object) if object.is_empty() => "{}".to_owned(),
+        Value::Object(object) => {
+            let entries: Vec<String> =
+                object.iter().map(|(key, value)| format!("{key} = {}", as_toml(value))).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(as_toml).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}
+
+fn reach(spec: &ToolSpec) -> &'static str {
+    match spec.reach {
+        Reach::Inside => "stays inside the project",
+        Reach::ReadsOut => "reads outside: what it asks is seen there",
+        Reach::ActsOut => "acts outside: a person approves every byte before",
+    }
+}
+
+fn repeat(spec: &ToolSpec) -> &'static str {
+    match spec.repeat {
+        Repeat::Pure => "has no effect, so it is done again after a crash",
+        Repeat::Idempotent { .. } => "knows a repetition by its key, so it is done again after a crash",
+        Repeat::Queryable => "after a crash it is asked whether it happened",
+        Repeat::Once => "is never repeated: after a crash a person is asked",
+    }
+}
