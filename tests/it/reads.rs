@@ -1,6 +1,8 @@
 //! A run is read once for a command, however long it is: what a command shows, decides on, takes up and follows is one
 //! reading that goes on. Counted at the store, by the records that the real commands read.
 
+use std::process::{Command, Output, Stdio};
+
 use callsheet::journal::sqlite::{Open, Sqlite};
 use callsheet::journal::{Query, Store as _};
 
@@ -16,15 +18,26 @@ fn records(project: &Project) -> usize {
     rows.iter().map(|row| usize::try_from(row.last.0).unwrap()).sum()
 }
 
+/// The command `line`, telling what it reads.
+fn command(project: &Project, line: &str) -> Command {
+    let mut command = project.command();
+    command.args(words(line)).env("CALLSHEET_LOG", "callsheet::journal=trace");
+    command
+}
+
+/// The records that a command read.
+fn read(output: &Output) -> usize {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let said = text.lines().filter_map(|line| line.split_once("records read=")?.1.split(' ').next());
+    said.map(|number| number.parse::<usize>().unwrap()).sum()
+}
+
 /// Types `line`, in which every record is read so many times.
 fn check(project: &Project, line: &str, exit: i32, times: usize) {
     let before = records(project);
-    let output = project.command().args(words(line)).env("CALLSHEET_LOG", "callsheet::journal=trace").output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(exit), "callsheet {line}: {text}");
-    let said = text.lines().filter_map(|line| line.split_once("records read=")?.1.split(' ').next());
-    let read: usize = said.map(|number| number.parse::<usize>().unwrap()).sum();
-    let (least, most) = (times * before, times * records(project) + BESIDE);
+    let output = command(project, line).output().unwrap();
+    assert_eq!(output.status.code(), Some(exit), "callsheet {line}: {}", String::from_utf8_lossy(&output.stderr));
+    let (read, least, most) = (read(&output), times * before, times * records(project) + BESIDE);
     assert!((least..=most).contains(&read), "callsheet {line}: {read} records are read, and not {least} to {most}");
 }
 
@@ -73,4 +86,17 @@ fn a_version_of_a_persons_own_takes_one_reading_too() {
     sequence["mails"][0]["subject"] = "We saved your place".into();
     std::fs::write(project.path("mine.toml"), toml::to_string(&sequence).unwrap()).unwrap();
     check(&project, "edit 1 --file mine.toml", 3, 1);
+}
+
+#[test]
+fn a_followed_run_is_read_once_and_left_when_it_is_over() {
+    let project = Project::new();
+    assert_eq!(project.types("run re-engagement").0, 3);
+    let mut follower = command(&project, "messages 1 --follow");
+    let follower = follower.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    assert_eq!(project.types("approve 1").0, 0);
+    let output = follower.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), project.types("messages 1").1);
+    assert!(read(&output) <= records(&project) + BESIDE);
 }
