@@ -1,4 +1,4 @@
-//! The README's first team, in a copy of the shipped project that names a model.
+//! A team of three, one who writes, one who signs and a tool that publishes, in a copy of the shipped project that names a model.
 
 use std::path::Path;
 
@@ -10,11 +10,7 @@ pub(crate) fn project(model: &str, tables: &str) -> Owned {
     for folder in ["agents", "topologies", "schemas", "rehearsals", "data"] {
         copy(&root.join(folder), &fresh.path().join(folder));
     }
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    for part in readme.split("<!-- file: ").skip(1) {
-        let (name, rest) = part.split_once(" -->\n```toml\n").unwrap();
-        std::fs::write(fresh.path().join(name), rest.split("```").next().unwrap()).unwrap();
-    }
+    copy(&root.join("tests/cases/announcement"), fresh.path());
     let text = std::fs::read_to_string(root.join("callsheet.toml")).unwrap();
     let named = text.replace("[models]\n", &format!("[models]\ndefault = {model:?}\n"));
     assert_ne!(named, text);

@@ -1,6 +1,6 @@
 //! Whole runs over a real server, where one is named: an OpenAI-compatible base URL in `CALLSHEET_TEST_MODEL_URL`, the model's name
 //! in `CALLSHEET_TEST_MODEL`, a key, if it wants one, in `CALLSHEET_TEST_MODEL_KEY`, and how its calls are forced, if they are, in
-//! `CALLSHEET_TEST_MODEL_CALLS`. The README's first team runs once; with `CALLSHEET_TEST_MODEL_RUNS=N` it and the three shipped campaigns
+//! `CALLSHEET_TEST_MODEL_CALLS`. A small team (announcement.rs) runs once; with `CALLSHEET_TEST_MODEL_RUNS=N` it and the three shipped campaigns
 //! run N times each, and a table says to which ends. What the model says is its own business; that each run comes to a typed end is ours.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ use crate::wire::server::serve;
 /// Approvals after which the team has had enough of them.
 const APPROVALS_MAX: usize = 8;
 
-/// The README's first team, and the shipped campaigns.
+/// A small team, and the shipped campaigns.
 const TEAMS: [&str; 4] = ["announcement", "content-repurposing", "re-engagement", "investigate"];
 
 /// A model behind a server.

@@ -92,7 +92,7 @@ impl Provider {
     }
 }
 
-/// The README's first team with a priced model at `base_url`.
+/// The small team with a priced model at `base_url`.
 fn priced(base_url: &str) -> Owned {
     let tables = format!(
         "\n[models.providers.local]\ndialect = \"openai\"\nbase_url = {base_url:?}\n\n[models.prices.\"local/model\"]\n\

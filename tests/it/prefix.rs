@@ -1,5 +1,5 @@
 //! How much of each request the provider has read before: what is equal to the beginning of the same agent's last request is
-//! cheaper and faster, since providers and local servers keep it. Whole runs of the shipped teams and of the README's, with a
+//! cheaper and faster, since providers and local servers keep it. Whole runs of the shipped teams and of a small one, with a
 //! person who sends the work back once; the table is on a page.
 
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ fn common(one: &str, other: &str) -> usize {
     one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()
 }
 
-/// The README's first team.
+/// A small team: one writes, one signs, a tool publishes.
 fn announcement() -> Plan {
     let project = project("openai/gpt-5", "");
     let settings = settings(project.root());

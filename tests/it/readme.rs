@@ -5,6 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use callsheet::cli::exit::Exit;
+use callsheet::topology::plan::Recipient;
+
+use crate::support::shipped;
 
 /// What makes the repository a project.
 const PROJECT: [&str; 6] = ["agents", "topologies", "schemas", "rehearsals", "data", "callsheet.toml"];
@@ -44,17 +47,50 @@ pub(crate) fn named(document: &str) -> Vec<String> {
 
 #[test]
 fn every_file_that_the_documents_name_exists() {
-    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+    let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
+    let pages = pages.filter_map(|name| Some(format!("docs/{}", name.to_str()?))).filter(|name| name.ends_with(".md"));
+    let named = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(str::to_owned);
+    let documents: Vec<String> = named.into_iter().chain(pages).collect();
+    assert!(documents.len() >= 9, "pages are not found any more: {documents:?}");
+    for document in &documents {
         let text = read(document);
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        let links = links.filter(|link| !link.starts_with("http"));
+        let links = links.filter(|link| !link.starts_with("http")).filter_map(|link| link.split('#').next());
+        let folder = Path::new(document).parent().unwrap();
+        for link in links.filter(|link| !link.is_empty()) {
+            assert!(root().join(folder).join(link).exists(), "{document} links to {link}, and there is no such file");
+        }
         let spans = text.split('`').skip(1).step_by(2).filter(|span| {
-            ["src/", "tests/", "benches/", "data/"].iter().any(|folder| span.starts_with(folder)) && !span.contains(' ')
+            ["src/", "core/src/", "tests/", "benches/", "data/"].iter().any(|folder| span.starts_with(folder))
+                && !span.contains(' ')
         });
-        for path in links.chain(spans) {
+        for path in spans {
             assert!(root().join(path).exists(), "{document} names {path}, and there is no such file");
         }
     }
+}
+
+/// The picture at the top is the team: each handoff of the shipped topology that leads to a member is an arrow in it.
+#[test]
+fn the_picture_of_the_readme_is_the_shipped_team() {
+    let readme = read("README.md");
+    let picture = readme.split("```mermaid").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let plan = shipped("re-engagement");
+    let mut ways = 0;
+    for (from, outcomes) in &plan.handoffs {
+        for (outcome, handoff) in outcomes {
+            let Recipient::Member(to) = &handoff.to else { continue };
+            let says = outcomes.len() == 1 || picture.contains(outcome.as_str());
+            let drawn = picture.lines().any(|line| {
+                let mut rest =
+                    line.split(|c: char| !c.is_alphanumeric() && c != '_').skip_while(|word| *word != from.as_str());
+                rest.any(|word| word == to.as_str())
+            });
+            assert!(says && drawn, "README.md does not draw {from} -- {outcome} --> {to}");
+            ways += 1;
+        }
+    }
+    assert_eq!(ways, 7);
 }
 
 #[test]
