@@ -98,15 +98,16 @@ impl Csv {
             text,
             "\n[tools.{tool}.queries.overview]\n\
              description = \"All rows together: how many there are, and of each number the total or the average.\"\n\
-             sql = '''SELECT count(*) AS row_count{measured}\nFROM {table}'''\n"
+             sql = '''SELECT count(*) AS row_count{measured}\nFROM \"{table}\"'''\n"
         );
         if let Some(group) = self.group() {
             let (name, column) = (word(&group.name), ident(&group.name));
+            let figure = self.figure().replace('_', " ");
             let _ = write!(
                 text,
                 "\n[tools.{tool}.queries.by_{name}]\n\
-                 description = \"The same for each {name}, the largest first.\"\n\
-                 sql = '''SELECT {column} AS {name}, count(*) AS row_count{measured}\nFROM {table}\n\
+                 description = \"By {name}: how many rows, and of each number the total or the average; the largest {figure} first.\"\n\
+                 sql = '''SELECT {column} AS \"{name}\", count(*) AS row_count{measured}\nFROM \"{table}\"\n\
                  GROUP BY 1 ORDER BY 3 DESC, 1'''\n"
             );
             if measured.is_empty() {
@@ -119,7 +120,10 @@ impl Csv {
     /// The text column by which rows are counted: its values come up again and again. One that has a usual name goes first.
     fn group(&self) -> Option<&Column> {
         let fits = |column: &&Column| {
-            column.kind == "text" && (2..=GROUPS_MAX).contains(&column.distinct) && column.distinct * 2 <= self.rows
+            column.kind == "text"
+                && is_quotable(column)
+                && (2..=GROUPS_MAX).contains(&column.distinct)
+                && column.distinct * 2 <= self.rows
         };
         let usual = |column: &Column| {
             let name = word(&column.name);
@@ -131,7 +135,10 @@ impl Csv {
     /// What is computed of the columns of numbers, and what that is called, the most telling first. Ids are no numbers.
     fn measures(&self) -> Vec<(String, String)> {
         let is_id = |name: &str| name == "id" || name.ends_with("_id");
-        let numbers = self.columns.iter().filter(|column| column.kind != "text" && !is_id(&word(&column.name)));
+        let numbers = self
+            .columns
+            .iter()
+            .filter(|column| column.kind != "text" && is_quotable(column) && !is_id(&word(&column.name)));
         let measured = |column: &Column| {
             let (name, sql) = (word(&column.name), ident(&column.name));
             match column.kind {
@@ -190,12 +197,6 @@ impl Csv {
     }
 }
 
-/// Words of SQL that a result's column cannot be called without quotes.
-const RESERVED: [&str; 14] = [
-    "group", "order", "select", "from", "where", "table", "index", "values", "when", "case", "default", "check", "to",
-    "in",
-];
-
 /// `text` as a name: small letters, digits and `_`, beginning with a letter.
 pub fn word(text: &str) -> String {
     let mut name = String::new();
@@ -209,8 +210,12 @@ pub fn word(text: &str) -> String {
     let name = name.trim_end_matches('_');
     let is_name = name.starts_with(|c: char| c.is_ascii_lowercase()) && !name.starts_with("sqlite_");
     let name = if is_name { name.to_owned() } else { format!("t_{name}").trim_end_matches('_').to_owned() };
-    let name: String = name.chars().take(40).collect();
-    if RESERVED.contains(&name.as_str()) { format!("{name}_") } else { name }
+    name.chars().take(40).collect()
+}
+
+/// Whether a column's name can stand in the literal text that a query is written in.
+fn is_quotable(column: &Column) -> bool {
+    !column.name.contains("'''")
 }
 
 /// A column's name in SQL.

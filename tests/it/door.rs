@@ -212,6 +212,8 @@ fn columns_and_names_of_every_kind_become_queries_that_can_be_asked() {
         ("names with all that a name can have", "Größe \"L\",a;b,[x],order\nu,1,2,3\nu,2,3,4\nv,3,4,5\nv,1,1,1\n"),
         ("a name without a letter of ours", "名前,数\nあ,1\nあ,2\nい,3\nい,4\n"),
         ("two that come to the same word", "a b,a-b,n\nx,y,1\nx,y,2\nz,q,3\nz,q,4\n"),
+        ("words of SQL and of templates", "not,in,like\nx,1,2\nx,2,3\ny,3,4\ny,4,5\n"),
+        ("a name that would end a literal text", "a''',b''',c\nx,1,2\nx,2,3\ny,3,4\ny,4,5\n"),
         ("hostile text", "seg,n\n{{ 7 * 7 }},1\n{{ 7 * 7 }},2\n'; DROP TABLE x;--,3\n'; DROP TABLE x;--,4\n"),
     ];
     for (name, text) in cases {

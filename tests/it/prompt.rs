@@ -315,7 +315,7 @@ fn an_editor_that_fails_or_does_not_end_is_told_and_leaves_the_approval_as_it_wa
     let waits: fn(&Project) = |project| an_editor(project, "echo ready; read word");
     let interrupted = [ASKED, Types("e\n"), Sees("ready"), CTRL_C];
     check("Ctrl-C while it is open", waits, POSTS, &interrupted, 130, &["callsheet resume 1"]);
-    let deaf: fn(&Project) = |project| an_editor(project, "trap '' INT; echo ready; exec sleep 60 <&- >&- 2>&-");
+    let deaf: fn(&Project) = |project| an_editor(project, "trap '' INT; echo ready; exec sleep 20 <&- >&- 2>&-");
     let left = [ASKED, Types("e\n"), Sees("ready"), CTRL_C, Sees("once more"), CTRL_C];
     check("it never ends", deaf, POSTS, &left, 130, &["callsheet resume 1"]);
 }
