@@ -257,12 +257,12 @@ fn long_run(runtime: &Runtime) {
     );
 }
 
-/// Items of the small approval and of the large one.
-const ITEMS: [usize; 2] = [100, 1_600];
+/// Items of the approvals, the smallest first.
+const ITEMS: [usize; 3] = [100, 1_600, 10_000];
 
 /// What an approval costs from the decision to the end, by items.
 fn approvals(runtime: &Runtime) {
-    let [small, large] = ITEMS.map(|items| {
+    let spent = ITEMS.map(|items| {
         let Project { settings, plan, folder: _folder } = project::approval(items);
         let running = runtime.block_on(app::start(&settings)).unwrap();
         let handle = runtime.block_on(started(&running.system, &plan));
@@ -274,8 +274,10 @@ fn approvals(runtime: &Runtime) {
         println!("an approval of {items} items: {:.0} ms, {:.0} of CPU", spent.wall_ms, spent.cpu_ms);
         spent
     });
-    let items = ITEMS[1] as f64 / ITEMS[0] as f64;
-    println!("  {items:.0} times the items: {:.1} times the CPU", large.cpu_ms / small.cpu_ms);
+    for (items, large) in ITEMS.iter().zip(spent).skip(1) {
+        let (times, cpu) = (*items as f64 / ITEMS[0] as f64, large.cpu_ms / spent[0].cpu_ms);
+        println!("  {times:.0} times the items: {cpu:.1} times the CPU");
+    }
 }
 
 async fn approve(running: &Running, handle: &Handle) {
