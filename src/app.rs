@@ -93,7 +93,7 @@ fn tools_writing(settings: &Settings, records: &Path) -> Result<Tools, Faults> {
     let mut faults = Faults::default();
     let by_name = |tool: Tool| (tool.spec().name.clone(), tool);
     let mut tools: Tools = kind::built_in().into_iter().flatten().map(by_name).collect();
-    for kind in &KINDS {
+    for kind in KINDS {
         for (name, table) in settings.tools.iter().filter(|(_, table)| table.kind == kind.word) {
             let ground = Ground { root: &settings.root, records, tools: &tools };
             match kind.open(name, &table.table, &ground) {
@@ -112,7 +112,8 @@ fn tools_writing(settings: &Settings, records: &Path) -> Result<Tools, Faults> {
 
 /// The JSON Schemas of the files that people write, by file name: the kinds of tools are known in them.
 pub fn editor_schemas() -> [(&'static str, Value); 4] {
-    editor::editor_schemas(&KINDS.each_ref().map(|kind| (kind.word, kind.schema())))
+    let kinds: Vec<_> = KINDS.iter().map(|kind| (kind.word, kind.schema())).collect();
+    editor::editor_schemas(&kinds)
 }
 
 /// What is wrong with the data that the tools of `plan` would read, and with their named queries; looks at all of it.

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::failure::Failure;
 use crate::id::{Digest, RunId, RunNo, Seq};
 use crate::journal::{Cause, Error as JournalError, Query, Record, Store, Subject};
 use crate::run::event::{Event, Fact};
+use crate::run::fold::Illegal;
 use crate::run::state::State;
 use crate::topology::plan::{Mode, PLAN_FORMAT, Plan};
 
@@ -20,9 +22,55 @@ pub enum Error {
     /// The journal says no.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The records are whole, and not a history that this callsheet knows.
-    #[error("the journal of this run cannot be replayed: {0}")]
-    Replay(String),
+    /// A record is whole, and nothing that this callsheet knows can have happened there.
+    #[error("the journal of this run cannot be replayed: record {seq}: {why}")]
+    Record {
+        /// Which.
+        seq: Seq,
+        /// What is against it.
+        #[source]
+        why: Misread,
+    },
+    /// The first record is of something else than a start.
+    #[error("the journal of this run cannot be replayed: the first record does not start it")]
+    NoStart,
+    /// The pinned plan is none that this callsheet knows.
+    #[error("the journal of this run cannot be replayed: the pinned plan: {0}")]
+    Plan(#[source] serde_json::Error),
+    /// The pinned plan is of another format.
+    #[error(
+        "the journal of this run cannot be replayed: its plan has format {found}, this callsheet reads {PLAN_FORMAT}"
+    )]
+    PlanFormat {
+        /// Its format.
+        found: u32,
+    },
+    /// A text that a record names cannot be read, or was erased.
+    #[error("the journal of this run cannot be replayed: record {seq}: {}", .why.reason)]
+    Text {
+        /// The record.
+        seq: Seq,
+        /// Why not.
+        why: Failure,
+    },
+}
+
+/// Why a record is no part of a history.
+#[derive(Debug, thiserror::Error)]
+pub enum Misread {
+    /// It is of a kind that this callsheet does not know.
+    #[error("not an event that this callsheet knows ({0})")]
+    Unknown(#[source] serde_json::Error),
+    /// It cannot have happened after those before it.
+    #[error(transparent)]
+    Illegal(#[from] Illegal),
+}
+
+impl Misread {
+    /// The error of the record in that place.
+    pub fn at(self, seq: Seq) -> Error {
+        Error::Record { seq, why: self }
+    }
 }
 
 /// A run as its journal has it.
@@ -74,8 +122,7 @@ fn go_on(store: &dyn Store, known: Loaded, each: &mut Each<'_>) -> Result<Loaded
     let mut loaded = known;
     follow(store, loaded.state.run, loaded.seq, &mut |record, fact| {
         each(&record, &fact)?;
-        let wrong = |illegal| Error::Replay(format!("record {}: {illegal}", record.seq));
-        loaded.state.apply(&fact).map_err(wrong)?;
+        loaded.state.apply(&fact).map_err(|illegal| Misread::from(illegal).at(record.seq))?;
         loaded.seq = record.seq;
         Ok(())
     })?;
@@ -118,11 +165,7 @@ pub fn follow(
 }
 
 fn page(store: &dyn Store, run: RunId, after: Seq) -> Result<Vec<(Record, Fact)>, Error> {
-    let read = |record: Record| {
-        let fact = read_fact(&record.head.json);
-        let fact = fact.map_err(|why| Error::Replay(format!("record {}: {why}", record.seq)))?;
-        Ok((record, fact))
-    };
+    let read = |record: Record| fact(&record).map(|fact| (record, fact));
     store.records(run, after, PAGE)?.into_iter().map(read).collect()
 }
 
@@ -133,10 +176,9 @@ fn page(store: &dyn Store, run: RunId, after: Seq) -> Result<Vec<(Record, Fact)>
 pub fn started(store: &dyn Store, run: RunId) -> Result<(Digest, Mode), Error> {
     let first = store.records(run, Seq(0), 1)?;
     let first = first.first().ok_or(JournalError::UnknownRun)?;
-    let fact = read_fact(&first.head.json).map_err(|why| Error::Replay(format!("record 1: {why}")))?;
-    match fact.is {
+    match fact(first)?.is {
         Event::Started { plan, mode, .. } => Ok((plan, mode)),
-        _ => Err(Error::Replay("the first record does not start it".to_owned())),
+        _ => Err(Error::NoStart),
     }
 }
 
@@ -156,12 +198,20 @@ pub fn pinned_plan(store: &dyn Store, run: RunId) -> Result<(Digest, Vec<u8>, Pl
     Ok((digest, json, plan))
 }
 
+/// What a record says.
+///
+/// # Errors
+/// [`Error::Record`], for a kind that this callsheet does not know.
+pub fn fact(record: &Record) -> Result<Fact, Error> {
+    read_fact(&record.head.json).map_err(|why| why.at(record.seq))
+}
+
 /// Reads a record's head.
 ///
 /// # Errors
-/// A sentence, for a kind that this callsheet does not know.
-pub fn read_fact(json: &[u8]) -> Result<Fact, String> {
-    serde_json::from_slice(json).map_err(|error| format!("not an event that this callsheet knows ({error})"))
+/// For a kind that this callsheet does not know.
+pub fn read_fact(json: &[u8]) -> Result<Fact, Misread> {
+    serde_json::from_slice(json).map_err(Misread::Unknown)
 }
 
 /// Reads a pinned plan.
@@ -169,10 +219,6 @@ pub fn read_fact(json: &[u8]) -> Result<Fact, String> {
 /// # Errors
 /// If it is none, or of a format that this callsheet does not read.
 pub(super) fn read_plan(json: &[u8]) -> Result<Plan, Error> {
-    let plan: Plan =
-        serde_json::from_slice(json).map_err(|error| Error::Replay(format!("the pinned plan: {error}")))?;
-    if plan.format != PLAN_FORMAT {
-        return Err(Error::Replay(format!("its plan has format {}, this callsheet reads {PLAN_FORMAT}", plan.format)));
-    }
-    Ok(plan)
+    let plan: Plan = serde_json::from_slice(json).map_err(Error::Plan)?;
+    if plan.format == PLAN_FORMAT { Ok(plan) } else { Err(Error::PlanFormat { found: plan.format }) }
 }

@@ -90,6 +90,26 @@ pub struct Examiner {
     settings: BTreeMap<String, Value>,
 }
 
+/// Why a plan's schemas and checks cannot be had: it was made by another callsheet.
+#[derive(Debug, thiserror::Error)]
+pub enum Unmade {
+    /// It names a schema that it has not.
+    #[error("no schema {0}")]
+    NoSchema(String),
+    /// It names a check that is not there.
+    #[error("this callsheet has no check {0}")]
+    NoCheck(String),
+    /// One of its schemas is none.
+    #[error("the schema of {of} does not compile: {why}")]
+    Schema {
+        /// Of an artefact, or of a tool's arguments.
+        of: String,
+        /// Why not.
+        #[source]
+        why: Box<jsonschema::ValidationError<'static>>,
+    },
+}
+
 /// What an examination of a body found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdict {
@@ -103,21 +123,21 @@ impl Examiner {
     /// Compiles what `plan` names.
     ///
     /// # Errors
-    /// A sentence, if a schema or a check of the plan is not to be had: the plan was made by another callsheet.
-    pub fn new(plan: &Plan, checks: &[Arc<dyn Check>]) -> Result<Self, String> {
+    /// If a schema or a check of the plan is not to be had.
+    pub fn new(plan: &Plan, checks: &[Arc<dyn Check>]) -> Result<Self, Unmade> {
         let mut artefacts = BTreeMap::new();
         for (name, artefact) in &plan.artefacts {
-            let schema = plan.schemas.get(&artefact.schema).ok_or_else(|| format!("no schema {}", artefact.schema))?;
+            let schema = plan.schemas.get(&artefact.schema).ok_or_else(|| Unmade::NoSchema(artefact.schema.clone()))?;
             let named = |check: &String| {
                 let found = checks.iter().find(|known| known.name() == check);
-                found.cloned().ok_or_else(|| format!("this callsheet has no check {check}"))
+                found.cloned().ok_or_else(|| Unmade::NoCheck(check.clone()))
             };
             let named = artefact.checks.iter().map(named).collect::<Result<_, _>>()?;
-            artefacts.insert(name.clone(), (compile(schema)?, named));
+            artefacts.insert(name.clone(), (compile(name.as_str(), schema)?, named));
         }
-        let args = plan.tools.iter().map(|(name, spec)| Ok((name.clone(), compile(&spec.args)?)));
+        let args = plan.tools.iter().map(|(name, spec)| Ok((name.clone(), compile(name.as_str(), &spec.args)?)));
         let same = plan.artefacts.iter().map(|(name, artefact)| (name.clone(), artefact.same.clone())).collect();
-        Ok(Self { artefacts, same, args: args.collect::<Result<_, String>>()?, settings: plan.checks.clone() })
+        Ok(Self { artefacts, same, args: args.collect::<Result<_, Unmade>>()?, settings: plan.checks.clone() })
     }
 
     /// Examines a version of `artefact`; `desk` is what its writer could read.
@@ -171,8 +191,8 @@ fn differs(
     differ.then(|| short(&format!("{artefact}.{field} is {own}, and {other} is {theirs}: they have to be the same")))
 }
 
-fn compile(schema: &Value) -> Result<Validator, String> {
-    jsonschema::validator_for(schema).map_err(|error| format!("a schema does not compile: {error}"))
+fn compile(of: &str, schema: &Value) -> Result<Validator, Unmade> {
+    jsonschema::validator_for(schema).map_err(|why| Unmade::Schema { of: of.to_owned(), why: Box::new(why) })
 }
 
 fn sentences(schema: &Validator, body: &Value, name: &str) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::ask::{self, Asked};
-use super::history::{Error, pinned_plan, read_fact};
+use super::history::{Error, Misread, fact, pinned_plan, read_fact};
 use super::shelf::Shelf;
 use crate::failure::{Class, Failure};
 use crate::id::{EffectId, RunId, Seq};
@@ -35,26 +35,25 @@ pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
     let mut state = State::new(run, Arc::new(plan));
     let records = store.records(run, Seq(0), usize::MAX)?;
     for (at, record) in records.iter().enumerate() {
-        let place = |why: String| Error::Replay(format!("record {}: {why}", record.seq));
-        let fact = read_fact(&record.head.json).map_err(place)?;
-        let told = |failure: Failure| Error::Replay(failure.reason);
+        let fact = fact(record)?;
+        let told = |why: Failure| Error::Text { seq: record.seq, why };
         match &fact.is {
             Event::Started { brief, .. } => {
-                let brief = shelf.json(brief.digest).map_err(told)?;
-                recording.brief = serde_json::from_value(brief).map_err(|error| place(error.to_string()))?;
+                recording.brief = shelf.parsed(brief.digest).map_err(told)?;
             }
             Event::EffectSettled { id, result: Settled::Replied(replied), .. } => {
                 let reply = shelf.json(replied.body.digest).map_err(told)?;
-                recording.call.extend(called(shelf, &state, &offers, *id, Ok(reply))?);
+                recording.call.extend(called(shelf, &state, &offers, *id, Ok(reply)).map_err(told)?);
             }
             // A call that was lost with its owner was never answered.
             Event::EffectFailed { id, class, reason: Reason::Told(reason), .. } if *class != Class::InDoubt => {
-                let failure = failure(shelf, *class, *reason, was_too_long(*class, records.get(at + 1)))?;
-                recording.call.extend(called(shelf, &state, &offers, *id, Err(failure))?);
+                let too_long = was_too_long(*class, records.get(at + 1));
+                let failure = failure(shelf, *class, *reason, too_long).map_err(told)?;
+                recording.call.extend(called(shelf, &state, &offers, *id, Err(failure)).map_err(told)?);
             }
             _ => {}
         }
-        state.apply(&fact).map_err(|illegal| place(illegal.to_string()))?;
+        state.apply(&fact).map_err(|illegal| Misread::from(illegal).at(record.seq))?;
     }
     Ok(recording)
 }
@@ -70,8 +69,8 @@ fn was_too_long(class: Class, next: Option<&Record>) -> bool {
 }
 
 /// The failure as it came from the port; its body has what heads do not need.
-fn failure(shelf: Shelf<'_>, class: Class, reason: BodyRef, too_long: bool) -> Result<Value, Error> {
-    let told = shelf.json(reason.digest).map_err(|failure| Error::Replay(failure.reason))?;
+fn failure(shelf: Shelf<'_>, class: Class, reason: BodyRef, too_long: bool) -> Result<Value, Failure> {
+    let told = shelf.json(reason.digest)?;
     let report = FailureReport::read(&told).unwrap_or_else(|| FailureReport::new(told.to_string()));
     let FailureReport { error, usage, retry_after_ms, lost, .. } = report;
     Ok(serde_json::json!(Failure { usage, retry_after_ms, too_long, lost, ..Failure::new(class, error) }))
@@ -84,7 +83,7 @@ fn called(
     offers: &Arc<Offers>,
     id: EffectId,
     came: Result<Value, Value>,
-) -> Result<Option<Recorded>, Error> {
+) -> Result<Option<Recorded>, Failure> {
     let Some(effect) = state.effects.get(&id).filter(|effect| matches!(effect.wish, Wish::Model { .. })) else {
         return Ok(None);
     };
@@ -102,7 +101,7 @@ fn called(
         patience: state.patience(&turn.agent, effect.model.as_deref()),
         pulse: Pulse(Arc::new(|_| {})),
     };
-    let ask = ask::ask(asked).map_err(|failure| Error::Replay(failure.reason))?;
+    let ask = ask::ask(asked)?;
     // What could not be put into words failed by itself, and does so again.
     let Ok(prompt) = conversation::prompt(&ask) else { return Ok(None) };
     let model = replay::model(&ask);

@@ -8,7 +8,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::{Mutex, watch};
 
 use super::history::{self, Loaded, load, read_plan};
-use super::lift::{Bodies, Examiner};
+use super::lift::{self, Bodies, Examiner};
 pub use super::owner::Gone;
 use super::owner::{Order, Owner};
 use super::rest::Rest;
@@ -39,11 +39,20 @@ pub enum Error {
     #[error(transparent)]
     History(#[from] history::Error),
     /// The plan needs what this callsheet does not have.
-    #[error("{0}")]
-    Plan(String),
-    /// An actor could not be started.
+    #[error(transparent)]
+    Plan(#[from] lift::Unmade),
+    /// What is to be written is no JSON.
+    #[error("what is to be written is no JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The core does not start it.
     #[error("the run could not be started: {0}")]
-    Actor(String),
+    Undecided(String),
+    /// An actor could not be started, or has ended.
+    #[error("the run could not be started: {0}")]
+    Actor(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The journal answered a write with something else.
+    #[error("the journal gave no {0}")]
+    Answer(&'static str),
 }
 
 /// The running system; clones share it.
@@ -84,10 +93,10 @@ impl System {
     /// [`Error::Actor`] if the actor runtime is not there.
     pub async fn start(ports: Arc<Ports>) -> Result<Self, Error> {
         let changes = ports.store.changes()?;
-        let (root, _) = Actor::spawn(None, RootActor, ()).await.map_err(|error| Error::Actor(error.to_string()))?;
+        let (root, _) = Actor::spawn(None, RootActor, ()).await.map_err(|error| Error::Actor(error.into()))?;
         let (live, opening, pinned, rest) = Default::default();
         let system = Self { ports, live, opening, pinned, rest, root };
-        system.root.cast(Root::Schedule(system.clone())).map_err(|error| Error::Actor(error.to_string()))?;
+        system.root.cast(Root::Schedule(system.clone())).map_err(|error| Error::Actor(error.to_string().into()))?;
         tokio::spawn(clockwork(system.root.clone(), changes, system.ports.park));
         Ok(system)
     }
@@ -102,7 +111,7 @@ impl System {
     /// # Errors
     /// If the journal refuses it, or the plan needs what is not there.
     pub async fn run(&self, plan: &Plan, brief: &Brief, by: Who) -> Result<Handle, Error> {
-        let json = serde_json::to_vec(plan).map_err(|error| Error::Plan(error.to_string()))?;
+        let json = serde_json::to_vec(plan)?;
         let digest = Plan::digest(&json);
         let pinned = self.pin(digest, &json)?;
         let clock = Arc::clone(&self.ports.clock);
@@ -115,10 +124,10 @@ impl System {
         let mut owner = Owner::new(State::new(run, Arc::clone(&pinned.plan)), Seq(0), self.ports.park);
         owner.starts(what, bodies.into_made());
         let Some(Order::Append(first)) = owner.heed(moment) else {
-            return Err(history::Error::Replay(format!("it cannot start: {:?}", owner.gone())).into());
+            return Err(Error::Undecided(format!("{:?}", owner.gone())));
         };
         let seq = Seq(first.facts.len() as u64);
-        let first = owner.batch(first).ok_or_else(|| history::Error::Replay("nothing is decided".to_owned()))?;
+        let first = owner.batch(first).ok_or_else(|| Error::Undecided("nothing is decided".to_owned()))?;
         let new = NewRun {
             id: run,
             topology: plan.name.clone(),
@@ -133,7 +142,7 @@ impl System {
         let done = self.ports.writer.commit(Op::Create(new, first)).await?;
         self.ports.probe.at(Point::Committed);
         let Done::Created(no) = done else {
-            return Err(history::Error::Replay("the journal gave no number".to_owned()).into());
+            return Err(Error::Answer("number"));
         };
         owner.appended(seq);
         self.spawn(no, pinned, owner, None, kept).await
@@ -160,10 +169,10 @@ impl System {
         let owner = self.ports.owner;
         let done = self.ports.writer.commit(Op::Claim { run, owner, take_over }).await?;
         let Done::Claimed(epoch) = done else {
-            return Err(history::Error::Replay("the journal gave no epoch".to_owned()).into());
+            return Err(Error::Answer("epoch"));
         };
         let system = self.clone();
-        let loaded = blocking(move || system.load(run, known)).await.map_err(|error| Error::Actor(error.to_string()));
+        let loaded = blocking(move || system.load(run, known)).await.map_err(|error| Error::Actor(error.into()));
         let opened = match loaded.flatten() {
             Ok((no, pinned, owner)) => self.spawn(no, pinned, owner, Some(epoch), Vec::new()).await,
             Err(error) => Err(error),
@@ -190,13 +199,13 @@ impl System {
     /// # Errors
     /// If the journal refuses it.
     pub async fn post(&self, run: RunId, id: uuid::Uuid, post: &Post) -> Result<u64, Error> {
-        let json = serde_json::to_vec(post).map_err(|error| Error::Plan(error.to_string()))?;
+        let json = serde_json::to_vec(post)?;
         let at = self.ports.clock.now();
         let done = self.ports.writer.commit(Op::Post { run, id, json, at }).await?;
         self.tell(run);
         match done {
             Done::Posted(place) => Ok(place),
-            _ => Err(history::Error::Replay("the journal gave no place".to_owned()).into()),
+            _ => Err(Error::Answer("place")),
         }
     }
 
@@ -252,7 +261,7 @@ impl System {
         place.kept.put(kept);
         let setup = Setup { place, owner, opens, progress };
         let spawned = Actor::spawn_linked(None, Run, setup, self.root.get_cell()).await;
-        let (actor, _) = spawned.map_err(|error| Error::Actor(error.to_string()))?;
+        let (actor, _) = spawned.map_err(|error| Error::Actor(error.into()))?;
         let handle = Handle { run, no, progress: seen, actor };
         self.live.insert(run, handle.clone());
         Ok(handle)
@@ -263,7 +272,7 @@ impl System {
             return Ok(Arc::clone(known.value()));
         }
         let plan = read_plan(json)?;
-        let examiner = Examiner::new(&plan, &self.ports.checks).map_err(Error::Plan)?;
+        let examiner = Examiner::new(&plan, &self.ports.checks)?;
         let pinned = Arc::new(Pinned { plan: Arc::new(plan), offers: Arc::default(), digest, examiner });
         self.pinned.insert(digest, Arc::clone(&pinned));
         Ok(pinned)

@@ -102,7 +102,7 @@ impl From<history::Error> for Stop {
     fn from(error: history::Error) -> Self {
         match error {
             history::Error::Journal(error) => error.into(),
-            error @ history::Error::Replay(_) => Self::failed(error.to_string()),
+            other => Self::failed(other.to_string()),
         }
     }
 }

@@ -155,7 +155,7 @@ fn artefacts(plan: &Plan, given: &[String]) -> Result<BTreeMap<ArtefactName, Val
         let value = value.map_err(|why| Stop::input(format!("--artefact {name}: {file}: {why}")))?;
         found.insert(known.clone(), value);
     }
-    let examiner = Examiner::new(plan, &app::checks()).map_err(Stop::failed)?;
+    let examiner = Examiner::new(plan, &app::checks()).map_err(|why| Stop::failed(why.to_string()))?;
     for (name, value) in &found {
         let verdict = examiner.examine(name, value, &found);
         if !verdict.problems.is_empty() {

@@ -47,7 +47,7 @@ impl Edit {
         let before = read(&artefact).ok_or_else(|| Error::Erased(artefact.clone()))?;
         let others = approval.desk.keys().filter(|name| **name != artefact);
         let others = others.filter_map(|name| Some((name.clone(), read(name)?))).collect();
-        let examiner = Examiner::new(&state.plan, &app::checks()).map_err(Error::Rules)?;
+        let examiner = Examiner::new(&state.plan, &app::checks())?;
         Ok(Self { no, artefact, before, refused, binds, others, examiner })
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::actor::history;
+use crate::actor::lift;
 use crate::actor::system::{self, Gone};
 use crate::app;
 use crate::id::{ApprovalNo, ArtefactName, RunNo};
@@ -106,8 +107,8 @@ pub enum Error {
     #[error("a parameter is wrong")]
     Param(ParamFault),
     /// The project's rules for what is written cannot be read.
-    #[error("{0}")]
-    Rules(String),
+    #[error(transparent)]
+    Rules(#[from] lift::Unmade),
     /// The run is not driven here any more.
     #[error("the run was let go")]
     Gone(Gone),

@@ -113,8 +113,8 @@ impl Story {
         let texts = self.texts();
         let mut news = Vec::new();
         history::follow(self.store.as_ref(), self.row.id, self.seq, &mut |record, fact| {
-            let wrong = |illegal| history::Error::Replay(format!("record {}: {illegal}", record.seq));
-            let entry = self.view.take(record.seq, &fact, &texts).map_err(wrong)?;
+            let entry = self.view.take(record.seq, &fact, &texts);
+            let entry = entry.map_err(|illegal| history::Misread::from(illegal).at(record.seq))?;
             self.seq = record.seq;
             self.calls.extend(entry.iter().filter(|entry| entry.kind == Kind::Call).cloned());
             self.results.extend(entry.iter().filter(|entry| entry.to.as_deref() == Some("end")).cloned());

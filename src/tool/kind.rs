@@ -6,12 +6,16 @@ use serde_json::Value;
 
 use super::open::{Ground, Open};
 use super::part::Error;
-use super::{Tool, email, files, sink, sql, stats};
+use super::{Tool, stats};
 use crate::topology::spec::Reach;
 
 /// In the order in which they are opened: a tool may rest on those of earlier kinds.
-pub static KINDS: [Kind; 4] =
-    [Kind::of::<sql::Config>(), Kind::of::<files::Config>(), Kind::of::<sink::Config>(), Kind::of::<email::Config>()];
+pub static KINDS: &[Kind] = &[
+    Kind::of::<super::sql::Config>(),
+    Kind::of::<super::files::Config>(),
+    Kind::of::<super::sink::Config>(),
+    Kind::of::<super::email::Config>(),
+];
 
 /// A line of the table.
 pub struct Kind {
@@ -40,16 +44,20 @@ impl Kind {
     }
 }
 
+/// The words that there are, in the table's order.
+pub fn words() -> Vec<&'static str> {
+    KINDS.iter().map(|kind| kind.word).collect()
+}
+
 /// The kind of that word.
 ///
 /// # Errors
 /// A sentence that says which there are.
 pub fn named(word: &str) -> Result<&'static Kind, String> {
-    let words = || KINDS.each_ref().map(|kind| kind.word).join(", ");
     KINDS
         .iter()
         .find(|kind| kind.word == word)
-        .ok_or_else(|| format!("there is no kind {word:?}; the kinds are {}", words()))
+        .ok_or_else(|| format!("there is no kind {word:?}; the kinds are {}", words().join(", ")))
 }
 
 /// The tools that need no table.

@@ -41,7 +41,7 @@ fn a_reason_is_what_was_told_or_a_rule() {
             format!(r#"{{"at":1,"is":{{"dead_lettered":{{"message":4,"class":"policy","reason":{written}}}}}}}"#);
         let found = read_fact(fact.as_bytes());
         let Some(read) = read else {
-            assert!(found.unwrap_err().contains("not an event that this callsheet knows"), "{written}");
+            assert!(found.unwrap_err().to_string().contains("not an event that this callsheet knows"), "{written}");
             return;
         };
         assert!(
@@ -67,7 +67,7 @@ fn a_fact_of_an_unknown_kind_is_refused_by_name() {
         "[]",
         "",
     ] {
-        let why = read_fact(unknown.as_bytes()).unwrap_err();
+        let why = read_fact(unknown.as_bytes()).unwrap_err().to_string();
         assert!(why.contains("not an event that this callsheet knows"), "{unknown}: {why}");
     }
 }

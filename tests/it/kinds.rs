@@ -4,7 +4,7 @@ use std::path::Path;
 
 use callsheet::app;
 use callsheet::config::{Flags, Settings};
-use callsheet::tool::kind::KINDS;
+use callsheet::tool::kind::{self, words};
 use callsheet::tool::open::Ground;
 use callsheet::tool::{Tool, Tools};
 use callsheet::topology::spec::{Reach, Repeat};
@@ -16,7 +16,7 @@ use crate::tools::write;
 type Least = (&'static str, &'static str, &'static [(&'static str, bool)]);
 
 /// The least that each kind takes.
-const LEAST: [Least; 4] = [
+const LEAST: &[Least] = &[
     ("sql", "csv = { t = \"t.csv\" }", &[("one.query", false)]),
     ("files", "root = \"a\"", &[("one.read", false), ("one.list", false), ("one.publish", true)]),
     ("sink", "", &[("one.deliver", true)]),
@@ -41,20 +41,17 @@ fn project(kind: &str, rest: &str) -> Result<Tools, String> {
 
 #[test]
 fn each_kind_opens_as_what_its_tools_declare() {
-    assert_eq!(
-        KINDS.each_ref().map(|kind| kind.word),
-        LEAST.map(|(kind, ..)| kind),
-        "say here what the least of each is"
-    );
+    let known: Vec<_> = LEAST.iter().map(|(kind, ..)| *kind).collect();
+    assert_eq!(words(), known, "say here what the least of each is");
     for (kind, rest, wanted) in LEAST {
         let tools = project(kind, rest).unwrap_or_else(|why| panic!("{kind}: {why}"));
-        for (name, acts) in wanted {
+        for (name, acts) in *wanted {
             let tool = tools.get(*name).unwrap_or_else(|| panic!("{kind}: there is no {name}"));
             let spec = tool.spec();
             assert_eq!(matches!(tool, Tool::Outward(_)), *acts, "{name}");
             assert_eq!((spec.reach == Reach::ActsOut, spec.repeat == Repeat::Pure), (*acts, !acts), "{name}");
             let connection = spec.connection.as_ref().map(|connection| connection.kind.as_str());
-            assert_eq!(connection, acts.then_some(kind), "{name}: what acts says through what");
+            assert_eq!(connection, acts.then_some(*kind), "{name}: what acts says through what");
         }
         let own = tools.keys().filter(|name| name.as_str().starts_with("one."));
         assert_eq!(own.count(), wanted.len(), "{kind}");
@@ -64,7 +61,7 @@ fn each_kind_opens_as_what_its_tools_declare() {
 #[test]
 fn an_unknown_kind_is_told_with_those_there_are() {
     let why = project("sqll", "").err().unwrap();
-    let words = KINDS.each_ref().map(|kind| kind.word).join(", ");
+    let words = words().join(", ");
     assert!(why.contains(&format!("there is no kind \"sqll\"; the kinds are {words}")), "{why}");
     assert!(why.contains("--> callsheet.toml") && why.contains("[tools.one]"), "it says where: {why}");
 }
@@ -76,9 +73,9 @@ fn the_readme_has_a_row_for_each_kind() {
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let rows: Vec<(&str, &str)> = rows.filter_map(|row| row.trim_matches('|').split_once('|')).collect();
     let words: Vec<&str> = rows.iter().map(|(word, _)| word.trim().trim_matches('`')).collect();
-    assert_eq!(words, KINDS.each_ref().map(|kind| kind.word));
+    assert_eq!(words, kind::words());
     for ((_, row), (kind, _, tools)) in rows.iter().zip(LEAST) {
-        for (tool, acts) in tools {
+        for (tool, acts) in *tools {
             let verb = tool.trim_start_matches("one.");
             assert!(row.contains(&format!("`NAME.{verb}`")), "README.md, {kind}: {verb} is not named");
             assert!(!acts || row.contains("approved"), "README.md, {kind}: {verb} acts, and needs an approval");
@@ -111,8 +108,9 @@ fn reader_and_schema_know_the_same_kinds_and_keys() {
 fn a_kind_is_opened_after_those_that_it_rests_on() {
     let tools = Tools::new();
     let ground = Ground { root: Path::new(""), records: Path::new(""), tools: &tools };
-    let email = KINDS.iter().find(|kind| kind.word == "email").unwrap();
-    let table: Value = json!(toml::from_str::<toml::Value>(LEAST[3].1).unwrap());
+    let email = kind::named("email").unwrap();
+    let (_, rest, _) = LEAST.iter().find(|(kind, ..)| *kind == "email").unwrap();
+    let table: Value = json!(toml::from_str::<toml::Value>(rest).unwrap());
     let why = email.open("one", &table, &ground).err().unwrap().to_string();
     assert_eq!(why, "[tools.one]: audience names no tool: \"data.query\"");
 }
