@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::file;
@@ -144,6 +145,8 @@ fn connect(path: &Path, access: OpenFlags, alone: bool) -> Result<Connection, Er
     let check = || -> rusqlite::Result<(i64, i64, i64)> {
         connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        // Else a statement over a table with partial indexes is prepared anew each time that a value is bound to it.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")?;
         let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let format = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
