@@ -10,9 +10,9 @@ use tokio::task::AbortHandle;
 use tracing::Instrument;
 
 use super::lift::Lifted;
+use super::msg::RunMsg;
 use super::owner::Attempt;
 use super::perform::{Work, perform};
-use super::run;
 use crate::failure::Class;
 
 /// An agent.
@@ -28,7 +28,7 @@ pub(super) enum Msg {
 
 /// An agent's actor while it lives: its attempts, which the journal knows of too.
 pub(super) struct Live {
-    run: ActorRef<run::Msg>,
+    run: ActorRef<RunMsg>,
     attempts: BTreeMap<Attempt, Task>,
 }
 
@@ -44,9 +44,9 @@ impl Drop for Task {
 impl Actor for Agent {
     type Msg = Msg;
     type State = Live;
-    type Arguments = ActorRef<run::Msg>;
+    type Arguments = ActorRef<RunMsg>;
 
-    async fn pre_start(&self, _myself: ActorRef<Msg>, run: ActorRef<run::Msg>) -> Result<Live, ActorProcessingErr> {
+    async fn pre_start(&self, _myself: ActorRef<Msg>, run: ActorRef<RunMsg>) -> Result<Live, ActorProcessingErr> {
         Ok(Live { run, attempts: BTreeMap::new() })
     }
 
@@ -64,7 +64,7 @@ impl Actor for Agent {
 }
 
 /// Starts an attempt, and has the run told of its end, however it ends.
-fn start(run: ActorRef<run::Msg>, attempt: Attempt, work: Arc<Work>) -> Task {
+fn start(run: ActorRef<RunMsg>, attempt: Attempt, work: Arc<Work>) -> Task {
     let agent = tracing::info_span!(parent: &work.place.span, "agent", name = %work.turn.agent);
     let span = tracing::info_span!(parent: &agent, "step", effect = %attempt.id.0.short());
     let performed = tokio::spawn(perform(work).instrument(span));
@@ -72,11 +72,11 @@ fn start(run: ActorRef<run::Msg>, attempt: Attempt, work: Arc<Work>) -> Task {
     tokio::spawn(async move {
         let came = match performed.await {
             Ok(lifted) => match bug(&lifted) {
-                Some(reason) => run::Msg::Died(attempt, reason),
-                None => run::Msg::Outcome(attempt, Box::new(lifted)),
+                Some(reason) => RunMsg::Died(attempt, reason),
+                None => RunMsg::Outcome(attempt, Box::new(lifted)),
             },
             Err(error) => match error.try_into_panic() {
-                Ok(panic) => run::Msg::Died(attempt, words_of(panic.as_ref())),
+                Ok(panic) => RunMsg::Died(attempt, words_of(panic.as_ref())),
                 // It was killed, and whoever did so knows.
                 Err(_) => return,
             },

@@ -1,18 +1,18 @@
 //! From raw to typed: what models, tools and people said becomes results and bodies that the core can branch on.
 //! Schemas and checks are applied here, once, to every version, whoever wrote it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use jsonschema::Validator;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::ask::LEFT_OUT;
-use super::{Pinned, founded};
+use super::examiner::{PROBLEMS_MAX, short};
+use super::founded;
+use super::pinned::Pinned;
 use crate::clock::Clock;
 use crate::failure::{Failure, Usage};
-use crate::id::{AgentName, ArtefactName, ToolName};
+use crate::id::{AgentName, ToolName};
 use crate::journal::Body;
 use crate::model::names::{END_TURN, Names};
 use crate::model::{Act, Answer, Exchange, Reply, Section, ToolCall};
@@ -20,17 +20,8 @@ use crate::run::body::{FailureReport, Repeated};
 use crate::run::event::{ActHead, BodyRef, CallHead, Origin, Replied, Settled, WriteHead};
 use crate::run::input::Failed;
 use crate::run::state::Turn;
-use crate::tool::{Check, Finding, Level};
-use crate::topology::plan::{ASK_TOOL, Member, Plan, QUESTIONS_PER_TURN_MAX, Role};
-
-/// Faults of one artefact that are told of at once.
-const PROBLEMS_MAX: usize = 20;
-
-/// Bytes of one fault as it is told: what was written is before its writer anyway.
-const PROBLEM_BYTES_MAX: usize = 500;
-
-/// From here on a fault is told without the value that it is about.
-const VALUE_BYTES_MAX: usize = 200;
+use crate::tool::Finding;
+use crate::topology::plan::{ASK_TOOL, Member, QUESTIONS_PER_TURN_MAX, Role};
 
 /// A result with the bodies that it names.
 pub(super) struct Lifted {
@@ -80,137 +71,6 @@ impl<'a> Bodies<'a> {
     pub(super) fn into_made(self) -> Vec<Body> {
         self.made
     }
-}
-
-/// A plan's schemas and checks, compiled.
-pub struct Examiner {
-    artefacts: BTreeMap<ArtefactName, (Validator, Vec<Arc<dyn Check>>)>,
-    same: BTreeMap<ArtefactName, BTreeMap<String, String>>,
-    args: BTreeMap<ToolName, Validator>,
-    settings: BTreeMap<String, Value>,
-}
-
-/// Why a plan's schemas and checks cannot be had: it was made by another callsheet.
-#[derive(Debug, thiserror::Error)]
-pub enum Unmade {
-    /// It names a schema that it has not.
-    #[error("no schema {0}")]
-    NoSchema(String),
-    /// It names a check that is not there.
-    #[error("this callsheet has no check {0}")]
-    NoCheck(String),
-    /// One of its schemas is none.
-    #[error("the schema of {of} does not compile: {why}")]
-    Schema {
-        /// Of an artefact, or of a tool's arguments.
-        of: String,
-        /// Why not.
-        #[source]
-        why: Box<jsonschema::ValidationError<'static>>,
-    },
-}
-
-/// What an examination of a body found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Verdict {
-    /// Why it is not taken: schema errors, and findings that must be mended.
-    pub problems: Vec<String>,
-    /// All that the checks said.
-    pub findings: Vec<Finding>,
-}
-
-impl Examiner {
-    /// Compiles what `plan` names.
-    ///
-    /// # Errors
-    /// If a schema or a check of the plan is not to be had.
-    pub fn new(plan: &Plan, checks: &[Arc<dyn Check>]) -> Result<Self, Unmade> {
-        let mut artefacts = BTreeMap::new();
-        for (name, artefact) in &plan.artefacts {
-            let schema = plan.schemas.get(&artefact.schema).ok_or_else(|| Unmade::NoSchema(artefact.schema.clone()))?;
-            let named = |check: &String| {
-                let found = checks.iter().find(|known| known.name() == check);
-                found.cloned().ok_or_else(|| Unmade::NoCheck(check.clone()))
-            };
-            let named = artefact.checks.iter().map(named).collect::<Result<_, _>>()?;
-            artefacts.insert(name.clone(), (compile(name.as_str(), schema)?, named));
-        }
-        let args = plan.tools.iter().map(|(name, spec)| Ok((name.clone(), compile(name.as_str(), &spec.args)?)));
-        let same = plan.artefacts.iter().map(|(name, artefact)| (name.clone(), artefact.same.clone())).collect();
-        Ok(Self { artefacts, same, args: args.collect::<Result<_, Unmade>>()?, settings: plan.checks.clone() })
-    }
-
-    /// Examines a version of `artefact`; `desk` is what its writer could read.
-    pub fn examine(&self, artefact: &ArtefactName, body: &Value, desk: &BTreeMap<ArtefactName, Value>) -> Verdict {
-        let Some((schema, checks)) = self.artefacts.get(artefact) else {
-            return Verdict {
-                problems: vec![format!("{artefact} is not an artefact of this topology")],
-                ..Verdict::default()
-            };
-        };
-        let problems = sentences(schema, body, artefact.as_str());
-        if !problems.is_empty() {
-            return Verdict { problems, findings: Vec::new() };
-        }
-        let none = json!({});
-        let look = |check: &Arc<dyn Check>| check.examine(body, desk, self.settings.get(check.name()).unwrap_or(&none));
-        let findings: Vec<Finding> = checks.iter().flat_map(look).collect();
-        let must = findings.iter().filter(|finding| finding.level == Level::Must).take(PROBLEMS_MAX);
-        let told = |f: &Finding| short(&format!("{artefact}{}: {} ({})", f.at, f.what, f.rule));
-        let mut problems: Vec<String> = must.map(told).collect();
-        let same = self.same.get(artefact).into_iter().flatten();
-        problems.extend(same.filter_map(|(field, other)| differs(artefact, body, field, other, desk)));
-        Verdict { problems, findings }
-    }
-
-    /// The argument that the first fault of a call is in, if it is in one.
-    pub fn misfit(&self, tool: &ToolName, args: &Value) -> Option<String> {
-        let path = self.args.get(tool)?.iter_errors(args).next()?.instance_path().to_string();
-        path.split('/').nth(1).map(str::to_owned)
-    }
-
-    /// What is wrong with a call's arguments.
-    pub fn call(&self, tool: &ToolName, args: &Value) -> Vec<String> {
-        self.args.get(tool).map_or_else(|| vec![format!("there is no tool {tool}")], |s| sentences(s, args, "args"))
-    }
-}
-
-/// What is against a field that has to be what another artefact says; nothing, if one of the two says nothing.
-fn differs(
-    artefact: &ArtefactName,
-    body: &Value,
-    field: &str,
-    other: &str,
-    desk: &BTreeMap<ArtefactName, Value>,
-) -> Option<String> {
-    let below = |value, mut keys: std::str::Split<'_, char>| keys.try_fold(value, |at: &Value, key| at.get(key));
-    let mut path = other.split('.');
-    let theirs = desk.get(path.next()?)?;
-    let (own, theirs) = (below(body, field.split('.'))?, below(theirs, path)?);
-    let differ = own != theirs && !own.is_null() && !theirs.is_null();
-    differ.then(|| short(&format!("{artefact}.{field} is {own}, and {other} is {theirs}: they have to be the same")))
-}
-
-fn compile(of: &str, schema: &Value) -> Result<Validator, Unmade> {
-    jsonschema::validator_for(schema).map_err(|why| Unmade::Schema { of: of.to_owned(), why: Box::new(why) })
-}
-
-fn sentences(schema: &Validator, body: &Value, name: &str) -> Vec<String> {
-    let errors = schema.iter_errors(body).take(PROBLEMS_MAX);
-    errors.map(|error| sentence(name, &error)).collect()
-}
-
-/// One fault. A long value is not quoted: a reason that repeats it doubles what the next request shows.
-fn sentence(name: &str, error: &jsonschema::ValidationError<'_>) -> String {
-    let is_long = error.instance().to_string().len() > VALUE_BYTES_MAX;
-    let what = if is_long { error.masked_with("what you wrote").to_string() } else { error.to_string() };
-    short(&format!("{name}{}: {what}", error.instance_path()))
-}
-
-/// A reason that is not too long.
-fn short(reason: &str) -> String {
-    let cut = reason.floor_char_boundary(PROBLEM_BYTES_MAX);
-    if cut < reason.len() { format!("{}...", &reason[..cut]) } else { reason.to_owned() }
 }
 
 /// A model's reply as the core branches on it; `now` is what its turn was shown, `foreseen` what tools have against it.

@@ -12,12 +12,15 @@
 mod agent;
 mod ask;
 pub mod evidence;
+pub mod examiner;
 mod founded;
 pub mod history;
 mod inbox;
 pub mod lift;
+mod msg;
 pub mod owner;
 mod perform;
+mod pinned;
 pub mod recording;
 mod rest;
 mod run;
@@ -30,6 +33,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Semaphore;
 
+pub use self::pinned::Pinned;
 use self::shelf::{Kept, Shelf};
 use crate::clock::Clock;
 use crate::failure::Failure;
@@ -37,10 +41,9 @@ use crate::id::{AgentName, Digest, RunId, RunNo};
 use crate::journal::writer::Writer;
 use crate::journal::{OwnerId, Store};
 use crate::model::Model;
-use crate::model::prompt::Offers;
 use crate::run::body::Listing;
 use crate::tool::{Check, Tools};
-use crate::topology::plan::{Mode, Plan};
+use crate::topology::plan::Mode;
 
 /// What the shell reaches the world through.
 pub struct Ports {
@@ -125,18 +128,6 @@ pub struct NoProbe;
 
 impl Probe for NoProbe {
     fn at(&self, _point: Point) {}
-}
-
-/// A plan as runs pin it, shared by all runs of it.
-pub struct Pinned {
-    /// The plan.
-    pub plan: Arc<Plan>,
-    /// What its members are offered to call.
-    pub offers: Arc<Offers>,
-    /// By which runs name it.
-    pub digest: Digest,
-    /// Its schemas and checks, compiled.
-    pub examiner: lift::Examiner,
 }
 
 /// What an attempt needs to know of its run.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::agent::{self, Agent};
 use super::history::{Loaded, load};
 use super::lift::{Bodies, Lifted};
+use super::msg::RunMsg;
 use super::owner::{Append, Attempt, Gone, Order, Owner};
 use super::perform::Work;
 use super::{Place, Point, blocking, inbox, owner, shelf};
@@ -24,18 +25,6 @@ use crate::run::state::Status;
 
 /// A run as an actor.
 pub(super) struct Run;
-
-/// What a run is told.
-pub(super) enum Msg {
-    /// An attempt ended.
-    Outcome(Attempt, Box<Lifted>),
-    /// An attempt panicked or erred, with these words.
-    Died(Attempt, String),
-    /// Look at the clock.
-    Wake,
-    /// Look at the inbox.
-    Posted,
-}
 
 /// What a run is given when it starts.
 pub(super) struct Setup {
@@ -80,11 +69,11 @@ pub(super) struct Live {
 }
 
 impl Actor for Run {
-    type Msg = Msg;
+    type Msg = RunMsg;
     type State = Live;
     type Arguments = Setup;
 
-    async fn pre_start(&self, myself: ActorRef<Msg>, setup: Setup) -> Result<Live, ActorProcessingErr> {
+    async fn pre_start(&self, myself: ActorRef<RunMsg>, setup: Setup) -> Result<Live, ActorProcessingErr> {
         let mut live = Live {
             place: setup.place,
             owner: setup.owner,
@@ -99,15 +88,20 @@ impl Actor for Run {
         Ok(live)
     }
 
-    async fn handle(&self, myself: ActorRef<Msg>, message: Msg, live: &mut Live) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<RunMsg>,
+        message: RunMsg,
+        live: &mut Live,
+    ) -> Result<(), ActorProcessingErr> {
         match message {
-            Msg::Outcome(attempt, lifted) => {
+            RunMsg::Outcome(attempt, lifted) => {
                 let Lifted { result, usage, bodies } = *lifted;
                 live.owner.outcome(attempt, result, usage, bodies);
             }
-            Msg::Died(attempt, reason) => live.died(&[attempt], Class::Bug, &reason),
-            Msg::Wake => live.owner.woken(live.place.ports.clock.now()),
-            Msg::Posted => live.owner.posted(),
+            RunMsg::Died(attempt, reason) => live.died(&[attempt], Class::Bug, &reason),
+            RunMsg::Wake => live.owner.woken(live.place.ports.clock.now()),
+            RunMsg::Posted => live.owner.posted(),
         }
         live.go_on(&myself).await;
         Ok(())
@@ -115,7 +109,7 @@ impl Actor for Run {
 
     async fn handle_supervisor_evt(
         &self,
-        myself: ActorRef<Msg>,
+        myself: ActorRef<RunMsg>,
         event: SupervisionEvent,
         live: &mut Live,
     ) -> Result<(), ActorProcessingErr> {
@@ -130,7 +124,7 @@ impl Actor for Run {
         Ok(())
     }
 
-    async fn post_stop(&self, _myself: ActorRef<Msg>, live: &mut Live) -> Result<(), ActorProcessingErr> {
+    async fn post_stop(&self, _myself: ActorRef<RunMsg>, live: &mut Live) -> Result<(), ActorProcessingErr> {
         if let Some(timer) = live.timer.take() {
             timer.abort();
         }
@@ -149,7 +143,7 @@ impl Actor for Run {
 
 impl Live {
     /// After a message: carries out what follows from it, then what the run calls for.
-    async fn go_on(&mut self, myself: &ActorRef<Msg>) {
+    async fn go_on(&mut self, myself: &ActorRef<RunMsg>) {
         loop {
             while let Some(order) = self.owner.heed(self.place.ports.moment()) {
                 if let Err(gone) = self.carry_out(myself, order).await {
@@ -162,14 +156,14 @@ impl Live {
         }
     }
 
-    async fn carry_out_all(&mut self, myself: &ActorRef<Msg>, orders: Vec<Order>) -> Result<(), Gone> {
+    async fn carry_out_all(&mut self, myself: &ActorRef<RunMsg>, orders: Vec<Order>) -> Result<(), Gone> {
         for order in orders {
             self.carry_out(myself, order).await?;
         }
         Ok(())
     }
 
-    async fn carry_out(&mut self, myself: &ActorRef<Msg>, order: Order) -> Result<(), Gone> {
+    async fn carry_out(&mut self, myself: &ActorRef<RunMsg>, order: Order) -> Result<(), Gone> {
         match order {
             Order::Nothing => {}
             Order::Append(append) => self.append(append).await?,
@@ -251,7 +245,7 @@ impl Live {
         }
     }
 
-    async fn start(&mut self, myself: &ActorRef<Msg>, attempt: Attempt) -> Result<(), Gone> {
+    async fn start(&mut self, myself: &ActorRef<RunMsg>, attempt: Attempt) -> Result<(), Gone> {
         let work = self.work(attempt.id).ok_or_else(|| Gone::Bug("an effect of no turn is outstanding".to_owned()))?;
         let agent = work.turn.agent.clone();
         if !self.agents.contains_key(&agent) {
@@ -267,7 +261,7 @@ impl Live {
         Ok(())
     }
 
-    fn set_timer(&mut self, myself: &ActorRef<Msg>, wait_ms: Option<u64>) {
+    fn set_timer(&mut self, myself: &ActorRef<RunMsg>, wait_ms: Option<u64>) {
         if let Some(timer) = self.timer.take() {
             timer.abort();
         }
@@ -276,11 +270,11 @@ impl Live {
         let to = myself.clone();
         self.timer = Some(tokio::spawn(async move {
             tokio::time::sleep(wait).await;
-            let _ = to.cast(Msg::Wake);
+            let _ = to.cast(RunMsg::Wake);
         }));
     }
 
-    fn let_go(&mut self, myself: &ActorRef<Msg>, gone: Gone) {
+    fn let_go(&mut self, myself: &ActorRef<RunMsg>, gone: Gone) {
         // Whoever waits for a run that is parked is told once it is free.
         if gone != Gone::Parked {
             tracing::error!(?gone, "the run is let go");

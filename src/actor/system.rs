@@ -7,13 +7,15 @@ use dashmap::DashMap;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::{Mutex, watch};
 
+use super::examiner::{Examiner, Unmade};
 use super::history::{self, Loaded, load, read_plan};
-use super::lift::{self, Bodies, Examiner};
+use super::lift::Bodies;
+use super::msg::RunMsg;
 pub use super::owner::Gone;
 use super::owner::{Order, Owner};
 use super::rest::Rest;
 pub use super::run::Progress;
-use super::run::{Msg, Run, Setup};
+use super::run::{Run, Setup};
 use super::shelf::{self, Kept};
 use super::{Pinned, Place, Point, Ports, blocking};
 use crate::id::{Digest, Epoch, RunId, RunNo, Seq};
@@ -40,7 +42,7 @@ pub enum Error {
     History(#[from] history::Error),
     /// The plan needs what this callsheet does not have.
     #[error(transparent)]
-    Plan(#[from] lift::Unmade),
+    Plan(#[from] Unmade),
     /// What is to be written is no JSON.
     #[error("what is to be written is no JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -76,7 +78,7 @@ pub struct Handle {
     /// Its number.
     pub no: RunNo,
     progress: watch::Receiver<Progress>,
-    actor: ActorRef<Msg>,
+    actor: ActorRef<RunMsg>,
 }
 
 impl Handle {
@@ -214,13 +216,13 @@ impl System {
     fn tell(&self, run: RunId) {
         let opening = self.opening.get(&run).map(|opening| Arc::clone(opening.value()));
         match (self.live(run), opening) {
-            (Some(live), _) => drop(live.actor.cast(Msg::Posted)),
+            (Some(live), _) => drop(live.actor.cast(RunMsg::Posted)),
             (None, Some(opening)) => {
                 let system = self.clone();
                 tokio::spawn(async move {
                     drop(opening.lock().await);
                     if let Some(live) = system.live(run) {
-                        let _ = live.actor.cast(Msg::Posted);
+                        let _ = live.actor.cast(RunMsg::Posted);
                     }
                 });
             }
@@ -230,7 +232,7 @@ impl System {
 
     /// Stops every live run in order: what a handler has begun to append is appended; the rest waits in the journal.
     pub async fn stop(&self) {
-        let live: Vec<ActorRef<Msg>> = self.live.iter().map(|live| live.actor.clone()).collect();
+        let live: Vec<ActorRef<RunMsg>> = self.live.iter().map(|live| live.actor.clone()).collect();
         for actor in live {
             let _ = actor.stop_and_wait(None, Some(Duration::from_secs(5))).await;
         }

@@ -13,7 +13,7 @@ use super::paint::{self, Block, Safe, Tone, out, say, toned};
 use super::run::params;
 use super::session::Session;
 use super::story::mark_mode;
-use crate::actor::lift::Examiner;
+use crate::actor::examiner::Examiner;
 use crate::actor::system::Handle;
 use crate::app;
 use crate::failure::Work;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::id::{Digest, RunId, Seq};
 
-use super::OwnerId;
+use super::lease::OwnerId;
 
 /// What an error concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]

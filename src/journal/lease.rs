@@ -3,7 +3,11 @@
 use std::any::Any;
 use std::fmt;
 
-use super::OwnerId;
+use serde::{Deserialize, Serialize};
+
+/// An owner: one for each process (or system), for its whole life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OwnerId(pub uuid::Uuid);
 
 /// Whoever owns runs, as others see it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,7 +18,7 @@ mod verify;
 pub mod writer;
 
 pub use cause::{Cause, Subject};
-pub use lease::{Holder, Lease};
+pub use lease::{Holder, Lease, OwnerId};
 
 /// The version of the tables and framing that a new journal has. One of an older format is read and written as it is; one
 /// of a newer format is refused.
@@ -313,10 +313,6 @@ pub struct Due {
     /// By whom.
     pub by: OwnerId,
 }
-
-/// An owner: one for each process (or system), for its whole life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct OwnerId(pub uuid::Uuid);
 
 /// Why a journal cannot be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

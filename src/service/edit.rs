@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::act::bound;
 use super::error::Error;
 use super::story::Story;
-use crate::actor::lift::Examiner;
+use crate::actor::examiner::Examiner;
 use crate::app;
 use crate::id::{ApprovalNo, ArtefactName, Digest};
 use crate::run::input::Say;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::actor::examiner;
 use crate::actor::history;
-use crate::actor::lift;
 use crate::actor::system::{self, Gone};
 use crate::app;
 use crate::id::{ApprovalNo, ArtefactName, RunNo};
@@ -108,7 +108,7 @@ pub enum Error {
     Param(ParamFault),
     /// The project's rules for what is written cannot be read.
     #[error(transparent)]
-    Rules(#[from] lift::Unmade),
+    Rules(#[from] examiner::Unmade),
     /// The run is not driven here any more.
     #[error("the run was let go")]
     Gone(Gone),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use callsheet::actor::lift::Examiner;
+use callsheet::actor::examiner::Examiner;
 use callsheet::actor::recording::recording;
 use callsheet::app;
 use callsheet::id::ArtefactName;

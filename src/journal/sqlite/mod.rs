@@ -2,6 +2,7 @@
 //! Any number of processes may open it; which of them drives a run is told by `owner`.
 
 mod fault;
+mod lock;
 mod pulse;
 mod read;
 mod readers;
@@ -10,7 +11,7 @@ mod write;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -23,6 +24,7 @@ use super::{
 };
 
 use fault::Fault;
+use lock::lock;
 use pulse::Pulse;
 use readers::Readers;
 
@@ -211,8 +213,4 @@ fn later(failed: &Error) -> Error {
             Error::Broken(Cause::new(Subject::Journal, text).by(other.clone()))
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use crate::journal::{Cause, Error, Subject};
 
-use super::{fault, lock, schema};
+use super::lock::lock;
+use super::{fault, schema};
 
 /// How often the file is looked at once somebody wants to be told.
 const LOOK_MS: u64 = 100;

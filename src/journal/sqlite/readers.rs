@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::journal::Error;
 
-use super::lock;
+use super::lock::lock;
 
 /// Connections that read at once; whoever comes after them waits for one. A read is short and mostly computes, so more
 /// than a few for each core only cost memory and opening.
