@@ -1,5 +1,22 @@
 //! What must hold of every run: the promise as code, once over a state ([`holds`]) and once over the facts that led to
 //! it ([`Watch`]). It decides nothing; what only the world can show, such as executions at a sink, is for the tests.
+//!
+//! | | |
+//! |---|---|
+//! | I1 | Every message that was accepted is handled, a dead letter, or pending; none is lost. |
+//! | I2 | A message is handled once. |
+//! | I3 | An outward effect starts only after its beginning is durable. |
+//! | I4 | At most one attempt of an effect is under way. |
+//! | I5 | What may happen once happens once at most; what nobody knows is seen to be in doubt. |
+//! | I6 | All attempts of an effect have the same key, and no other effect has it. |
+//! | I7 | What is spent and reserved stays within every limit, and the ledger is what the facts sum up to. |
+//! | I8 | Nothing acts on the world without a permit that holds and has an unused slot for that item. |
+//! | I9 | No message takes an undeclared way, no turn ends with an undeclared outcome, no tool is called that is not offered. |
+//! | I10 | Labels are carried from what was shown to what is made of it. |
+//! | I11 | Replaying the facts leads to the state: held by the simulation. |
+//! | I12 | Time and records only go on. |
+//! | I13 | An ownership that is over appends nothing. |
+//! | I14 | When faults stop, every run ends, or waits for a person: held by the simulation. |
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{invariant}: {what}")]
 pub struct Broken {
-    /// Which: `I1` to `I14`, as the reliability notes count them.
+    /// Which: `I1` to `I13`, as [`super`] lists them.
     pub invariant: &'static str,
     /// What was seen instead.
     pub what: String,

@@ -69,7 +69,7 @@ impl Watch {
         self.effects.balances(state)
     }
 
-    /// DESIGN 2.17: while a run is paused or being cancelled, nothing new begins.
+    /// While a run is paused or being cancelled, nothing new begins.
     fn begins(&mut self, event: &Event) -> Held {
         let begins = match event {
             Event::TurnBegan { .. } | Event::EffectBegan { .. } => true,
