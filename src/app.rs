@@ -1,5 +1,7 @@
 //! Settings -> the running system: the only file that names concrete stores, models, tools and checks.
 
+mod connect;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,9 +11,10 @@ use serde_json::Value;
 
 use crate::actor::system::{self, System};
 use crate::actor::{NoProbe, Point, Ports, Probe};
-use crate::clock::{Clock as _, Machine};
+use crate::clock::{Clock, Machine};
 use crate::config::Settings;
 use crate::file;
+use crate::id::ToolName;
 use crate::journal::memory::Memory;
 use crate::journal::sqlite::{Open, Sqlite};
 use crate::journal::writer::Writer;
@@ -24,14 +27,12 @@ use crate::model::trial::{Tried, trial};
 use crate::model::wire::{Limits, Wire};
 use crate::template::csv::{self, Csv};
 use crate::tool::campaign_qa::CampaignQa;
-use crate::tool::kind::{self, KINDS};
-use crate::tool::open::Ground;
+use crate::tool::kind::KINDS;
 use crate::tool::sql;
-use crate::tool::{Check, Tool, Tools};
+use crate::tool::{Check, Tools};
 use crate::topology::check::Surroundings;
-use crate::topology::code::Code;
 use crate::topology::editor;
-use crate::topology::fault::{Fault, Faults};
+use crate::topology::fault::Faults;
 use crate::topology::plan::{Mode, Plan};
 use crate::topology::recording::{self, Recording};
 
@@ -90,24 +91,8 @@ pub fn tools(settings: &Settings) -> Result<Tools, Faults> {
 
 /// The tools of the project, whose sinks keep their records below `records`.
 fn tools_writing(settings: &Settings, records: &Path) -> Result<Tools, Faults> {
-    let mut faults = Faults::default();
-    let by_name = |tool: Tool| (tool.spec().name.clone(), tool);
-    let mut tools: Tools = kind::built_in().into_iter().flatten().map(by_name).collect();
-    for kind in KINDS {
-        for (name, table) in settings.tools.iter().filter(|(_, table)| table.kind == kind.word) {
-            let ground = Ground { root: &settings.root, records, tools: &tools };
-            match kind.open(name, &table.table, &ground) {
-                Ok(opened) => tools.extend(opened.into_iter().map(by_name)),
-                Err(why) => faults.push(Fault::new(Code::WrongValue, &table.place, why.to_string(), "")),
-            }
-        }
-    }
-    for (name, table) in &settings.tools {
-        if let Err(why) = kind::named(&table.kind) {
-            faults.push(Fault::new(Code::WrongValue, &table.place, format!("[tools.{name}]: {why}"), ""));
-        }
-    }
-    if faults.is_empty() { Ok(tools) } else { Err(faults) }
+    let connected = connect::connected(settings, records);
+    if connected.faults.is_empty() { Ok(connected.tools) } else { Err(connected.faults) }
 }
 
 /// The JSON Schemas of the files that people write, by file name: the kinds of tools are known in them.
@@ -121,15 +106,45 @@ pub fn editor_schemas() -> [(&'static str, Value); 4] {
 /// # Errors
 /// As [`tools`].
 pub fn data(settings: &Settings, plan: &Plan) -> Result<(), Faults> {
+    let faults = looked(settings, &tools(settings)?, |name| plan.tools.contains_key(name));
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// What is wrong with what the tools that are `wanted` would read.
+fn looked(settings: &Settings, tools: &Tools, wanted: impl Fn(&ToolName) -> bool) -> Faults {
     let mut faults = Faults::default();
-    for (name, tool) in tools(settings)?.iter().filter(|(name, _)| plan.tools.contains_key(*name)) {
+    settings.sources.iter().for_each(|(file, text)| faults.source(file.clone(), text.clone()));
+    for (name, tool) in tools.iter().filter(|(name, _)| wanted(name)) {
         let connection = name.as_str().split('.').next().unwrap_or_default();
         let Some(table) = settings.tools.get(connection) else { continue };
-        for what in tool.look().faults {
-            faults.push(Fault::new(Code::Data, &table.place, what, ""));
+        for wrong in tool.look().faults {
+            let fault = connect::told(wrong, table, &faults);
+            faults.push(fault);
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+    faults.sort();
+    faults
+}
+
+/// What topologies are checked against as far as it is there, and every fault of `callsheet.toml` that its reader does not
+/// know of: its tools, their data and queries, and its checks.
+pub fn surveyed(settings: &Settings, mode: Mode) -> (Surroundings, Faults) {
+    let connected = connect::connected(settings, &settings.root);
+    let mut faults = connected.faults;
+    connect::check_settings(settings, &checks(), &mut faults);
+    faults.join(looked(settings, &connected.tools, |_| true));
+    faults.sort();
+    let mut around = around(settings, mode, &connected.tools);
+    around.broken.extend(connected.broken);
+    (around, faults)
+}
+
+fn around(settings: &Settings, mode: Mode, tools: &Tools) -> Surroundings {
+    let checks = checks();
+    let specs = tools.values().map(|tool| tool.spec().clone());
+    let around = settings.surroundings(mode, specs, checks.iter().map(|check| check.name()));
+    let queries = tools.iter().map(|(name, tool)| (name.clone(), tool.queries())).collect();
+    Surroundings { queries, ..around }
 }
 
 /// The CSV file at `path` as a project would declare it, lying at `shown` in it under the table name `table`; with what was
@@ -149,10 +164,17 @@ pub fn csv_of(path: &Path, shown: &str, table: &str) -> Result<(Csv, Vec<String>
 /// # Errors
 /// As [`tools`].
 pub fn surroundings(settings: &Settings, mode: Mode) -> Result<Surroundings, Faults> {
-    let tools = tools(settings)?;
-    let checks = checks();
-    let specs = tools.values().map(|tool| tool.spec().clone());
-    Ok(settings.surroundings(mode, specs, checks.iter().map(|check| check.name())))
+    let mut faults = Faults::default();
+    settings.sources.iter().for_each(|(file, text)| faults.source(file.clone(), text.clone()));
+    connect::check_settings(settings, &checks(), &mut faults);
+    match tools(settings) {
+        Ok(tools) if faults.is_empty() => Ok(around(settings, mode, &tools)),
+        Ok(_) => Err(faults),
+        Err(more) => {
+            faults.join(more);
+            Err(faults)
+        }
+    }
 }
 
 /// What a topology is checked against that is to be replayed from `recording`: its models are those of then.
@@ -202,17 +224,17 @@ pub async fn start_serving(settings: &Settings, park: bool) -> Result<Running, E
     Ok(Running { system: System::start(Arc::new(ports)).await?, lease })
 }
 
-/// Starts the system over a journal in memory, with its own folder for results: for tests of rehearsals, which leave
-/// nothing behind.
+/// Starts the system over a journal in memory, with its own folder for results and its own clock: for tests of
+/// rehearsals, which leave nothing behind and wait for nothing.
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_in_memory(settings: &Settings, out: PathBuf) -> Result<Running, Error> {
+pub async fn start_in_memory(settings: &Settings, out: PathBuf, clock: Arc<dyn Clock>) -> Result<Running, Error> {
     let store: Arc<dyn Store> = Arc::new(Memory::new());
     let lease = store.lease(this_process())?;
     // Its sinks' records go with it: the project's are another journal's.
     let tools = tools_writing(settings, &out).map_err(Error::Faults)?;
-    let ports = Ports { tools, ..ports(settings, store, lease.id(), Arc::new(NoProbe), out)? };
+    let ports = Ports { tools, clock, ..ports(settings, store, lease.id(), Arc::new(NoProbe), out)? };
     Ok(Running { system: System::start(Arc::new(ports)).await?, lease })
 }
 

@@ -1,5 +1,7 @@
 //! The only reader of the time, and of randomness: what a run hears of both passes through here.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::id::Timestamp;
@@ -32,6 +34,33 @@ pub trait Clock: Send + Sync {
 /// The machine's clock and its random numbers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Machine;
+
+/// The machine's clock, and how far somebody has moved it on: for tests of what happens after days.
+#[derive(Debug, Default)]
+pub struct Moved {
+    by_ms: AtomicU64,
+}
+
+impl Moved {
+    /// Moves it on.
+    pub fn advance(&self, ms: u64) {
+        self.by_ms.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Moved {
+    fn now(&self) -> Timestamp {
+        Machine.now().plus_ms(self.by_ms.load(Ordering::SeqCst))
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        Machine.uptime_ms().saturating_add(self.by_ms.load(Ordering::SeqCst))
+    }
+
+    fn random(&self) -> [u8; 16] {
+        Machine.random()
+    }
+}
 
 impl Clock for Machine {
     fn now(&self) -> Timestamp {

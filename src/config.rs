@@ -5,12 +5,10 @@ mod asking;
 mod folder;
 pub mod models;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use serde_json::Value;
 
 pub use folder::Folder;
 use models::Models;
@@ -20,7 +18,7 @@ use crate::topology::check::{Surroundings, secrets};
 use crate::topology::fault::{At, Code, Fault, Faults, Place};
 use crate::topology::plan::Mode;
 use crate::topology::raw::project::{self, Project};
-use crate::topology::raw::walk;
+use crate::topology::raw::{Tree, walk};
 use crate::topology::spec::ToolSpec;
 
 /// The project's file; its folder is the project.
@@ -54,8 +52,10 @@ pub struct Settings {
     pub models: Models,
     /// Connections of tools.
     pub tools: BTreeMap<String, ToolTable>,
+    /// Connections of which the file says so little that it is told there.
+    pub broken_tools: BTreeSet<String>,
     /// Settings of checks.
-    pub checks: BTreeMap<String, Value>,
+    pub checks: BTreeMap<String, CheckTable>,
     /// Groups by person; none means that the project has one person.
     pub people: Option<BTreeMap<String, Vec<String>>>,
     /// The journal's file.
@@ -72,6 +72,8 @@ pub struct Settings {
     pub editor: String,
     /// Every setting with its value and where it came from.
     pub origins: Vec<Origin>,
+    /// The texts of the files that say all this, for faults that point into them.
+    pub sources: Vec<(Arc<str>, Arc<str>)>,
     rehearse: bool,
     environment: Environment,
 }
@@ -80,11 +82,20 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub struct ToolTable {
     /// Its kind.
-    pub kind: String,
+    pub kind: At<String>,
     /// The rest of the table.
-    pub table: Value,
+    pub table: Tree,
     /// Where it is written.
     pub place: Place,
+}
+
+/// `[checks.NAME]`
+#[derive(Debug, Clone)]
+pub struct CheckTable {
+    /// Where its name is written.
+    pub name: Place,
+    /// What it says.
+    pub table: Tree,
 }
 
 /// A person, and how they are known.
@@ -158,11 +169,7 @@ impl Settings {
     /// # Errors
     /// As [`Settings::read`].
     pub fn load(flags: &Flags) -> Result<Self, Error> {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        let environment = std::env::vars_os().filter_map(text).collect();
-        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        let (here, environment) = surrounded();
         Self::read(flags, &here, environment)
     }
 
@@ -171,6 +178,25 @@ impl Settings {
     /// # Errors
     /// No project, or every fault of its file and the user's.
     pub fn read(flags: &Flags, here: &Path, environment: BTreeMap<String, String>) -> Result<Self, Error> {
+        let (settings, faults) = Self::look(flags, here, environment)?;
+        if faults.is_empty() { Ok(settings) } else { Err(Error::Faults(faults)) }
+    }
+
+    /// What this process was started with as far as it can be made out, and every fault of the files: for whoever tells
+    /// faults and starts nothing.
+    ///
+    /// # Errors
+    /// [`Error::NoProject`].
+    pub fn look_around(flags: &Flags) -> Result<(Self, Faults), Error> {
+        let (here, environment) = surrounded();
+        Self::look(flags, &here, environment)
+    }
+
+    /// The same under an environment.
+    ///
+    /// # Errors
+    /// [`Error::NoProject`].
+    pub fn look(flags: &Flags, here: &Path, environment: BTreeMap<String, String>) -> Result<(Self, Faults), Error> {
         let start = flags.project.as_ref().map_or_else(|| here.to_owned(), |project| here.join(project));
         let root = start.ancestors().find(|folder| folder.join(PROJECT_FILE).is_file());
         let root = root.ok_or_else(|| Error::NoProject(start.clone()))?.to_owned();
@@ -178,9 +204,10 @@ impl Settings {
         let project = file(&root, PROJECT_FILE, PROJECT_FILE, &mut faults);
         let user = user_file(&environment).and_then(|(folder, path)| file(&folder, "config.toml", &path, &mut faults));
         let sources = Sources { flags, here, root, environment, project, user };
-        let settings = sources.settings(&mut faults);
+        let mut settings = sources.settings(&mut faults);
+        settings.sources = faults.sources();
         faults.sort();
-        if faults.is_empty() { Ok(settings) } else { Err(Error::Faults(faults)) }
+        Ok((settings, faults))
     }
 
     /// Whether models run: not with `--rehearse`, and not if none is named.
@@ -206,7 +233,8 @@ impl Settings {
         checks: impl IntoIterator<Item = &'c str>,
     ) -> Surroundings {
         let tools: BTreeMap<ToolName, ToolSpec> = tools.into_iter().map(|spec| (spec.name.clone(), spec)).collect();
-        let settings = |name: &str| self.checks.get(name).cloned().unwrap_or_else(|| serde_json::json!({}));
+        let written = |name: &str| self.checks.get(name).map(|check| check.table.value.clone());
+        let settings = |name: &str| written(name).unwrap_or_else(|| serde_json::json!({}));
         Surroundings {
             tools,
             checks: checks.into_iter().map(|name| (name.to_owned(), settings(name))).collect(),
@@ -217,8 +245,19 @@ impl Settings {
             recording: None,
             single_person: self.people.is_none(),
             people: self.people.clone().unwrap_or_default(),
+            queries: BTreeMap::new(),
+            broken: self.broken_tools.clone(),
         }
     }
+}
+
+/// Where this process stands, and its variables.
+fn surrounded() -> (PathBuf, BTreeMap<String, String>) {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    let environment = std::env::vars_os().filter_map(text).collect();
+    (std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")), environment)
 }
 
 /// The user's file: its folder and how it is called in messages.
@@ -295,18 +334,20 @@ impl Sources<'_> {
         people.into_iter().flatten().for_each(|(name, _)| word(name, faults));
         let text = |at: &At<String>| at.value.clone();
         let tool = |tool: &project::Tool| ToolTable {
-            kind: tool.kind.value.clone(),
-            table: tool.table.value.clone(),
+            kind: tool.kind.clone(),
+            table: tool.table.clone(),
             place: tool.table.place.clone(),
         };
+        let check = |name: &At<String>, table: &Tree| CheckTable { name: name.place.clone(), table: table.clone() };
         Settings {
             timezone,
             models,
             tools: files().flat_map(|file| &file.tools).map(|(name, table)| (text(name), tool(table))).collect(),
             checks: files()
                 .flat_map(|file| &file.checks)
-                .map(|(name, settings)| (text(name), settings.value.clone()))
+                .map(|(name, table)| (text(name), check(name, table)))
                 .collect(),
+            broken_tools: files().flat_map(|file| file.broken_tools.iter().cloned()).collect(),
             people: people.map(|people| {
                 people.iter().map(|(name, groups)| (text(name), groups.iter().map(text).collect())).collect()
             }),
@@ -320,6 +361,7 @@ impl Sources<'_> {
                 .find_map(|name| self.variable(name))
                 .map_or("vi".to_owned(), |(of, _)| of),
             origins,
+            sources: Vec::new(),
             rehearse: self.flags.rehearse,
             root: self.root,
             environment: Environment(self.environment),
@@ -352,7 +394,7 @@ impl Sources<'_> {
         let flag = self.flags.model.clone().map(|model| (model, "--model".to_owned()));
         let default = flag.or_else(|| self.variable("CALLSHEET_MODEL"));
         let for_all = default.is_some();
-        let outside = default.as_ref().map(|(model, _)| model.clone());
+        let outside = default.clone();
         let default = default.or_else(|| self.written(|file| file.models.default.as_ref()).map(found));
         let default = keep(origins, "models.default", default, "");
         let default = default.filter(|model| !model.is_empty());
@@ -360,9 +402,8 @@ impl Sources<'_> {
         for file in self.user.iter().chain(&self.project) {
             let aliases = file.models.aliases.iter();
             models.aliases.extend(aliases.map(|(alias, model)| (alias.value.clone(), model.value.clone())));
-            let written = file.models.default.iter().chain(file.models.aliases.iter().map(|(_, model)| model));
-            let written = written.chain(file.models.fallbacks.iter().map(|(_, to)| to));
-            models.written.extend(written.map(|at| (at.value.clone(), at.place.clone())));
+            let broken = file.models.broken_providers.iter().cloned();
+            models.written.extend(file.models.providers.iter().map(|(name, _)| name.value.clone()).chain(broken));
             let fallbacks = file.models.fallbacks.iter();
             models.fallbacks.extend(fallbacks.map(|(model, to)| (model.value.clone(), to.value.clone())));
             asking::add(&mut models, file, faults, origins);
@@ -380,8 +421,11 @@ impl Sources<'_> {
             }
             models.priced_as = keep(origins, "models.priced_as", Some(found(at)), "");
         }
+        for file in self.user.iter().chain(&self.project) {
+            models::told(&models, file, faults);
+        }
         // A flag or a variable names it, whatever a file says.
-        outside.into_iter().for_each(|model| drop(models.written.remove(&model)));
+        models.outside = outside.map(|(model, from)| (model, Place::top(&from)));
         models
     }
 

@@ -66,6 +66,8 @@ fn main() {
         recording: None,
         single_person: true,
         people: BTreeMap::new(),
+        queries: BTreeMap::new(),
+        broken: BTreeSet::new(),
     };
     let checked = check("poem", &Project, &around).unwrap_or_else(|faults| panic!("{faults:?}"));
     let plan = Arc::new(checked.plan);

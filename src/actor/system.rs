@@ -196,6 +196,13 @@ impl System {
         self.live.get(&run).filter(|live| live.progress.borrow().gone.is_none()).map(|live| live.value().clone())
     }
 
+    /// Has a live run look at the clock, for whoever moved it: a timer would not notice.
+    pub fn wake(&self, run: RunId) {
+        if let Some(live) = self.live(run) {
+            let _ = live.actor.cast(Msg::Wake);
+        }
+    }
+
     /// Posts to a run's inbox, whoever owns it; durable when this returns.
     ///
     /// # Errors

@@ -6,8 +6,10 @@ use super::exit::{Exit, Stop};
 use super::paint::{self, Block, Safe, Tone, out, say, toned};
 use super::session::Session;
 use crate::app;
+use crate::config::PROJECT_FILE;
 use crate::run::view::count;
-use crate::topology::fault::Faults;
+use crate::topology;
+use crate::topology::fault::{Fault, Faults};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -21,24 +23,33 @@ pub(super) struct Args {
     pub(super) watch: bool,
 }
 
-pub(super) fn check(session: &Session, args: &Args) -> Result<Exit, Stop> {
+pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Result<Exit, Stop> {
+    let settings = &session.settings;
+    let (around, more) = app::surveyed(settings, settings.mode());
+    faults.join(more);
+    faults.sort();
+    let mut exit = if faults.is_empty() { Exit::Done } else { Exit::Input };
+    if !faults.is_empty() {
+        tell(PROJECT_FILE, &faults, args.json);
+    }
     let names = if args.topologies.is_empty() { session.project.topologies() } else { args.topologies.clone() };
     if names.is_empty() {
         return Err(Stop::input("there is no topology: write one to topologies/NAME.toml"));
     }
-    let mut exit = Exit::Done;
+    let mut told: Vec<Fault> = Vec::new();
     for name in names {
-        let checked = session.project.check(&name, session.settings.mode());
-        let checked = checked.and_then(|checked| app::data(&session.settings, &checked.plan).map(|()| checked));
-        match checked {
+        match topology::check::check(&name, &settings.folder(), &around) {
             Ok(checked) if args.json => {
                 paint::json(&json!({ "topology": name, "faults": [], "proof": checked.proof.to_string() }))
             }
             Ok(checked) => {
                 out(format!("{} {}\n{}", toned(Tone::Good, "ok"), toned(Tone::Strong, Safe(&name)), checked.proof))
             }
-            Err(faults) => {
+            Err(mut faults) => {
                 exit = Exit::Input;
+                // What two topologies share is told once.
+                faults.retain(|fault| !told.contains(fault));
+                told.extend(faults.iter().cloned());
                 tell(&name, &faults, args.json);
             }
         }
@@ -46,18 +57,28 @@ pub(super) fn check(session: &Session, args: &Args) -> Result<Exit, Stop> {
     Ok(exit)
 }
 
-fn tell(name: &str, faults: &Faults, as_json: bool) {
+/// Says what is wrong with a topology.
+pub(super) fn tell(name: &str, faults: &Faults, as_json: bool) {
     if !as_json {
-        say(Block(&faults.render(false)));
-        let faults = count(faults.len(), "fault");
-        say(format!("{} {}: {faults}; it does not start", toned(Tone::Bad, "no"), Safe(name)));
+        let why = match faults.len() {
+            0 => "what it needs has faults, which are told above".to_owned(),
+            faults => count(faults, "fault"),
+        };
+        if !faults.is_empty() {
+            say(Block(&faults.render(false)));
+        }
+        let it = if name == PROJECT_FILE { "nothing starts" } else { "it does not start" };
+        say(format!("{} {}: {why}; {it}", toned(Tone::Bad, "no"), Safe(name)));
         return;
     }
     for fault in faults.iter() {
         let (line, column) = faults.position(fault);
         paint::json(&json!({
             "topology": name, "code": fault.code.as_str(), "file": fault.place.file.as_ref(), "line": line, "column": column,
-            "what": fault.what, "path": fault.path, "instead": fault.instead,
+            "what": fault.what, "path": fault.path, "instead": fault.instead, "did_you_mean": fault.did_you_mean,
+            "edit": faults.edit(fault).map(|edit| json!({
+                "file": edit.place.file.as_ref(), "from": edit.place.span.start, "to": edit.place.span.end, "text": edit.text,
+            })),
         }));
     }
 }

@@ -45,7 +45,7 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
             let (spec, look) = (tool.spec(), tool.look());
             line(spec.name.as_str(), Ok(words(spec)));
             look.facts.into_iter().for_each(|fact| line(spec.name.as_str(), Ok(format!("reads {fact}"))));
-            look.faults.into_iter().for_each(|fault| line(spec.name.as_str(), Err(fault)));
+            look.faults.iter().for_each(|wrong| line(spec.name.as_str(), Err(wrong.to_string())));
         }),
         Err(faults) => line("tools", Err(faults.render(false))),
     }

@@ -200,7 +200,7 @@ fn stranger(who: &Who, known: &[String]) -> String {
 }
 
 /// A refusal in words, with what to do; `faults` is what is wrong with what was written.
-fn refusal(why: &Refusal, faults: Option<&str>) -> String {
+pub(super) fn refusal(why: &Refusal, faults: Option<&str>) -> String {
     match why {
         Refusal::UnknownApproval => {
             "there is no such approval or question; `callsheet approvals` lists what waits".to_owned()

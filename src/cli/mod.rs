@@ -145,6 +145,10 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::Check(args) if args.watch => return watch::watch(&cli.common, args).await,
         _ => {}
     }
+    if let Command::Check(args) = &cli.command {
+        let (session, faults) = Session::look(&cli.common)?;
+        return check::check(&session, faults, args);
+    }
     let session = Session::open(&cli.common)?;
     match cli.command {
         Command::Run(args) => run::run(&session, args).await,
@@ -152,7 +156,6 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::New(args) => new::new(&session, &args),
         Command::Tools(args) => tools::tools(&session, &args),
         Command::Try(args) => single::single(&session, &args).await,
-        Command::Check(args) => check::check(&session, &args),
         Command::Test(args) => test::test(&session, &args).await,
         Command::Runs(args) => runs::runs(&session, &args),
         Command::Show(args) => show::show(&session, &args),
@@ -173,6 +176,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::DeadLetters(args) => dead_letters::dead_letters(&session, args).await,
         Command::Audit(args) => audit::audit(&session, &args),
         Command::Doctor(args) => doctor::doctor(&session, &args).await,
-        Command::Init(_) | Command::Explain(_) | Command::Schema(_) | Command::Completions(_) => Ok(Exit::Done),
+        Command::Check(_) | Command::Init(_) | Command::Explain(_) | Command::Schema(_) | Command::Completions(_) => {
+            Ok(Exit::Done)
+        }
     }
 }

@@ -20,6 +20,7 @@ use crate::service::error::Error;
 use crate::service::follow::{Live, Step};
 use crate::service::project::Project;
 use crate::service::story::Story;
+use crate::topology::fault::Faults;
 use crate::topology::plan::{Mode, ModelSpec, Plan};
 
 /// What every command takes.
@@ -57,19 +58,33 @@ pub(super) struct Session {
     record: Option<PathBuf>,
 }
 
+/// What the command line says of settings.
+fn flags(common: &Common) -> Flags {
+    Flags {
+        project: common.project.clone(),
+        journal: common.journal.clone(),
+        person: common.person.clone(),
+        model: common.model.clone(),
+        ..Flags::default()
+    }
+}
+
 impl Session {
     pub(super) fn open(common: &Common) -> Result<Self, Stop> {
-        let flags = Flags {
-            project: common.project.clone(),
-            journal: common.journal.clone(),
-            person: common.person.clone(),
-            model: common.model.clone(),
-            ..Flags::default()
-        };
-        let settings = Settings::load(&flags).map_err(|error| Stop::input(error.to_string()))?;
+        let settings = Settings::load(&flags(common)).map_err(|error| Stop::input(error.to_string()))?;
+        Ok(Self::over(common, settings))
+    }
+
+    /// The same as far as the files can be made out, with every fault of `callsheet.toml`: to check, not to start anything.
+    pub(super) fn look(common: &Common) -> Result<(Self, Faults), Stop> {
+        let looked = Settings::look_around(&flags(common)).map_err(|error| Stop::input(error.to_string()));
+        looked.map(|(settings, faults)| (Self::over(common, settings), faults))
+    }
+
+    fn over(common: &Common, settings: Settings) -> Self {
         let project = Arc::new(Project::new(settings));
         let settings = Arc::clone(&project.settings);
-        Ok(Self { project, settings, take_over: common.take_over, record: common.record.clone() })
+        Self { project, settings, take_over: common.take_over, record: common.record.clone() }
     }
 
     /// The time zone in which times are shown.

@@ -1,11 +1,9 @@
 //! `callsheet test`: runs the tests of the rehearsals, in memory, and says which hold.
 
-use super::exit::{Exit, Stop};
+use super::exit::{Exit, Stop, refusal};
 use super::paint::{Safe, Tone, out, say, toned};
 use super::session::Session;
-use crate::service::error::Error;
 use crate::service::test::{Difference, test as differences};
-use crate::topology::check::Test;
 use crate::topology::plan::Mode;
 
 #[derive(Debug, clap::Args)]
@@ -17,33 +15,40 @@ pub(super) struct Args {
 pub(super) async fn test(session: &Session, args: &Args) -> Result<Exit, Stop> {
     let project = &session.project;
     let names = if args.topologies.is_empty() { project.topologies() } else { args.topologies.clone() };
-    let (mut passed, mut failed) = (0, 0);
+    let (mut passed, mut failed, mut exit) = (0, 0, Exit::Done);
     for name in names {
-        let checked = project.check(&name, Mode::Rehearsal).map_err(Error::Faulty)?;
+        let checked = match project.check(&name, Mode::Rehearsal) {
+            Ok(checked) => checked,
+            Err(faults) => {
+                exit = Exit::Input;
+                super::check::tell(&name, &faults, false);
+                continue;
+            }
+        };
         for test in &checked.tests {
-            let differences = differences(project, &checked, test).await?;
+            // What ends one test says nothing of the others.
+            let lines = match differences(project, &checked, test).await {
+                Ok(differences) => differences.iter().flat_map(words).collect(),
+                Err(error) => vec![Stop::from(error).text],
+            };
             let title = format!("{name}: {}", test.name);
-            if differences.is_empty() {
+            if lines.is_empty() {
                 passed += 1;
                 out(format!("{} {}", toned(Tone::Good, "pass"), Safe(&title)));
                 continue;
             }
             failed += 1;
-            let mut lines = Vec::new();
-            for difference in &differences {
-                lines.extend(words(test, difference)?);
-            }
             out(format!("{} {}", toned(Tone::Bad, "FAIL"), Safe(&title)));
             lines.iter().for_each(|line| out(format!("     {}", Safe(line))));
         }
     }
     say(format!("{passed} passed, {failed} failed"));
-    Ok(if failed == 0 { Exit::Done } else { Exit::Failed })
+    Ok(if failed > 0 && exit == Exit::Done { Exit::Failed } else { exit })
 }
 
-/// What does not hold, a line each; an error if the test itself is wrong.
-fn words(test: &Test, difference: &Difference) -> Result<Vec<String>, Stop> {
-    Ok(match difference {
+/// What does not hold, a line each.
+fn words(difference: &Difference) -> Vec<String> {
+    match difference {
         Difference::Status { found, wanted, dead } => {
             let ended = format!("it ended as {found}, not as {wanted}");
             std::iter::once(ended).chain(dead.iter().cloned()).collect()
@@ -56,9 +61,10 @@ fn words(test: &Test, difference: &Difference) -> Result<Vec<String>, Stop> {
             vec![format!("{name} is {found}, and lacks {wanted}")]
         }
         Difference::Artefact { name, found: None, .. } => vec![format!("{name} did not reach the end")],
-        Difference::Param { name } => return Err(Stop::input(format!("{}: it gives no {name}", test.name))),
-        Difference::Answer { word } => {
-            return Err(Stop::input(format!("{}: a test cannot answer {word}", test.name)));
+        Difference::Param { name } => {
+            vec![format!("it gives no `{name}`: write params = {{ {name} = ... }} into the test")]
         }
-    })
+        Difference::Answer { word } => vec![format!("a test cannot answer {word} here")],
+        Difference::Refused { why } => vec![refusal(why, None)],
+    }
 }

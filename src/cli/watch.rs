@@ -49,7 +49,7 @@ pub(super) async fn watch(common: &Common, args: &Args) -> Result<Exit, Stop> {
 
 /// Checks once; what keeps it from being done is told as everything else is.
 fn once(common: &Common, args: &Args) -> Exit {
-    let checked = Session::open(common).and_then(|session| check::check(&session, args));
+    let checked = Session::look(common).and_then(|(session, faults)| check::check(&session, faults, args));
     checked.unwrap_or_else(|stop| {
         say(format!("{} {}", toned(Tone::Bad, "error:"), Block(&stop.text)));
         stop.exit

@@ -55,7 +55,8 @@ fn omits(written: &project::Provider, faults: &mut Faults) -> BTreeSet<Extra> {
             Some((_, extra)) => drop(omits.insert(*extra)),
             None => {
                 let what = format!("a request has no part {:?} that can be left out", at.value);
-                faults.push(Fault::new(Code::WrongValue, &at.place, what, format!("write one of {words}")));
+                let fault = Fault::new(Code::WrongValue, &at.place, what, format!("write one of {words}"));
+                faults.push(fault.meant(&at.value, Extra::ALL.map(|(word, _)| word)));
             }
         }
     }
@@ -112,10 +113,16 @@ pub(super) fn add(models: &mut Models, file: &Project, faults: &mut Faults, orig
     for (name, asking) in &file.models.settings {
         let provider = provider_and_name(&name.value).and_then(|(provider, _)| models.providers.get(provider));
         let Some(provider) = provider else {
+            // What keeps a provider from being there is told where it is.
+            if name.value.split_once('/').is_some_and(|(provider, _)| models.written.contains(provider)) {
+                continue;
+            }
             let what = format!("`{}` is not PROVIDER/MODEL with a provider that there is", name.value);
             let known = models.providers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             let instead = format!("write one such as \"ollama/qwen3\"; providers: {known}");
-            faults.push(Fault::new(Code::WrongValue, &name.place, what, instead));
+            let (given, _) = name.value.split_once('/').unwrap_or((&name.value, ""));
+            let fault = Fault::new(Code::WrongValue, &name.place, what, instead);
+            faults.push(fault.meant(given, models.providers.keys().map(String::as_str)));
             continue;
         };
         fits(asking, provider.dialect, faults);

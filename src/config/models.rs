@@ -6,9 +6,9 @@ use super::Settings;
 use crate::file;
 use crate::id::NanoUsd;
 use crate::model::wire::{self, Endpoint, Extra, Key, Way};
-use crate::topology::fault::Place;
+use crate::topology::fault::{Code, Fault, Faults, Place, nearest};
 use crate::topology::plan::{Dialect, Mode, ModelSpec, provider_and_name};
-use crate::topology::raw::project::{Asking, Price};
+use crate::topology::raw::project::{Asking, Price, Project};
 
 /// The alias of agents that name none.
 pub const DEFAULT: &str = "default";
@@ -32,8 +32,10 @@ pub struct Models {
     pub prices: BTreeMap<String, Price>,
     /// Models that cost nothing.
     pub free: BTreeSet<String>,
-    /// Where a file names a model, by model.
-    pub written: BTreeMap<String, Place>,
+    /// The model that a flag or a variable names, and which.
+    pub outside: Option<(String, Place)>,
+    /// Providers that files write of, whether they can be used or not.
+    pub written: BTreeSet<String>,
     /// Whose price the bill of a rehearsal uses.
     pub priced_as: Option<String>,
 }
@@ -120,12 +122,19 @@ impl Models {
 
     /// Models of which nobody says where they are: what is wrong, what to do, and where a file names them.
     pub(super) fn nowhere(&self) -> BTreeMap<String, (String, String, Option<Place>)> {
-        let wrong = |model: String| {
-            let (what, instead) = self.provider(&model).err()?;
-            let place = self.written.get(&model).cloned();
-            Some((model, (what, instead, place)))
+        // What a file names is told with the file.
+        let wrong = |(model, place): &(String, Place)| {
+            let (what, instead) = self.provider(model).err()?;
+            let meant = self.meant(model).map(|meant| format!("did you mean {meant}? ")).unwrap_or_default();
+            Some((model.clone(), (what, format!("{meant}{instead}"), Some(place.clone()))))
         };
-        self.named().into_values().filter_map(wrong).collect()
+        self.outside.iter().filter_map(wrong).collect()
+    }
+
+    /// The name that was probably meant by a model of an unknown provider.
+    fn meant(&self, model: &str) -> Option<String> {
+        let (provider, name) = model.split_once('/')?;
+        nearest(provider, self.providers.keys().map(String::as_str)).map(|near| format!("{near}/{name}"))
     }
 
     /// The provider of `model`, with its name; else what is wrong and what to do.
@@ -158,6 +167,24 @@ impl Models {
         let fallbacks: Vec<String> = self.fallbacks.values().filter(|to| !named.contains_key(*to)).cloned().collect();
         named.extend(fallbacks.into_iter().map(|model| (model.clone(), model)));
         named
+    }
+}
+
+/// Tells of models that a file names and that are with no provider there is.
+pub(super) fn told(models: &Models, file: &Project, faults: &mut Faults) {
+    let named = file.models.default.iter().chain(file.models.aliases.iter().map(|(_, model)| model));
+    let fallbacks = file.models.fallbacks.iter().map(|(_, to)| to);
+    let fallbacks = fallbacks.filter(|to| !models.aliases.contains_key(&to.value));
+    for at in named.chain(fallbacks) {
+        let is_written = at.value.split_once('/').is_some_and(|(provider, _)| models.written.contains(provider));
+        if let Err((what, instead)) = models.provider(&at.value)
+            && !is_written
+        {
+            let fault = Fault::new(Code::UnknownModel, &at.place, what, instead);
+            let (provider, _) = at.value.split_once('/').unwrap_or((&at.value, ""));
+            let known = models.providers.keys().map(String::as_str).filter(|_| at.value.contains('/'));
+            faults.push(fault.meant(provider, known));
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Number, Value};
 
+use crate::topology::template::{expression_written_out, written_out};
+
 /// What one template may spend: about a million instructions, and some 64 MB that it makes.
 pub const FUEL: u64 = 1_000_000;
 
@@ -62,7 +64,8 @@ impl Scope {
     pub fn text(&self, at: &str, template: &str) -> Result<Rendered<String>, Error> {
         let environment = environment();
         let wrong = |error| self.wrong(at, template, &error);
-        let parsed = environment.template_from_str(template).map_err(wrong)?;
+        let written = written_out(template);
+        let parsed = environment.template_from_str(&written).map_err(wrong)?;
         let computed = !parsed.undeclared_variables(false).is_empty();
         let value = parsed.render(&self.0).map_err(wrong)?;
         Ok(Rendered { value, computed })
@@ -75,7 +78,8 @@ impl Scope {
     pub fn holds(&self, at: &str, when: &str) -> Result<bool, Error> {
         let environment = environment();
         let wrong = |error| self.wrong(at, when, &error);
-        let value = environment.compile_expression(when).and_then(|e| e.eval(&self.0)).map_err(wrong)?;
+        let written = expression_written_out(when);
+        let value = environment.compile_expression(&written).and_then(|e| e.eval(&self.0)).map_err(wrong)?;
         if value.is_undefined() { Err(self.error(at, when, UNDEFINED.to_owned())) } else { Ok(value.is_true()) }
     }
 
@@ -98,7 +102,8 @@ impl Scope {
         let environment = environment();
         let inner = text.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
         // `{{ a }} and {{ b }}` has both ends too, but what is between them is no expression.
-        let Some(expression) = inner.and_then(|inner| environment.compile_expression(inner).ok()) else {
+        let inner = inner.map(expression_written_out);
+        let Some(expression) = inner.as_ref().and_then(|inner| environment.compile_expression(inner).ok()) else {
             let rendered = self.text(at, text)?;
             *computed |= rendered.computed;
             return Ok(Value::String(rendered.value));
@@ -116,9 +121,10 @@ impl Scope {
     fn error(&self, at: &str, template: &str, what: String) -> Error {
         let environment = environment();
         let inner = template.trim().trim_start_matches("{{").trim_end_matches("}}");
-        let used = match environment.template_from_str(template).map(|t| t.undeclared_variables(false)) {
+        let (template_written, inner) = (written_out(template), expression_written_out(inner));
+        let used = match environment.template_from_str(&template_written).map(|t| t.undeclared_variables(false)) {
             Ok(used) if !used.is_empty() => used,
-            _ => environment.compile_expression(inner).map(|e| e.undeclared_variables(false)).unwrap_or_default(),
+            _ => environment.compile_expression(&inner).map(|e| e.undeclared_variables(false)).unwrap_or_default(),
         };
         let known = |name: &String| self.0.contains_key(name) || environment.globals().any(|(g, _)| g == name);
         let mut unknown: Vec<String> = used.into_iter().filter(|name| !known(name)).collect();

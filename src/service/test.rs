@@ -11,11 +11,11 @@ use super::project::Project;
 use super::story::Story;
 use crate::actor::system::Handle;
 use crate::app::{self, Running};
-use crate::clock::{Clock as _, Machine};
+use crate::clock::{Clock as _, Machine, Moved};
 use crate::config::Settings;
 use crate::id::{ApprovalNo, ArtefactName, Digest};
 use crate::journal::Query;
-use crate::run::event::{Decision, Who};
+use crate::run::event::{Decision, Event, Refusal, Who};
 use crate::run::input::{Brief, Post, Say};
 use crate::run::state::{State, Status};
 use crate::run::view::Texts as _;
@@ -65,10 +65,15 @@ pub enum Difference {
         /// Its name.
         name: String,
     },
-    /// The test answers with what is no decision.
+    /// The test answers with what is no decision, or none here.
     Answer {
         /// The word.
         word: String,
+    },
+    /// The run refuses what the test answers.
+    Refused {
+        /// Why.
+        why: Refusal,
     },
 }
 
@@ -88,18 +93,19 @@ pub async fn test(project: &Project, checked: &Checked, test: &Test) -> Result<V
     // Nobody decides here but the test: whom the project declares is no part of it.
     let mut settings = Settings::clone(&project.settings);
     settings.people = None;
-    let running = app::start_in_memory(&settings, scratch.0.clone()).await?;
+    let clock = Arc::new(Moved::default());
+    let running = app::start_in_memory(&settings, scratch.0.clone(), Arc::<Moved>::clone(&clock)).await?;
     let plan = Plan { single_person: true, ..checked.plan.clone() };
     let handle = running.system.run(&plan, &brief, tester(1)).await?;
     let store = Arc::clone(&running.system.ports().store);
     let row = store.runs(&Query { id: Some(handle.run), ..Query::default() })?.pop().ok_or(Error::NothingYet)?;
     let mut story = Story::open(store, row)?;
-    let differences = match decide_all(&running, &handle, &mut story, test).await? {
+    let decided = decide_all(&running, &clock, &handle, &mut story, test).await;
+    running.stop().await;
+    Ok(match decided? {
         Some(wrong) => vec![wrong],
         None => differences(&story, test),
-    };
-    running.stop().await;
-    Ok(differences)
+    })
 }
 
 /// The person who decides, or another one, where several have to approve.
@@ -111,6 +117,7 @@ fn tester(nth: usize) -> Who {
 /// Answers what is asked, as the test says; then approves.
 async fn decide_all(
     running: &Running,
+    clock: &Moved,
     handle: &Handle,
     story: &mut Story,
     test: &Test,
@@ -130,16 +137,58 @@ async fn decide_all(
             "approve" => Decision::Approve,
             "request_changes" => Decision::RequestChanges,
             "reject" => Decision::Reject,
+            "expire" if expire(running, clock, handle, story, no).await? => continue,
             other => return Ok(Some(Difference::Answer { word: other.to_owned() })),
         };
-        let comment = format!("{word}, says the test");
-        let approved = |story: &Story| story.state().approvals.get(&no).map_or(0, |a| a.approved_by.len());
-        let before = approved(story);
-        let post = Post { by: tester(before + 1), say: Say::Decide { approval: no, binds, decision, comment } };
-        running.system.post(handle.run, running.system.ports().clock.id(), &post).await?;
-        let decided = |story: &Story| story.state().approvals.get(&no).is_none_or(|a| a.fate.is_some());
-        while !decided(story) && approved(story) == before && progress.changed().await.is_ok() {
-            story.news()?;
+        if let Some(refused) = decide(running, handle, story, (no, binds), decision).await? {
+            return Ok(Some(refused));
+        }
+    }
+    Ok(None)
+}
+
+/// Lets the time of an approval pass, without waiting; false if it has passed before, and the approval waits on.
+async fn expire(
+    running: &Running,
+    clock: &Moved,
+    handle: &Handle,
+    story: &mut Story,
+    no: ApprovalNo,
+) -> Result<bool, Error> {
+    let of = |story: &Story| story.state().approvals.get(&no).map(|a| (a.expires_at, a.fate.is_some(), a.overdue));
+    let Some((expires_at, _, false)) = of(story) else { return Ok(false) };
+    clock.advance(expires_at.ms_since(clock.now()).saturating_add(1));
+    running.system.wake(handle.run);
+    let mut progress = handle.progress();
+    while of(story).is_some_and(|(_, over, overdue)| !over && !overdue) && progress.changed().await.is_ok() {
+        story.news()?;
+    }
+    Ok(true)
+}
+
+/// Answers an approval, and waits until that is heard; what the run refuses is no answer.
+async fn decide(
+    running: &Running,
+    handle: &Handle,
+    story: &mut Story,
+    (no, binds): (ApprovalNo, Digest),
+    decision: Decision,
+) -> Result<Option<Difference>, Error> {
+    let mut progress = handle.progress();
+    let comment = format!("{}, says the test", decision.word());
+    let approved = |story: &Story| story.state().approvals.get(&no).map_or(0, |a| a.approved_by.len());
+    let before = approved(story);
+    let post = Post { by: tester(before + 1), say: Say::Decide { approval: no, binds, decision, comment } };
+    let id = running.system.ports().clock.id();
+    running.system.post(handle.run, id, &post).await?;
+    let decided = |story: &Story| story.state().approvals.get(&no).is_none_or(|a| a.fate.is_some());
+    while !decided(story) && approved(story) == before && progress.changed().await.is_ok() {
+        for news in story.news()? {
+            if let Event::InputRefused { post, why, .. } = &news.fact.is
+                && *post == id
+            {
+                return Ok(Some(Difference::Refused { why: why.clone() }));
+            }
         }
     }
     Ok(None)

@@ -12,6 +12,11 @@ pub trait Check: Send + Sync {
     /// The name in `checks = [...]`.
     fn name(&self) -> &'static str;
 
+    /// JSON Schema of what `callsheet.toml` may say under `[checks.NAME]`.
+    fn settings(&self) -> Value {
+        serde_json::json!({ "type": "object", "properties": {}, "additionalProperties": false })
+    }
+
     /// Examines `body`; `desk` holds the artefacts that its writer could read, `settings` what `callsheet.toml` says
     /// under `[checks.NAME]` (an empty object if nothing).
     fn examine(&self, body: &Value, desk: &BTreeMap<ArtefactName, Value>, settings: &Value) -> Vec<Finding>;

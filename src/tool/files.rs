@@ -15,12 +15,13 @@ use super::part::args::{invalid, permanent, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::outbox::{self, blocking};
 use super::part::{Error, article, beneath, tool_name};
-use super::{Approved, Call, Callable, Declared, Intent, Item, Outward, Tool};
+use super::{Approved, Call, Callable, Declared, Intent, Item, Look, Outward, Tool, Wrong};
 use crate::failure::Failure;
 use crate::failure::Work;
 use crate::file;
 use crate::run::body::Receipt;
 use crate::text;
+use crate::topology::code::Code;
 use crate::topology::spec::{Connection, Labels, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "files"`.
@@ -64,10 +65,10 @@ impl Open for Config {
 
     /// Files are looked at when they are asked for.
     fn open(self, name: &str, ground: &Ground<'_>) -> Result<Vec<Tool>, Error> {
-        beneath::plain(&self.root).map_err(|why| Error::new(name, why.to_string()))?;
+        beneath::plain(&self.root).map_err(|why| Error::new(name, why.to_string()).of("root"))?;
         if let Some(link) = self.link.as_ref().filter(|link| !link.starts_with("https://") || !link.contains(NAME)) {
             let what = format!("link is {}: write an https address with {NAME} in it", quoted(link));
-            return Err(Error::new(name, what));
+            return Err(Error::new(name, what).of("link"));
         }
         let place = Arc::new(Place {
             project: ground.root.to_owned(),
@@ -137,6 +138,24 @@ struct Nothing {}
 impl Declared for Files {
     fn spec(&self) -> &ToolSpec {
         &self.spec
+    }
+
+    fn look(&self) -> Look {
+        let wrong = match (self.act, beneath::existing(&self.place.project, &self.place.root)) {
+            (Act::Read, Err(beneath::Error::Unreadable { why, .. })) if why.kind() == std::io::ErrorKind::NotFound => {
+                let folder = &self.place.root;
+                let wrong = Wrong::at(&["root"], Code::MissingFile, format!("there is no folder {folder}"));
+                wrong.instead(format!("make {folder}, or name another folder")).near(&self.place.project, folder)
+            }
+            (Act::Read, Err(why)) => Wrong::at(&["root"], Code::MissingFile, why.to_string()),
+            (Act::Read, Ok(real)) if !real.is_dir() => {
+                let what = format!("{} is no folder", self.place.root);
+                Wrong::at(&["root"], Code::MissingFile, what).instead("name the folder that the files are in")
+            }
+            // One connection has several tools, and is told once.
+            _ => return Look::default(),
+        };
+        Look { facts: Vec::new(), faults: vec![wrong] }
     }
 }
 
@@ -258,7 +277,7 @@ fn publish_spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
         "properties": {
             "channel": { "type": "string" }, "title": { "type": "string" }, "text": { "type": "string" }
         },
-        "required": ["text"],
+        "required": ["channel", "text"],
     });
     let args = json!({
         "type": "object",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::wrong::Wrong;
 use crate::failure::{Class, Failure};
 use crate::id::{EffectId, RunId, Timestamp};
 use crate::run::body::Listed;
@@ -16,8 +17,8 @@ use crate::run::body::Listed;
 pub struct Look {
     /// What is there, a line each, such as a table with its columns and their types.
     pub facts: Vec<String>,
-    /// What is wrong, a line each, with the place and what to write instead.
-    pub faults: Vec<String>,
+    /// What is wrong with it, or with what its settings say of it.
+    pub faults: Vec<Wrong>,
 }
 
 /// One call of a tool that reads or computes.

@@ -49,17 +49,6 @@ pub fn words() -> Vec<&'static str> {
     KINDS.iter().map(|kind| kind.word).collect()
 }
 
-/// The kind of that word.
-///
-/// # Errors
-/// A sentence that says which there are.
-pub fn named(word: &str) -> Result<&'static Kind, String> {
-    KINDS
-        .iter()
-        .find(|kind| kind.word == word)
-        .ok_or_else(|| format!("there is no kind {word:?}; the kinds are {}", words().join(", ")))
-}
-
 /// The tools that need no table.
 ///
 /// # Errors

@@ -12,6 +12,9 @@ pub mod part;
 pub mod sink;
 pub mod sql;
 pub mod stats;
+mod wrong;
+
+pub use wrong::Wrong;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +28,7 @@ use part::shown::{self, Shown};
 use crate::failure::{Class, Failure, Work};
 use crate::id::ToolName;
 use crate::run::body::Receipt;
+use crate::topology::check::Queries;
 use crate::topology::spec::ToolSpec;
 
 /// Tools by name.
@@ -60,6 +64,11 @@ impl Tool {
         self.declared().look()
     }
 
+    /// As [`Declared::queries`].
+    pub fn queries(&self) -> Queries {
+        self.declared().queries()
+    }
+
     fn declared(&self) -> &dyn Declared {
         match self {
             Self::Callable(tool) => tool.as_ref(),
@@ -77,6 +86,11 @@ pub trait Declared: Send + Sync {
     /// `doctor`, before a model is paid.
     fn look(&self) -> Look {
         Look::default()
+    }
+
+    /// The named queries that it answers, each with the types of its arguments.
+    fn queries(&self) -> Queries {
+        Queries::new()
     }
 }
 

@@ -56,9 +56,10 @@ fn call_timeout() -> Milliseconds {
 const ITEMS_MAX: usize = 10_000;
 
 fn spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
-    beneath::plain(&config.record).map_err(|why| Error::new(name, why.to_string()))?;
+    beneath::plain(&config.record).map_err(|why| Error::new(name, why.to_string()).of("record"))?;
     if config.repeat == Repeat::Pure {
-        return Err(Error::new(name, "a sink has an effect: repeat is once, queryable or idempotent"));
+        let what = "a sink has an effect: repeat is { class = \"once\" }, queryable or idempotent";
+        return Err(Error::new(name, what).of("repeat"));
     }
     let args = json!({
         "type": "object",

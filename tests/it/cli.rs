@@ -356,7 +356,7 @@ fn bad_data_makes_the_run_stuck_and_a_mended_file_lets_it_go_on() {
 #[test]
 fn an_artefact_with_faults_is_asked_for_again_and_then_given_up() {
     let project = Project::new();
-    project.replace("rehearsals/re-engagement.toml", "offer_days = 14", "offer_days = \"a while\"");
+    project.replace("rehearsals/re-engagement.toml", "offer_days = 14", "offer_days = \"{{ 'a while' }}\"");
     let (code, text) = project.types("run re-engagement");
     assert_eq!(code, 3, "{text}");
     assert_eq!(text.matches("asked again").count(), 2, "{text}");

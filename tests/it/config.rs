@@ -53,9 +53,12 @@ fn the_project_file_is_read() {
     assert_eq!(settings.models.aliases["judge"], "anthropic/claude-sonnet-4-5");
     assert_eq!(settings.models.prices["openai/gpt-5"].input_per_million, NanoUsd(1_250_000_000));
     let sql = &settings.tools["performance"];
-    assert_eq!((sql.kind.as_str(), &sql.table), ("sql", &json!({ "files": ["data/*.csv"], "rows_max": 500 })));
+    assert_eq!(
+        (sql.kind.value.as_str(), &sql.table.value),
+        ("sql", &json!({ "files": ["data/*.csv"], "rows_max": 500 }))
+    );
     assert_eq!(&PROJECT[sql.place.span.clone()], "[tools.performance]");
-    assert_eq!(settings.checks["campaign_qa"], json!({ "link_hosts": ["example.com"] }));
+    assert_eq!(settings.checks["campaign_qa"].table.value, json!({ "link_hosts": ["example.com"] }));
     assert_eq!(settings.people.as_ref().unwrap()["ana"], ["lifecycle"]);
     // Nothing names a person here but the number of the system's user.
     let person = settings.person.as_ref().map(|person| (person.name.starts_with("uid-"), person.known));
@@ -75,7 +78,7 @@ fn the_nearest_wins() {
     let cases = [
         (&place, &flag, &environment[..], "models.default", "f/m", "--model"),
         (&place, &none, &environment, "models.default", "e/m", "CALLSHEET_MODEL"),
-        (&place, &none, &[], "models.default", "u/m", "~/.config/callsheet/config.toml"),
+        (&place, &none, &[], "models.default", "ollama/u", "~/.config/callsheet/config.toml"),
         (&place, &flag, &environment, "person", "f", "--as"),
         (&place, &none, &environment, "person", "e", "CALLSHEET_PERSON"),
         (&place, &none, &environment[3..], "person", "os", "USER"),
@@ -111,15 +114,15 @@ fn a_run_is_live_only_if_a_model_is_named() {
 #[test]
 fn models_have_their_prices_and_a_rehearsal_the_one_it_is_priced_as() {
     let place = Place::new(PROJECT);
-    let model = Flags { model: Some("mistral/unpriced".into()), ..Flags::default() };
+    let model = Flags { model: Some("openrouter/unpriced".into()), ..Flags::default() };
     let all = place.read(&model, &[]).unwrap().surroundings(Mode::Live, [], []);
-    assert!(all.models.values().all(|spec| spec.model == "mistral/unpriced"));
-    let named = PROJECT.replace("[models]\n", "[models]\ndefault = \"mistral/unpriced\"\n");
+    assert!(all.models.values().all(|spec| spec.model == "openrouter/unpriced"));
+    let named = PROJECT.replace("[models]\n", "[models]\ndefault = \"openrouter/unpriced\"\n");
     let settings = Place::new(&named).read(&Flags::default(), &[]).unwrap();
     let live = settings.surroundings(Mode::Live, [], ["campaign_qa", "other"]);
     assert_eq!(live.models["judge"].output_per_million, NanoUsd(15_000_000_000));
-    assert_eq!(live.models["default"].model, "mistral/unpriced");
-    assert_eq!(live.unpriced.iter().collect::<Vec<_>>(), ["mistral/unpriced"]);
+    assert_eq!(live.models["default"].model, "openrouter/unpriced");
+    assert_eq!(live.unpriced.iter().collect::<Vec<_>>(), ["openrouter/unpriced"]);
     assert_eq!(live.checks["other"], json!({}));
     assert!(live.models["local"].accepts_private && !live.models["judge"].accepts_private);
     let rehearsal = settings.surroundings(Mode::Rehearsal, [], []);

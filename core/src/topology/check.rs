@@ -11,16 +11,20 @@ mod gated;
 mod given;
 mod graph;
 mod handoffs;
+mod json;
 mod names;
 mod params;
 mod person;
 mod reach;
 mod rehearsal;
 mod same;
+mod schema_text;
 mod schemas;
+mod scripted;
 mod seat;
 pub mod secrets;
 mod team;
+mod template;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -30,7 +34,7 @@ use super::plan::{self, Mode, Plan};
 use super::proof::Proof;
 use super::raw;
 use draft::Draft;
-pub use given::{Files, ReadError, Surroundings, Test};
+pub use given::{Files, Queries, ReadError, Surroundings, Test};
 use seat::Seat;
 
 /// A topology that may start.
@@ -47,10 +51,13 @@ pub struct Checked {
 /// Checks `topologies/NAME.toml` and all that it names.
 ///
 /// # Errors
-/// Every fault that is found; then no run may start.
+/// Every fault that is found; then no run may start. There is none if it only needs what is told with the project.
 pub fn check(name: &str, files: &dyn Files, around: &Surroundings) -> Result<Checked, Faults> {
     let mut draft = Draft::new(name, files, around);
     let checked = draft.topology().and_then(|raw| whole(&mut draft, &raw));
+    let guessed = std::mem::take(&mut draft.guessed);
+    // A value under a key that was only guessed is no cause of its own.
+    draft.faults.retain(|fault| fault.code == Code::Secret || !guessed.contains(&fault.place));
     draft.faults.sort();
     match checked {
         Some(checked) if draft.faults.is_empty() => Ok(checked),
@@ -74,7 +81,7 @@ fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked
     draft.looked_at = graph.looked_at();
     let models = team::models(draft, &seats, &budget);
     let (script, tests) = rehearsal::check(draft, raw, &seats, &routes, &asks, &params);
-    if !draft.faults.is_empty() {
+    if draft.incomplete || !draft.faults.is_empty() {
         return None;
     }
     let checks = artefacts.values().flat_map(|artefact| artefact.checks.iter());
@@ -221,6 +228,8 @@ mod tests {
             recording: None,
             single_person: true,
             people: BTreeMap::new(),
+            queries: BTreeMap::new(),
+            broken: BTreeSet::new(),
         };
         let mut draft = Draft::new("big", files, &around);
         let raw = draft.topology().unwrap();

@@ -77,7 +77,10 @@ codes! {
     NoScript = "E081", "a rehearsal has no line for an agent";
     Template = "E082", "a template does not parse";
     Expectation = "E083", "a test expects what cannot happen";
+    TemplateName = "E084", "a template names what is not there";
+    ScriptedValue = "E085", "a rehearsal writes what the artefact's schema does not take";
     Data = "E090", "data is not what is declared of it, or a query counts with a text";
+    Query = "E091", "a named query cannot be asked";
 }
 
 impl Code {
@@ -101,6 +104,6 @@ impl FromStr for Code {
     type Err = crate::id::Malformed;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(text));
-        found.copied().ok_or_else(|| crate::id::Malformed(format!("{text:?} is no code; they run from E001 to E090")))
+        found.copied().ok_or_else(|| crate::id::Malformed(format!("{text:?} is no code; they run from E001 to E091")))
     }
 }

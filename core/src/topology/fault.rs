@@ -48,6 +48,19 @@ pub struct Fault {
     pub instead: String,
     /// The name that was probably meant.
     pub did_you_mean: Option<String>,
+    /// The name that was written instead of it.
+    pub given: Option<String>,
+    /// What to write, where that is known to the letter.
+    pub edit: Option<Edit>,
+}
+
+/// A change of a file: these bytes become that text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// What is replaced; no bytes if something is put in.
+    pub place: Place,
+    /// By what.
+    pub text: String,
 }
 
 /// Every fault of a project's files, with their texts.
@@ -74,7 +87,16 @@ impl Fault {
             path: vec![],
             instead: instead.into(),
             did_you_mean: None,
+            given: None,
+            edit: None,
         }
+    }
+
+    /// With the text that is right in place of what is at `place`.
+    #[must_use]
+    pub fn with_edit(mut self, place: Place, text: impl Into<String>) -> Self {
+        self.edit = Some(Edit { place, text: text.into() });
+        self
     }
 
     /// With the path that shows it.
@@ -86,8 +108,16 @@ impl Fault {
 
     /// With the nearest of `known` to `given`, if one is near.
     #[must_use]
-    pub fn meant<'k>(mut self, given: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
-        self.did_you_mean = nearest(given, known).map(str::to_owned);
+    pub fn meant<'k>(self, given: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
+        let meant = nearest(given, known);
+        self.meaning(given, meant)
+    }
+
+    /// With what was probably meant by `given`, if that is known.
+    #[must_use]
+    pub fn meaning(mut self, given: &str, meant: Option<&str>) -> Self {
+        self.did_you_mean = meant.map(str::to_owned);
+        self.given = meant.map(|_| given.to_owned());
         self
     }
 }
@@ -99,6 +129,34 @@ pub fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(_, name)| *name != given);
     let close = |name: &str| strsim::damerau_levenshtein(&given, name) <= 1 + given.chars().count().min(name.len()) / 3;
     best.filter(|(score, name)| *score >= 0.75 && close(name)).map(|(_, name)| name)
+}
+
+/// What types are called elsewhere, and what they are called here.
+const OTHER_TYPES: [(&str, &str); 16] = [
+    ("int", "integer"),
+    ("long", "integer"),
+    ("str", "string"),
+    ("text", "string"),
+    ("date", "string"),
+    ("bool", "boolean"),
+    ("float", "number"),
+    ("double", "number"),
+    ("decimal", "number"),
+    ("list", "array"),
+    ("tuple", "array"),
+    ("dict", "object"),
+    ("map", "object"),
+    ("table", "object"),
+    ("none", "null"),
+    ("nil", "null"),
+];
+
+/// The one of `known`, names of types among them, that `given` was probably meant to be.
+pub fn nearest_type<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    let lower = given.to_ascii_lowercase();
+    let other = OTHER_TYPES.iter().find(|(other, _)| *other == lower).map_or(lower.as_str(), |(_, right)| right);
+    known.iter().copied().find(|name| *name == other).or_else(|| nearest(&lower, known))
 }
 
 impl Faults {
@@ -145,14 +203,73 @@ impl Faults {
         let within = |inner: &Place, outer: &Place| {
             inner.file == outer.file && inner.span.start >= outer.span.start && inner.span.end <= outer.span.end
         };
-        self.list
-            .retain(|fault| fault.code == Code::Secret || !secrets.iter().any(|place| within(&fault.place, place)));
+        // The key that it stands under is a part of it.
+        let sources = &self.sources;
+        let beside = |fault: &Fault, secret: &Place| {
+            let between = fault.place.span.start..secret.span.start;
+            let text = sources.get(&secret.file).filter(|_| fault.place.file == secret.file);
+            let line = text.and_then(|text| text.get(between));
+            fault.code == Code::UnknownKey && line.is_some_and(|line| !line.contains('\n'))
+        };
+        let is_told = |fault: &Fault| {
+            fault.code == Code::Secret
+                || !secrets.iter().any(|place| within(&fault.place, place) || beside(fault, place))
+        };
+        self.list.retain(is_told);
         let rank = |file: &str| u8::from(!file.starts_with("topologies/"));
         self.list.sort_by(|a, b| {
             let key = |f: &Fault| (rank(&f.place.file), f.place.file.clone(), f.place.span.start, f.code);
             key(a).cmp(&key(b))
         });
         self.list.dedup();
+    }
+
+    /// What to change so that the fault is gone, where that is known to the letter.
+    pub fn edit(&self, fault: &Fault) -> Option<Edit> {
+        if fault.edit.is_some() {
+            return fault.edit.clone();
+        }
+        let (given, meant) = (fault.given.as_deref()?, fault.did_you_mean.as_deref()?);
+        let text = self.sources.get(&fault.place.file)?;
+        let span = clamp(text, &fault.place.span);
+        // A file's name stands in some places without its ending.
+        let stems = given.rsplit_once('.').zip(meant.rsplit_once('.')).map(|((given, _), (meant, _))| (given, meant));
+        let (at, given, meant) = std::iter::once((given, meant)).chain(stems).find_map(|(given, meant)| {
+            let at = text[span.clone()].find(given)?;
+            Some((span.start + at, given, meant))
+        })?;
+        let place = Place { file: fault.place.file.clone(), span: at..at + given.len() };
+        Some(Edit { place, text: meant.to_owned() })
+    }
+
+    /// Keeps the faults that `is_told` says yes to.
+    pub fn retain(&mut self, is_told: impl FnMut(&Fault) -> bool) {
+        self.list.retain(is_told);
+    }
+
+    /// The texts that are at hand, by file.
+    pub fn sources(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        self.sources.iter().map(|(file, text)| (file.clone(), text.clone())).collect()
+    }
+
+    /// The text of a file that is at hand.
+    pub fn text(&self, file: &str) -> Option<&str> {
+        self.sources.get(file).map(|text| &**text)
+    }
+
+    /// Where the bytes `within` of the value of a text are in its file: escapes and indents make that the whole text.
+    pub fn within(&self, at: &At<String>, within: Range<usize>) -> Place {
+        let Some(text) = self.sources.get(&at.place.file) else { return at.place.clone() };
+        let span = clamp(text, &at.place.span);
+        // A text that is a whole file has no span of its own.
+        let span = if span.is_empty() { 0..text.len() } else { span };
+        match text[span.clone()].find(at.value.as_str()) {
+            Some(start) if !at.value.is_empty() => {
+                let start = span.start + start;
+                Place { file: at.place.file.clone(), span: start + within.start..start + within.end }
+            }
+            _ => at.place.clone(),
+        }
     }
 
     /// Line and column of a fault, from 1.

@@ -12,7 +12,9 @@ pub mod proof;
 pub mod raw;
 pub mod recording;
 pub mod secret;
+pub mod shape;
 pub mod spec;
 pub mod speech;
+pub mod template;
 
 pub use editor::editor_schemas;

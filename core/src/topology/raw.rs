@@ -4,14 +4,18 @@
 pub mod agent;
 pub mod project;
 pub mod rehearsal;
+mod syntax;
 pub mod topology;
+mod tree;
 pub mod walk;
+
+pub use tree::Tree;
 
 use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{At, Fault, Place};
+use super::fault::{At, Code, Fault, Place};
 use crate::id::NanoUsd;
 pub use walk::Entries;
 
@@ -24,6 +28,8 @@ pub struct Read<T> {
     pub faults: Vec<Fault>,
     /// Every text value in it, for rules about texts.
     pub texts: Vec<At<String>>,
+    /// Values that were read under a key that was probably meant: what is wrong with such a value is no cause of its own.
+    pub guessed: Vec<Place>,
 }
 
 /// Limits of an agent as written; what is absent is inherited.
@@ -46,17 +52,26 @@ pub struct Limits {
 }
 
 fn read<T>(file: &Arc<str>, text: &str, from: impl FnOnce(&mut walk::Reader, &DeTable<'_>) -> Option<T>) -> Read<T> {
-    let table = match walk::parse(file, text) {
+    let unread = |fault| Read { value: None, faults: vec![fault], texts: vec![], guessed: vec![] };
+    let table = match walk::parse(text) {
         Ok(table) => table,
-        Err(fault) => return Read { value: None, faults: vec![*fault], texts: vec![] },
+        Err((span, said)) => return unread(syntax::fault(text, &Place { file: file.clone(), span }, &said)),
     };
     let mut reader = walk::Reader::new(file);
+    if table.get_ref().is_empty() {
+        let instead = "begin it with schema_version = 1";
+        let fault = Fault::new(Code::MissingKey, &Place::top(file), format!("{file} is empty"), instead);
+        return unread(fault.with_edit(Place::top(file), "schema_version = 1\n"));
+    }
     let value = from(&mut reader, table.get_ref());
     let mut texts = vec![];
     for node in table.get_ref().values() {
         collect(file, node, &mut texts);
     }
-    Read { value, faults: reader.faults, texts }
+    let guessed: Vec<Place> = reader.guessed.iter().map(|span| reader.place(span.clone())).collect();
+    let mut faults = reader.faults;
+    faults.retain(|fault| fault.code != Code::WrongValue || !guessed.contains(&fault.place));
+    Read { value, faults, texts, guessed }
 }
 
 fn collect(file: &Arc<str>, node: &walk::Node<'_>, texts: &mut Vec<At<String>>) {

@@ -65,6 +65,10 @@ impl Check for CampaignQa {
         "campaign_qa"
     }
 
+    fn settings(&self) -> Value {
+        schemars::schema_for!(Settings).to_value()
+    }
+
     fn examine(&self, body: &Value, desk: &BTreeMap<ArtefactName, Value>, settings: &Value) -> Vec<Finding> {
         let mut found = Found::default();
         match serde_json::from_value::<Settings>(settings.clone()) {

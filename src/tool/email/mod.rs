@@ -53,6 +53,9 @@ fn call_timeout() -> Milliseconds {
 /// Most mails of a sequence.
 const MAILS_MAX: usize = 50;
 
+/// The key that names the tool which it rests on.
+pub const AUDIENCE: &str = "audience";
+
 impl Open for Config {
     const KIND: &'static str = "email";
 
@@ -62,12 +65,13 @@ impl Open for Config {
             Some(Tool::Callable(tool)) if tool.spec().reach == Reach::Inside => Arc::clone(tool),
             Some(tool) => {
                 let other = &tool.spec().name;
-                return Err(Error::new(
-                    name,
-                    format!("the audience is read inside the project, and {other} reaches out"),
-                ));
+                let what = format!("the audience is read inside the project, and {other} reaches out");
+                return Err(Error::new(name, what));
             }
-            None => return Err(Error::new(name, format!("audience names no tool: {:?}", self.audience.as_str()))),
+            None => {
+                let what = format!("audience names no tool: {:?}", self.audience.as_str());
+                return Err(Error::new(name, what).of(AUDIENCE));
+            }
         };
         Ok(vec![Tool::outward(Email { spec: spec(name, &self)?, sender, audience })])
     }
@@ -131,22 +135,23 @@ struct Sequence {
 }
 
 fn sender(name: &str, config: &Config) -> Result<Sender, Error> {
-    let mailbox = |field: &str, text: &str| {
+    let mailbox = |field: &'static str, text: &str| {
         if text.contains("=?") {
-            return Err(Error::new(
-                name,
-                format!("{field} has =?, with which an encoded word begins: write it plainly"),
-            ));
+            let what = format!("{field} has =?, with which an encoded word begins: write it plainly");
+            return Err(Error::new(name, what).of(field));
         }
-        text.parse::<Mailbox>().map_err(|why| Error::new(name, format!("{field} = {text:?} is no sender: {why}")))
+        let wrong = || format!("{field} = {text:?} is no sender: write one such as \"News <news@example.com>\"");
+        text.parse::<Mailbox>().map_err(|_| Error::new(name, wrong()).of(field))
     };
-    let plain = |field: &str, text: &str| {
+    let plain = |field: &'static str, text: &str| {
         let fits = !text.trim().is_empty() && !text.chars().any(char::is_control);
-        if fits { Ok(text.to_owned()) } else { Err(Error::new(name, format!("{field} is to be one line of text"))) }
+        let wrong = || Error::new(name, format!("{field} is to be one line of text")).of(field);
+        if fits { Ok(text.to_owned()) } else { Err(wrong()) }
     };
     let url = plain("unsubscribe_url", &config.unsubscribe_url)?;
     if !url.starts_with("https://") || !url.is_ascii() || url.contains([' ', '<', '>', '"']) {
-        return Err(Error::new(name, format!("unsubscribe_url = {url:?} is to begin with https:// and be a URL")));
+        let what = format!("unsubscribe_url = {url:?} is to begin with https:// and be a URL");
+        return Err(Error::new(name, what).of("unsubscribe_url"));
     }
     Ok(Sender {
         from: mailbox("from", &config.from)?,

@@ -42,6 +42,10 @@ impl schemars::JsonSchema for Milliseconds {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$" })
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^[0-9]+(ms|s|m|h)$",
+            "examples": ["500ms", "5s", "2m"],
+        })
     }
 }

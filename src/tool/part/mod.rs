@@ -18,12 +18,20 @@ pub struct Error {
     pub name: String,
     /// What is wrong and how to mend it.
     pub what: String,
+    /// The key below the connection's table that says so, if it is one.
+    pub key: Option<&'static str>,
 }
 
 impl Error {
     /// An error in `[tools.name]`.
     pub fn new(name: &str, what: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), what: what.into() }
+        Self { name: name.to_owned(), what: what.into(), key: None }
+    }
+
+    /// With the key that says so.
+    #[must_use]
+    pub fn of(self, key: &'static str) -> Self {
+        Self { key: Some(key), ..self }
     }
 }
 

@@ -141,6 +141,11 @@ fn authorize(asked: AuthContext<'_>) -> Authorization {
     }
 }
 
+/// The functions that may be called.
+pub(super) fn functions() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().copied()
+}
+
 fn listed(function: &str) -> bool {
     FUNCTIONS.iter().any(|name| name.eq_ignore_ascii_case(function))
 }

@@ -1,5 +1,6 @@
 //! Opens the data of a connection: CSV files into a private database in memory, or a SQLite file read-only.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +12,10 @@ use super::super::part::beneath;
 use super::column::{self, Kind, Read};
 use super::table::Table;
 use super::text::{self, Record, Told};
-use super::{Config, file_failure, function, guard, total};
+use super::{Config, Wrong, file_failure, function, guard, total};
 use crate::failure::{Class, Failure};
 use crate::file;
+use crate::topology::code::Code;
 
 /// Largest CSV file.
 pub(super) const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -54,6 +56,9 @@ pub(super) enum Error {
         /// What it said.
         why: rusqlite::Error,
     },
+    /// Several files.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<Error>),
     /// Nobody waits any more.
     #[error("stopped")]
     Stopped,
@@ -80,7 +85,17 @@ pub(super) struct Loaded {
     pub(super) connection: Connection,
     /// The tables with their columns, as the engine numbers them.
     pub(super) tables: Vec<Columns>,
+    /// Tables that are declared and could not be read.
+    pub(super) failed: Vec<(String, Error)>,
     seen: Vec<Seen>,
+}
+
+impl Loaded {
+    /// Whether these are the files that it was loaded from.
+    fn saw(&self, looked: &[Result<Seen, Error>]) -> bool {
+        self.seen.len() == looked.len()
+            && self.seen.iter().zip(looked).all(|(seen, now)| now.as_ref().ok() == Some(seen))
+    }
 }
 
 /// A table's columns.
@@ -120,7 +135,7 @@ struct Seen {
     modified: Option<SystemTime>,
 }
 
-/// `loaded` if its files are unchanged, else the data loaded anew.
+/// `loaded` if its files are unchanged, else the data loaded anew, all of it.
 pub(super) fn fresh(
     loaded: Option<Loaded>,
     name: &str,
@@ -132,10 +147,41 @@ pub(super) fn fresh(
         Some(path) => sqlite(root, path),
         None => csv_files(loaded, name, config, root, stopped),
     };
-    opened.map_err(|why| match why {
+    let whole = |loaded: Loaded| match loaded.failed.is_empty() {
+        true => Ok(loaded),
+        false => Err(Error::Several(loaded.failed.into_iter().map(|(_, why)| why).collect())),
+    };
+    opened.and_then(whole).map_err(|why| match why {
         Error::Stopped => Failure::new(Class::Transient, "stopped while loading"),
         why => file_failure(&why),
     })
+}
+
+/// The same, as far as it can be read; what could not be is in [`Loaded::failed`].
+pub(super) fn opened(loaded: Option<Loaded>, name: &str, config: &Config, root: &Path) -> Result<Loaded, Vec<Wrong>> {
+    match &config.sqlite {
+        Some(path) => sqlite(root, path).map_err(|why| wrong("", &why, config, root)),
+        None => {
+            csv_files(loaded, name, config, root, &AtomicBool::new(false)).map_err(|why| wrong("", &why, config, root))
+        }
+    }
+}
+
+/// What is wrong with the file of a table, told where the file is named.
+pub(super) fn wrong(table: &str, why: &Error, config: &Config, root: &Path) -> Vec<Wrong> {
+    let keys: &[&str] = if config.sqlite.is_some() { &["sqlite"] } else { &["csv", table] };
+    let path = config.csv.get(table).map(|table| &table.path).or(config.sqlite.as_ref());
+    match why {
+        Error::Path(beneath::Error::Unreadable { path, why }) if why.kind() == std::io::ErrorKind::NotFound => {
+            let missing = Wrong::at(keys, Code::MissingFile, format!("there is no file {path}"));
+            vec![missing.instead(format!("put {path} there, or name another file")).near(root, path)]
+        }
+        Error::Path(_) | Error::File { .. } => {
+            let instead = path.map_or(String::new(), |path| format!("see to {path}, or name another file"));
+            vec![Wrong::at(keys, Code::Unreadable, why.to_string()).instead(instead)]
+        }
+        _ => why.to_string().lines().map(|line| Wrong::at(keys, Code::Data, line)).collect(),
+    }
 }
 
 /// Whether `name` can be a table of CSV files.
@@ -155,7 +201,7 @@ fn sqlite(root: &Path, path: &str) -> Result<Loaded, Error> {
     let mut connection = Connection::open_with_flags(real, flags).map_err(engine)?;
     let tables = tables(&connection).map_err(engine)?;
     function::bound(&connection).and_then(|()| guard::close(&mut connection)).map_err(engine)?;
-    Ok(Loaded { connection, tables, seen: Vec::new() })
+    Ok(Loaded { connection, tables, failed: Vec::new(), seen: Vec::new() })
 }
 
 /// The tables as the engine knows them, with the affinity of their columns.
@@ -205,36 +251,54 @@ fn csv_files(
     root: &Path,
     stopped: &AtomicBool,
 ) -> Result<Loaded, Error> {
-    let seen = config.csv.values().map(|table| look(root, &table.path)).collect::<Result<Vec<_>, _>>()?;
-    if let Some(loaded) = loaded.filter(|loaded| loaded.seen == seen) {
+    let looked: Vec<_> = config.csv.values().map(|table| look(root, &table.path)).collect();
+    if let Some(loaded) = loaded.filter(|loaded| loaded.failed.is_empty() && loaded.saw(&looked)) {
         return Ok(loaded);
     }
     let memory = |why| Error::Engine { file: "memory".into(), why };
     let mut connection = Connection::open_in_memory().map_err(memory)?;
-    let mut rows = Vec::new();
-    for ((table, settings), seen) in config.csv.iter().zip(&seen) {
-        let path = &settings.path;
-        let bytes = file::bytes(&seen.path, FILE_BYTES_MAX);
-        let bytes = bytes.map_err(|why| Error::File { file: path.clone(), why })?;
-        let parsed = parse(&bytes, settings, stopped).map_err(|faults| Error::Told {
-            file: path.clone(),
-            setting: format!("[tools.{name}.csv.{table}], beside path = {path:?}"),
-            faults,
-        })?;
-        let columns = parsed.ok_or(Error::Stopped)?;
-        rows.push(columns.first().map_or(0, |column| column.cells.len()));
-        fill(&mut connection, table, &columns, stopped)
-            .and_then(|()| if stopped.load(Ordering::Relaxed) { Err(rusqlite::Error::InvalidQuery) } else { Ok(()) })
-            .map_err(|why| stopped_or(stopped, Error::Engine { file: path.clone(), why }))?;
-    }
-    let mut tables = tables(&connection).map_err(memory)?;
-    for (table, rows) in config.csv.keys().zip(rows) {
-        if let Some(found) = tables.iter_mut().find(|found| found.table == *table) {
-            found.rows = Some(rows);
+    let (mut rows, mut seen, mut failed) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for ((table, settings), looked) in config.csv.iter().zip(looked) {
+        let filled = looked.and_then(|looked| {
+            let count = csv_file(&mut connection, name, (table, settings), &looked, stopped)?;
+            seen.push(looked);
+            Ok(count)
+        });
+        match filled {
+            Ok(count) => drop(rows.insert(table.as_str(), count)),
+            Err(Error::Stopped) => return Err(Error::Stopped),
+            Err(why) => failed.push((table.clone(), why)),
         }
     }
+    let mut tables = tables(&connection).map_err(memory)?;
+    for found in &mut tables {
+        found.rows = rows.get(found.table.as_str()).copied();
+    }
     function::bound(&connection).and_then(|()| guard::close(&mut connection)).map_err(memory)?;
-    Ok(Loaded { connection, tables, seen })
+    Ok(Loaded { connection, tables, failed, seen })
+}
+
+/// Reads a file into its table; how many rows it has.
+fn csv_file(
+    connection: &mut Connection,
+    name: &str,
+    (table, settings): (&str, &Table),
+    seen: &Seen,
+    stopped: &AtomicBool,
+) -> Result<usize, Error> {
+    let path = &settings.path;
+    let bytes = file::bytes(&seen.path, FILE_BYTES_MAX);
+    let bytes = bytes.map_err(|why| Error::File { file: path.clone(), why })?;
+    let parsed = parse(&bytes, settings, stopped).map_err(|faults| Error::Told {
+        file: path.clone(),
+        setting: format!("[tools.{name}.csv.{table}], beside path = {path:?}"),
+        faults,
+    })?;
+    let columns = parsed.ok_or(Error::Stopped)?;
+    fill(connection, table, &columns, stopped)
+        .and_then(|()| if stopped.load(Ordering::Relaxed) { Err(rusqlite::Error::InvalidQuery) } else { Ok(()) })
+        .map_err(|why| stopped_or(stopped, Error::Engine { file: path.clone(), why }))?;
+    Ok(columns.first().map_or(0, |column| column.cells.len()))
 }
 
 fn stopped_or(stopped: &AtomicBool, why: Error) -> Error {

@@ -4,6 +4,7 @@ mod column;
 mod function;
 mod guard;
 mod load;
+mod named;
 mod number;
 mod origin;
 mod profile;
@@ -31,10 +32,11 @@ use super::open::{Ground, Open};
 use super::part::args::{invalid, permanent, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::{Error, beneath, tool_name};
-use super::{Call, Callable, Declared, Look, Tool};
+use super::{Call, Callable, Declared, Look, Tool, Wrong};
 use crate::failure::Work;
 use crate::failure::{Class, Failure};
 use crate::id::Digest;
+use crate::topology::check::Queries;
 use crate::topology::plan::ParamKind;
 use crate::topology::spec::{Labels, ToolSpec};
 
@@ -192,21 +194,28 @@ impl Declared for Sql {
 
     fn look(&self) -> Look {
         let shared = &self.shared;
-        if let Err(why) = shared.load(&AtomicBool::new(false)) {
-            return Look { facts: Vec::new(), faults: why.reason.lines().map(str::to_owned).collect() };
-        }
-        let Some(loaded) = shared.take() else { return Look::default() };
-        let named = shared.config.queries.iter();
-        let faults = named.filter_map(|(name, query)| {
-            let why = rows::examine(&loaded, query, &shared.setting).err()?;
-            Some(format!("the query {name}: {}", why.reason))
-        });
-        let look = Look {
-            faults: faults.collect(),
-            facts: loaded.tables.iter().filter(|table| table.is_table()).map(load::Columns::shown).collect(),
+        let loaded = match load::opened(shared.take(), &shared.name, &shared.config, &shared.root) {
+            Ok(loaded) => loaded,
+            Err(why) => return Look { facts: Vec::new(), faults: why },
         };
-        shared.put(loaded);
-        look
+        let mut faults: Vec<Wrong> = loaded
+            .failed
+            .iter()
+            .flat_map(|(table, why)| load::wrong(table, why, &shared.config, &shared.root))
+            .collect();
+        let named = shared.config.queries.iter();
+        faults.extend(named.flat_map(|(name, query)| named::examine(&loaded, name, query, &shared.setting)));
+        let facts = loaded.tables.iter().filter(|table| table.is_table()).map(load::Columns::shown).collect();
+        if loaded.failed.is_empty() {
+            shared.put(loaded);
+        }
+        Look { facts, faults }
+    }
+
+    fn queries(&self) -> Queries {
+        // Of a query whose parameters and arguments are not the same, nobody can say what it takes.
+        let sound = self.shared.config.queries.iter().filter(|(name, query)| named::parameters(name, query).is_empty());
+        sound.map(|(name, query)| (name.clone(), query.args.clone())).collect()
     }
 }
 
@@ -298,24 +307,33 @@ fn kind_word(kind: ParamKind) -> &'static str {
 
 fn validate(name: &str, config: &Config) -> Result<(), Error> {
     let wrong = |what: String| Err(Error::new(name, what));
+    let wrong_in = |key: &'static str, what: String| Err(Error::new(name, what).of(key));
     match (&config.sqlite, config.csv.is_empty()) {
         (None, true) => {
             return wrong("says no data: write csv = { table = \"data/x.csv\" } or sqlite = \"data/x.db\"".into());
         }
-        (Some(_), false) => return wrong("has both csv and sqlite: keep one, or make two connections".into()),
+        (Some(_), false) => {
+            return wrong_in("sqlite", "has both csv and sqlite: keep one, or make two connections".into());
+        }
         _ => {}
     }
     for path in config.csv.values().map(|table| &table.path).chain(&config.sqlite) {
-        beneath::plain(path).map_err(|why| Error::new(name, why.to_string()))?;
+        let key = if config.sqlite.is_some() { "sqlite" } else { "csv" };
+        beneath::plain(path).map_err(|why| Error::new(name, why.to_string()).of(key))?;
     }
     if let Some(table) = config.csv.keys().find(|table| !load::is_table_name(table)) {
-        return wrong(format!("{table:?} is no table name: letters, digits and '_', beginning with a letter"));
+        return wrong_in(
+            "csv",
+            format!("{table:?} is no table name: letters, digits and '_', beginning with a letter"),
+        );
     }
-    if config.rows_max == 0 || config.bytes_max == 0 {
-        return wrong("rows_max and bytes_max are 1 or more".into());
+    for (key, most) in [("rows_max", config.rows_max), ("bytes_max", config.bytes_max)] {
+        if most == 0 {
+            return wrong_in(key, format!("{key} is 1 or more"));
+        }
     }
     if config.queries.is_empty() && !config.free_sql {
-        return wrong("has neither queries nor free_sql: nothing could be asked".into());
+        return wrong_in("free_sql", "has neither queries nor free_sql: nothing could be asked".into());
     }
     Ok(())
 }

@@ -32,15 +32,7 @@ pub(super) fn answer(
     collect(&mut statement, config, &ask.source, &grown)
 }
 
-/// Whether a named query could be asked at all: it is prepared as it would be, and not run.
-pub(super) fn examine(loaded: &Loaded, query: &Query, setting: &str) -> Result<(), Failure> {
-    let grown = AtomicBool::new(false);
-    prepared(loaded, &query.sql, &grown)?;
-    let is_number = |name: &str| matches!(query.args.get(name), Some(ParamKind::Integer | ParamKind::Number));
-    counts_numbers(loaded, &query.sql, setting, &is_number, &grown)
-}
-
-fn prepared<'c>(loaded: &'c Loaded, sql: &str, grown: &AtomicBool) -> Result<Statement<'c>, Failure> {
+pub(super) fn prepared<'c>(loaded: &'c Loaded, sql: &str, grown: &AtomicBool) -> Result<Statement<'c>, Failure> {
     let statement = loaded
         .connection
         .prepare_with_flags(sql, PrepFlags::SQLITE_PREPARE_NO_VTAB | PrepFlags::SQLITE_PREPARE_DONT_LOG)
@@ -49,6 +41,13 @@ fn prepared<'c>(loaded: &'c Loaded, sql: &str, grown: &AtomicBool) -> Result<Sta
         return Err(Failure::new(Class::Policy, "only a SELECT is taken here"));
     }
     Ok(statement)
+}
+
+/// What keeps a named query from being asked, where the engine or the rules say so; what is wrong with its text is told by
+/// `named`.
+pub(super) fn counted(loaded: &Loaded, query: &Query, setting: &str) -> Result<(), Failure> {
+    let is_number = |name: &str| matches!(query.args.get(name), Some(ParamKind::Integer | ParamKind::Number));
+    counts_numbers(loaded, &query.sql, setting, &is_number, &AtomicBool::new(false))
 }
 
 /// Refuses a statement that counts with texts: the engine would take of each the digits that it begins with.
@@ -177,6 +176,7 @@ fn failure(why: &rusqlite::Error, grown: &AtomicBool) -> Failure {
                 _ => invalid(format!("the SQL is not taken: {text}")),
             }
         }
+        rusqlite::Error::SqlInputError { msg, .. } => invalid(format!("the SQL is not taken: {msg}")),
         other => invalid(format!("the SQL is not taken: {other}")),
     }
 }

@@ -184,17 +184,32 @@ impl Path<'_> {
     /// Tells of types that have nothing in common.
     fn agree(&self, draft: &mut Draft<'_>, path: &At<String>, source: &Value, source_root: &Value) {
         let Some(target) = self.schema else { return };
-        let (Some(has), Some(takes)) = (types(resolve(source_root, source)), types(resolve(&self.spec.args, target)))
-        else {
-            return;
-        };
+        let all = || BTreeSet::new();
+        let (has, takes) = (types(resolve(source_root, source)), types(resolve(&self.spec.args, target)));
+        let (unknown, has, takes) =
+            (has.is_none() || takes.is_none(), has.unwrap_or_else(all), takes.unwrap_or_else(all));
         let fits = |has: &String| takes.contains(has) || (has == "integer" && takes.contains("number"));
-        if !has.iter().any(fits) {
+        if !unknown && !has.iter().any(fits) {
             let list = |types: &BTreeSet<String>| types.iter().cloned().collect::<Vec<_>>().join(" or ");
             let what = format!("`{}` is of type {}, {} takes {}", path.value, list(&has), self.spec.name, list(&takes));
             draft.fault(Code::ToolType, &path.place, what, "lead the path to a value of that type");
+        } else if let Some((keys, what)) = lacks((source, source_root), (target, &self.spec.args), 0) {
+            let of = if keys.starts_with("0.") { "each item of " } else { "" };
+            let keys = keys.trim_start_matches("0.");
+            let what =
+                format!("{} needs `{keys}` in {of}`{}`, and by its schema it {what}", self.spec.name, path.value);
+            let instead =
+                format!("add `{keys}` to the schema of {of}`{}`, or lead the path to a value that has it", path.value);
+            draft.fault(Code::ToolType, &path.place, what, instead);
         }
     }
+}
+
+/// Where a path leads nowhere: which of its keys is not there, and which are.
+#[derive(Debug, Clone)]
+pub(super) struct Lost {
+    pub(super) key: String,
+    pub(super) known: Vec<String>,
 }
 
 /// Follows the keys of a path through a schema, as far as it says what there is; none if it leads nowhere, which is told.
@@ -204,6 +219,20 @@ pub(super) fn follow<'v>(
     schema: &'v Value,
     keys: &[String],
 ) -> Option<Option<&'v Value>> {
+    match lead(schema, keys) {
+        Ok(found) => Some(found),
+        Err(Lost { key, known }) => {
+            let what = format!("`{}` leads nowhere: there is no `{key}`", path.value);
+            let instead = format!("there are: {}", known.join(", "));
+            let fault = Fault::new(Code::ToolPath, &path.place, what, instead);
+            draft.faults.push(fault.meant(&key, known.iter().map(String::as_str)));
+            None
+        }
+    }
+}
+
+/// The same, told by whoever asks.
+pub(super) fn lead<'v>(schema: &'v Value, keys: &[String]) -> Result<Option<&'v Value>, Lost> {
     let mut at = resolve(schema, schema);
     for key in keys {
         let composed = ["allOf", "anyOf", "oneOf"].iter().any(|word| at.get(word).is_some());
@@ -212,19 +241,58 @@ pub(super) fn follow<'v>(
         match (next, at.get("properties").and_then(Value::as_object)) {
             (Some(next), _) => at = resolve(schema, next),
             (None, Some(properties)) if !composed => {
-                let what = format!("`{}` leads nowhere: there is no `{key}`", path.value);
-                let names: Vec<&str> = properties.keys().map(String::as_str).collect();
-                let instead = format!("there are: {}", names.join(", "));
-                draft.faults.push(Fault::new(Code::ToolPath, &path.place, what, instead).meant(key, names));
-                return None;
+                return Err(Lost { key: key.clone(), known: properties.keys().cloned().collect() });
             }
-            _ => return Some(None),
+            _ => return Ok(None),
         }
     }
-    Some(Some(at))
+    Ok(Some(at))
 }
 
-fn types(schema: &Value) -> Option<BTreeSet<String>> {
+/// How deep what a path leads to is compared with what a tool takes.
+const COMPARED_DEPTH_MAX: usize = 8;
+
+/// What a tool needs within an argument and the schema of its source does not have, or has of another type: the keys to
+/// it, and what is wrong.
+fn lacks(
+    (has, has_root): (&Value, &Value),
+    (takes, takes_root): (&Value, &Value),
+    depth: usize,
+) -> Option<(String, String)> {
+    let (has, takes) = (resolve(has_root, has), resolve(takes_root, takes));
+    if depth > 0
+        && let (Some(found), Some(wanted)) = (types(has), types(takes))
+        && !found.iter().any(|kind| wanted.contains(kind) || (kind == "integer" && wanted.contains("number")))
+    {
+        let list = |types: &BTreeSet<String>| types.iter().cloned().collect::<Vec<_>>().join(" or ");
+        return Some((String::new(), format!("is of type {}, not {}", list(&found), list(&wanted))));
+    }
+    let composed = ["allOf", "anyOf", "oneOf"].iter().any(|word| has.get(word).is_some());
+    if depth == COMPARED_DEPTH_MAX || composed {
+        return None;
+    }
+    if let (Some(has), Some(takes)) = (has.get("items"), takes.get("items")) {
+        let (keys, what) = lacks((has, has_root), (takes, takes_root), depth + 1)?;
+        return Some((format!("0.{keys}").trim_end_matches('.').to_owned(), what));
+    }
+    let properties = has.get("properties")?.as_object()?;
+    let required = takes.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    for key in required {
+        if !properties.contains_key(key) {
+            return Some((key.to_owned(), "is not there".to_owned()));
+        }
+    }
+    for (key, takes) in takes.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let Some(has) = properties.get(key) else { continue };
+        if let Some((keys, what)) = lacks((has, has_root), (takes, takes_root), depth + 1) {
+            return Some((format!("{key}.{keys}").trim_end_matches('.').to_owned(), what));
+        }
+    }
+    None
+}
+
+/// The types that a schema says.
+pub(super) fn types(schema: &Value) -> Option<BTreeSet<String>> {
     match schema.get("type")? {
         Value::String(one) => Some(BTreeSet::from([one.clone()])),
         Value::Array(many) => Some(many.iter().filter_map(Value::as_str).map(str::to_owned).collect()),

@@ -30,10 +30,12 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) -> As
         }
         for at in &member.may_ask {
             let known = seats.iter().map(|seat| seat.name.as_str());
-            let Some(found) = seats.iter().find(|seat| seat.name.as_str() == at.value) else {
-                draft.unknown(Code::UnknownMember, at, "member", known);
-                continue;
-            };
+            let named = |name: &str| seats.iter().find(|seat| seat.name.as_str() == name);
+            let found = named(&at.value).or_else(|| {
+                let meant = draft.unknown(Code::UnknownMember, at, "member", known)?;
+                named(meant)
+            });
+            let Some(found) = found else { continue };
             if !matches!(found.kind, SeatKind::Model | SeatKind::Unknown) {
                 unfit(draft, &at.place, "may ask who is no model", "name models; persons decide, tools are called");
             } else if let Some(seat) = seat {
@@ -73,11 +75,11 @@ pub(super) fn question(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, call: &C
         return None;
     };
     let args = call.args.value.as_object()?;
-    for arg in args.keys().filter(|arg| !ARGS.contains(&arg.as_str())) {
-        let at = At { value: arg.clone(), place: call.args.place.clone() };
-        draft.unknown(Code::Script, &at, &format!("argument of {ASK_TOOL}"), ARGS);
+    let mut mistaken = vec![];
+    for (key, _) in call.args.parts.iter().filter(|(key, _)| !ARGS.contains(&key.value.as_str())) {
+        mistaken.extend(draft.unknown(Code::Script, key, &format!("argument of {ASK_TOOL}"), ARGS));
     }
-    for arg in ARGS {
+    for arg in ARGS.into_iter().filter(|arg| !mistaken.contains(arg)) {
         let text = args.get(arg).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
         let Some(text) = text else {
             let what = format!("`{arg}` of this question is no text");
@@ -86,7 +88,7 @@ pub(super) fn question(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, call: &C
             continue;
         };
         if arg == "to" && !is_rendered(text) && !may_ask.iter().any(|to| to.as_str() == text) {
-            let at = At { value: text.to_owned(), place: call.args.place.clone() };
+            let at = At { value: text.to_owned(), place: call.args.at([arg]).place.clone() };
             let what = format!("teammate whom `{name}` may ask");
             draft.unknown(Code::Script, &at, &what, may_ask.iter().map(AgentName::as_str));
         }

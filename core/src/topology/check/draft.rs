@@ -31,6 +31,10 @@ pub(super) struct Draft<'a> {
     pub(super) lost: BTreeSet<String>,
     /// Where the budget's steps are written.
     pub(super) steps_place: Option<Place>,
+    /// Something that it needs has faults, which are told with the project.
+    pub(super) incomplete: bool,
+    /// Values that were read under a key that was probably meant.
+    pub(super) guessed: Vec<Place>,
 }
 
 impl<'a> Draft<'a> {
@@ -47,6 +51,8 @@ impl<'a> Draft<'a> {
             looked_at: 0,
             lost: BTreeSet::new(),
             steps_place: None,
+            incomplete: false,
+            guessed: vec![],
         }
     }
 
@@ -76,7 +82,7 @@ impl<'a> Draft<'a> {
         }
         let instead = if known.is_empty() { format!("there is no {what} yet") } else { format!("there are: {list}") };
         let fault = Fault::new(code, &at.place, format!("no {what} is named `{}`", at.value), instead);
-        self.faults.push(Fault { did_you_mean: meant.map(str::to_owned), ..fault });
+        self.faults.push(fault.meant(&at.value, known));
         meant
     }
 
@@ -98,6 +104,7 @@ impl<'a> Draft<'a> {
     pub(super) fn keep<T>(&mut self, read: raw::Read<T>) -> Option<T> {
         self.faults.extend(read.faults);
         self.faults.extend(read.texts.iter().filter_map(secrets::fault));
+        self.guessed.extend(read.guessed);
         read.value
     }
 
@@ -137,6 +144,13 @@ impl<'a> Draft<'a> {
                 None
             }
         }
+    }
+
+    /// The schema of an artefact, as far as it compiles.
+    pub(super) fn schema(&self, raw: &Topology, artefact: &ArtefactName) -> Option<Value> {
+        let written = raw.artefacts.iter().find(|(name, _)| name.value == artefact.as_str());
+        let named = written.and_then(|(_, artefact)| artefact.schema.as_ref())?;
+        self.schemas.get(&named.value).cloned()
     }
 
     /// The artefact that is named; the one that was meant if it is told.

@@ -7,14 +7,18 @@ use super::draft::Draft;
 use super::given::Test;
 use super::handoffs;
 use super::params::{has_type, word};
+use super::scripted;
 use super::seat::Seat;
 use crate::id::Outcome;
-use crate::topology::fault::{At, Code};
+use crate::topology::fault::{At, Code, Fault, nearest};
 use crate::topology::plan::{Param, QUESTION};
-use crate::topology::raw::{rehearsal, topology::Topology};
+use crate::topology::raw::{self, topology::Topology};
 
 /// What persons can answer in a test.
 const DECISIONS: [&str; 4] = ["approve", "request_changes", "reject", "expire"];
+
+/// How a run can be when a test's decisions are used up.
+const STATUSES: [&str; 7] = ["done", "rejected", "failed", "stopped", "waiting", "paused", "stuck"];
 
 pub(super) fn check(
     draft: &mut Draft<'_>,
@@ -22,12 +26,19 @@ pub(super) fn check(
     seats: &[Seat],
     asks: &Asks,
     params: &BTreeMap<String, Param>,
-    test: &rehearsal::Test,
+    test: &raw::rehearsal::Test,
 ) -> Test {
     for at in &test.decisions {
         if !DECISIONS.contains(&at.value.as_str()) {
             draft.unknown(Code::Expectation, at, "decision", DECISIONS);
         }
+    }
+    if let Some(at) = test.status.as_ref().filter(|at| !STATUSES.contains(&at.value.as_str())) {
+        let what = format!("no run ends as `{}`", at.value);
+        let fault = Fault::new(Code::Expectation, &at.place, what, format!("there are: {}", STATUSES.join(", ")));
+        let ends = ["finished", "ended", "complete", "completed", "success", "ok"].contains(&at.value.as_str());
+        let meant = if ends { Some("done") } else { nearest(&at.value, STATUSES) };
+        draft.faults.push(fault.meaning(&at.value, meant));
     }
     for (name, value) in &test.params {
         match params.get(&name.value) {
@@ -45,6 +56,9 @@ pub(super) fn check(
     let mut artefacts = BTreeMap::new();
     for (name, value) in &test.artefacts {
         if let Some(artefact) = draft.artefact(raw, name) {
+            if let Some(schema) = draft.schema(raw, &artefact) {
+                scripted::expected(draft, artefact.as_str(), value, &schema, &mut vec![]);
+            }
             artefacts.insert(artefact, value.value.clone());
         }
     }
@@ -52,7 +66,7 @@ pub(super) fn check(
         name: test.name.value.clone(),
         params: test.params.iter().map(|(name, value)| (name.value.clone(), value.value.clone())).collect(),
         decisions: test.decisions.iter().map(|at| at.value.clone()).collect(),
-        status: test.status.value.clone(),
+        status: test.status.as_ref().map_or_else(|| "done".to_owned(), |at| at.value.clone()),
         path: test.path.iter().map(|at| at.value.clone()).collect(),
         artefacts,
         asks: test.asks,

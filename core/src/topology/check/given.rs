@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::id::{ArtefactName, ToolName};
 use crate::topology::fault::Place;
-use crate::topology::plan::{Mode, ModelSpec};
+use crate::topology::plan::{Mode, ModelSpec, ParamKind};
 use crate::topology::recording::Recording;
 use crate::topology::spec::ToolSpec;
 
@@ -59,7 +59,14 @@ pub struct Surroundings {
     pub single_person: bool,
     /// Groups by person.
     pub people: BTreeMap<String, Vec<String>>,
+    /// Named queries by the tool that answers them.
+    pub queries: BTreeMap<ToolName, Queries>,
+    /// Connections of tools of which something is wrong, which is told: nothing is known of their tools.
+    pub broken: BTreeSet<String>,
 }
+
+/// Named queries, each with the types of its arguments.
+pub type Queries = BTreeMap<String, BTreeMap<String, ParamKind>>;
 
 /// A rehearsal's test: a run, and what it must come to.
 #[derive(Debug, Clone, PartialEq)]

@@ -194,6 +194,11 @@ fn named(
         return None;
     }
     let names = seats.iter().map(|seat| seat.name.as_str()).chain(also);
+    if !draft.lost.is_empty() && nearest(&at.value, names.clone()).is_none() {
+        // It may be one whose name was none, which is told.
+        draft.edges_missing = true;
+        return None;
+    }
     let meant = draft.unknown(code, at, "member", names);
     draft.edges_missing |= meant.is_none();
     meant.map(index)

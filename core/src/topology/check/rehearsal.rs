@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minijinja::Environment;
 use serde_json::Value;
 
-use super::asks::{self, Asks};
+use super::asks::{self, Asks, is_rendered};
 use super::draft::Draft;
-use super::given::{ReadError, Test};
+use super::given::{Queries, ReadError, Test};
 use super::handoffs::{self, Routes};
+use super::params::{has_type, word};
 use super::seat::{Seat, SeatKind};
-use super::team;
-use super::{expectations, names};
+use super::template::{self, Scope};
+use super::{expectations, names, scripted};
 use crate::id::{AgentName, ArtefactName, ToolName};
-use crate::topology::fault::{At, Code, Place};
+use crate::topology::fault::{At, Code};
 use crate::topology::plan::{ANSWER, ASK_TOOL, Line, Mode, Param, Role, Script, ScriptedCall};
-use crate::topology::raw::{rehearsal, topology::Topology};
+use crate::topology::raw::{Tree, rehearsal, topology::Topology};
 
 pub(super) fn check(
     draft: &mut Draft<'_>,
@@ -42,7 +42,12 @@ pub(super) fn check(
         let seat = &seats[index];
         match &seat.kind {
             SeatKind::Model => {
-                let lines = lines.iter().map(|line| self::line(draft, seat, routes, asks, index, line)).collect();
+                let results = lines.iter().flat_map(|line| &line.calls).map(|call| call.name.value.clone());
+                let member = seat.member.as_ref().filter(|_| seat.reads_known);
+                let scope = member.map(|member| Scope::of_instructions(draft, raw, member, params));
+                let team =
+                    Team { raw, seat, index, routes, asks, scope: scope.map(|scope| scope.of_rehearsal(results)) };
+                let lines = lines.iter().map(|line| self::line(draft, &team, line)).collect();
                 script.lines.insert(seat.name.clone(), lines);
             }
             SeatKind::Unknown => {}
@@ -63,30 +68,36 @@ pub(super) fn check(
     (Some(script), tests)
 }
 
-fn line(
-    draft: &mut Draft<'_>,
-    seat: &Seat,
-    routes: &Routes,
-    asks: &Asks,
+/// What the lines of one agent are checked against.
+struct Team<'t> {
+    raw: &'t Topology,
+    seat: &'t Seat,
+    /// Its place in the team.
     index: usize,
-    line: &rehearsal::Line,
-) -> Line {
+    routes: &'t Routes,
+    asks: &'t Asks,
+    /// What its templates may name; none if that is not known.
+    scope: Option<Scope>,
+}
+
+fn line(draft: &mut Draft<'_>, team: &Team<'_>, line: &rehearsal::Line) -> Line {
+    let scope = team.scope.as_ref();
     if let Some(when) = &line.when {
-        expression(draft, when);
+        template::expression(draft, when, scope);
     }
     for at in line.outcome.iter().chain(&line.note) {
-        team::template(draft, at);
+        template::template(draft, at, scope);
     }
     let mut results: Vec<At<String>> = vec![];
     let calls = line.calls.iter().filter_map(|call| {
         results.push(call.name.clone());
-        self::call(draft, seat, asks, call)
+        self::call(draft, team, call)
     });
     let calls: Vec<ScriptedCall> = calls.collect();
     names::once(draft, &results);
     asks::few(draft, line);
-    outcome(draft, seat, asks, line);
-    let writes = writes(draft, seat, routes, index, line);
+    outcome(draft, team.seat, team.asks, line);
+    let writes = writes(draft, team, line);
     Line {
         when: line.when.as_ref().map(|at| at.value.clone()),
         calls,
@@ -96,56 +107,66 @@ fn line(
     }
 }
 
-fn expression(draft: &mut Draft<'_>, at: &At<String>) {
-    if let Err(error) = Environment::new().compile_expression(&at.value) {
-        let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-        let what = format!("this expression does not parse: {why}");
-        draft.fault(Code::Template, &at.place, what, "write it without {{ }}, such as when = \"round == 2\"");
-    }
-}
-
-/// Tells of templates in a value that do not parse.
-fn templates(draft: &mut Draft<'_>, value: &Value, place: &Place) {
-    match value {
-        Value::String(text) => team::template(draft, &At { value: text.clone(), place: place.clone() }),
-        Value::Array(list) => list.iter().for_each(|value| templates(draft, value, place)),
-        Value::Object(object) => object.values().for_each(|value| templates(draft, value, place)),
-        _ => {}
-    }
-}
-
-fn call(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, call: &rehearsal::Call) -> Option<ScriptedCall> {
-    templates(draft, &call.args.value, &call.args.place);
+fn call(draft: &mut Draft<'_>, team: &Team<'_>, call: &rehearsal::Call) -> Option<ScriptedCall> {
+    let seat = team.seat;
+    call.args.texts().iter().for_each(|at| template::template(draft, at, team.scope.as_ref()));
     if call.tool.value == ASK_TOOL {
-        return asks::question(draft, seat, asks, call);
+        return asks::question(draft, seat, team.asks, call);
     }
     let Some(Role::Model { tools, .. }) = seat.member.as_ref().map(|member| &member.role) else { return None };
     let Some(tool) = tools.iter().find(|tool| tool.as_str() == call.tool.value) else {
-        draft.unknown(
-            Code::Script,
-            &call.tool,
-            &format!("tool of `{}`", seat.name),
-            tools.iter().map(ToolName::as_str),
-        );
+        let connection = call.tool.value.split('.').next().unwrap_or_default();
+        if !seat.tools_unknown && !draft.around.broken.contains(connection) {
+            let what = format!("tool of `{}`", seat.name);
+            draft.unknown(Code::Script, &call.tool, &what, tools.iter().map(ToolName::as_str));
+        }
         return None;
     };
-    let spec = draft.around.tools.get(tool)?;
-    let takes = spec.args.get("properties").and_then(Value::as_object);
-    let open = takes.is_none() || spec.args.get("additionalProperties").is_some_and(|more| more != &Value::Bool(false));
-    for name in call.args.value.as_object().into_iter().flatten().map(|(name, _)| name) {
-        if !open && !takes.is_some_and(|takes| takes.contains_key(name)) {
-            let at = At { value: name.clone(), place: call.args.place.clone() };
-            let known = takes.into_iter().flat_map(|takes| takes.keys().map(String::as_str));
-            draft.unknown(Code::Script, &at, &format!("argument of {tool}"), known);
-        }
+    let around = draft.around;
+    let spec = around.tools.get(tool)?;
+    let queries = around.queries.get(tool).filter(|queries| !queries.is_empty());
+    // What a named query takes is told by the query.
+    let untold: &[&str] = if queries.is_some() { &["/args"] } else { &[] };
+    scripted::check(draft, Code::Script, tool.as_str(), &call.args, &spec.args, untold);
+    if let Some(queries) = queries {
+        query(draft, queries, &call.args);
     }
     Some(ScriptedCall { tool: tool.clone(), args: call.args.value.clone(), name: call.name.value.clone() })
+}
+
+/// Whether a call of a named query gives it what it takes.
+fn query(draft: &mut Draft<'_>, queries: &Queries, args: &Tree) {
+    let Some((_, named)) = args.part("query") else { return };
+    let Some((name, takes)) = named.value.as_str().and_then(|name| queries.get_key_value(name)) else { return };
+    let given = args.part("args").map(|(_, given)| given);
+    let keys: Vec<&At<String>> = given.into_iter().flat_map(|given| given.parts.iter().map(|(key, _)| key)).collect();
+    let mut missing: Vec<&str> = takes.keys().map(String::as_str).collect();
+    missing.retain(|arg| !keys.iter().any(|key| key.value == *arg));
+    for key in keys.iter().filter(|key| !takes.contains_key(&key.value)) {
+        let what = format!("argument of the query {name}");
+        let known = takes.keys().map(String::as_str);
+        let meant = draft.unknown(Code::Script, key, &what, known);
+        missing.retain(|arg| Some(*arg) != meant);
+    }
+    for arg in missing {
+        let what = format!("the query {name} needs the argument `{arg}`");
+        let place = given.map_or(&named.place, |given| &given.place);
+        draft.fault(Code::Script, place, what, format!("write args = {{ {arg} = \"...\" }} beside its name"));
+    }
+    for (key, value) in given.into_iter().flat_map(|given| &given.parts) {
+        let kind = takes.get(&key.value).copied();
+        let is_known = !value.value.as_str().is_some_and(is_rendered);
+        if let Some(kind) = kind.filter(|kind| is_known && !has_type(&value.value, *kind)) {
+            let what = format!("the argument `{}` of the query {name} is of type {}", key.value, word(kind));
+            draft.fault(Code::Script, &value.place, what, format!("write a value of type {}", word(kind)));
+        }
+    }
 }
 
 fn outcome(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, line: &rehearsal::Line) {
     let is_asked = asks.values().flatten().any(|asked| *asked == seat.name);
     match &line.outcome {
-        Some(at) if asks::is_rendered(&at.value) => {}
+        Some(at) if is_rendered(&at.value) => {}
         Some(at) if seat.outcomes.iter().any(|outcome| outcome.as_str() == at.value) => {}
         Some(at) if is_asked && at.value == ANSWER => {
             if let Some((name, _)) = line.writes.first() {
@@ -168,20 +189,20 @@ fn outcome(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, line: &rehearsal::Li
 }
 
 /// The artefacts of a line: those that its agent writes, all of them unless it leads to the end.
-fn writes(
-    draft: &mut Draft<'_>,
-    seat: &Seat,
-    routes: &Routes,
-    index: usize,
-    line: &rehearsal::Line,
-) -> BTreeMap<ArtefactName, Value> {
+fn writes(draft: &mut Draft<'_>, team: &Team<'_>, line: &rehearsal::Line) -> BTreeMap<ArtefactName, Value> {
+    let (seat, routes, index) = (team.seat, team.routes, team.index);
     let written = seat.member.as_ref().map(|member| member.writes.clone()).unwrap_or_default();
     let mut values = BTreeMap::new();
     let mut mistaken = false;
     for (name, value) in &line.writes {
-        templates(draft, &value.value, &value.place);
+        value.texts().iter().for_each(|at| template::template(draft, at, team.scope.as_ref()));
         match written.iter().find(|artefact| artefact.as_str() == name.value) {
             Some(artefact) => {
+                // An answer to a question writes nothing, which is told.
+                let is_answer = line.outcome.as_ref().is_some_and(|at| at.value == ANSWER);
+                if let Some(schema) = draft.schema(team.raw, artefact).filter(|_| !is_answer) {
+                    scripted::check(draft, Code::ScriptedValue, artefact.as_str(), value, &schema, &[]);
+                }
                 values.insert(artefact.clone(), value.value.clone());
             }
             None => {
@@ -191,7 +212,7 @@ fn writes(
             }
         }
     }
-    let literal = line.outcome.as_ref().map(|at| at.value.as_str()).filter(|text| !asks::is_rendered(text));
+    let literal = line.outcome.as_ref().map(|at| at.value.as_str()).filter(|text| !is_rendered(text));
     let mut ways = routes.all.iter().filter(|route| route.from == index);
     let goes_on = ways.any(|route| route.to.is_some() && literal.is_none_or(|text| route.outcome.as_str() == text));
     let missing = written.iter().find(|artefact| !values.contains_key(*artefact));

@@ -37,7 +37,11 @@ fn leads(draft: &mut Draft<'_>, raw: &Topology, path: &At<String>, artefact: &st
 fn seen(draft: &mut Draft<'_>, raw: &Topology, artefact: &str, other: &At<String>, root: &str) {
     let has = |list: &[At<String>], name: &str| list.iter().any(|at| at.value.trim_end_matches('?') == name);
     for (writer, member) in &raw.team {
-        if has(&member.writes, artefact) && !has(&member.writes, root) && !has(&member.reads, root) {
+        let known =
+            |at: &At<String>| raw.artefacts.iter().any(|(name, _)| at.value.trim_end_matches('?') == name.value);
+        // What is misspelt there may be it, and is told.
+        let all_known = member.reads.iter().chain(&member.writes).all(known);
+        if all_known && has(&member.writes, artefact) && !has(&member.writes, root) && !has(&member.reads, root) {
             let what =
                 format!("`{}` writes `{artefact}` and does not see `{root}`, with which it has to agree", writer.value);
             draft.fault(

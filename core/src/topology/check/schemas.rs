@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
-use super::names;
+use super::{names, schema_text};
 use crate::id::ArtefactName;
-use crate::topology::fault::{At, Code, Fault, Place};
+use crate::topology::fault::{At, Code};
 use crate::topology::order;
 use crate::topology::plan::Artefact;
 use crate::topology::raw::topology::Topology;
@@ -43,24 +43,13 @@ fn load(draft: &mut Draft<'_>, schema: &At<String>) {
         Ok(value) => value,
         Err(error) => {
             let at = offset(&text, error.line(), error.column());
-            let place = Place { file, span: at..at + 1 };
-            draft.faults.push(Fault::new(
-                Code::Syntax,
-                &place,
-                format!("{path} is not JSON: {error}"),
-                "mend the line that is marked",
-            ));
+            draft.faults.push(schema_text::syntax(&file, &text, &error.to_string(), at));
             return;
         }
     };
-    if let Err(error) = jsonschema::validator_for(&value) {
-        let why: String = error.to_string().chars().take(300).collect();
-        let place = Place { file, span: 0..1 };
-        let what = format!("{path} is no JSON Schema: {why}");
-        draft.fault(Code::BadSchema, &place, what, "see json-schema.org; references lead within the file only");
-        return;
+    if schema_text::check(draft, &file, &text, &value) {
+        draft.schemas.insert(schema.value.clone(), value);
     }
-    draft.schemas.insert(schema.value.clone(), value);
 }
 
 fn offset(text: &str, line: usize, column: usize) -> usize {

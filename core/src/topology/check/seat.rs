@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use crate::id::{AgentName, ArtefactName, Outcome};
-use crate::topology::fault::{Code, Place};
+use crate::topology::fault::{At, Code, Place};
 use crate::topology::manner::CALL_TIMEOUT_MS;
 use crate::topology::plan::{Limits, Member, PERSON_OUTCOMES, Read};
 use crate::topology::raw;
@@ -25,6 +25,12 @@ pub(super) struct Seat {
     pub(super) turns_place: Place,
     /// Where its model is named.
     pub(super) model_place: Place,
+    /// Its instructions, until they are looked at.
+    pub(super) instructions: Option<At<String>>,
+    /// Whether all that it reads is known.
+    pub(super) reads_known: bool,
+    /// Whether it is offered a tool that is not known, which is told.
+    pub(super) tools_unknown: bool,
 }
 
 /// What the rules about paths tell apart.
@@ -47,6 +53,9 @@ impl Seat {
             needs: vec![],
             turns_place: place.clone(),
             model_place: place.clone(),
+            instructions: None,
+            reads_known: false,
+            tools_unknown: false,
         }
     }
 }

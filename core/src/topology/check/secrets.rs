@@ -6,7 +6,8 @@ use crate::topology::secret::looks_secret;
 /// A fault if the text holds what looks like a secret. It does not quote it.
 pub fn fault(at: &At<String>) -> Option<Fault> {
     looks_secret(&at.value).then(|| {
-        let instead = "put it into an environment variable and name that here: env = [\"TOKEN\"]; and replace the secret, it has been seen";
+        let instead = "take it out of the file and replace it, it has been seen; the key of a model's server stays in an \
+                       environment variable, which key_env = \"NAME\" names, and nothing else takes a secret yet";
         Fault::new(Code::Secret, &at.place, "this looks like a secret", instead)
     })
 }

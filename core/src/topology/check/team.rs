@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minijinja::Environment;
-
 use super::draft::Draft;
 use super::seat::{Seat, SeatKind, also_reads, limits, unfit};
+use super::template::{self, Scope};
 use super::{args, names, person};
 use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
 use crate::topology::fault::{At, Code, Place};
@@ -51,6 +50,7 @@ fn seat(
         }
     };
     let reads = reads(draft, raw, entry, &mut seat);
+    seat.reads_known = reads.len() == entry.reads.len() && !raw.damaged;
     let writes = artefacts(draft, raw, &entry.writes);
     let mut member = Member {
         does,
@@ -66,6 +66,10 @@ fn seat(
         agent::Kind::Model(model) => self::model(draft, entry, &model, &mut seat, &mut member),
         agent::Kind::Person(person) => person::check(draft, raw, entry, &person, &mut seat, &mut member),
         agent::Kind::Tool(tool) => self::tool(draft, raw, params, entry, &tool, &mut seat, &mut member)?,
+    }
+    if let Some(at) = seat.instructions.take() {
+        let scope = Scope::of_instructions(draft, raw, &member, params);
+        template::template(draft, &at, Some(&scope).filter(|_| seat.reads_known));
     }
     seat.member = Some(member);
     Some(seat)
@@ -132,8 +136,9 @@ fn model(
         outcomes.extend(TOOL_OUTCOME.parse().ok());
     }
     names::once(draft, &model.tools);
-    let tools = model.tools.iter().filter_map(|at| offered(draft, at)).collect();
-    member.needs = needs(draft, model, &outcomes);
+    let tools: Vec<ToolName> = model.tools.iter().filter_map(|at| offered(draft, at)).collect();
+    seat.tools_unknown = tools.len() < model.tools.len();
+    member.needs = needs(draft, model, &outcomes, &tools, seat.tools_unknown);
     let alias = entry.model.as_ref().or(model.model.as_ref());
     if let Some(alias) = alias {
         seat.model_place = alias.place.clone();
@@ -154,16 +159,24 @@ fn model(
 }
 
 /// What each outcome needs: outcomes that there are, and tools that the agent is offered.
-fn needs(draft: &mut Draft<'_>, model: &agent::Model, outcomes: &[Outcome]) -> BTreeMap<Outcome, Vec<ToolName>> {
+fn needs(
+    draft: &mut Draft<'_>,
+    model: &agent::Model,
+    outcomes: &[Outcome],
+    offered: &[ToolName],
+    tools_unknown: bool,
+) -> BTreeMap<Outcome, Vec<ToolName>> {
     let mut needs = BTreeMap::new();
     for (name, tools) in &model.needs {
         let Some(outcome) = outcomes.iter().find(|outcome| outcome.as_str() == name.value) else {
             draft.unknown(Code::UnknownOutcome, name, "outcome", outcomes.iter().map(Outcome::as_str));
             continue;
         };
-        let known: Vec<&str> = model.tools.iter().map(|at| at.value.as_str()).collect();
-        for at in tools.iter().filter(|at| !known.contains(&at.value.as_str())) {
-            draft.unknown(Code::UnknownTool, at, "tool of this agent", known.iter().copied());
+        let written = model.tools.iter().map(|at| at.value.as_str());
+        let known: Vec<&str> = written.chain(offered.iter().map(ToolName::as_str)).collect();
+        for at in tools.iter().filter(|at| !tools_unknown && !known.contains(&at.value.as_str())) {
+            let known: BTreeSet<&str> = offered.iter().map(ToolName::as_str).collect();
+            draft.unknown(Code::UnknownTool, at, "tool of this agent", known);
         }
         let tools = tools.iter().filter(|at| known.contains(&at.value.as_str())).filter_map(|at| at.value.parse().ok());
         needs.insert(outcome.clone(), tools.collect());
@@ -192,16 +205,21 @@ fn offered(draft: &mut Draft<'_>, at: &At<String>) -> Option<ToolName> {
 const DESCRIPTION_LETTERS_MAX: usize = 1_024;
 
 fn known_tool(draft: &mut Draft<'_>, at: &At<String>) -> Option<ToolSpec> {
-    let found = draft.around.tools.get(at.value.as_str()).cloned();
-    if found.is_none() {
-        let around = draft.around;
-        draft.unknown(Code::UnknownTool, at, "tool", around.tools.keys().map(ToolName::as_str));
+    let around = draft.around;
+    if let Some(found) = around.tools.get(at.value.as_str()) {
+        return Some(found.clone());
     }
-    found
+    // What is wrong with the connection is told where it is.
+    if around.broken.contains(at.value.split('.').next().unwrap_or_default()) {
+        draft.incomplete = true;
+        return None;
+    }
+    let meant = draft.unknown(Code::UnknownTool, at, "tool", around.tools.keys().map(ToolName::as_str));
+    meant.and_then(|meant| around.tools.get(meant)).cloned()
 }
 
 /// The instructions, from the agent's file or the one beside it.
-fn instructions(draft: &mut Draft<'_>, model: &agent::Model, seat: &Seat) -> String {
+fn instructions(draft: &mut Draft<'_>, model: &agent::Model, seat: &mut Seat) -> String {
     let (text, place) = match (&model.instructions, &model.instructions_file) {
         (Some(text), None) => (text.value.clone(), text.place.clone()),
         (None, Some(named)) => {
@@ -230,18 +248,8 @@ fn instructions(draft: &mut Draft<'_>, model: &agent::Model, seat: &Seat) -> Str
             return String::new();
         }
     };
-    template(draft, &At { value: text.clone(), place });
+    seat.instructions = Some(At { value: text.clone(), place });
     text
-}
-
-/// Tells of a template that does not parse.
-pub(super) fn template(draft: &mut Draft<'_>, at: &At<String>) {
-    if let Err(error) = Environment::new().template_from_str(&at.value) {
-        let line = error.line().map_or_else(String::new, |line| format!(" in its line {line}"));
-        let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-        let what = format!("this template does not parse{line}: {why}");
-        draft.fault(Code::Template, &at.place, what, "templates are like {{ finding.segment }}");
-    }
 }
 
 fn tool(

@@ -6,7 +6,7 @@ use serde_json::Value;
 use toml::de::DeTable;
 
 use super::walk::{Keys, Node, Reader, json};
-use super::{Entries, Read};
+use super::{Entries, Read, Tree};
 use crate::id::NanoUsd;
 use crate::topology::fault::At;
 use crate::topology::manner::Calls;
@@ -21,8 +21,10 @@ pub struct Project {
     pub models: Models,
     /// `[tools.NAME]`
     pub tools: Entries<Tool>,
+    /// Tools of which the file says so little that it is told here.
+    pub broken_tools: Vec<String>,
     /// `[checks.NAME]`
-    pub checks: Entries<At<Value>>,
+    pub checks: Entries<Tree>,
     /// `[people.NAME]`; none means one person.
     pub people: Option<Entries<Vec<At<String>>>>,
     /// `[journal] path`
@@ -42,6 +44,8 @@ pub struct Models {
     pub fallbacks: Entries<At<String>>,
     /// Where models are.
     pub providers: Entries<Provider>,
+    /// Providers of which something is wrong that is told here.
+    pub broken_providers: Vec<String>,
     /// What is set for single models.
     pub settings: Entries<Asking>,
     /// Models that cost nothing.
@@ -105,7 +109,7 @@ pub struct Tool {
     /// Its kind.
     pub kind: At<String>,
     /// The rest of the table.
-    pub table: At<Value>,
+    pub table: Tree,
 }
 
 /// Reads the text of a project file.
@@ -118,11 +122,17 @@ fn project(reader: &mut Reader, table: &DeTable<'_>) -> Option<Project> {
     let keys = reader.keys(table, 0..0, &known);
     reader.schema_version(&keys);
     let tools = reader.entries(keys.get("tools"));
-    let tools = tools.into_iter().filter_map(|(name, node)| Some((name, tool(reader, node)?))).collect();
+    let mut broken_tools = vec![];
+    let tools = tools.into_iter().filter_map(|(name, node)| {
+        let read = tool(reader, node);
+        broken_tools.extend(read.is_none().then(|| name.value.clone()));
+        Some((name, read?))
+    });
+    let tools = tools.collect();
     let checks = reader.entries(keys.get("checks"));
     let checks = checks.into_iter().filter_map(|(name, node)| {
         reader.map(node)?;
-        Some((name, reader.json(node)))
+        Some((name, reader.tree(node)))
     });
     let checks = checks.collect();
     let people = keys.get("people").map(|node| {
@@ -140,6 +150,7 @@ fn project(reader: &mut Reader, table: &DeTable<'_>) -> Option<Project> {
         timezone: keys.get("timezone").and_then(|node| reader.string(node)),
         models: keys.get("models").map(|node| models(reader, node)).unwrap_or_default(),
         tools,
+        broken_tools,
         checks,
         people,
         journal: journal.and_then(|keys| keys.get("path").and_then(|node| reader.string(node))),
@@ -154,9 +165,10 @@ fn tool(reader: &mut Reader, node: &Node<'_>) -> Option<Tool> {
         return None;
     };
     let kind = reader.string(kind)?;
-    let rest = table.iter().filter(|(key, _)| key.get_ref() != "kind");
-    let rest = rest.map(|(key, node)| (key.get_ref().to_string(), json(node.get_ref()))).collect();
-    Some(Tool { kind, table: reader.at(node.span(), Value::Object(rest)) })
+    let mut rest = reader.tree(node);
+    rest.parts.retain(|(key, _)| key.value != "kind");
+    rest.value.as_object_mut().map(|table| table.remove("kind"));
+    Some(Tool { kind, table: rest })
 }
 
 fn models(reader: &mut Reader, node: &Node<'_>) -> Models {
@@ -167,12 +179,20 @@ fn models(reader: &mut Reader, node: &Node<'_>) -> Models {
     let providers = reader.entries(keys.get("providers"));
     let settings = reader.entries(keys.get("settings"));
     let prices = reader.entries(keys.get("prices"));
+    let mut broken_providers = vec![];
+    let providers = providers.into_iter().filter_map(|(name, node)| {
+        let read = provider(reader, node);
+        broken_providers.extend(read.is_none().then(|| name.value.clone()));
+        Some((name, read?))
+    });
+    let providers = providers.collect();
     Models {
+        broken_providers,
+        providers,
         default: keys.get("default").and_then(|node| reader.string(node)),
         priced_as: keys.get("priced_as").and_then(|node| reader.string(node)),
         aliases: aliases.into_iter().filter_map(|(name, node)| Some((name, reader.string(node)?))).collect(),
         fallbacks: fallbacks.into_iter().filter_map(|(name, node)| Some((name, reader.string(node)?))).collect(),
-        providers: providers.into_iter().filter_map(|(name, node)| Some((name, provider(reader, node)?))).collect(),
         settings: settings
             .into_iter()
             .filter_map(|(name, node)| {

@@ -6,8 +6,8 @@ use serde_json::Value;
 use toml::de::DeTable;
 
 use super::walk::{Node, Reader};
-use super::{Entries, Read, SMALL_MAX};
-use crate::topology::fault::{At, Place};
+use super::{Entries, Read, SMALL_MAX, Tree};
+use crate::topology::fault::{At, Code, Fault, Place, nearest};
 
 /// A rehearsal file.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub struct Line {
     /// The note.
     pub note: Option<At<String>>,
     /// The artefacts.
-    pub writes: Entries<At<Value>>,
+    pub writes: Entries<Tree>,
 }
 
 /// A tool call.
@@ -43,7 +43,7 @@ pub struct Call {
     /// The tool.
     pub tool: At<String>,
     /// Its arguments.
-    pub args: At<Value>,
+    pub args: Tree,
     /// The result's name.
     pub name: At<String>,
 }
@@ -54,15 +54,15 @@ pub struct Test {
     /// Its name.
     pub name: At<String>,
     /// The run's parameters.
-    pub params: Entries<At<Value>>,
+    pub params: Entries<Tree>,
     /// What persons answer, in order.
     pub decisions: Vec<At<String>>,
     /// How the run ends.
-    pub status: At<String>,
+    pub status: Option<At<String>>,
     /// The expected `agent:outcome`s.
     pub path: Vec<At<String>>,
     /// Parts of the expected artefacts.
-    pub artefacts: Entries<At<Value>>,
+    pub artefacts: Entries<Tree>,
     /// How many approvals are asked for.
     pub asks: Option<u64>,
 }
@@ -87,7 +87,8 @@ fn rehearsal(reader: &mut Reader, table: &DeTable<'_>) -> Option<Rehearsal> {
             continue;
         }
         let Some(array) = node.get_ref().as_array() else {
-            reader.wrong(node, &format!("a list of tables; each begins with [[{name}]]"));
+            let one = single(reader, table, name, node);
+            rehearsal.agents.extend(one.map(|line| (reader.at(key.span(), name.to_owned()), vec![line])));
             continue;
         };
         if name == "test" {
@@ -98,6 +99,24 @@ fn rehearsal(reader: &mut Reader, table: &DeTable<'_>) -> Option<Rehearsal> {
         }
     }
     Some(rehearsal)
+}
+
+/// `[editor]` for `[[editor]]`: told, and read as the one line that it is.
+fn single(reader: &mut Reader, table: &DeTable<'_>, name: &str, node: &Node<'_>) -> Option<Line> {
+    let Some(inner) = node.get_ref().as_table() else {
+        reader.wrong(node, &format!("a list of tables; each begins with [[{name}]]"));
+        return None;
+    };
+    let others = table.iter().filter(|(_, other)| other.get_ref().is_array()).map(|(key, _)| key.get_ref().as_ref());
+    if inner.len() == 1 && inner.contains_key("writes") && nearest(name, others).is_some() {
+        // It is what an agent writes whose own heading is misspelt, which is told.
+        return None;
+    }
+    let place = reader.place(node.span());
+    let (what, instead) = (format!("[{name}] is one table"), format!("write [[{name}]], once for each line"));
+    let fault = Fault::new(Code::WrongValue, &place, what, instead);
+    reader.faults.push(fault.with_edit(place, format!("[[{name}]]")));
+    if name == "test" { None } else { line(reader, node) }
 }
 
 fn line(reader: &mut Reader, node: &Node<'_>) -> Option<Line> {
@@ -127,9 +146,9 @@ fn call(reader: &mut Reader, node: &Node<'_>) -> Option<Call> {
     let args = match keys.get("args") {
         Some(node) => {
             reader.map(node)?;
-            reader.json(node)
+            reader.tree(node)
         }
-        None => At { value: Value::Object(serde_json::Map::new()), place: keys.place.clone() },
+        None => Tree::unwritten(Value::Object(serde_json::Map::new()), &keys.place),
     };
     Some(Call { tool: tool?, args, name: name? })
 }
@@ -138,22 +157,18 @@ fn test(reader: &mut Reader, node: &Node<'_>) -> Option<Test> {
     let known = ["name", "params", "decisions", "status", "path", "artefacts", "asks"];
     let keys = reader.table(node, &known)?;
     let name = reader.required(&keys, "name", "\"what it shows\"");
-    let status = match keys.get("status") {
-        Some(node) => reader.string(node),
-        None => Some(At { value: "done".to_owned(), place: keys.place.clone() }),
-    };
     Some(Test {
         name: name?,
         params: values(reader, keys.get("params")),
         decisions: reader.strings(keys.get("decisions")),
-        status: status?,
+        status: keys.get("status").and_then(|node| reader.string(node)),
         path: reader.strings(keys.get("path")),
         artefacts: values(reader, keys.get("artefacts")),
         asks: keys.get("asks").and_then(|node| reader.integer(node, 0, SMALL_MAX)),
     })
 }
 
-fn values(reader: &mut Reader, node: Option<&Node<'_>>) -> Entries<At<Value>> {
+fn values(reader: &mut Reader, node: Option<&Node<'_>>) -> Entries<Tree> {
     let entries = reader.entries(node);
-    entries.into_iter().map(|(name, node)| (name, reader.json(node))).collect()
+    entries.into_iter().map(|(name, node)| (name, reader.tree(node))).collect()
 }

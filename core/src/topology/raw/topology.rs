@@ -154,7 +154,36 @@ pub fn read(file: &Arc<str>, text: &str) -> Read<Topology> {
 const TOP: [&str; 8] =
     ["schema_version", "description", "params", "artefacts", "team", "handoffs", "budget", "supervisor"];
 
+/// Sections that are tables.
+const SECTIONS: [&str; 6] = ["params", "artefacts", "team", "handoffs", "budget", "supervisor"];
+
+/// A section that stands within another one, as `[team.handoffs]`, put where it belongs, which is told.
+fn lifted<'s>(reader: &mut Reader, table: &DeTable<'s>) -> DeTable<'s> {
+    let mut whole = table.clone();
+    for outer in SECTIONS {
+        for inner in SECTIONS.into_iter().filter(|inner| !table.contains_key(*inner)) {
+            let within = table.get(outer).and_then(|node| node.get_ref().as_table());
+            let Some((key, node)) = within.and_then(|within| within.get_key_value(inner)) else { continue };
+            if !node.get_ref().is_table() || whole.contains_key(inner) {
+                continue;
+            }
+            let place = reader.place(node.span());
+            let what = format!("[{outer}.{inner}] is a part of [{outer}]");
+            let fault = Fault::new(Code::UnknownKey, &place, what, format!("write [{inner}]"));
+            let is_heading = node.span().len() == outer.len() + inner.len() + 3;
+            let fault = if is_heading { fault.with_edit(place, format!("[{inner}]")) } else { fault };
+            reader.faults.push(fault);
+            whole.insert(key.clone(), node.clone());
+            if let Some(DeValue::Table(within)) = whole.get_mut(outer).map(toml::Spanned::get_mut) {
+                within.remove(inner);
+            }
+        }
+    }
+    whole
+}
+
 fn topology(reader: &mut Reader, table: &DeTable<'_>) -> Option<Topology> {
+    let table = &lifted(reader, table);
     let keys = reader.keys(table, 0..0, &TOP);
     reader.schema_version(&keys);
     let description = reader.required(&keys, "description", "\"what it is for, one sentence\"");

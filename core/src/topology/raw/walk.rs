@@ -10,8 +10,9 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::tree::Tree;
 use crate::id::NanoUsd;
-use crate::topology::fault::{At, Code, Fault, Place, nearest};
+use crate::topology::fault::{At, Code, Fault, Place, nearest, nearest_type};
 
 /// Largest file that is read.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
@@ -28,6 +29,24 @@ pub(super) type Node<'s> = Spanned<DeValue<'s>>;
 /// Keys that are planned and not there yet.
 const LATER: [&str; 7] = ["joins", "for_each", "max_parallel", "triggers", "fallbacks", "allotment", "sections"];
 
+/// Words that people take from elsewhere for a key, and the key.
+const SYNONYMS: [(&str, &str); 14] = [
+    ("prompt", "instructions"),
+    ("system", "instructions"),
+    ("system_prompt", "instructions"),
+    ("prompt_file", "instructions_file"),
+    ("role", "does"),
+    ("description", "does"),
+    ("does", "description"),
+    ("about", "description"),
+    ("url", "base_url"),
+    ("api_key_env", "key_env"),
+    ("people", "who"),
+    ("goto", "to"),
+    ("result", "as"),
+    ("name", "as"),
+];
+
 /// A file that is not parsed.
 #[derive(Debug)]
 pub struct Unread {
@@ -41,6 +60,8 @@ pub struct Unread {
 pub(super) struct Reader {
     pub(super) file: Arc<str>,
     pub(super) faults: Vec<Fault>,
+    /// Values under a key that was probably meant.
+    pub(super) guessed: Vec<Range<usize>>,
 }
 
 /// The known keys of one table that are present.
@@ -107,6 +128,23 @@ fn too_deep(text: &str) -> Option<usize> {
     None
 }
 
+/// The last bracket before `end` that is not closed there.
+pub(super) fn open_bracket(text: &str, end: usize) -> Option<u8> {
+    let bytes = &text.as_bytes()[..end.min(text.len())];
+    let (mut open, mut at) = (vec![], 0);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'#' => at = find(bytes, at, b'\n'),
+            b'"' | b'\'' => at = string_end(bytes, at),
+            bracket @ (b'[' | b'{') => open.push(bracket),
+            b']' | b'}' => drop(open.pop()),
+            _ => {}
+        }
+        at += 1;
+    }
+    open.pop()
+}
+
 fn find(bytes: &[u8], from: usize, wanted: u8) -> usize {
     bytes[from..].iter().position(|b| *b == wanted).map_or(bytes.len(), |n| from + n)
 }
@@ -130,22 +168,19 @@ fn string_end(bytes: &[u8], at: usize) -> usize {
 }
 
 /// Parses a text that [`text`] let through; only the first syntax error is told, the rest follow from it.
-pub(super) fn parse<'s>(file: &Arc<str>, text: &'s str) -> Result<Spanned<DeTable<'s>>, Box<Fault>> {
+/// What the parser says of it, and where.
+pub(super) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, (Range<usize>, String)> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let first = errors.into_iter().min_by_key(|error| error.span().map_or(0, |span| span.start));
     match first {
         None => Ok(table),
-        Some(error) => {
-            let place = Place { file: file.clone(), span: error.span().unwrap_or(0..0) };
-            let what = format!("{file} is not TOML: {}", error.message());
-            Err(Box::new(Fault::new(Code::Syntax, &place, what, "mend the line that is marked")))
-        }
+        Some(error) => Err((error.span().unwrap_or(0..0), error.message().to_owned())),
     }
 }
 
 impl Reader {
     pub(super) fn new(file: &Arc<str>) -> Self {
-        Self { file: file.clone(), faults: vec![] }
+        Self { file: file.clone(), faults: vec![], guessed: vec![] }
     }
 
     pub(super) fn place(&self, span: Range<usize>) -> Place {
@@ -207,13 +242,16 @@ impl Reader {
                 continue;
             }
             let free = known.iter().copied().filter(|known| !table.contains_key(*known));
-            let meant = nearest(name, free);
+            let synonym = SYNONYMS.iter().find(|(other, of)| *other == name && free.clone().any(|known| known == *of));
+            let meant = nearest(name, free).or(synonym.map(|(_, of)| *of));
             let list = known.join(", ");
             self.fault(Code::UnknownKey, key.span(), format!("unknown key `{name}`"), format!("keys here are {list}"));
             if let (Some(meant), Some(fault)) = (meant, self.faults.last_mut()) {
                 fault.did_you_mean = Some(meant.to_owned());
+                fault.given = Some(name.to_owned());
                 let meant = known.iter().copied().find(|known| *known == meant).unwrap_or_default();
                 found.insert(meant, (key.span(), node));
+                self.guessed.push(node.span());
             }
         }
         Keys { place: self.place(span), found }
@@ -322,8 +360,9 @@ impl Reader {
         if found.is_none() {
             let list: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
             self.wrong(node, &list.join(" or "));
-            if let Some(fault) = self.faults.last_mut() {
-                fault.did_you_mean = nearest(&text, words.iter().map(|(word, _)| *word)).map(str::to_owned);
+            if let Some(fault) = self.faults.pop() {
+                let meant = nearest_type(&text, words.iter().map(|(word, _)| *word));
+                self.faults.push(fault.meaning(&text, meant));
             }
         }
         found.map(|(_, value)| *value)
@@ -344,11 +383,20 @@ impl Reader {
         match keys.get("schema_version") {
             None => {
                 let fault = Fault::new(Code::SchemaVersion, &keys.place, "`schema_version` is missing", instead);
-                self.faults.push(fault);
+                self.faults.push(fault.with_edit(self.place(0..0), "schema_version = 1\n"));
             }
             Some(node) if node.get_ref().as_integer().is_some_and(|n| n.as_str() == "1" && n.radix() == 10) => {}
-            Some(node) => self.fault(Code::SchemaVersion, node.span(), "this is no schema_version known here", instead),
+            Some(node) => {
+                let place = self.place(node.span());
+                let fault = Fault::new(Code::SchemaVersion, &place, "this is no schema_version known here", instead);
+                self.faults.push(fault.with_edit(place, "1"));
+            }
         }
+    }
+
+    /// The value as JSON, with the places of all that is in it.
+    pub(super) fn tree(&self, node: &Node<'_>) -> Tree {
+        tree(&self.file, node)
     }
 
     /// The value as JSON; dates become texts.
@@ -391,4 +439,25 @@ pub(super) fn json(value: &DeValue<'_>) -> Value {
             Value::Object(table.iter().map(|(key, node)| (key.get_ref().to_string(), json(node.get_ref()))).collect())
         }
     }
+}
+
+/// The value as JSON, with the places of all that is in it.
+fn tree(file: &Arc<str>, node: &Node<'_>) -> Tree {
+    let place = |span: Range<usize>| Place { file: file.clone(), span };
+    let parts = match node.get_ref() {
+        DeValue::Table(table) => {
+            let part = |(key, node): (&Spanned<Cow<'_, str>>, &Node<'_>)| {
+                (At { value: key.get_ref().to_string(), place: place(key.span()) }, tree(file, node))
+            };
+            table.iter().map(part).collect()
+        }
+        DeValue::Array(list) => {
+            let part = |(index, node): (usize, &Node<'_>)| {
+                (At { value: index.to_string(), place: place(node.span()) }, tree(file, node))
+            };
+            list.iter().enumerate().map(part).collect()
+        }
+        _ => vec![],
+    };
+    Tree { value: json(node.get_ref()), place: place(node.span()), parts }
 }

@@ -1,0 +1,198 @@
+//! Rule: a template parses, and names only what is there when it is rendered: names, their fields, filters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minijinja::Environment;
+use serde_json::{Value, json};
+
+use super::args::{Lost, lead};
+use super::draft::Draft;
+use crate::id::ArtefactName;
+use crate::topology::fault::{At, Code, Fault, nearest};
+use crate::topology::plan::{Member, Param};
+use crate::topology::raw::topology::Topology;
+use crate::topology::template::{
+    FILTERS, Word, WordKind, expression_written_out, words, words_of_expression, written_out,
+};
+
+/// What templates of one agent may name.
+#[derive(Debug, Clone)]
+pub(super) struct Scope {
+    /// Names, each with the schema of what it is.
+    names: BTreeMap<String, Value>,
+    /// Artefacts on the desk, with their schemas.
+    desk: BTreeMap<String, Value>,
+    /// Parameters, which are fields of `brief`.
+    params: BTreeSet<String>,
+}
+
+impl Scope {
+    /// What instructions may name.
+    pub(super) fn of_instructions(
+        draft: &Draft<'_>,
+        raw: &Topology,
+        member: &Member,
+        params: &BTreeMap<String, Param>,
+    ) -> Self {
+        let schema = |artefact: &ArtefactName| draft.schema(raw, artefact).unwrap_or_else(|| json!({}));
+        let desk: BTreeMap<String, Value> =
+            member.reads.iter().map(|read| (read.artefact.to_string(), schema(&read.artefact))).collect();
+        let fields = |names: &mut dyn Iterator<Item = &String>| {
+            let fields: serde_json::Map<String, Value> = names.map(|name| (name.clone(), json!({}))).collect();
+            json!({ "properties": fields })
+        };
+        let message = json!({ "properties": { "from": {}, "outcome": {}, "note": {}, "round": {} } });
+        let names = [
+            ("brief".to_owned(), fields(&mut params.keys())),
+            ("message".to_owned(), message),
+            ("desk".to_owned(), fields(&mut desk.keys())),
+        ];
+        Self { names: names.into(), desk, params: params.keys().cloned().collect() }
+    }
+
+    /// What a rehearsal of the same agent may name: the desk by its names, and results of calls too.
+    pub(super) fn of_rehearsal(mut self, results: impl IntoIterator<Item = String>) -> Self {
+        self.names.extend(self.desk.clone());
+        for name in ["round", "turn", "checks", "problems"].map(str::to_owned).into_iter().chain(results) {
+            self.names.insert(name, json!({}));
+        }
+        self
+    }
+
+    /// Where a path leads nowhere: which part of it, and what is there.
+    fn lost(&self, path: &str) -> Option<Lost> {
+        let mut parts = path.split('.').map(str::to_owned);
+        let root = parts.next().unwrap_or_default();
+        let keys: Vec<String> = parts.collect();
+        let Some(schema) = self.names.get(&root) else {
+            return Some(Lost { key: root, known: self.names.keys().cloned().collect() });
+        };
+        match (root.as_str(), keys.split_first()) {
+            ("desk", Some((artefact, rest))) if self.desk.contains_key(artefact) => {
+                lead(&self.desk[artefact], rest).err()
+            }
+            _ => lead(schema, &keys).err(),
+        }
+    }
+
+    /// What was probably meant by a path that leads nowhere.
+    fn meant(&self, path: &str, lost: &Lost) -> Option<String> {
+        let root = path.split('.').next().unwrap_or_default();
+        if lost.key != root || path.starts_with(&format!("{root}.{root}")) {
+            return nearest(&lost.key, lost.known.iter().map(String::as_str)).map(str::to_owned);
+        }
+        if self.params.contains(root) {
+            return Some(format!("brief.{root}"));
+        }
+        if self.desk.contains_key(root) {
+            return Some(format!("desk.{root}"));
+        }
+        let near = |names: &mut dyn Iterator<Item = &String>| {
+            nearest(root, names.map(String::as_str).collect::<Vec<_>>()).map(str::to_owned)
+        };
+        near(&mut self.names.keys()).or_else(|| near(&mut self.params.iter()).map(|name| format!("brief.{name}")))
+    }
+}
+
+/// Tells of a template that does not parse or names what is not there.
+pub(super) fn template(draft: &mut Draft<'_>, at: &At<String>, scope: Option<&Scope>) {
+    let written = written_out(&at.value);
+    let environment = Environment::new();
+    match environment.template_from_str(&written) {
+        Err(error) => {
+            let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+            let line = error.line().unwrap_or(1);
+            let start: usize = at.value.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+            let end = at.value[start.min(at.value.len())..].find('\n').map_or(at.value.len(), |length| start + length);
+            let place = if at.value.contains('\n') { draft.faults.within(at, start..end) } else { at.place.clone() };
+            let what = format!("this template does not parse: {why}");
+            draft.fault(Code::Template, &place, what, "close each {{ with }} and each {% if %} with {% endif %}");
+        }
+        Ok(template) => {
+            let free: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
+            names(draft, at, scope, &words(&at.value), &free);
+        }
+    }
+}
+
+/// The same for what stands without braces, such as `when`.
+pub(super) fn expression(draft: &mut Draft<'_>, at: &At<String>, scope: Option<&Scope>) {
+    let written = expression_written_out(&at.value);
+    match Environment::new().compile_expression(&written) {
+        Err(error) => draft.faults.push(unparsed(draft, at, &error)),
+        Ok(expression) => {
+            let free: BTreeSet<String> = expression.undeclared_variables(false).into_iter().collect();
+            names(draft, at, scope, &words_of_expression(&at.value), &free);
+        }
+    }
+}
+
+fn unparsed(draft: &Draft<'_>, at: &At<String>, error: &minijinja::Error) -> Fault {
+    let bare = at.value.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).map(str::trim);
+    if let Some(bare) = bare {
+        let place = draft.faults.within(at, 0..at.value.len());
+        let fault =
+            Fault::new(Code::Template, &at.place, "a condition stands without braces", format!("write {bare:?}"));
+        return fault.with_edit(place, bare);
+    }
+    let bytes = at.value.as_bytes();
+    let neighbour = |at: usize| bytes.get(at).is_some_and(|b| b"=!<>".contains(b));
+    let single =
+        (0..bytes.len()).find(|at| bytes[*at] == b'=' && !neighbour(at + 1) && !(*at > 0 && neighbour(at - 1)));
+    let other = [("&&", "and"), ("||", "or"), ("===", "==")];
+    let wrong = single.map(|at| (at..at + 1, "=", "==")).or_else(|| {
+        other
+            .iter()
+            .find_map(|(found, right)| at.value.find(found).map(|start| (start..start + found.len(), *found, *right)))
+    });
+    if let Some((span, found, right)) = wrong {
+        let what = format!("`{found}` compares nothing here");
+        let fault =
+            Fault::new(Code::Template, &at.place, what, format!("write {right}, such as when = \"round == 1\""));
+        return fault.with_edit(draft.faults.within(at, span), right);
+    }
+    let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    let what = format!("this condition does not parse: {why}");
+    Fault::new(Code::Template, &at.place, what, "write one such as when = \"round == 1\", without {{ }}")
+}
+
+fn names(draft: &mut Draft<'_>, at: &At<String>, scope: Option<&Scope>, words: &[Word], free: &BTreeSet<String>) {
+    let mut told = BTreeSet::new();
+    for word in words {
+        let place = draft.faults.within(at, word.span.clone());
+        if word.kind == WordKind::Filter {
+            if !FILTERS.contains(&word.text.as_str()) {
+                let what = format!("there is no filter `{}`", word.text);
+                let instead =
+                    "take one such as title, lower, round, length, join, default; docs/rehearsals.md lists them";
+                let fault = Fault::new(Code::TemplateName, &place, what, instead);
+                draft.faults.push(fault.meant(&word.text, FILTERS.iter().copied()));
+            }
+            continue;
+        }
+        let root = word.text.split('.').next().unwrap_or_default();
+        let Some(scope) = scope.filter(|_| free.contains(root)) else { continue };
+        let path = if word.called { word.text.rsplit_once('.').map_or("", |(path, _)| path) } else { &word.text };
+        let Some(lost) = scope.lost(path).filter(|_| !path.is_empty()) else { continue };
+        if !told.insert(path.to_owned()) {
+            continue;
+        }
+        let meant = scope.meant(path, &lost);
+        // An agent that several teams share may name what only some of them have.
+        if word.optional && meant.is_none() {
+            continue;
+        }
+        let what = if lost.key == root {
+            format!("there is no `{root}` here")
+        } else {
+            format!("`{path}` leads nowhere: there is no `{}`", lost.key)
+        };
+        let known = lost.known.iter().take(12).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let mut fault = Fault::new(Code::TemplateName, &place, what, format!("there are: {known}"));
+        if let Some(meant) = meant {
+            fault.given = Some(lost.key.clone());
+            fault.did_you_mean = Some(meant);
+        }
+        draft.faults.push(fault);
+    }
+}

@@ -1,0 +1,145 @@
+//! `[tools.NAME]` and `[checks.NAME]` -> tools and settings: whatever is wrong is told on its line, and the rest is made.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::config::{Settings, ToolTable};
+use crate::id::ToolName;
+use crate::tool::kind::{self, KINDS, Kind};
+use crate::tool::open::Ground;
+use crate::tool::{Check, Tool, Tools, Wrong, email};
+use crate::topology::code::Code;
+use crate::topology::fault::{At, Fault, Faults, Place, nearest};
+use crate::topology::raw::Tree;
+use crate::topology::shape;
+
+/// The tools as far as they could be made.
+pub(super) struct Connected {
+    /// Those without a fault.
+    pub(super) tools: Tools,
+    /// What is wrong with the others.
+    pub(super) faults: Faults,
+    /// Connections of which something is wrong.
+    pub(super) broken: BTreeSet<String>,
+}
+
+/// The tools of the project, whose sinks keep their records below `records`.
+pub(super) fn connected(settings: &Settings, records: &Path) -> Connected {
+    let mut faults = Faults::default();
+    settings.sources.iter().for_each(|(file, text)| faults.source(file.clone(), text.clone()));
+    let by_name = |tool: Tool| (tool.spec().name.clone(), tool);
+    let mut tools: Tools = kind::built_in().into_iter().flatten().map(by_name).collect();
+    let mut broken = settings.broken_tools.clone();
+    let words = kind::words();
+    for (name, table) in settings.tools.iter().filter(|(_, table)| !words.contains(&table.kind.value.as_str())) {
+        broken.insert(name.clone());
+        let (given, place) = (&table.kind.value, &table.kind.place);
+        let what = format!("[tools.{name}]: there is no kind {given:?}");
+        let fault = Fault::new(Code::WrongValue, place, what, format!("the kinds are {}", words.join(", ")));
+        faults.push(fault.meant(given, words.iter().copied()));
+    }
+    for kind in KINDS {
+        for (name, table) in settings.tools.iter().filter(|(_, table)| table.kind.value == kind.word) {
+            let ground = Ground { root: &settings.root, records, tools: &tools };
+            match opened(kind, name, table, &ground, &broken) {
+                Ok(opened) => tools.extend(opened.into_iter().map(by_name)),
+                Err(told) => {
+                    broken.insert(name.clone());
+                    faults.extend(told);
+                }
+            }
+        }
+    }
+    Connected { tools, faults, broken }
+}
+
+/// The tools of one table, or what is wrong with it; nothing of a tool that it rests on, which is told itself.
+fn opened(
+    kind: &Kind,
+    name: &str,
+    table: &ToolTable,
+    ground: &Ground<'_>,
+    broken: &BTreeSet<String>,
+) -> Result<Vec<Tool>, Vec<Fault>> {
+    let faults = shape::faults(&table.table, &kind.schema());
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let open = |value: &Value| kind.open(name, value, ground);
+    open(&table.table.value).map_err(|why| {
+        let Some(key) = why.key else {
+            // What a shape cannot say is said by what reads the table: it is about the smallest part without which it is
+            // not said.
+            let place = smallest(&table.table, &|value| open(value).err().is_some_and(|other| other.what == why.what));
+            return vec![Fault::new(Code::WrongValue, &place.unwrap_or_else(|| table.place.clone()), why.what, "")];
+        };
+        let at = table.table.at([key]);
+        let Some(of) = at.value.as_str().filter(|_| key == email::AUDIENCE) else {
+            return vec![Fault::new(Code::WrongValue, &at.place, why.what, "")];
+        };
+        if broken.contains(of.split('.').next().unwrap_or_default()) {
+            return vec![];
+        }
+        let known: Vec<&str> = ground.tools.keys().map(ToolName::as_str).collect();
+        let fault = Fault::new(Code::UnknownTool, &at.place, why.what, format!("there are: {}", known.join(", ")));
+        vec![fault.meant(of, known)]
+    })
+}
+
+/// The place of the smallest part of `table` without which it is not `wrong` any more.
+fn smallest(table: &Tree, wrong: &dyn Fn(&Value) -> bool) -> Option<Place> {
+    fn search(whole: &Value, part: &Tree, pointer: &str, wrong: &dyn Fn(&Value) -> bool) -> Option<Place> {
+        part.parts.iter().find_map(|(key, inner)| {
+            let below = format!("{pointer}/{}", key.value.replace('~', "~0").replace('/', "~1"));
+            let mut without = whole.clone();
+            without.pointer_mut(pointer)?.as_object_mut()?.remove(&key.value);
+            if wrong(&without) {
+                return None;
+            }
+            search(whole, inner, &below, wrong).or_else(|| Some(inner.place.clone()))
+        })
+    }
+    search(&table.value, table, "", wrong)
+}
+
+/// What is wrong with `[checks.NAME]`: no such check, or settings that it does not take.
+pub(super) fn check_settings(settings: &Settings, all: &[Arc<dyn Check>], faults: &mut Faults) {
+    for (name, written) in &settings.checks {
+        match all.iter().find(|check| check.name() == name) {
+            Some(check) => faults.extend(shape::faults(&written.table, &check.settings())),
+            None => {
+                let known: Vec<&str> = all.iter().map(|check| check.name()).collect();
+                let what = format!("no check is named `{name}`");
+                let instead = format!("there are: {}", known.join(", "));
+                faults.push(Fault::new(Code::UnknownCheck, &written.name, what, instead).meant(name, known));
+            }
+        }
+    }
+}
+
+/// What a tool says of its table, as a fault of the file.
+pub(super) fn told(wrong: Wrong, table: &ToolTable, sources: &Faults) -> Fault {
+    let keys = wrong.at.iter().map(String::as_str);
+    let (last, outer) = wrong.at.split_last().map_or(("", &[][..]), |(last, outer)| (last.as_str(), outer));
+    let place = match (wrong.is_key, table.table.at(outer.iter().map(String::as_str)).part(last)) {
+        (true, Some((key, _))) => key.place.clone(),
+        _ => {
+            let at = table.table.at(keys);
+            // A file may be named by its path alone or within a table.
+            let at = at.part("path").map_or(at, |(_, path)| path);
+            match (wrong.within, at.value.as_str()) {
+                (Some(within), Some(text)) => {
+                    sources.within(&At { value: text.to_owned(), place: at.place.clone() }, within)
+                }
+                _ => at.place.clone(),
+            }
+        }
+    };
+    let fault = Fault::new(wrong.code, &place, wrong.what, wrong.instead);
+    let Some((given, known)) = wrong.known else { return fault };
+    let near = |given: &str| nearest(given, known.iter().map(String::as_str));
+    fault.meaning(&given, near(&given).or_else(|| near(&given.to_uppercase())))
+}
