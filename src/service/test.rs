@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::error::Error;
 use super::letter::letters;
 use super::project::Project;
 use super::story::Story;
-use crate::actor::system::Handle;
+use crate::actor::system::{Handle, Progress};
 use crate::app::{self, Running};
 use crate::clock::{Clock as _, Machine, Moved};
 use crate::config::Settings;
@@ -125,33 +126,43 @@ async fn decide_all(
     let mut progress = handle.progress();
     let mut decisions = test.decisions.iter();
     for _ in 0..DECISIONS_MAX {
-        let settled = progress.wait_for(|now| now.status != Status::Running || now.gone.is_some()).await;
-        let status = settled.map_or(Status::Stuck, |now| now.status);
-        story.news()?;
-        let Some((no, binds)) = open(story.state()) else { return Ok(None) };
-        if status != Status::Waiting {
+        settle(&mut progress, story).await?;
+        let Some((no, binds)) = open(story.state()).filter(|_| story.state().status() == Status::Waiting) else {
             return Ok(None);
-        }
+        };
         let word = decisions.next().map_or("approve", String::as_str);
         let decision = match word {
             "approve" => Decision::Approve,
             "request_changes" => Decision::RequestChanges,
             "reject" => Decision::Reject,
-            "expire" if expire(running, clock, handle, story, no).await? => continue,
+            "expire" if expire(running, clock, (handle, &mut progress), story, no).await? => continue,
             other => return Ok(Some(Difference::Answer { word: other.to_owned() })),
         };
-        if let Some(refused) = decide(running, handle, story, (no, binds), decision).await? {
+        if let Some(refused) = decide(running, (handle, &mut progress), story, (no, binds), decision).await? {
             return Ok(Some(refused));
         }
     }
     Ok(None)
 }
 
+type Progressing = watch::Receiver<Progress>;
+
+/// Waits until the run needs somebody or is over. What the journal says may be ahead of what is told of it.
+async fn settle(progress: &mut Progressing, story: &mut Story) -> Result<(), Error> {
+    loop {
+        let gone = progress.borrow_and_update().gone.is_some();
+        story.news()?;
+        if gone || story.state().status() != Status::Running || progress.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
 /// Lets the time of an approval pass, without waiting; false if it has passed before, and the approval waits on.
 async fn expire(
     running: &Running,
     clock: &Moved,
-    handle: &Handle,
+    (handle, progress): (&Handle, &mut Progressing),
     story: &mut Story,
     no: ApprovalNo,
 ) -> Result<bool, Error> {
@@ -159,7 +170,6 @@ async fn expire(
     let Some((expires_at, _, false)) = of(story) else { return Ok(false) };
     clock.advance(expires_at.ms_since(clock.now()).saturating_add(1));
     running.system.wake(handle.run);
-    let mut progress = handle.progress();
     while of(story).is_some_and(|(_, over, overdue)| !over && !overdue) && progress.changed().await.is_ok() {
         story.news()?;
     }
@@ -169,12 +179,11 @@ async fn expire(
 /// Answers an approval, and waits until that is heard; what the run refuses is no answer.
 async fn decide(
     running: &Running,
-    handle: &Handle,
+    (handle, progress): (&Handle, &mut Progressing),
     story: &mut Story,
     (no, binds): (ApprovalNo, Digest),
     decision: Decision,
 ) -> Result<Option<Difference>, Error> {
-    let mut progress = handle.progress();
     let comment = format!("{}, says the test", decision.word());
     let approved = |story: &Story| story.state().approvals.get(&no).map_or(0, |a| a.approved_by.len());
     let before = approved(story);
