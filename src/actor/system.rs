@@ -199,7 +199,7 @@ impl System {
     /// Has a live run look at the clock, for whoever moved it: a timer would not notice.
     pub fn wake(&self, run: RunId) {
         if let Some(live) = self.live(run) {
-            let _ = live.actor.cast(Msg::Wake);
+            let _ = live.actor.cast(RunMsg::Wake);
         }
     }
 
