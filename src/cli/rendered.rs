@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::paint::{Block, Field, Safe, Tone, toned};
 use super::story::{date_time, origin_word};
-use crate::id::{ApprovalNo, Digest};
+use crate::id::{AgentName, ApprovalNo, Digest};
 use crate::run::event::Decision;
 use crate::run::view::work::sentences;
 use crate::run::view::{Texts as _, count};
-use crate::service::review::{Came, Item, Review};
+use crate::service::review::{Came, Item, Review, Said};
 use crate::service::story::Story;
 use crate::tool::part::shown::Shown;
 use crate::topology::plan::Plan;
@@ -227,8 +227,20 @@ fn evidence(page: &mut String, review: &Review, plan: &Plan) {
         line(page, &format!("record {}: {} called {}: {}", call.seq, call.from, call.word, call.text));
     }
     if let Some(said) = &review.said {
-        let from = said.from.as_ref().map_or_else(|| "start".to_owned(), ToString::to_string);
-        line(page, &format!("{from} says: {}", said.text));
+        line(page, &said_words(said));
+    }
+}
+
+/// Who handed it on, with which outcome: one whose rounds are used up comes to the person although it was not to.
+fn said_words(said: &Said) -> String {
+    let from = said.from.as_ref().map_or("start", AgentName::as_str);
+    let outcome = &said.outcome;
+    match said.rounds_used_up {
+        Some(rounds) => {
+            let times = if rounds == 1 { "once".to_owned() } else { format!("{rounds} times") };
+            format!("{from} says `{outcome}`, which it may {times}, so it comes to you as it is: {}", said.text)
+        }
+        None => format!("{from} says `{outcome}`: {}", said.text),
     }
 }
 
@@ -245,4 +257,21 @@ fn block(page: &mut String, text: &str) {
     text.trim_end().lines().for_each(|line| {
         let _ = writeln!(page, "  | {line}");
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_not_satisfied_is_told() {
+        let check = |rounds_used_up, wanted: &str| {
+            let (from, outcome) = ("critic".parse().ok(), "revise".parse().unwrap());
+            let said = Said { from, outcome, rounds_used_up, text: "Too long.".to_owned() };
+            assert_eq!(said_words(&said), wanted);
+        };
+        check(None, "critic says `revise`: Too long.");
+        check(Some(1), "critic says `revise`, which it may once, so it comes to you as it is: Too long.");
+        check(Some(2), "critic says `revise`, which it may 2 times, so it comes to you as it is: Too long.");
+    }
 }

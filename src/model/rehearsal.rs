@@ -97,9 +97,8 @@ fn answer(ask: &Ask, line: &Line, index: u32, scope: &Scope) -> Result<Reply, Fa
         Some(template) => scope.text("outcome", template).map_err(wrong)?.value.trim().to_owned(),
         None => only_outcome(ask, index)?,
     };
-    let outcome = outcome
-        .parse()
-        .map_err(|error| permanent(format!("{}, line {}, outcome {outcome:?}: {error}", ask.agent, index + 1)))?;
+    let outcome =
+        outcome.parse().map_err(|error| permanent(format!("{}, outcome {outcome:?}: {error}", place(ask, index))))?;
     let note = scope.text("note", &line.note).map_err(wrong)?;
     // An answer to a question is its note and nothing else.
     computed |= ask.is_question && note.computed;
@@ -119,11 +118,10 @@ fn only_outcome(ask: &Ask, index: u32) -> Result<String, Failure> {
     }
     match ask.plan.team.get(&ask.agent).map(|member| &member.role) {
         Some(Role::Model { outcomes, .. }) if outcomes.len() == 1 => Ok(outcomes[0].to_string()),
-        _ => Err(permanent(format!(
-            "{}, line {}: `outcome` is missing, and the agent has not exactly one",
-            ask.agent,
-            index + 1
-        ))),
+        _ => {
+            let place = place(ask, index);
+            Err(permanent(format!("{place}: `outcome` is missing, and the agent has not exactly one")))
+        }
     }
 }
 
@@ -181,7 +179,12 @@ fn unspoken(ask: &Ask, line: u32, error: &Error) -> Failure {
             Some(format!("; {name} came back as an error: {}", FailureReport::read(result)?.error))
         })
         .collect();
-    permanent(format!("{}, line {}, {error}{}", ask.agent, line + 1, failed.concat()))
+    permanent(format!("{}, {error}{}", place(ask, line), failed.concat()))
+}
+
+/// Where in the rehearsal's file a line of an agent stands.
+fn place(ask: &Ask, line: u32) -> String {
+    format!("rehearsals/{}.toml, [[{}]] no. {}", ask.plan.name, ask.agent, line + 1)
 }
 
 fn permanent(reason: String) -> Failure {

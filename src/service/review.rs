@@ -10,9 +10,9 @@ use super::error::Error;
 use super::project::Project;
 use super::story::{Bodies, Story};
 use crate::app;
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, RunNo, Timestamp};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Outcome, RunNo, Timestamp};
 use crate::run::body::{Listed, Listing};
-use crate::run::event::{Decision, ItemHead, Manifest, Origin, Who};
+use crate::run::event::{Decision, ItemHead, Manifest, Message, Origin, Who};
 use crate::run::state::{Approval, Fate, State};
 use crate::run::view::why::reason_text;
 use crate::run::view::work::Work;
@@ -146,6 +146,10 @@ pub struct Remark {
 pub struct Said {
     /// Who; none if it is the run's own first message.
     pub from: Option<AgentName>,
+    /// With which outcome.
+    pub outcome: Outcome,
+    /// How often that outcome may lead where it first leads, if it did so often, and the work came here instead.
+    pub rounds_used_up: Option<u32>,
     /// In words.
     pub text: String,
 }
@@ -185,7 +189,7 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo) -> Result<Review
         None => (None, None),
     };
     let message = story.view.message(approval.message);
-    let said = message.map(|message| Said { from: message.from.clone(), text: note(&texts, message.note) });
+    let said = message.map(|message| said(state, message, &texts));
     Ok(Review {
         approval: no,
         run: story.row.no,
@@ -210,6 +214,17 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo) -> Result<Review
         said,
         work: story.view.work(approval.message, &texts),
     })
+}
+
+fn said(state: &State, message: &Message, texts: &Bodies) -> Said {
+    let handoff = message.from.as_ref().and_then(|from| state.handoff(from, &message.outcome));
+    let rounds = handoff.and_then(|handoff| handoff.rounds.as_ref());
+    Said {
+        from: message.from.clone(),
+        outcome: message.outcome.clone(),
+        rounds_used_up: rounds.filter(|_| message.exhausted).map(|rounds| rounds.max),
+        text: note(texts, message.note),
+    }
 }
 
 /// The tool of `manifest`, and each item as that tool shows it.

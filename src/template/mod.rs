@@ -157,7 +157,10 @@ fn without(text: &str, tables: &[&str]) -> String {
             comments.push_str(line);
             continue;
         }
-        if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+        // What goes on after the bracket stands within a text.
+        let header = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        let header = header.filter(|(_, after)| after.trim().is_empty() || after.trim_start().starts_with('#'));
+        if let Some((header, _)) = header {
             let is_of =
                 |table: &&str| header == *table || header.strip_prefix(table).is_some_and(|r| r.starts_with('.'));
             is_kept = !tables.iter().any(is_of);

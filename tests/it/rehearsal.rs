@@ -143,7 +143,8 @@ fn a_template_without_a_value_says_where_and_why() {
         failure.reason
     };
     let reason = first_is_out(second(json!({ "a": ["{{ fcts.rate }}"] })));
-    for word in ["writer, line 2", "writes.story.a[0]", "undefined value", "fcts.rate", "not in scope: fcts", "facts"] {
+    for word in ["[[writer]] no. 2", "writes.story.a[0]", "undefined value", "fcts.rate", "not in scope: fcts", "facts"]
+    {
         assert!(reason.contains(word), "{word:?} is not in {reason:?}");
     }
     assert!(first_is_out(second(json!("{{ facts.rat }}"))).contains("undefined value"));
@@ -154,7 +155,7 @@ fn a_template_without_a_value_says_where_and_why() {
     let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}";
     assert!(first_is_out(second(json!(endless))).contains("fuel"));
     let reason = first_is_out(Line { when: Some("nobody.knows".to_owned()), ..Line::default() });
-    assert!(reason.contains("line 2, when: undefined value"), "{reason}");
+    assert!(reason.contains("no. 2, when: undefined value"), "{reason}");
 }
 
 #[test]
@@ -245,7 +246,7 @@ fn outcomes_are_templates_or_the_only_one() {
     };
     check(None, "done");
     check(Some("{{ 'pass' if facts.rate > 5 else 'revise' }}"), "pass");
-    check(Some("Not A Name"), "line 1, outcome \"Not A Name\": a name is");
+    check(Some("Not A Name"), "no. 1, outcome \"Not A Name\": a name is");
 }
 
 #[test]

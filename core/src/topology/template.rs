@@ -53,7 +53,6 @@ pub const FILTERS: &[&str] = &[
     "trim",
     "unique",
     "upper",
-    "urlencode",
     "zip",
 ];
 

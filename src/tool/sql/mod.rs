@@ -33,8 +33,8 @@ use super::part::args::{invalid, permanent, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::{Error, beneath, tool_name};
 use super::{Call, Callable, Declared, Look, Tool, Wrong};
+use crate::failure::Failure;
 use crate::failure::Work;
-use crate::failure::{Class, Failure};
 use crate::id::Digest;
 use crate::topology::check::Queries;
 use crate::topology::plan::ParamKind;
@@ -156,18 +156,15 @@ impl Shared {
 
     /// The tables with their columns and types; none if the data cannot be read.
     fn tables(&self) -> Vec<String> {
-        if self.load(&AtomicBool::new(false)).is_err() {
-            return Vec::new();
-        }
-        let Some(loaded) = self.take() else { return Vec::new() };
+        let Ok(loaded) = self.fresh(&AtomicBool::new(false)) else { return Vec::new() };
         let tables = loaded.tables.iter().filter(|table| table.is_table()).map(load::Columns::shown).collect();
         self.put(loaded);
         tables
     }
 
-    fn load(&self, stopped: &AtomicBool) -> Result<(), Failure> {
-        self.put(load::fresh(self.take(), &self.name, &self.config, &self.root, stopped)?);
-        Ok(())
+    /// The data as the files are now, for whoever asked alone: one who was left at loading takes it away from nobody.
+    fn fresh(&self, stopped: &AtomicBool) -> Result<load::Loaded, Failure> {
+        load::fresh(self.take(), &self.name, &self.config, &self.root, stopped)
     }
 }
 
@@ -228,11 +225,10 @@ impl Callable for Sql {
             // Whichever way this future ends, `stop` is dropped and the engine stops at its next look.
             let stop = Stop::default();
             let (shared, stopped) = (Arc::clone(&self.shared), Arc::clone(&stop.0));
-            self.shared.at_work.apart(move || shared.load(&stopped)).await?;
+            let mut fresh = self.shared.at_work.apart(move || shared.fresh(&stopped)).await?;
             let (shared, stopped) = (Arc::clone(&self.shared), Arc::clone(&stop.0));
             let query = self.shared.at_work.apart(move || {
                 // Taken out while in use: a panic leaves nothing half-changed behind, and who is late holds up nobody.
-                let mut fresh = shared.take().ok_or_else(|| Failure::new(Class::Transient, "the data went away"))?;
                 let answer = rows::answer(&mut fresh, &ask, &shared.config, &shared.setting, &stopped);
                 shared.put(fresh);
                 answer
