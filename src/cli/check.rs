@@ -67,7 +67,7 @@ pub(super) fn tell(name: &str, faults: &Faults, as_json: bool) {
         if !faults.is_empty() {
             say(Block(&faults.render(false)));
         }
-        let it = if name == PROJECT_FILE { "nothing starts" } else { "it does not start" };
+        let it = if name == PROJECT_FILE { "what rests on it fails" } else { "it does not start" };
         say(format!("{} {}: {why}; {it}", toned(Tone::Bad, "no"), Safe(name)));
         return;
     }

@@ -52,7 +52,15 @@ fn stuck(story: &Story, letters: &[Letter]) {
     if letters.iter().any(Letter::is_out_of_reach) {
         for letter in letters {
             say(format!("stuck: {}", Safe(letter.reason.lines().next().unwrap_or_default())));
-            say(format!("once that is mended: callsheet dead-letters {no} --retry {}", letter.message));
+            let (message, plan) = (letter.message, &story.state().plan);
+            // A rehearsal's script is pinned with the run: tried again, it fails again.
+            say(match (plan.mode, &letter.failed) {
+                (Mode::Rehearsal, Some(Failing::Model(_))) => format!(
+                    "this run keeps the script that it started with: mend it, and start a new run; this one ends with: callsheet \
+                     dead-letters {no} --discard {message}"
+                ),
+                _ => format!("once that is mended: callsheet dead-letters {no} --retry {message}"),
+            });
         }
     } else {
         say(format!("stuck: see what could not be handled, and say what next, with: callsheet dead-letters {no}"));
