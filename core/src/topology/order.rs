@@ -23,7 +23,7 @@ pub fn write(value: &Value) -> String {
     String::from_utf8(json).unwrap_or_default()
 }
 
-/// Writes `value` behind what is in `json`, as [`write`] does.
+/// Writes `value` behind what is in `json`, as [`write()`] does.
 pub fn push(json: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Array(list) => {
