@@ -98,21 +98,21 @@ impl Watch {
     /// I1, I2, I9: where messages are.
     fn message(&mut self, state: &State, event: &Event) -> Held {
         match event {
-            Event::MessageSent(message) => self.sent(message),
-            Event::TurnBegan { message } => self.moved(*message, &[Place::Queued], Place::Turn),
+            Event::MessageSent(message) => self.sent(state, message),
+            Event::TurnBegan { message } => self.moved(state, *message, &[Place::Queued], Place::Turn),
             Event::TurnEnded { message, outcome, .. } => {
                 self.outcome(state, *message, outcome)?;
                 let busy = self.effects.open(*message).next().is_some();
                 ensure("I2", !busy, || format!("{message} ended with effects under way"))?;
-                self.moved(*message, &[Place::Turn], Place::Handled)
+                self.moved(state, *message, &[Place::Turn], Place::Handled)
             }
             Event::DeadLettered { message, .. } => {
                 self.effects.give_up(*message)?;
-                self.moved(*message, &[Place::Turn, Place::Queued], Place::Dead)
+                self.moved(state, *message, &[Place::Turn, Place::Queued], Place::Dead)
             }
             Event::DeadLetterAnswered { message, answer, .. } => {
                 let to = if *answer == DeadLetterAnswer::Retry { Place::Queued } else { Place::Discarded };
-                self.moved(*message, &[Place::Dead], to)
+                self.moved(state, *message, &[Place::Dead], to)
             }
             Event::AgentFailed { message, .. } => {
                 let deaths = state.turns.get(message).map_or(0, |turn| turn.deaths);
@@ -145,7 +145,7 @@ impl Watch {
         ensure("I8", !unasked, || format!("{agent} ends {message} with {outcome}, and nobody approved"))
     }
 
-    fn sent(&mut self, message: &Message) -> Held {
+    fn sent(&mut self, state: &State, message: &Message) -> Held {
         let id = message.id;
         if let Some(cause) = message.cause {
             let handled = self.messages.get(&cause).is_some_and(|(_, place)| *place == Place::Handled);
@@ -162,15 +162,16 @@ impl Watch {
         let place = if message.to == Recipient::End { Place::Handled } else { Place::Queued };
         let new = self.messages.insert(id, (message.to.clone(), place)).is_none();
         let caused = message.cause.is_some() || message.asked_by.is_some() || id.0 == 1;
-        ensure("I2", new && caused, || format!("{id} was sent twice, or by nobody"))
+        ensure("I2", new && caused, || format!("{id} was sent twice, or by nobody"))?;
+        is_at(state, id, place)
     }
 
-    fn moved(&mut self, message: MessageId, from: &[Place], to: Place) -> Held {
+    fn moved(&mut self, state: &State, message: MessageId, from: &[Place], to: Place) -> Held {
         let Some((_, place)) = self.messages.get_mut(&message).filter(|(_, place)| from.contains(place)) else {
             return ensure("I1", false, || format!("{message} is not where it is taken from to be {to:?}"));
         };
         *place = to;
-        Ok(())
+        is_at(state, message, to)
     }
 
     /// I8: what people decide, and the permits that come of it.
@@ -306,6 +307,14 @@ impl Watch {
         let kept = version.person.is_some() || version.labels.accepts(turn.labels);
         ensure("I10", kept, || format!("a version of {} loses labels", version.artefact))
     }
+}
+
+/// I1: the state has a message where the facts have brought it, and nowhere else.
+fn is_at(state: &State, message: MessageId, place: Place) -> Held {
+    let found =
+        (state.queued.contains_key(&message), state.turns.contains_key(&message), state.dead.contains_key(&message));
+    let wanted = (place == Place::Queued, place == Place::Turn, place == Place::Dead);
+    ensure("I1", found == wanted, || format!("{message} is {place:?}, and the state has it elsewhere or nowhere"))
 }
 
 /// I8: where people are declared, nobody else decides anything.
