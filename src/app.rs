@@ -220,8 +220,8 @@ pub async fn start_serving(settings: &Settings, park: bool) -> Result<Running, E
         None => Arc::new(NoProbe),
     };
     let out = settings.root.join("out");
-    let ports = Ports { park, ..ports(settings, store, lease.id(), probe, out)? };
-    Ok(Running { system: System::start(Arc::new(ports)).await?, lease })
+    let ports = Ports { park, ..ports(settings, store, lease.id(), probe, (out, &settings.root))? };
+    running(ports, lease).await
 }
 
 /// Starts the system over a journal in memory, with its own folder for results and its own clock: for tests of
@@ -230,12 +230,8 @@ pub async fn start_serving(settings: &Settings, park: bool) -> Result<Running, E
 /// # Errors
 /// As [`start`].
 pub async fn start_in_memory(settings: &Settings, out: PathBuf, clock: Arc<dyn Clock>) -> Result<Running, Error> {
-    let store: Arc<dyn Store> = Arc::new(Memory::new());
-    let lease = store.lease(this_process())?;
-    // Its sinks' records go with it: the project's are another journal's.
-    let tools = tools_writing(settings, &out).map_err(Error::Faults)?;
-    let ports = Ports { tools, clock, ..ports(settings, store, lease.id(), Arc::new(NoProbe), out)? };
-    Ok(Running { system: System::start(Arc::new(ports)).await?, lease })
+    let (ports, lease) = in_memory(settings, out)?;
+    running(Ports { clock, ..ports }, lease).await
 }
 
 /// Starts the system in memory, as [`start_in_memory`], with models as `wrapped` makes them: for one turn of one agent.
@@ -247,12 +243,21 @@ pub async fn start_wrapped(
     out: PathBuf,
     wrapped: impl Fn(Arc<dyn Model>) -> Arc<dyn Model>,
 ) -> Result<Running, Error> {
+    let (ports, lease) = in_memory(settings, out)?;
+    let (rehearsal, live) = (wrapped(Arc::clone(&ports.rehearsal)), ports.live.clone().map(wrapped));
+    running(Ports { rehearsal, live, ..ports }, lease).await
+}
+
+/// A journal in memory, and what else such a system needs. Its sinks' records lie in `out` and go with it: the project's are
+/// another journal's.
+fn in_memory(settings: &Settings, out: PathBuf) -> Result<(Ports, Lease), Error> {
     let store: Arc<dyn Store> = Arc::new(Memory::new());
     let lease = store.lease(this_process())?;
-    let tools = tools_writing(settings, &out).map_err(Error::Faults)?;
-    let ports = ports(settings, store, lease.id(), Arc::new(NoProbe), out)?;
-    let (rehearsal, live) = (wrapped(Arc::clone(&ports.rehearsal)), ports.live.clone().map(wrapped));
-    let ports = Ports { tools, rehearsal, live, ..ports };
+    let places = (out.clone(), out.as_path());
+    Ok((ports(settings, store, lease.id(), Arc::new(NoProbe), places)?, lease))
+}
+
+async fn running(ports: Ports, lease: Lease) -> Result<Running, Error> {
     Ok(Running { system: System::start(Arc::new(ports)).await?, lease })
 }
 
@@ -260,12 +265,13 @@ fn this_process() -> Holder {
     Holder { id: OwnerId(Machine.id()), label: format!("process {}", std::process::id()) }
 }
 
+/// The ports of a system whose results go to `out`, and whose sinks keep their records below `records`.
 fn ports(
     settings: &Settings,
     store: Arc<dyn Store>,
     owner: OwnerId,
     probe: Arc<dyn Probe>,
-    out: PathBuf,
+    (out, records): (PathBuf, &Path),
 ) -> Result<Ports, Error> {
     Ok(Ports {
         writer: Writer::new(Arc::clone(&store))?,
@@ -274,7 +280,7 @@ fn ports(
         rehearsal: Arc::new(Rehearsal),
         replay: Arc::new(Replay),
         live: Some(Arc::new(live(settings))),
-        tools: tools(settings).map_err(Error::Faults)?,
+        tools: tools_writing(settings, records).map_err(Error::Faults)?,
         checks: checks(),
         clock: Arc::new(Machine),
         probe,

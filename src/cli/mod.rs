@@ -143,11 +143,11 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::Init(args) => return init::init(args),
         Command::Completions(args) => return completions::completions(args, Cli::command()),
         Command::Check(args) if args.watch => return watch::watch(&cli.common, args).await,
+        Command::Check(args) => {
+            let (session, faults) = Session::look(&cli.common)?;
+            return check::check(&session, faults, args);
+        }
         _ => {}
-    }
-    if let Command::Check(args) = &cli.command {
-        let (session, faults) = Session::look(&cli.common)?;
-        return check::check(&session, faults, args);
     }
     let session = Session::open(&cli.common)?;
     match cli.command {
