@@ -37,3 +37,33 @@ pub struct Manner {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
 }
+
+/// A part of a request that not every server takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Extra {
+    /// That some tool must be called.
+    ToolChoice,
+    /// That the end of a stream says what was used.
+    StreamOptions,
+    /// The cap of the output under its older name; the newer one is used instead.
+    MaxTokens,
+    /// The cap of the output under its newer name; the older one is used instead.
+    MaxCompletionTokens,
+    /// Up to where the provider keeps what it has read.
+    CacheControl,
+    /// What the model thought before, given back.
+    Reasoning,
+}
+
+impl Extra {
+    /// All of them, with the word that a provider's table has for each.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("tool_choice", Self::ToolChoice),
+        ("stream_options", Self::StreamOptions),
+        ("max_tokens", Self::MaxTokens),
+        ("max_completion_tokens", Self::MaxCompletionTokens),
+        ("cache_control", Self::CacheControl),
+        ("reasoning", Self::Reasoning),
+    ];
+}

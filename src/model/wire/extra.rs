@@ -4,44 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A part of a request that not every server takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Extra {
-    /// That some tool must be called.
-    ToolChoice,
-    /// That the end of a stream says what was used.
-    StreamOptions,
-    /// The cap of the output under its older name; the newer one is used instead.
-    MaxTokens,
-    /// The cap of the output under its newer name; the older one is used instead.
-    MaxCompletionTokens,
-    /// Up to where the provider keeps what it has read.
-    CacheControl,
-    /// What the model thought before, given back.
-    Reasoning,
-}
+pub use crate::topology::speech::Extra;
 
-impl Extra {
-    /// All of them, with the word that a provider's table has for each.
-    pub const ALL: [(&'static str, Self); 6] = [
-        ("tool_choice", Self::ToolChoice),
-        ("stream_options", Self::StreamOptions),
-        ("max_tokens", Self::MaxTokens),
-        ("max_completion_tokens", Self::MaxCompletionTokens),
-        ("cache_control", Self::CacheControl),
-        ("reasoning", Self::Reasoning),
-    ];
-
-    /// How servers name it when they refuse it, in lower case.
-    fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::ToolChoice => &["tool_choice", "tool choice", "toolchoice", "toolconfig", "function calling config"],
-            Self::StreamOptions => &["stream_options", "include_usage"],
-            Self::MaxTokens => &["max_tokens"],
-            Self::MaxCompletionTokens => &["max_completion_tokens"],
-            Self::CacheControl => &["cache_control"],
-            Self::Reasoning => &["reasoning", "thinking block", "thought"],
-        }
+/// How servers name a part when they refuse it, in lower case.
+fn names(extra: Extra) -> &'static [&'static str] {
+    match extra {
+        Extra::ToolChoice => &["tool_choice", "tool choice", "toolchoice", "toolconfig", "function calling config"],
+        Extra::StreamOptions => &["stream_options", "include_usage"],
+        Extra::MaxTokens => &["max_tokens"],
+        Extra::MaxCompletionTokens => &["max_completion_tokens"],
+        Extra::CacheControl => &["cache_control"],
+        Extra::Reasoning => &["reasoning", "thinking block", "thought"],
     }
 }
 
@@ -68,7 +41,7 @@ pub(super) fn refused(sent: &BTreeSet<Extra>, message: &str, param: Option<&str>
     let lower = message.to_ascii_lowercase();
     let is_refusal = REFUSES.iter().any(|word| lower.contains(word));
     let is_named = |extra: &&Extra| {
-        let names = extra.names();
+        let names = names(**extra);
         param.is_some_and(|param| names.contains(&param)) || is_refusal && names.iter().any(|name| lower.contains(name))
     };
     sent.iter().find(is_named).copied()

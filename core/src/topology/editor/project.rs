@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::shape::{Duration, Money, Temperature, Version};
 use crate::topology::manner::Calls;
 use crate::topology::plan::Dialect;
+use crate::topology::speech::Extra;
 
 /// `callsheet.toml`: models, tools, checks, people and the journal.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -78,7 +79,7 @@ pub struct Provider {
     pub allow_http: bool,
     /// Parts of a request that its server does not take, such as "tool_choice" or "stream_options".
     #[serde(default)]
-    pub omit: Vec<Omitted>,
+    pub omit: Vec<Extra>,
     /// How its models say what they do: by calls of tools, or as one JSON document in a form that the server forces.
     pub calls: Option<Calls>,
     /// Time-out of one call; wins over the limits of agents.
@@ -107,24 +108,6 @@ pub struct ModelSettings {
     /// Fields that are put into each request, such as { top_k = 40 }.
     #[serde(default)]
     pub extra: BTreeMap<String, Value>,
-}
-
-/// A part of a request that can be left out.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Omitted {
-    /// That some tool must be called.
-    ToolChoice,
-    /// That the end of a stream says what was used.
-    StreamOptions,
-    /// The cap of the output under its older name.
-    MaxTokens,
-    /// The cap of the output under its newer name.
-    MaxCompletionTokens,
-    /// Up to where the provider keeps what it has read.
-    CacheControl,
-    /// What the model thought before, given back.
-    Reasoning,
 }
 
 /// What a model costs.
