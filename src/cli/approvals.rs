@@ -25,12 +25,12 @@ pub(super) fn approvals(session: &Session, args: &Args) -> Result<Exit, Stop> {
                 let names: Vec<&str> = asked.about.iter().map(|name| name.as_str()).collect();
                 let items = asked.items.map_or_else(String::new, |of| format!(" ({} to leave)", count(of, "item")));
                 vec![
-                    asked.approval.to_string(),
-                    asked.run.to_string(),
-                    asked.topology,
-                    asked.agent.to_string(),
+                    asked.line.approval.to_string(),
+                    asked.line.run.to_string(),
+                    asked.line.topology,
+                    asked.line.agent.to_string(),
                     names.join(", ") + &items,
-                    date_time(asked.expires_at, session.zone()),
+                    date_time(asked.line.expires_at, session.zone()),
                 ]
             }
             Open::Question { question, run, topology } => vec![

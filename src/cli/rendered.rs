@@ -26,11 +26,11 @@ const ROWS_MAX: usize = 8;
 
 /// An approval of a run of `plan` as a page of text; lists are cut unless the `whole` is wanted.
 pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, whole: bool) -> String {
-    let no = review.approval;
+    let no = review.line.approval;
     let mut page = String::new();
-    heading(&mut page, &format!("Approval {no}: {} of {}", review.agent, review.topology));
+    heading(&mut page, &format!("Approval {no}: {} of {}", review.line.agent, review.line.topology));
     line(&mut page, &came(review, zone));
-    line(&mut page, &format!("binds {}", review.binds));
+    line(&mut page, &format!("binds {}", review.line.binds));
     match &review.items {
         Some(items) => {
             let tool = review.tool.as_deref().unwrap_or_default();
@@ -57,7 +57,7 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, whole: bool) ->
 
 fn came(review: &Review, zone: &str) -> String {
     match &review.came_to {
-        None => format!("open until {}", date_time(review.expires_at, zone)),
+        None => format!("open until {}", date_time(review.line.expires_at, zone)),
         Some(Came::Decided { by, decision }) => format!("decided by {}: {}", Safe(&by.name), word(*decision)),
         Some(Came::Replaced { by: Some(by) }) => format!("replaced by {by}"),
         Some(Came::Replaced { by: None }) => "edited; its new approval is being prepared".to_owned(),

@@ -8,7 +8,8 @@ use super::error::Error;
 use super::project::Project;
 use crate::actor::history;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, RunId, RunNo, Seq, Timestamp};
-use crate::journal::Summary;
+use crate::journal::{RunRow, Summary};
+use crate::run::state::Approval;
 use crate::run::view::models::models;
 use crate::topology::plan::Mode;
 
@@ -95,9 +96,9 @@ pub enum Open {
     },
 }
 
-/// An approval that waits.
+/// An approval, as every account of it begins.
 #[derive(Debug, Clone, Serialize)]
-pub struct Asked {
+pub struct ApprovalLine {
     /// Its number.
     pub approval: ApprovalNo,
     /// Of which run.
@@ -106,12 +107,35 @@ pub struct Asked {
     pub topology: String,
     /// The member that is asked.
     pub agent: AgentName,
-    /// What exactly.
+    /// What exactly: a decision names it.
     pub binds: Digest,
-    /// When.
+    /// When it was asked for.
     pub asked_at: Timestamp,
     /// Until when.
     pub expires_at: Timestamp,
+}
+
+impl ApprovalLine {
+    /// That of approval `no` of the run of `row`.
+    pub(super) fn of(no: ApprovalNo, approval: &Approval, row: &RunRow) -> Self {
+        Self {
+            approval: no,
+            run: row.no,
+            topology: row.topology.clone(),
+            agent: approval.agent.clone(),
+            binds: approval.binds,
+            asked_at: approval.asked_at,
+            expires_at: approval.expires_at,
+        }
+    }
+}
+
+/// An approval that waits.
+#[derive(Debug, Clone, Serialize)]
+pub struct Asked {
+    /// Which.
+    #[serde(flatten)]
+    pub line: ApprovalLine,
     /// The artefacts that it is about.
     pub about: Vec<ArtefactName>,
     /// How many items would leave, if any can.
@@ -129,13 +153,7 @@ pub fn open(project: &Project) -> Result<Vec<Open>, Error> {
         open.extend(state.open_approvals().map(|(no, approval)| {
             let about = approval.manifest.as_ref().map_or(&approval.desk, |manifest| &manifest.desk);
             Open::Approval(Asked {
-                approval: no,
-                run: row.no,
-                topology: row.topology.clone(),
-                agent: approval.agent.clone(),
-                binds: approval.binds,
-                asked_at: approval.asked_at,
-                expires_at: approval.expires_at,
+                line: ApprovalLine::of(no, approval, row),
                 about: about.keys().cloned().collect(),
                 items: approval.manifest.as_ref().map(|manifest| manifest.items.len()),
             })

@@ -7,10 +7,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::error::Error;
+use super::list::ApprovalLine;
 use super::project::Project;
 use super::story::{Bodies, Story};
 use crate::app;
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Outcome, RunNo, Timestamp};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Outcome, RunNo};
 use crate::run::body::{Listed, Listing};
 use crate::run::event::{Decision, ItemHead, Manifest, Message, Origin, Who};
 use crate::run::state::{Approval, Fate, State};
@@ -23,20 +24,9 @@ use crate::tool::{self, Tool};
 /// An approval.
 #[derive(Debug, Clone, Serialize)]
 pub struct Review {
-    /// Its number.
-    pub approval: ApprovalNo,
-    /// Of which run.
-    pub run: RunNo,
-    /// Of which topology.
-    pub topology: String,
-    /// The member that is asked.
-    pub agent: AgentName,
-    /// What exactly: a decision names it.
-    pub binds: Digest,
-    /// When it was asked for.
-    pub asked_at: Timestamp,
-    /// Until when.
-    pub expires_at: Timestamp,
+    /// Which.
+    #[serde(flatten)]
+    pub line: ApprovalLine,
     /// Whether it waits.
     pub open: bool,
     /// What it came to, if it does not.
@@ -191,13 +181,7 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo) -> Result<Review
     let message = story.view.message(approval.message);
     let said = message.map(|message| said(state, message, &texts));
     Ok(Review {
-        approval: no,
-        run: story.row.no,
-        topology: state.plan.name.clone(),
-        agent: approval.agent.clone(),
-        binds: approval.binds,
-        asked_at: approval.asked_at,
-        expires_at: approval.expires_at,
+        line: ApprovalLine::of(no, approval, &story.row),
         open: approval.fate.is_none(),
         came_to: approval.fate.as_ref().map(|fate| match fate {
             Fate::Decided(by, decision) => Came::Decided { by: by.clone(), decision: *decision },
