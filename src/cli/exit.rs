@@ -2,10 +2,11 @@
 
 use crate::actor::{history, system};
 use crate::app;
+use crate::id::{AgentName, ArtefactName};
 use crate::journal;
 use crate::run::event::{Ending, PauseReason, Refusal, Who};
 use crate::run::state::Status;
-use crate::service::error::{Error, ParamFault};
+use crate::service::error::{Error, ParamFault, Untried};
 use crate::service::letter::{Letter, letters};
 use crate::service::story::Story;
 use crate::topology::fault::nearest;
@@ -165,6 +166,7 @@ impl From<Error> for Stop {
                 Self::input(format!("{path} is a recording of {topology}: callsheet run {topology} --replay {path}"))
             }
             Error::Param(fault) => Self::input(param(&fault)),
+            Error::Untried { agent, why } => Self::input(untried(&agent, &why)),
             Error::Gone(gone) => gone.into(),
             Error::Journal(error) => error.into(),
             Error::History(error) => error.into(),
@@ -182,6 +184,19 @@ impl From<Error> for Stop {
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
         Self::failed(error.to_string())
+    }
+}
+
+/// Why `agent` cannot be tried, and what to do.
+fn untried(agent: &AgentName, why: &Untried) -> String {
+    match why {
+        Untried::NoModel => format!("{agent} is no model: a person or a tool is tried by running its team"),
+        Untried::Reads(missing) => {
+            let names: Vec<&str> = missing.iter().map(ArtefactName::as_str).collect();
+            let given: Vec<String> = missing.iter().map(|name| format!("--artefact {name}=FILE")).collect();
+            format!("{agent} reads {}: give what is on its desk with {}", names.join(" and "), given.join(" "))
+        }
+        Untried::GetsTheBrief => format!("nobody hands on to {agent}: it gets the brief, and no artefact"),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::actor::examiner;
 use crate::actor::history;
 use crate::actor::system::{self, Gone};
 use crate::app;
-use crate::id::{ApprovalNo, ArtefactName, RunNo};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, RunNo};
 use crate::journal;
 use crate::run::event::{Refusal, Who};
 use crate::topology::fault::Faults;
@@ -106,6 +106,14 @@ pub enum Error {
     /// A parameter is wrong or missing.
     #[error("a parameter is wrong")]
     Param(ParamFault),
+    /// The agent cannot be tried so.
+    #[error("{agent} cannot be tried so")]
+    Untried {
+        /// Which.
+        agent: AgentName,
+        /// Why not.
+        why: Untried,
+    },
     /// The project's rules for what is written cannot be read.
     #[error(transparent)]
     Rules(#[from] examiner::Unmade),
@@ -159,4 +167,15 @@ pub enum ParamFault {
         /// How it is declared.
         param: Param,
     },
+}
+
+/// Why an agent cannot be tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Untried {
+    /// A person or a tool is tried by running its team.
+    NoModel,
+    /// It reads these, and they are not given.
+    Reads(Vec<ArtefactName>),
+    /// Nobody hands on to it, so it gets the brief, and no artefact.
+    GetsTheBrief,
 }

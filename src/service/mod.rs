@@ -12,6 +12,7 @@ pub mod list;
 pub mod overview;
 pub mod project;
 pub mod review;
+pub mod single;
 pub mod start;
 pub mod story;
 pub mod test;

@@ -106,7 +106,7 @@ const BANS: [Ban; 10] = [
         instead: "print through src/cli/paint.rs, the only way to a terminal: what it prints is harmless",
     },
     Ban {
-        words: &["Store", "history::load", "app::store", "app::start", "app::start_in_memory"],
+        words: &["Store", "history::load", "app::store", "app::start", "app::start_in_memory", "app::start_wrapped"],
         holds_in: |file| file.starts_with("src/cli"),
         instead: "ask src/service for it: what a face does to runs is a function there, and no face opens a journal",
     },
