@@ -147,7 +147,7 @@ fn settled(state: &State, effect: &Effect, items: u64, nth: u64) -> Settled {
         (Wish::Model { .. }, Role::Model { outcomes, .. }) => {
             let write = |(place, artefact)| {
                 let body = bodies(place + 1_000_000_000 * u64::from(effect.message.0));
-                WriteHead { artefact, body, findings: None, origin: Origin::Model }
+                WriteHead::new(artefact, body, Origin::Model)
             };
             let writes = (0_u64..).zip(member.writes.iter().cloned()).map(write).collect();
             let act = ActHead::Answer { outcome: outcomes.first().cloned(), note: body, writes, problems: None };
@@ -160,7 +160,7 @@ fn settled(state: &State, effect: &Effect, items: u64, nth: u64) -> Settled {
                 Arg::Path { root, .. } => root.parse().ok(),
                 Arg::Value(_) => None,
             });
-            let desk = roots.filter_map(|root| desk.get(&root).map(|digest| (root, *digest))).collect();
+            let desk = roots.filter_map(|root| desk.get(&root).map(|held| (root, held.clone()))).collect();
             let item = |nth| ItemHead { digest: bodies(nth).digest, recipients: 1 };
             let manifest = Manifest { body, items: (0..items).map(item).collect(), desk };
             Settled::Prepared { no: ApprovalNo(1), manifest: Some(manifest) }

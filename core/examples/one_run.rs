@@ -91,12 +91,7 @@ fn main() {
         journal.extend(decided.facts);
         state = decided.state;
         heard.extend(state.outstanding().first().map(|(id, _)| {
-            let poem = WriteHead {
-                artefact: "poem".parse().unwrap(),
-                body: body("a poem"),
-                findings: None,
-                origin: Origin::Model,
-            };
+            let poem = WriteHead::new("poem".parse().unwrap(), body("a poem"), Origin::Model);
             let act = ActHead::Answer {
                 outcome: Some("written".parse().unwrap()),
                 note: body("a line"),

@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::shelf::Shelf;
 use crate::failure::{Class, Failure};
-use crate::id::{ArtefactName, Digest, EffectId};
+use crate::id::{ArtefactName, EffectId};
 use crate::model::prompt::Offers;
 use crate::model::{Ask, Exchange, Pulse, Reply, Section};
 use crate::run::body::FailureReport;
+use crate::run::desk::Desk;
 use crate::run::event::Part;
 use crate::run::input::Brief;
 use crate::run::state::{Effect, Turn};
@@ -18,11 +19,8 @@ use crate::topology::manner::Patience;
 use crate::topology::plan::Plan;
 
 /// The artefacts on a desk, by name.
-pub(super) fn desk(
-    shelf: Shelf<'_>,
-    desk: &BTreeMap<ArtefactName, Digest>,
-) -> Result<BTreeMap<ArtefactName, Value>, Failure> {
-    desk.iter().map(|(name, digest)| Ok((name.clone(), shelf.json(*digest)?))).collect()
+pub(super) fn desk(shelf: Shelf<'_>, desk: &Desk) -> Result<BTreeMap<ArtefactName, Value>, Failure> {
+    desk.iter().map(|(name, held)| Ok((name.clone(), held.value(|version| shelf.json(version))?))).collect()
 }
 
 /// What a model is told of a result that was left out of its conversation.
@@ -97,8 +95,8 @@ fn show(ask: &mut Ask, shelf: Shelf<'_>, part: &Part) -> Result<(), Failure> {
             ask.brief = shelf.parsed(*digest)?;
         }
         Part::Note(digest) => ask.now.message.note = text(&shelf.json(*digest)?),
-        Part::Artefact(name, digest) => {
-            ask.now.desk.insert(name.clone(), shelf.json(*digest)?);
+        Part::Artefact(name, held) => {
+            ask.now.desk.insert(name.clone(), held.value(|version| shelf.json(version))?);
         }
         Part::Findings(name, digest) => {
             ask.now.checks.insert(name.clone(), shelf.json(*digest)?);

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::id::{ArtefactName, ToolName};
+use crate::id::{AgentName, ArtefactName, ToolName};
+use crate::run::event::{Items, Lists};
 use crate::tool::{Check, Finding, Level};
-use crate::topology::plan::Plan;
+use crate::topology::plan::{Each, EachTo, Plan};
 
 /// Faults of one artefact that are told of at once.
 pub(super) const PROBLEMS_MAX: usize = 20;
@@ -23,6 +24,7 @@ const VALUE_BYTES_MAX: usize = 200;
 pub struct Examiner {
     artefacts: BTreeMap<ArtefactName, (Validator, Vec<Arc<dyn Check>>)>,
     same: BTreeMap<ArtefactName, BTreeMap<String, String>>,
+    split: BTreeMap<ArtefactName, Vec<Each>>,
     args: BTreeMap<ToolName, Validator>,
     settings: BTreeMap<String, Value>,
 }
@@ -54,6 +56,8 @@ pub struct Verdict {
     pub problems: Vec<String>,
     /// All that the checks said.
     pub findings: Vec<Finding>,
+    /// Its lists that a handoff can split over.
+    pub lists: Lists,
 }
 
 impl Examiner {
@@ -74,7 +78,9 @@ impl Examiner {
         }
         let args = plan.tools.iter().map(|(name, spec)| Ok((name.clone(), compile(name.as_str(), &spec.args)?)));
         let same = plan.artefacts.iter().map(|(name, artefact)| (name.clone(), artefact.same.clone())).collect();
-        Ok(Self { artefacts, same, args: args.collect::<Result<_, Unmade>>()?, settings: plan.checks.clone() })
+        let split = plan.artefacts.keys().map(|name| (name.clone(), plan.splits_over(name).cloned().collect()));
+        let (split, args) = (split.collect(), args.collect::<Result<_, Unmade>>()?);
+        Ok(Self { artefacts, same, split, args, settings: plan.checks.clone() })
     }
 
     /// Examines a version of `artefact`; `desk` is what its writer could read.
@@ -87,7 +93,7 @@ impl Examiner {
         };
         let problems = sentences(schema, body, artefact.as_str());
         if !problems.is_empty() {
-            return Verdict { problems, findings: Vec::new() };
+            return Verdict { problems, ..Verdict::default() };
         }
         let none = json!({});
         let look = |check: &Arc<dyn Check>| check.examine(body, desk, self.settings.get(check.name()).unwrap_or(&none));
@@ -97,7 +103,14 @@ impl Examiner {
         let mut problems: Vec<String> = must.map(told).collect();
         let same = self.same.get(artefact).into_iter().flatten();
         problems.extend(same.filter_map(|(field, other)| differs(artefact, body, field, other, desk)));
-        Verdict { problems, findings }
+        let mut lists = Lists::new();
+        for each in self.split.get(artefact).into_iter().flatten() {
+            match items(artefact, body, each) {
+                Ok(items) => drop(lists.insert(each.place(), items)),
+                Err(why) => problems.push(short(&why)),
+            }
+        }
+        Verdict { problems, findings, lists }
     }
 
     /// The argument that the first fault of a call is in, if it is in one.
@@ -126,6 +139,31 @@ fn differs(
     let (own, theirs) = (below(body, field.split('.'))?, below(theirs, path)?);
     let differ = own != theirs && !own.is_null() && !theirs.is_null();
     differ.then(|| short(&format!("{artefact}.{field} is {own}, and {other} is {theirs}: they have to be the same")))
+}
+
+/// The items of the list in `body` that `each` splits over.
+///
+/// # Errors
+/// What of the list no branch can be made of.
+fn items(artefact: &ArtefactName, body: &Value, each: &Each) -> Result<Items, String> {
+    let place = each.place();
+    let list = each.keys.iter().try_fold(body, |value, key| value.get(key)).and_then(Value::as_array);
+    let list = list.ok_or_else(|| format!("{artefact}.{place} is not a list, and the work is split over its items"))?;
+    let most = each.most;
+    if list.len() > most as usize {
+        return Err(format!("{artefact}.{place} has {} items; {most} at most are worked on at once", list.len()));
+    }
+    let count = u32::try_from(list.len()).unwrap_or(u32::MAX);
+    let EachTo::By { by, among } = &each.to else { return Ok(Items { count, to: Vec::new() }) };
+    let member = |(index, item): (usize, &Value)| {
+        let named = item.get(by).and_then(Value::as_str);
+        among.iter().find(|member| Some(member.as_str()) == named).cloned().ok_or_else(|| {
+            let names: Vec<&str> = among.iter().map(AgentName::as_str).collect();
+            let said = named.map_or_else(|| "missing".to_owned(), |named| format!("{named:?}"));
+            format!("{artefact}.{place}[{index}].{by} is {said}; it is one of {}", names.join(", "))
+        })
+    };
+    Ok(Items { count, to: list.iter().enumerate().map(member).collect::<Result<_, _>>()? })
 }
 
 fn compile(of: &str, schema: &Value) -> Result<Validator, Unmade> {

@@ -31,7 +31,8 @@ pub(super) fn lift(
             let verdict = place.pinned.examiner.examine(&artefact, &body, &others(place, state, approval, &artefact)?);
             let problems = (!verdict.problems.is_empty()).then(|| bodies.json(&json!(verdict.problems)));
             let findings = lift::findings(bodies, &verdict.findings);
-            Command::Edit { approval, binds, artefact, body: bodies.json(&body), findings, problems }
+            let (body, lists) = (bodies.json(&body), verdict.lists);
+            Command::Edit { approval, binds, artefact, body, findings, lists, problems }
         }
         Say::Answer { question, happened } => {
             let receipt = bodies.of(&Receipt::at(format!("{} says that it happened", by.name)));

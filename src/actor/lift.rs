@@ -236,7 +236,8 @@ fn answer_head(
         let verdict = examiner.examine(artefact, body, &others);
         problems.extend(verdict.problems);
         let findings = findings(bodies, &verdict.findings);
-        heads.push(WriteHead { artefact: artefact.clone(), body: bodies.json(body), findings, origin });
+        let (artefact, lists) = (artefact.clone(), verdict.lists);
+        heads.push(WriteHead { artefact, body: bodies.json(body), findings, origin, lists });
     }
     problems.extend(foreseen);
     problems.truncate(PROBLEMS_MAX);

@@ -17,7 +17,8 @@ use crate::id::{ArtefactName, Digest, EffectId, RunNo, ToolName};
 use crate::journal::{Done, Op, Query};
 use crate::model::{Act, Answer, Pulse, Section};
 use crate::run::body::{Listed, Listing, Receipt};
-use crate::run::event::{BodyRef, ItemHead, Manifest, Origin, Part, Settled, Wish};
+use crate::run::desk::Held;
+use crate::run::event::{BodyRef, ItemHead, Lists, Manifest, Origin, Part, Settled, Wish};
 use crate::run::state::{Effect, Turn};
 use crate::tool::{Approved, Call, Callable, Deadline, Intent, Item, Outward, Source, Tool};
 use crate::topology::manner::{Patience, Wait, bytes_words, time_words};
@@ -128,7 +129,7 @@ async fn model(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
     let mode = work.place.pinned.plan.mode;
     let model = work.place.ports.model(mode);
     let model = model.ok_or_else(|| Failure::new(Class::Permanent, "no model is connected to this callsheet"))?;
-    let shown: Vec<Digest> = work.turn.shown.iter().filter_map(Part::read).collect();
+    let shown: Vec<Digest> = work.turn.shown.iter().flat_map(Part::read).collect();
     let ask = reading(work, shown, |work| ask::ask(work.asked())).await?;
     let reply = model.reply(&ask).await?;
     let problems = match &reply.act {
@@ -169,7 +170,7 @@ async fn call(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName, args: Value
     let call = Call { effect: work.id, args };
     let result = tool.call(call).await.map_err(|failure| of_tool(name, failure))?;
     let labels = tool.spec().labels;
-    Ok((Settled::Returned { body: bodies.json(&result), labels, origin }, None))
+    Ok((Settled::Returned { body: bodies.json(&result), labels, origin, lists: Lists::new() }, None))
 }
 
 /// Whether somebody goes on with the work after `outcome`: of what ends the run, no tool is ever called.
@@ -212,15 +213,18 @@ async fn own(work: &Arc<Work>, bodies: &mut Bodies<'_>, name: &ToolName) -> Outc
     let call = Call { effect: work.id, args };
     let result = tool.call(call).await.map_err(|failure| of_tool(name, failure))?;
     let pinned = &work.place.pinned;
+    let mut lists = Lists::new();
     if let Some(artefact) = pinned.plan.team.get(&work.turn.agent).and_then(|member| member.writes.first()) {
-        let mut problems = pinned.examiner.examine(artefact, &result, &desk).problems;
+        let verdict = pinned.examiner.examine(artefact, &result, &desk);
+        let mut problems = verdict.problems;
+        lists = verdict.lists;
         problems.extend(foreseen(work, std::iter::once((artefact, &result))).await?);
         if !problems.is_empty() {
             return Err(Failure::new(Class::Invalid, problems.join("; ")));
         }
     }
     let labels: Labels = tool.spec().labels;
-    Ok((Settled::Returned { body: bodies.json(&result), labels, origin: Origin::Computed }, None))
+    Ok((Settled::Returned { body: bodies.json(&result), labels, origin: Origin::Computed, lists }, None))
 }
 
 async fn prepare(work: &Arc<Work>, bodies: &mut Bodies<'_>, binds: Option<&crate::id::AgentName>) -> Outcome {
@@ -267,7 +271,7 @@ async fn manifest(
         Arg::Path { root, .. } => root.parse::<ArtefactName>().ok(),
         Arg::Value(_) => None,
     });
-    let desk = roots.filter_map(|root| work.turn.desk.get(&root).map(|digest| (root, *digest))).collect();
+    let desk = roots.filter_map(|root| work.turn.desk.get(&root).map(|held| (root, held.clone()))).collect();
     let body = bodies.of(&Listing { member: member.clone(), tool: name.clone(), items: listed });
     Ok(Manifest { body, items: heads.into(), desk })
 }
@@ -425,7 +429,13 @@ fn brief_of(work: &Work) -> Option<Digest> {
 
 /// What a tool agent's arguments may be taken from.
 fn desk_and_message(work: &Work) -> Vec<Digest> {
-    work.turn.desk.values().copied().chain([work.turn.message.note.digest]).chain(brief_of(work)).collect()
+    work.turn
+        .desk
+        .values()
+        .flat_map(Held::versions)
+        .chain([work.turn.message.note.digest])
+        .chain(brief_of(work))
+        .collect()
 }
 
 fn intent(work: &Work, args: Value) -> Intent {

@@ -19,6 +19,7 @@ use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Epoch, Seq, Timestamp};
 use crate::journal::{Body, Done, Op, Posted};
 use crate::run::body::FailureReport;
+use crate::run::desk::Held;
 use crate::run::event::{Origin, Wish};
 use crate::run::input::What;
 use crate::run::state::Status;
@@ -300,7 +301,8 @@ impl Live {
             _ => None,
         });
         let known = state.agents.get(&turn.agent);
-        let origins = turn.desk.values().filter_map(|digest| state.versions.get(digest)).map(|version| version.origin);
+        let origins = turn.desk.values().flat_map(Held::versions).filter_map(|version| state.versions.get(&version));
+        let origins = origins.map(|version| version.origin);
         Some(Work {
             place: Arc::clone(&self.place),
             id,

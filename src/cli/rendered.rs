@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::paint::{Block, Field, Safe, Tone, toned};
 use super::story::{date_time, origin_word};
-use crate::id::{AgentName, ApprovalNo, Digest};
+use crate::id::{AgentName, ApprovalNo};
+use crate::run::desk::Held;
 use crate::run::event::Decision;
 use crate::run::view::work::sentences;
 use crate::run::view::{Texts as _, count};
@@ -192,12 +193,12 @@ pub(super) fn difference(story: &Story, old: ApprovalNo, new: ApprovalNo) -> Str
     let mut page = String::new();
     for (name, now) in &new.desk {
         let Some(before) = old.desk.get(name).filter(|before| *before != now) else { continue };
-        let text = |digest: Digest| {
+        let text = |held: &Held| {
             let mut text = String::new();
-            body(&mut text, &state.plan, name.as_str(), texts.value(digest).as_ref());
+            body(&mut text, &state.plan, name.as_str(), texts.held(held).as_ref());
             text
         };
-        let (before, now) = (text(*before), text(*now));
+        let (before, now) = (text(before), text(now));
         heading(&mut page, &format!("{name}: what changed"));
         for change in similar::TextDiff::from_lines(&before, &now).iter_all_changes() {
             let (mark, tone) = match change.tag() {

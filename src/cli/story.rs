@@ -86,7 +86,10 @@ fn behind(choice: &Choice) -> String {
     if !choice.may_ask.is_empty() {
         offered.push(format!("to ask {}", list(choice.may_ask.iter().map(ToString::to_string).collect())));
     }
-    let read = choice.read.iter().map(|(name, digest)| format!("{name} {}", digest.short()));
+    let read = choice.read.iter().map(|(name, held)| {
+        let versions: Vec<String> = held.versions().map(|version| version.short()).collect();
+        format!("{name} {}", versions.join(" "))
+    });
     let calls = choice.calls.iter().map(|call| match &call.by {
         Some(by) => format!("record {} (the answer of {by})", call.seq),
         None => format!("record {} ({})", call.seq, call.tool),

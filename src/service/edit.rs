@@ -41,7 +41,7 @@ impl Edit {
         let binds = bound(state, no)?;
         let approval = state.approvals.get(&no).ok_or(Error::NoApproval(no))?;
         let artefact = choose(story, approval, named)?;
-        let read = |name: &ArtefactName| approval.desk.get(name).and_then(|digest| texts.value(*digest));
+        let read = |name: &ArtefactName| approval.desk.get(name).and_then(|held| texts.held(held));
         let refused = approval.refused.as_ref().filter(|refused| refused.artefact == artefact);
         let refused = refused.and_then(|of| Some((texts.value(of.version)?, error_text(&texts, of.problems))));
         let before = read(&artefact).ok_or_else(|| Error::Erased(artefact.clone()))?;

@@ -12,6 +12,7 @@ use super::project::Project;
 use super::story::Story;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, Epoch, MessageId, Outcome, RunId, RunNo, Seq, Timestamp};
 use crate::journal::Summary;
+use crate::run::desk::Held;
 use crate::run::event::{Amount, Limit, Origin, Who};
 use crate::run::state::State;
 use crate::run::view::models::models;
@@ -64,7 +65,7 @@ pub struct Overview {
     /// The versions that can still be named.
     pub versions: Vec<Written>,
     /// The newest version of each artefact.
-    pub desk: BTreeMap<String, Digest>,
+    pub desk: BTreeMap<String, Held>,
     /// Who did what for each approval.
     pub work: BTreeMap<String, Vec<Work>>,
     /// Approvals that wait, and the member that each asks.
@@ -249,10 +250,10 @@ fn versions(story: &Story) -> Vec<Written> {
 }
 
 /// The newest version of each artefact.
-fn latest(state: &State) -> BTreeMap<String, Digest> {
+fn latest(state: &State) -> BTreeMap<String, Held> {
     let desks = state.turns.values().map(|turn| &turn.desk).chain(state.results.iter().map(|message| &message.desk));
     let desks = desks.chain(state.approvals.values().map(|approval| &approval.desk));
-    desks.flatten().map(|(name, digest)| (name.to_string(), *digest)).collect()
+    desks.flatten().map(|(name, held)| (name.to_string(), held.clone())).collect()
 }
 
 /// The newest version of an artefact; none if its text was erased.
@@ -262,6 +263,6 @@ fn latest(state: &State) -> BTreeMap<String, Digest> {
 pub fn artefact(story: &Story, name: &str) -> Result<Option<Value>, Error> {
     let latest = latest(story.state());
     let known = || latest.keys().cloned().collect();
-    let digest = latest.get(name).ok_or_else(|| Error::NoArtefact { named: name.to_owned(), known: known() })?;
-    Ok(story.texts().value(*digest))
+    let held = latest.get(name).ok_or_else(|| Error::NoArtefact { named: name.to_owned(), known: known() })?;
+    Ok(story.texts().held(held))
 }

@@ -1,8 +1,6 @@
 //! An approval as whoever decides it sees it, as data: what exactly would leave, to whom, and on what it rests. Items are
 //! shown from their final bytes by the tool that performs them; no model's words about them are among it.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,6 +11,7 @@ use super::story::{Bodies, Story};
 use crate::app;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Outcome, RunNo};
 use crate::run::body::{Listed, Listing};
+use crate::run::desk::{Desk, Held};
 use crate::run::event::{Decision, ItemHead, Manifest, Message, Origin, Who};
 use crate::run::state::{Approval, Fate, State};
 use crate::run::view::why::reason_text;
@@ -34,7 +33,7 @@ pub struct Review {
     /// Who approved so far, where several have to.
     pub approved_by: Vec<String>,
     /// The versions that it was made from.
-    pub desk: BTreeMap<ArtefactName, Digest>,
+    pub desk: Desk,
     /// The tool by which items would leave.
     pub tool: Option<String>,
     /// What would leave; none if nothing leaves after it.
@@ -238,19 +237,23 @@ fn items(project: &Project, manifest: &Manifest, texts: &Bodies) -> (Option<Stri
 fn versions(state: &State, approval: &Approval, texts: &Bodies) -> Vec<Version> {
     let outward = approval.manifest.as_ref().map(|manifest| &manifest.desk);
     let beside = approval.desk.iter().filter(|(name, _)| outward.is_none_or(|of| !of.contains_key(*name)));
-    let versions = beside.map(|(name, digest)| Version {
+    let versions = beside.flat_map(|(name, held)| held.versions().map(move |version| (name, held, version)));
+    let versions = versions.map(|(name, held, version)| Version {
         artefact: name.clone(),
-        digest: *digest,
-        by: state.versions.get(digest).map(|version| (version.writer.clone(), version.origin)),
-        body: texts.value(*digest),
+        digest: version,
+        by: state.versions.get(&version).map(|version| (version.writer.clone(), version.origin)),
+        body: match held {
+            Held::Item { .. } => texts.held(held),
+            Held::Version(_) | Held::All(_) => texts.value(version),
+        },
     });
     versions.collect()
 }
 
 fn remarks(state: &State, approval: &Approval, texts: &Bodies) -> Vec<Remark> {
     let mut remarks = Vec::new();
-    for (name, digest) in &approval.desk {
-        let findings = state.versions.get(digest).and_then(|version| version.findings);
+    for (name, version) in approval.desk.iter().flat_map(|(name, held)| held.versions().map(move |of| (name, of))) {
+        let findings = state.versions.get(&version).and_then(|version| version.findings);
         let findings = findings.and_then(|found| texts.value(found.digest)).and_then(|list| list.as_array().cloned());
         remarks.extend(findings.unwrap_or_default().iter().map(|finding| Remark {
             artefact: name.clone(),

@@ -226,8 +226,8 @@ fn differences(story: &Story, test: &Test) -> Vec<Difference> {
     }
     let to_end = story.view.messages().filter(|message| message.to == Recipient::End).last();
     for (name, wanted) in &test.artefacts {
-        let digest = to_end.and_then(|message| message.desk.get(name));
-        let found = digest.and_then(|digest| texts.value(*digest));
+        let held = to_end.and_then(|message| message.desk.get(name));
+        let found = held.and_then(|held| texts.held(held));
         if !found.as_ref().is_some_and(|found| has(found, wanted)) {
             differences.push(Difference::Artefact { name: name.clone(), found, wanted: wanted.clone() });
         }

@@ -368,7 +368,7 @@ fn edit(driven: &Driven<'_>, (approval, binds): (ApprovalNo, Digest), how: Edite
     let state = driven.state();
     let asked = &state.approvals[&approval];
     let own = if state.plan.name == "re-engagement" { "sequence" } else { "channels" };
-    let mut body = driven.body(asked.desk[own]);
+    let mut body = driven.body(asked.desk[own].version().unwrap());
     let text = match own {
         "sequence" => "/mails/1/text",
         _ => "/versions/0/text",
@@ -478,7 +478,7 @@ async fn a_sender_whose_desk_is_not_what_was_approved_is_refused() {
     plan.team.insert("fixer".parse().unwrap(), drafter);
     let lines = plan.script.as_ref().unwrap().lines["drafter"].clone();
     plan.script.as_mut().unwrap().lines.insert("fixer".parse().unwrap(), lines);
-    let to_sender = Handoff { to: Recipient::Member("publisher".parse().unwrap()), rounds: None };
+    let to_sender = Handoff { to: Recipient::Member("publisher".parse().unwrap()), rounds: None, split: None };
     let drafted = BTreeMap::from([("drafted".parse().unwrap(), to_sender)]);
     plan.handoffs.insert("fixer".parse().unwrap(), drafted);
     let approver = plan.handoffs.get_mut("approver").unwrap();

@@ -13,7 +13,7 @@ use super::support::{Driven, shipped};
 /// Everything that can be said, each as it would be heard from somebody who may.
 fn all(driven: &Driven<'_>) -> Vec<Say> {
     let (approval, binds) = driven.open_approval();
-    let body = driven.body(driven.state().approvals[&approval].desk["channels"]);
+    let body = driven.body(driven.state().approvals[&approval].desk["channels"].version().unwrap());
     let decide = |decision| Say::Decide { approval, binds, decision, comment: "so".to_owned() };
     vec![
         decide(Decision::Approve),

@@ -16,7 +16,7 @@ use super::support::shipped;
 /// they say. `check` refuses that; here it is made by hand, so that the permit is all there is.
 fn plan() -> Plan {
     let mut plan = shipped("content-repurposing");
-    let to = |name: &str| Handoff { to: Recipient::Member(name.parse().unwrap()), rounds: None };
+    let to = |name: &str| Handoff { to: Recipient::Member(name.parse().unwrap()), rounds: None, split: None };
     plan.team.insert("second".parse().unwrap(), plan.team["approver"].clone());
     let outcomes = ["approve", "request_changes", "reject", "expired"];
     let ways = outcomes.map(|outcome| (outcome.parse().unwrap(), to("publisher")));
@@ -69,7 +69,7 @@ async fn a_second_person_who_does_not_approve_takes_the_first_approval_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_approved_anew_may_leave() {
     let mut plan = plan();
-    let back = Handoff { to: Recipient::Member("approver".parse().unwrap()), rounds: None };
+    let back = Handoff { to: Recipient::Member("approver".parse().unwrap()), rounds: None, split: None };
     plan.handoffs.get_mut("second").unwrap().insert("request_changes".parse().unwrap(), back);
     let (rig, _) = moved();
     let driven = rig.run(&plan).await;

@@ -110,7 +110,7 @@ async fn the_writer_is_asked_again_with_the_reason_and_not_for_ever() {
             _ => None,
         });
         let state = driven.state();
-        let bound = state.approvals.values().next().map(|approval| approval.desk["channels"]);
+        let bound = state.approvals.values().next().and_then(|approval| approval.desk["channels"].version());
         assert_eq!(newest.next_back(), bound, "{what}: what was written anew is what is bound");
         driven.decide("ada", Decision::Approve).await.unwrap();
         assert_eq!(driven.settled().await, DONE, "{what}");
@@ -121,7 +121,7 @@ async fn the_writer_is_asked_again_with_the_reason_and_not_for_ever() {
 /// What the open approval's artefact says, and an edit of it; `twice` says what no publisher can do.
 fn edit(driven: &Driven<'_>, text: &str, twice: bool) -> Say {
     let (approval, binds) = driven.open_approval();
-    let mut body = driven.body(driven.state().approvals[&approval].desk["channels"]);
+    let mut body = driven.body(driven.state().approvals[&approval].desk["channels"].version().unwrap());
     body["versions"][0]["text"] = Value::from(text);
     if twice {
         body["versions"][1]["channel"] = body["versions"][0]["channel"].clone();

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::branch::Branch;
+use super::desk::{Desk, Held};
 use crate::failure::Class;
 use crate::id::{
     AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, NanoUsd, Outcome, Timestamp, ToolName,
@@ -41,6 +43,10 @@ pub enum Event {
     InputRefused { place: u64, post: uuid::Uuid, why: Refusal },
     /// A message went to a member, or to `end`.
     MessageSent(Message),
+    /// The end of a turn splits: its message becomes so many branches, which meet at the handoff's join.
+    Split { message: MessageId, outcome: Outcome, branches: u32 },
+    /// The join has what it needs: a branch that was still under way ends without arriving.
+    CalledOff { branch: Branch },
     /// A member took a message up.
     TurnBegan { message: MessageId },
     /// An effect is wished for; it stays outstanding until it is settled.
@@ -142,6 +148,8 @@ impl Event {
             Self::Heard { .. } => "heard",
             Self::InputRefused { .. } => "input_refused",
             Self::MessageSent(_) => "message_sent",
+            Self::Split { .. } => "split",
+            Self::CalledOff { .. } => "called_off",
             Self::TurnBegan { .. } => "turn_began",
             Self::EffectAsked { .. } => "effect_asked",
             Self::EffectBegan { .. } => "effect_began",
@@ -268,7 +276,7 @@ pub struct Message {
     /// One sentence.
     pub note: BodyRef,
     /// Artefact versions that it carries.
-    pub desk: BTreeMap<ArtefactName, Digest>,
+    pub desk: Desk,
     /// How often its handoff has been taken, this time included.
     pub round: u32,
     /// True if the rounds were used up and it went to `then`.
@@ -278,6 +286,38 @@ pub struct Message {
     pub asked_by: Option<MessageId>,
     /// Where its note comes from.
     pub origin: Origin,
+    /// The branch that it is in.
+    #[serde(default, skip_serializing_if = "Branch::is_root")]
+    pub branch: Branch,
+    /// For what goes on beyond a join: the split whose branches met, which is within this message's branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joins: Option<Joined>,
+}
+
+/// A split whose branches met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// How many splits its member had made in the branch around it, this one included.
+    pub nth: u32,
+    /// How many branches it had.
+    pub branches: u32,
+    /// What came of them, in the order of the branches.
+    pub arrived: Vec<Arrival>,
+}
+
+/// A message that ended a branch: the join takes what it says from here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// Which branch, from 0.
+    pub index: u32,
+    /// The message.
+    pub message: MessageId,
+    /// From whom.
+    pub from: AgentName,
+    /// On which outcome.
+    pub outcome: Outcome,
+    /// What it said.
+    pub note: BodyRef,
 }
 
 impl Message {
@@ -313,6 +353,22 @@ pub struct Version {
     pub origin: Origin,
     /// What the checks said: a list of findings, if any.
     pub findings: Option<BodyRef>,
+    /// Its lists that a handoff can split over, by their place in it (`channels`).
+    #[serde(default, skip_serializing_if = "Lists::is_empty")]
+    pub lists: Lists,
+}
+
+/// The lists of a version that a handoff can split over, by their place in it.
+pub type Lists = BTreeMap<String, Items>;
+
+/// A list within a version, as far as a split over it branches on it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Items {
+    /// How many items.
+    pub count: u32,
+    /// Whose branch each one is, if the split says `by`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<AgentName>,
 }
 
 /// What an effect is to do.
@@ -353,7 +409,7 @@ pub enum Part {
     /// The message's note.
     Note(Digest),
     /// An artefact that it reads.
-    Artefact(ArtefactName, Digest),
+    Artefact(ArtefactName, Held),
     /// What checks said of one.
     Findings(ArtefactName, Digest),
     /// Its own earlier reply.
@@ -367,17 +423,17 @@ pub enum Part {
 }
 
 impl Part {
-    /// The body that is read to show it.
-    pub fn read(&self) -> Option<Digest> {
+    /// The bodies that are read to show it.
+    pub fn read(&self) -> Vec<Digest> {
         match self {
+            Self::Artefact(_, held) => held.versions().collect(),
             Self::Brief(digest)
             | Self::Note(digest)
-            | Self::Artefact(_, digest)
             | Self::Findings(_, digest)
             | Self::Reply(digest)
             | Self::Result(_, digest)
-            | Self::Problems(digest) => Some(*digest),
-            Self::Instructions | Self::LeftOut(..) => None,
+            | Self::Problems(digest) => vec![*digest],
+            Self::Instructions | Self::LeftOut(..) => Vec::new(),
         }
     }
 }
@@ -390,7 +446,13 @@ pub enum Settled {
     /// A model's reply.
     Replied(Replied),
     /// A tool's result.
-    Returned { body: BodyRef, labels: Labels, origin: Origin },
+    Returned {
+        body: BodyRef,
+        labels: Labels,
+        origin: Origin,
+        #[serde(default, skip_serializing_if = "Lists::is_empty")]
+        lists: Lists,
+    },
     /// What a person is to approve; without a manifest, the versions on the desk.
     Prepared { no: ApprovalNo, manifest: Option<Manifest> },
     /// An item was performed.
@@ -483,6 +545,16 @@ pub struct WriteHead {
     pub findings: Option<BodyRef>,
     /// Where its content comes from.
     pub origin: Origin,
+    /// Its lists that a handoff can split over, by their place in it.
+    #[serde(default, skip_serializing_if = "Lists::is_empty")]
+    pub lists: Lists,
+}
+
+impl WriteHead {
+    /// A version that no check has said anything of, without lists.
+    pub fn new(artefact: ArtefactName, body: BodyRef, origin: Origin) -> Self {
+        Self { artefact, body, findings: None, origin, lists: Lists::new() }
+    }
 }
 
 /// What an outward tool would do.
@@ -493,7 +565,7 @@ pub struct Manifest {
     /// Its items, in order; shared by the approval, its permit and whoever performs one of them.
     pub items: Arc<[ItemHead]>,
     /// The versions that it was made from.
-    pub desk: BTreeMap<ArtefactName, Digest>,
+    pub desk: Desk,
 }
 
 /// An item of a manifest.
@@ -551,6 +623,8 @@ pub enum Closed {
     Expired,
     /// The run ended.
     RunEnded,
+    /// Its branch was called off: the join has what it needs without it.
+    CalledOff,
 }
 
 /// What becomes of a dead letter.

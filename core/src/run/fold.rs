@@ -6,6 +6,7 @@ mod effect;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::desk::{Desk, Held};
 use super::event::{Amount, BodyRef, Closed, DeadLetterAnswer, Decision, Event, Fact, Message, Part, Reason, Version};
 use super::state::{Conversation, DeadLetter, Effect, Fate, State, Turn};
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Timestamp};
@@ -137,7 +138,7 @@ impl State {
             Event::ApprovalClosed { no, why } => {
                 self.open_approval_mut(*no)?.fate = Some(match why {
                     Closed::Edited => Fate::Edited(None),
-                    Closed::Expired | Closed::RunEnded => Fate::Lapsed,
+                    Closed::Expired | Closed::RunEnded | Closed::CalledOff => Fate::Lapsed,
                 });
             }
             Event::EditRefused { no, artefact, version, problems } => {
@@ -289,12 +290,15 @@ impl State {
         parts.extend(self.brief.map(|brief| Part::Brief(brief.digest)));
         parts.push(Part::Note(message.note.digest));
         for artefact in self.member(agent).into_iter().flat_map(on_desk) {
-            let Some(digest) = message.desk.get(artefact) else { continue };
-            parts.push(Part::Artefact(artefact.clone(), *digest));
-            if let Some(version) = self.versions.get(digest) {
+            let Some(held) = message.desk.get(artefact) else { continue };
+            parts.push(Part::Artefact(artefact.clone(), held.clone()));
+            for version in held.versions().filter_map(|version| self.versions.get(&version)) {
                 labels = labels.join(version.labels);
-                bytes += u64::from(version.body.bytes) + version.findings.map_or(0, |f| u64::from(f.bytes));
-                parts.extend(version.findings.map(|f| Part::Findings(artefact.clone(), f.digest)));
+                bytes += u64::from(version.body.bytes);
+                // Of a list's items their own writers have been told.
+                let findings = version.findings.filter(|_| held.version().is_some());
+                bytes += findings.map_or(0, |f| u64::from(f.bytes));
+                parts.extend(findings.map(|f| Part::Findings(artefact.clone(), f.digest)));
             }
         }
         (parts, bytes, labels)
@@ -302,23 +306,26 @@ impl State {
 
     fn write(&mut self, version: &Version) -> Legal {
         let turn = self.turn_mut(version.message)?;
-        let before = turn.desk.insert(version.artefact.clone(), version.body.digest);
+        let before = turn.desk.insert(version.artefact.clone(), version.body.digest.into());
         // A long run writes the same artefact anew and anew; what it no longer has anywhere is in the journal.
-        if let Some(before) = before.filter(|before| !self.has_on_a_desk(before)) {
-            self.versions.remove(&before);
+        for before in before.iter().flat_map(Held::versions) {
+            if !self.has_on_a_desk(before) {
+                self.versions.remove(&before);
+            }
         }
         self.versions.insert(version.body.digest, version.clone());
         Ok(())
     }
 
     /// Whether something that is pending, was decided or came to an end carries this version.
-    fn has_on_a_desk(&self, version: &Digest) -> bool {
+    fn has_on_a_desk(&self, version: Digest) -> bool {
         let turns = self.turns.values().map(|turn| &turn.desk);
         let dead = self.dead.values().map(|letter| &letter.message);
         let messages = self.queued.values().chain(&self.results).chain(dead).map(|message| &message.desk);
         let approvals = self.approvals.values().map(|approval| &approval.desk);
         let permits = self.permits.values().map(|permit| &permit.manifest.desk);
-        turns.chain(messages).chain(approvals).chain(permits).any(|desk| desk.values().any(|on| on == version))
+        let on = |desk: &Desk| desk.values().flat_map(Held::versions).any(|on| on == version);
+        turns.chain(messages).chain(approvals).chain(permits).any(on)
     }
 
     fn end_turn(&mut self, message: MessageId, note: BodyRef) -> Legal {
@@ -381,7 +388,7 @@ impl State {
         let Some(asker) = turn.message.asked_by.filter(|_| turn.message.is_mend()) else { return };
         let writes = self.member(&turn.agent).map(|member| member.writes.clone()).unwrap_or_default();
         let Some(asker) = self.turns.get_mut(&asker) else { return };
-        let written = writes.into_iter().filter_map(|name| Some((turn.desk.get(&name).copied()?, name)));
+        let written = writes.into_iter().filter_map(|name| Some((turn.desk.get(&name).cloned()?, name)));
         asker.desk.extend(written.map(|(digest, name)| (name, digest)));
         asker.labels = asker.labels.join(turn.labels);
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::event::{BodyRef, DeadLetterAnswer, Decision, Raise, Settled, Who};
+use super::event::{BodyRef, DeadLetterAnswer, Decision, Lists, Raise, Settled, Who};
 use crate::failure::{Class, Usage};
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Timestamp};
 use crate::topology::plan::Mode;
@@ -110,6 +110,7 @@ pub enum Command {
         artefact: ArtefactName,
         body: BodyRef,
         findings: Option<BodyRef>,
+        lists: Lists,
         problems: Option<BodyRef>,
     },
     /// Whether an effect happened.

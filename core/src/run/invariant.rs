@@ -30,7 +30,7 @@ mod outward;
 mod watch;
 
 pub use broken::Broken;
-use broken::{Held, ensure};
+use broken::{Holds, ensure};
 pub use watch::Watch;
 
 /// What can be seen of the invariants in one state. Its cost grows with what is pending, not with the run's history,
@@ -59,7 +59,7 @@ pub fn holds(state: &State) -> Result<(), Broken> {
 }
 
 /// I7: what is set aside is set aside for an effect, and what is spent is spent by an agent.
-fn reservations(state: &State) -> Held {
+fn reservations(state: &State) -> Holds {
     let mut by_agent: BTreeMap<&AgentName, Amount> = BTreeMap::new();
     for effect in state.effects.values() {
         let sum = by_agent.entry(&effect.agent).or_default();
@@ -81,7 +81,7 @@ fn reservations(state: &State) -> Held {
 }
 
 /// I7: spent and reserved together are within every limit in force.
-fn limits(state: &State) -> Held {
+fn limits(state: &State) -> Holds {
     let within = |scope: &str, used: u64, limit: Option<u64>, what: Limit| {
         ensure("I7", limit.is_none_or(|limit| used <= limit), || {
             format!("{scope} has {used} of {what:?}, the limit is {limit:?}")
@@ -116,7 +116,7 @@ fn limits(state: &State) -> Held {
 }
 
 /// I1, I2, I9: a message is in one place, and came over a declared handoff.
-fn messages(state: &State) -> Held {
+fn messages(state: &State) -> Holds {
     let turns = state.turns.iter().map(|(id, turn)| (id, &turn.message));
     let dead = state.dead.iter().map(|(id, letter)| (id, &letter.message));
     let mut seen = BTreeSet::new();
@@ -147,7 +147,7 @@ fn messages(state: &State) -> Held {
 
 /// I9: an effect belongs to a turn of its agent, and uses what the agent is offered. I7: a run that is over holds only
 /// what nobody can settle any more.
-fn belongs(state: &State, id: &EffectId, effect: &Effect) -> Held {
+fn belongs(state: &State, id: &EffectId, effect: &Effect) -> Holds {
     if state.ended.is_some() {
         let in_doubt = effect.is_outward() && effect.doubt.is_some();
         return ensure("I7", in_doubt, || format!("{} is left of a run that is over", id.0.short()));
@@ -167,7 +167,7 @@ fn belongs(state: &State, id: &EffectId, effect: &Effect) -> Held {
 }
 
 /// I8: an outward effect has a slot of a permit for exactly its item, to itself. I3: it is in doubt only once begun.
-fn permitted(state: &State, id: &EffectId, effect: &Effect, slots: &mut BTreeSet<(ApprovalNo, u32)>) -> Held {
+fn permitted(state: &State, id: &EffectId, effect: &Effect, slots: &mut BTreeSet<(ApprovalNo, u32)>) -> Holds {
     let Wish::Deliver { permit: no, slot, item, recipients, .. } = &effect.wish else {
         let inward = effect.began.is_none() && effect.doubt.is_none();
         return ensure("I8", inward, || format!("{} acts on the world without a permit", id.0.short()));
@@ -187,7 +187,7 @@ fn permitted(state: &State, id: &EffectId, effect: &Effect, slots: &mut BTreeSet
 }
 
 /// I14: what is in doubt has something that settles it, once; a question is about something in doubt.
-fn resolvable(state: &State, id: &EffectId, effect: &Effect) -> Held {
+fn resolvable(state: &State, id: &EffectId, effect: &Effect) -> Holds {
     if let Wish::Query { about } | Wish::Question { about } = &effect.wish {
         let doubt = state.effects.get(about).is_some_and(|of| of.doubt.is_some() && of.asked_about);
         return ensure("I5", doubt, || format!("{} asks about something that is not in doubt", id.0.short()));

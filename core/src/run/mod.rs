@@ -2,7 +2,9 @@
 //! ([`decide`]), and what heads leave to [`body`]. Nothing here waits, reads a clock, makes a random number or touches a file.
 
 pub mod body;
+pub mod branch;
 pub mod decide;
+pub mod desk;
 pub mod event;
 pub mod fold;
 pub mod input;
@@ -10,12 +12,18 @@ pub mod invariant;
 pub mod state;
 pub mod view;
 
-use std::collections::BTreeMap;
+use desk::{Desk, Held};
 
-use crate::id::{ArtefactName, Digest};
+use crate::id::Digest;
 
 /// What an approval of artefact versions binds, where no outward tool follows.
-pub fn binds_desk(desk: &BTreeMap<ArtefactName, Digest>) -> Digest {
-    let parts: Vec<&[u8]> = desk.iter().flat_map(|(name, digest)| [name.as_str().as_bytes(), &digest.0]).collect();
+pub fn binds_desk(desk: &Desk) -> Digest {
+    let held = |held: &Held| match held {
+        Held::Version(version) => version.0.to_vec(),
+        // A list or an item is bound by how it is written down: which versions, in which order, and where in them.
+        Held::All(_) | Held::Item { .. } => serde_json::to_vec(held).unwrap_or_default(),
+    };
+    let parts: Vec<_> = desk.iter().map(|(name, on)| (name.as_str().as_bytes(), held(on))).collect();
+    let parts: Vec<&[u8]> = parts.iter().flat_map(|(name, on)| [*name, on.as_slice()]).collect();
     Digest::of("callsheet versions 1", &parts)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::desk::Desk;
 use super::event::{
     Amount, CallHead, Decision, Ending, Limit, Manifest, Message, PauseReason, Raise, Version, Who, Wish,
 };
@@ -122,7 +123,7 @@ pub struct Turn {
     /// Who.
     pub agent: AgentName,
     /// The desk, with what this turn wrote.
-    pub desk: BTreeMap<ArtefactName, Digest>,
+    pub desk: Desk,
     /// Effects asked for so far.
     pub asked: u32,
     /// Steps so far.
@@ -245,7 +246,7 @@ pub struct Approval {
     /// The manifest, if an outward tool follows.
     pub manifest: Option<Manifest>,
     /// The desk that it was made from.
-    pub desk: BTreeMap<ArtefactName, Digest>,
+    pub desk: Desk,
     /// When.
     pub asked_at: Timestamp,
     /// Until when.

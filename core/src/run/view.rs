@@ -341,6 +341,7 @@ impl View {
                     super::event::Closed::Edited => "its content was edited",
                     super::event::Closed::Expired => "nobody decided in time",
                     super::event::Closed::RunEnded => "the run ended",
+                    super::event::Closed::CalledOff => "the join has what it needs without it",
                 };
                 Some(entry("callsheet", "closed", format!("approval {no}: {why}"), Kind::Person))
             }

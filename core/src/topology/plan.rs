@@ -141,6 +141,9 @@ pub struct Artefact {
     /// Fields that have to be what another artefact says, where both say something: `segment` -> `finding.segment`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub same: BTreeMap<String, String>,
+    /// For what branches of a split make together: of which artefact it is the list of all their versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<ArtefactName>,
 }
 
 /// An agent in its place on a team.
@@ -163,6 +166,9 @@ pub struct Member {
     /// What it is shown again of its earlier turns.
     #[serde(default, skip_serializing_if = "Memory::is_turn")]
     pub memory: Memory,
+    /// How many messages it handles at once, at least 1; none is [`Member::parallel`]'s default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<u32>,
     /// What it is.
     pub role: Role,
 }
@@ -287,10 +293,139 @@ pub enum Arg {
 /// Where an outcome leads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handoff {
-    /// To whom.
+    /// To whom; if it splits, to whom what the branches made goes: the join.
     pub to: Recipient,
     /// How often, and where then; none is unbounded and lies on no cycle of its own.
     pub rounds: Option<Rounds>,
+    /// What lies between, if its message becomes several that run side by side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
+}
+
+/// How a message becomes several. Nothing leaves a branch but to the join, where all of them meet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// Which branches there are.
+    pub over: Over,
+    /// How many of them have to reach the join before it goes on; none is all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<u32>,
+    /// What happens if fewer than that still can.
+    #[serde(default)]
+    pub short: Short,
+}
+
+/// The branches of a split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Over {
+    /// One for each of these members, in this order.
+    All(Vec<AgentName>),
+    /// So many, each to the same member.
+    Times {
+        /// How many.
+        times: u32,
+        /// To whom.
+        to: AgentName,
+    },
+    /// One for each item of a list.
+    Each(Each),
+}
+
+/// A split over a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Each {
+    /// The artefact that the list is in.
+    pub artefact: ArtefactName,
+    /// The keys that lead to it, from the artefact's top.
+    pub keys: Vec<String>,
+    /// Under which name a branch has its item on its desk.
+    #[serde(rename = "as")]
+    pub item: ArtefactName,
+    /// Whose branches they are.
+    pub to: EachTo,
+    /// Items that the list may have.
+    pub most: u32,
+}
+
+/// Whose the branches of a list are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EachTo {
+    /// All of one member.
+    One(AgentName),
+    /// Each of the member that its item names.
+    By {
+        /// The key of an item under which the name stands.
+        by: String,
+        /// The names that may.
+        among: Vec<AgentName>,
+    },
+}
+
+/// What happens if fewer branches than a join needs can still reach it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Short {
+    /// The run ends as failed.
+    #[default]
+    Stop,
+    /// The join goes on with those that did.
+    GoOn,
+}
+
+impl Split {
+    /// The members with which its branches can begin.
+    pub fn begins(&self) -> &[AgentName] {
+        match &self.over {
+            Over::All(members) | Over::Each(Each { to: EachTo::By { among: members, .. }, .. }) => members,
+            Over::Times { to, .. } | Over::Each(Each { to: EachTo::One(to), .. }) => std::slice::from_ref(to),
+        }
+    }
+
+    /// The most branches that it can have.
+    pub fn most(&self) -> u32 {
+        match &self.over {
+            Over::All(members) => u32::try_from(members.len()).unwrap_or(u32::MAX),
+            Over::Times { times, .. } => *times,
+            Over::Each(each) => each.most,
+        }
+    }
+
+    /// Whether the join waits for every branch, so that what each of them made is there.
+    pub fn needs_all(&self) -> bool {
+        self.needs.is_none() && self.short == Short::Stop
+    }
+}
+
+impl Each {
+    /// Its place in the artefact as people write it: `channels`, `plan.channels`.
+    pub fn place(&self) -> String {
+        self.keys.join(".")
+    }
+
+    /// The place of its `index`-th item in the artefact, as a JSON pointer.
+    pub fn pointer(&self, index: u32) -> String {
+        // A key is a name without `/` and `~`, as `check` has it.
+        let keys: String = self.keys.iter().map(|key| format!("/{key}")).collect();
+        format!("{keys}/{index}")
+    }
+}
+
+/// Messages that a model or a tool handles at once, unless its team says otherwise.
+const PARALLEL: u32 = 4;
+
+impl Member {
+    /// How many messages it handles at once. What remembers its turns takes one after the other; a person is asked whatever
+    /// there is.
+    pub fn parallel(&self) -> u32 {
+        let usual = match (&self.role, self.memory) {
+            (Role::Person(_), _) => u32::MAX,
+            (_, Memory::Run) => 1,
+            _ => PARALLEL,
+        };
+        self.parallel.unwrap_or(usual)
+    }
 }
 
 /// A bound on a handoff.
@@ -484,10 +619,20 @@ impl Plan {
     pub fn misfit(&self, agent: &AgentName, outcome: &Outcome, is_question: bool, written: &[&ArtefactName]) -> Misfit {
         let own = self.team.get(agent).map(|member| member.writes.as_slice()).filter(|_| !is_question);
         let own = own.unwrap_or_default();
-        let ends = self.handoff(agent, outcome).is_some_and(|handoff| handoff.to == Recipient::End);
+        let ends =
+            self.handoff(agent, outcome).is_some_and(|handoff| handoff.to == Recipient::End && handoff.split.is_none());
         let missing = own.iter().filter(|name| !ends && !written.contains(name)).cloned().collect();
         let foreign = written.iter().filter(|name| !own.contains(name)).map(|name| (*name).clone()).collect();
         Misfit { missing, foreign }
+    }
+
+    /// The splits over lists within `artefact`.
+    pub fn splits_over<'a>(&'a self, artefact: &'a ArtefactName) -> impl Iterator<Item = &'a Each> {
+        let splits = self.handoffs.values().flat_map(BTreeMap::values).filter_map(|handoff| handoff.split.as_ref());
+        splits.filter_map(move |split| match &split.over {
+            Over::Each(each) if each.artefact == *artefact => Some(each),
+            Over::Each(_) | Over::All(_) | Over::Times { .. } => None,
+        })
     }
 
     /// The outcomes that `agent`'s turns can end with.

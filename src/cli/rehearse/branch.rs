@@ -5,7 +5,7 @@ use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Timestamp, ToolName};
 use crate::run::decide::decide;
 use crate::run::event::{
-    ActHead, BodyRef, CallHead, Decision, Event, Fact, ItemHead, Manifest, Origin, Replied, Settled, Who, Wish,
+    ActHead, BodyRef, CallHead, Decision, Event, Fact, ItemHead, Lists, Manifest, Origin, Replied, Settled, Who, Wish,
     WriteHead,
 };
 use crate::run::fold::Illegal;
@@ -136,7 +136,8 @@ fn of_effect(state: &State, id: EffectId, effect: &Effect, at: Timestamp, bodies
     let settled = |says: &str, result| heard(says, What::Settled { id, result: Ok(result), usage: None }, at);
     let fails = |says: &str, class| Choice { says: says.to_owned(), act: Act::Fail(id, class) };
     let dies = Choice { says: "dies".to_owned(), act: Act::Die(id, effect.agent.clone()) };
-    let returned = |body| Settled::Returned { body, labels: Labels::default(), origin: Origin::Computed };
+    let returned =
+        |body| Settled::Returned { body, labels: Labels::default(), origin: Origin::Computed, lists: Lists::new() };
     let broken = [fails("fails", Class::Permanent), fails("times out", Class::Transient)];
     let mut found = Vec::new();
     match &effect.wish {
@@ -200,12 +201,7 @@ fn replies(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<(String, 
     let is_question = state.turns.get(&effect.message).is_some_and(|turn| turn.message.is_question());
     let writes: &[ArtefactName] = if is_question { &[] } else { &member.writes };
     for outcome in state.plan.words(&effect.agent, is_question) {
-        let write = |artefact: &ArtefactName, body| WriteHead {
-            artefact: artefact.clone(),
-            body,
-            findings: None,
-            origin: Origin::Scripted,
-        };
+        let write = |artefact: &ArtefactName, body| WriteHead::new(artefact.clone(), body, Origin::Scripted);
         let writes = writes.iter().map(|artefact| write(artefact, bodies.next())).collect();
         let (says, note) = (if is_question { outcome.to_owned() } else { String::new() }, bodies.next());
         let outcome = outcome.parse().ok();

@@ -46,7 +46,11 @@ impl Came {
         });
         let path = path.collect();
         let results = state.results.iter().map(|message| {
-            let desk: BTreeMap<_, _> = message.desk.iter().map(|(name, digest)| (name, body(*digest))).collect();
+            let desk: BTreeMap<_, _> = message
+                .desk
+                .iter()
+                .map(|(name, held)| (name, held.versions().map(&body).collect::<Vec<_>>()))
+                .collect();
             (message.outcome.to_string(), json!(desk).to_string())
         });
         let permits = state.permits.values();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::branch::{self, Bodies, Choice};
 use crate::id::{AgentName, Digest, Outcome, RunId, Timestamp};
+use crate::run::desk::{Desk, Held};
 use crate::run::event::{Ending, Event, Fact, PauseReason};
 use crate::run::input::What;
 use crate::run::state::{State, Status};
@@ -326,10 +327,16 @@ fn words(limit: crate::run::event::Limit) -> String {
 fn key(state: &State) -> Digest {
     let mut numbers = BTreeMap::new();
     let mut text = String::new();
-    let mut desk = |text: &mut String, desk: &BTreeMap<crate::id::ArtefactName, Digest>| {
-        for (name, digest) in desk {
-            let next = numbers.len();
-            let _ = write!(text, "{name}={},", numbers.entry(*digest).or_insert(next));
+    let mut desk = |text: &mut String, desk: &Desk| {
+        for (name, held) in desk {
+            let _ = write!(text, "{name}=");
+            for version in held.versions() {
+                let next = numbers.len();
+                let _ = write!(text, "{},", numbers.entry(version).or_insert(next));
+            }
+            if let Held::Item { at, .. } = held {
+                let _ = write!(text, "{at},");
+            }
         }
     };
     for message in state.queued.values().chain(state.dead.values().map(|letter| &letter.message)) {

@@ -11,8 +11,8 @@ use callsheet::failure::{Class, Usage};
 use callsheet::id::{Digest, EffectId, Epoch, NanoUsd, RunId, Timestamp};
 use callsheet::run::decide::decide;
 use callsheet::run::event::{
-    ActHead, BodyRef, CallHead, DeadLetterAnswer, Ending, Event, Fact, Limit, Origin, PauseReason, Raise, Replied,
-    Settled, Who, Wish,
+    ActHead, BodyRef, CallHead, DeadLetterAnswer, Ending, Event, Fact, Limit, Lists, Origin, PauseReason, Raise,
+    Replied, Settled, Who, Wish,
 };
 use callsheet::run::input::{Command, Failed, Input, What};
 use callsheet::run::state::{Effect, State, Status, Turn};
@@ -304,7 +304,12 @@ impl Play {
             let result = if fails {
                 Err(self.failed(&[Class::Transient, Class::Invalid, Class::Policy, Class::Permanent]))
             } else {
-                Ok(Settled::Returned { body: self.body(), labels: Labels::default(), origin: Origin::Computed })
+                Ok(Settled::Returned {
+                    body: self.body(),
+                    labels: Labels::default(),
+                    origin: Origin::Computed,
+                    lists: Lists::new(),
+                })
             };
             return self.hear(What::Settled { id, result, usage: None }).map(drop);
         }

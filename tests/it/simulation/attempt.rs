@@ -4,7 +4,7 @@ use callsheet::failure::Class;
 use callsheet::failure::Usage;
 use callsheet::id::{ApprovalNo, Digest, NanoUsd};
 use callsheet::run::event::{
-    ActHead, BodyRef, CallHead, ItemHead, Manifest, Origin, Replied, Settled, Wish, WriteHead,
+    ActHead, BodyRef, CallHead, ItemHead, Lists, Manifest, Origin, Replied, Settled, Wish, WriteHead,
 };
 use callsheet::run::input::Failed;
 use callsheet::run::state::{Effect, State, Turn};
@@ -122,7 +122,7 @@ impl Makes {
             }
             Wish::Tool { tool, .. } | Wish::Own { tool } => {
                 let labels = state.plan.tools.get(tool).map_or(Labels::default(), |spec| spec.labels);
-                Settled::Returned { body: self.body(), labels, origin: Origin::Computed }
+                Settled::Returned { body: self.body(), labels, origin: Origin::Computed, lists: Lists::new() }
             }
             Wish::Prepare { binds: None } => Settled::Prepared { no: self.number(), manifest: None },
             Wish::Prepare { binds: Some(member) } => {
@@ -168,7 +168,7 @@ impl Makes {
             Arg::Path { root, .. } => Some(name(root)),
             Arg::Value(_) => None,
         });
-        let desk = roots.filter_map(|root| turn.desk.get(&root).map(|digest| (root, *digest))).collect();
+        let desk = roots.filter_map(|root| turn.desk.get(&root).map(|held| (root, held.clone()))).collect();
         let many = if self.random.chance(20) { 140 } else { 5 };
         let items = self.random.below(many);
         let item = |_| ItemHead { digest: self.digest(), recipients: self.random.below(20) };
@@ -244,7 +244,7 @@ impl Makes {
         let none = to_end && self.random.chance(500);
         let write = |artefact| {
             let findings = self.random.chance(300).then(|| self.body());
-            WriteHead { artefact, body: self.body(), findings, origin: Origin::Model }
+            WriteHead { findings, ..WriteHead::new(artefact, self.body(), Origin::Model) }
         };
         let writes = writes.into_iter().filter(|_| !none).map(write).collect();
         ActHead::Answer { outcome: Some(outcome), note: self.body(), writes, problems: None }

@@ -1,7 +1,7 @@
 //! People: they answer what waits for them, and on bad days the wrong thing, twice, late, or to nobody's question.
 
 use callsheet::id::{ApprovalNo, MessageId};
-use callsheet::run::event::{DeadLetterAnswer, Decision, Limit, PauseReason, Raise, Who};
+use callsheet::run::event::{DeadLetterAnswer, Decision, Limit, Lists, PauseReason, Raise, Who};
 use callsheet::run::input::Command;
 use callsheet::run::invariant::Broken;
 use callsheet::run::state::{Fate, State};
@@ -131,7 +131,15 @@ impl Makes {
             let (problems, findings) =
                 (self.random.chance(300).then(|| self.body()), self.random.chance(300).then(|| self.body()));
             let wrong = problems.is_some();
-            let edit = Command::Edit { approval: no, binds, artefact, body: self.body(), findings, problems };
+            let edit = Command::Edit {
+                approval: no,
+                binds,
+                artefact,
+                body: self.body(),
+                findings,
+                lists: Lists::new(),
+                problems,
+            };
             return Some((who, Some(edit), wrong));
         }
         let comment = self.body();
@@ -229,8 +237,15 @@ impl Makes {
             }
             5 => {
                 let artefact = super::team::name("aside");
-                let edit =
-                    Command::Edit { approval: no, binds, artefact, body: self.body(), findings: None, problems: None };
+                let edit = Command::Edit {
+                    approval: no,
+                    binds,
+                    artefact,
+                    body: self.body(),
+                    findings: None,
+                    lists: Lists::new(),
+                    problems: None,
+                };
                 vec![(self.anybody(), Some(edit), true)]
             }
             // An answer to a question that nobody asked, or that is answered; a decision on what is decided.

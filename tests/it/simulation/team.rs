@@ -58,7 +58,7 @@ fn second(plan: &mut Plan, random: &mut Random) {
     });
     let persons: Vec<_> = persons.collect();
     let Some((first, sender)) = random.pick(&persons).cloned() else { return };
-    let to = |name: &AgentName| Handoff { to: Recipient::Member(name.clone()), rounds: None };
+    let to = |name: &AgentName| Handoff { to: Recipient::Member(name.clone()), rounds: None, split: None };
     let second: AgentName = name("second");
     let ways = ["approve", "request_changes", "reject", "expired"].map(|outcome| (name(outcome), to(&sender)));
     plan.handoffs.insert(second.clone(), ways.into());

@@ -2,7 +2,10 @@
 
 use super::batch::{Batch, impossible};
 use super::deliver;
-use crate::id::{ApprovalNo, EffectId, Outcome, Timestamp};
+use std::collections::BTreeSet;
+
+use crate::id::{ApprovalNo, Digest, EffectId, Outcome, Timestamp};
+use crate::run::desk::Held;
 use crate::run::event::{BodyRef, Closed, Decision, Event, Origin, Settled, Who};
 use crate::run::fold::Illegal;
 use crate::run::state::{Approval, Effect, Fate, Permit};
@@ -75,11 +78,10 @@ fn void(batch: &mut Batch, by: ApprovalNo) -> Result<(), Illegal> {
     let state = &batch.state;
     let Some(refused) = state.approvals.get(&by) else { return Ok(()) };
     let approves = person(batch, refused).map(|person| person.approves.as_slice()).unwrap_or_default();
+    let refused = approves.iter().filter_map(|artefact| refused.desk.get(artefact)).flat_map(Held::versions);
+    let refused: BTreeSet<Digest> = refused.collect();
     let rests = |permit: &Permit| {
-        approves.iter().any(|artefact| {
-            let version = permit.manifest.desk.get(artefact);
-            version.is_some() && version == refused.desk.get(artefact)
-        })
+        permit.manifest.desk.values().flat_map(Held::versions).any(|version| refused.contains(&version))
     };
     let open = state.permits.iter().filter(|(_, permit)| permit.voided_by.is_none() && rests(permit));
     let open: Vec<ApprovalNo> = open.map(|(no, _)| *no).collect();

@@ -16,7 +16,7 @@ pub(super) fn end_turn(
     origin: Origin,
 ) -> Result<(), Illegal> {
     let turn = batch.state.turns.get(&message).ok_or_else(|| impossible("no such turn"))?;
-    let (agent, desk) = (turn.agent.clone(), turn.desk.clone());
+    let (agent, desk, branch) = (turn.agent.clone(), turn.desk.clone(), turn.message.branch.clone());
     if turn.message.asked_by.is_some() {
         return batch.emit(Event::TurnEnded { message, outcome: outcome.clone(), note });
     }
@@ -39,6 +39,8 @@ pub(super) fn end_turn(
         exhausted,
         asked_by: None,
         origin,
+        branch,
+        joins: None,
     }))
 }
 
@@ -67,7 +69,7 @@ fn aside(
     origin: Origin,
 ) -> Result<(), Illegal> {
     let turn = batch.state.turns.get(&message).ok_or_else(|| impossible("no such turn"))?;
-    let (from, desk) = (turn.agent.clone(), turn.desk.clone());
+    let (from, desk, branch) = (turn.agent.clone(), turn.desk.clone(), turn.message.branch.clone());
     batch.emit(Event::MessageSent(Message {
         id: MessageId(batch.state.messages_sent + 1),
         cause: None,
@@ -80,6 +82,8 @@ fn aside(
         exhausted: false,
         asked_by: Some(message),
         origin,
+        branch,
+        joins: None,
     }))
 }
 

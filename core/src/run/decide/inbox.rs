@@ -3,9 +3,10 @@
 use super::batch::{Batch, impossible};
 use super::{approval, ending, outward};
 use crate::id::{ApprovalNo, ArtefactName, Digest};
+use crate::run::desk::Held;
 use crate::run::event::{
-    BodyRef, Closed, DeadLetterAnswer, Decision, Ending, Event, Limit, Origin, PauseReason, Raise, Refusal, Settled,
-    Version, Who,
+    BodyRef, Closed, DeadLetterAnswer, Decision, Ending, Event, Limit, Lists, Origin, PauseReason, Raise, Refusal,
+    Settled, Version, Who,
 };
 use crate::run::fold::Illegal;
 use crate::run::input::Command;
@@ -174,8 +175,8 @@ fn obey(batch: &mut Batch, by: &Who, command: &Command) -> Result<(), Illegal> {
         Command::Decide { approval, decision, comment, .. } => {
             approval::decided(batch, *approval, by, *decision, *comment)
         }
-        Command::Edit { approval, artefact, body, findings, .. } => {
-            edit(batch, by, *approval, artefact, *body, *findings)
+        Command::Edit { approval, artefact, body, findings, lists, .. } => {
+            edit(batch, by, *approval, artefact, *body, *findings, lists.clone())
         }
         Command::Answer { question, happened, receipt } => answer(batch, by, *question, *happened, *receipt),
         Command::DeadLetter { message, answer } => {
@@ -217,9 +218,10 @@ fn edit(
     artefact: &ArtefactName,
     body: BodyRef,
     findings: Option<BodyRef>,
+    lists: Lists,
 ) -> Result<(), Illegal> {
     let approval = batch.state.approvals.get(&no).ok_or_else(|| impossible("no such approval"))?;
-    let base = approval.desk.get(artefact).copied();
+    let base = approval.desk.get(artefact).and_then(Held::version);
     let labels = base.and_then(|base| batch.state.versions.get(&base)).map(|version| version.labels);
     let (message, writer) = (approval.message, approval.agent.clone());
     approval::close(batch, no, Closed::Edited)?;
@@ -233,6 +235,7 @@ fn edit(
         labels: labels.unwrap_or_default(),
         origin: Origin::Person,
         findings,
+        lists,
     }))
 }
 

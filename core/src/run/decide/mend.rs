@@ -50,13 +50,13 @@ fn edited(state: &State, turn: &Turn) -> Option<Back> {
     let no = turn.approval?;
     let approval = state.approvals.get(&no).filter(|approval| approval.fate == Some(Fate::Edited(None)))?;
     let mut desk = turn.desk.iter();
-    let (artefact, version) = desk.find(|(name, digest)| approval.desk.get(*name) != Some(*digest))?;
-    Some(Back::Person { no, artefact: artefact.clone(), version: *version })
+    let (artefact, held) = desk.find(|(name, held)| approval.desk.get(*name) != Some(*held))?;
+    Some(Back::Person { no, artefact: artefact.clone(), version: held.version()? })
 }
 
 /// Whoever wrote `artefact`, unless that would write over what a person wrote.
 fn writer(state: &State, turn: &Turn, artefact: &ArtefactName) -> Option<Back> {
-    let of = |name: &ArtefactName| state.versions.get(turn.desk.get(name)?);
+    let of = |name: &ArtefactName| state.versions.get(&turn.desk.get(name)?.version()?);
     let writer = &of(artefact)?.writer;
     let writes = &state.member(writer)?.writes;
     let over = writes.iter().filter_map(of).any(|version| version.person.is_some());

@@ -25,6 +25,8 @@ mod advance;
 
 use batch::Batch;
 
+use super::branch::Branch;
+use super::desk::Desk;
 use super::event::{Ending, Event, Fact, Message};
 use super::fold::Illegal;
 use super::input::{Input, What};
@@ -60,11 +62,13 @@ pub fn decide(state: State, input: &Input) -> Result<Decided, Illegal> {
                 to: Recipient::Member(batch.state.plan.start.clone()),
                 outcome: Outcome::fixed("start"),
                 note: *note,
-                desk: std::collections::BTreeMap::new(),
+                desk: Desk::new(),
                 round: 1,
                 exhausted: false,
                 asked_by: None,
                 origin: Origin::Person,
+                branch: Branch::default(),
+                joins: None,
             };
             batch.emit(Event::MessageSent(first))?;
         }

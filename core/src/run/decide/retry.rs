@@ -5,7 +5,7 @@ use super::batch::Batch;
 use super::{ask, budget, deliver, doubt, ending, mend};
 use crate::failure::{Class, Usage};
 use crate::id::{AgentName, EffectId, MessageId, Timestamp};
-use crate::run::event::{Amount, BodyRef, Ending, Event, Origin, PauseReason, Settled, Wish};
+use crate::run::event::{Amount, BodyRef, Ending, Event, Lists, Origin, PauseReason, Settled, Wish};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::state::Effect;
@@ -47,7 +47,7 @@ pub(super) fn failed(
     // A tool's refusal of what the model asked for is an answer to the model, and labelled like any other.
     if let (Wish::Tool { tool, .. }, Class::Invalid | Class::Policy) = (&effect.wish, class) {
         let labels = batch.state.plan.tools.get(tool).map_or(Labels::default(), |spec| spec.labels);
-        let result = Settled::Returned { body: reason, labels, origin: Origin::Computed };
+        let result = Settled::Returned { body: reason, labels, origin: Origin::Computed, lists: Lists::new() };
         return batch.emit(Event::EffectSettled { id, spent: effect.reserved, result });
     }
     let spent = match effect.wish {

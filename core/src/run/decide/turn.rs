@@ -3,8 +3,9 @@
 use super::batch::{Batch, impossible};
 use super::{approval, ask, budget, deliver, outward, retry};
 use crate::failure::{Class, Usage};
-use crate::id::{ArtefactName, EffectId, MessageId, Outcome};
-use crate::run::event::{ActHead, Amount, BodyRef, Event, Origin, Replied, Settled, Version, Wish, WriteHead};
+use crate::id::{EffectId, MessageId, Outcome};
+use crate::run::desk::Held;
+use crate::run::event::{ActHead, Amount, BodyRef, Event, Lists, Origin, Replied, Settled, Version, Wish, WriteHead};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::state::{Effect, Turn};
@@ -82,10 +83,10 @@ pub(super) fn settled(
     match result {
         Err(failed) => retry::failed(batch, id, &effect, failed, usage),
         Ok(Settled::Replied(replied)) => take_reply(batch, id, &effect, replied, usage),
-        Ok(returned @ Settled::Returned { body, labels, origin }) => {
+        Ok(returned @ Settled::Returned { body, labels, origin, lists }) => {
             batch.emit(Event::EffectSettled { id, spent: effect.reserved, result: returned.clone() })?;
             match effect.wish {
-                Wish::Own { .. } => finish_own(batch, effect.message, *body, *labels, *origin),
+                Wish::Own { .. } => finish_own(batch, effect.message, *body, *labels, *origin, lists),
                 _ => Ok(()),
             }
         }
@@ -131,7 +132,7 @@ fn take_reply(
                 return Err(impossible("an answer that breaks the plan was passed as valid"));
             }
             for write in writes {
-                write_version(batch, &turn, write.artefact, write.body, write.findings, turn.labels, write.origin)?;
+                write_version(batch, &turn, write, turn.labels)?;
             }
             deliver::end_turn(batch, message, &outcome, note, replied.origin)
         }
@@ -154,28 +155,12 @@ fn may_end_with(batch: &Batch, turn: &Turn, outcome: &Outcome, writes: &[WriteHe
         && plan.misfit(&turn.agent, outcome, is_question, &written).is_none()
 }
 
-fn write_version(
-    batch: &mut Batch,
-    turn: &Turn,
-    artefact: ArtefactName,
-    body: BodyRef,
-    findings: Option<BodyRef>,
-    labels: Labels,
-    origin: Origin,
-) -> Result<(), Illegal> {
-    let base = turn.desk.get(&artefact).copied();
+fn write_version(batch: &mut Batch, turn: &Turn, write: WriteHead, labels: Labels) -> Result<(), Illegal> {
+    let WriteHead { artefact, body, findings, origin, lists } = write;
+    let base = turn.desk.get(&artefact).and_then(Held::version);
     let (message, writer) = (turn.message.id, turn.agent.clone());
-    batch.emit(Event::VersionWritten(Version {
-        artefact,
-        body,
-        message,
-        writer,
-        person: None,
-        base,
-        labels,
-        origin,
-        findings,
-    }))
+    let version = Version { artefact, body, message, writer, person: None, base, labels, origin, findings, lists };
+    batch.emit(Event::VersionWritten(version))
 }
 
 /// Ends a tool agent's turn: its result is what it writes, if it writes.
@@ -185,11 +170,13 @@ fn finish_own(
     body: BodyRef,
     labels: Labels,
     origin: Origin,
+    lists: &Lists,
 ) -> Result<(), Illegal> {
     let Some(turn) = batch.state.turns.get(&message).cloned() else { return Ok(()) };
     let writes = batch.state.member(&turn.agent).and_then(|member| member.writes.first().cloned());
     if let Some(artefact) = writes {
-        write_version(batch, &turn, artefact, body, None, turn.labels.join(labels), origin)?;
+        let write = WriteHead { artefact, body, findings: None, origin, lists: lists.clone() };
+        write_version(batch, &turn, write, turn.labels.join(labels))?;
     }
     deliver::end_turn(batch, message, &Outcome::fixed(TOOL_OUTCOME), body, origin)
 }

@@ -1,10 +1,11 @@
 //! What approvals and raises come to in a state.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Legal;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, MessageId, Timestamp};
 use crate::run::binds_desk;
+use crate::run::desk::{Desk, Held};
 use crate::run::event::{BodyRef, Decision, Manifest, Raise};
 use crate::run::state::{Approval, Fate, Permit, RefusedEdit, State};
 use crate::topology::plan::Role;
@@ -16,7 +17,7 @@ impl State {
         no: ApprovalNo,
         message: MessageId,
         agent: AgentName,
-        desk: BTreeMap<ArtefactName, Digest>,
+        desk: Desk,
         manifest: Option<Manifest>,
     ) {
         let binds = manifest.as_ref().map_or_else(|| binds_desk(&desk), |manifest| manifest.body.digest);
@@ -103,9 +104,9 @@ impl State {
         }
         approval.fate = None;
         approval.refused = Some(RefusedEdit { artefact: artefact.clone(), version, problems });
-        let before = approval.desk.get(artefact).copied().ok_or("it is not about that artefact")?;
+        let before = approval.desk.get(artefact).cloned().ok_or("it is not about that artefact")?;
         let turn = self.turns.get_mut(&approval.message).ok_or("no such turn")?;
-        if turn.desk.insert(artefact.clone(), before) != Some(version) {
+        if turn.desk.insert(artefact.clone(), before) != Some(Held::Version(version)) {
             return Err("another version is on the desk");
         }
         Ok(())

@@ -10,9 +10,9 @@ pub struct Broken {
     pub what: String,
 }
 
-pub(super) type Held = Result<(), Broken>;
+pub(super) type Holds = Result<(), Broken>;
 
 /// Refuses with `invariant` and what `what` says unless `holds`.
-pub(super) fn ensure(invariant: &'static str, holds: bool, what: impl FnOnce() -> String) -> Held {
+pub(super) fn ensure(invariant: &'static str, holds: bool, what: impl FnOnce() -> String) -> Holds {
     if holds { Ok(()) } else { Err(Broken { invariant, what: what() }) }
 }

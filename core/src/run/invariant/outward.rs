@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::broken::{Broken, Held, ensure};
+use super::broken::{Broken, Holds, ensure};
 use crate::failure::Class;
 use crate::id::{ApprovalNo, Digest, EffectId, Epoch, MessageId, Timestamp, ToolName};
 use crate::run::event::{Amount, Event, Fact, Settled, Wish};
@@ -69,7 +69,7 @@ fn is_pure(state: &State, tool: &ToolName) -> bool {
 
 impl Effects {
     /// I3 to I8: what becomes of effects.
-    pub(super) fn take(&mut self, state: &State, fact: &Fact, permits: &Permits) -> Held {
+    pub(super) fn take(&mut self, state: &State, fact: &Fact, permits: &Permits) -> Holds {
         match &fact.is {
             Event::EffectAsked { id, message, wish, reserved, .. } => {
                 self.asked(*id, *message, wish, *reserved, fact.at)
@@ -104,7 +104,7 @@ impl Effects {
         id: EffectId,
         epoch: Epoch,
         not_after: Timestamp,
-    ) -> Held {
+    ) -> Holds {
         let short = id.0.short();
         ensure("I13", epoch == state.epoch, || format!("{short} begins under {epoch}, not {}", state.epoch))?;
         let known = self.of(id)?;
@@ -159,7 +159,7 @@ impl Effects {
         ids.filter(|id| self.known.get(id).is_some_and(|known| !known.settled)).copied()
     }
 
-    fn asked(&mut self, id: EffectId, message: MessageId, wish: &Wish, reserved: Amount, at: Timestamp) -> Held {
+    fn asked(&mut self, id: EffectId, message: MessageId, wish: &Wish, reserved: Amount, at: Timestamp) -> Holds {
         if let Wish::Query { about } | Wish::Question { about } = wish {
             let of = self.of(*about)?;
             let gone = of.unsure && !of.alive && of.busy_until.is_none_or(|busy_until| at >= busy_until);
@@ -185,7 +185,7 @@ impl Effects {
         ensure("I6", new, || format!("the key {} is taken for a second effect", id.0.short()))
     }
 
-    fn settle(&mut self, id: EffectId, spent: Amount, result: &Settled) -> Held {
+    fn settle(&mut self, id: EffectId, spent: Amount, result: &Settled) -> Holds {
         let known = self.of(id)?;
         ensure("I2", !known.settled, || format!("{} is settled twice", id.0.short()))?;
         ensure("I7", known.reserved.minus(spent).is_some(), || {
@@ -211,7 +211,7 @@ impl Effects {
         }
     }
 
-    fn failed(&mut self, id: EffectId, class: Class, spent: Amount, last: bool) -> Held {
+    fn failed(&mut self, id: EffectId, class: Class, spent: Amount, last: bool) -> Holds {
         let known = self.of(id)?;
         ensure("I2", !known.settled, || format!("{} fails when it is settled", id.0.short()))?;
         ensure("I7", known.reserved.minus(spent).is_some(), || format!("{} spent too much", id.0.short()))?;
@@ -226,7 +226,7 @@ impl Effects {
         self.pay(id, reserved, spent)
     }
 
-    fn retry(&mut self, id: EffectId, attempt: u32, reserved: Amount) -> Held {
+    fn retry(&mut self, id: EffectId, attempt: u32, reserved: Amount) -> Holds {
         let known = self.of(id)?;
         ensure("I4", !known.alive && !known.settled, || format!("{} is tried beside an attempt", id.0.short()))?;
         // The death of an owner is no attempt.
@@ -240,7 +240,7 @@ impl Effects {
         Ok(())
     }
 
-    fn doubted(&mut self, state: &State, id: EffectId, ask_from: Timestamp) -> Held {
+    fn doubted(&mut self, state: &State, id: EffectId, ask_from: Timestamp) -> Holds {
         let known = self.of(id)?;
         let Some(until) = known.busy_until.filter(|_| !known.settled) else {
             return ensure("I5", false, || format!("{} is in doubt and not begun", id.0.short()));
@@ -251,7 +251,7 @@ impl Effects {
     }
 
     /// A message goes to the dead letters: what it began has to be known.
-    pub(super) fn give_up(&mut self, message: MessageId) -> Held {
+    pub(super) fn give_up(&mut self, message: MessageId) -> Holds {
         let open: Vec<EffectId> = self.open(message).collect();
         for id in open {
             let known = self.of(id)?;
@@ -265,7 +265,7 @@ impl Effects {
     }
 
     /// The run is over: what may have happened is seen to be in doubt.
-    pub(super) fn left(&mut self, state: &State) -> Held {
+    pub(super) fn left(&mut self, state: &State) -> Holds {
         for (id, known) in self.known.iter_mut().filter(|(_, known)| !known.settled) {
             let may = matches!(known.wish, Wish::Deliver { .. }) && (known.alive || known.unsure);
             let seen = state.effects.get(id).is_some_and(|effect| effect.doubt.is_some());
@@ -280,7 +280,7 @@ impl Effects {
     }
 
     /// A step counts once, however often its effect is tried.
-    fn pay(&mut self, id: EffectId, reserved: Amount, spent: Amount) -> Held {
+    fn pay(&mut self, id: EffectId, reserved: Amount, spent: Amount) -> Holds {
         self.reserved = self.reserved.minus(reserved).unwrap_or_default();
         self.spent = self.spent.plus(spent);
         let known = self.of(id)?;
@@ -297,7 +297,7 @@ impl Effects {
     }
 
     /// I7: the ledger has what the facts sum up to.
-    pub(super) fn balances(&self, state: &State) -> Held {
+    pub(super) fn balances(&self, state: &State) -> Holds {
         let ledger = &state.ledger;
         ensure("I7", ledger.spent == self.spent && ledger.reserved == self.reserved, || {
             format!(

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::broken::{Broken, Held, ensure};
+use super::broken::{Broken, Holds, ensure};
 use super::outward::{Effects, Permits, Permitted};
 use crate::id::{ApprovalNo, ArtefactName, Digest, Epoch, MessageId, Outcome, Timestamp};
+use crate::run::desk::Held;
 use crate::run::event::{
     Closed, DeadLetterAnswer, Decision, Ending, Event, Fact, Message, PauseReason, Settled, Version, Who,
 };
@@ -70,7 +71,7 @@ impl Watch {
     }
 
     /// While a run is paused or being cancelled, nothing new begins.
-    fn begins(&mut self, event: &Event) -> Held {
+    fn begins(&mut self, event: &Event) -> Holds {
         let begins = match event {
             Event::TurnBegan { .. } | Event::EffectBegan { .. } => true,
             // A cancelled run still asks what became of what it began.
@@ -96,7 +97,7 @@ impl Watch {
     }
 
     /// I1, I2, I9: where messages are.
-    fn message(&mut self, state: &State, event: &Event) -> Held {
+    fn message(&mut self, state: &State, event: &Event) -> Holds {
         match event {
             Event::MessageSent(message) => self.sent(state, message),
             Event::TurnBegan { message } => self.moved(state, *message, &[Place::Queued], Place::Turn),
@@ -135,7 +136,7 @@ impl Watch {
     }
 
     /// I9, I8: a turn ends with an outcome of its agent, a person's with `approve` only if they approved.
-    fn outcome(&self, state: &State, message: MessageId, outcome: &Outcome) -> Held {
+    fn outcome(&self, state: &State, message: MessageId, outcome: &Outcome) -> Holds {
         let Some((Recipient::Member(agent), _)) = self.messages.get(&message) else { return Ok(()) };
         let answers = self.questions.contains(&message) && outcome.as_str() == ANSWER;
         let declared = answers || state.handoff(agent, outcome).is_some() && !self.questions.contains(&message);
@@ -145,7 +146,7 @@ impl Watch {
         ensure("I8", !unasked, || format!("{agent} ends {message} with {outcome}, and nobody approved"))
     }
 
-    fn sent(&mut self, state: &State, message: &Message) -> Held {
+    fn sent(&mut self, state: &State, message: &Message) -> Holds {
         let id = message.id;
         if let Some(cause) = message.cause {
             let handled = self.messages.get(&cause).is_some_and(|(_, place)| *place == Place::Handled);
@@ -166,7 +167,7 @@ impl Watch {
         is_at(state, id, place)
     }
 
-    fn moved(&mut self, state: &State, message: MessageId, from: &[Place], to: Place) -> Held {
+    fn moved(&mut self, state: &State, message: MessageId, from: &[Place], to: Place) -> Holds {
         let Some((_, place)) = self.messages.get_mut(&message).filter(|(_, place)| from.contains(place)) else {
             return ensure("I1", false, || format!("{message} is not where it is taken from to be {to:?}"));
         };
@@ -175,7 +176,7 @@ impl Watch {
     }
 
     /// I8: what people decide, and the permits that come of it.
-    fn decision(&mut self, state: &State, event: &Event) -> Held {
+    fn decision(&mut self, state: &State, event: &Event) -> Holds {
         match event {
             Event::ApprovalAsked { no, message, binds, .. } => {
                 let asked = Asked {
@@ -188,8 +189,9 @@ impl Watch {
                 ensure("I8", self.approvals.insert(*no, asked).is_none(), || format!("approval {no} is asked twice"))?;
                 let desk = state.approvals.get(no).map(|approval| &approval.desk);
                 let mut edits = self.edits.iter().filter(|((of, _), _)| of == message);
-                let kept =
-                    edits.all(|((_, artefact), digest)| desk.and_then(|desk| desk.get(artefact)) == Some(digest));
+                let kept = edits.all(|((_, artefact), digest)| {
+                    desk.and_then(|desk| desk.get(artefact)?.version()) == Some(*digest)
+                });
                 ensure("I1", kept, || format!("approval {no} forgets what a person edited"))
             }
             Event::ApprovalDecided { no, by, decision, .. } => self.decided(state, *no, by, *decision),
@@ -203,7 +205,10 @@ impl Watch {
             Event::PermitGiven { no, manifest, slots } => {
                 let asked = self.approvals.get(no).filter(|asked| asked.approved && asked.binds == *manifest);
                 ensure("I8", asked.is_some(), || format!("permit {no} is for what nobody approved"))?;
-                let rests_on = state.permits.get(no).map(|permit| permit.manifest.desk.values().copied().collect());
+                let rests_on = state
+                    .permits
+                    .get(no)
+                    .map(|permit| permit.manifest.desk.values().flat_map(Held::versions).collect());
                 let given = Permitted { slots: *slots, rests_on: rests_on.unwrap_or_default(), refused: false };
                 let new = self.permits.insert(*no, given).is_none();
                 ensure("I8", new, || format!("permit {no} is given twice"))
@@ -217,7 +222,7 @@ impl Watch {
         }
     }
 
-    fn decided(&mut self, state: &State, no: ApprovalNo, by: &Who, decision: Decision) -> Held {
+    fn decided(&mut self, state: &State, no: ApprovalNo, by: &Who, decision: Decision) -> Holds {
         let Some(asked) = self.approvals.get_mut(&no).filter(|asked| asked.open) else {
             return ensure("I8", false, || format!("approval {no} is decided and was not open"));
         };
@@ -239,7 +244,7 @@ impl Watch {
     }
 
     /// I1, I8: an edit that goes back leaves the approval as it was, and what people wrote before it.
-    fn edit_refused(&mut self, state: &State, no: ApprovalNo, artefact: &ArtefactName, version: Digest) -> Held {
+    fn edit_refused(&mut self, state: &State, no: ApprovalNo, artefact: &ArtefactName, version: Digest) -> Holds {
         let asked = self.approvals.get_mut(&no).filter(|asked| !asked.open && !asked.approved);
         let Some(asked) = asked else {
             return ensure("I8", false, || format!("approval {no} opens again and was decided"));
@@ -248,7 +253,8 @@ impl Watch {
         let key = (asked.message, artefact.clone());
         let edited = self.edits.remove(&key) == Some(version);
         ensure("I8", edited, || format!("approval {no} refuses an edit that nobody made"))?;
-        let before = state.approvals.get(&no).and_then(|approval| state.versions.get(approval.desk.get(artefact)?));
+        let before =
+            state.approvals.get(&no).and_then(|approval| state.versions.get(&approval.desk.get(artefact)?.version()?));
         if let Some(before) = before.filter(|before| before.person.is_some() && before.message == key.0) {
             self.edits.insert(key, before.body.digest);
         }
@@ -260,19 +266,20 @@ impl Watch {
         let Some(approval) = state.approvals.get(&no) else { return };
         let Some(Role::Person(person)) = state.member(&approval.agent).map(|member| &member.role) else { return };
         let refused = person.approves.iter().filter_map(|artefact| approval.desk.get(artefact));
-        let refused: BTreeSet<&Digest> = refused.collect();
+        let refused: BTreeSet<Digest> = refused.flat_map(Held::versions).collect();
         for permit in self.permits.values_mut() {
             permit.refused |= permit.rests_on.iter().any(|version| refused.contains(version));
         }
     }
 
     /// I10, as far as it goes: labels are carried from what was shown to what is made of it.
-    fn labels(&mut self, state: &State, event: &Event) -> Held {
+    fn labels(&mut self, state: &State, event: &Event) -> Holds {
         match event {
             Event::TurnBegan { message } => {
                 let Some(turn) = state.turns.get(message) else { return Ok(()) };
                 let reads = state.member(&turn.agent).into_iter().flat_map(|member| &member.reads);
-                let shown = reads.filter_map(|read| state.versions.get(turn.desk.get(&read.artefact)?));
+                let shown = reads.filter_map(|read| turn.desk.get(&read.artefact)).flat_map(Held::versions);
+                let shown = shown.filter_map(|version| state.versions.get(&version));
                 let lost = shown.filter(|version| !turn.labels.accepts(version.labels)).count();
                 ensure("I10", lost == 0, || format!("{message} loses the labels of {lost} versions"))
             }
@@ -293,7 +300,7 @@ impl Watch {
         }
     }
 
-    fn version(&self, state: &State, version: &Version) -> Held {
+    fn version(&self, state: &State, version: &Version) -> Holds {
         let turn = state.turns.get(&version.message);
         let Some(turn) = turn else {
             return ensure("I2", false, || format!("{} is written by no turn", version.artefact));
@@ -310,7 +317,7 @@ impl Watch {
 }
 
 /// I1: the state has a message where the facts have brought it, and nowhere else.
-fn is_at(state: &State, message: MessageId, place: Place) -> Held {
+fn is_at(state: &State, message: MessageId, place: Place) -> Holds {
     let found =
         (state.queued.contains_key(&message), state.turns.contains_key(&message), state.dead.contains_key(&message));
     let wanted = (place == Place::Queued, place == Place::Turn, place == Place::Dead);
@@ -318,7 +325,7 @@ fn is_at(state: &State, message: MessageId, place: Place) -> Held {
 }
 
 /// I8: where people are declared, nobody else decides anything.
-fn declared(event: &Event) -> Held {
+fn declared(event: &Event) -> Holds {
     let by = match event {
         Event::ApprovalDecided { by, .. }
         | Event::QuestionAnswered { by, .. }

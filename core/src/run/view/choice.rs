@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::id::{AgentName, ArtefactName, Digest, MessageId, Seq, ToolName};
+use crate::id::{AgentName, Digest, MessageId, Seq, ToolName};
+use crate::run::desk::Desk;
 use crate::run::event::{Event, Message, Origin, Part, Settled, Wish};
 use crate::run::state::State;
 use crate::topology::plan::{ASK_TOOL, Memory, Plan, Recipient, Role};
@@ -21,7 +22,7 @@ pub struct Choice {
     /// What it chose: an outcome, or `question`.
     pub chose: String,
     /// The artefacts that it was shown, by version.
-    pub read: BTreeMap<ArtefactName, Digest>,
+    pub read: Desk,
     /// The calls whose results it had been shown, in order; those of earlier turns too, if it remembers them.
     pub calls: Vec<Evidence>,
 }
@@ -52,7 +53,7 @@ pub(super) struct Bases {
 
 #[derive(Debug, Default)]
 struct Basis {
-    read: BTreeMap<ArtefactName, Digest>,
+    read: Desk,
     calls: Vec<Evidence>,
     /// How many of the calls are those of earlier turns.
     remembered: usize,
@@ -72,7 +73,7 @@ impl Bases {
             Event::EffectAsked { message, wish: Wish::Model { shown, .. }, .. } => {
                 let basis = self.turns.entry(*message).or_default();
                 let read = shown.iter().filter_map(|part| match part {
-                    Part::Artefact(name, digest) => Some((name.clone(), *digest)),
+                    Part::Artefact(name, held) => Some((name.clone(), held.clone())),
                     _ => None,
                 });
                 basis.read.extend(read);

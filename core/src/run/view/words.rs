@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::id::Digest;
 use crate::run::body::FailureReport;
+use crate::run::desk::Held;
 use crate::run::event::{Amount, BodyRef, Limit, PauseReason, Raise};
 use crate::topology::manner::time_words;
 
@@ -12,6 +13,11 @@ use crate::topology::manner::time_words;
 pub trait Texts {
     /// The body as JSON; none if it was erased or is not JSON.
     fn value(&self, digest: Digest) -> Option<Value>;
+
+    /// What a desk has under a name; none if a body of it was erased.
+    fn held(&self, held: &Held) -> Option<Value> {
+        held.value(|version| self.value(version).ok_or(())).ok()
+    }
 }
 
 /// A note's text.

@@ -220,7 +220,7 @@ impl Routes {
         let mut table: BTreeMap<AgentName, BTreeMap<Outcome, Handoff>> = BTreeMap::new();
         for route in &self.all {
             let rounds = route.rounds.map(|(max, then)| Rounds { max, then: recipient(then) });
-            let handoff = Handoff { to: recipient(route.to), rounds };
+            let handoff = Handoff { to: recipient(route.to), rounds, split: None };
             table.entry(seats[route.from].name.clone()).or_default().insert(route.outcome.clone(), handoff);
         }
         table

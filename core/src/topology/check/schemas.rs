@@ -28,7 +28,7 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology) -> BTreeMap<ArtefactN
         load(draft, schema);
         let checks = artefact.checks.iter().map(|at| at.value.clone()).collect();
         let same = artefact.same.iter().map(|(field, other)| (field.value.clone(), other.value.clone())).collect();
-        artefacts.insert(parsed, Artefact { schema: schema.value.clone(), checks, same });
+        artefacts.insert(parsed, Artefact { schema: schema.value.clone(), checks, same, of: None });
     }
     artefacts
 }

@@ -60,6 +60,7 @@ fn seat(
         may_ask: vec![],
         needs: BTreeMap::new(),
         memory: Memory::Turn,
+        parallel: None,
         role: Role::Model { outcomes: vec![], tools: vec![], model: String::new(), instructions: String::new() },
     };
     match agent {
