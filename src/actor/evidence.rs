@@ -65,17 +65,15 @@ fn look(
     delivers: &mut BTreeMap<EffectId, Digest>,
     evidence: &mut Evidence,
 ) -> Result<(), Error> {
-    match event {
-        Event::EffectAsked { id, wish: Wish::Deliver { item, .. }, .. } => drop(delivers.insert(*id, *item)),
-        Event::EffectSettled { result: Settled::Prepared { manifest: Some(manifest), .. }, .. } => {
-            evidence.manifests += u64::from(is_listed(store, run, manifest)?);
-        }
-        Event::EffectSettled { id, result: Settled::Performed { receipt }, .. } => {
-            if let Some(item) = delivers.get(id) {
-                delivered(store, run, project, receipt.digest, *item, evidence)?;
-            }
-        }
-        _ => {}
+    if let Event::EffectAsked { id, wish: Wish::Deliver { item, .. }, .. } = event {
+        delivers.insert(*id, *item);
+    }
+    let Event::EffectSettled { id, result, .. } = event else { return Ok(()) };
+    if let Settled::Prepared { manifest: Some(manifest), .. } = result {
+        evidence.manifests += u64::from(is_listed(store, run, manifest)?);
+    }
+    if let (Settled::Performed { receipt }, Some(item)) = (result, delivers.get(id)) {
+        delivered(store, run, project, receipt.digest, *item, evidence)?;
     }
     Ok(())
 }

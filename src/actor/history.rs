@@ -176,10 +176,8 @@ fn page(store: &dyn Store, run: RunId, after: Seq) -> Result<Vec<(Record, Fact)>
 pub fn started(store: &dyn Store, run: RunId) -> Result<(Digest, Mode), Error> {
     let first = store.records(run, Seq(0), 1)?;
     let first = first.first().ok_or(JournalError::UnknownRun)?;
-    match fact(first)?.is {
-        Event::Started { plan, mode, .. } => Ok((plan, mode)),
-        _ => Err(Error::NoStart),
-    }
+    let Event::Started { plan, mode, .. } = fact(first)?.is else { return Err(Error::NoStart) };
+    Ok((plan, mode))
 }
 
 /// The plan that a run's first record pins: its digest, its bytes, itself.

@@ -340,11 +340,9 @@ impl Owner {
         if let Err(broken) = invariant::holds(&self.state) {
             return self.breaks(broken.to_string());
         }
-        let begun = facts.iter().filter_map(|fact| match fact.is {
-            Event::EffectBegan { id, not_after, .. } => {
-                Some((id, moment.uptime_ms.saturating_add(not_after.ms_since(fact.at))))
-            }
-            _ => None,
+        let begun = facts.iter().filter_map(|fact| {
+            let Event::EffectBegan { id, not_after, .. } = fact.is else { return None };
+            Some((id, moment.uptime_ms.saturating_add(not_after.ms_since(fact.at))))
         });
         let over = self.state.ended.is_some();
         let last = over && self.under_way.is_empty() && self.tasks.is_empty();

@@ -37,21 +37,20 @@ pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
     for (at, record) in records.iter().enumerate() {
         let fact = fact(record)?;
         let told = |why: Failure| Error::Text { seq: record.seq, why };
-        match &fact.is {
-            Event::Started { brief, .. } => {
-                recording.brief = shelf.parsed(brief.digest).map_err(told)?;
-            }
-            Event::EffectSettled { id, result: Settled::Replied(replied), .. } => {
-                let reply = shelf.json(replied.body.digest).map_err(told)?;
-                recording.call.extend(called(shelf, &state, &offers, *id, Ok(reply)).map_err(told)?);
-            }
-            // A call that was lost with its owner was never answered.
-            Event::EffectFailed { id, class, reason: Reason::Told(reason), .. } if *class != Class::InDoubt => {
-                let too_long = was_too_long(*class, records.get(at + 1));
-                let failure = failure(shelf, *class, *reason, too_long).map_err(told)?;
-                recording.call.extend(called(shelf, &state, &offers, *id, Err(failure)).map_err(told)?);
-            }
-            _ => {}
+        if let Event::Started { brief, .. } = &fact.is {
+            recording.brief = shelf.parsed(brief.digest).map_err(told)?;
+        }
+        if let Event::EffectSettled { id, result: Settled::Replied(replied), .. } = &fact.is {
+            let reply = shelf.json(replied.body.digest).map_err(told)?;
+            recording.call.extend(called(shelf, &state, &offers, *id, Ok(reply)).map_err(told)?);
+        }
+        // A call that was lost with its owner was never answered.
+        if let Event::EffectFailed { id, class, reason: Reason::Told(reason), .. } = &fact.is
+            && *class != Class::InDoubt
+        {
+            let too_long = was_too_long(*class, records.get(at + 1));
+            let failure = failure(shelf, *class, *reason, too_long).map_err(told)?;
+            recording.call.extend(called(shelf, &state, &offers, *id, Err(failure)).map_err(told)?);
         }
         state.apply(&fact).map_err(|illegal| Misread::from(illegal).at(record.seq))?;
     }

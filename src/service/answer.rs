@@ -114,12 +114,14 @@ impl Waiting {
     fn heard(&mut self, story: &mut Story) -> Result<Vec<News>, Error> {
         let mut others = Vec::new();
         for news in story.news()? {
-            match &news.fact.is {
-                Event::Heard { post, .. } if *post == self.post => self.answer = Some(Ok(())),
-                Event::InputRefused { post, why, .. } if *post == self.post => {
-                    self.answer = Some(Err(refused(why.clone(), story)));
-                }
-                _ => others.push(news),
+            if matches!(&news.fact.is, Event::Heard { post, .. } if *post == self.post) {
+                self.answer = Some(Ok(()));
+            } else if let Event::InputRefused { post, why, .. } = &news.fact.is
+                && *post == self.post
+            {
+                self.answer = Some(Err(refused(why.clone(), story)));
+            } else {
+                others.push(news);
             }
         }
         Ok(others)

@@ -211,6 +211,19 @@ fn attributes_names_and_quotes_are_as_agreed() {
     faults.none();
 }
 
+/// A new event has to be thought about in every match over events: there, it does not compile until it is named.
+#[test]
+fn no_event_is_one_of_a_rest() {
+    let mut faults = Faults::default();
+    for file in rust_files(&SOURCES) {
+        for line in rests(&file.code, "Event::") {
+            let instead = "name every event, or look for the one that is meant with `if let`";
+            faults.add(&file, line, "a match over events has an arm for all the others", instead);
+        }
+    }
+    faults.none();
+}
+
 #[test]
 fn every_test_file_is_run() {
     let mut faults = Faults::default();
@@ -243,6 +256,12 @@ fn the_rules_see() {
     assert_eq!(lines("let quote = '\"'; dbg!(1); let s: &'static str = \"dbg!\";", "dbg!"), [1]);
     assert_eq!(types("pub struct RunManager<T> {}\nenum Kind {}")[0], (1, "RunManager".to_owned()));
 
+    let rest =
+        |arms: &str| rests(&format!("match x {{\n    Event::A => {{\n        b();\n    }}\n{arms}}}"), "Event::");
+    assert_eq!(rest("    _ => {}\n"), [5]);
+    assert_eq!(rest("    | Event::B => 1,\n    other => f(other),\n"), [6]);
+    assert_eq!(rest("    Event::B(b) => match b {\n        _ => 1,\n    },\n"), [0_usize; 0]);
+
     let tested = "//! x\nfn a() {}\n\n/* b\n c */\n#[cfg(test)]\nmod tests {\n fn b() {}\n}\n";
     assert_eq!(without_tests(&code(tested)).lines().filter(|line| !line.trim().is_empty()).count(), 1);
     assert_eq!(code("let a = \"b\nc\";").lines().count(), 2);
@@ -260,6 +279,22 @@ impl Faults {
     fn none(self) {
         assert!(self.0.is_empty(), "{} against the house rules:\n{}\n", self.0.len(), self.0.join("\n"));
     }
+}
+
+/// The lines of arms for whatever is left, in matches that have an arm beginning with `named`, as rustfmt sets them.
+fn rests(code: &str, named: &str) -> Vec<usize> {
+    let lines: Vec<&str> = code.lines().collect();
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let is_rest = |line: &str| {
+        let pattern = line.trim_start().split_once(" =>").map_or("", |(pattern, _)| pattern);
+        pattern.starts_with(|c: char| c == '_' || c.is_lowercase()) && word(pattern) == pattern
+    };
+    let of = |at: usize| {
+        let arms = lines[..at].iter().rev().take_while(|line| line.is_empty() || depth(line) >= depth(lines[at]));
+        let mut arms = arms.filter(|line| depth(line) == depth(lines[at]));
+        arms.any(|line| line.trim_start().trim_start_matches("| ").starts_with(named))
+    };
+    (0..lines.len()).filter(|at| is_rest(lines[*at]) && of(*at)).map(|at| at + 1).collect()
 }
 
 fn row_of(module: &str) -> Option<usize> {

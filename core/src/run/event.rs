@@ -1,6 +1,8 @@
 //! All that can happen in a run, in the past tense: what its journal holds and its state is folded from.
 //! Heads only: texts and artefacts are named by digest, so that a body can be erased and the fold still holds.
 
+mod kind;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -137,51 +139,6 @@ pub enum Event {
     CancelAsked { by: Who },
     /// Nothing will happen any more.
     Ended { how: Ending },
-}
-
-impl Event {
-    /// The record's kind.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Started { .. } => "started",
-            Self::Opened { .. } => "opened",
-            Self::Heard { .. } => "heard",
-            Self::InputRefused { .. } => "input_refused",
-            Self::MessageSent(_) => "message_sent",
-            Self::Split { .. } => "split",
-            Self::CalledOff { .. } => "called_off",
-            Self::TurnBegan { .. } => "turn_began",
-            Self::EffectAsked { .. } => "effect_asked",
-            Self::EffectBegan { .. } => "effect_began",
-            Self::EffectSettled { .. } => "effect_settled",
-            Self::EffectFailed { .. } => "effect_failed",
-            Self::RetryPlanned { .. } => "retry_planned",
-            Self::ModelSwitched { .. } => "model_switched",
-            Self::ContextCut { .. } => "context_cut",
-            Self::FellInDoubt { .. } => "fell_in_doubt",
-            Self::VersionWritten(_) => "version_written",
-            Self::AnswerRefused { .. } => "answer_refused",
-            Self::TurnEnded { .. } => "turn_ended",
-            Self::ApprovalAsked { .. } => "approval_asked",
-            Self::ApprovalDecided { .. } => "approval_decided",
-            Self::ApprovalClosed { .. } => "approval_closed",
-            Self::EditRefused { .. } => "edit_refused",
-            Self::ApprovalOverdue { .. } => "approval_overdue",
-            Self::PermitGiven { .. } => "permit_given",
-            Self::PermitVoided { .. } => "permit_voided",
-            Self::QuestionAsked { .. } => "question_asked",
-            Self::QuestionAnswered { .. } => "question_answered",
-            Self::AgentFailed { .. } => "agent_failed",
-            Self::AgentRestarted { .. } => "agent_restarted",
-            Self::DeadLettered { .. } => "dead_lettered",
-            Self::DeadLetterAnswered { .. } => "dead_letter_answered",
-            Self::Paused { .. } => "paused",
-            Self::Resumed { .. } => "resumed",
-            Self::BudgetRaised { .. } => "budget_raised",
-            Self::CancelAsked { .. } => "cancel_asked",
-            Self::Ended { .. } => "ended",
-        }
-    }
 }
 
 /// A body by digest, with its size in bytes.

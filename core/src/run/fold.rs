@@ -7,8 +7,9 @@ mod effect;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::{Desk, Held};
-use super::event::{Amount, BodyRef, Closed, DeadLetterAnswer, Decision, Event, Fact, Message, Part, Reason, Version};
-use super::state::{Conversation, DeadLetter, Effect, Fate, State, Turn};
+use super::event::{Amount, BodyRef, DeadLetterAnswer, Event, Fact, Message, Part, Reason, Version};
+use super::state::{Conversation, DeadLetter, Effect, State, Turn};
+use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Timestamp};
 use crate::topology::plan::{Member, Memory, Recipient, Role};
 use crate::topology::spec::Labels;
@@ -51,141 +52,65 @@ impl State {
         Ok(())
     }
 
+    /// What each event does, every one of them: a new one is folded here or does not compile.
     fn fold(&mut self, at: Timestamp, event: &Event) -> Legal {
         match event {
             Event::Started { brief, by, .. } => {
-                self.brief = Some(*brief);
-                self.starter = Some(by.clone());
+                (self.brief, self.starter) = (Some(*brief), Some(by.clone()));
+                Ok(())
             }
-            Event::Opened { epoch } => self.open(*epoch)?,
-            Event::Heard { place, .. } | Event::InputRefused { place, .. } => self.hear(*place)?,
-            Event::MessageSent(message) => self.send(message)?,
-            Event::TurnBegan { message } => self.begin_turn(*message)?,
+            Event::Opened { epoch } => self.open(*epoch),
+            Event::Heard { place, .. } | Event::InputRefused { place, .. } => self.hear(*place),
+            Event::MessageSent(message) => self.send(message),
+            // Nobody emits these yet.
+            Event::Split { .. } | Event::CalledOff { .. } => Err("branches are not folded yet"),
+            Event::TurnBegan { message } => self.begin_turn(*message),
             Event::EffectAsked { id, message, ordinal, wish, reserved } => {
-                self.ask(at, *id, *message, *ordinal, wish, *reserved)?;
+                self.ask(at, *id, *message, *ordinal, wish, *reserved)
             }
-            Event::EffectBegan { id, epoch, not_after } => self.begin_effect(at, *id, *epoch, *not_after)?,
-            Event::EffectSettled { id, spent, result } => self.settle(*id, *spent, result)?,
-            Event::EffectFailed { id, class, reason, spent, last } => self.fail(*id, *class, *reason, *spent, *last)?,
+            Event::EffectBegan { id, epoch, not_after } => self.begin_effect(at, *id, *epoch, *not_after),
+            Event::EffectSettled { id, spent, result } => self.settle(*id, *spent, result),
+            Event::EffectFailed { id, class, reason, spent, last } => self.fail(*id, *class, *reason, *spent, *last),
             Event::RetryPlanned { id, attempt, reserved, not_before, output_tokens } => {
-                self.retry(*id, *attempt, *reserved, *not_before, *output_tokens)?;
+                self.retry(*id, *attempt, *reserved, *not_before, *output_tokens)
             }
-            Event::ModelSwitched { id, from, to, until } => {
-                let effect = self.effect_mut(*id)?;
-                effect.model = Some(to.clone());
-                (effect.attempts_before, effect.waited, effect.paid_in_vain) = (effect.attempt, 0, 0);
-                if let Some(until) = until {
-                    self.detours.insert(from.clone(), (to.clone(), *until));
-                }
-            }
-            Event::ContextCut { message } => self.turn_mut(*message)?.leave_out()?,
-            Event::FellInDoubt { id, ask_from, why, failed } => {
-                let effect = self.effect_mut(*id)?;
-                let began = effect.began.ok_or("it never began")?;
-                effect.doubt = Some(*ask_from);
-                effect.unsure.get_or_insert(began.first_at);
-                effect.asked_about = false;
-                (effect.for_person, effect.why) = (why.is_some(), why.map(Reason::Told));
-                if failed.is_some() {
-                    (effect.doubts, effect.doubted_of) = (effect.doubts + 1, *failed);
-                }
-            }
-            Event::VersionWritten(version) => self.write(version)?,
-            Event::AnswerRefused { message, problems } => {
-                let turn = self.turn_mut(*message)?;
-                turn.answers_refused += 1;
-                turn.shown_bytes += u64::from(problems.bytes);
-                turn.unseen.push(Part::Problems(problems.digest));
-            }
-            Event::TurnEnded { message, note, .. } => self.end_turn(*message, *note)?,
-            Event::DeadLettered { message, class, reason } => {
-                let message = self.give_up(*message)?;
-                self.dead.insert(message.id, DeadLetter { message, class: *class, reason: *reason });
-            }
-            Event::DeadLetterAnswered { message, answer, .. } => {
-                let letter = self.dead.remove(message).ok_or("no such dead letter")?;
-                match answer {
-                    DeadLetterAnswer::Retry => drop(self.queued.insert(*message, letter.message)),
-                    DeadLetterAnswer::Discard | DeadLetterAnswer::Stop => {
-                        // Whoever asked is answered with what the question failed of; a question breaks no rule.
-                        let told = letter.reason.told().unwrap_or(letter.message.note);
-                        self.answer(&letter.message, told, Labels::default());
-                    }
-                }
-            }
-            _ => return self.fold_decisions(at, event),
-        }
-        Ok(())
-    }
-
-    fn fold_decisions(&mut self, at: Timestamp, event: &Event) -> Legal {
-        match event {
+            Event::ModelSwitched { id, from, to, until } => self.switch(*id, from, to, *until),
+            Event::ContextCut { message } => self.turn_mut(*message)?.leave_out(),
+            Event::FellInDoubt { id, ask_from, why, failed } => self.doubt(*id, *ask_from, *why, *failed),
+            Event::VersionWritten(version) => self.write(version),
+            Event::AnswerRefused { message, problems } => self.refuse_answer(*message, *problems),
+            Event::TurnEnded { message, note, .. } => self.end_turn(*message, *note),
             Event::ApprovalAsked { no, message, binds, replaces, expires_at } => {
-                self.ask_approval(at, *no, *message, *binds, *replaces, *expires_at)?;
+                self.ask_approval(at, *no, *message, *binds, *replaces, *expires_at)
             }
             Event::ApprovalDecided { no, by, decision, made_at, .. } => {
-                let needed = self.needed(*no)?;
-                let approval = self.open_approval_mut(*no)?;
-                // Nobody decides before they are asked, whatever the clock of theirs says.
-                approval.decided_at = Some(made_at.unwrap_or(at).max(approval.asked_at));
-                if *decision == Decision::Approve {
-                    approval.approved_by.insert(by.name.clone());
-                }
-                if *decision != Decision::Approve || approval.approved_by.len() >= needed {
-                    approval.fate = Some(Fate::Decided(by.clone(), *decision));
-                }
+                self.decided(*no, by, *decision, made_at.unwrap_or(at))
             }
-            Event::ApprovalClosed { no, why } => {
-                self.open_approval_mut(*no)?.fate = Some(match why {
-                    Closed::Edited => Fate::Edited(None),
-                    Closed::Expired | Closed::RunEnded | Closed::CalledOff => Fate::Lapsed,
-                });
-            }
+            Event::ApprovalClosed { no, why } => self.close_approval(*no, *why),
             Event::EditRefused { no, artefact, version, problems } => {
-                self.refuse_edit(*no, artefact, *version, *problems)?;
+                self.refuse_edit(*no, artefact, *version, *problems)
             }
-            Event::ApprovalOverdue { no } => self.open_approval_mut(*no)?.overdue = true,
-            Event::PermitGiven { no, manifest, slots } => self.permit(*no, *manifest, *slots)?,
-            Event::PermitVoided { no, by } => self.void(*no, *by)?,
-            Event::QuestionAsked { no, effect } => {
-                self.effect_mut(*effect)?.asked_about = true;
-                self.questions.insert(*no, *effect);
+            Event::ApprovalOverdue { no } => self.overdue(*no),
+            Event::PermitGiven { no, manifest, slots } => self.permit(*no, *manifest, *slots),
+            Event::PermitVoided { no, by } => self.void(*no, *by),
+            Event::QuestionAsked { no, effect } => self.question(*no, *effect),
+            Event::QuestionAnswered { no, happened, .. } => self.answer_question(*no, *happened),
+            Event::AgentFailed { agent, message, .. } => self.died(at, agent, *message),
+            Event::AgentRestarted { agent, not_before } => self.restart(at, agent, *not_before),
+            Event::DeadLettered { message, class, reason } => self.dead_letter(*message, *class, *reason),
+            Event::DeadLetterAnswered { message, answer, .. } => self.answer_dead_letter(*message, *answer),
+            Event::Paused { why } => {
+                self.paused = Some(why.clone());
+                Ok(())
             }
-            Event::QuestionAnswered { no, happened, .. } => {
-                let id = self.questions.remove(no).ok_or("no such question")?;
-                let effect = self.effect_mut(id)?;
-                (effect.asked_about, effect.doubts) = (false, 0);
-                if !*happened {
-                    self.not_performed(id)?;
-                }
-            }
-            Event::AgentFailed { agent, message, .. } => {
-                self.turn_mut(*message)?.deaths += 1;
-                self.agents.entry(agent.clone()).or_default().died_at = Some(at);
-            }
-            Event::AgentRestarted { agent, not_before } => {
-                let within_ms = self.plan.supervisor.within_ms;
-                let agent = self.agents.entry(agent.clone()).or_default();
-                agent.restarts.retain(|then| at.ms_since(*then) < within_ms);
-                agent.restarts.push_back(at);
-                agent.restarts_total += 1;
-                agent.not_before = *not_before;
-            }
-            Event::Paused { why } => self.paused = Some(why.clone()),
-            Event::Resumed { .. } => {
-                self.paused = None;
-                // A pause for intensity was answered by a person: the window starts anew.
-                self.agents.values_mut().for_each(|agent| agent.restarts.clear());
-            }
-            Event::BudgetRaised { raise, .. } => self.ledger.raise = self.ledger.raise.clone().or(raise),
+            Event::Resumed { .. } => self.go_on(),
+            Event::BudgetRaised { raise, .. } => self.ledger.raise(raise),
             Event::CancelAsked { by } => {
-                self.cancelled_by = Some(by.clone());
-                self.paused = None;
+                (self.cancelled_by, self.paused) = (Some(by.clone()), None);
+                Ok(())
             }
-            Event::Ended { how } => self.end(*how)?,
-            _ => return Err("not folded anywhere"),
+            Event::Ended { how } => self.end(*how),
         }
-        Ok(())
     }
 
     fn open(&mut self, epoch: crate::id::Epoch) -> Legal {
@@ -195,6 +120,13 @@ impl State {
         self.epoch = epoch;
         // Nothing was under way while nobody owned the run.
         self.ledger.active_since = None;
+        Ok(())
+    }
+
+    fn go_on(&mut self) -> Legal {
+        self.paused = None;
+        // A pause for intensity was answered by a person: the window starts anew.
+        self.agents.values_mut().for_each(|agent| agent.restarts.clear());
         Ok(())
     }
 
@@ -302,6 +234,14 @@ impl State {
             }
         }
         (parts, bytes, labels)
+    }
+
+    fn refuse_answer(&mut self, message: MessageId, problems: BodyRef) -> Legal {
+        let turn = self.turn_mut(message)?;
+        turn.answers_refused += 1;
+        turn.shown_bytes += u64::from(problems.bytes);
+        turn.unseen.push(Part::Problems(problems.digest));
+        Ok(())
     }
 
     fn write(&mut self, version: &Version) -> Legal {
@@ -423,6 +363,41 @@ impl State {
         Ok(Message { desk: turn.desk, ..turn.message })
     }
 
+    fn dead_letter(&mut self, message: MessageId, class: Class, reason: Reason) -> Legal {
+        let message = self.give_up(message)?;
+        self.dead.insert(message.id, DeadLetter { message, class, reason });
+        Ok(())
+    }
+
+    fn answer_dead_letter(&mut self, message: MessageId, answer: DeadLetterAnswer) -> Legal {
+        let letter = self.dead.remove(&message).ok_or("no such dead letter")?;
+        match answer {
+            DeadLetterAnswer::Retry => drop(self.queued.insert(message, letter.message)),
+            DeadLetterAnswer::Discard | DeadLetterAnswer::Stop => {
+                // Whoever asked is answered with what the question failed of; a question breaks no rule.
+                let told = letter.reason.told().unwrap_or(letter.message.note);
+                self.answer(&letter.message, told, Labels::default());
+            }
+        }
+        Ok(())
+    }
+
+    fn died(&mut self, at: Timestamp, agent: &AgentName, message: MessageId) -> Legal {
+        self.turn_mut(message)?.deaths += 1;
+        self.agents.entry(agent.clone()).or_default().died_at = Some(at);
+        Ok(())
+    }
+
+    fn restart(&mut self, at: Timestamp, agent: &AgentName, not_before: Timestamp) -> Legal {
+        let within_ms = self.plan.supervisor.within_ms;
+        let agent = self.agents.entry(agent.clone()).or_default();
+        agent.restarts.retain(|then| at.ms_since(*then) < within_ms);
+        agent.restarts.push_back(at);
+        agent.restarts_total += 1;
+        agent.not_before = not_before;
+        Ok(())
+    }
+
     fn turn_mut(&mut self, message: MessageId) -> Legal<&mut Turn> {
         self.turns.get_mut(&message).ok_or("no such turn")
     }
@@ -440,7 +415,7 @@ impl State {
                 self.ledger.active_ms += at.ms_since(since);
                 self.ledger.active_since = None;
             }
-            _ => {}
+            (None, false) | (Some(_), true) => {}
         }
     }
 }

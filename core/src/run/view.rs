@@ -2,73 +2,32 @@
 //! Texts come through [`Texts`], since heads hold none; nothing here is sanitised, every printer does that itself.
 
 pub mod choice;
+mod entry;
 pub mod failing;
 pub mod models;
+mod people;
 mod receipt;
+mod trouble;
 pub mod why;
 mod words;
 pub mod work;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use serde_json::Value;
 
 use super::body::Receipt;
-use super::event::{ActHead, Amount, BodyRef, Event, Fact, Message, Origin, Settled, Version, Wish};
-use super::state::{DeadLetter, State};
+use super::event::{ActHead, Amount, BodyRef, Event, Fact, Message, Settled, Version, Wish};
+use super::state::{DeadLetter, State, Status};
 use crate::failure::Class;
-use crate::id::{AgentName, ArtefactName, EffectId, MessageId, Seq, Timestamp};
+use crate::id::{AgentName, ArtefactName, EffectId, MessageId, Outcome, Seq};
 use crate::topology::plan::Recipient;
-use choice::{Bases, Choice};
+use choice::Bases;
+use entry::entry;
+pub use entry::{Entry, Kind};
 use failing::{Failing, Failures};
-use why::{no_words, reason_text};
 pub use words::{Texts, brief_of, count, error_text, note, pause_words, read};
-use words::{erased, lost_words, problem_text, raise_words, tokens};
-
-/// One thing that happened, as people read it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Entry {
-    /// Its record.
-    pub seq: Seq,
-    /// When.
-    pub at: Timestamp,
-    /// Who did it: a member, a person, `start`, `supervisor`.
-    pub from: String,
-    /// To whom, if it is a message.
-    pub to: Option<String>,
-    /// One word: an outcome, or what happened.
-    pub word: String,
-    /// In a sentence.
-    pub text: String,
-    /// Where its words come from.
-    pub origin: Option<Origin>,
-    /// What kind of thing it is.
-    pub kind: Kind,
-    /// If it is what a model chose: among what, and on what evidence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub choice: Option<Choice>,
-}
-
-/// What kind of thing an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A message along a handoff.
-    Message,
-    /// A call of a tool, with its result.
-    Call,
-    /// A version of an artefact.
-    Version,
-    /// An item that left, or was drafted.
-    Item,
-    /// A person is asked, or answered.
-    Person,
-    /// Something failed, was refused, retried or restarted.
-    Trouble,
-    /// The run began, was resumed, paused, ended.
-    Life,
-}
+use words::{erased, raise_words, tokens};
 
 /// Folds a run into entries.
 pub struct View {
@@ -140,10 +99,9 @@ impl View {
         &self.told
     }
 
-    /// A model's call that may have been answered, and nobody heard.
-    fn is_lost_call(&self, event: &Event) -> bool {
-        let Event::EffectFailed { id, class: Class::InDoubt, .. } = event else { return false };
-        matches!(self.wishes.get(id), Some((_, Wish::Model { .. })))
+    /// Whether what failed is a model's call that may have been answered, and nobody heard.
+    fn is_lost_call(&self, id: EffectId, class: Class) -> bool {
+        class == Class::InDoubt && matches!(self.wishes.get(&id), Some((_, Wish::Model { .. })))
     }
 
     /// Takes `fact` in; what people see of it, if anything.
@@ -152,87 +110,155 @@ impl View {
     /// As [`State::apply`].
     pub fn take(&mut self, seq: Seq, fact: &Fact, texts: &dyn Texts) -> Result<Option<Entry>, super::fold::Illegal> {
         let before = self.entry(fact, texts);
-        if let Event::EffectSettled { id, result: Settled::Performed { receipt }, .. } = &fact.is
-            && let Some(effect) = self.state.effects.get(id).filter(|effect| effect.is_outward())
-        {
-            *self.performed.entry(effect.message).or_default() += 1;
-            self.told.extend(read::<Receipt>(texts, *receipt).as_ref().and_then(receipt::told));
-        }
-        if let Event::EffectSettled { id, spent, .. } | Event::EffectFailed { id, spent, .. } = &fact.is
-            && let Some(effect) = self.state.effects.get(id)
-        {
-            let so_far = self.spent.entry(effect.message).or_default();
-            *so_far = so_far.plus(*spent);
-        }
-        if let Event::EffectSettled { result: Settled::Replied(replied), spent, .. } = &fact.is {
-            if replied.over_reported {
-                let reported = replied.reported.unwrap_or_default();
-                add(&mut self.over_reported, reported);
-            }
-            if replied.assumed {
-                add(&mut self.assumed, *spent);
-            }
-        }
-        self.bases.take(seq, &fact.is, &self.state);
-        self.failures.take(&fact.is, &self.state);
+        self.follow(seq, &fact.is, texts);
         self.state.apply(fact)?;
-        match &fact.is {
+        Ok(before.map(|entry| Entry { seq, at: fact.at, ..entry }))
+    }
+
+    /// Remembers what is told later; the state is that before `event`.
+    fn follow(&mut self, seq: Seq, event: &Event, texts: &dyn Texts) {
+        match event {
+            Event::MessageSent(message) => drop(self.messages.insert(message.id, message.clone())),
+            Event::TurnBegan { message } => self.bases.began(*message, &self.state),
+            Event::TurnEnded { message, .. } => self.bases.ended(seq, *message, &self.state),
             Event::EffectAsked { id, message, wish, .. } => {
                 if let Some(turn) = self.state.turns.get(message) {
                     self.wishes.insert(*id, (turn.agent.clone(), wish.clone()));
                 }
+                self.bases.asked(*message, wish);
             }
-            Event::EffectFailed { spent, .. } if self.is_lost_call(&fact.is) => {
-                add(&mut self.lost, *spent);
+            Event::EffectSettled { id, spent, result } => {
+                self.pays(*id, *spent);
+                self.settled(*id, *spent, result, texts);
+                self.bases.settled(seq, *id, result, &self.state);
             }
-            Event::MessageSent(message) => drop(self.messages.insert(message.id, message.clone())),
+            Event::EffectFailed { id, class, reason, spent, .. } => {
+                self.pays(*id, *spent);
+                self.failures.take(*id, *reason, &self.state);
+                if self.is_lost_call(*id, *class) {
+                    add(&mut self.lost, *spent);
+                }
+            }
             Event::VersionWritten(version) => {
                 self.versions.entry(version.artefact.clone()).or_default().push(version.clone());
             }
-            _ => {}
+            // Nobody emits these yet.
+            Event::Split { .. } | Event::CalledOff { .. } => {}
+            // All that is told of these is told at once, or is in the state.
+            Event::Started { .. } | Event::Opened { .. } | Event::Heard { .. } | Event::InputRefused { .. } => {}
+            Event::EffectBegan { .. } | Event::RetryPlanned { .. } | Event::FellInDoubt { .. } => {}
+            Event::ModelSwitched { .. } | Event::ContextCut { .. } | Event::AnswerRefused { .. } => {}
+            Event::ApprovalAsked { .. } | Event::ApprovalDecided { .. } | Event::ApprovalClosed { .. } => {}
+            Event::EditRefused { .. } | Event::ApprovalOverdue { .. } => {}
+            Event::PermitGiven { .. } | Event::PermitVoided { .. } => {}
+            Event::QuestionAsked { .. } | Event::QuestionAnswered { .. } => {}
+            Event::AgentFailed { .. } | Event::AgentRestarted { .. } => {}
+            Event::DeadLettered { .. } | Event::DeadLetterAnswered { .. } => {}
+            Event::Paused { .. } | Event::Resumed { .. } | Event::BudgetRaised { .. } => {}
+            Event::CancelAsked { .. } | Event::Ended { .. } => {}
         }
-        Ok(before.map(|entry| Entry { seq, at: fact.at, ..entry }))
     }
 
+    fn pays(&mut self, id: EffectId, spent: Amount) {
+        if let Some(effect) = self.state.effects.get(&id) {
+            let so_far = self.spent.entry(effect.message).or_default();
+            *so_far = so_far.plus(spent);
+        }
+    }
+
+    fn settled(&mut self, id: EffectId, spent: Amount, result: &Settled, texts: &dyn Texts) {
+        let outward = self.state.effects.get(&id).filter(|effect| effect.is_outward());
+        if let (Settled::Performed { receipt }, Some(effect)) = (result, outward) {
+            *self.performed.entry(effect.message).or_default() += 1;
+            self.told.extend(read::<Receipt>(texts, *receipt).as_ref().and_then(receipt::told));
+        }
+        if let Settled::Replied(replied) = result {
+            if replied.over_reported {
+                add(&mut self.over_reported, replied.reported.unwrap_or_default());
+            }
+            if replied.assumed {
+                add(&mut self.assumed, spent);
+            }
+        }
+    }
+
+    /// What people see of each event, every one of them: of a new one somebody says so here, or it does not compile.
     fn entry(&self, fact: &Fact, texts: &dyn Texts) -> Option<Entry> {
-        let life = |word: &str, text: String| Some(entry("callsheet", word, text, Kind::Life));
-        match &fact.is {
+        let state = &self.state;
+        let life = |word: &str, text: String| entry("callsheet", word, text, Kind::Life);
+        Some(match &fact.is {
             Event::Started { by, .. } => {
-                life("started", format!("{} started {} ({})", by.name, self.state.plan.name, by.how))
+                life("started", format!("{} started {} ({})", by.name, state.plan.name, by.how))
             }
             Event::Opened { epoch } if epoch.0 > 1 => life("resumed", format!("taken up again, ownership {epoch}")),
-            Event::MessageSent(message) => Some(self.message_entry(message, texts)),
-            Event::TurnEnded { message, outcome, note } => {
-                let turn = self.state.turns.get(message)?;
-                let question = &turn.message;
-                let (Recipient::Member(from), Some(_), Some(asker)) = (&question.to, question.asked_by, &question.from)
-                else {
-                    return None;
-                };
-                let text = self::note(texts, *note);
-                let said = entry(from.as_str(), outcome.as_str(), text, Kind::Message);
-                let choice = self.bases.choice(&self.state.plan, from, *message, Some(asker), outcome.as_str());
-                Some(Entry { to: Some(asker.to_string()), origin: Some(turn.origin), choice, ..said })
+            Event::InputRefused { why, .. } => trouble::post_refused(why),
+            Event::MessageSent(message) => self.message_entry(message, texts),
+            Event::TurnEnded { message, outcome, note } => return self.answer_entry(*message, outcome, *note, texts),
+            Event::EffectSettled { id, result, .. } => return self.settled_entry(*id, result, texts),
+            Event::EffectFailed { id, class, spent, .. } if self.is_lost_call(*id, *class) => {
+                trouble::lost(self.whose_effect(*id), *class, *spent)
             }
-            Event::EffectSettled { id, result, .. } => self.settled_entry(*id, result, texts),
-            Event::VersionWritten(version) => Some(self.version_entry(version)),
+            Event::EffectFailed { id, class, reason, .. } => {
+                trouble::failed(state, self.whose_effect(*id), *class, *reason, texts)
+            }
+            Event::ModelSwitched { id, from, to, until } => {
+                trouble::switched(state, self.whose_effect(*id), from, to, *until)
+            }
+            Event::ContextCut { message } => trouble::cut(self.whose_turn(*message)),
+            Event::FellInDoubt { id, ask_from, why, failed } => {
+                trouble::doubted(self.wishes.get(id), ask_from.ms_since(state.now), why.or(*failed), texts)
+            }
+            Event::VersionWritten(version) => self.version_entry(version),
+            Event::AnswerRefused { message, problems } => {
+                trouble::asked_again(self.whose_turn(*message), *problems, texts)
+            }
+            Event::ApprovalAsked { no, message, replaces, .. } => {
+                people::asked(self.whose_turn(*message), *no, *replaces)
+            }
+            Event::ApprovalDecided { no, by, decision, comment, .. } => {
+                people::decided(*no, by, *decision, *comment, texts)
+            }
+            Event::ApprovalClosed { no, why } => people::closed(*no, *why),
+            Event::EditRefused { no, artefact, problems, .. } => people::edit_refused(*no, artefact, *problems, texts),
+            Event::ApprovalOverdue { no } => people::overdue(*no),
+            Event::PermitVoided { no, by } => people::voided(state, *no, *by),
+            Event::QuestionAsked { no, effect } => {
+                people::question(state, self.whose_effect(*effect), *no, *effect, texts)
+            }
+            Event::QuestionAnswered { no, by, happened } => people::answered(*no, by, *happened),
+            Event::AgentFailed { agent, class, reason, .. } => trouble::died(agent, *class, *reason, texts),
+            Event::AgentRestarted { agent, .. } => trouble::restarts(state, agent),
+            Event::DeadLettered { message, class, reason } => {
+                trouble::dead_letter(state, *message, *class, *reason, texts)
+            }
+            Event::DeadLetterAnswered { message, by, answer } => trouble::letter_answered(*message, by, *answer),
             Event::Paused { why } => life("paused", pause_words(why)),
             Event::Resumed { by } => life("went on", format!("{} let it go on", by.name)),
             Event::BudgetRaised { by, raise } => {
                 life("raised", format!("{} raised the limits: {}", by.name, raise_words(raise)))
             }
             Event::CancelAsked { by } => life("cancelling", format!("{} cancelled it", by.name)),
-            Event::Ended { how } => life("ended", super::state::Status::Ended(*how).word().to_owned()),
-            Event::ApprovalAsked { .. }
-            | Event::ApprovalDecided { .. }
-            | Event::ApprovalClosed { .. }
-            | Event::EditRefused { .. }
-            | Event::ApprovalOverdue { .. }
-            | Event::PermitVoided { .. }
-            | Event::QuestionAsked { .. }
-            | Event::QuestionAnswered { .. } => self.person_entry(&fact.is, texts),
-            other => self.trouble_entry(other, texts),
-        }
+            Event::Ended { how } => life("ended", Status::Ended(*how).word().to_owned()),
+            // Nobody emits these yet.
+            Event::Split { .. } | Event::CalledOff { .. } => return None,
+            // What leads to something that is told, or has been told.
+            Event::Opened { .. } | Event::Heard { .. } | Event::TurnBegan { .. } | Event::EffectAsked { .. } => {
+                return None;
+            }
+            Event::EffectBegan { .. } | Event::RetryPlanned { .. } | Event::PermitGiven { .. } => return None,
+        })
+    }
+
+    /// What a teammate answers: a message like others, back to whoever asked.
+    fn answer_entry(&self, message: MessageId, outcome: &Outcome, said: BodyRef, texts: &dyn Texts) -> Option<Entry> {
+        let turn = self.state.turns.get(&message)?;
+        let question = &turn.message;
+        let (Recipient::Member(from), Some(_), Some(asker)) = (&question.to, question.asked_by, &question.from) else {
+            return None;
+        };
+        let said = entry(from.as_str(), outcome.as_str(), note(texts, said), Kind::Message);
+        let choice = self.bases.choice(&self.state.plan, from, message, Some(asker), outcome.as_str());
+        Some(Entry { to: Some(asker.to_string()), origin: Some(turn.origin), choice, ..said })
     }
 
     fn message_entry(&self, message: &Message, texts: &dyn Texts) -> Entry {
@@ -323,129 +349,14 @@ impl View {
         Entry { origin: Some(version.origin), ..entry(&by, "wrote", text, Kind::Version) }
     }
 
-    fn person_entry(&self, event: &Event, texts: &dyn Texts) -> Option<Entry> {
-        match event {
-            Event::ApprovalAsked { no, message, replaces, .. } => {
-                let agent = self.state.turns.get(message).map_or_else(String::new, |turn| turn.agent.to_string());
-                let instead = replaces.map_or_else(String::new, |old| format!(", in place of {old}"));
-                Some(entry(&agent, "asked", format!("approval {no} is waiting{instead}"), Kind::Person))
-            }
-            Event::ApprovalDecided { no, by, decision, comment, .. } => {
-                let comment = comment.map(|comment| note(texts, comment)).filter(|comment| !comment.is_empty());
-                let comment = comment.map_or_else(String::new, |comment| format!(": {comment}"));
-                let text = format!("approval {no}{comment} [{}]", by.how);
-                Some(entry(&by.name, decision.word(), text, Kind::Person))
-            }
-            Event::ApprovalClosed { no, why } => {
-                let why = match why {
-                    super::event::Closed::Edited => "its content was edited",
-                    super::event::Closed::Expired => "nobody decided in time",
-                    super::event::Closed::RunEnded => "the run ended",
-                    super::event::Closed::CalledOff => "the join has what it needs without it",
-                };
-                Some(entry("callsheet", "closed", format!("approval {no}: {why}"), Kind::Person))
-            }
-            Event::EditRefused { no, artefact, problems, .. } => {
-                let why = error_text(texts, *problems);
-                let text = format!("approval {no} is open again, its {artefact} as it was: {why}");
-                Some(entry("callsheet", "edit refused", text, Kind::Person))
-            }
-            Event::ApprovalOverdue { no } => {
-                Some(entry("callsheet", "overdue", format!("approval {no} still waits"), Kind::Person))
-            }
-            Event::PermitVoided { no, by } => {
-                let text = format!("approval {no} no longer counts: {}", no_words(&self.state, *by));
-                Some(entry("callsheet", "void", text, Kind::Person))
-            }
-            Event::QuestionAsked { no, effect } => {
-                let of = self.wishes.get(effect).map_or_else(String::new, |(agent, _)| format!(" of {agent}"));
-                let why = self.state.effects.get(effect).and_then(|effect| effect.why);
-                let why = why.map_or_else(String::new, |why| format!(" ({})", reason_text(&self.state, texts, why)));
-                let text = format!("question {no}: nobody knows whether an item{of} was performed{why}; look, and say");
-                Some(entry("callsheet", "in doubt", text, Kind::Person))
-            }
-            Event::QuestionAnswered { no, by, happened } => {
-                let word = if *happened { "it happened" } else { "it did not happen" };
-                Some(entry(&by.name, word, format!("question {no}"), Kind::Person))
-            }
-            _ => None,
-        }
+    /// Whose turn a message's is; nobody's if it is over.
+    fn whose_turn(&self, message: MessageId) -> &str {
+        self.state.turns.get(&message).map_or("", |turn| turn.agent.as_str())
     }
 
-    fn trouble_entry(&self, event: &Event, texts: &dyn Texts) -> Option<Entry> {
-        let trouble = |who: &str, word: &str, text: String| Some(entry(who, word, text, Kind::Trouble));
-        match event {
-            Event::AnswerRefused { message, problems } => {
-                let agent = self.state.turns.get(message).map_or_else(String::new, |turn| turn.agent.to_string());
-                trouble(&agent, "asked again", problem_text(texts, *problems))
-            }
-            Event::EffectFailed { id, class, reason, spent, .. } => {
-                let agent = self.wishes.get(id).map_or_else(String::new, |(agent, _)| agent.to_string());
-                let text = if self.is_lost_call(event) {
-                    lost_words(1, *spent)
-                } else {
-                    reason_text(&self.state, texts, *reason)
-                };
-                trouble(&agent, class.word(), text)
-            }
-            Event::ModelSwitched { id, from, to, until } => {
-                let agent = self.wishes.get(id).map_or_else(String::new, |(agent, _)| agent.to_string());
-                let name =
-                    |alias: &String| self.state.plan.models.get(alias).map_or(alias.clone(), |m| m.model.clone());
-                let all = if until.is_some() { ", by all for a minute" } else { "" };
-                trouble(&agent, "other model", format!("{} is asked in place of {}{all}", name(to), name(from)))
-            }
-            Event::ContextCut { message } => {
-                let agent = self.state.turns.get(message).map_or_else(String::new, |turn| turn.agent.to_string());
-                let text = "the conversation was too long: earlier turns and older results are left out".to_owned();
-                trouble(&agent, "cut", text)
-            }
-            Event::FellInDoubt { id, ask_from, why, failed } => {
-                let of = self.wishes.get(id).map(|(agent, wish)| (agent.to_string(), slot_words(wish)));
-                let (agent, item) = of.unwrap_or_default();
-                let wait = ask_from.ms_since(self.state.now).div_ceil(1_000);
-                let why = why.or(*failed).map_or_else(String::new, |why| format!(" ({})", error_text(texts, why)));
-                let text =
-                    format!("{item} began, and nobody knows whether it happened{why}; it is asked about in {wait} s");
-                trouble(&agent, "in_doubt", text)
-            }
-            Event::AgentFailed { agent, class, reason, .. } => {
-                trouble(agent.as_str(), "died", format!("{}: {}", class.word(), error_text(texts, *reason)))
-            }
-            Event::AgentRestarted { agent, .. } => {
-                let times = self.state.agents.get(agent).map_or(0, |agent| agent.restarts_total) + 1;
-                trouble("supervisor", "restarts", format!("{agent}, restart {times}"))
-            }
-            Event::DeadLettered { message, class, reason } => {
-                // The failure that it comes from has been told in full.
-                let reason = reason_text(&self.state, texts, *reason);
-                let text = format!("{message}: {}: {}", class.word(), reason.lines().next().unwrap_or_default());
-                trouble("supervisor", "dead letter", text)
-            }
-            Event::DeadLetterAnswered { message, by, answer } => {
-                let word = serde_json::to_value(answer).ok().and_then(|v| v.as_str().map(str::to_owned));
-                trouble(&by.name, &word.unwrap_or_default(), format!("dead letter {message}"))
-            }
-            Event::InputRefused { why, .. } => {
-                let why = serde_json::to_string(why).unwrap_or_default();
-                trouble("callsheet", "refused", format!("what was posted: {why}"))
-            }
-            _ => None,
-        }
-    }
-}
-
-fn entry(from: &str, word: &str, text: String, kind: Kind) -> Entry {
-    Entry {
-        seq: Seq(0),
-        at: Timestamp(0),
-        from: from.to_owned(),
-        to: None,
-        word: word.to_owned(),
-        text,
-        origin: None,
-        kind,
-        choice: None,
+    /// Whose effect it is.
+    fn whose_effect(&self, id: EffectId) -> &str {
+        self.wishes.get(&id).map_or("", |(agent, _)| agent.as_str())
     }
 }
 
@@ -454,14 +365,6 @@ fn noted_entry(agent: &str, reply: BodyRef, texts: &dyn Texts) -> Option<Entry> 
     let reply = texts.value(reply.digest)?;
     let noted: Vec<&str> = reply.get("noted")?.as_array()?.iter().filter_map(Value::as_str).collect();
     Some(entry(agent, "read as meant", noted.join("; "), Kind::Trouble))
-}
-
-/// Which item of its manifest an outward effect is.
-fn slot_words(wish: &Wish) -> String {
-    match wish {
-        Wish::Deliver { slot, .. } => format!("item {}", slot + 1),
-        _ => "an effect".to_owned(),
-    }
 }
 
 /// One call more, and its amount.

@@ -27,16 +27,13 @@ impl Came {
         let body = |digest: Digest| texts.value(digest).unwrap_or(Value::Null).to_string();
         let (mut artefacts, mut decisions) = (Vec::new(), Vec::new());
         for news in story.news()? {
-            match news.fact.is {
-                Event::VersionWritten(version) => {
-                    let name = format!("{} of {}", version.artefact, version.writer);
-                    artefacts.push((name, body(version.body.digest)));
-                }
-                Event::ApprovalDecided { by, decision, comment, .. } => {
-                    let comment = comment.map(|comment| body(comment.digest));
-                    decisions.push((by.name, json!([decision, comment]).to_string()));
-                }
-                _ => {}
+            if let Event::VersionWritten(version) = &news.fact.is {
+                let name = format!("{} of {}", version.artefact, version.writer);
+                artefacts.push((name, body(version.body.digest)));
+            }
+            if let Event::ApprovalDecided { by, decision, comment, .. } = news.fact.is {
+                let comment = comment.map(|comment| body(comment.digest));
+                decisions.push((by.name, json!([decision, comment]).to_string()));
             }
         }
         let state = story.state();

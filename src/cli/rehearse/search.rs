@@ -245,21 +245,23 @@ impl Search {
             edge.label.push(format!("({says})"));
         }
         for fact in facts {
-            match &fact.is {
-                Event::MessageSent(message) => {
-                    // A question is no handoff; who asks says so.
-                    let Some(from) = message.from.as_ref().filter(|_| message.asked_by.is_none()) else { continue };
-                    edge.counts.hops += 1;
-                    edge.counts.exhausted += u64::from(message.exhausted);
-                    let then = if message.exhausted { format!(">{}", name(&message.to)) } else { String::new() };
-                    edge.label.push(format!("{from}:{}{then}", message.outcome));
-                    self.seen.taken.insert((from.clone(), message.outcome.clone(), message.exhausted));
-                }
-                Event::TurnBegan { .. } => edge.counts.turns += 1,
-                Event::EffectAsked { reserved, .. } => edge.counts.steps += reserved.steps,
-                Event::ApprovalOverdue { .. } => edge.label.push("(overdue)".to_owned()),
-                _ => {}
+            // A question is no handoff; who asks says so.
+            if let Event::MessageSent(message) = &fact.is
+                && let Some(from) = message.from.as_ref().filter(|_| message.asked_by.is_none())
+            {
+                edge.counts.hops += 1;
+                edge.counts.exhausted += u64::from(message.exhausted);
+                let then = if message.exhausted { format!(">{}", name(&message.to)) } else { String::new() };
+                edge.label.push(format!("{from}:{}{then}", message.outcome));
+                self.seen.taken.insert((from.clone(), message.outcome.clone(), message.exhausted));
             }
+            if let Event::EffectAsked { reserved, .. } = &fact.is {
+                edge.counts.steps += reserved.steps;
+            }
+            if matches!(fact.is, Event::ApprovalOverdue { .. }) {
+                edge.label.push("(overdue)".to_owned());
+            }
+            edge.counts.turns += u64::from(matches!(fact.is, Event::TurnBegan { .. }));
         }
         edge
     }

@@ -6,7 +6,7 @@ use super::Legal;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, MessageId, Timestamp};
 use crate::run::binds_desk;
 use crate::run::desk::{Desk, Held};
-use crate::run::event::{BodyRef, Decision, Manifest, Raise};
+use crate::run::event::{BodyRef, Closed, Decision, Manifest, Raise, Who};
 use crate::run::state::{Approval, Fate, Permit, RefusedEdit, State};
 use crate::topology::plan::Role;
 
@@ -57,6 +57,34 @@ impl State {
         if let Some(old) = replaces.and_then(|old| self.approvals.get_mut(&old)) {
             old.fate = Some(Fate::Edited(Some(no)));
         }
+        Ok(())
+    }
+
+    /// What a person decided at `made_at`; an approval that needs more than one person stays open until they all approved.
+    pub(super) fn decided(&mut self, no: ApprovalNo, by: &Who, decision: Decision, made_at: Timestamp) -> Legal {
+        let needed = self.needed(no)?;
+        let approval = self.open_approval_mut(no)?;
+        // Nobody decides before they are asked, whatever the clock of theirs says.
+        approval.decided_at = Some(made_at.max(approval.asked_at));
+        if decision == Decision::Approve {
+            approval.approved_by.insert(by.name.clone());
+        }
+        if decision != Decision::Approve || approval.approved_by.len() >= needed {
+            approval.fate = Some(Fate::Decided(by.clone(), decision));
+        }
+        Ok(())
+    }
+
+    pub(super) fn close_approval(&mut self, no: ApprovalNo, why: Closed) -> Legal {
+        self.open_approval_mut(no)?.fate = Some(match why {
+            Closed::Edited => Fate::Edited(None),
+            Closed::Expired | Closed::RunEnded | Closed::CalledOff => Fate::Lapsed,
+        });
+        Ok(())
+    }
+
+    pub(super) fn overdue(&mut self, no: ApprovalNo) -> Legal {
+        self.open_approval_mut(no)?.overdue = true;
         Ok(())
     }
 
@@ -112,7 +140,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn needed(&self, no: ApprovalNo) -> Legal<usize> {
+    fn needed(&self, no: ApprovalNo) -> Legal<usize> {
         let approval = self.approvals.get(&no).ok_or("no such approval")?;
         match self.member(&approval.agent).map(|member| &member.role) {
             Some(Role::Person(person)) => Ok(person.needed.max(1) as usize),
@@ -120,7 +148,7 @@ impl State {
         }
     }
 
-    pub(super) fn open_approval_mut(&mut self, no: ApprovalNo) -> Legal<&mut Approval> {
+    fn open_approval_mut(&mut self, no: ApprovalNo) -> Legal<&mut Approval> {
         self.approvals.get_mut(&no).filter(|approval| approval.fate.is_none()).ok_or("the approval is not open")
     }
 }

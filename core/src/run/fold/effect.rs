@@ -2,8 +2,10 @@
 
 use super::Legal;
 use crate::failure::Class;
-use crate::id::{AgentName, EffectId, Epoch, MessageId, Timestamp};
-use crate::run::event::{ActHead, Amount, CallHead, Ending, Limit, Part, Reason, Replied, Settled, Wish};
+use crate::id::{AgentName, ApprovalNo, EffectId, Epoch, MessageId, Timestamp};
+use crate::run::event::{
+    ActHead, Amount, BodyRef, CallHead, Ending, Limit, Part, Raise, Reason, Replied, Settled, Wish,
+};
 use crate::run::state::{Began, Effect, InVain, Ledger, State, Turn};
 use crate::topology::spec::Repeat;
 
@@ -108,6 +110,49 @@ impl State {
         Ok(())
     }
 
+    /// Another model is asked, from its first attempt on.
+    pub(super) fn switch(&mut self, id: EffectId, from: &str, to: &str, until: Option<Timestamp>) -> Legal {
+        let effect = self.effect_mut(id)?;
+        effect.model = Some(to.to_owned());
+        (effect.attempts_before, effect.waited, effect.paid_in_vain) = (effect.attempt, 0, 0);
+        if let Some(until) = until {
+            self.detours.insert(from.to_owned(), (to.to_owned(), until));
+        }
+        Ok(())
+    }
+
+    pub(super) fn doubt(
+        &mut self,
+        id: EffectId,
+        ask_from: Timestamp,
+        why: Option<BodyRef>,
+        failed: Option<BodyRef>,
+    ) -> Legal {
+        let effect = self.effect_mut(id)?;
+        let began = effect.began.ok_or("it never began")?;
+        effect.doubt = Some(ask_from);
+        effect.unsure.get_or_insert(began.first_at);
+        effect.asked_about = false;
+        (effect.for_person, effect.why) = (why.is_some(), why.map(Reason::Told));
+        if failed.is_some() {
+            (effect.doubts, effect.doubted_of) = (effect.doubts + 1, failed);
+        }
+        Ok(())
+    }
+
+    pub(super) fn question(&mut self, no: ApprovalNo, id: EffectId) -> Legal {
+        self.effect_mut(id)?.asked_about = true;
+        self.questions.insert(no, id);
+        Ok(())
+    }
+
+    pub(super) fn answer_question(&mut self, no: ApprovalNo, happened: bool) -> Legal {
+        let id = self.questions.remove(&no).ok_or("no such question")?;
+        let effect = self.effect_mut(id)?;
+        (effect.asked_about, effect.doubts) = (false, 0);
+        if happened { Ok(()) } else { self.not_performed(id) }
+    }
+
     pub(super) fn settle(&mut self, id: EffectId, spent: Amount, result: &Settled) -> Legal {
         let effect = self.effects.remove(&id).ok_or("the effect is not outstanding")?;
         self.ledger.settle(&effect.agent, effect.reserved, spent)?;
@@ -152,7 +197,7 @@ impl State {
     }
 
     /// It is known that `id` did not happen: it begins anew.
-    pub(super) fn not_performed(&mut self, id: EffectId) -> Legal {
+    fn not_performed(&mut self, id: EffectId) -> Legal {
         let effect = self.effect_mut(id)?;
         (effect.began, effect.doubt, effect.unsure, effect.asked_about) = (None, None, None, false);
         (effect.for_person, effect.why) = (false, None);
@@ -271,6 +316,11 @@ impl Turn {
 }
 
 impl Ledger {
+    pub(super) fn raise(&mut self, raise: &Raise) -> Legal {
+        self.raise = self.raise.clone().or(raise);
+        Ok(())
+    }
+
     pub(super) fn reserve(&mut self, agent: &AgentName, amount: Amount) {
         self.reserved = self.reserved.plus(amount);
         let account = self.by_agent.entry(agent.clone()).or_default();

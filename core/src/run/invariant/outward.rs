@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::broken::{Broken, Holds, ensure};
 use crate::failure::Class;
 use crate::id::{ApprovalNo, Digest, EffectId, Epoch, MessageId, Timestamp, ToolName};
-use crate::run::event::{Amount, Event, Fact, Settled, Wish};
+use crate::run::event::{Amount, Settled, Wish};
 use crate::run::state::State;
 use crate::topology::spec::{Repeat, ToolSpec};
 
@@ -68,35 +68,22 @@ fn is_pure(state: &State, tool: &ToolName) -> bool {
 }
 
 impl Effects {
-    /// I3 to I8: what becomes of effects.
-    pub(super) fn take(&mut self, state: &State, fact: &Fact, permits: &Permits) -> Holds {
-        match &fact.is {
-            Event::EffectAsked { id, message, wish, reserved, .. } => {
-                self.asked(*id, *message, wish, *reserved, fact.at)
-            }
-            Event::EffectBegan { id, epoch, not_after } => self.began(state, permits, fact.at, *id, *epoch, *not_after),
-            Event::EffectSettled { id, spent, result } => self.settle(*id, *spent, result),
-            Event::EffectFailed { id, class, spent, last, .. } => self.failed(*id, *class, *spent, *last),
-            Event::RetryPlanned { id, attempt, reserved, .. } => self.retry(*id, *attempt, *reserved),
-            Event::FellInDoubt { id, ask_from, .. } => self.doubted(state, *id, *ask_from),
-            Event::QuestionAsked { no, effect } => {
-                let doubt = self.of(*effect)?.unsure;
-                let new = self.questions.insert(*no, *effect).is_none();
-                ensure("I5", doubt && new, || format!("question {no} is about nothing in doubt, or asked twice"))
-            }
-            Event::QuestionAnswered { no, happened, .. } => {
-                let about = self.questions.remove(no);
-                let about = about.ok_or_else(|| broken("I5", format!("question {no} is answered twice")))?;
-                let known = self.of(about)?;
-                known.unsure &= *happened;
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+    /// I5: a question is about something in doubt, and asked once.
+    pub(super) fn question(&mut self, no: ApprovalNo, effect: EffectId) -> Holds {
+        let doubt = self.of(effect)?.unsure;
+        let new = self.questions.insert(no, effect).is_none();
+        ensure("I5", doubt && new, || format!("question {no} is about nothing in doubt, or asked twice"))
+    }
+
+    pub(super) fn answered(&mut self, no: ApprovalNo, happened: bool) -> Holds {
+        let about = self.questions.remove(&no);
+        let about = about.ok_or_else(|| broken("I5", format!("question {no} is answered twice")))?;
+        self.of(about)?.unsure &= happened;
+        Ok(())
     }
 
     /// I3, I5, I6, I8, I13: a beginning is its owner's, has a permit, and repeats nothing that may have happened.
-    fn began(
+    pub(super) fn began(
         &mut self,
         state: &State,
         permits: &Permits,
@@ -159,7 +146,14 @@ impl Effects {
         ids.filter(|id| self.known.get(id).is_some_and(|known| !known.settled)).copied()
     }
 
-    fn asked(&mut self, id: EffectId, message: MessageId, wish: &Wish, reserved: Amount, at: Timestamp) -> Holds {
+    pub(super) fn asked(
+        &mut self,
+        id: EffectId,
+        message: MessageId,
+        wish: &Wish,
+        reserved: Amount,
+        at: Timestamp,
+    ) -> Holds {
         if let Wish::Query { about } | Wish::Question { about } = wish {
             let of = self.of(*about)?;
             let gone = of.unsure && !of.alive && of.busy_until.is_none_or(|busy_until| at >= busy_until);
@@ -185,7 +179,7 @@ impl Effects {
         ensure("I6", new, || format!("the key {} is taken for a second effect", id.0.short()))
     }
 
-    fn settle(&mut self, id: EffectId, spent: Amount, result: &Settled) -> Holds {
+    pub(super) fn settle(&mut self, id: EffectId, spent: Amount, result: &Settled) -> Holds {
         let known = self.of(id)?;
         ensure("I2", !known.settled, || format!("{} is settled twice", id.0.short()))?;
         ensure("I7", known.reserved.minus(spent).is_some(), || {
@@ -211,7 +205,7 @@ impl Effects {
         }
     }
 
-    fn failed(&mut self, id: EffectId, class: Class, spent: Amount, last: bool) -> Holds {
+    pub(super) fn failed(&mut self, id: EffectId, class: Class, spent: Amount, last: bool) -> Holds {
         let known = self.of(id)?;
         ensure("I2", !known.settled, || format!("{} fails when it is settled", id.0.short()))?;
         ensure("I7", known.reserved.minus(spent).is_some(), || format!("{} spent too much", id.0.short()))?;
@@ -226,7 +220,7 @@ impl Effects {
         self.pay(id, reserved, spent)
     }
 
-    fn retry(&mut self, id: EffectId, attempt: u32, reserved: Amount) -> Holds {
+    pub(super) fn retry(&mut self, id: EffectId, attempt: u32, reserved: Amount) -> Holds {
         let known = self.of(id)?;
         ensure("I4", !known.alive && !known.settled, || format!("{} is tried beside an attempt", id.0.short()))?;
         // The death of an owner is no attempt.
@@ -240,7 +234,7 @@ impl Effects {
         Ok(())
     }
 
-    fn doubted(&mut self, state: &State, id: EffectId, ask_from: Timestamp) -> Holds {
+    pub(super) fn doubted(&mut self, state: &State, id: EffectId, ask_from: Timestamp) -> Holds {
         let known = self.of(id)?;
         let Some(until) = known.busy_until.filter(|_| !known.settled) else {
             return ensure("I5", false, || format!("{} is in doubt and not begun", id.0.short()));

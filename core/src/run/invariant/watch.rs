@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::broken::{Broken, Holds, ensure};
 use super::outward::{Effects, Permits, Permitted};
-use crate::id::{ApprovalNo, ArtefactName, Digest, Epoch, MessageId, Outcome, Timestamp};
+use crate::id::{ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, Timestamp};
 use crate::run::desk::Held;
 use crate::run::event::{
-    Closed, DeadLetterAnswer, Decision, Ending, Event, Fact, Message, PauseReason, Settled, Version, Who,
+    Closed, DeadLetterAnswer, Decision, Ending, Event, Fact, Message, PauseReason, Settled, Version, Who, Wish,
 };
 use crate::run::state::State;
 use crate::topology::plan::{ANSWER, Recipient, Role};
@@ -61,52 +61,50 @@ impl Watch {
         let after_end = matches!(fact.is, Event::Opened { .. } | Event::InputRefused { .. });
         ensure("I12", !self.ended || after_end, || format!("{} after the end", fact.is.kind()))?;
         self.at = Some(fact.at);
-        self.begins(&fact.is)?;
         declared(&fact.is)?;
-        self.message(state, &fact.is)?;
-        self.decision(state, &fact.is)?;
-        self.labels(state, &fact.is)?;
-        self.effects.take(state, fact, &self.permits)?;
+        self.event(state, fact)?;
         self.effects.balances(state)
     }
 
-    /// While a run is paused or being cancelled, nothing new begins.
-    fn begins(&mut self, event: &Event) -> Holds {
-        let begins = match event {
-            Event::TurnBegan { .. } | Event::EffectBegan { .. } => true,
-            // A cancelled run still asks what became of what it began.
-            Event::EffectAsked { wish, .. } => {
-                !self.cancelled || !matches!(wish, crate::run::event::Wish::Query { .. })
-            }
-            _ => false,
-        };
-        let quiet = self.paused || self.cancelled;
-        ensure("pause", !(begins && quiet), || format!("{} in a run that is paused or cancelled", event.kind()))?;
-        match event {
-            Event::Paused { why } => {
-                let over = self.paused && matches!(why, PauseReason::Budget { .. });
-                ensure("pause", !over, || "a budget takes the place of another reason to pause".to_owned())?;
-                self.paused = true;
-            }
-            Event::Resumed { .. } => self.paused = false,
-            Event::CancelAsked { .. } => (self.paused, self.cancelled) = (false, true),
-            Event::Ended { .. } => self.ended = true,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// I1, I2, I9: where messages are.
-    fn message(&mut self, state: &State, event: &Event) -> Holds {
-        match event {
+    /// What each event must not break, every one of them: of a new one somebody says so here, or it does not compile.
+    fn event(&mut self, state: &State, fact: &Fact) -> Holds {
+        match &fact.is {
+            Event::Opened { epoch } => self.opened(state, *epoch),
             Event::MessageSent(message) => self.sent(state, message),
-            Event::TurnBegan { message } => self.moved(state, *message, &[Place::Queued], Place::Turn),
-            Event::TurnEnded { message, outcome, .. } => {
-                self.outcome(state, *message, outcome)?;
-                let busy = self.effects.open(*message).next().is_some();
-                ensure("I2", !busy, || format!("{message} ended with effects under way"))?;
-                self.moved(state, *message, &[Place::Turn], Place::Handled)
+            Event::TurnBegan { message } => {
+                self.begins(&fact.is)?;
+                self.moved(state, *message, &[Place::Queued], Place::Turn)?;
+                carries_labels(state, *message)
             }
+            Event::EffectAsked { id, message, wish, reserved, .. } => {
+                self.begins(&fact.is)?;
+                self.effects.asked(*id, *message, wish, *reserved, fact.at)
+            }
+            Event::EffectBegan { id, epoch, not_after } => {
+                self.begins(&fact.is)?;
+                self.effects.began(state, &self.permits, fact.at, *id, *epoch, *not_after)
+            }
+            Event::EffectSettled { id, spent, result } => {
+                self.labelled(state, *id, result)?;
+                self.effects.settle(*id, *spent, result)
+            }
+            Event::EffectFailed { id, class, spent, last, .. } => self.effects.failed(*id, *class, *spent, *last),
+            Event::RetryPlanned { id, attempt, reserved, .. } => self.effects.retry(*id, *attempt, *reserved),
+            Event::FellInDoubt { id, ask_from, .. } => self.effects.doubted(state, *id, *ask_from),
+            Event::VersionWritten(version) => self.written(state, version),
+            Event::TurnEnded { message, outcome, .. } => self.turn_ended(state, *message, outcome),
+            Event::ApprovalAsked { no, message, binds, .. } => self.approval_asked(state, *no, *message, *binds),
+            Event::ApprovalDecided { no, by, decision, .. } => self.decided(state, *no, by, *decision),
+            Event::ApprovalClosed { no, why } => self.closed(state, *no, *why),
+            Event::EditRefused { no, artefact, version, .. } => self.edit_refused(state, *no, artefact, *version),
+            Event::PermitGiven { no, manifest, slots } => self.permitted(state, *no, *manifest, *slots),
+            Event::PermitVoided { no, .. } => {
+                let refused = self.permits.get(no).is_some_and(|permit| permit.refused);
+                ensure("I8", refused, || format!("permit {no} is void, and nobody said no to what it rests on"))
+            }
+            Event::QuestionAsked { no, effect } => self.effects.question(*no, *effect),
+            Event::QuestionAnswered { no, happened, .. } => self.effects.answered(*no, *happened),
+            Event::AgentFailed { message, .. } => self.killed(state, *message),
             Event::DeadLettered { message, .. } => {
                 self.effects.give_up(*message)?;
                 self.moved(state, *message, &[Place::Turn, Place::Queued], Place::Dead)
@@ -115,24 +113,68 @@ impl Watch {
                 let to = if *answer == DeadLetterAnswer::Retry { Place::Queued } else { Place::Discarded };
                 self.moved(state, *message, &[Place::Dead], to)
             }
-            Event::AgentFailed { message, .. } => {
-                let deaths = state.turns.get(message).map_or(0, |turn| turn.deaths);
-                let outward = self.effects.open(*message).any(|id| self.effects.is_outward(id));
-                let poison = deaths > state.plan.supervisor.poison_after && !outward;
-                ensure("I1", !poison, || format!("{message} has killed its agent {deaths} times"))
-            }
-            // A broken run keeps its evidence as it is.
-            Event::Ended { how: Ending::Bug } => Ok(()),
-            Event::Ended { .. } => self.effects.left(state),
-            Event::Opened { epoch } => {
-                let newer = *epoch > self.epoch && *epoch == state.epoch;
-                ensure("I13", newer, || format!("epoch {epoch} after {}", self.epoch))?;
-                self.epoch = *epoch;
-                self.effects.opened(state);
-                Ok(())
-            }
-            _ => Ok(()),
+            Event::Paused { why } => self.pauses(why),
+            Event::Resumed { .. } => self.goes_on(false),
+            Event::CancelAsked { .. } => self.goes_on(true),
+            Event::Ended { how } => self.ends(state, *how),
+            // Nobody emits these yet.
+            Event::Split { .. } | Event::CalledOff { .. } => Ok(()),
+            // Nothing that has to be remembered: the state alone refuses these where they cannot be.
+            Event::Started { .. } | Event::Heard { .. } | Event::InputRefused { .. } => Ok(()),
+            Event::AnswerRefused { .. } | Event::ModelSwitched { .. } | Event::ContextCut { .. } => Ok(()),
+            Event::ApprovalOverdue { .. } | Event::AgentRestarted { .. } | Event::BudgetRaised { .. } => Ok(()),
         }
+    }
+
+    /// While a run is paused or being cancelled, nothing new begins.
+    fn begins(&self, event: &Event) -> Holds {
+        // A cancelled run still asks what became of what it began.
+        let asks = self.cancelled && matches!(event, Event::EffectAsked { wish: Wish::Query { .. }, .. });
+        let quiet = self.paused || self.cancelled;
+        ensure("pause", asks || !quiet, || format!("{} in a run that is paused or cancelled", event.kind()))
+    }
+
+    fn pauses(&mut self, why: &PauseReason) -> Holds {
+        let over = self.paused && matches!(why, PauseReason::Budget { .. });
+        self.paused = true;
+        ensure("pause", !over, || "a budget takes the place of another reason to pause".to_owned())
+    }
+
+    /// A run that was paused goes on: to where it was going, or to its end.
+    fn goes_on(&mut self, cancelled: bool) -> Holds {
+        (self.paused, self.cancelled) = (false, self.cancelled || cancelled);
+        Ok(())
+    }
+
+    fn ends(&mut self, state: &State, how: Ending) -> Holds {
+        self.ended = true;
+        // A broken run keeps its evidence as it is.
+        if how == Ending::Bug { Ok(()) } else { self.effects.left(state) }
+    }
+
+    /// I13: every owner is a later one.
+    fn opened(&mut self, state: &State, epoch: Epoch) -> Holds {
+        let newer = epoch > self.epoch && epoch == state.epoch;
+        ensure("I13", newer, || format!("epoch {epoch} after {}", self.epoch))?;
+        self.epoch = epoch;
+        self.effects.opened(state);
+        Ok(())
+    }
+
+    /// I2: a turn ends when nothing of it is under way.
+    fn turn_ended(&mut self, state: &State, message: MessageId, outcome: &Outcome) -> Holds {
+        self.outcome(state, message, outcome)?;
+        let busy = self.effects.open(message).next().is_some();
+        ensure("I2", !busy, || format!("{message} ended with effects under way"))?;
+        self.moved(state, message, &[Place::Turn], Place::Handled)
+    }
+
+    /// I1: a message that kills its agent is taken away from it.
+    fn killed(&self, state: &State, message: MessageId) -> Holds {
+        let deaths = state.turns.get(&message).map_or(0, |turn| turn.deaths);
+        let outward = self.effects.open(message).any(|id| self.effects.is_outward(id));
+        let poison = deaths > state.plan.supervisor.poison_after && !outward;
+        ensure("I1", !poison, || format!("{message} has killed its agent {deaths} times"))
     }
 
     /// I9, I8: a turn ends with an outcome of its agent, a person's with `approve` only if they approved.
@@ -175,53 +217,37 @@ impl Watch {
         is_at(state, message, to)
     }
 
-    /// I8: what people decide, and the permits that come of it.
-    fn decision(&mut self, state: &State, event: &Event) -> Holds {
-        match event {
-            Event::ApprovalAsked { no, message, binds, .. } => {
-                let asked = Asked {
-                    message: *message,
-                    binds: *binds,
-                    approved_by: BTreeSet::new(),
-                    open: true,
-                    approved: false,
-                };
-                ensure("I8", self.approvals.insert(*no, asked).is_none(), || format!("approval {no} is asked twice"))?;
-                let desk = state.approvals.get(no).map(|approval| &approval.desk);
-                let mut edits = self.edits.iter().filter(|((of, _), _)| of == message);
-                let kept = edits.all(|((_, artefact), digest)| {
-                    desk.and_then(|desk| desk.get(artefact)?.version()) == Some(*digest)
-                });
-                ensure("I1", kept, || format!("approval {no} forgets what a person edited"))
-            }
-            Event::ApprovalDecided { no, by, decision, .. } => self.decided(state, *no, by, *decision),
-            Event::ApprovalClosed { no, why } => {
-                let open = self.approvals.get_mut(no).is_some_and(|asked| std::mem::replace(&mut asked.open, false));
-                if *why == Closed::Expired {
-                    self.refuse(state, *no);
-                }
-                ensure("I8", open, || format!("approval {no} is closed and was not open"))
-            }
-            Event::PermitGiven { no, manifest, slots } => {
-                let asked = self.approvals.get(no).filter(|asked| asked.approved && asked.binds == *manifest);
-                ensure("I8", asked.is_some(), || format!("permit {no} is for what nobody approved"))?;
-                let rests_on = state
-                    .permits
-                    .get(no)
-                    .map(|permit| permit.manifest.desk.values().flat_map(Held::versions).collect());
-                let given = Permitted { slots: *slots, rests_on: rests_on.unwrap_or_default(), refused: false };
-                let new = self.permits.insert(*no, given).is_none();
-                ensure("I8", new, || format!("permit {no} is given twice"))
-            }
-            Event::EditRefused { no, artefact, version, .. } => self.edit_refused(state, *no, artefact, *version),
-            Event::PermitVoided { no, .. } => {
-                let refused = self.permits.get(no).is_some_and(|permit| permit.refused);
-                ensure("I8", refused, || format!("permit {no} is void, and nobody said no to what it rests on"))
-            }
-            _ => Ok(()),
-        }
+    /// I8, I1: an approval is asked for once, and with what people edited before it.
+    fn approval_asked(&mut self, state: &State, no: ApprovalNo, message: MessageId, binds: Digest) -> Holds {
+        let asked = Asked { message, binds, approved_by: BTreeSet::new(), open: true, approved: false };
+        ensure("I8", self.approvals.insert(no, asked).is_none(), || format!("approval {no} is asked twice"))?;
+        let desk = state.approvals.get(&no).map(|approval| &approval.desk);
+        let mut edits = self.edits.iter().filter(|((of, _), _)| *of == message);
+        let kept =
+            edits.all(|((_, artefact), digest)| desk.and_then(|desk| desk.get(artefact)?.version()) == Some(*digest));
+        ensure("I1", kept, || format!("approval {no} forgets what a person edited"))
     }
 
+    fn closed(&mut self, state: &State, no: ApprovalNo, why: Closed) -> Holds {
+        let open = self.approvals.get_mut(&no).is_some_and(|asked| std::mem::replace(&mut asked.open, false));
+        if why == Closed::Expired {
+            self.refuse(state, no);
+        }
+        ensure("I8", open, || format!("approval {no} is closed and was not open"))
+    }
+
+    /// I8: a permit is given once, for what was approved.
+    fn permitted(&mut self, state: &State, no: ApprovalNo, manifest: Digest, slots: u32) -> Holds {
+        let asked = self.approvals.get(&no).filter(|asked| asked.approved && asked.binds == manifest);
+        ensure("I8", asked.is_some(), || format!("permit {no} is for what nobody approved"))?;
+        let rests_on =
+            state.permits.get(&no).map(|permit| permit.manifest.desk.values().flat_map(Held::versions).collect());
+        let given = Permitted { slots, rests_on: rests_on.unwrap_or_default(), refused: false };
+        let new = self.permits.insert(no, given).is_none();
+        ensure("I8", new, || format!("permit {no} is given twice"))
+    }
+
+    /// I8: what people decide.
     fn decided(&mut self, state: &State, no: ApprovalNo, by: &Who, decision: Decision) -> Holds {
         let Some(asked) = self.approvals.get_mut(&no).filter(|asked| asked.open) else {
             return ensure("I8", false, || format!("approval {no} is decided and was not open"));
@@ -272,32 +298,22 @@ impl Watch {
         }
     }
 
-    /// I10, as far as it goes: labels are carried from what was shown to what is made of it.
-    fn labels(&mut self, state: &State, event: &Event) -> Holds {
-        match event {
-            Event::TurnBegan { message } => {
-                let Some(turn) = state.turns.get(message) else { return Ok(()) };
-                let reads = state.member(&turn.agent).into_iter().flat_map(|member| &member.reads);
-                let shown = reads.filter_map(|read| turn.desk.get(&read.artefact)).flat_map(Held::versions);
-                let shown = shown.filter_map(|version| state.versions.get(&version));
-                let lost = shown.filter(|version| !turn.labels.accepts(version.labels)).count();
-                ensure("I10", lost == 0, || format!("{message} loses the labels of {lost} versions"))
-            }
-            Event::EffectSettled { id, result: Settled::Returned { labels, .. }, .. } => {
-                let kept = self.effects.tool(*id).and_then(|tool| state.plan.tools.get(tool));
-                let kept = kept.is_none_or(|spec| labels.accepts(spec.labels));
-                ensure("I10", kept, || format!("the result of {} loses its tool's labels", id.0.short()))
-            }
-            Event::VersionWritten(version) => {
-                if version.person.is_some() {
-                    let open = self.approvals.values().any(|asked| asked.message == version.message && asked.open);
-                    ensure("I8", !open, || format!("{} is edited under an open approval", version.artefact))?;
-                    self.edits.insert((version.message, version.artefact.clone()), version.body.digest);
-                }
-                self.version(state, version)
-            }
-            _ => Ok(()),
+    /// I10: what a tool returns has its tool's labels.
+    fn labelled(&self, state: &State, id: EffectId, result: &Settled) -> Holds {
+        let Settled::Returned { labels, .. } = result else { return Ok(()) };
+        let kept = self.effects.tool(id).and_then(|tool| state.plan.tools.get(tool));
+        let kept = kept.is_none_or(|spec| labels.accepts(spec.labels));
+        ensure("I10", kept, || format!("the result of {} loses its tool's labels", id.0.short()))
+    }
+
+    /// I8: nothing is edited under an open approval.
+    fn written(&mut self, state: &State, version: &Version) -> Holds {
+        if version.person.is_some() {
+            let open = self.approvals.values().any(|asked| asked.message == version.message && asked.open);
+            ensure("I8", !open, || format!("{} is edited under an open approval", version.artefact))?;
+            self.edits.insert((version.message, version.artefact.clone()), version.body.digest);
         }
+        self.version(state, version)
     }
 
     fn version(&self, state: &State, version: &Version) -> Holds {
@@ -324,18 +340,21 @@ fn is_at(state: &State, message: MessageId, place: Place) -> Holds {
     ensure("I1", found == wanted, || format!("{message} is {place:?}, and the state has it elsewhere or nowhere"))
 }
 
-/// I8: where people are declared, nobody else decides anything.
+/// I10, as far as it goes: labels are carried from what was shown to what is made of it.
+fn carries_labels(state: &State, message: MessageId) -> Holds {
+    let Some(turn) = state.turns.get(&message) else { return Ok(()) };
+    let reads = state.member(&turn.agent).into_iter().flat_map(|member| &member.reads);
+    let shown = reads.filter_map(|read| turn.desk.get(&read.artefact)).flat_map(Held::versions);
+    let shown = shown.filter_map(|version| state.versions.get(&version));
+    let lost = shown.filter(|version| !turn.labels.accepts(version.labels)).count();
+    ensure("I10", lost == 0, || format!("{message} loses the labels of {lost} versions"))
+}
+
+/// I8: where people are declared, nobody else decides anything. Whoever starts a run decides nothing by that.
 fn declared(event: &Event) -> Holds {
-    let by = match event {
-        Event::ApprovalDecided { by, .. }
-        | Event::QuestionAnswered { by, .. }
-        | Event::DeadLetterAnswered { by, .. }
-        | Event::Resumed { by }
-        | Event::BudgetRaised { by, .. }
-        | Event::CancelAsked { by }
-        | Event::Paused { why: PauseReason::Asked { by } }
-        | Event::VersionWritten(Version { person: Some(by), .. }) => by,
-        _ => return Ok(()),
-    };
-    ensure("I8", !by.undeclared, || format!("{:?} is not declared, and comes to {}", by.name, event.kind()))
+    let by = event.by().filter(|by| by.undeclared && !matches!(event, Event::Started { .. }));
+    ensure("I8", by.is_none(), || {
+        let name = by.map_or("", |by| by.name.as_str());
+        format!("{name:?} is not declared, and comes to {}", event.kind())
+    })
 }

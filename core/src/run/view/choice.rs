@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::id::{AgentName, Digest, MessageId, Seq, ToolName};
+use crate::id::{AgentName, Digest, EffectId, MessageId, Seq, ToolName};
 use crate::run::desk::Desk;
-use crate::run::event::{Event, Message, Origin, Part, Settled, Wish};
+use crate::run::event::{Message, Origin, Part, Settled, Wish};
 use crate::run::state::State;
 use crate::topology::plan::{ASK_TOOL, Memory, Plan, Recipient, Role};
 
@@ -60,44 +60,46 @@ struct Basis {
 }
 
 impl Bases {
-    /// Takes `event` in; `state` is that before it.
-    pub(super) fn take(&mut self, seq: Seq, event: &Event, state: &State) {
-        match event {
-            Event::TurnBegan { message } => {
-                let to = state.queued.get(message).map(|queued| &queued.to);
-                let Some(Recipient::Member(agent)) = to else { return };
-                let calls = self.remembered.get(agent).cloned().unwrap_or_default();
-                let remembered = calls.len();
-                self.turns.insert(*message, Basis { calls, remembered, ..Basis::default() });
-            }
-            Event::EffectAsked { message, wish: Wish::Model { shown, .. }, .. } => {
-                let basis = self.turns.entry(*message).or_default();
-                let read = shown.iter().filter_map(|part| match part {
-                    Part::Artefact(name, held) => Some((name.clone(), held.clone())),
-                    _ => None,
-                });
-                basis.read.extend(read);
-            }
-            Event::EffectSettled { id, result: Settled::Returned { body, origin, .. }, .. } => {
-                let Some(effect) = state.effects.get(id) else { return };
-                let Wish::Tool { tool, .. } = &effect.wish else { return };
-                let (origin, body) = (*origin, Some(body.digest));
-                let evidence = Evidence { seq, tool: tool.clone(), by: None, origin, body };
-                self.turns.entry(effect.message).or_default().calls.push(evidence);
-            }
-            Event::TurnEnded { message, .. } => {
-                let Some(turn) = state.turns.get(message) else { return };
-                if let Some(asker) = turn.message.asked_by.filter(|_| turn.message.is_question()) {
-                    let (tool, by, origin) = (ToolName::fixed(ASK_TOOL), Some(turn.agent.clone()), turn.origin);
-                    let evidence = Evidence { seq, tool, by, origin, body: None };
-                    self.turns.entry(asker).or_default().calls.push(evidence);
-                }
-                let remembers = state.member(&turn.agent).is_some_and(|member| member.memory == Memory::Run);
-                if let Some(basis) = self.turns.get(message).filter(|_| remembers) {
-                    self.remembered.insert(turn.agent.clone(), basis.calls.clone());
-                }
-            }
-            _ => {}
+    /// A turn begins, with what its agent remembers; `state` is that before it.
+    pub(super) fn began(&mut self, message: MessageId, state: &State) {
+        let to = state.queued.get(&message).map(|queued| &queued.to);
+        let Some(Recipient::Member(agent)) = to else { return };
+        let calls = self.remembered.get(agent).cloned().unwrap_or_default();
+        let remembered = calls.len();
+        self.turns.insert(message, Basis { calls, remembered, ..Basis::default() });
+    }
+
+    /// A model is shown something.
+    pub(super) fn asked(&mut self, message: MessageId, wish: &Wish) {
+        let Wish::Model { shown, .. } = wish else { return };
+        let basis = self.turns.entry(message).or_default();
+        let read = shown.iter().filter_map(|part| match part {
+            Part::Artefact(name, held) => Some((name.clone(), held.clone())),
+            _ => None,
+        });
+        basis.read.extend(read);
+    }
+
+    /// A call that a model asked for came to a result.
+    pub(super) fn settled(&mut self, seq: Seq, id: EffectId, result: &Settled, state: &State) {
+        let Settled::Returned { body, origin, .. } = result else { return };
+        let Some(effect) = state.effects.get(&id) else { return };
+        let Wish::Tool { tool, .. } = &effect.wish else { return };
+        let evidence = Evidence { seq, tool: tool.clone(), by: None, origin: *origin, body: Some(body.digest) };
+        self.turns.entry(effect.message).or_default().calls.push(evidence);
+    }
+
+    /// A turn ends: whoever asked has its answer, and its agent may remember it.
+    pub(super) fn ended(&mut self, seq: Seq, message: MessageId, state: &State) {
+        let Some(turn) = state.turns.get(&message) else { return };
+        if let Some(asker) = turn.message.asked_by.filter(|_| turn.message.is_question()) {
+            let (tool, by, origin) = (ToolName::fixed(ASK_TOOL), Some(turn.agent.clone()), turn.origin);
+            let evidence = Evidence { seq, tool, by, origin, body: None };
+            self.turns.entry(asker).or_default().calls.push(evidence);
+        }
+        let remembers = state.member(&turn.agent).is_some_and(|member| member.memory == Memory::Run);
+        if let Some(basis) = self.turns.get(&message).filter(|_| remembers) {
+            self.remembered.insert(turn.agent.clone(), basis.calls.clone());
         }
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::id::{AgentName, MessageId, ToolName};
-use crate::run::event::{Event, Reason, Wish};
+use crate::id::{AgentName, EffectId, MessageId, ToolName};
+use crate::run::event::{Reason, Wish};
 use crate::run::state::{DeadLetter, Effect, State};
 use crate::topology::plan::Role;
 
@@ -24,14 +24,13 @@ pub enum Failing {
 pub(super) struct Failures(BTreeMap<MessageId, (Reason, Failing)>);
 
 impl Failures {
-    /// Takes `event` in, before `state` does.
-    pub(super) fn take(&mut self, event: &Event, state: &State) {
-        let Event::EffectFailed { id, reason, .. } = event else { return };
-        let Some(effect) = state.effects.get(id) else { return };
+    /// An attempt failed; `state` is that before it.
+    pub(super) fn take(&mut self, id: EffectId, reason: Reason, state: &State) {
+        let Some(effect) = state.effects.get(&id) else { return };
         // What a rule of the run did not allow failed nowhere outside.
         let failing = matches!(reason, Reason::Told(_)).then(|| failing(state, effect)).flatten();
         match failing {
-            Some(failing) => drop(self.0.insert(effect.message, (*reason, failing))),
+            Some(failing) => drop(self.0.insert(effect.message, (reason, failing))),
             None => drop(self.0.remove(&effect.message)),
         }
     }

@@ -1,0 +1,93 @@
+//! What is said of every event alike: its kind, and who did it.
+
+use super::{Event, PauseReason, Version, Who};
+
+impl Event {
+    /// The record's kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Opened { .. } => "opened",
+            Self::Heard { .. } => "heard",
+            Self::InputRefused { .. } => "input_refused",
+            Self::MessageSent(_) => "message_sent",
+            Self::Split { .. } => "split",
+            Self::CalledOff { .. } => "called_off",
+            Self::TurnBegan { .. } => "turn_began",
+            Self::EffectAsked { .. } => "effect_asked",
+            Self::EffectBegan { .. } => "effect_began",
+            Self::EffectSettled { .. } => "effect_settled",
+            Self::EffectFailed { .. } => "effect_failed",
+            Self::RetryPlanned { .. } => "retry_planned",
+            Self::ModelSwitched { .. } => "model_switched",
+            Self::ContextCut { .. } => "context_cut",
+            Self::FellInDoubt { .. } => "fell_in_doubt",
+            Self::VersionWritten(_) => "version_written",
+            Self::AnswerRefused { .. } => "answer_refused",
+            Self::TurnEnded { .. } => "turn_ended",
+            Self::ApprovalAsked { .. } => "approval_asked",
+            Self::ApprovalDecided { .. } => "approval_decided",
+            Self::ApprovalClosed { .. } => "approval_closed",
+            Self::EditRefused { .. } => "edit_refused",
+            Self::ApprovalOverdue { .. } => "approval_overdue",
+            Self::PermitGiven { .. } => "permit_given",
+            Self::PermitVoided { .. } => "permit_voided",
+            Self::QuestionAsked { .. } => "question_asked",
+            Self::QuestionAnswered { .. } => "question_answered",
+            Self::AgentFailed { .. } => "agent_failed",
+            Self::AgentRestarted { .. } => "agent_restarted",
+            Self::DeadLettered { .. } => "dead_lettered",
+            Self::DeadLetterAnswered { .. } => "dead_letter_answered",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
+            Self::BudgetRaised { .. } => "budget_raised",
+            Self::CancelAsked { .. } => "cancel_asked",
+            Self::Ended { .. } => "ended",
+        }
+    }
+
+    /// The person who did it; nobody if the run itself did.
+    pub fn by(&self) -> Option<&Who> {
+        match self {
+            Self::Started { by, .. }
+            | Self::ApprovalDecided { by, .. }
+            | Self::QuestionAnswered { by, .. }
+            | Self::DeadLetterAnswered { by, .. }
+            | Self::Resumed { by }
+            | Self::BudgetRaised { by, .. }
+            | Self::CancelAsked { by }
+            | Self::Paused { why: PauseReason::Asked { by } }
+            | Self::VersionWritten(Version { person: Some(by), .. }) => Some(by),
+            Self::Opened { .. }
+            | Self::Heard { .. }
+            | Self::InputRefused { .. }
+            | Self::MessageSent(_)
+            | Self::Split { .. }
+            | Self::CalledOff { .. }
+            | Self::TurnBegan { .. }
+            | Self::EffectAsked { .. }
+            | Self::EffectBegan { .. }
+            | Self::EffectSettled { .. }
+            | Self::EffectFailed { .. }
+            | Self::RetryPlanned { .. }
+            | Self::ModelSwitched { .. }
+            | Self::ContextCut { .. }
+            | Self::FellInDoubt { .. }
+            | Self::VersionWritten(Version { person: None, .. })
+            | Self::AnswerRefused { .. }
+            | Self::TurnEnded { .. }
+            | Self::ApprovalAsked { .. }
+            | Self::ApprovalClosed { .. }
+            | Self::EditRefused { .. }
+            | Self::ApprovalOverdue { .. }
+            | Self::PermitGiven { .. }
+            | Self::PermitVoided { .. }
+            | Self::QuestionAsked { .. }
+            | Self::AgentFailed { .. }
+            | Self::AgentRestarted { .. }
+            | Self::DeadLettered { .. }
+            | Self::Paused { why: PauseReason::Budget { .. } | PauseReason::Intensity { .. } }
+            | Self::Ended { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What people are asked and what they say, as entries.
+
+use super::entry::{Entry, Kind, entry};
+use super::why::{no_words, reason_text};
+use super::words::{Texts, error_text, note};
+use crate::id::{ApprovalNo, ArtefactName, EffectId};
+use crate::run::event::{BodyRef, Closed, Decision, Who};
+use crate::run::state::State;
+
+/// `agent` is asked to decide, perhaps in place of an earlier approval.
+pub(super) fn asked(agent: &str, no: ApprovalNo, replaces: Option<ApprovalNo>) -> Entry {
+    let instead = replaces.map_or_else(String::new, |old| format!(", in place of {old}"));
+    of_person(agent, "asked", format!("approval {no} is waiting{instead}"))
+}
+
+/// Somebody is asked whether an effect of `agent` happened.
+pub(super) fn question(state: &State, agent: &str, no: ApprovalNo, effect: EffectId, texts: &dyn Texts) -> Entry {
+    let of = if agent.is_empty() { String::new() } else { format!(" of {agent}") };
+    let why = state.effects.get(&effect).and_then(|effect| effect.why);
+    let why = why.map_or_else(String::new, |why| format!(" ({})", reason_text(state, texts, why)));
+    let text = format!("question {no}: nobody knows whether an item{of} was performed{why}; look, and say");
+    of_person("callsheet", "in doubt", text)
+}
+
+pub(super) fn decided(
+    no: ApprovalNo,
+    by: &Who,
+    decision: Decision,
+    comment: Option<BodyRef>,
+    texts: &dyn Texts,
+) -> Entry {
+    let comment = comment.map(|comment| note(texts, comment)).filter(|comment| !comment.is_empty());
+    let comment = comment.map_or_else(String::new, |comment| format!(": {comment}"));
+    of_person(&by.name, decision.word(), format!("approval {no}{comment} [{}]", by.how))
+}
+
+pub(super) fn closed(no: ApprovalNo, why: Closed) -> Entry {
+    let why = match why {
+        Closed::Edited => "its content was edited",
+        Closed::Expired => "nobody decided in time",
+        Closed::RunEnded => "the run ended",
+        Closed::CalledOff => "the join has what it needs without it",
+    };
+    of_person("callsheet", "closed", format!("approval {no}: {why}"))
+}
+
+pub(super) fn edit_refused(no: ApprovalNo, artefact: &ArtefactName, problems: BodyRef, texts: &dyn Texts) -> Entry {
+    let why = error_text(texts, problems);
+    of_person("callsheet", "edit refused", format!("approval {no} is open again, its {artefact} as it was: {why}"))
+}
+
+pub(super) fn overdue(no: ApprovalNo) -> Entry {
+    of_person("callsheet", "overdue", format!("approval {no} still waits"))
+}
+
+/// A later no, said in approval `by`, took approval `no` back.
+pub(super) fn voided(state: &State, no: ApprovalNo, by: ApprovalNo) -> Entry {
+    of_person("callsheet", "void", format!("approval {no} no longer counts: {}", no_words(state, by)))
+}
+
+pub(super) fn answered(no: ApprovalNo, by: &Who, happened: bool) -> Entry {
+    let word = if happened { "it happened" } else { "it did not happen" };
+    of_person(&by.name, word, format!("question {no}"))
+}
+
+fn of_person(from: &str, word: &str, text: String) -> Entry {
+    entry(from, word, text, Kind::Person)
+}
