@@ -24,6 +24,9 @@ const ROWS: [&[&str]; 9] = [
 /// which it could do otherwise is Cargo's to hold; this is about the standard library.
 const CORE: [&str; 2] = ["core/src/", "src/text.rs"];
 
+/// The tests of the core alone.
+const CORE_TESTS: [&str; 3] = ["tests/it/simulation", "tests/it/topology", "tests/it/golden.rs"];
+
 /// The two crates of the product.
 const SOURCES: [&str; 2] = ["core/src", "src"];
 
@@ -43,7 +46,7 @@ struct Ban {
     instead: &'static str,
 }
 
-const BANS: [Ban; 10] = [
+const BANS: [Ban; 11] = [
     Ban {
         words: &[
             "async",
@@ -109,6 +112,11 @@ const BANS: [Ban; 10] = [
         words: &["Store", "history::load", "app::store", "app::start", "app::start_in_memory", "app::start_wrapped"],
         holds_in: |file| file.starts_with("src/cli"),
         instead: "ask src/service for it: what a face does to runs is a function there, and no face opens a journal",
+    },
+    Ban {
+        words: &["support"],
+        holds_in: |file| CORE_TESTS.iter().any(|of| file.starts_with(of)),
+        instead: "take a team of tests/cases: the core's tests do not change with what is shipped",
     },
     Ban {
         words: &["todo!", "unimplemented!", "dbg!"],

@@ -1,10 +1,12 @@
-//! The team of a seed: a shipped topology or a random well-formed one, each from files through the reader and the
+//! The team of a seed: one of tests/cases/team or a random well-formed one, each from files through the reader and the
 //! checks. Numbers that change nothing about who hands on to whom are drawn afterwards: the checks refuse limits that are
 //! too small, and small limits are what a run has to come by.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::LazyLock;
 
+use callsheet::config::Folder;
 use callsheet::id::{AgentName, NanoUsd};
 use callsheet::topology::check::{Surroundings, check};
 use callsheet::topology::plan::{
@@ -15,21 +17,25 @@ use callsheet::topology::spec::{Reach, Repeat};
 
 use super::crew;
 use super::random::Random;
-use crate::support::shipped;
 use crate::topology::written::{files, surroundings};
 
-/// Whether what is handed to `failed` ends as a failure is told by tests/it/campaigns.rs; here each end is the same end.
-static SHIPPED: LazyLock<[Plan; 2]> = LazyLock::new(|| {
-    let plan = |name| Plan { script: None, failures: BTreeMap::new(), ..shipped(name) };
-    ["re-engagement", "content-repurposing"].map(plan)
+static FIXED: LazyLock<[Plan; 2]> = LazyLock::new(|| {
+    let folder = Folder::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/team"));
+    ["letters", "posts"].map(|name| check(name, &folder, &AROUND).unwrap().plan)
 });
 
-static AROUND: LazyLock<Surroundings> = LazyLock::new(surroundings);
+/// What a sender does can be looked up, as it can of the tools that are shipped.
+static AROUND: LazyLock<Surroundings> = LazyLock::new(|| {
+    let mut around = surroundings();
+    let outward = around.tools.values_mut().filter(|spec| spec.reach == Reach::ActsOut);
+    outward.for_each(|spec| spec.repeat = Repeat::Queryable);
+    around
+});
 
-/// A team to run: of eight seeds two play a shipped topology as it is, two one with other numbers, four a random one.
+/// A team to run: of eight seeds two play a fixed one as it is, two one with other numbers, four a random one.
 pub(crate) fn draw(random: &mut Random, mut later: Option<&mut Random>) -> Plan {
     let shape = random.below(8);
-    let mut plan = match SHIPPED.get(usize::try_from(shape / 2).unwrap_or(0)) {
+    let mut plan = match FIXED.get(usize::try_from(shape / 2).unwrap_or(0)) {
         Some(plan) => plan.clone(),
         None => written(random, later.as_deref_mut()),
     };
