@@ -9,7 +9,7 @@ use super::shelf::Shelf;
 use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, EffectId};
 use crate::model::prompt::Offers;
-use crate::model::{Ask, Exchange, Pulse, Reply, Section};
+use crate::model::{Arrived, Ask, Exchange, Pulse, Reply, Section};
 use crate::run::body::FailureReport;
 use crate::run::desk::Desk;
 use crate::run::event::Part;
@@ -95,6 +95,11 @@ fn show(ask: &mut Ask, shelf: Shelf<'_>, part: &Part) -> Result<(), Failure> {
             ask.brief = shelf.parsed(*digest)?;
         }
         Part::Note(digest) => ask.now.message.note = text(&shelf.json(*digest)?),
+        Part::Arrived(index, from, outcome, digest) => {
+            let note = text(&shelf.json(*digest)?);
+            let (from, outcome) = (from.to_string(), outcome.to_string());
+            ask.now.message.arrived.push(Arrived { branch: index + 1, from, outcome, note });
+        }
         Part::Artefact(name, held) => {
             ask.now.desk.insert(name.clone(), held.value(|version| shelf.json(version))?);
         }

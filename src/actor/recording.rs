@@ -87,7 +87,7 @@ fn called(
         return Ok(None);
     };
     let Some(turn) = state.turns.get(&effect.message) else { return Ok(None) };
-    let known = state.agents.get(&turn.agent);
+    let past = state.past(&turn.agent, &turn.message.branch);
     let asked = Asked {
         shelf,
         plan: &state.plan,
@@ -95,8 +95,8 @@ fn called(
         id,
         effect,
         turn,
-        nth_turn: known.map_or(1, |agent| agent.turns_total),
-        lines_used: known.map(|agent| agent.lines_used.clone()).unwrap_or_default(),
+        nth_turn: past.turns_total.max(1),
+        lines_used: past.lines_used,
         patience: state.patience(&turn.agent, effect.model.as_deref()),
         pulse: Pulse(Arc::new(|_| {})),
     };

@@ -300,14 +300,14 @@ impl Live {
             }
             _ => None,
         });
-        let known = state.agents.get(&turn.agent);
+        let past = state.past(&turn.agent, &turn.message.branch);
         let origins = turn.desk.values().flat_map(Held::versions).filter_map(|version| state.versions.get(&version));
         let origins = origins.map(|version| version.origin);
         Some(Work {
             place: Arc::clone(&self.place),
             id,
-            lines_used: known.map(|agent| agent.lines_used.clone()).unwrap_or_default(),
-            nth_turn: known.map_or(1, |agent| agent.turns_total),
+            lines_used: past.lines_used,
+            nth_turn: past.turns_total.max(1),
             outward,
             not_after_uptime_ms: self.owner.not_after_uptime_ms(id),
             origin: origins.max().unwrap_or(Origin::Computed),

@@ -116,6 +116,22 @@ pub struct Incoming {
     pub note: String,
     /// How often this handoff has been taken, this time included.
     pub round: u32,
+    /// For whoever is the join of a split: what its branches came to, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arrived: Vec<Arrived>,
+}
+
+/// What a branch of a split came to its join with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Arrived {
+    /// Which branch, from 1.
+    pub branch: u32,
+    /// From whom.
+    pub from: String,
+    /// The outcome that it was sent on.
+    pub outcome: String,
+    /// Its note.
+    pub note: String,
 }
 
 /// One reply of a turn, and what came of it.

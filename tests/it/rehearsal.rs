@@ -48,6 +48,7 @@ fn ask(lines: Vec<Line>) -> Ask {
                 outcome: "start".to_owned(),
                 note: "Begin.".to_owned(),
                 round: 2,
+                ..Incoming::default()
             },
             desk: [("facts".parse().unwrap(), json!({ "rate": 5.86, "names": ["a", "b"], "none": null }))].into(),
             checks: BTreeMap::new(),

@@ -22,6 +22,7 @@ mod scene;
 mod see;
 mod sink;
 mod sometimes;
+mod spread;
 mod swarm;
 mod team;
 

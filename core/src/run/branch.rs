@@ -58,6 +58,12 @@ impl Branch {
 }
 
 impl SplitId {
+    /// Whether `branch` is one of its branches, or within one.
+    pub fn holds(&self, branch: &Branch) -> bool {
+        let step = branch.0.get(self.within.0.len());
+        branch.is_within(&self.within) && step.is_some_and(|step| step.from == self.from && step.nth == self.nth)
+    }
+
     /// Its `index`-th branch.
     pub fn branch(&self, index: u32) -> Branch {
         let mut steps = self.within.0.clone();

@@ -46,7 +46,7 @@ pub enum Event {
     /// A message went to a member, or to `end`.
     MessageSent(Message),
     /// The end of a turn splits: its message becomes so many branches, which meet at the handoff's join.
-    Split { message: MessageId, outcome: Outcome, branches: u32 },
+    Split { message: MessageId, outcome: Outcome, note: BodyRef, origin: Origin, branches: u32 },
     /// The join has what it needs: a branch that was still under way ends without arriving.
     CalledOff { branch: Branch },
     /// A member took a message up.
@@ -166,6 +166,8 @@ pub enum Reason {
 pub enum Rule {
     /// Its owner died while it was under way.
     LostWithOwner,
+    /// Its branch was called off: the join has what it needs without it.
+    CalledOff,
     /// Nobody approved what is on the member's desk.
     NotApproved,
     /// The permit is too old to act on.
@@ -365,6 +367,8 @@ pub enum Part {
     Brief(Digest),
     /// The message's note.
     Note(Digest),
+    /// What a branch came to the join with: which one, from whom, on which outcome, with which note.
+    Arrived(u32, AgentName, Outcome, Digest),
     /// An artefact that it reads.
     Artefact(ArtefactName, Held),
     /// What checks said of one.
@@ -386,6 +390,7 @@ impl Part {
             Self::Artefact(_, held) => held.versions().collect(),
             Self::Brief(digest)
             | Self::Note(digest)
+            | Self::Arrived(.., digest)
             | Self::Findings(_, digest)
             | Self::Reply(digest)
             | Self::Result(_, digest)

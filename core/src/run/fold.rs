@@ -3,6 +3,7 @@
 
 mod approval;
 mod effect;
+mod split;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,8 +63,10 @@ impl State {
             Event::Opened { epoch } => self.open(*epoch),
             Event::Heard { place, .. } | Event::InputRefused { place, .. } => self.hear(*place),
             Event::MessageSent(message) => self.send(message),
-            // Nobody emits these yet.
-            Event::Split { .. } | Event::CalledOff { .. } => Err("branches are not folded yet"),
+            Event::Split { message, outcome, note, origin, branches } => {
+                self.split(*message, outcome, *note, *origin, *branches)
+            }
+            Event::CalledOff { branch } => self.call_off(branch),
             Event::TurnBegan { message } => self.begin_turn(*message),
             Event::EffectAsked { id, message, ordinal, wish, reserved } => {
                 self.ask(at, *id, *message, *ordinal, wish, *reserved)
@@ -148,22 +151,18 @@ impl State {
         } else if message.asked_by.is_some() {
             self.send_question(message)?;
         } else if let Some(from) = &message.from {
-            let handoff = self.handoff(from, &message.outcome).ok_or("an undeclared handoff")?;
-            let declared = handoff.rounds.as_ref().filter(|_| message.exhausted).map_or(&handoff.to, |r| &r.then);
-            if *declared != message.to {
-                return Err("an undeclared handoff");
-            }
-            let key = (from.clone(), message.outcome.clone());
-            self.handed.insert(key.clone(), message.note.digest);
-            if !message.exhausted {
-                self.rounds.insert(key, message.round);
-            }
+            self.send_on(message, from)?;
+        }
+        let is_aside = message.asked_by.is_some();
+        if !is_aside && self.join_of(&message.branch) == Some(&message.to) {
+            return self.arrive(message);
         }
         match &message.to {
             Recipient::Member(agent) if self.plan.team.contains_key(agent) => {
                 self.queued.insert(message.id, message.clone());
             }
             Recipient::Member(_) => return Err("no such member"),
+            Recipient::End if !message.branch.is_root() => return Err("the run ends within a branch"),
             Recipient::End => self.results.push(message.clone()),
         }
         Ok(())
@@ -172,17 +171,19 @@ impl State {
     fn begin_turn(&mut self, id: MessageId) -> Legal {
         let message = self.queued.remove(&id).ok_or("the message is not queued")?;
         let Recipient::Member(agent) = message.to.clone() else { return Err("a result is not handled") };
-        let known = self.agents.entry(agent.clone()).or_default();
+        self.agents.entry(agent.clone()).or_default().turns_total += 1;
+        let mut past = self.past(&agent, &message.branch);
         // What is written anew is bounded by itself; the handoffs' count of turns does not know of it.
-        known.turns += u32::from(!message.is_mend());
-        known.turns_total += 1;
-        let memory = known.memory.clone();
+        past.turns += u32::from(!message.is_mend());
+        past.turns_total += 1;
+        let memory = past.memory.clone();
+        self.pasts.insert((agent.clone(), message.branch.clone()), past);
         let (first, bytes, labels) = self.first_parts(&agent, &message);
         let unseen = memory.parts.into_iter().chain(first).collect();
         let (shown_bytes, labels) = (memory.bytes + bytes, memory.labels.join(labels));
         let origin = message.origin;
-        let of_agent = self.handed.iter().filter(|((from, _), _)| *from == agent);
-        let handed = of_agent.map(|((_, outcome), note)| (outcome.clone(), *note)).collect();
+        let of_agent = self.handed.iter().filter(|((branch, from, _), _)| *from == agent && *branch == message.branch);
+        let handed = of_agent.map(|((.., outcome), note)| (outcome.clone(), *note)).collect();
         let turn = Turn {
             agent,
             desk: message.desk.clone(),
@@ -209,6 +210,7 @@ impl State {
             permit: None,
             failed: None,
             deaths: 0,
+            died_at: None,
         };
         self.turns.insert(id, turn);
         Ok(())
@@ -221,6 +223,15 @@ impl State {
         let mut bytes = u64::from(message.note.bytes) + self.brief.map_or(0, |brief| u64::from(brief.bytes));
         parts.extend(self.brief.map(|brief| Part::Brief(brief.digest)));
         parts.push(Part::Note(message.note.digest));
+        for arrival in message.joins.iter().flat_map(|joins| &joins.arrived) {
+            bytes += u64::from(arrival.note.bytes);
+            parts.push(Part::Arrived(
+                arrival.index,
+                arrival.from.clone(),
+                arrival.outcome.clone(),
+                arrival.note.digest,
+            ));
+        }
         for artefact in self.member(agent).into_iter().flat_map(on_desk) {
             let Some(held) = message.desk.get(artefact) else { continue };
             parts.push(Part::Artefact(artefact.clone(), held.clone()));
@@ -261,7 +272,9 @@ impl State {
     fn has_on_a_desk(&self, version: Digest) -> bool {
         let turns = self.turns.values().map(|turn| &turn.desk);
         let dead = self.dead.values().map(|letter| &letter.message);
-        let messages = self.queued.values().chain(&self.results).chain(dead).map(|message| &message.desk);
+        let arrived = self.splits.values().flat_map(|split| split.arrived.values());
+        let messages = self.queued.values().chain(&self.results).chain(dead).chain(arrived);
+        let messages = messages.map(|message| &message.desk).chain(self.splits.values().map(|split| &split.desk));
         let approvals = self.approvals.values().map(|approval| &approval.desk);
         let permits = self.permits.values().map(|permit| &permit.manifest.desk);
         let on = |desk: &Desk| desk.values().flat_map(Held::versions).any(|on| on == version);
@@ -279,14 +292,16 @@ impl State {
         self.mended(&turn);
         self.answer(&turn.message, note, turn.labels);
         if self.member(&turn.agent).is_some_and(|member| member.memory == Memory::Run)
-            && let Some(agent) = self.agents.get_mut(&turn.agent)
+            && let Some(past) = self.pasts.get_mut(&(turn.agent.clone(), turn.message.branch.clone()))
         {
             let parts = turn.shown.into_iter().chain(turn.unseen).collect();
-            agent.memory = Conversation { parts, bytes: turn.shown_bytes, labels: turn.labels };
+            past.memory = Conversation { parts, bytes: turn.shown_bytes, labels: turn.labels };
         }
         if self.is_person(&turn.agent) {
-            self.rounds.retain(|(from, _), _| *from == turn.agent);
-            self.agents.values_mut().for_each(|agent| agent.turns = 0);
+            let here = &turn.message.branch;
+            self.rounds.retain(|(branch, from, _), _| branch != here || *from == turn.agent);
+            let of_here = self.pasts.iter_mut().filter(|((_, branch), _)| branch == here);
+            of_here.for_each(|(_, past)| past.turns = 0);
         }
         Ok(())
     }
@@ -383,7 +398,8 @@ impl State {
     }
 
     fn died(&mut self, at: Timestamp, agent: &AgentName, message: MessageId) -> Legal {
-        self.turn_mut(message)?.deaths += 1;
+        let turn = self.turn_mut(message)?;
+        (turn.deaths, turn.died_at) = (turn.deaths + 1, Some(at));
         self.agents.entry(agent.clone()).or_default().died_at = Some(at);
         Ok(())
     }

@@ -25,6 +25,7 @@ use super::state::{Effect, State};
 use crate::id::{AgentName, ApprovalNo, EffectId};
 use crate::topology::plan::{Recipient, Role};
 
+mod branches;
 mod broken;
 mod outward;
 mod watch;
@@ -102,10 +103,11 @@ fn limits(state: &State) -> Holds {
             let cost = raised(limits.cost.map(|cost| cost.0), raise.cost.map(|cost| cost.0));
             within(agent.as_str(), own.cost.0, cost, Limit::Cost)?;
         }
-        if let Some(known) = state.agents.get(agent) {
-            let most = limits.turns.max(raise.turns.unwrap_or(0));
-            within(agent.as_str(), known.turns.into(), Some(most.into()), Limit::Turns)?;
-        }
+    }
+    for ((agent, _), past) in &state.pasts {
+        let declared = state.member(agent).map_or(0, |member| member.limits.turns);
+        let most = declared.max(raise.turns.unwrap_or(0));
+        within(agent.as_str(), past.turns.into(), Some(most.into()), Limit::Turns)?;
     }
     for turn in state.turns.values() {
         let declared = state.member(&turn.agent).map_or(0, |member| member.limits.steps_per_turn);
@@ -133,10 +135,28 @@ fn messages(state: &State) -> Holds {
                 .is_some_and(|member| member.may_ask.iter().any(|to| message.to == Recipient::Member(to.clone()))),
             Some(from) => state.handoff(from, &message.outcome).is_some_and(|handoff| {
                 let then = handoff.rounds.as_ref().filter(|_| message.exhausted).map(|rounds| &rounds.then);
-                *then.unwrap_or(&handoff.to) == message.to
+                let begins = match (&handoff.split, &message.to) {
+                    (Some(split), Recipient::Member(to)) if !message.exhausted && message.joins.is_none() => {
+                        split.begins().contains(to)
+                    }
+                    _ => false,
+                };
+                begins || *then.unwrap_or(&handoff.to) == message.to
             }),
         };
         ensure("I9", to, || format!("{id} travels on no declared handoff"))?;
+        let (mut around, branch) = (message.branch.outwards(), &message.branch);
+        let open = around.all(|around| {
+            around.of().is_none_or(|(id, index)| {
+                state.splits.get(&id).is_some_and(|open| index < open.branches && !open.arrived.contains_key(&index))
+            })
+        });
+        ensure("I2", open, || format!("{id} is pending in {branch}, which is over"))?;
+    }
+    for (agent, member) in &state.plan.team {
+        let at_once = state.turns.values().filter(|turn| turn.agent == *agent).count();
+        let within = at_once <= member.parallel() as usize;
+        ensure("I7", within, || format!("{agent} handles {at_once} messages at once"))?;
     }
     for (id, turn) in &state.turns {
         let own = turn.message.to == Recipient::Member(turn.agent.clone());

@@ -9,6 +9,8 @@ pub mod event;
 pub mod fold;
 pub mod input;
 pub mod invariant;
+mod meeting;
+pub mod split;
 pub mod state;
 pub mod view;
 

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::branch::{Branch, SplitId};
 use super::desk::Desk;
 use super::event::{
     Amount, CallHead, Decision, Ending, Limit, Manifest, Message, PauseReason, Raise, Version, Who, Wish,
 };
+use super::split::OpenSplit;
 use crate::failure::Class;
 use crate::id::{
     AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, RunId, Timestamp, ToolName,
@@ -46,10 +48,14 @@ pub struct State {
     pub effects: BTreeMap<EffectId, Effect>,
     /// Versions of artefacts that something in here has on its desk; the journal has the others.
     pub versions: BTreeMap<Digest, Version>,
-    /// How often each bounded handoff was taken since the last reset.
-    pub rounds: BTreeMap<(AgentName, Outcome), u32>,
-    /// The note that each handoff took last.
-    pub handed: BTreeMap<(AgentName, Outcome), Digest>,
+    /// Splits whose branches have not met yet.
+    pub splits: BTreeMap<SplitId, OpenSplit>,
+    /// How often each bounded handoff was taken in a branch since the last reset.
+    pub rounds: BTreeMap<(Branch, AgentName, Outcome), u32>,
+    /// The note that each handoff of a branch took last.
+    pub handed: BTreeMap<(Branch, AgentName, Outcome), Digest>,
+    /// What each agent has behind it, in each branch that is not over.
+    pub pasts: BTreeMap<(AgentName, Branch), Past>,
     /// Approvals by number, closed ones included.
     pub approvals: BTreeMap<ApprovalNo, Approval>,
     /// Permits by the approval that gave them.
@@ -168,6 +174,8 @@ pub struct Turn {
     pub failed: Option<(Class, Reason)>,
     /// How often it killed its agent.
     pub deaths: u32,
+    /// When it last did.
+    pub died_at: Option<Timestamp>,
 }
 
 /// An effect not settled yet.
@@ -311,10 +319,19 @@ pub struct Agent {
     pub not_before: Timestamp,
     /// When it last failed.
     pub died_at: Option<Timestamp>,
-    /// Turns since a person last decided.
-    pub turns: u32,
     /// Turns in all.
     pub turns_total: u32,
+}
+
+/// What an agent has behind it in one branch. A branch begins with what its agent remembered before the split.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Past {
+    /// Turns in this branch since a person last decided in it.
+    pub turns: u32,
+    /// Turns in this branch.
+    pub turns_total: u32,
+    /// Splits in this branch.
+    pub splits: u32,
     /// Script lines used by its turns.
     pub lines_used: Vec<u32>,
     /// What it is shown again of its earlier turns.
@@ -392,8 +409,10 @@ impl State {
             turns: BTreeMap::new(),
             effects: BTreeMap::new(),
             versions: BTreeMap::new(),
+            splits: BTreeMap::new(),
             rounds: BTreeMap::new(),
             handed: BTreeMap::new(),
+            pasts: BTreeMap::new(),
             approvals: BTreeMap::new(),
             permits: BTreeMap::new(),
             questions: BTreeMap::new(),
@@ -479,6 +498,17 @@ impl State {
     /// Approvals that wait for a person.
     pub fn open_approvals(&self) -> impl Iterator<Item = (ApprovalNo, &Approval)> {
         self.approvals.iter().filter(|(_, approval)| approval.fate.is_none()).map(|(no, approval)| (*no, approval))
+    }
+
+    /// What `agent` has behind it in `branch`: its own past there, or what it had when the branch began.
+    pub fn past(&self, agent: &AgentName, branch: &Branch) -> Past {
+        let own = self.pasts.get(&(agent.clone(), branch.clone()));
+        if let Some(own) = own {
+            return own.clone();
+        }
+        let before = branch.outwards().skip(1).find_map(|around| self.pasts.get(&(agent.clone(), around)));
+        let Past { lines_used, memory, .. } = before.cloned().unwrap_or_default();
+        Past { lines_used, memory, ..Past::default() }
     }
 
     /// The member of that name; every name in a state is of the plan.

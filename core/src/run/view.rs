@@ -239,8 +239,16 @@ impl View {
             }
             Event::CancelAsked { by } => life("cancelling", format!("{} cancelled it", by.name)),
             Event::Ended { how } => life("ended", Status::Ended(*how).word().to_owned()),
-            // Nobody emits these yet.
-            Event::Split { .. } | Event::CalledOff { .. } => return None,
+            Event::Split { message, outcome, branches, .. } => {
+                let from = state.turns.get(message).map(|turn| turn.agent.as_str())?;
+                let branches = match branches {
+                    0 => "there is nothing to split: the join follows".to_owned(),
+                    1 => "splits into 1 branch".to_owned(),
+                    many => format!("splits into {many} branches"),
+                };
+                entry(from, outcome.as_str(), branches, Kind::Life)
+            }
+            Event::CalledOff { branch } => life("called off", format!("branch {branch}: the join has what it needs")),
             // What leads to something that is told, or has been told.
             Event::Opened { .. } | Event::Heard { .. } | Event::TurnBegan { .. } | Event::EffectAsked { .. } => {
                 return None;

@@ -313,6 +313,9 @@ pub struct Split {
     /// What happens if fewer than that still can.
     #[serde(default)]
     pub short: Short,
+    /// The lists of what its branches write: artefacts with `of` that are made at its join.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collects: Vec<ArtefactName>,
 }
 
 /// The branches of a split.
@@ -389,6 +392,14 @@ impl Split {
             Over::All(members) => u32::try_from(members.len()).unwrap_or(u32::MAX),
             Over::Times { times, .. } => *times,
             Over::Each(each) => each.most,
+        }
+    }
+
+    /// The name under which a branch has its item on its desk, if it is about one.
+    pub fn item(&self) -> Option<&ArtefactName> {
+        match &self.over {
+            Over::Each(each) => Some(&each.item),
+            Over::All(_) | Over::Times { .. } => None,
         }
     }
 

@@ -372,7 +372,7 @@ fn key(state: &State) -> Digest {
     for message in &state.results {
         let _ = write!(text, "\nend {:?} {}", message.from, message.outcome);
     }
-    let turns: Vec<_> = state.agents.iter().map(|(name, agent)| (name, agent.turns)).collect();
+    let turns: Vec<_> = state.pasts.iter().map(|(of, past)| (of, past.turns, past.splits)).collect();
     let _ = write!(text, "\n{:?}\n{turns:?}\n{:?} {:?}", state.rounds, state.ended, state.paused.is_some());
     Digest::of("callsheet rehearse key 1", &[text.as_bytes()])
 }

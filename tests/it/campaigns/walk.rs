@@ -75,7 +75,13 @@ impl Walk {
     pub(super) fn tell(&self, params: Params<'_>, decisions: &[&str]) -> Told {
         let mut told = Told::default();
         let mut decisions = decisions.iter();
-        let mut message = Incoming { from: "start".into(), outcome: "start".into(), note: String::new(), round: 1 };
+        let mut message = Incoming {
+            from: "start".into(),
+            outcome: "start".into(),
+            note: String::new(),
+            round: 1,
+            ..Incoming::default()
+        };
         let mut at = self.topology["handoffs"]["start"].as_str().unwrap().to_owned();
         while at != "end" && at != "failed" {
             let member = &self.topology["team"][&at];
@@ -90,7 +96,7 @@ impl Walk {
             let leads = &self.topology["handoffs"][&at];
             let to = leads.get(&outcome).unwrap_or(leads);
             let to = to.get("to").unwrap_or(to).as_str().unwrap().to_owned();
-            message = Incoming { from: at, outcome, note, round: 1 };
+            message = Incoming { from: at, outcome, note, round: 1, ..Incoming::default() };
             at = to;
         }
         told
@@ -180,7 +186,8 @@ impl Walk {
         let (to, note) = (args["to"].as_str().unwrap(), args["question"].as_str().unwrap().to_owned());
         assert!(self.plan.team[from].may_ask.iter().any(|teammate| teammate.as_str() == to), "{from} asks {to}");
         told.path.push(format!("{from}:question"));
-        let question = Incoming { from: from.to_owned(), outcome: "question".to_owned(), note, round: 1 };
+        let question =
+            Incoming { from: from.to_owned(), outcome: "question".to_owned(), note, round: 1, ..Incoming::default() };
         let (outcome, answer) = self.turn(to, params, &question, told);
         assert_eq!(outcome, "answer");
         json!(answer)

@@ -2,13 +2,13 @@
 
 use callsheet::failure::Class;
 use callsheet::failure::Usage;
-use callsheet::id::{ApprovalNo, Digest, NanoUsd};
+use callsheet::id::{ApprovalNo, ArtefactName, Digest, NanoUsd};
 use callsheet::run::event::{
-    ActHead, BodyRef, CallHead, ItemHead, Lists, Manifest, Origin, Replied, Settled, Wish, WriteHead,
+    ActHead, BodyRef, CallHead, ItemHead, Items, Lists, Manifest, Origin, Replied, Settled, Wish, WriteHead,
 };
 use callsheet::run::input::Failed;
 use callsheet::run::state::{Effect, State, Turn};
-use callsheet::topology::plan::{ANSWER, ASK_TOOL, Arg, QUESTIONS_PER_TURN_MAX, Recipient, Role};
+use callsheet::topology::plan::{ANSWER, ASK_TOOL, Arg, EachTo, QUESTIONS_PER_TURN_MAX, Recipient, Role};
 use callsheet::topology::spec::Labels;
 
 use super::random::Random;
@@ -239,15 +239,33 @@ impl Makes {
         let wander = self.random.chance(self.swarm.wander);
         let outcome = if wander { self.random.pick(outcomes) } else { outcomes.first() };
         let outcome = outcome.cloned().unwrap_or_else(|| name("ready"));
-        let to_end = state.handoff(&turn.agent, &outcome).is_some_and(|handoff| handoff.to == Recipient::End);
+        let to_end = state
+            .handoff(&turn.agent, &outcome)
+            .is_some_and(|handoff| handoff.to == Recipient::End && handoff.split.is_none());
         let writes = state.member(&turn.agent).map(|member| member.writes.clone()).unwrap_or_default();
         let none = to_end && self.random.chance(500);
         let write = |artefact| {
             let findings = self.random.chance(300).then(|| self.body());
-            WriteHead { findings, ..WriteHead::new(artefact, self.body(), Origin::Model) }
+            let lists = self.lists(state, &artefact);
+            WriteHead { findings, lists, ..WriteHead::new(artefact, self.body(), Origin::Model) }
         };
         let writes = writes.into_iter().filter(|_| !none).map(write).collect();
         ActHead::Answer { outcome: Some(outcome), note: self.body(), writes, problems: None }
+    }
+
+    /// How many items the lists of a version have that is split over, and whose they are.
+    pub(crate) fn lists(&mut self, state: &State, artefact: &ArtefactName) -> Lists {
+        let mut lists = Lists::new();
+        for each in state.plan.splits_over(artefact) {
+            let Some(later) = &mut self.later else { continue };
+            let count = u32::try_from(later.below(u64::from(each.most) + 1)).unwrap_or(0);
+            let to = match &each.to {
+                EachTo::One(_) => Vec::new(),
+                EachTo::By { among, .. } => (0..count).filter_map(|_| later.pick(among).cloned()).collect(),
+            };
+            lists.insert(each.place(), Items { count, to });
+        }
+        lists
     }
 
     /// A raise of `what` above `needed`.

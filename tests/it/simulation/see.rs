@@ -3,7 +3,8 @@
 use callsheet::failure::Class;
 use callsheet::id::{EffectId, MessageId};
 use callsheet::run::event::{
-    ActHead, Closed, DeadLetterAnswer, Decision, Event, Fact, Limit, Message, Part, PauseReason, Refusal, Settled, Wish,
+    ActHead, Closed, DeadLetterAnswer, Decision, Ending, Event, Fact, Limit, Message, Part, PauseReason, Reason,
+    Refusal, Rule, Settled, Wish,
 };
 use callsheet::run::input::Failed;
 use callsheet::run::state::{Effect, State, Turn};
@@ -17,6 +18,9 @@ impl Scene {
     /// Counts what `facts`, decided in `state`, went through.
     pub(super) fn see(&mut self, state: &State, facts: &[Fact]) {
         let mut began = 0;
+        for rare in facts.iter().flat_map(|fact| of_branches(state, facts, &fact.is)) {
+            self.seen.see(rare);
+        }
         for fact in facts {
             if let Event::EffectBegan { .. } = fact.is {
                 began += 1;
@@ -254,4 +258,60 @@ fn dead(state: &State, facts: &[Fact], class: Class, message: MessageId) -> Opti
         Class::Policy => Some(Rare::ForbiddenCallsEndTurn),
         _ => None,
     }
+}
+
+/// What splits and their branches went through.
+fn of_branches(state: &State, facts: &[Fact], event: &Event) -> Vec<Rare> {
+    let of_turn = |message: &MessageId| state.turns.get(message).map(|turn| &turn.message.branch);
+    let seen = |is: &dyn Fn(&Event) -> bool| facts.iter().any(|fact| is(&fact.is));
+    let mut rare = Vec::new();
+    match event {
+        Event::Split { message, branches, .. } => {
+            let turn = state.turns.get(message);
+            let again = turn.is_some_and(|turn| state.past(&turn.agent, &turn.message.branch).splits > 0);
+            rare.extend((*branches == 0).then_some(Rare::SplitOverNothing));
+            rare.extend(of_turn(message).is_some_and(|branch| !branch.is_root()).then_some(Rare::SplitWithinSplit));
+            rare.extend(again.then_some(Rare::SplitAgain));
+        }
+        Event::MessageSent(Message { joins: Some(joined), .. }) => {
+            let off = seen(&|event| matches!(event, Event::CalledOff { .. }));
+            let all = joined.arrived.len() == joined.branches as usize;
+            rare.push(if all {
+                Rare::Joins
+            } else if off {
+                Rare::JoinsEarly
+            } else {
+                Rare::JoinsShort
+            });
+        }
+        Event::CalledOff { branch } => {
+            rare.push(Rare::CalledOff);
+            let call =
+                |event: &Event| matches!(event, Event::EffectFailed { reason: Reason::Rule(Rule::CalledOff), .. });
+            let asked = |event: &Event| matches!(event, Event::ApprovalClosed { why: Closed::CalledOff, .. });
+            rare.extend(seen(&call).then_some(Rare::CalledOffWithCall));
+            rare.extend(seen(&asked).then_some(Rare::CalledOffWithApproval));
+            let dead = state.dead.values().any(|letter| letter.message.branch.is_within(branch));
+            rare.extend(dead.then_some(Rare::CalledOffWithDeadLetter));
+        }
+        Event::Ended { how: Ending::Failed } => {
+            let gone =
+                |event: &Event| matches!(event, Event::DeadLetterAnswered { answer: DeadLetterAnswer::Discard, .. });
+            rare.extend((seen(&gone) && !state.splits.is_empty()).then_some(Rare::FallsShort));
+        }
+        Event::Opened { .. } => {
+            let arrived = state.splits.values().any(|open| !open.arrived.is_empty());
+            rare.extend(arrived.then_some(Rare::ArrivedBeforeCrash));
+        }
+        Event::DeadLettered { message, .. } => {
+            rare.extend(of_turn(message).is_some_and(|branch| !branch.is_root()).then_some(Rare::DeadLetterInBranch));
+        }
+        Event::TurnBegan { message } => {
+            let agent = state.queued.get(message).map(|message| &message.to);
+            let mut others = state.turns.values().map(|turn| Recipient::Member(turn.agent.clone()));
+            rare.extend(others.any(|other| agent == Some(&other)).then_some(Rare::TwiceAtOnce));
+        }
+        _ => {}
+    }
+    rare
 }

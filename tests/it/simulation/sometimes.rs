@@ -37,6 +37,9 @@ rare! {
     PausedBySteps, PausedByTokens, PausedByCost, PausedByActiveTime, PausedByRecipients, PausedByTurns,
     PausedByStepsPerTurn, PausedByPerson, Raised, RaiseTooLow, CancelledWithOutward, DeadLetterRetried,
     DeadLetterDiscarded, DeadLetterStops,
+    // Branches
+    SplitOverNothing, SplitWithinSplit, SplitAgain, Joins, JoinsEarly, JoinsShort, FallsShort, CalledOff, CalledOffWithCall,
+    CalledOffWithApproval, CalledOffWithDeadLetter, ArrivedBeforeCrash, DeadLetterInBranch, TwiceAtOnce,
     // Ends
     EndsDone, EndsRejected, EndsFailed, EndsCancelled, EndsStopped,
 }

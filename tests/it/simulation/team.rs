@@ -17,6 +17,7 @@ use callsheet::topology::spec::{Reach, Repeat};
 
 use super::crew;
 use super::random::Random;
+use super::spread::spread;
 use crate::topology::written::{files, surroundings};
 
 static FIXED: LazyLock<[Plan; 2]> = LazyLock::new(|| {
@@ -50,6 +51,11 @@ pub(crate) fn draw(random: &mut Random, mut later: Option<&mut Random>) -> Plan 
         fallbacks(&mut plan, later);
         for member in plan.team.values_mut() {
             member.memory = if later.chance(300) { Memory::Run } else { Memory::Turn };
+        }
+        for level in 0..2 {
+            if later.chance(250) {
+                spread(&mut plan, later, level);
+            }
         }
     }
     plan

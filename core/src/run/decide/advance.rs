@@ -2,18 +2,19 @@
 //! A function of the state alone, so that a resumed run and a live one take the same next step.
 
 use super::batch::Batch;
-use super::{budget, ending, outward, retry, turn};
-use crate::id::MessageId;
+use super::{budget, ending, outward, retry, split, turn};
+use crate::id::{AgentName, MessageId, Outcome};
 use crate::run::event::{Decision, Ending, Event, Limit};
 use crate::run::fold::Illegal;
 use crate::run::state::Effect;
-use crate::topology::plan::Recipient;
+use crate::topology::plan::{Member, Recipient};
 
 /// Looks for one kind of thing that a state calls for.
 type Stage = fn(&mut Batch) -> Result<(), Illegal>;
 
 /// All of them, in this order.
-const STAGES: [Stage; 5] = [retry::plan_retries, outward::resolve_doubts, outward::begin, admit, step_turns];
+const STAGES: [Stage; 6] =
+    [retry::plan_retries, outward::resolve_doubts, outward::begin, split::meet, admit, step_turns];
 
 /// Emits until nothing more follows.
 pub(super) fn advance(batch: &mut Batch) -> Result<(), Illegal> {
@@ -34,19 +35,21 @@ pub(super) fn advance(batch: &mut Batch) -> Result<(), Illegal> {
     }
 }
 
-/// Takes queued messages up, one for each agent that is free.
+/// Takes queued messages up, as many as each agent handles at once.
 fn admit(batch: &mut Batch) -> Result<(), Illegal> {
     let queued: Vec<MessageId> = batch.state.queued.keys().copied().collect();
     for id in queued {
         let state = &batch.state;
         let Some(Recipient::Member(agent)) = state.queued.get(&id).map(|message| message.to.clone()) else { continue };
-        if batch.is_halted() || state.turns.values().any(|turn| turn.agent == agent) {
+        let at_once = state.turns.values().filter(|turn| turn.agent == agent).count();
+        let parallel = state.member(&agent).map_or(1, Member::parallel);
+        if batch.is_halted() || at_once >= parallel as usize {
             continue;
         }
         let declared = state.member(&agent).map_or(0, |member| member.limits.turns);
         let limit = state.ledger.raise.turns.unwrap_or(declared).max(declared);
-        let counts = state.queued.get(&id).is_some_and(|message| !message.is_mend());
-        if counts && state.agents.get(&agent).is_some_and(|known| known.turns >= limit) {
+        let counts = state.queued.get(&id).filter(|message| !message.is_mend());
+        if counts.is_some_and(|message| state.past(&agent, &message.branch).turns >= limit) {
             let needed = u64::from(limit) + 1;
             budget::exceeded(batch, Limit::Turns, Some(agent), needed, u64::from(limit))?;
         } else {
@@ -77,9 +80,11 @@ fn end(batch: &mut Batch) -> Result<(), Illegal> {
     if state.results.is_empty() {
         return ending::close(batch, Ending::Failed);
     }
-    let refused = state.results.iter().any(|message| {
-        let word = message.outcome.as_str();
-        message.from.as_ref().is_some_and(|from| state.is_person(from)) && word != Decision::Approve.word()
+    let is_no = |from: &AgentName, word: &Outcome| state.is_person(from) && word.as_str() != Decision::Approve.word();
+    let refused = state.results.iter().any(|message| match &message.joins {
+        // Of branches that ended the run together, one that was approved is a result.
+        Some(joined) => !joined.arrived.is_empty() && joined.arrived.iter().all(|one| is_no(&one.from, &one.outcome)),
+        None => message.from.as_ref().is_some_and(|from| is_no(from, &message.outcome)),
     });
     let failed = state.results.iter().any(|message| {
         let failures = message.from.as_ref().and_then(|from| state.plan.failures.get(from));

@@ -24,7 +24,7 @@ pub(super) fn effect(
             return Ok(None);
         }
     }
-    if !budget::fits(batch, &agent, amount)? {
+    if !budget::fits(batch, message, &agent, amount)? {
         return Ok(None);
     }
     let id = EffectId::of(batch.state.run, &agent, message, ordinal);

@@ -4,7 +4,7 @@
 use super::batch::Batch;
 use super::ending;
 use crate::failure::Usage;
-use crate::id::{AgentName, NanoUsd};
+use crate::id::{AgentName, MessageId, NanoUsd};
 use crate::run::event::{Amount, Ending, Event, Limit, Part, PauseReason, Wish};
 use crate::run::fold::Illegal;
 use crate::run::state::{Effect, State, Turn};
@@ -18,41 +18,52 @@ const RUN_LIMITS: [Limit; 4] = [Limit::Steps, Limit::Tokens, Limit::Cost, Limit:
 /// A limit that something would pass: whose, how much is needed, and the limit.
 pub(super) type Short = (Limit, Option<AgentName>, u64, u64);
 
-/// Whether `amount` fits for `agent`. If not, the run is paused or stopped.
-pub(super) fn fits(batch: &mut Batch, agent: &AgentName, amount: Amount) -> Result<bool, Illegal> {
-    match short(batch, agent, amount) {
-        None => Ok(true),
-        Some((what, agent, needed, limit)) => {
-            exceeded(batch, what, agent, needed, limit)?;
-            Ok(false)
-        }
+/// Whether `amount` fits for the turn of `message`, which is `agent`'s. If not, the run is paused or stopped, unless what
+/// other turns have set aside is in the way: calls use less than the most that they may, so the turn waits for theirs.
+pub(super) fn fits(batch: &mut Batch, message: MessageId, agent: &AgentName, amount: Amount) -> Result<bool, Illegal> {
+    let Some((what, whose, needed, limit)) = short(batch, agent, amount) else { return Ok(true) };
+    let others = batch.state.effects.values().filter(|effect| effect.message != message);
+    let beside = others.fold((Amount::default(), Amount::default()), |(run, own), effect| {
+        let is_own = effect.agent == *agent;
+        (run.plus(effect.reserved), if is_own { own.plus(effect.reserved) } else { own })
+    });
+    // Time that has passed does not come back.
+    let waits = what != Limit::ActiveTime && beside.0 != Amount::default();
+    if !waits || over(&batch.state, agent, amount, beside).is_some() {
+        exceeded(batch, what, whose, needed, limit)?;
     }
+    Ok(false)
 }
 
 /// The limit that `amount` for `agent` would pass.
 pub(super) fn short(batch: &Batch, agent: &AgentName, amount: Amount) -> Option<Short> {
-    let state = &batch.state;
-    let run = state.ledger.spent.plus(state.ledger.reserved).plus(amount);
-    let over = RUN_LIMITS.into_iter().find_map(|what| {
+    let active = batch.state.limit(Limit::ActiveTime).and_then(|limit| {
+        let used = batch.state.active_ms(batch.at);
+        (used >= limit).then_some((Limit::ActiveTime, None, used, limit))
+    });
+    over(&batch.state, agent, amount, Default::default()).or(active)
+}
+
+/// The limit of amounts that `amount` for `agent` would pass if less were reserved: in the run, and of the agent itself.
+fn over(state: &State, agent: &AgentName, amount: Amount, less: (Amount, Amount)) -> Option<Short> {
+    let without = |reserved: Amount, less| reserved.minus(less).unwrap_or_default();
+    let run = state.ledger.spent.plus(without(state.ledger.reserved, less.0)).plus(amount);
+    let of_run = RUN_LIMITS.into_iter().find_map(|what| {
         let limit = state.limit(what)?;
         (run.of(what) > limit && amount.of(what) > 0).then_some((what, None, run.of(what), limit))
     });
     let account = state.ledger.by_agent.get(agent).copied().unwrap_or_default();
-    let own = account.spent.plus(account.reserved).plus(amount);
+    let own = account.spent.plus(without(account.reserved, less.1)).plus(amount);
     let limits = state.member(agent).map(|member| &member.limits);
     let own_limits = [
         (Limit::Tokens, limits.and_then(|l| l.tokens), state.ledger.raise.tokens),
         (Limit::Cost, limits.and_then(|l| l.cost.map(|c| c.0)), state.ledger.raise.cost.map(|c| c.0)),
     ];
-    let own_over = own_limits.into_iter().find_map(|(what, declared, raised)| {
+    let of_agent = own_limits.into_iter().find_map(|(what, declared, raised)| {
         let limit = declared?.max(raised.unwrap_or(0));
         (own.of(what) > limit && amount.of(what) > 0).then(|| (what, Some(agent.clone()), own.of(what), limit))
     });
-    let active = state.limit(Limit::ActiveTime).and_then(|limit| {
-        let used = state.active_ms(batch.at);
-        (used >= limit).then_some((Limit::ActiveTime, None, used, limit))
-    });
-    over.or(own_over).or(active)
+    of_run.or(of_agent)
 }
 
 /// Pauses the run, or stops it, because `needed` is over `limit`.

@@ -1,6 +1,7 @@
 //! Routing: a turn's outcome leads where its handoff says, or, if the rounds are used up, where `then` says.
 
 use super::batch::{Batch, impossible};
+use super::split;
 use crate::failure::Class;
 use crate::id::{AgentName, MessageId, Outcome};
 use crate::run::event::{BodyRef, Event, Message, Origin, Reason};
@@ -21,12 +22,16 @@ pub(super) fn end_turn(
         return batch.emit(Event::TurnEnded { message, outcome: outcome.clone(), note });
     }
     let handoff = batch.state.handoff(&agent, outcome).ok_or_else(|| impossible("no such outcome"))?.clone();
-    batch.emit(Event::TurnEnded { message, outcome: outcome.clone(), note })?;
-    let taken = batch.state.rounds.get(&(agent.clone(), outcome.clone())).copied().unwrap_or(0);
+    let key = (branch.clone(), agent.clone(), outcome.clone());
+    let taken = batch.state.rounds.get(&key).copied().unwrap_or(0);
     let (to, round, exhausted) = match handoff.rounds {
         Some(rounds) if taken >= rounds.max => (rounds.then, taken, true),
         _ => (handoff.to, taken + 1, false),
     };
+    if let Some(of) = handoff.split.filter(|_| !exhausted) {
+        return split::split(batch, message, outcome, note, origin, &of);
+    }
+    batch.emit(Event::TurnEnded { message, outcome: outcome.clone(), note })?;
     batch.emit(Event::MessageSent(Message {
         id: MessageId(batch.state.messages_sent + 1),
         cause: Some(message),

@@ -13,6 +13,7 @@ mod deliver;
 mod doubt;
 mod ending;
 mod mend;
+mod split;
 
 // Reactions.
 mod approval;

@@ -42,7 +42,7 @@ pub(super) fn step(batch: &mut Batch, message: MessageId) -> Result<(), Illegal>
     }
     let Some(Role::Tool { tool, .. }) = batch.state.member(&turn.agent).map(|m| m.role.clone()) else { return Ok(()) };
     // All that is left to do, so that one raise suffices.
-    if !budget::fits(batch, &turn.agent, Amount { recipients, ..Amount::default() })? {
+    if !budget::fits(batch, message, &turn.agent, Amount { recipients, ..Amount::default() })? {
         return Ok(());
     }
     for (slot, item) in unused {

@@ -1,6 +1,8 @@
 //! Failures: the one retry rule, back-off, restarts and their intensity, poison, dead letters.
 //! A step counts once per effect; the death of an owner is no attempt and no poison.
 
+use std::collections::BTreeSet;
+
 use super::batch::Batch;
 use super::{ask, budget, deliver, doubt, ending, mend};
 use crate::failure::{Class, Usage};
@@ -160,7 +162,10 @@ fn go_another_way(batch: &mut Batch, id: EffectId, effect: &Effect, way: Another
 fn finally(batch: &mut Batch, effect: &Effect, class: Class, reason: BodyRef) -> Result<(), Illegal> {
     match batch.state.plan.supervisor.on.get(class.word()) {
         Some(Action::Stop) => ending::close(batch, Ending::Failed),
-        Some(Action::Restart) => restart(batch, &effect.agent.clone(), effect.message, class, reason),
+        Some(Action::Restart) => match blame(batch, &effect.agent, effect.message, class, reason)? {
+            true => Ok(()),
+            false => restart(batch, &effect.agent),
+        },
         Some(Action::Retry | Action::AskPerson) | None => deliver::give_up(batch, effect.message, class, reason),
     }
 }
@@ -178,10 +183,7 @@ pub(super) fn agent_died(
     if batch.state.ended.is_some() {
         return Ok(());
     }
-    let Some(message) = batch.state.turns.values().find(|turn| turn.agent == *agent).map(|turn| turn.message.id) else {
-        return Ok(());
-    };
-    let mut is_new = false;
+    let (mut is_new, mut killers) = (false, BTreeSet::new());
     let died_at = batch.state.agents.get(agent).and_then(|known| known.died_at);
     for id in effects {
         let Some(effect) = batch.state.effects.get(id).cloned() else { continue };
@@ -190,6 +192,10 @@ pub(super) fn agent_died(
         }
         let since = effect.began.map_or(effect.not_before, |began| began.at);
         is_new |= died_at.is_none_or(|died_at| died_at <= since);
+        let killed_at = batch.state.turns.get(&effect.message).and_then(|turn| turn.died_at);
+        if killed_at.is_none_or(|killed_at| killed_at <= since) {
+            killers.insert(effect.message);
+        }
         if effect.is_outward() {
             doubt::one(batch, *id, None, Some(reason))?;
         } else {
@@ -198,27 +204,38 @@ pub(super) fn agent_died(
             batch.emit(Event::EffectFailed { id: *id, class, reason: reason.into(), spent, last: false })?;
         }
     }
-    if is_new { restart(batch, agent, message, class, reason) } else { Ok(()) }
+    let mut goes_on = false;
+    for message in killers {
+        goes_on |= !blame(batch, agent, message, class, reason)?;
+    }
+    if is_new && goes_on { restart(batch, agent) } else { Ok(()) }
 }
 
-fn restart(
+/// Counts a death of `agent` against the message that it was of; true if that has killed too many, and is given up.
+fn blame(
     batch: &mut Batch,
     agent: &AgentName,
     message: MessageId,
     class: Class,
     reason: BodyRef,
-) -> Result<(), Illegal> {
+) -> Result<bool, Illegal> {
     batch.emit(Event::AgentFailed { agent: agent.clone(), message, class, reason })?;
-    let supervisor = &batch.state.plan.supervisor;
-    let (poison_after, max_restarts, within_ms) =
-        (supervisor.poison_after, supervisor.max_restarts, supervisor.within_ms);
+    let poison_after = batch.state.plan.supervisor.poison_after;
     let outward = batch.state.effects.values().any(|effect| effect.message == message && effect.is_outward());
-    if batch.state.turns.get(&message).is_some_and(|turn| turn.deaths >= poison_after) && !outward {
-        return deliver::give_up(batch, message, class, reason);
+    let is_poison = batch.state.turns.get(&message).is_some_and(|turn| turn.deaths >= poison_after) && !outward;
+    if is_poison {
+        deliver::give_up(batch, message, class, reason)?;
     }
+    Ok(is_poison)
+}
+
+/// Starts `agent` again, unless it has failed too often.
+fn restart(batch: &mut Batch, agent: &AgentName) -> Result<(), Illegal> {
     if batch.state.cancelled_by.is_some() {
         return Ok(());
     }
+    let supervisor = &batch.state.plan.supervisor;
+    let (max_restarts, within_ms) = (supervisor.max_restarts, supervisor.within_ms);
     let known = batch.state.agents.get(agent);
     let recent = known.map_or(0, |a| a.restarts.iter().filter(|then| batch.at.ms_since(**then) < within_ms).count());
     let restarts = u32::try_from(recent).unwrap_or(u32::MAX);
@@ -253,7 +270,7 @@ fn plan_retry(batch: &mut Batch, id: EffectId, wait_ms: u64, output_tokens: Opti
     }
     // A paused run keeps its reason; what does not fit now is looked at again when it goes on.
     let later = batch.state.paused.is_some() && budget::short(batch, &effect.agent, amount).is_some();
-    if later || !budget::fits(batch, &effect.agent, amount)? {
+    if later || !budget::fits(batch, effect.message, &effect.agent, amount)? {
         return Ok(());
     }
     let not_before = batch.at.plus_ms(wait_ms);

@@ -222,11 +222,11 @@ impl State {
             let misfits = calls.iter().filter(refused).any(|call| call.misfit);
             turn.answers_refused = if misfits { turn.answers_refused + 1 } else { 0 };
         }
-        let agent = turn.agent.clone();
-        if let (Some(line), Some(agent)) = (replied.line, self.agents.get_mut(&agent))
-            && !agent.lines_used.contains(&line)
+        let key = (turn.agent.clone(), turn.message.branch.clone());
+        if let (Some(line), Some(past)) = (replied.line, self.pasts.get_mut(&key))
+            && !past.lines_used.contains(&line)
         {
-            agent.lines_used.push(line);
+            past.lines_used.push(line);
         }
         Ok(())
     }

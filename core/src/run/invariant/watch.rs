@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::branches::{Branches, Sent};
 use super::broken::{Broken, Holds, ensure};
 use super::outward::{Effects, Permits, Permitted};
 use crate::id::{ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, Timestamp};
+use crate::run::branch::Branch;
 use crate::run::desk::Held;
 use crate::run::event::{
     Closed, DeadLetterAnswer, Decision, Ending, Event, Fact, Message, PauseReason, Settled, Version, Who, Wish,
@@ -20,6 +22,9 @@ pub struct Watch {
     epoch: Epoch,
     messages: BTreeMap<MessageId, (Recipient, Place)>,
     causes: BTreeSet<MessageId>,
+    /// Those that are in a branch.
+    within: BTreeMap<MessageId, Branch>,
+    branches: Branches,
     questions: BTreeSet<MessageId>,
     approvals: BTreeMap<ApprovalNo, Asked>,
     permits: Permits,
@@ -37,6 +42,8 @@ enum Place {
     Queued,
     Turn,
     Dead,
+    /// At the join of its branch.
+    Arrived,
     Handled,
     Discarded,
 }
@@ -117,8 +124,8 @@ impl Watch {
             Event::Resumed { .. } => self.goes_on(false),
             Event::CancelAsked { .. } => self.goes_on(true),
             Event::Ended { how } => self.ends(state, *how),
-            // Nobody emits these yet.
-            Event::Split { .. } | Event::CalledOff { .. } => Ok(()),
+            Event::Split { message, outcome, branches, .. } => self.branches.split(state, *message, outcome, *branches),
+            Event::CalledOff { branch } => self.called_off(state, branch),
             // Nothing that has to be remembered: the state alone refuses these where they cannot be.
             Event::Started { .. } | Event::Heard { .. } | Event::InputRefused { .. } => Ok(()),
             Event::AnswerRefused { .. } | Event::ModelSwitched { .. } | Event::ContextCut { .. } => Ok(()),
@@ -177,6 +184,26 @@ impl Watch {
         ensure("I1", !poison, || format!("{message} has killed its agent {deaths} times"))
     }
 
+    /// I1, I2: a branch that nobody waits for ends where it is, and nobody is asked in it any more.
+    fn called_off(&mut self, state: &State, branch: &Branch) -> Holds {
+        self.branches.called_off(state, branch, |of| pending(&self.messages, &self.within, of))?;
+        let is_in = |id: &MessageId| self.within.get(id).is_some_and(|of| of.is_within(branch));
+        let is_pending = |place: &Place| matches!(place, Place::Queued | Place::Turn | Place::Dead);
+        let over = self.messages.iter().filter(|(id, (_, place))| is_in(id) && is_pending(place));
+        let over: Vec<MessageId> = over.map(|(id, _)| *id).collect();
+        for message in over {
+            let asked = self.approvals.values().any(|asked| asked.message == message && asked.open);
+            ensure("I8", !asked, || format!("{message} is called off, and a person is still asked"))?;
+            self.effects.give_up(message)?;
+            self.moved(state, message, &[Place::Queued, Place::Turn, Place::Dead], Place::Discarded)?;
+        }
+        let inner = self.messages.iter_mut().filter(|(id, (_, place))| {
+            self.within.get(id).is_some_and(|of| of.is_within(branch)) && *place == Place::Arrived
+        });
+        inner.for_each(|(_, (_, place))| *place = Place::Discarded);
+        Ok(())
+    }
+
     /// I9, I8: a turn ends with an outcome of its agent, a person's with `approve` only if they approved.
     fn outcome(&self, state: &State, message: MessageId, outcome: &Outcome) -> Holds {
         let Some((Recipient::Member(agent), _)) = self.messages.get(&message) else { return Ok(()) };
@@ -190,10 +217,20 @@ impl Watch {
 
     fn sent(&mut self, state: &State, message: &Message) -> Holds {
         let id = message.id;
+        if !message.branch.is_root() {
+            self.within.insert(id, message.branch.clone());
+        }
+        let sent = self.branches.sent(state, message, |branch| pending(&self.messages, &self.within, branch))?;
         if let Some(cause) = message.cause {
             let handled = self.messages.get(&cause).is_some_and(|(_, place)| *place == Place::Handled);
             ensure("I2", handled, || format!("{id} comes of {cause}, which is not handled"))?;
-            ensure("I2", self.causes.insert(cause), || format!("{cause} was handled twice"))?;
+            let first = self.causes.insert(cause) || matches!(sent, Sent::Begins);
+            ensure("I2", first, || format!("{cause} was handled twice"))?;
+        }
+        if let Sent::Joins(arrived) = &sent {
+            for one in arrived {
+                self.moved(state, *one, &[Place::Arrived], Place::Handled)?;
+            }
         }
         if let Some(asker) = message.asked_by {
             let asks = self.messages.get(&asker).is_some_and(|(_, place)| *place == Place::Turn);
@@ -202,9 +239,14 @@ impl Watch {
                 self.questions.insert(id);
             }
         }
-        let place = if message.to == Recipient::End { Place::Handled } else { Place::Queued };
+        let place = match (&sent, &message.to) {
+            (Sent::Arrives, _) => Place::Arrived,
+            (_, Recipient::End) => Place::Handled,
+            (_, Recipient::Member(_)) => Place::Queued,
+        };
         let new = self.messages.insert(id, (message.to.clone(), place)).is_none();
-        let caused = message.cause.is_some() || message.asked_by.is_some() || id.0 == 1;
+        let joins = matches!(sent, Sent::Joins(_));
+        let caused = message.cause.is_some() || message.asked_by.is_some() || joins || id.0 == 1;
         ensure("I2", new && caused, || format!("{id} was sent twice, or by nobody"))?;
         is_at(state, id, place)
     }
@@ -332,12 +374,25 @@ impl Watch {
     }
 }
 
+/// Whether a message of `branch` is still to be handled.
+fn pending(
+    messages: &BTreeMap<MessageId, (Recipient, Place)>,
+    within: &BTreeMap<MessageId, Branch>,
+    branch: &Branch,
+) -> bool {
+    let of = |id: &MessageId| within.get(id).is_some_and(|of| of.is_within(branch));
+    messages.iter().any(|(id, (_, place))| matches!(place, Place::Queued | Place::Turn | Place::Dead) && of(id))
+}
+
 /// I1: the state has a message where the facts have brought it, and nowhere else.
 fn is_at(state: &State, message: MessageId, place: Place) -> Holds {
     let found =
         (state.queued.contains_key(&message), state.turns.contains_key(&message), state.dead.contains_key(&message));
     let wanted = (place == Place::Queued, place == Place::Turn, place == Place::Dead);
-    ensure("I1", found == wanted, || format!("{message} is {place:?}, and the state has it elsewhere or nowhere"))
+    let arrived = state.splits.values().any(|open| open.arrived.values().any(|one| one.id == message));
+    ensure("I1", found == wanted && arrived == (place == Place::Arrived), || {
+        format!("{message} is {place:?}, and the state has it elsewhere or nowhere")
+    })
 }
 
 /// I10, as far as it goes: labels are carried from what was shown to what is made of it.

@@ -38,6 +38,7 @@ pub fn reason_text(state: &State, texts: &dyn Texts, reason: Reason) -> String {
     };
     match rule {
         Rule::LostWithOwner => "the process that ran it ended meanwhile".to_owned(),
+        Rule::CalledOff => "its branch was called off, since the join has what it needs".to_owned(),
         Rule::NotApproved => "nobody approved what is on its desk".to_owned(),
         Rule::PermitExpired { no } => format!(
             "approval {no} is too old to act on: it counts, from the decision on, for as long as there was time to decide; \
