@@ -28,6 +28,7 @@ use crate::topology::plan::{Recipient, Role};
 mod branches;
 mod broken;
 mod outward;
+mod rounds;
 mod watch;
 
 pub use broken::Broken;

@@ -140,6 +140,11 @@ impl Effects {
         self.known.get(&id).is_some_and(|known| matches!(known.wish, Wish::Deliver { .. }))
     }
 
+    /// Whether an attempt of something that the message's turn asked for has failed, and is not under way again.
+    pub(super) fn has_failed(&self, message: MessageId) -> bool {
+        self.open(message).any(|id| self.known.get(&id).is_some_and(|known| !known.alive))
+    }
+
     /// The effects of a message that are not settled.
     pub(super) fn open(&self, message: MessageId) -> impl Iterator<Item = EffectId> {
         let ids = self.by_message.get(&message).into_iter().flatten();
@@ -205,8 +210,13 @@ impl Effects {
         }
     }
 
-    pub(super) fn failed(&mut self, id: EffectId, class: Class, spent: Amount, last: bool) -> Holds {
+    pub(super) fn failed(&mut self, state: &State, id: EffectId, class: Class, spent: Amount, last: bool) -> Holds {
         let known = self.of(id)?;
+        let is_paid = class == Class::InDoubt && state.plan.mode.charges() && matches!(known.wish, Wish::Model { .. });
+        let least = if is_paid { known.reserved } else { Amount::default() };
+        ensure("I7", spent.minus(least).is_some(), || {
+            format!("{} may have used what it was allowed, and {spent:?} is counted", id.0.short())
+        })?;
         ensure("I2", !known.settled, || format!("{} fails when it is settled", id.0.short()))?;
         ensure("I7", known.reserved.minus(spent).is_some(), || format!("{} spent too much", id.0.short()))?;
         // A model call that is lost is in doubt only as to its price.

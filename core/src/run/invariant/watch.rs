@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::branches::{Branches, Sent};
 use super::broken::{Broken, Holds, ensure};
 use super::outward::{Effects, Permits, Permitted};
+use super::rounds::Taken;
 use crate::id::{ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, Timestamp};
 use crate::run::branch::Branch;
 use crate::run::desk::Held;
@@ -25,6 +26,7 @@ pub struct Watch {
     /// Those that are in a branch.
     within: BTreeMap<MessageId, Branch>,
     branches: Branches,
+    rounds: Taken,
     questions: BTreeSet<MessageId>,
     approvals: BTreeMap<ApprovalNo, Asked>,
     permits: Permits,
@@ -95,7 +97,9 @@ impl Watch {
                 self.labelled(state, *id, result)?;
                 self.effects.settle(*id, *spent, result)
             }
-            Event::EffectFailed { id, class, spent, last, .. } => self.effects.failed(*id, *class, *spent, *last),
+            Event::EffectFailed { id, class, spent, last, .. } => {
+                self.effects.failed(state, *id, *class, *spent, *last)
+            }
             Event::RetryPlanned { id, attempt, reserved, .. } => self.effects.retry(*id, *attempt, *reserved),
             Event::FellInDoubt { id, ask_from, .. } => self.effects.doubted(state, *id, *ask_from),
             Event::VersionWritten(version) => self.written(state, version),
@@ -124,7 +128,12 @@ impl Watch {
             Event::Resumed { .. } => self.goes_on(false),
             Event::CancelAsked { .. } => self.goes_on(true),
             Event::Ended { how } => self.ends(state, *how),
-            Event::Split { message, outcome, branches, .. } => self.branches.split(state, *message, outcome, *branches),
+            Event::Split { message, outcome, branches, .. } => {
+                if let Some(turn) = state.turns.get(message) {
+                    self.rounds.take(state, &turn.message.branch, &turn.agent, outcome, false)?;
+                }
+                self.branches.split(state, *message, outcome, *branches)
+            }
             Event::CalledOff { branch } => self.called_off(state, branch),
             // Nothing that has to be remembered: the state alone refuses these where they cannot be.
             Event::Started { .. } | Event::Heard { .. } | Event::InputRefused { .. } => Ok(()),
@@ -173,6 +182,12 @@ impl Watch {
         self.outcome(state, message, outcome)?;
         let busy = self.effects.open(message).next().is_some();
         ensure("I2", !busy, || format!("{message} ended with effects under way"))?;
+        if let Some((Recipient::Member(agent), _)) = self.messages.get(&message)
+            && state.is_person(agent)
+        {
+            let run = Branch::default();
+            self.rounds.decided(self.within.get(&message).unwrap_or(&run), agent);
+        }
         self.moved(state, message, &[Place::Turn], Place::Handled)
     }
 
@@ -180,6 +195,8 @@ impl Watch {
     fn killed(&self, state: &State, message: MessageId) -> Holds {
         let deaths = state.turns.get(&message).map_or(0, |turn| turn.deaths);
         let outward = self.effects.open(message).any(|id| self.effects.is_outward(id));
+        let failed = self.effects.has_failed(message);
+        ensure("I2", failed, || format!("{message} is blamed for a death, and no attempt of it failed"))?;
         let poison = deaths > state.plan.supervisor.poison_after && !outward;
         ensure("I1", !poison, || format!("{message} has killed its agent {deaths} times"))
     }
@@ -226,6 +243,9 @@ impl Watch {
             ensure("I2", handled, || format!("{id} comes of {cause}, which is not handled"))?;
             let first = self.causes.insert(cause) || matches!(sent, Sent::Begins);
             ensure("I2", first, || format!("{cause} was handled twice"))?;
+        }
+        if matches!(sent, Sent::Arrives | Sent::Passes) {
+            self.rounds.sent(state, message)?;
         }
         if let Sent::Joins(arrived) = &sent {
             for one in arrived {
