@@ -430,7 +430,7 @@ pub fn timeout_ms(state: &State, effect: &Effect) -> u64 {
         // To prepare is to read and compute for a person: their own limit holds, not that of the act.
         Wish::Prepare { .. } => state.plan.patience(&effect.agent, None).call_ms,
         Wish::Tool { tool: name, .. } | Wish::Own { tool: name } | Wish::Deliver { tool: name, .. } => tool(name),
-        Wish::Query { .. } | Wish::Question { .. } => 30_000,
+        Wish::Query { .. } | Wish::Question { .. } | Wish::Rule => 30_000,
     }
 }
 

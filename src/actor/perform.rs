@@ -23,6 +23,7 @@ use crate::run::state::{Effect, Turn};
 use crate::tool::{Approved, Call, Callable, Deadline, Intent, Item, Outward, Source, Tool};
 use crate::topology::manner::{Patience, Wait, bytes_words, time_words};
 use crate::topology::plan::{Arg, Recipient, Role};
+use crate::topology::rule::below;
 use crate::topology::spec::{Labels, Repeat};
 
 /// All that an attempt needs, taken from the state when it starts.
@@ -118,6 +119,7 @@ async fn attempt(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
             call(work, bodies, tool, args, if *typed { Origin::Typed } else { Origin::Computed }).await
         }
         Wish::Own { tool: name } => own(work, bodies, name).await,
+        Wish::Rule => rule(work, bodies).await,
         Wish::Prepare { binds } => prepare(work, bodies, binds.as_ref()).await,
         Wish::Deliver { .. } => deliver(work, bodies).await,
         Wish::Query { .. } => query(work, bodies).await,
@@ -225,6 +227,20 @@ async fn own(work: &Arc<Work>, bodies: &mut Bodies<'_>, name: &ToolName) -> Outc
     }
     let labels: Labels = tool.spec().labels;
     Ok((Settled::Returned { body: bodies.json(&result), labels, origin: Origin::Computed, lists }, None))
+}
+
+/// What the rule of a member comes to over its desk and the parameters.
+async fn rule(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
+    let ruled = reading(work, desk_and_message(work), |work| {
+        let member = work.place.pinned.plan.team.get(&work.turn.agent);
+        let Some(Role::Rule(rule)) = member.map(|member| &member.role) else {
+            return Err(Failure::new(Class::Bug, format!("{} has no rule", work.turn.agent)));
+        };
+        let (desk, params) = (ask::desk(work.place.shelf(), &work.turn.desk)?, brief(work)?);
+        Ok(rule.apply(|root| if root == "params" { Some(params.clone()) } else { desk.get(root).cloned() }))
+    })
+    .await?;
+    Ok((Settled::Ruled { outcome: ruled.outcome, line: ruled.line, note: bodies.text(&ruled.note) }, None))
 }
 
 async fn prepare(work: &Arc<Work>, bodies: &mut Bodies<'_>, binds: Option<&crate::id::AgentName>) -> Outcome {
@@ -406,8 +422,7 @@ fn resolve(work: &Work, member: &crate::id::AgentName, desk: &BTreeMap<ArtefactN
                     "params" => brief(work)?,
                     artefact => desk.get(artefact).cloned().unwrap_or(Value::Null),
                 };
-                let step = |value: &Value, key: &String| value.get(key).cloned().unwrap_or(Value::Null);
-                keys.iter().fold(whole, |value, key| step(&value, key))
+                below(&whole, keys).cloned().unwrap_or(Value::Null)
             }
         };
         resolved.insert(name.clone(), value);

@@ -190,7 +190,9 @@ impl From<std::io::Error> for Stop {
 /// Why `agent` cannot be tried, and what to do.
 fn untried(agent: &AgentName, why: &Untried) -> String {
     match why {
-        Untried::NoModel => format!("{agent} is no model: a person or a tool is tried by running its team"),
+        Untried::NoModel => {
+            format!("{agent} is neither a model nor a rule: a person or a tool is tried by running its team")
+        }
         Untried::Reads(missing) => {
             let names: Vec<&str> = missing.iter().map(ArtefactName::as_str).collect();
             let given: Vec<String> = missing.iter().map(|name| format!("--artefact {name}=FILE")).collect();

@@ -15,7 +15,7 @@ use crate::app;
 use crate::id::{AgentName, ArtefactName};
 use crate::model::{Act, Reply, ToolCall};
 use crate::service::error::Error;
-use crate::service::single::{Desk, Heard, Single};
+use crate::service::single::{Desk, Heard, Single, ruled};
 use crate::service::start::{Start, Voice};
 use crate::topology::fault::nearest;
 use crate::topology::plan::{Mode, Plan};
@@ -57,6 +57,13 @@ pub(super) async fn single(session: &Session, args: &Args) -> Result<Exit, Stop>
     let start = Start::of(project, &topology, &voice, &params(&args.params)?, project.who())?;
     let agent: AgentName = args.agent.parse().map_err(|why| Stop::input(format!("{}: {why}", args.agent)))?;
     let artefacts = artefacts(&start.plan, &args.artefacts)?;
+    if let Some(ruled) = ruled(&start, &agent, &artefacts)? {
+        match args.json {
+            true => paint::json(&json!({ "outcome": ruled.outcome, "line": ruled.line, "note": ruled.note })),
+            false => out(format!("{}: {}", ruled.outcome, Safe(&ruled.note))),
+        }
+        return Ok(Exit::Done);
+    }
     mark_mode(&start.plan);
     let mut single = Single::begin(project, start, &agent, &artefacts, &args.message).await?;
     let mut exit = Exit::Failed;

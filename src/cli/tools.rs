@@ -76,7 +76,7 @@ fn users(session: &Session) -> (Users, Vec<String>) {
             let used = match &is.role {
                 Role::Model { tools, .. } => tools.as_slice(),
                 Role::Tool { tool, .. } => std::slice::from_ref(tool),
-                Role::Person(_) => &[],
+                Role::Person(_) | Role::Rule(_) => &[],
             };
             for tool in used {
                 users.entry(tool.to_string()).or_default().push((member.to_string(), topology.clone()));

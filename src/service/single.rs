@@ -19,7 +19,8 @@ use crate::model::conversation::prompt;
 use crate::model::{Act, Answer, Ask, Model, Reply};
 use crate::run::event::Origin;
 use crate::run::state::Status;
-use crate::topology::plan::{Handoff, Plan, Read, Recipient, Role};
+use crate::topology::plan::{Handoff, Member, Plan, Read, Recipient, Role};
+use crate::topology::rule::Ruled;
 
 /// Artefacts on the agent's desk, by name.
 pub type Desk = BTreeMap<ArtefactName, Value>;
@@ -85,6 +86,27 @@ impl Single {
     }
 }
 
+/// What `agent` comes to over `artefacts`, if it decides by a rule: nobody has to be asked for that.
+///
+/// # Errors
+/// If it lacks an artefact.
+pub fn ruled(start: &Start, agent: &AgentName, artefacts: &Desk) -> Result<Option<Ruled>, Error> {
+    let Some(member) = start.plan.team.get(agent) else { return Ok(None) };
+    let Role::Rule(rule) = &member.role else { return Ok(None) };
+    let missing = missing(member, artefacts);
+    if !missing.is_empty() {
+        return Err(Error::Untried { agent: agent.clone(), why: Untried::Reads(missing) });
+    }
+    let params = || Some(start.brief.clone().into_iter().collect());
+    Ok(Some(rule.apply(|root| if root == "params" { params() } else { artefacts.get(root).cloned() })))
+}
+
+/// What `member` reads, and is not given.
+fn missing(member: &Member, artefacts: &Desk) -> Vec<ArtefactName> {
+    let lacks = |read: &&Read| !read.optional && !artefacts.contains_key(&read.artefact);
+    member.reads.iter().filter(lacks).map(|read| read.artefact.clone()).collect()
+}
+
 /// Who hands the message over, and on which outcome.
 type Feeder = (AgentName, Outcome);
 
@@ -94,8 +116,7 @@ fn on_one_message(plan: &Plan, agent: &AgentName, artefacts: &Desk) -> Result<(P
     if !matches!(member.role, Role::Model { .. }) {
         return Err(Untried::NoModel);
     }
-    let lacks = |read: &&Read| !read.optional && !artefacts.contains_key(&read.artefact);
-    let missing: Vec<_> = member.reads.iter().filter(lacks).map(|read| read.artefact.clone()).collect();
+    let missing = missing(member, artefacts);
     if !missing.is_empty() {
         return Err(Untried::Reads(missing));
     }

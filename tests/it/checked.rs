@@ -51,11 +51,14 @@ struct Change {
 struct List {
     /// The file that most of its mistakes are in.
     file: String,
+    /// What is written into the project before each of them.
+    #[serde(default)]
+    before: Vec<Change>,
     mistake: Vec<Mistake>,
 }
 
 /// Lists of mistakes by the kind of file that they are in.
-const KINDS: [&str; 6] = ["topology", "agent", "rehearsal", "callsheet", "schema", "listed"];
+const KINDS: [&str; 7] = ["topology", "agent", "rehearsal", "callsheet", "schema", "listed", "rule"];
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/check")
@@ -98,9 +101,12 @@ impl Project {
 
 impl Mistake {
     /// What is wrong with how it is told.
-    fn complaint(&self, file: &str) -> Option<String> {
-        let file = self.file.as_deref().unwrap_or(file);
+    fn complaint(&self, list: &List) -> Option<String> {
+        let file = self.file.as_deref().unwrap_or(&list.file);
         let project = Project::new();
+        for change in &list.before {
+            project.change("before", change.file.as_deref().unwrap_or(&list.file), &change.find, &change.replace);
+        }
         let lines = self.make(&project, file);
         let faults = project.faults(self.model.as_ref());
         let shown = faults.render(false);
@@ -180,7 +186,7 @@ fn two_hundred_mistakes_are_told_once_each_on_the_line_to_change_with_a_fix_that
             edits += usize::from(mistake.fix.is_none());
             let file = mistake.file.as_deref().unwrap_or(&list.file);
             *counts.entry(file.split('/').next().unwrap().to_owned()).or_insert(0) += usize::from(!mistake.is_right);
-            let complaint = mistake.complaint(&list.file);
+            let complaint = mistake.complaint(&list);
             complaints.extend(complaint.map(|why| format!("## {kind}: {}\n{why}", mistake.name)));
         }
     }

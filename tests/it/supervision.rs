@@ -194,6 +194,7 @@ fn rig(plan: &Plan, agent: &AgentName, outward: &ToolName, tools: &Tools, fault:
         }
         Role::Person(_) => At::Prepare,
         Role::Tool { .. } => At::Perform,
+        Role::Rule(_) => unreachable!("no rule is on these teams"),
     };
     breaks(&mut rig, outward, at, None, fault);
     rig

@@ -347,6 +347,8 @@ pub enum Wish {
     },
     /// Call a tool agent's tool with arguments from the desk.
     Own { tool: ToolName },
+    /// Apply the rule of a member that decides by one to its desk.
+    Rule,
     /// Compute what a person is to approve, and take a number for it.
     Prepare { binds: Option<AgentName> },
     /// Perform one item of an approved manifest.
@@ -414,6 +416,13 @@ pub enum Settled {
         origin: Origin,
         #[serde(default, skip_serializing_if = "Lists::is_empty")]
         lists: Lists,
+    },
+    /// What a rule came to, on which of its lines (from 0), if one held.
+    Ruled {
+        outcome: Outcome,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line: Option<u32>,
+        note: BodyRef,
     },
     /// What a person is to approve; without a manifest, the versions on the desk.
     Prepared { no: ApprovalNo, manifest: Option<Manifest> },

@@ -181,7 +181,9 @@ fn belongs(state: &State, id: &EffectId, effect: &Effect) -> Holds {
         (Wish::Model { .. }, Some(Role::Model { .. })) | (Wish::Prepare { .. }, Some(Role::Person(_))) => true,
         (Wish::Tool { tool, .. }, Some(Role::Model { tools, .. })) => tools.contains(tool),
         (Wish::Own { tool } | Wish::Deliver { tool, .. }, Some(Role::Tool { tool: own, .. })) => tool == own,
-        (Wish::Query { .. } | Wish::Question { .. }, Some(Role::Tool { .. })) => true,
+        (Wish::Rule, Some(Role::Rule(_))) | (Wish::Query { .. } | Wish::Question { .. }, Some(Role::Tool { .. })) => {
+            true
+        }
         _ => false,
     };
     ensure("I9", offered, || format!("{} is not offered {:?}", effect.agent, effect.wish))

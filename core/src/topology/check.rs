@@ -17,6 +17,7 @@ mod params;
 mod person;
 mod reach;
 mod rehearsal;
+mod rule;
 mod same;
 mod schema_text;
 mod schemas;

@@ -59,6 +59,9 @@ codes! {
     ToolPath = "E032", "a path leads nowhere";
     ToolType = "E033", "an argument's path leads to another type than the tool takes";
     ToolText = "E034", "a tool's description is longer than providers take";
+    RuleElse = "E035", "a rule has no `else`";
+    RuleType = "E036", "a rule compares a value with what it can never be";
+    RuleLine = "E037", "a line of a rule can never hold";
     TurnsTooFew = "E040", "an agent may need more turns than its limit";
     StepsTooFew = "E041", "the team may need more steps than the budget";
     NoBudget = "E042", "a budget is missing";

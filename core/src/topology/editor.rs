@@ -87,6 +87,12 @@ pub struct Member {
     /// The tool's arguments.
     #[serde(default)]
     pub args: BTreeMap<String, Arg>,
+    /// The lines that it decides by; the first that holds gives the outcome.
+    #[schemars(length(min = 1))]
+    pub rule: Option<Vec<RuleLine>>,
+    /// The outcome if no line of the rule holds.
+    #[serde(rename = "else")]
+    pub otherwise: Option<String>,
     /// Artefacts it reads; `name?` may be absent.
     #[serde(default)]
     pub reads: Vec<String>,
@@ -103,6 +109,53 @@ pub struct Member {
     pub model: Option<String>,
     /// Other limits than the agent's.
     pub limits: Option<Limits>,
+}
+
+/// A line of a rule: a value, one condition, and the outcome if that holds.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = conditions()))]
+pub struct RuleLine {
+    /// A path into an artefact or `params`, such as `plan.budget_usd`.
+    pub when: String,
+    /// It is a number above this one.
+    pub above: Option<f64>,
+    /// It is a number below this one.
+    pub below: Option<f64>,
+    /// It is this number or one above it.
+    pub at_least: Option<f64>,
+    /// It is this number or one below it.
+    pub at_most: Option<f64>,
+    /// It is this text, this number, or true or false.
+    pub is: Option<Plain>,
+    /// It is one of these.
+    #[serde(rename = "in")]
+    #[schemars(length(min = 1))]
+    pub one_of: Option<Vec<Plain>>,
+    /// It has nothing in it, or, with `false`, something.
+    pub empty: Option<bool>,
+    /// It has more characters or items.
+    pub longer_than: Option<u64>,
+    /// The outcome if that holds.
+    pub outcome: String,
+}
+
+/// A text, a number, or true or false.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Plain {
+    /// A text.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// True or false.
+    Truth(bool),
+}
+
+/// A line of a rule has one of these.
+fn conditions() -> Value {
+    let words = ["above", "below", "at_least", "at_most", "is", "in", "empty", "longer_than"];
+    words.iter().map(|word| json!({ "required": [word] })).collect()
 }
 
 /// An argument: a path into an artefact, `message` or `params`, or a literal.

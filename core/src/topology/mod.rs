@@ -11,6 +11,7 @@ pub mod price;
 pub mod proof;
 pub mod raw;
 pub mod recording;
+pub mod rule;
 pub mod secret;
 pub mod shape;
 pub mod spec;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 pub use super::price::ModelSpec;
 use super::recording::Recording;
+use super::rule::Rule;
 use super::spec::ToolSpec;
 use crate::id::{AgentName, ArtefactName, Digest, NanoUsd, Outcome, ToolName};
 
@@ -224,6 +225,8 @@ pub enum Role {
         /// Its arguments by name.
         args: BTreeMap<String, Arg>,
     },
+    /// A table that decides over what is on its desk: no model, no step.
+    Rule(Rule),
 }
 
 /// A person, or any of a group.

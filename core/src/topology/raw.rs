@@ -4,6 +4,7 @@
 pub mod agent;
 pub mod project;
 pub mod rehearsal;
+pub mod rule;
 mod syntax;
 pub mod topology;
 mod tree;

@@ -157,6 +157,10 @@ fn of_effect(state: &State, id: EffectId, effect: &Effect, at: Timestamp, bodies
             found.extend(broken);
             found.push(dies);
         }
+        Wish::Rule => {
+            found.extend(rulings(state, effect, bodies).into_iter().map(|ruled| settled("", ruled)));
+            found.extend(broken);
+        }
         Wish::Prepare { binds } => {
             let no = ApprovalNo(state.approvals.len() as u64 + state.questions.len() as u64 + 1);
             let manifest = binds.as_ref().map(|member| manifest(state, effect, member, bodies));
@@ -221,6 +225,14 @@ fn replies(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<(String, 
     }
     let settled = |(says, act)| (says, Settled::Replied(Replied::new(bodies.next(), Origin::Scripted, None, act)));
     acts.into_iter().map(settled).collect()
+}
+
+/// What a rule can come to: each of its lines, and its `else`.
+fn rulings(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<Settled> {
+    let Some(Role::Rule(rule)) = state.member(&effect.agent).map(|member| &member.role) else { return Vec::new() };
+    let lines = (0..).zip(&rule.lines).map(|(nth, line)| (Some(nth), &line.outcome));
+    let all = lines.chain([(None, &rule.otherwise)]);
+    all.map(|(line, outcome)| Settled::Ruled { outcome: outcome.clone(), line, note: bodies.next() }).collect()
 }
 
 fn manifest(state: &State, effect: &Effect, member: &AgentName, bodies: &mut Bodies) -> Manifest {

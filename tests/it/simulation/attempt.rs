@@ -124,6 +124,10 @@ impl Makes {
                 let labels = state.plan.tools.get(tool).map_or(Labels::default(), |spec| spec.labels);
                 Settled::Returned { body: self.body(), labels, origin: Origin::Computed, lists: Lists::new() }
             }
+            Wish::Rule => {
+                let Some(ruled) = self.ruled(state, effect) else { return Verdict::Hangs };
+                ruled
+            }
             Wish::Prepare { binds: None } => Settled::Prepared { no: self.number(), manifest: None },
             Wish::Prepare { binds: Some(member) } => {
                 if let Some(refused) = self.prepare_refused(state, turn, member.as_str()) {
@@ -136,6 +140,17 @@ impl Makes {
             Wish::Deliver { .. } | Wish::Query { .. } => return Verdict::Hangs,
         };
         Verdict::Result(Ok(settled), None)
+    }
+
+    /// A line of the rule that holds, or none.
+    fn ruled(&mut self, state: &State, effect: &Effect) -> Option<Settled> {
+        let Some(Role::Rule(rule)) = state.member(&effect.agent).map(|member| &member.role) else { return None };
+        let nth = usize::try_from(self.random.below(rule.lines.len() as u64 + 1)).ok()?;
+        let (line, outcome) = match rule.lines.get(nth) {
+            Some(line) => (u32::try_from(nth).ok(), &line.outcome),
+            None => (None, &rule.otherwise),
+        };
+        Some(Settled::Ruled { outcome: outcome.clone(), line, note: self.body() })
     }
 
     /// Why the desk of `turn` cannot be prepared: mostly for one of the artefacts that the tool takes.

@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Sender,
     /// A tool agent that acts on nothing.
     Own,
+    /// What decides by a rule over a parameter.
+    Rule,
 }
 
 #[derive(Clone, Copy)]
@@ -59,10 +61,11 @@ pub(crate) fn files(team: &[Someone]) -> Memory {
     ARTEFACTS.iter().for_each(|name| writeln!(text, "{name} = {{ schema = \"any\" }}").unwrap());
     let mut files = Memory::default().with("schemas/any.json", "{}");
     let mut handoffs = "[handoffs]\nstart = \"m0\"\n".to_owned();
-    text.push_str("[team]\n");
+    text.push_str("[params]\nn = { type = \"integer\", default = 1 }\n[team]\n");
     for (index, one) in team.iter().enumerate() {
         let (entry, agent) = member(one);
         writeln!(text, "m{index} = {{ {entry} }}").unwrap();
+        // Of a rule the file is left over, and nobody reads it.
         files = files.with(&format!("agents/m{index}.toml"), &format!("schema_version = 1\ndoes = \"x\"\n{agent}\n"));
         let ways = one.ways.iter().map(|(outcome, way)| match way.rounds {
             None => format!("{outcome} = {}", told(way.to)),
@@ -85,6 +88,14 @@ fn member(one: &Someone) -> (String, String) {
             (format!("tool = \"out.send\", args = {{ {} }}", args.join(", ")), String::new())
         }
         Kind::Own => (format!("tool = \"count.words\", writes = {writes}"), String::new()),
+        Kind::Rule => {
+            let last = one.ways.last().map(|(outcome, _)| *outcome).unwrap_or_default();
+            let lines = one.ways.iter().enumerate().take(one.ways.len().max(2) - 1);
+            let lines =
+                lines.map(|(n, (outcome, _))| format!("{{ when = \"params.n\", is = {n}, outcome = {outcome:?} }}"));
+            let lines = lines.collect::<Vec<_>>().join(", ");
+            (format!("rule = [{lines}], else = {last:?}, limits = {{ turns = 1000000 }}"), String::new())
+        }
         Kind::Person => (
             format!("approves = {holds}"),
             "kind = \"person\"\nexpires = { after = \"1d\", then = \"reject\" }".to_owned(),

@@ -41,7 +41,8 @@ pub(super) fn step(batch: &mut Batch, message: MessageId) -> Result<(), Illegal>
                 Reach::Inside | Reach::ReadsOut => Ok(()),
             }
         }
-        Role::Model { .. } | Role::Person(_) => Ok(()),
+        Role::Rule(_) if !busy => ask::effect(batch, message, Wish::Rule, Amount::default()).map(drop),
+        Role::Model { .. } | Role::Person(_) | Role::Rule(_) => Ok(()),
     }
 }
 
@@ -89,6 +90,10 @@ pub(super) fn settled(
                 Wish::Own { .. } => finish_own(batch, effect.message, *body, *labels, *origin, lists),
                 _ => Ok(()),
             }
+        }
+        Ok(ruled @ Settled::Ruled { outcome, note, .. }) => {
+            batch.emit(Event::EffectSettled { id, spent: effect.reserved, result: ruled.clone() })?;
+            deliver::end_turn(batch, effect.message, outcome, *note, Origin::Computed)
         }
         Ok(prepared @ Settled::Prepared { .. }) => approval::prepared(batch, id, &effect, prepared),
         Ok(Settled::Performed { .. } | Settled::NotPerformed | Settled::Numbered { .. }) => {

@@ -2,11 +2,12 @@
 
 use super::Legal;
 use crate::failure::Class;
-use crate::id::{AgentName, ApprovalNo, EffectId, Epoch, MessageId, Timestamp};
+use crate::id::{AgentName, ApprovalNo, EffectId, Epoch, MessageId, Outcome, Timestamp};
 use crate::run::event::{
     ActHead, Amount, BodyRef, CallHead, Ending, Limit, Part, Raise, Reason, Replied, Settled, Wish,
 };
 use crate::run::state::{Began, Effect, InVain, Ledger, State, Turn};
+use crate::topology::plan::Role;
 use crate::topology::spec::Repeat;
 
 impl State {
@@ -48,7 +49,7 @@ impl State {
                 }
             }
             Wish::Query { about } | Wish::Question { about } => self.effect_mut(*about)?.asked_about = true,
-            Wish::Prepare { .. } => {}
+            Wish::Prepare { .. } | Wish::Rule => {}
         }
         let agent = self.turn_mut(message)?.agent.clone();
         self.ledger.reserve(&agent, reserved);
@@ -172,6 +173,7 @@ impl State {
                 let (agent, desk) = (turn.agent.clone(), turn.desk.clone());
                 self.prepared(*no, effect.message, agent, desk, manifest.clone());
             }
+            Settled::Ruled { outcome, line, .. } => self.ruled(&effect, outcome, *line)?,
             Settled::Performed { .. } | Settled::Numbered { .. } => {}
             Settled::NotPerformed => {
                 let Wish::Query { about } = effect.wish else { return Err("only a query can say so") };
@@ -202,6 +204,14 @@ impl State {
         (effect.began, effect.doubt, effect.unsure, effect.asked_about) = (None, None, None, false);
         (effect.for_person, effect.why) = (false, None);
         Ok(())
+    }
+
+    /// A rule's own line says so, or its `else` if none held.
+    fn ruled(&self, effect: &Effect, outcome: &Outcome, line: Option<u32>) -> Legal {
+        let Some(Role::Rule(rule)) = self.member(&effect.agent).map(|member| &member.role) else {
+            return Err("only a rule decides by itself");
+        };
+        if rule.outcome(line) == Some(outcome) { Ok(()) } else { Err("the rule says otherwise") }
     }
 
     fn take_reply(&mut self, message: MessageId, replied: &Replied) -> Legal {

@@ -135,6 +135,12 @@ impl Effects {
         }
     }
 
+    /// The message whose turn asked a rule by this effect.
+    pub(super) fn rule(&self, id: EffectId) -> Option<MessageId> {
+        self.known.get(&id).filter(|known| known.wish == Wish::Rule)?;
+        self.by_message.iter().find(|(_, effects)| effects.contains(&id)).map(|(message, _)| *message)
+    }
+
     /// Whether it acts on the world.
     pub(super) fn is_outward(&self, id: EffectId) -> bool {
         self.known.get(&id).is_some_and(|known| matches!(known.wish, Wish::Deliver { .. }))

@@ -15,6 +15,7 @@ use crate::run::event::{
 };
 use crate::run::state::State;
 use crate::topology::plan::{ANSWER, Recipient, Role};
+use crate::topology::rule::Rule;
 
 /// An observer of one run, from its first fact on. It grows with the run's history.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +33,8 @@ pub struct Watch {
     permits: Permits,
     /// What people put in the place of a version, by the turn that they edited in.
     edits: BTreeMap<(MessageId, ArtefactName), Digest>,
+    /// What rules came to, by the turn that asked them.
+    ruled: BTreeMap<MessageId, Outcome>,
     effects: Effects,
     pub(super) paused: bool,
     pub(super) cancelled: bool,
@@ -95,6 +98,7 @@ impl Watch {
             }
             Event::EffectSettled { id, spent, result } => {
                 self.labelled(state, *id, result)?;
+                self.ruled(state, *id, result)?;
                 self.effects.settle(*id, *spent, result)
             }
             Event::EffectFailed { id, class, spent, last, .. } => {
@@ -180,6 +184,8 @@ impl Watch {
     /// I2: a turn ends when nothing of it is under way.
     fn turn_ended(&mut self, state: &State, message: MessageId, outcome: &Outcome) -> Holds {
         self.outcome(state, message, outcome)?;
+        let said = rule(state, self.messages.get(&message)).is_none() || self.ruled.get(&message) == Some(outcome);
+        ensure("I9", said, || format!("{message} ends with {outcome}, and its rule did not say so"))?;
         let busy = self.effects.open(message).next().is_some();
         ensure("I2", !busy, || format!("{message} ended with effects under way"))?;
         if let Some((Recipient::Member(agent), _)) = self.messages.get(&message)
@@ -189,6 +195,17 @@ impl Watch {
             self.rounds.decided(self.within.get(&message).unwrap_or(&run), agent);
         }
         self.moved(state, message, &[Place::Turn], Place::Handled)
+    }
+
+    /// I9: what a rule comes to is what its own line says.
+    fn ruled(&mut self, state: &State, id: EffectId, result: &Settled) -> Holds {
+        let Settled::Ruled { outcome, line, .. } = result else { return Ok(()) };
+        let message = self.effects.rule(id);
+        let rule = message.and_then(|message| rule(state, self.messages.get(&message)));
+        let said = rule.and_then(|rule| rule.outcome(*line));
+        ensure("I9", said == Some(outcome), || format!("{} rules {outcome}, and its line does not", id.0.short()))?;
+        self.ruled.extend(message.map(|message| (message, outcome.clone())));
+        Ok(())
     }
 
     /// I1: a message that kills its agent is taken away from it.
@@ -402,6 +419,15 @@ fn pending(
 ) -> bool {
     let of = |id: &MessageId| within.get(id).is_some_and(|of| of.is_within(branch));
     messages.iter().any(|(id, (_, place))| matches!(place, Place::Queued | Place::Turn | Place::Dead) && of(id))
+}
+
+/// The rule of the member that a message is for, if it has one.
+fn rule<'s>(state: &'s State, at: Option<&(Recipient, Place)>) -> Option<&'s Rule> {
+    let Some((Recipient::Member(agent), _)) = at else { return None };
+    match &state.plan.team.get(agent)?.role {
+        Role::Rule(rule) => Some(rule),
+        _ => None,
+    }
 }
 
 /// I1: the state has a message where the facts have brought it, and nowhere else.

@@ -51,7 +51,7 @@ fn failing(state: &State, effect: &Effect) -> Option<Failing> {
         Wish::Tool { tool, .. } | Wish::Own { tool } | Wish::Deliver { tool, .. } => Some(Failing::Tool(tool.clone())),
         Wish::Prepare { binds } => tool_of(state, binds.as_ref()?),
         Wish::Query { about } => failing(state, state.effects.get(about)?),
-        Wish::Question { .. } => None,
+        Wish::Question { .. } | Wish::Rule => None,
     }
 }
 

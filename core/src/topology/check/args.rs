@@ -301,7 +301,7 @@ pub(super) fn types(schema: &Value) -> Option<BTreeSet<String>> {
 }
 
 /// Follows local references, a few.
-fn resolve<'v>(root: &'v Value, mut schema: &'v Value) -> &'v Value {
+pub(super) fn resolve<'v>(root: &'v Value, mut schema: &'v Value) -> &'v Value {
     for _ in 0..16 {
         let target = schema.get("$ref").and_then(Value::as_str).and_then(|at| at.strip_prefix('#'));
         match target.and_then(|pointer| root.pointer(pointer)) {

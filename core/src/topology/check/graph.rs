@@ -68,6 +68,8 @@ pub(super) struct Node {
     pub(super) needs: Vec<(ArtefactName, Place)>,
     pub(super) writes: BTreeSet<ArtefactName>,
     outcomes: usize,
+    /// Whether it decides by a rule, which takes no step.
+    pub(super) is_rule: bool,
 }
 
 /// A way that a message can take.
@@ -288,6 +290,7 @@ impl Node {
             needs: seat.needs.clone(),
             writes: seat.member.iter().flat_map(|member| member.writes.iter().cloned()).collect(),
             outcomes: seat.outcomes.len(),
+            is_rule: seat.kind == SeatKind::Rule,
         }
     }
 

@@ -40,6 +40,7 @@ pub(super) enum SeatKind {
     Model,
     Person { approves: BTreeSet<ArtefactName>, holds: bool },
     Tool { outward: bool, delivers: BTreeSet<ArtefactName> },
+    Rule,
 }
 
 impl Seat {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::draft::Draft;
 use super::seat::{Seat, SeatKind, also_reads, limits, unfit};
 use super::template::{self, Scope};
-use super::{args, names, person};
+use super::{args, names, person, rule};
 use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
 use crate::topology::fault::{At, Code, Place};
 use crate::topology::plan::{Budget, Member, Memory, Mode, ModelSpec, Param, Read, Role, TOOL_OUTCOME};
@@ -36,17 +36,21 @@ fn seat(
     entry: &raw::topology::Member,
 ) -> Option<Seat> {
     let mut seat = Seat::empty(name.clone(), &key.place);
-    let (does, agent) = match &entry.tool {
-        Some(tool) => {
+    if let (Some(otherwise), false) = (&entry.otherwise, entry.is_rule) {
+        unfit(draft, &otherwise.place, "has an `else` and no `rule`", "write its rule, or take `else` out");
+    }
+    let (does, agent) = match (&entry.tool, entry.is_rule) {
+        (_, true) => (String::new(), None),
+        (Some(tool), false) => {
             if let Some(file) = &entry.file {
                 unfit(draft, &file.place, "names a tool and a file", "keep one of `tool` and `file`");
             }
             let tool = agent::Tool { tool: tool.clone(), limits: raw::Limits::default() };
-            (String::new(), agent::Kind::Tool(tool))
+            (String::new(), Some(agent::Kind::Tool(tool)))
         }
-        None => {
+        (None, false) => {
             let agent = file(draft, key, entry)?;
-            (agent.does, agent.kind)
+            (agent.does, Some(agent.kind))
         }
     };
     let reads = reads(draft, raw, entry, &mut seat);
@@ -64,9 +68,10 @@ fn seat(
         role: Role::Model { outcomes: vec![], tools: vec![], model: String::new(), instructions: String::new() },
     };
     match agent {
-        agent::Kind::Model(model) => self::model(draft, entry, &model, &mut seat, &mut member),
-        agent::Kind::Person(person) => person::check(draft, raw, entry, &person, &mut seat, &mut member),
-        agent::Kind::Tool(tool) => self::tool(draft, raw, params, entry, &tool, &mut seat, &mut member)?,
+        Some(agent::Kind::Model(model)) => self::model(draft, entry, &model, &mut seat, &mut member),
+        Some(agent::Kind::Person(person)) => person::check(draft, raw, entry, &person, &mut seat, &mut member),
+        Some(agent::Kind::Tool(tool)) => self::tool(draft, raw, params, entry, &tool, &mut seat, &mut member)?,
+        None => rule::check(draft, raw, params, entry, &mut seat, &mut member)?,
     }
     if let Some(at) = seat.instructions.take() {
         let scope = Scope::of_instructions(draft, raw, &member, params);
@@ -354,7 +359,7 @@ pub(super) fn tools(draft: &Draft<'_>, members: &BTreeMap<AgentName, Member>) ->
     let used = members.values().flat_map(|member| match &member.role {
         Role::Model { tools, .. } => tools.clone(),
         Role::Tool { tool, .. } => vec![tool.clone()],
-        Role::Person(_) => vec![],
+        Role::Person(_) | Role::Rule(_) => vec![],
     });
     used.filter_map(|name| Some((name.clone(), draft.around.tools.get(&name)?.clone()))).collect()
 }

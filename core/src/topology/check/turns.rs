@@ -42,7 +42,7 @@ pub(super) fn check(
         let most = with_questions(&asked_by, &handed, &mut known, index);
         proof.turns.insert(node.name.clone(), most);
         let Some(member) = &seats[index].member else { continue };
-        if !node.is_person() && node.outward.is_none() {
+        if !node.is_person() && !node.is_rule && node.outward.is_none() {
             steps += u64::from(most);
         }
         if member.limits.turns < most {

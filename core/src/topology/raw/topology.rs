@@ -6,7 +6,7 @@ use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::walk::{Keys, Node, Reader};
-use super::{COUNT_MAX, Entries, Limits, Read, limits, small};
+use super::{COUNT_MAX, Entries, Limits, Read, limits, rule, small};
 use crate::id::NanoUsd;
 use crate::topology::fault::{At, Code, Fault, Place};
 use crate::topology::plan::{Action, ParamKind, WhenSpent};
@@ -77,6 +77,12 @@ pub struct Member {
     pub approves: Vec<At<String>>,
     /// Members that it may ask.
     pub may_ask: Vec<At<String>>,
+    /// Whether it decides by a rule.
+    pub is_rule: bool,
+    /// The table that it decides by; none if there is none, or what is wrong with it is told.
+    pub rule: Option<At<Vec<rule::RuleLine>>>,
+    /// The outcome if no line of that holds.
+    pub otherwise: Option<At<String>>,
     /// The alias of another model.
     pub model: Option<At<String>>,
     /// Other limits.
@@ -249,7 +255,7 @@ fn artefact(reader: &mut Reader, node: &Node<'_>) -> Option<Artefact> {
 }
 
 fn member(reader: &mut Reader, node: &Node<'_>) -> Option<Member> {
-    let known = ["file", "tool", "args", "reads", "writes", "approves", "may_ask", "model", "limits"];
+    let known = ["file", "tool", "args", "rule", "else", "reads", "writes", "approves", "may_ask", "model", "limits"];
     let Some(keys) = reader.table(node, &known) else { return Some(Member { broken: true, ..Member::default() }) };
     let args = keys.get("args").map(|node| {
         let entries = reader.entries(Some(node));
@@ -265,6 +271,9 @@ fn member(reader: &mut Reader, node: &Node<'_>) -> Option<Member> {
         writes: reader.strings(keys.get("writes")),
         approves: reader.strings(keys.get("approves")),
         may_ask: reader.strings(keys.get("may_ask")),
+        is_rule: keys.get("rule").is_some(),
+        rule: keys.get("rule").and_then(|node| rule::read(reader, node)),
+        otherwise: keys.get("else").and_then(|node| reader.string(node)),
         model: keys.get("model").and_then(|node| reader.string(node)),
         limits: limits(reader, keys.get("limits")),
     })
