@@ -58,6 +58,7 @@ pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
         brief: Brief::new(),
         now: Section::default(),
         is_question: turn.message.is_question(),
+        branch: turn.message.branch.to_string(),
         turn: nth_turn,
         attempt: effect.attempt,
         lines_used,

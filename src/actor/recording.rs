@@ -106,6 +106,6 @@ fn called(
     let model = replay::model(&ask);
     let text = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
     let (reply, failure) = (came.as_ref().ok().map(text), came.as_ref().err().map(text));
-    let CallPlace { agent, turn, nth, attempt } = replay::place(&ask);
-    Ok(Some(Recorded { agent, turn, nth, attempt, model, request: prompt.text(), reply, failure }))
+    let CallPlace { agent, branch, turn, nth, attempt } = replay::place(&ask);
+    Ok(Some(Recorded { agent, branch, turn, nth, attempt, model, request: prompt.text(), reply, failure }))
 }

@@ -72,7 +72,8 @@ fn line(entry: &Entry, zone: &str) -> String {
         _ => (entry.text.as_str(), ""),
     };
     let rest: String = rest.lines().map(|line| format!("\n{:10}{}", "", Safe(line))).collect();
-    format!("{}  {who} {word} {}{origin}{rest}", clock_time(entry.at, zone), Safe(first))
+    let branch = entry.branch.as_ref().map_or_else(String::new, |branch| toned(Tone::Faint, format!("{branch}: ")));
+    format!("{}  {who} {word} {branch}{}{origin}{rest}", clock_time(entry.at, zone), Safe(first))
 }
 
 /// What a model chose among, and on what evidence.

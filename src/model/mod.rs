@@ -55,7 +55,9 @@ pub struct Ask {
     pub now: Section,
     /// Whether it answers a teammate's question.
     pub is_question: bool,
-    /// How many turns this agent has had in this run, this one included.
+    /// The branch of a split that the turn is in; empty outside of any.
+    pub branch: String,
+    /// How many turns this agent has had in that branch, this one included.
     pub turn: u32,
     /// Which attempt at this reply it is, from 1.
     pub attempt: u32,

@@ -55,6 +55,7 @@ fn ask(lines: Vec<Line>) -> Ask {
             said: vec![],
         },
         is_question: false,
+        branch: String::new(),
         turn: 4,
         attempt: 1,
         lines_used: vec![],

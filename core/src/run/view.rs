@@ -20,7 +20,7 @@ use super::body::Receipt;
 use super::event::{ActHead, Amount, BodyRef, Event, Fact, Message, Settled, Version, Wish};
 use super::state::{DeadLetter, State, Status};
 use crate::failure::Class;
-use crate::id::{AgentName, ArtefactName, EffectId, MessageId, Outcome, Seq};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, EffectId, MessageId, Outcome, Seq};
 use crate::topology::plan::Recipient;
 use choice::Bases;
 use entry::entry;
@@ -109,10 +109,48 @@ impl View {
     /// # Errors
     /// As [`State::apply`].
     pub fn take(&mut self, seq: Seq, fact: &Fact, texts: &dyn Texts) -> Result<Option<Entry>, super::fold::Illegal> {
-        let before = self.entry(fact, texts);
+        let (before, branch) = (self.entry(fact, texts), self.branch_of(&fact.is));
         self.follow(seq, &fact.is, texts);
         self.state.apply(fact)?;
-        Ok(before.map(|entry| Entry { seq, at: fact.at, ..entry }))
+        Ok(before.map(|entry| Entry { seq, at: fact.at, branch, ..entry }))
+    }
+
+    /// The branch of a split that `event` is of, if of one; the state is that before it.
+    fn branch_of(&self, event: &Event) -> Option<String> {
+        let state = &self.state;
+        let of_turn = |message: &MessageId| state.turns.get(message).map(|turn| &turn.message.branch);
+        let of_effect = |id: &EffectId| of_turn(&state.effects.get(id)?.message);
+        let of_approval = |no: &ApprovalNo| of_turn(&state.approvals.get(no)?.message);
+        let branch = match event {
+            Event::MessageSent(message) => Some(&message.branch),
+            Event::VersionWritten(version) => of_turn(&version.message),
+            Event::TurnEnded { message, .. }
+            | Event::Split { message, .. }
+            | Event::ContextCut { message }
+            | Event::AnswerRefused { message, .. }
+            | Event::ApprovalAsked { message, .. }
+            | Event::AgentFailed { message, .. }
+            | Event::DeadLettered { message, .. } => of_turn(message),
+            Event::EffectSettled { id, .. }
+            | Event::EffectFailed { id, .. }
+            | Event::ModelSwitched { id, .. }
+            | Event::FellInDoubt { id, .. }
+            | Event::QuestionAsked { effect: id, .. } => of_effect(id),
+            Event::ApprovalDecided { no, .. }
+            | Event::ApprovalClosed { no, .. }
+            | Event::EditRefused { no, .. }
+            | Event::ApprovalOverdue { no } => of_approval(no),
+            Event::QuestionAnswered { no, .. } => state.questions.get(no).and_then(of_effect),
+            Event::DeadLetterAnswered { message, .. } => state.dead.get(message).map(|letter| &letter.message.branch),
+            // What a run does as a whole, and what nobody is told of.
+            Event::Started { .. } | Event::Opened { .. } | Event::Heard { .. } | Event::InputRefused { .. } => None,
+            Event::CalledOff { .. } | Event::TurnBegan { .. } | Event::EffectAsked { .. } => None,
+            Event::EffectBegan { .. } | Event::RetryPlanned { .. } | Event::AgentRestarted { .. } => None,
+            Event::PermitGiven { .. } | Event::PermitVoided { .. } | Event::Paused { .. } => None,
+            Event::Resumed { .. } | Event::BudgetRaised { .. } | Event::CancelAsked { .. } => None,
+            Event::Ended { .. } => None,
+        };
+        branch.filter(|branch| !branch.is_root()).map(ToString::to_string)
     }
 
     /// Remembers what is told later; the state is that before `event`.
@@ -142,8 +180,6 @@ impl View {
             Event::VersionWritten(version) => {
                 self.versions.entry(version.artefact.clone()).or_default().push(version.clone());
             }
-            // Nobody emits these yet.
-            Event::Split { .. } | Event::CalledOff { .. } => {}
             // All that is told of these is told at once, or is in the state.
             Event::Started { .. } | Event::Opened { .. } | Event::Heard { .. } | Event::InputRefused { .. } => {}
             Event::EffectBegan { .. } | Event::RetryPlanned { .. } | Event::FellInDoubt { .. } => {}
@@ -156,6 +192,7 @@ impl View {
             Event::DeadLettered { .. } | Event::DeadLetterAnswered { .. } => {}
             Event::Paused { .. } | Event::Resumed { .. } | Event::BudgetRaised { .. } => {}
             Event::CancelAsked { .. } | Event::Ended { .. } => {}
+            Event::Split { .. } | Event::CalledOff { .. } => {}
         }
     }
 

@@ -40,7 +40,10 @@ pub struct Recording {
 pub struct Recorded {
     /// Who was asked.
     pub agent: AgentName,
-    /// In which turn of theirs, from 1.
+    /// In which branch of a split, if in one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub branch: String,
+    /// In which turn of theirs there, from 1.
     pub turn: u32,
     /// For which reply of the turn, from 1.
     pub nth: u32,
@@ -63,7 +66,9 @@ pub struct Recorded {
 pub struct CallPlace {
     /// Who is asked.
     pub agent: AgentName,
-    /// Which turn of this agent, from 1.
+    /// In which branch of a split; empty outside of any.
+    pub branch: String,
+    /// Which turn of this agent there, from 1.
     pub turn: u32,
     /// Which reply of the turn, from 1.
     pub nth: u32,
@@ -73,8 +78,9 @@ pub struct CallPlace {
 
 impl std::fmt::Display for CallPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { agent, turn, nth, attempt } = self;
-        write!(f, "{agent}, turn {turn}, call {nth}, attempt {attempt}")
+        let Self { agent, branch, turn, nth, attempt } = self;
+        let branch = if branch.is_empty() { String::new() } else { format!(" in {branch}") };
+        write!(f, "{agent}{branch}, turn {turn}, call {nth}, attempt {attempt}")
     }
 }
 
@@ -129,6 +135,7 @@ impl Recording {
 impl Recorded {
     /// Which call of its run it is.
     pub fn place(&self) -> CallPlace {
-        CallPlace { agent: self.agent.clone(), turn: self.turn, nth: self.nth, attempt: self.attempt }
+        let (agent, branch) = (self.agent.clone(), self.branch.clone());
+        CallPlace { agent, branch, turn: self.turn, nth: self.nth, attempt: self.attempt }
     }
 }

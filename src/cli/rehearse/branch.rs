@@ -5,13 +5,13 @@ use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Timestamp, ToolName};
 use crate::run::decide::decide;
 use crate::run::event::{
-    ActHead, BodyRef, CallHead, Decision, Event, Fact, ItemHead, Lists, Manifest, Origin, Replied, Settled, Who, Wish,
-    WriteHead,
+    ActHead, BodyRef, CallHead, Decision, Event, Fact, ItemHead, Items, Lists, Manifest, Origin, Replied, Settled, Who,
+    Wish, WriteHead,
 };
 use crate::run::fold::Illegal;
 use crate::run::input::{Command, Failed, Input, What};
 use crate::run::state::{Approval, Effect, State};
-use crate::topology::plan::{ASK_TOOL, Person, Role};
+use crate::topology::plan::{ASK_TOOL, Each, EachTo, Person, Plan, Role};
 use crate::topology::spec::Labels;
 
 /// Repetitions of one failure after which nothing new is expected of another.
@@ -136,8 +136,9 @@ fn of_effect(state: &State, id: EffectId, effect: &Effect, at: Timestamp, bodies
     let settled = |says: &str, result| heard(says, What::Settled { id, result: Ok(result), usage: None }, at);
     let fails = |says: &str, class| Choice { says: says.to_owned(), act: Act::Fail(id, class) };
     let dies = Choice { says: "dies".to_owned(), act: Act::Die(id, effect.agent.clone()) };
-    let returned =
-        |body| Settled::Returned { body, labels: Labels::default(), origin: Origin::Computed, lists: Lists::new() };
+    let writes = state.member(&effect.agent).and_then(|member| member.writes.first());
+    let own = writes.map(|artefact| lists(&state.plan, artefact)).unwrap_or_default();
+    let returned = |body, lists| Settled::Returned { body, labels: Labels::default(), origin: Origin::Computed, lists };
     let broken = [fails("fails", Class::Permanent), fails("times out", Class::Transient)];
     let mut found = Vec::new();
     match &effect.wish {
@@ -147,13 +148,13 @@ fn of_effect(state: &State, id: EffectId, effect: &Effect, at: Timestamp, bodies
             found.push(dies);
         }
         Wish::Tool { tool, .. } => {
-            found.push(settled("", returned(bodies.next())));
+            found.push(settled("", returned(bodies.next(), Lists::new())));
             found.push(fails(&format!("{tool} refuses"), Class::Invalid));
             found.push(fails(&format!("{tool} fails"), Class::Permanent));
             found.push(fails(&format!("{tool} times out"), Class::Transient));
         }
         Wish::Own { .. } => {
-            found.push(settled("", returned(bodies.next())));
+            found.push(settled("", returned(bodies.next(), own)));
             found.extend(broken);
             found.push(dies);
         }
@@ -196,6 +197,23 @@ pub(super) fn began_again(state: &State, effect: &Effect) -> bool {
     effect.began.is_some_and(|began| effect.asked_at.plus_ms(timeout_ms) != began.not_after)
 }
 
+/// Items of a list that a version is given: enough that branches run side by side.
+const LIST_ITEMS: u32 = 2;
+
+/// The lists of a version that is split over: one item for each member that the split names, two at least.
+fn lists(plan: &Plan, artefact: &ArtefactName) -> Lists {
+    let items = |each: &Each| {
+        let among: &[AgentName] = match &each.to {
+            EachTo::One(_) => &[],
+            EachTo::By { among, .. } => among,
+        };
+        let count = LIST_ITEMS.max(u32::try_from(among.len()).unwrap_or(u32::MAX)).min(each.most);
+        let to = among.iter().cycle().take(count as usize).cloned().collect();
+        (each.place(), Items { count, to })
+    };
+    plan.splits_over(artefact).map(items).collect()
+}
+
 /// A model's answers, one for each outcome, and at its first step a call of each of its tools and a question to each
 /// teammate; to a question, the answer.
 fn replies(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<(String, Settled)> {
@@ -205,7 +223,10 @@ fn replies(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<(String, 
     let is_question = state.turns.get(&effect.message).is_some_and(|turn| turn.message.is_question());
     let writes: &[ArtefactName] = if is_question { &[] } else { &member.writes };
     for outcome in state.plan.words(&effect.agent, is_question) {
-        let write = |artefact: &ArtefactName, body| WriteHead::new(artefact.clone(), body, Origin::Scripted);
+        let write = |artefact: &ArtefactName, body| WriteHead {
+            lists: lists(&state.plan, artefact),
+            ..WriteHead::new(artefact.clone(), body, Origin::Scripted)
+        };
         let writes = writes.iter().map(|artefact| write(artefact, bodies.next())).collect();
         let (says, note) = (if is_question { outcome.to_owned() } else { String::new() }, bodies.next());
         let outcome = outcome.parse().ok();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::branch::{self, Bodies, Choice};
 use crate::id::{AgentName, Digest, Outcome, RunId, Timestamp};
 use crate::run::desk::{Desk, Held};
-use crate::run::event::{Ending, Event, Fact, PauseReason};
+use crate::run::event::{Ending, Event, Fact, Message, PauseReason};
 use crate::run::input::What;
 use crate::run::state::{State, Status};
 use crate::topology::plan::{Plan, Recipient};
@@ -342,15 +342,24 @@ fn key(state: &State) -> Digest {
         }
     };
     for message in state.queued.values().chain(state.dead.values().map(|letter| &letter.message)) {
-        let _ = write!(text, "\nqueued {:?} {:?} {} ", message.to, message.from, message.outcome);
+        let Message { to, from, outcome, branch, .. } = message;
+        let _ = write!(text, "\nqueued {to:?} {from:?} {outcome} {branch} ");
         desk(&mut text, &message.desk);
     }
     for turn in state.turns.values() {
         let (refused, deaths, calls) = (turn.answers_refused, turn.deaths, turn.calls.len());
-        let _ = write!(text, "\nturn {} {} {} {refused} {deaths} {calls} ", turn.agent, turn.asked, turn.steps);
+        let (agent, branch) = (&turn.agent, &turn.message.branch);
+        let _ = write!(text, "\nturn {agent} {branch} {} {} {refused} {deaths} {calls} ", turn.asked, turn.steps);
         let waits = (turn.waits_for.len(), turn.message.asked_by.is_some());
         let _ = write!(text, "{} {:?} {waits:?} ", turn.policy_strikes, turn.failed.is_some());
         desk(&mut text, &turn.desk);
+    }
+    for (id, split) in &state.splits {
+        let _ = write!(text, "\nsplit {id:?} {}", split.branches);
+        for (index, message) in &split.arrived {
+            let _ = write!(text, "\narrived {index} {:?} {} ", message.from, message.outcome);
+            desk(&mut text, &message.desk);
+        }
     }
     for effect in state.effects.values() {
         let (kind, again) = (std::mem::discriminant(&effect.wish), branch::began_again(state, effect));

@@ -127,6 +127,7 @@ impl Walk {
             earlier,
             now: Section { message: message.clone(), desk, checks, said: vec![] },
             is_question,
+            branch: String::new(),
             turn: 1,
             attempt: 1,
             lines_used: told.used.get(agent).cloned().unwrap_or_default(),

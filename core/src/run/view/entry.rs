@@ -23,6 +23,9 @@ pub struct Entry {
     pub text: String,
     /// Where its words come from.
     pub origin: Option<Origin>,
+    /// In which branch of a split, if in one: `planner.2` is the second of the planner's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
     /// What kind of thing it is.
     pub kind: Kind,
     /// If it is what a model chose: among what, and on what evidence.
@@ -60,6 +63,7 @@ pub(super) fn entry(from: &str, word: &str, text: String, kind: Kind) -> Entry {
         word: word.to_owned(),
         text,
         origin: None,
+        branch: None,
         kind,
         choice: None,
     }
