@@ -158,6 +158,13 @@ impl Known {
     }
 }
 
+/// Whether the environment's locale shows more than ASCII; one that is not named at all does.
+pub fn is_utf8() -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let locale = set.map(|locale| locale.to_lowercase()).find(|locale| !locale.is_empty());
+    locale.is_none_or(|locale| locale.contains("utf-8") || locale.contains("utf8"))
+}
+
 /// The filter of the process's log, read before anything else; none keeps it silent.
 pub fn log_filter() -> Option<String> {
     std::env::var("CALLSHEET_LOG").ok().filter(|filter| !filter.is_empty())

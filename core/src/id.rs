@@ -252,6 +252,28 @@ impl Timestamp {
     }
 }
 
+/// Writes a time for other programs: in UTC, such as `2026-11-26T09:11:16.25Z`. For what is printed; records keep the number.
+///
+/// # Errors
+/// If `to` takes no text.
+pub fn as_iso<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    match jiff::Timestamp::from_millisecond(at.0) {
+        Ok(time) => to.collect_str(&time),
+        Err(_) => to.serialize_i64(at.0),
+    }
+}
+
+/// As [`as_iso`], of a time that may not be known.
+///
+/// # Errors
+/// As [`as_iso`].
+pub fn as_iso_if_known<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => as_iso(at, to),
+        None => to.serialize_none(),
+    }
+}
+
 /// US dollars in billionths: enough for one token, an integer so that sums are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]

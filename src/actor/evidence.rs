@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ use crate::tool::part::beneath;
 use crate::tool::part::record::sha256;
 
 /// What of a run is as it was.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Evidence {
     /// Manifests that say what was approved.
     pub manifests: u64,
@@ -30,7 +31,7 @@ pub struct Evidence {
 }
 
 /// A file that is not as it was delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Differing {
     /// Its place below the project.
     pub place: String,

@@ -169,15 +169,26 @@ fn page(store: &dyn Store, run: RunId, after: Seq) -> Result<Vec<(Record, Fact)>
     store.records(run, after, PAGE)?.into_iter().map(read).collect()
 }
 
-/// Which plan a run's first record pins, by digest, and whether models run in it.
+/// What a run's first record says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    /// The pinned plan.
+    pub plan: Digest,
+    /// Whether models run in it.
+    pub mode: Mode,
+    /// Its parameters.
+    pub brief: Digest,
+}
+
+/// What a run's first record says of it.
 ///
 /// # Errors
 /// As [`load`].
-pub fn started(store: &dyn Store, run: RunId) -> Result<(Digest, Mode), Error> {
+pub fn started(store: &dyn Store, run: RunId) -> Result<Start, Error> {
     let first = store.records(run, Seq(0), 1)?;
     let first = first.first().ok_or(JournalError::UnknownRun)?;
-    let Event::Started { plan, mode, .. } = fact(first)?.is else { return Err(Error::NoStart) };
-    Ok((plan, mode))
+    let Event::Started { plan, mode, brief, .. } = fact(first)?.is else { return Err(Error::NoStart) };
+    Ok(Start { plan, mode, brief: brief.digest })
 }
 
 /// The plan that a run's first record pins: its digest, its bytes, itself.
@@ -185,7 +196,7 @@ pub fn started(store: &dyn Store, run: RunId) -> Result<(Digest, Mode), Error> {
 /// # Errors
 /// As [`load`].
 pub fn pinned_plan(store: &dyn Store, run: RunId) -> Result<(Digest, Vec<u8>, Plan), Error> {
-    let (digest, _) = started(store, run)?;
+    let digest = started(store, run)?.plan;
     let damaged = |text: &str| JournalError::Damaged(Cause::new(Subject::Run(run), text));
     let json =
         store.blob(digest)?.ok_or_else(|| damaged("has lost its pinned plan; restore the journal from a copy"))?;

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::failure::{Class, Usage};
-use crate::id::{AgentName, EffectId, Epoch, Seq, Timestamp};
-use crate::journal::{Batch, Body, Error, Head, Summary};
+use crate::id::{AgentName, ApprovalNo, EffectId, Epoch, Seq, Timestamp};
+use crate::journal::{Batch, Body, Error, Head, Quorum, Summary};
 use crate::run::decide::{Decided, decide};
 use crate::run::event::{BodyRef, Event, FACT_VERSION, Fact, Settled, Wish};
 use crate::run::input::{Failed, Input, What};
 use crate::run::invariant;
-use crate::run::state::{Effect, State, Status};
+use crate::run::state::{Approval, Effect, State, Status};
 
 /// How long after its time-out an attempt counts as hung.
 const GRACE_MS: u64 = 500;
@@ -434,6 +434,14 @@ pub fn timeout_ms(state: &State, effect: &Effect) -> u64 {
     }
 }
 
+fn quorums(state: &State) -> Vec<Quorum> {
+    let quorum = |(no, approval): (ApprovalNo, &Approval)| {
+        let (needed, approved_by) = (state.needed_for(approval), approval.approved_by.iter().cloned().collect());
+        Quorum { approval: no, needed, approved_by }
+    };
+    state.open_approvals().map(quorum).filter(|quorum| quorum.needed > 1).collect()
+}
+
 /// The run as lists show it.
 fn summary(state: &State) -> Summary {
     let status = state.status();
@@ -445,6 +453,7 @@ fn summary(state: &State) -> Summary {
         wake_at: state.wake_at(),
         waiting_for: (!waiting.is_empty()).then(|| waiting.join(", ")),
         approvals: state.open_approvals().map(|(no, _)| no).chain(questions).collect(),
+        quorums: quorums(state),
         steps: spent.steps,
         tokens: spent.tokens,
         nano_usd: spent.cost.0,

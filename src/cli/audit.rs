@@ -1,4 +1,5 @@
-//! `callsheet audit verify`: whether the journal and what it rests on are what was written; `audit checkpoint` exports what to compare with.
+//! `callsheet audit verify`: whether the journal and what it rests on are what was written; `audit checkpoint` prints what to
+//! compare with later.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use super::paint::{self, Safe, Tone, out, toned};
 use super::session::Session;
 use crate::id::RunNo;
 use crate::journal::audit::{Checkpoint, Verified};
+use crate::run::view::count;
 use crate::service::audit::{Audit, checkpoints, verify};
 
 #[derive(Debug, clap::Args)]
@@ -17,15 +19,20 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Verifies the chain, records, bodies, plans, manifests and delivered files of one run or of all
+    /// Verifies that nobody changed the records, plans, manifests and delivered files of one run or of all
+    #[command(after_help = "Example:\n  callsheet audit verify 1")]
     Verify {
         /// The run; all if none is given
         run: Option<u64>,
-        /// Checkpoints exported before, one JSON object a line: finds what a rewritten chain hides
+        /// Compares with checkpoints that you kept elsewhere, one JSON object a line: this finds a journal that was rewritten
         #[arg(long, value_name = "FILE")]
         against: Option<PathBuf>,
+        /// Prints one JSON object: what was verified, where each run stands, and the files that differ
+        #[arg(long)]
+        json: bool,
     },
-    /// Prints a checkpoint of one run or of all, to be kept where the journal's owner cannot change it
+    /// Prints a checkpoint of one run or of all; keep it where the journal's owner cannot change it
+    #[command(after_help = "Example:\n  callsheet audit checkpoint > checkpoints.ndjson")]
     Checkpoint {
         /// The run; all if none is given
         run: Option<u64>,
@@ -34,9 +41,15 @@ enum What {
 
 pub(super) fn audit(session: &Session, args: &Args) -> Result<Exit, Stop> {
     match &args.what {
-        What::Verify { run, against } => {
+        What::Verify { run, against, json } => {
             let known = against.as_ref().map(|file| read(file)).transpose()?.unwrap_or_default();
-            Ok(report(&verify(&session.project, run.map(RunNo), &known)?))
+            let audit = verify(&session.project, run.map(RunNo), &known)?;
+            if *json {
+                paint::json(&audit);
+            } else {
+                report(&audit);
+            }
+            Ok(if audit.evidence.differing.is_empty() { Exit::Done } else { Exit::Waiting })
         }
         What::Checkpoint { run } => {
             checkpoints(&session.project, run.map(RunNo))?.iter().for_each(paint::json);
@@ -46,18 +59,18 @@ pub(super) fn audit(session: &Session, args: &Args) -> Result<Exit, Stop> {
 }
 
 /// What holds, and which files are not as they were delivered.
-fn report(audit: &Audit) -> Exit {
+fn report(audit: &Audit) {
     let Verified { records, bodies, erased, heads, .. } = &audit.chain;
-    let good = toned(Tone::Good, "verified");
-    out(format!("{good} {} runs, {records} records, {bodies} bodies ({erased} erased): the chain holds", heads.len()));
-    let (manifests, files) = (audit.evidence.manifests, audit.evidence.files);
+    let (good, runs) = (toned(Tone::Good, "verified"), count(heads.len(), "run"));
     out(format!(
-        "plans, {manifests} manifests and {files} delivered files are what was pinned, approved and delivered"
+        "{good} {runs} with {records} records and {bodies} texts ({erased} erased): the chain holds, so nobody changed one of them"
     ));
+    let of = |number: u64, what: &str| count(usize::try_from(number).unwrap_or(usize::MAX), what);
+    let (manifests, files) = (of(audit.evidence.manifests, "manifest"), of(audit.evidence.files, "delivered file"));
+    out(format!("the plans are those that the runs started with; {manifests} and {files} are what people approved"));
     for file in &audit.evidence.differing {
         out(format!("{} was {} since it was delivered", Safe(&file.place), toned(Tone::Attention, file.what)));
     }
-    if audit.evidence.differing.is_empty() { Exit::Done } else { Exit::Waiting }
 }
 
 /// Largest file of checkpoints.

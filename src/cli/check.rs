@@ -13,9 +13,9 @@ use crate::topology::fault::{Fault, Faults};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Topologies; the default is all of the project
+    /// The topologies to check; all of the project if you name none
     topologies: Vec<String>,
-    /// Faults as NDJSON
+    /// Prints NDJSON: one JSON object for each fault
     #[arg(long)]
     json: bool,
     /// Checks again whenever a file of the project changes, until Ctrl-C
@@ -61,7 +61,7 @@ pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Resul
 pub(super) fn tell(name: &str, faults: &Faults, as_json: bool) {
     if !as_json {
         let why = match faults.len() {
-            0 => "what it needs has faults, which are told above".to_owned(),
+            0 => "it needs something that has faults, which stand above".to_owned(),
             faults => count(faults, "fault"),
         };
         if !faults.is_empty() {

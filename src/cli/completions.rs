@@ -4,7 +4,7 @@ use clap::Command;
 use clap_complete::Shell;
 
 use super::exit::{Exit, Stop};
-use super::paint::{out, say};
+use super::paint::{raw, say};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -29,7 +29,7 @@ pub(super) fn completions(args: &Args, mut of: Command) -> Result<Exit, Stop> {
     };
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut of, "callsheet", &mut script);
-    out(String::from_utf8_lossy(&script).trim_end());
+    raw(String::from_utf8_lossy(&script).trim_end());
     if super::paint::is_terminal() {
         say(format!("to use it: {hint}"));
     }

@@ -23,31 +23,31 @@ pub(super) struct Args {
 pub(super) struct ResumeArgs {
     /// The run; the newest if none is given
     run: Option<u64>,
-    /// A higher limit of steps
+    /// Raises the limit of steps
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
-    /// A higher limit of tokens
+    /// Raises the limit of tokens
     #[arg(long, value_name = "N")]
     tokens: Option<u64>,
-    /// A higher limit of money, such as 7.50
+    /// Raises the limit of money, such as 7.50
     #[arg(long, value_name = "DOLLARS")]
     cost_usd: Option<NanoUsd>,
-    /// A higher limit of active time, in minutes
+    /// Raises the limit of active time, in minutes
     #[arg(long, value_name = "MINUTES")]
     active_minutes: Option<u64>,
-    /// A higher limit of recipients
+    /// Raises the limit of recipients
     #[arg(long, value_name = "N")]
     recipients: Option<u64>,
-    /// A higher limit of turns of each agent
+    /// Raises the limit of turns of each agent
     #[arg(long, value_name = "N")]
     turns: Option<u32>,
-    /// A higher limit of steps of each turn
+    /// Raises the limit of steps of each turn
     #[arg(long, value_name = "N")]
     steps_per_turn: Option<u32>,
-    /// A longer time-out of each call of a model, such as 5m
+    /// Gives each call of a model more time, such as 5m
     #[arg(long, value_name = "TIME", value_parser = time_ms)]
     call_timeout: Option<u64>,
-    /// A longer silence within each reply of a model, such as 2m
+    /// Lets each reply of a model be silent for longer, such as 2m
     #[arg(long, value_name = "TIME", value_parser = time_ms)]
     idle_timeout: Option<u64>,
 }
@@ -112,7 +112,9 @@ async fn take_up(session: &Session, driver: &Driver, story: &mut Story) -> Resul
     // What happened up to here has been told, or is told by `messages`.
     story.news()?;
     let (no, topology, before) = (story.row.no, &story.row.topology, story.seq());
-    say(format!("run {no} of {topology} goes on after record {before}; callsheet messages {no} tells what was"));
+    say(format!(
+        "run {no} of {topology} goes on after record {before}; callsheet messages {no} tells what happened before"
+    ));
     session.drive(driver, &mut live, story, &Shown::default()).await
 }
 

@@ -12,16 +12,16 @@ use crate::service::letter::letters;
 pub(super) struct Args {
     /// The run; the newest if none is given
     run: Option<u64>,
-    /// Hand this message to its agent again, such as m3
+    /// Hands this message to its agent again, such as m3
     #[arg(long, value_name = "MESSAGE", conflicts_with_all = ["discard", "stop"])]
     retry: Option<String>,
-    /// Drop this message
+    /// Drops this message
     #[arg(long, value_name = "MESSAGE", conflicts_with = "stop")]
     discard: Option<String>,
-    /// End the run as failed because of this message
+    /// Ends the run as failed because of this message
     #[arg(long, value_name = "MESSAGE")]
     stop: Option<String>,
-    /// As NDJSON
+    /// Prints NDJSON: one JSON object for each message
     #[arg(long)]
     json: bool,
 }
@@ -68,8 +68,8 @@ pub(super) async fn dead_letters(session: &Session, args: Args) -> Result<Exit, 
         out(format!("\n{}", Block(&detail)));
     }
     say(format!(
-        "mend the cause outside (data, a folder, a connection: the run keeps the files that it was started with), then: \
-         callsheet dead-letters {} --retry MESSAGE (or --discard, --stop)",
+        "mend the cause, such as data, a folder or a connection (the run keeps the topology, agents and script that it started \
+         with), then type: callsheet dead-letters {} --retry MESSAGE (or --discard, --stop)",
         story.row.no
     ));
     Ok(Exit::Waiting)

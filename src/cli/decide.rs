@@ -15,7 +15,7 @@ use crate::service::story::Story;
 pub(super) struct Args {
     /// The approval's number
     number: u64,
-    /// Why, or what to change; the agents read it
+    /// Says why, or what to change; the agents read it
     #[arg(short, long, default_value = "")]
     message: String,
 }

@@ -14,10 +14,10 @@ use crate::topology::spec::{Reach, Repeat, ToolSpec};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// As NDJSON
+    /// Prints NDJSON: one JSON object for each thing
     #[arg(long)]
     json: bool,
-    /// Call no model
+    /// Calls no model
     #[arg(long)]
     offline: bool,
 }
@@ -54,7 +54,10 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         let checked = session.project.check(&name, Mode::Rehearsal);
         checked.iter().for_each(|checked| askers.add(session, &checked.plan));
         let told = |faults: Faults| format!("{}: callsheet check {name}", count(faults.len(), "fault"));
-        line(&format!("topology {name}"), checked.map(|c| format!("{} rehearsal tests", c.tests.len())).map_err(told));
+        line(
+            &format!("topology {name}"),
+            checked.map(|c| format!("no fault; {}", count(c.tests.len(), "test"))).map_err(told),
+        );
     }
     line("people", Ok(people(session)));
     match (settings.mode(), args.offline) {
@@ -71,12 +74,12 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         }
         (Mode::Live, true) => {
             for model in settings.models.live() {
-                let there = settings.endpoint(&model).map(|_| "its provider is known and its key is there".to_owned());
+                let there = settings.endpoint(&model).map(|_| "its provider is known, and its key is there".to_owned());
                 line(&format!("model {model}"), there);
                 line(&format!("model {model}"), Ok(askers.times(session, &model)));
             }
         }
-        _ => line("models", Ok("none is named: runs are rehearsals".to_owned())),
+        _ => line("models", Ok("no model is named: runs are rehearsals".to_owned())),
     }
     if wrong > 0 {
         say(format!("{} to mend", count(wrong, "thing")));
@@ -115,10 +118,10 @@ fn words(spec: &ToolSpec) -> String {
         Reach::ActsOut => "acts outside, needs an approval",
     };
     let repeat = match spec.repeat {
-        Repeat::Pure => "has no effect",
-        Repeat::Idempotent { .. } => "knows repeats by their key",
-        Repeat::Queryable => "can be asked whether it happened",
-        Repeat::Once => "is never repeated: in doubt a person is asked",
+        Repeat::Pure => "it changes nothing",
+        Repeat::Idempotent { .. } => "it knows a repetition by its key",
+        Repeat::Queryable => "after a crash it says whether it happened",
+        Repeat::Once => "it is never repeated: after a crash, a person is asked",
     };
     format!("{reach}; {repeat}")
 }
@@ -126,20 +129,25 @@ fn words(spec: &ToolSpec) -> String {
 fn journal(session: &Session) -> Result<String, String> {
     let path = session.shown_path(&session.settings.journal);
     if !session.settings.journal.exists() {
-        return Ok(format!("{} will be made by the first run", path));
+        return Ok(format!("{path}: the first run makes it"));
     }
     let rows = session.project.runs(false, usize::MAX).map_err(|error| Stop::from(error).text)?;
     let live = rows.iter().filter(|row| !row.summary.over).count();
-    Ok(format!("{}: {} runs, {live} not over", path, rows.len()))
+    Ok(format!("{path}: {}, {live} not over", count(rows.len(), "run")))
 }
 
 fn people(session: &Session) -> String {
     let who = session.project.who();
     match &session.settings.people {
-        None => format!("single-person project: {} may approve", who.name),
+        None => format!("callsheet.toml declares nobody, so you may approve, as {}", who.name),
         Some(people) if !people.contains_key(&who.name) => {
             let names: Vec<&str> = people.keys().map(String::as_str).collect();
-            format!("{}; you are {} ({}), who is none of them: use --as NAME", names.join(", "), who.name, who.how)
+            format!(
+                "{}; you are {} ({}) and none of them: say who you are with --as NAME",
+                names.join(", "),
+                who.name,
+                who.how
+            )
         }
         Some(people) => format!("{} people; you are {} ({})", people.len(), who.name, who.how),
     }

@@ -19,10 +19,10 @@ use crate::service::edit::Edit;
 pub(super) struct Args {
     /// The approval's number
     number: u64,
-    /// Which artefact; needed if the approval is about several that can be edited
+    /// Which artefact; you need it if you can edit several
     #[arg(long, value_name = "NAME")]
     artefact: Option<String>,
-    /// The new version as TOML, instead of an editor
+    /// Takes the new version from this TOML file and opens no editor
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 }

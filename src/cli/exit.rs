@@ -113,9 +113,11 @@ impl From<system::Gone> for Stop {
         match gone {
             system::Gone::Journal(error) => error.into(),
             system::Gone::Bug(why) => {
-                Self::failed(format!("a rule of callsheet's own was broken: {why}; the journal has the evidence"))
+                Self::failed(format!("callsheet broke a rule of its own: {why}; the journal has the evidence"))
             }
-            system::Gone::Parked => Self::failed("the run was let go while it waited; callsheet resume takes it up"),
+            system::Gone::Parked => {
+                Self::failed("this process let the run go while it waited; callsheet resume takes it up")
+            }
         }
     }
 }
@@ -134,13 +136,17 @@ impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         match error {
             Error::NothingYet => Self::input("nothing has run here yet; `callsheet run TOPOLOGY` starts a run"),
-            Error::UnknownRun(no) => Self::input(format!("there is no run {no}; `callsheet runs` lists them")),
+            Error::UnknownRun { no, newest } => {
+                let newest = newest.map_or_else(String::new, |newest| format!("; the newest is run {newest}"));
+                Self::input(format!("there is no run {no}{newest}; `callsheet runs` lists them"))
+            }
+            Error::Unknown { what, name, known } => Self::input(unknown(what, &name, &known)),
             Error::UnknownApproval(no) => {
                 Self::input(format!("there is no approval {no}; `callsheet approvals` lists what waits"))
             }
-            Error::NoApproval(no) => {
-                Self::input(format!("{no} is no approval that waits; `callsheet approvals` lists those"))
-            }
+            Error::NoApproval(no) => Self::input(format!(
+                "no approval with the number {no} waits; `callsheet approvals` lists those that do"
+            )),
             Error::Closed { why, open, .. } => {
                 let open: Vec<String> = open.iter().map(|no| format!("callsheet review {no}")).collect();
                 let is_listed = matches!(why, Refusal::AlreadyDecided { .. }) && !open.is_empty();
@@ -149,16 +155,22 @@ impl From<Error> for Stop {
             }
             Error::Stranger { who, known } => Self::input(stranger(&who, &known)),
             Error::Refused { why, faults } => Self::input(refusal(&why, faults.as_deref())),
-            Error::Unanswered => {
-                Self::failed("the process that drives the run did not answer; what you said is kept and will be heard")
-            }
+            Error::Unanswered => Self::failed(
+                "the process that drives the run did not answer; what you said is kept, and the run hears it as soon as it can",
+            ),
             Error::NotAbout { named: Some(named), approves } => {
                 let list: Vec<&str> = approves.iter().map(|name| name.as_str()).collect();
                 Self::input(format!("--artefact {named}: this approval is about {}", list.join(", ")))
             }
             Error::NotAbout { named: None, .. } => Self::input("this approval is about no artefact that can be edited"),
-            Error::NoArtefact { named, known } => {
-                Self::input(format!("the run has no artefact {named}; it has: {}", known.join(", ")))
+            Error::NoArtefact { named, known } => Self::input(format!(
+                "the run has no artefact {named}{}\nit has: {}",
+                meant(&named, &known),
+                known.join(", ")
+            )),
+            Error::NoVersion { artefact, version, last } => {
+                let has = if last == 1 { "version 1 only".to_owned() } else { format!("versions 1 to {last}") };
+                Self::input(format!("{artefact} has no version {version}; it has {has}"))
             }
             Error::Faulty(faults) => Self::input(format!("nothing was started\n{}", faults.render(false))),
             Error::RecordingOf { path, topology } => {
@@ -202,6 +214,18 @@ fn untried(agent: &AgentName, why: &Untried) -> String {
     }
 }
 
+/// That there is no `what` of this name, the one that may be meant, and all that there are.
+fn unknown(what: &str, name: &str, known: &[String]) -> String {
+    let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    format!("there is no {what} {name}{}\nthere are: {list}", meant(name, known))
+}
+
+/// The name that is near, as a question.
+fn meant(name: &str, known: &[String]) -> String {
+    let near = nearest(name, known.iter().map(String::as_str));
+    near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
 /// Why `who` may do nothing here, and who may.
 fn stranger(who: &Who, known: &[String]) -> String {
     let folded = who.name.trim().to_lowercase();
@@ -228,8 +252,8 @@ pub(super) fn refusal(why: &Refusal, faults: Option<&str>) -> String {
             format!("replaced by {by}: the content was edited; `callsheet review {by}`")
         }
         Refusal::Replaced { by: None } => "the content was edited; its new approval is being prepared".to_owned(),
-        Refusal::ContentChanged => "the content changed since you saw it; review it again".to_owned(),
-        Refusal::Closed => "it is closed: its time was up, or the run ended".to_owned(),
+        Refusal::ContentChanged => "the content has changed since you saw it; review it again".to_owned(),
+        Refusal::Closed => "nobody can decide it any more: its time was up, or the run ended".to_owned(),
         Refusal::NotAllowed => "you may not decide this: the agent's file names who may (`who`)".to_owned(),
         Refusal::NotDeclared { name } => {
             format!("`{name}` is not one of the people that callsheet.toml declares; say who you are with --as NAME")
@@ -242,7 +266,7 @@ pub(super) fn refusal(why: &Refusal, faults: Option<&str>) -> String {
         Refusal::RaiseTooLow => "a new limit has to be above the one in force".to_owned(),
         Refusal::RunOver => "the run is over".to_owned(),
         Refusal::Unreadable => {
-            "the run could not read what was posted; is another version of callsheet driving it?".to_owned()
+            "the run could not read what you posted; does another version of callsheet drive it?".to_owned()
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::paint::{Safe, say};
-use super::story::mark_mode;
+use super::story::recall_mode;
 use crate::id::{ApprovalNo, ArtefactName, NanoUsd};
 use crate::run::event::{Decision, Limit};
 use crate::run::state::{Approval, Fate, State, Status};
@@ -24,7 +24,7 @@ pub(super) fn hint(story: &Story, status: Status, files: Option<&str>) {
             }
             for question in state.questions.keys() {
                 say(format!(
-                    "nobody knows whether it happened: look, then callsheet settle {question} --happened (or --did-not)"
+                    "nobody knows whether it happened: look there, then type callsheet settle {question} --happened (or --did-not)"
                 ));
             }
         }
@@ -43,7 +43,7 @@ pub(super) fn hint(story: &Story, status: Status, files: Option<&str>) {
         }
         Status::Running => {}
     }
-    mark_mode(&state.plan);
+    recall_mode(&state.plan);
 }
 
 /// What failed, and how it goes on once that is mended.
@@ -56,18 +56,18 @@ fn stuck(story: &Story, letters: &[Letter]) {
             // A rehearsal's script is pinned with the run: tried again, it fails again.
             say(match (plan.mode, &letter.failed) {
                 (Mode::Rehearsal, Some(Failing::Model(_))) => format!(
-                    "this run keeps the script that it started with: mend it, and start a new run; this one ends with: callsheet \
-                     dead-letters {no} --discard {message}"
+                    "this run keeps the script that it started with: mend the script, and start a new run. To end this one: \
+                     callsheet dead-letters {no} --discard {message}"
                 ),
                 _ => format!("once that is mended: callsheet dead-letters {no} --retry {message}"),
             });
         }
     } else {
-        say(format!("stuck: see what could not be handled, and say what next, with: callsheet dead-letters {no}"));
+        say(format!("stuck: a message could not be handled. See why, and decide: callsheet dead-letters {no}"));
     }
     let only_tools = letters.iter().all(|letter| matches!(letter.failed, Some(Failing::Tool(_))));
     if story.state().plan.mode == Mode::Live && !only_tools {
-        say("if it is about a model: callsheet doctor calls each once, and says what works");
+        say("if a model is the cause: callsheet doctor calls each model once and says what works");
     }
 }
 

@@ -14,13 +14,13 @@ use crate::topology::fault::nearest;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The folder, which is made if it is not there; the default is where you stand
+    /// The folder of the project; `init` makes it if it is not there
     #[arg(default_value = ".")]
     dir: PathBuf,
-    /// What to begin with: minimal, re-engagement, content-repurposing or investigate
+    /// Begins with this project: minimal, re-engagement, content-repurposing or investigate
     #[arg(long, value_name = "NAME", conflicts_with = "csv")]
     template: Option<String>,
-    /// A CSV file of yours: a team that reads it and writes a newsletter about it
+    /// Begins with a team that reads this CSV file of yours and writes a newsletter about it
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
 }

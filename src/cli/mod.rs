@@ -13,6 +13,7 @@ pub mod exit;
 mod explain;
 mod hint;
 mod init;
+mod layout;
 mod messages;
 mod new;
 pub mod paint;
@@ -33,6 +34,7 @@ mod times;
 mod tools;
 mod trace;
 mod watch;
+mod words;
 mod writing;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -54,65 +56,96 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Makes a project: from a template, or around a CSV file of yours
+    #[command(after_help = "Example:\n  callsheet init --csv clicks.csv")]
     Init(init::Args),
-    /// Adds an agent, a topology, a schema or a tool
+    /// Adds an agent, a topology, a schema or a tool to the project
+    #[command(after_help = "Example:\n  callsheet new agent critic")]
     New(new::Args),
-    /// Runs a topology, tells what happens, and asks where a person decides
+    /// Runs a topology, tells what happens, and asks you where a person decides
+    #[command(after_help = "Example:\n  callsheet run re-engagement -p quarter=2026-Q1")]
     Run(run::Args),
-    /// Rehearses: one run, every way that it can go (--all), or a kill at every boundary (--crash)
+    /// Rehearses without models: one run, every way it can go (--all), or a kill at every boundary (--crash)
+    #[command(after_help = "Example:\n  callsheet rehearse re-engagement --all")]
     Rehearse(rehearse::Args),
-    /// Checks topologies: every fault at once, nothing is started
+    /// Checks the project's files and tells every fault at once; it starts nothing
+    #[command(after_help = "Example:\n  callsheet check --watch")]
     Check(check::Args),
-    /// Shows what each tool takes, how it is called, and who uses it
+    /// Shows what each tool takes, how an agent calls it, and who uses it
+    #[command(after_help = "Example:\n  callsheet tools performance.query")]
     Tools(tools::Args),
-    /// Tries one agent on one message, with all that it is shown
+    /// Tries one agent on one message: shows all that it reads, and what it answers
+    #[command(after_help = "Example:\n  callsheet try analyst --message \"Look at 2026-Q1.\"")]
     Try(single::Args),
-    /// Explains a fault's code
+    /// Explains the code of a fault, with a wrong example and a right one
+    #[command(after_help = "Example:\n  callsheet explain E060")]
     Explain(explain::Args),
-    /// Runs the tests of the rehearsals
+    /// Runs the tests that the rehearsals contain
+    #[command(after_help = "Example:\n  callsheet test re-engagement")]
     Test(test::Args),
-    /// Lists runs
+    /// Lists the runs, newest first
+    #[command(after_help = "Example:\n  callsheet runs --status waiting")]
     Runs(runs::Args),
-    /// Shows a run: state, spending, agents, artefacts
+    /// Shows a run: its state, what it spent, its agents, and the versions of its artefacts
+    #[command(after_help = "Example:\n  callsheet show 1 --artefact sequence --version 1")]
     Show(show::Args),
     /// Shows what the agents of a run said and did
+    #[command(after_help = "Example:\n  callsheet messages 1 --from critic")]
     Messages(messages::Args),
     /// Draws a run as a sequence diagram
+    #[command(after_help = "Example:\n  callsheet trace 1 --format mermaid")]
     Trace(trace::Args),
-    /// Lists what waits for a person
+    /// Lists what waits for a person's decision
+    #[command(after_help = "Example:\n  callsheet approvals")]
     Approvals(approvals::Args),
-    /// Shows what would leave, to whom, on what evidence
+    /// Shows what would leave, to whom, what changed, and the evidence it rests on
+    #[command(after_help = "Example:\n  callsheet review 1")]
     Review(review::Args),
-    /// Approves exactly what `review` shows, and drives the run on
+    /// Approves exactly what `review` shows, and lets the run go on
+    #[command(after_help = "Example:\n  callsheet approve 1")]
     Approve(decide::Args),
-    /// Puts a version of your own in place of a draft; it is approved anew
+    /// Lets you write your own version of a draft; it is then approved anew
+    #[command(after_help = "Example:\n  callsheet edit 1")]
     Edit(edit::Args),
-    /// Asks for another draft
+    /// Asks the agents for another draft and tells them why
+    #[command(after_help = "Example:\n  callsheet request-changes 1 -m \"Warmer, please.\"")]
     RequestChanges(decide::Args),
-    /// Rejects it
+    /// Rejects what waits, and tells why
+    #[command(after_help = "Example:\n  callsheet reject 1 -m \"We do not write to them this month.\"")]
     Reject(decide::Args),
-    /// Says whether an outward act that is in doubt happened
+    /// Answers the question whether something left that nobody is sure of
+    #[command(after_help = "Example:\n  callsheet settle 2 --did-not")]
     Settle(decide::SettleArgs),
-    /// Takes a run up where it stopped; with new limits if you give some
+    /// Takes up a run where it stopped, with higher limits if you give some
+    #[command(after_help = "Example:\n  callsheet resume 1 --steps 200")]
     Resume(control::ResumeArgs),
-    /// Begins nothing new in a run
+    /// Pauses a run: it begins nothing new until you resume it
+    #[command(after_help = "Example:\n  callsheet pause 1")]
     Pause(control::Args),
-    /// Ends a run
+    /// Ends a run for good
+    #[command(after_help = "Example:\n  callsheet cancel 1")]
     Cancel(control::Args),
-    /// Lists messages that could not be handled, and says what becomes of them
+    /// Lists messages that could not be handled, and does with them what you say
+    #[command(after_help = "Example:\n  callsheet dead-letters 1 --retry m3")]
     DeadLetters(dead_letters::Args),
-    /// Verifies the journal, or exports a checkpoint of it
+    /// Verifies that nobody changed the journal or a delivered file
+    #[command(after_help = "Example:\n  callsheet audit verify 1")]
     Audit(audit::Args),
-    /// Prints the editors' JSON Schemas, or writes them to a folder
+    /// Prints the JSON Schemas with which your editor completes the files, or writes them to a folder
+    #[command(after_help = "Example:\n  callsheet schema --write .schema")]
     Schema(schema::Args),
-    /// Says what was found, which value won, what is missing
+    /// Shows which settings hold and where they come from, tries the models, and says what to mend
+    #[command(after_help = "Example:\n  callsheet doctor --offline")]
     Doctor(doctor::Args),
-    /// Prints what a shell needs to complete commands and options
+    /// Prints what your shell needs to complete commands and options
+    #[command(after_help = "Example:\n  callsheet completions bash")]
     Completions(completions::Args),
 }
 
 /// Runs the command line and says how it ended.
 pub async fn main() -> Exit {
+    if !crate::config::is_utf8() {
+        paint::show_ascii_only();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 
 use super::exit::{Exit, Stop};
-use super::paint::{Safe, out, say};
+use super::paint::{Safe, out, raw, say};
 use super::session::Session;
 use super::writing::{taken, write_new};
 use crate::app;
@@ -25,7 +25,8 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// agents/NAME.toml: a model with one outcome, or a person
+    /// Writes agents/NAME.toml: a model with one outcome, or a person
+    #[command(after_help = "Example:\n  callsheet new agent critic")]
     Agent {
         /// Its name: a small letter, then letters, digits, '_' and '-'
         name: String,
@@ -33,7 +34,8 @@ enum What {
         #[arg(long = "person", id = "signs")]
         is_person: bool,
     },
-    /// topologies/NAME.toml and its rehearsal: a team in a row, with the agents that are not there yet
+    /// Writes topologies/NAME.toml and its rehearsal: a team in a row, with the agents that are not there yet
+    #[command(after_help = "Example:\n  callsheet new topology welcome --team writer,approver")]
     Topology {
         /// Its name
         name: String,
@@ -41,12 +43,14 @@ enum What {
         #[arg(long, value_name = "AGENT,AGENT", value_delimiter = ',', default_value = "writer,approver")]
         team: Vec<String>,
     },
-    /// schemas/NAME.json: a title and a text, to be changed
+    /// Writes schemas/NAME.json: a title and a text, which you change
+    #[command(after_help = "Example:\n  callsheet new schema offer")]
     Schema {
         /// Its name
         name: String,
     },
-    /// Prints the table of a tool, to be put into callsheet.toml
+    /// Prints the table of a tool, which you put into callsheet.toml
+    #[command(after_help = "Example:\n  callsheet new tool sales --csv data/sales.csv")]
     Tool {
         /// Its name
         name: String,
@@ -214,7 +218,7 @@ fn tool(session: &Session, name: &str, kind: &str, csv: Option<&PathBuf>) -> Res
             format!("\n{}", csv.connection_named(name))
         }
     };
-    out(text.trim_end());
+    raw(text.trim_end());
     say(format!("put it into callsheet.toml: callsheet new tool ... >> callsheet.toml; then: callsheet tools {name}"));
     Ok(Exit::Done)
 }

@@ -2,11 +2,14 @@
 //! here once more on its way out, so that what a command forgot to make harmless is harmless all the same.
 
 use std::fmt::{self, Display, Write as _};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal, Write as _};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use super::layout;
 use crate::text::characters;
 
 /// Text from a model, a tool, a file or a server: printed with everything visible and nothing obeyed. Control
@@ -120,9 +123,34 @@ pub fn toned(tone: Tone, text: impl Display) -> String {
     format!("{style}{}{style:#}", visible(&text.to_string()))
 }
 
-/// Data: a line on stdout. A reader that went away ends the process quietly, as for any filter.
+/// Data: a line on stdout, broken at words where a terminal is too narrow for it.
 pub fn out(line: impl Display) {
-    if let Err(error) = writeln!(anstream::stdout(), "{}", harmless(&line.to_string()))
+    laid_out(line, layout::folded);
+}
+
+/// As [`out`], for prose: each line begins where its paragraph does.
+pub fn prose(text: impl Display) {
+    laid_out(text, layout::prose);
+}
+
+/// As [`out`], where text stands in a column: later lines begin at column `at`.
+pub fn hung(line: impl Display, at: usize) {
+    laid_out(line, |line, columns| layout::hung(line, at, columns));
+}
+
+/// Data that is copied or read by programs: on stdout as it is, however long.
+pub fn raw(line: impl Display) {
+    print_out(&harmless(&line.to_string()));
+}
+
+fn laid_out(line: impl Display, fit: impl Fn(&str, usize) -> String) {
+    let line = shown_by(&io::stdout(), harmless(&line.to_string()));
+    print_out(&columns().map_or_else(|| line.clone(), |columns| fit(&line, columns)));
+}
+
+/// A reader that went away ends the process quietly, as for any filter.
+fn print_out(line: &str) {
+    if let Err(error) = writeln!(anstream::stdout(), "{line}")
         && error.kind() == io::ErrorKind::BrokenPipe
     {
         std::process::exit(0);
@@ -133,14 +161,15 @@ pub fn out(line: impl Display) {
 pub fn json(value: &impl Serialize) {
     // By way of a value, so that keys stand in the same order whatever they come from.
     let text = serde_json::to_value(value).map(|value| value.to_string());
-    out(text.map_or_else(|error| format!("{{\"error\":\"{error}\"}}"), |text| escaped(&text)));
+    let ascii_only = ASCII_ONLY.load(Ordering::Relaxed) && io::stdout().is_terminal();
+    raw(text.map_or_else(|error| format!("{{\"error\":\"{error}\"}}"), |text| escaped(&text, ascii_only)));
 }
 
 /// JSON of the same meaning, without the characters that deceive. They stand in strings only.
-fn escaped(json: &str) -> String {
+fn escaped(json: &str, ascii_only: bool) -> String {
     let mut shown = String::with_capacity(json.len());
     for (c, deceives) in characters(json) {
-        if deceives {
+        if deceives || (ascii_only && !c.is_ascii()) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(shown, "\\u{unit:04x}");
             }
@@ -151,16 +180,19 @@ fn escaped(json: &str) -> String {
     shown
 }
 
-/// Talk: a line on stderr.
+/// Talk: a line on stderr, broken as [`out`] does it.
 pub fn say(line: impl Display) {
-    let _ = writeln!(anstream::stderr(), "{}", harmless(&line.to_string()));
+    let line = shown_by(&io::stderr(), harmless(&line.to_string()));
+    let line = columns_of(io::stderr()).map_or_else(|| line.clone(), |columns| layout::folded(&line, columns));
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// Talk that is over in a moment: a line on a terminal that the next one takes the place of. Anywhere else, nothing.
 pub fn passing(line: impl Display) {
-    use std::io::IsTerminal as _;
     if io::stderr().is_terminal() {
-        let line = Safe(&line.to_string()).to_string();
+        let line = shown_by(&io::stderr(), Safe(&line.to_string()).to_string());
+        // A second line would stay.
+        let line: String = line.chars().take(columns_of(io::stderr()).unwrap_or(usize::MAX) - 1).collect();
         let (start, rest_cleared) = ("\r", "\x1b[K");
         let mut to = anstream::stderr();
         let _ = write!(to, "{start}{line}{rest_cleared}");
@@ -170,7 +202,6 @@ pub fn passing(line: impl Display) {
 
 /// An empty screen, where there is one.
 pub fn clear() {
-    use std::io::IsTerminal as _;
     if io::stdout().is_terminal() {
         let (home, all_cleared) = ("\x1b[H", "\x1b[2J");
         let mut to = io::stdout();
@@ -181,20 +212,41 @@ pub fn clear() {
 
 /// Whether a person is at both ends.
 pub fn is_terminal() -> bool {
-    use std::io::IsTerminal as _;
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
 /// A table whose columns fit the terminal; cells are made harmless here.
 pub fn table(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
-    table.set_header(heading.iter().map(|cell| cell.to_uppercase()));
-    for row in rows {
-        table.add_row(row.iter().map(|cell| Safe(cell).to_string()));
+    let harmless = |row: Vec<String>| row.iter().map(|cell| Safe(cell).to_string()).collect();
+    let rows: Vec<Vec<String>> = rows.into_iter().map(harmless).collect();
+    layout::table(heading, &rows, columns())
+}
+
+/// How wide the terminal on stdout is; nothing where there is none.
+pub fn columns() -> Option<usize> {
+    columns_of(io::stdout())
+}
+
+fn columns_of(stream: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0).map(|columns| columns.max(layout::COLUMNS_MIN))
+}
+
+/// Whether the terminals of this process show ASCII only: other characters are spelled out on them, and on nothing else.
+static ASCII_ONLY: AtomicBool = AtomicBool::new(false);
+
+/// From now on, terminals are shown ASCII only.
+pub fn show_ascii_only() {
+    ASCII_ONLY.store(true, Ordering::Relaxed);
+}
+
+/// `text` in characters that a terminal of this process shows.
+fn shown_by(stream: &impl IsTerminal, text: String) -> String {
+    if text.is_ascii() || !ASCII_ONLY.load(Ordering::Relaxed) || !stream.is_terminal() {
+        return text;
     }
-    let lines = table.to_string();
-    lines.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    let spelled = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\u{{{:x}}}", u32::from(c)) };
+    text.chars().map(spelled).collect()
 }
 
 #[cfg(test)]
@@ -231,7 +283,8 @@ mod tests {
         for tone in [Tone::Plain, Tone::Strong, Tone::Faint, Tone::Good, Tone::Attention, Tone::Bad] {
             assert_eq!(harmless(&toned(tone, "x")), toned(tone, "x"), "{tone:?} writes what STYLES does not have");
         }
-        let json = escaped(&serde_json::json!({ "a": "\u{9b}\u{e0041}\u{202e}é" }).to_string());
+        let json = escaped(&serde_json::json!({ "a": "\u{9b}\u{e0041}\u{202e}é" }).to_string(), false);
         assert_eq!(json, "{\"a\":\"\\u009b\\udb40\\udc41\\u202eé\"}");
+        assert_eq!(escaped("\"é\"", true), "\"\\u00e9\"");
     }
 }

@@ -12,7 +12,7 @@ use super::edit;
 use super::exit::{Exit, Stop};
 use super::hint::still_open;
 use super::paint::{Block, Safe, Tone, out, say, toned};
-use super::rendered;
+use super::rendered::{self, How};
 use super::session::Session;
 use crate::id::{ApprovalNo, Digest};
 use crate::run::event::Decision;
@@ -106,7 +106,7 @@ fn read(line: &str) -> Result<Answer, String> {
         ("e" | "edit", artefact) => Ok(Answer::Edit(Some(artefact.to_owned()))),
         ("s" | "show", _) => Ok(Answer::Show),
         ("l" | "leave", _) => Ok(Answer::Left),
-        ("", _) => Err("nothing is decided by an empty line: type one of the letters in brackets".to_owned()),
+        ("", _) => Err("an empty line decides nothing: type one of the letters in brackets".to_owned()),
         (word, _) => Err(format!("{} is none of the answers: type one of the letters in brackets", Safe(word))),
     }
 }
@@ -145,11 +145,13 @@ impl Prompt<'_> {
                 }
                 Answer::Interrupted => return Ok(After::Interrupted),
                 Answer::Left => {
-                    say(format!("left waiting: callsheet review {no}, then callsheet approve {no}"));
+                    say(format!(
+                        "left waiting: callsheet review {no} shows it again, callsheet approve {no} approves it"
+                    ));
                     return Ok(After::Waits);
                 }
                 Answer::InputEnded => {
-                    say(format!("no more input: it stays as it is. Decide with: callsheet approve {no}"));
+                    say(format!("no more input, so nothing is decided. Decide later with: callsheet approve {no}"));
                     return Ok(After::Waits);
                 }
                 Answer::Decided(decision, comment) => {
@@ -167,7 +169,7 @@ impl Prompt<'_> {
 
     fn show(&self, story: &Story, no: ApprovalNo) -> Result<(), Stop> {
         let review = review(&self.session.project, story, no)?;
-        out(rendered::approval(&review, &story.state().plan, self.session.zone(), false));
+        out(rendered::approval(&review, &story.state().plan, self.session.zone(), How::default()));
         Ok(())
     }
 
@@ -247,7 +249,7 @@ impl Prompt<'_> {
             Err(refused) => {
                 say(format!("{} {}", toned(Tone::Bad, "refused:"), Block(&Stop::from(refused).text)));
             }
-            Ok(()) => say(format!("approval {no}: heard")),
+            Ok(()) => say(format!("approval {no}: the run has heard you")),
         }
         let state = story.state();
         if let Some((_, approval)) = state.open_approvals().find(|(open, _)| *open == no) {

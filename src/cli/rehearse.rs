@@ -16,7 +16,7 @@ use super::session::Session;
 pub(super) struct Args {
     /// The topology's name: its file in topologies/ without .toml
     topology: String,
-    /// A parameter
+    /// Sets a parameter of the topology
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
     params: Vec<String>,
     /// Explores every outcome, decision, failure and time-out, without a model and without tools
@@ -25,10 +25,10 @@ pub(super) struct Args {
     /// Kills the process at every boundary of a run in a scratch copy, resumes, and compares with the undisturbed run
     #[arg(long)]
     crash: bool,
-    /// With --all: explores so many branches at most
+    /// With --all: explores at most so many branches
     #[arg(long, value_name = "N", default_value_t = 100_000, requires = "all")]
     paths: u64,
-    /// JSON instead of text
+    /// Prints JSON instead of text
     #[arg(long)]
     json: bool,
 }

@@ -6,12 +6,13 @@ use serde_json::Value;
 
 use super::paint::{Block, Field, Safe, Tone, toned};
 use super::story::{date_time, origin_word};
+use super::words;
 use crate::id::{AgentName, ApprovalNo};
-use crate::run::desk::Held;
 use crate::run::event::Decision;
+use crate::run::view::count;
 use crate::run::view::work::sentences;
-use crate::run::view::{Texts as _, count};
-use crate::service::review::{Came, Item, Review, Said};
+use crate::service::change::{Change, edited};
+use crate::service::review::{Came, Item, Review, Said, Version};
 use crate::service::story::Story;
 use crate::tool::part::shown::Shown;
 use crate::topology::plan::Plan;
@@ -25,18 +26,34 @@ const SHORT_BYTES: usize = 110;
 /// Rows of a list that are shown unless all are wanted; the rest is counted.
 const ROWS_MAX: usize = 8;
 
-/// An approval of a run of `plan` as a page of text; lists are cut unless the `whole` is wanted.
-pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, whole: bool) -> String {
+/// How much of an approval is shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct How {
+    /// All rows of long lists.
+    pub(super) whole: bool,
+    /// Digests, records, arguments and results.
+    pub(super) detail: bool,
+}
+
+/// An approval of a run of `plan` as a page of text.
+pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> String {
     let no = review.line.approval;
     let mut page = String::new();
     heading(&mut page, &format!("Approval {no}: {} of {}", review.line.agent, review.line.topology));
+    line(&mut page, &words::run(review.line.run, review.line.mode, &review.line.given));
     line(&mut page, &came(review, zone));
-    line(&mut page, &format!("binds {}", review.line.binds));
+    if let Some(progress) = words::progress(review.line.needed, &review.line.approved_by) {
+        line(&mut page, &progress);
+    }
+    if how.detail {
+        line(&mut page, &format!("binds {}", review.line.binds));
+    }
+    changes(&mut page, &review.changes);
     match &review.items {
         Some(items) => {
             let tool = review.tool.as_deref().unwrap_or_default();
             heading(&mut page, &format!("What would leave by {tool}: {}", count(items.len(), "item")));
-            let rows_max = if whole { usize::MAX } else { ROWS_MAX };
+            let rows_max = if how.whole { usize::MAX } else { ROWS_MAX };
             let mut cut = false;
             items.iter().for_each(|one| cut |= item(&mut page, one, rows_max));
             if cut {
@@ -45,14 +62,14 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, whole: bool) ->
         }
         None => {
             for version in &review.versions {
-                heading(&mut page, &format!("{} {}", version.artefact, version.digest.short()));
+                heading(&mut page, &title(version, zone, how));
                 body(&mut page, plan, version.artefact.as_str(), version.body.as_ref());
             }
         }
     }
     heading(&mut page, "What it rests on");
     sentences(&review.work).iter().for_each(|told| line(&mut page, told));
-    evidence(&mut page, review, plan);
+    evidence(&mut page, review, plan, zone, how);
     page
 }
 
@@ -78,9 +95,12 @@ fn word(decision: Decision) -> &'static str {
 fn item(page: &mut String, item: &Item, rows_max: usize) -> bool {
     let title = format!("{}  {}", item.key, item.title);
     let _ = writeln!(page, "\n{}", toned(Tone::Strong, Safe(&title)));
-    line(page, &format!("to {} (reaches {})", item.recipient, item.recipients));
+    let is_counted = item.recipients == 0 || item.recipient.contains(&item.recipients.to_string());
+    let reaches = if is_counted { String::new() } else { format!(" ({} recipients)", item.recipients) };
+    line(page, &format!("to {}{reaches}", item.recipient));
     if let Some(question) = &item.again {
-        line(page, &format!("asked again when it leaves, and whom it no longer gives is dropped: {question}"));
+        line(page, "when it leaves, its list is read once more, and whoever is no longer on it is left out");
+        line(page, &format!("it is read with {question}"));
     }
     let Some(parts) = &item.parts else {
         line(page, "(erased)");
@@ -169,7 +189,7 @@ fn fields(page: &mut String, value: &Value, indent: usize, shape: Shape<'_>) {
         Value::String(text) if text.contains('\n') => {
             let _ = writeln!(page, "{pad}{}", Safe(label));
             text.lines().for_each(|line| {
-                let _ = writeln!(page, "{pad}  {}", Safe(line));
+                let _ = writeln!(page, "{}", format!("{pad}  | {}", Safe(line)).trim_end());
             });
         }
         Value::String(text) => drop(writeln!(page, "{pad}{} {}", Safe(label), Safe(text))),
@@ -186,50 +206,50 @@ fn fields(page: &mut String, value: &Value, indent: usize, shape: Shape<'_>) {
     }
 }
 
-/// What changed between an approval and the one that replaced it, artefact by artefact.
+/// What changed, artefact by artefact.
+fn changes(page: &mut String, changes: &[Change]) {
+    changes.iter().flat_map(words::change).for_each(|line| {
+        let _ = writeln!(page, "{line}");
+    });
+}
+
+/// What changed between an approval and the one that replaced it.
 pub(super) fn difference(story: &Story, old: ApprovalNo, new: ApprovalNo) -> String {
-    let (state, texts) = (story.state(), story.texts());
-    let (Some(old), Some(new)) = (state.approvals.get(&old), state.approvals.get(&new)) else { return String::new() };
     let mut page = String::new();
-    for (name, now) in &new.desk {
-        let Some(before) = old.desk.get(name).filter(|before| *before != now) else { continue };
-        let text = |held: &Held| {
-            let mut text = String::new();
-            body(&mut text, &state.plan, name.as_str(), texts.held(held).as_ref());
-            text
-        };
-        let (before, now) = (text(before), text(now));
-        heading(&mut page, &format!("{name}: what changed"));
-        for change in similar::TextDiff::from_lines(&before, &now).iter_all_changes() {
-            let (mark, tone) = match change.tag() {
-                similar::ChangeTag::Delete => ('-', Tone::Bad),
-                similar::ChangeTag::Insert => ('+', Tone::Good),
-                similar::ChangeTag::Equal => continue,
-            };
-            let _ = writeln!(page, "{}", toned(tone, format!("{mark} {}", Safe(change.value().trim_end()))));
-        }
-    }
+    changes(&mut page, &edited(story, old, new));
     page
 }
 
 /// The findings and facts on the desk, the calls that made them, the latest words of those who reviewed it.
-fn evidence(page: &mut String, review: &Review, plan: &Plan) {
+fn evidence(page: &mut String, review: &Review, plan: &Plan, zone: &str, how: How) {
     for version in review.versions.iter().filter(|_| review.items.is_some()) {
         let by = version.by.as_ref();
-        let by = by.map_or_else(String::new, |(writer, origin)| format!(" by {writer} [{}]", origin_word(*origin)));
-        let title = format!("{} {}", version.artefact, version.digest.short());
-        let _ = writeln!(page, "{}{by}", toned(Tone::Strong, title));
+        let by = by.map_or_else(String::new, |(writer, origin)| format!(", by {writer}  [{}]", origin_word(*origin)));
+        let _ = writeln!(page, "{}{by}", toned(Tone::Strong, title(version, zone, how)));
         body(page, plan, version.artefact.as_str(), version.body.as_ref());
     }
     for remark in &review.remarks {
         line(page, &format!("remark on {}: {}", remark.artefact, remark.what));
     }
     for call in &review.calls {
-        line(page, &format!("record {}: {} called {}: {}", call.seq, call.from, call.word, call.text));
+        line(page, &format!("{} called {}: {}", call.from, call.word, call.text));
+        if let Some(detail) = call.detail.as_ref().filter(|_| how.detail) {
+            line(page, &format!("  record {}: {detail}", call.seq));
+        }
     }
     if let Some(said) = &review.said {
         line(page, &said_words(said));
     }
+}
+
+/// A version by number and time.
+fn title(version: &Version, zone: &str, how: How) -> String {
+    let artefact = &version.artefact;
+    let name = match (version.no, version.written_at) {
+        (Some(no), Some(at)) => words::version(artefact.as_str(), no, at, zone),
+        _ => artefact.to_string(),
+    };
+    if how.detail { format!("{name}, {}", version.digest.short()) } else { name }
 }
 
 /// Who handed it on, with which outcome: one whose rounds are used up comes to the person although it was not to.

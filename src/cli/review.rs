@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, Stop};
 use super::paint::{self, Block, out, say};
-use super::rendered;
+use super::rendered::{self, How};
 use super::session::Session;
 use super::story::mark_mode;
 use crate::id::ApprovalNo;
@@ -12,11 +12,14 @@ use crate::service::review::{Came, Question, question, review as read};
 pub(super) struct Args {
     /// The approval's number
     number: u64,
-    /// All rows of long lists, such as every recipient
+    /// Shows every row of long lists, such as all recipients
     #[arg(long)]
     whole: bool,
-    /// As one JSON object: what is bound, and who did what for it
-    #[arg(long, conflicts_with = "whole")]
+    /// Adds digests, record numbers, and what exactly each tool was asked and returned
+    #[arg(long)]
+    detail: bool,
+    /// Prints one JSON object: what the decision binds, what changed, and who did what for it
+    #[arg(long, conflicts_with_all = ["whole", "detail"])]
     json: bool,
 }
 
@@ -33,7 +36,7 @@ pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
     }
     let plan = &story.state().plan;
     mark_mode(plan);
-    out(rendered::approval(&review, plan, session.zone(), args.whole));
+    out(rendered::approval(&review, plan, session.zone(), How { whole: args.whole, detail: args.detail }));
     if review.open {
         say(format!("callsheet approve {no} | request-changes {no} -m TEXT | edit {no} | reject {no} -m TEXT"));
     } else if let Some(Came::Replaced { by: Some(by) }) = review.came_to {

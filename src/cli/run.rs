@@ -18,16 +18,16 @@ use crate::service::start::{Start, Voice};
 pub(super) struct Args {
     /// The topology's name: its file in topologies/ without .toml
     topology: String,
-    /// A parameter
+    /// Sets a parameter of the topology
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
     params: Vec<String>,
-    /// No model runs: agents speak from rehearsals/TOPOLOGY.toml
+    /// Runs without models: the agents speak from rehearsals/TOPOLOGY.toml
     #[arg(long, conflicts_with = "model")]
     rehearse: bool,
-    /// No model runs: agents say what was recorded, as long as they are asked what was asked then
+    /// Runs without models: the agents say what --record wrote down, as long as they are asked the same
     #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "rehearse", "record"])]
     replay: Option<PathBuf>,
-    /// Records as NDJSON instead of the story
+    /// Prints NDJSON instead of the story: the journal's records, each with what people see of it
     #[arg(long)]
     json: bool,
 }

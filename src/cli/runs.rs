@@ -1,60 +1,70 @@
 //! `callsheet runs`: the runs, newest first, from the projection alone.
 
 use super::exit::{Exit, Stop};
-use super::paint::{self, out, table};
+use super::paint::{self, out, say, table};
 use super::session::Session;
 use super::story::date_time;
-use crate::id::NanoUsd;
-use crate::service::list::{self, RunLine};
+use super::words;
+use crate::service::list::{self, Filter, RunLine};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Only those that are not over
+    /// Only runs that are not over
     #[arg(long)]
     live: bool,
-    /// At most so many
+    /// Only runs in this state, such as waiting, done or interrupted
+    #[arg(long, value_name = "STATE")]
+    status: Option<String>,
+    /// Only runs of this topology
+    #[arg(long, value_name = "NAME")]
+    topology: Option<String>,
+    /// Shows at most so many
     #[arg(long, default_value_t = 20, value_name = "N")]
     limit: usize,
-    /// As NDJSON
+    /// Prints NDJSON: one JSON object for each run
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn runs(session: &Session, args: &Args) -> Result<Exit, Stop> {
-    let lines = list::runs(&session.project, args.live, args.limit)?;
-    if args.json {
+    let Args { live, status: wanted, topology, limit, json } = args;
+    let filter = Filter { live: *live, status: wanted.clone(), topology: topology.clone(), limit: *limit };
+    let lines = list::runs(&session.project, &filter)?;
+    if *json {
         lines.iter().for_each(paint::json);
         return Ok(Exit::Done);
     }
+    if lines.is_empty() {
+        say("no run is as you ask for");
+        return Ok(Exit::Done);
+    }
     let cells = lines.iter().map(|line| {
-        let cost = NanoUsd(line.summary.nano_usd);
-        let cost = if line.would_have_cost { format!("would be {cost}") } else { cost.to_string() };
+        let cost = words::money(line.summary.nano_usd);
         vec![
             line.run.to_string(),
             line.topology.clone(),
+            words::params(&line.given),
+            words::mode(line.mode).to_owned(),
             status(line),
-            waits(line),
-            line.summary.steps.to_string(),
-            line.summary.tokens.to_string(),
-            cost,
+            if line.would_have_cost { format!("would be {cost}") } else { cost },
             date_time(line.created_at, session.zone()),
         ]
     });
-    out(table(&["run", "topology", "status", "waits for", "steps", "tokens", "cost", "started"], cells));
+    out(table(&["run", "topology", "params", "mode", "status", "cost", "started"], cells));
     Ok(Exit::Done)
 }
 
+/// What it does, and whom or what it waits for, with how far they are who have to approve together.
 fn status(line: &RunLine) -> String {
-    if line.interrupted { "interrupted".to_owned() } else { line.summary.status.clone() }
-}
-
-fn waits(line: &RunLine) -> String {
-    let numbers: Vec<String> = line.summary.approvals.iter().map(ToString::to_string).collect();
-    match (&line.summary.waiting_for, numbers.is_empty()) {
-        (Some(who), false) => format!("{who}: approval {}", numbers.join(", ")),
-        (None, false) => format!("question {}", numbers.join(", ")),
-        _ if line.interrupted => format!("callsheet resume {}", line.run),
-        _ if line.summary.status == "stuck" => format!("callsheet dead-letters {}", line.run),
-        _ => String::new(),
+    let (no, summary) = (line.run, &line.summary);
+    let numbers: Vec<String> = summary.approvals.iter().map(ToString::to_string).collect();
+    let quorums = summary.quorums.iter().filter_map(|of| words::progress(of.needed, &of.approved_by));
+    let quorums: String = quorums.map(|progress| format!(", {progress}")).collect();
+    match (&summary.waiting_for, numbers.is_empty()) {
+        (Some(who), false) => format!("waiting for {who}: approval {}{quorums}", numbers.join(", ")),
+        (None, false) => format!("{}: question {}", summary.status, numbers.join(", ")),
+        _ if line.interrupted => format!("interrupted: callsheet resume {no}"),
+        _ if summary.status == "stuck" => format!("stuck: callsheet dead-letters {no}"),
+        _ => summary.status.clone(),
     }
 }

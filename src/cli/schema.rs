@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::exit::{Exit, Stop};
-use super::paint::{out, say};
+use super::paint::{out, raw, say};
 use crate::app::editor_schemas;
 use crate::file;
 use crate::id::Digest;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// One of topology, agent, rehearsal, callsheet
+    /// Which schema: topology, agent, rehearsal or callsheet
     name: Option<String>,
-    /// Write all of them into this folder, such as .schema
+    /// Writes all of them into this folder, such as .schema
     #[arg(long, value_name = "DIR", conflicts_with = "name")]
     write: Option<PathBuf>,
 }
@@ -32,7 +32,7 @@ pub(super) fn schema(args: &Args) -> Result<Exit, Stop> {
     let found = all.iter().find(|(name, _)| name.trim_end_matches(".json") == wanted);
     let (_, schema) =
         found.ok_or_else(|| Stop::input(format!("no schema {wanted}; there are: {}", names.join(", "))))?;
-    out(format!("{schema:#}"));
+    raw(format!("{schema:#}"));
     Ok(Exit::Done)
 }
 

@@ -9,7 +9,7 @@ use super::exit::{Exit, Stop};
 use super::hint::hint;
 use super::paint::{Safe, passing, say};
 use super::record::{may_record, record};
-use super::story::{Shown, print};
+use super::story::{Shown, Teller};
 use crate::config::{Flags, Settings};
 use crate::journal::RunRow;
 use crate::run::input::Say;
@@ -25,23 +25,24 @@ use crate::topology::plan::{Mode, ModelSpec, Plan};
 
 /// What every command takes.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
 pub(super) struct Common {
-    /// The project's folder, or a folder below it; the default is where you stand
+    /// Works in this folder's project; the default is the folder you are in
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) project: Option<PathBuf>,
-    /// The journal's file; the default is .callsheet/journal.db beside callsheet.toml
+    /// Keeps the runs in this file; the default is .callsheet/journal.db beside callsheet.toml
     #[arg(long, global = true, value_name = "FILE")]
     journal: Option<PathBuf>,
-    /// Who you are: a claim, which nobody checks; where callsheet.toml declares people, it has to be one of them
+    /// Says who you are. Nobody checks it, but where callsheet.toml declares people, you have to be one of them
     #[arg(long = "as", global = true, value_name = "NAME")]
     person: Option<String>,
-    /// The model of every agent, such as openai/gpt-5; without one named anywhere, runs are rehearsals
+    /// Asks this model for every agent, such as openai/gpt-5. Where no model is named, runs are rehearsals
     #[arg(long, global = true, value_name = "PROVIDER/MODEL")]
     model: Option<String>,
-    /// Where a run is driven: write down what its models were asked and said, to be played with `run --replay`
+    /// Writes down what the run's models were asked and said; `run --replay` plays it again
     #[arg(long, global = true, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Take a run over from a process that drives it and is stuck
+    /// Takes a run over from another process that drives it and hangs
     #[arg(long, global = true)]
     take_over: bool,
 }
@@ -52,6 +53,8 @@ pub(super) struct Session {
     pub project: Arc<Project>,
     /// What it says.
     pub settings: Arc<Settings>,
+    /// Tells stories.
+    pub teller: Teller,
     /// Whether to take runs over.
     take_over: bool,
     /// Where to write a recording of the run that is driven.
@@ -84,7 +87,8 @@ impl Session {
     fn over(common: &Common, settings: Settings) -> Self {
         let project = Arc::new(Project::new(settings));
         let settings = Arc::clone(&project.settings);
-        Self { project, settings, take_over: common.take_over, record: common.record.clone() }
+        let teller = Teller::new(&settings.timezone);
+        Self { project, settings, teller, take_over: common.take_over, record: common.record.clone() }
     }
 
     /// The time zone in which times are shown.
@@ -146,7 +150,7 @@ impl Session {
                 answer::Step::DrivenBy(by) => {
                     say(format!("{by} drives run {}; waiting for it to hear this", story.row.no));
                 }
-                answer::Step::News(news) => print(&news, &Shown::default(), self.zone()),
+                answer::Step::News(news) => self.teller.print(&news, &Shown::default()),
                 answer::Step::Answered { answer, live } => return Ok((live, answer)),
             }
         }
@@ -186,7 +190,7 @@ impl Session {
                 passing("");
             }
             match step? {
-                Step::News(news) => print(&news, shown, self.zone()),
+                Step::News(news) => self.teller.print(&news, shown),
                 Step::Answering(heard) => passing(format!("{} answers: {} bytes so far", heard.agent, heard.bytes)),
                 Step::Rests(status) => break status,
             }
@@ -200,7 +204,7 @@ impl Session {
     pub(super) async fn interrupted(&self, driver: &Driver, story: &mut Story, shown: &Shown) -> Result<Exit, Stop> {
         driver.interrupt().await;
         passing("");
-        print(&story.news()?, shown, self.zone());
+        self.teller.print(&story.news()?, shown);
         say(format!("interrupted; everything is kept. Go on with: callsheet resume {}", story.row.no));
         self.record(&story.row)?;
         Ok(Exit::Interrupted)
@@ -208,7 +212,7 @@ impl Session {
 
     /// Tells what happened since the last time.
     pub(super) fn tell(&self, story: &mut Story) -> Result<(), Stop> {
-        print(&story.news()?, &Shown::default(), self.zone());
+        self.teller.print(&story.news()?, &Shown::default());
         Ok(())
     }
 

@@ -1,10 +1,11 @@
 //! `callsheet show`: a run at a glance: state, spending against limits, agents, artefacts, what waits.
 
 use super::exit::{Exit, Stop};
-use super::paint::{self, Block, Safe, Tone, out, table, toned};
+use super::paint::{self, Block, Safe, Tone, out, say, table, toned};
 use super::rendered;
 use super::session::Session;
 use super::story::{date_time, mark_mode, origin_word};
+use super::words::{progress, version};
 use crate::id::{NanoUsd, RunNo};
 use crate::run::event::Limit;
 use crate::service::overview::{Budget, Overview, artefact, overview};
@@ -13,10 +14,16 @@ use crate::service::overview::{Budget, Overview, artefact, overview};
 pub(super) struct Args {
     /// The run; the newest if none is given
     run: Option<u64>,
-    /// Print this artefact's latest version
+    /// Prints this artefact: its newest version, unless --version names another
     #[arg(long, value_name = "NAME")]
     artefact: Option<String>,
-    /// As one JSON object
+    /// With --artefact: which version, counted from 1
+    #[arg(long, value_name = "N", requires = "artefact")]
+    version: Option<usize>,
+    /// Adds record numbers, digests and sizes
+    #[arg(long)]
+    detail: bool,
+    /// Prints one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -26,10 +33,15 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
     let story = project.read(project.run(args.run.map(RunNo))?)?;
     let plan = &story.state().plan;
     if let Some(wanted) = &args.artefact {
-        let body = artefact(&story, wanted)?;
+        let (written, body) = artefact(&story, wanted, args.version)?;
         if args.json {
             paint::json(&body);
         } else {
+            let last = story.view.versions_of(wanted).len();
+            let title = version(wanted, written.no, written.written_at, session.zone());
+            let others =
+                if last > 1 { format!("; there are {last}: --version N shows another") } else { String::new() };
+            say(format!("{title}, by {}{others}", Safe(&written.by)));
             let mut page = String::new();
             rendered::body(&mut page, plan, wanted, body.as_ref());
             out(page.trim_end());
@@ -42,11 +54,11 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
         return Ok(Exit::Done);
     }
     mark_mode(plan);
-    head(session, &overview);
+    head(session, &overview, args.detail);
     spending(&overview);
     agents(&overview);
     turns(&overview);
-    versions(&overview);
+    versions(session, &overview, args.detail);
     waiting(&overview);
     for told in &overview.left {
         out(format!("\nleft: {}", Safe(told)));
@@ -61,12 +73,22 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
     Ok(Exit::Done)
 }
 
-fn head(session: &Session, run: &Overview) {
+fn head(session: &Session, run: &Overview, detail: bool) {
     out(format!("run {} of {}: {}", run.run, run.topology, toned(Tone::Strong, run.status)));
     let by = run.started_by.as_ref().map_or_else(String::new, |who| format!(" by {} ({})", who.name, who.how));
     let driven = run.driven_by.as_ref().map_or_else(String::new, |owner| format!(", driven by {owner}"));
     let at = date_time(run.created_at, session.zone());
-    out(format!("started {at}{}, {} records, id {}{driven}", Safe(&by), run.records, run.id));
+    out(format!("started {at}{}{driven}", Safe(&by)));
+    if detail {
+        out(format!("id {}, {} records, plan {}", run.id, run.records, run.plan.short()));
+    }
+    if !run.params.is_empty() {
+        out("parameters");
+    }
+    for (name, value) in &run.params {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        out(format!("  {}: {}", Safe(name), Safe(&value)));
+    }
     if let Some(why) = &run.paused {
         out(format!("paused: {}", Safe(why)));
     }
@@ -93,6 +115,7 @@ fn spending(run: &Overview) {
 fn amount(of: Limit, amount: u64) -> String {
     match of {
         Limit::Cost => NanoUsd(amount).to_string(),
+        Limit::ActiveTime if amount >= 120_000 => format!("{} min", amount / 60_000),
         Limit::ActiveTime => format!("{}.{} s", amount / 1_000, amount % 1_000 / 100),
         _ => amount.to_string(),
     }
@@ -119,7 +142,6 @@ fn agents(run: &Overview) {
     let rows = run.agents.iter().map(|agent| {
         vec![
             agent.agent.to_string(),
-            agent.does.clone(),
             agent.turns.to_string(),
             agent.spent.steps.to_string(),
             agent.spent.tokens.to_string(),
@@ -127,7 +149,7 @@ fn agents(run: &Overview) {
             agent.restarts.to_string(),
         ]
     });
-    let heading = ["agent", "does", "turns", "steps", "tokens", cost_word(run), "restarts"];
+    let heading = ["agent", "turns", "steps", "tokens", cost_word(run), "restarts"];
     out(format!("\n{}", table(&heading, rows)));
 }
 
@@ -152,29 +174,38 @@ fn turns(run: &Overview) {
     }
 }
 
-fn versions(run: &Overview) {
+fn versions(session: &Session, run: &Overview, detail: bool) {
     let rows = run.versions.iter().map(|version| {
-        vec![
+        let mut row = vec![
             version.artefact.to_string(),
-            version.version.short(),
+            version.no.to_string(),
+            date_time(version.written_at, session.zone()),
             version.by.clone(),
             version.message.to_string(),
             origin_word(version.origin).to_owned(),
-            format!("{} B", version.bytes),
             if version.remarked { "yes" } else { "" }.to_owned(),
-        ]
+        ];
+        if detail {
+            row.extend([version.version.short(), format!("{} B", version.bytes)]);
+        }
+        row
     });
-    let mut rows: Vec<_> = rows.collect();
-    rows.sort();
+    let rows: Vec<_> = rows.collect();
     if !rows.is_empty() {
-        let heading = ["artefact", "version", "by", "turn", "origin", "size", "remarks"];
+        let mut heading = vec!["artefact", "version", "written", "by", "turn", "origin", "remarks"];
+        if detail {
+            heading.extend(["digest", "size"]);
+        }
         out(format!("\n{}", table(&heading, rows)));
     }
 }
 
 fn waiting(run: &Overview) {
-    for (no, agent) in &run.approvals {
-        out(format!("\nwaiting: approval {no} of {agent}: callsheet review {no}"));
+    for line in &run.waiting {
+        let (no, agent) = (line.approval, &line.agent);
+        let progress = progress(line.needed, &line.approved_by);
+        let progress = progress.map_or_else(String::new, |progress| format!(" ({})", Safe(&progress)));
+        out(format!("\nwaiting: approval {no} of {agent}{progress}: callsheet review {no}"));
     }
     for no in &run.questions {
         out(format!("\nin doubt: callsheet review {no}, then callsheet settle {no} --happened (or --did-not)"));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::exit::{Exit, Stop};
-use super::paint::{self, Block, Safe, Tone, out, say, toned};
+use super::paint::{self, Block, Safe, Tone, prose, say, toned};
 use super::run::params;
 use super::session::Session;
 use super::story::mark_mode;
@@ -27,19 +27,19 @@ pub(super) struct Args {
     /// Its team; needed if it is on several
     #[arg(long, value_name = "NAME")]
     topology: Option<String>,
-    /// What the message says that it gets
+    /// The message that the agent gets
     #[arg(long, short, value_name = "TEXT", default_value = "Do your work, please.")]
     message: String,
-    /// An artefact on its desk: the name, and a JSON or TOML file
+    /// Puts an artefact on its desk: its name, and a JSON or TOML file
     #[arg(long = "artefact", value_name = "NAME=FILE")]
     artefacts: Vec<String>,
-    /// A parameter
+    /// Sets a parameter of the topology
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
     params: Vec<String>,
-    /// No model runs: the agent speaks from the rehearsal
+    /// Asks no model: the agent speaks from the rehearsal
     #[arg(long, conflicts_with = "model")]
     rehearse: bool,
-    /// The request and the answer as NDJSON
+    /// Prints NDJSON: the request, and then the answer
     #[arg(long)]
     json: bool,
 }
@@ -164,9 +164,9 @@ fn tell(heard: Heard, as_json: bool) {
     match heard {
         Heard::Asked(text) if as_json => paint::json(&json!({ "request": text })),
         Heard::Said(Ok(reply)) if as_json => paint::json(&json!({ "reply": reply })),
-        Heard::Asked(text) => out(format!("{}\n{}", toned(Tone::Strong, "# what it is shown"), Block(&text))),
+        Heard::Asked(text) => prose(format!("{}\n{}", toned(Tone::Strong, "# what it is shown"), Block(&text))),
         Heard::Said(Ok(reply)) => {
-            out(format!("{}\n{}", toned(Tone::Strong, "# what it answers"), Block(&act(&reply))));
+            prose(format!("{}\n{}", toned(Tone::Strong, "# what it answers"), Block(&act(&reply))));
         }
         Heard::Said(Err(why)) => say(format!("{} {}", toned(Tone::Bad, "no answer:"), Block(&why))),
     }

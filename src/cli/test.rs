@@ -8,7 +8,7 @@ use crate::topology::plan::Mode;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Topologies; the default is all of the project
+    /// The topologies to test; all of the project if you name none
     topologies: Vec<String>,
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::exit::{Exit, Stop};
-use super::paint::{self, Safe, Tone, out, say, toned};
+use super::layout;
+use super::paint::{self, Safe, Tone, columns, out, raw, say, toned};
 use super::session::Session;
 use crate::app;
 use crate::service::error::Error;
@@ -17,12 +18,12 @@ use crate::topology::spec::{Reach, Repeat, ToolSpec};
 pub(super) struct Args {
     /// Such as performance.query, or performance for all of its tools
     name: Option<String>,
-    /// As NDJSON
+    /// Prints NDJSON: one JSON object for each tool
     #[arg(long)]
     json: bool,
 }
 
-/// Columns of a line.
+/// How wide a line is where no terminal sets it.
 const WIDTH: usize = 80;
 /// Where texts beside a word begin.
 const INDENT: usize = 12;
@@ -56,10 +57,13 @@ pub(super) fn tools(session: &Session, args: &Args) -> Result<Exit, Stop> {
         }
     }
     if !args.json && args.name.is_none() {
-        say("one alone, with all that it takes: callsheet tools NAME");
+        say("callsheet tools NAME shows one of them alone");
     }
     if !faulty.is_empty() && !args.json {
-        say(format!("{} has faults, so who uses tools there is not said: callsheet check", Safe(&faulty.join(", "))));
+        say(format!(
+            "{} has faults, so this list does not say who uses the tools there: callsheet check tells them",
+            Safe(&faulty.join(", "))
+        ));
     }
     Ok(Exit::Done)
 }
@@ -102,7 +106,7 @@ fn print(spec: &ToolSpec, users: &[(String, String)]) {
     // As it is typed, however long: a table of one line cannot be wrapped.
     let (place, call) = example(spec);
     told("example", place);
-    out(format!("{:INDENT$}{}", "", Safe(&call)));
+    raw(format!("{:INDENT$}{}", "", Safe(&call)));
     told("reach", reach(spec));
     told("repeat", repeat(spec));
     let labels = [(spec.labels.private, "private"), (spec.labels.untrusted, "untrusted")];
@@ -116,31 +120,12 @@ fn print(spec: &ToolSpec, users: &[(String, String)]) {
     out("");
 }
 
-/// Prints a word and a text beside it, wrapped at words.
+/// Prints a word and a text beside it.
 fn told(word: &str, text: &str) {
-    if word.is_empty() && text.is_empty() {
-        return;
+    if !(word.is_empty() && text.is_empty()) {
+        let line = format!("  {:<10}{}", Safe(word), Safe(text));
+        out(layout::hung(line.trim_end(), INDENT, columns().unwrap_or(WIDTH)));
     }
-    let mut word = word;
-    for line in wrapped(text, WIDTH - INDENT) {
-        out(format!("  {:<10}{}", Safe(word), Safe(&line)).trim_end());
-        word = "";
-    }
-}
-
-/// `text` in lines of at most `width` characters, broken at blanks; a word that is longer stands alone.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let last =
-            lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= width || line.is_empty());
-        match last {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) => *line = format!("{line} {word}"),
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 /// The arguments that a schema declares, those first that are required.

@@ -23,7 +23,7 @@ pub struct Checkpoint {
 }
 
 /// What was verified.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Verified {
     /// Records whose chain holds.
     pub records: u64,

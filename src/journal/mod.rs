@@ -250,6 +250,9 @@ pub struct Summary {
     pub waiting_for: Option<String>,
     /// Approvals and questions open now.
     pub approvals: Vec<ApprovalNo>,
+    /// Open approvals that more than one person has to give.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quorums: Vec<Quorum>,
     /// Steps taken.
     pub steps: u64,
     /// Tokens used.
@@ -260,6 +263,17 @@ pub struct Summary {
     pub heard: u64,
     /// Whether nothing will happen any more.
     pub over: bool,
+}
+
+/// How far the people are who have to approve together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quorum {
+    /// What they approve.
+    pub approval: ApprovalNo,
+    /// How many of them it needs.
+    pub needed: u32,
+    /// Who has approved.
+    pub approved_by: Vec<String>,
 }
 
 /// A run's row.

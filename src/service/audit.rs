@@ -1,5 +1,7 @@
 //! What an auditor asks: whether the journal and what it rests on are what was written, and where it stands.
 
+use serde::Serialize;
+
 use super::error::Error;
 use super::project::Project;
 use crate::actor::evidence::{self, Evidence};
@@ -7,7 +9,7 @@ use crate::id::RunNo;
 use crate::journal::audit::{self, Checkpoint, Verified};
 
 /// What holds.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Audit {
     /// Of the chain.
     pub chain: Verified,

@@ -19,8 +19,23 @@ pub enum Error {
     #[error("nothing has run here yet")]
     NothingYet,
     /// No run has this number.
-    #[error("there is no run {0}")]
-    UnknownRun(RunNo),
+    #[error("there is no run {no}")]
+    UnknownRun {
+        /// The number.
+        no: RunNo,
+        /// The newest one, if there is any.
+        newest: Option<RunNo>,
+    },
+    /// Nothing of this kind has this name.
+    #[error("there is no {what} {name}")]
+    Unknown {
+        /// Of which kind, such as `state`.
+        what: &'static str,
+        /// The name that was given.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// This number was never taken for an approval or a question.
     #[error("there is no approval {0}")]
     UnknownApproval(ApprovalNo),
@@ -86,6 +101,16 @@ pub enum Error {
         /// Those that it has.
         known: Vec<String>,
     },
+    /// The artefact has no version of this number.
+    #[error("{artefact} has no version {version}")]
+    NoVersion {
+        /// Which artefact.
+        artefact: String,
+        /// What was asked for.
+        version: usize,
+        /// How many it has.
+        last: usize,
+    },
     /// The topology, or the data that it reads, has faults.
     #[error("{}", .0.render(false))]
     Faulty(Faults),
@@ -135,6 +160,13 @@ pub enum Error {
     /// The machine.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl Error {
+    /// That nothing of the kind `what` has this name, and those that there are.
+    pub fn unknown(what: &'static str, name: &str, known: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::Unknown { what, name: name.to_owned(), known: known.into_iter().map(Into::into).collect() }
+    }
 }
 
 /// What is wrong with a run's parameters.

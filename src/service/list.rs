@@ -1,17 +1,54 @@
 //! The runs of a project, and what waits in them for a person, as data.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use serde::Serialize;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::error::Error;
 use super::project::Project;
+use super::story::Bodies;
 use crate::actor::history;
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, RunId, RunNo, Seq, Timestamp};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, RunId, RunNo, Seq, Timestamp, as_iso};
 use crate::journal::{RunRow, Summary};
-use crate::run::state::Approval;
+use crate::run::state::{Approval, State};
+use crate::run::view::Texts as _;
 use crate::run::view::models::models;
-use crate::topology::plan::Mode;
+use crate::topology::plan::{Mode, Plan};
+
+/// A run's parameters, by name.
+pub type Params = BTreeMap<String, Value>;
+
+/// Which runs are listed.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those that are not over.
+    pub live: bool,
+    /// Only those in this state: one of [`STATES`].
+    pub status: Option<String>,
+    /// Only those of this topology.
+    pub topology: Option<String>,
+    /// So many at most.
+    pub limit: usize,
+}
+
+/// The states of a run, a word each.
+pub const STATES: [&str; 11] = [
+    "running",
+    "interrupted",
+    "waiting",
+    "paused",
+    "stuck",
+    "done",
+    "rejected",
+    "failed",
+    "cancelled",
+    "stopped",
+    "bug",
+];
 
 /// A run in a list.
 #[derive(Debug, Clone, Serialize)]
@@ -22,9 +59,15 @@ pub struct RunLine {
     pub id: RunId,
     /// Of which topology.
     pub topology: String,
+    /// With which parameters; none if they were erased.
+    pub params: Params,
+    /// Those of them that are not the topology's defaults.
+    pub given: Params,
     /// When it was made.
+    #[serde(serialize_with = "as_iso")]
     pub created_at: Timestamp,
     /// When something last happened.
+    #[serde(serialize_with = "as_iso")]
     pub updated_at: Timestamp,
     /// Its last record.
     pub records: Seq,
@@ -33,6 +76,7 @@ pub struct RunLine {
     /// True if it should be running and nobody drives it.
     pub interrupted: bool,
     /// What it is doing, and has spent.
+    #[serde(serialize_with = "summary_as_told")]
     pub summary: Summary,
     /// Whether models run in it.
     pub mode: Mode,
@@ -42,33 +86,60 @@ pub struct RunLine {
     pub models: BTreeMap<AgentName, String>,
 }
 
-/// The runs, newest first; only those that are not over, if `live`. No run is folded for it.
+impl Filter {
+    /// Whether what is asked for can be there at all.
+    fn is_known(&self, project: &Project, rows: &[RunRow]) -> Result<(), Error> {
+        if let Some(status) = self.status.as_ref().filter(|status| !STATES.contains(&status.as_str())) {
+            return Err(Error::unknown("state", status, STATES));
+        }
+        let Some(topology) = &self.topology else { return Ok(()) };
+        let mut known: BTreeSet<String> = project.topologies().into_iter().collect();
+        known.extend(rows.iter().map(|row| row.topology.clone()));
+        if known.contains(topology) { Ok(()) } else { Err(Error::unknown("topology", topology, known)) }
+    }
+
+    fn takes(&self, row: &RunRow) -> bool {
+        let is = if is_interrupted(row) { "interrupted" } else { row.summary.status.as_str() };
+        self.status.as_ref().is_none_or(|status| status == is || *status == row.summary.status)
+            && self.topology.as_ref().is_none_or(|topology| *topology == row.topology)
+    }
+}
+
+/// Whether it should be running and nobody drives it.
+fn is_interrupted(row: &RunRow) -> bool {
+    row.summary.status == "running" && row.owner.is_none()
+}
+
+/// The runs, newest first. No run is folded for it.
 ///
 /// # Errors
-/// If the journal cannot be read.
-pub fn runs(project: &Project, live: bool, limit: usize) -> Result<Vec<RunLine>, Error> {
+/// If the journal cannot be read, or no run can be as it is asked for.
+pub fn runs(project: &Project, filter: &Filter) -> Result<Vec<RunLine>, Error> {
     let store = project.store()?;
+    let all = filter.status.is_none() && filter.topology.is_none();
+    let rows = project.runs(filter.live, if all { filter.limit } else { usize::MAX })?;
+    filter.is_known(project, &rows)?;
     // Many runs have the same plan, and one is large.
-    let mut known: BTreeMap<Digest, BTreeMap<AgentName, String>> = BTreeMap::new();
+    let mut known: BTreeMap<Digest, Plan> = BTreeMap::new();
     let mut lines = Vec::new();
-    for row in project.runs(live, limit)? {
-        let (plan, mode) = history::started(store.as_ref(), row.id)?;
-        let models = match known.get(&plan) {
-            Some(models) => models.clone(),
-            None => {
-                let (_, _, pinned) = history::pinned_plan(store.as_ref(), row.id)?;
-                let models = models(&pinned).into_iter().map(|(agent, model)| (agent.clone(), model.to_owned()));
-                known.entry(plan).or_insert(models.collect()).clone()
-            }
+    for row in rows.into_iter().filter(|row| filter.takes(row)).take(filter.limit) {
+        let history::Start { plan: digest, mode, brief } = history::started(store.as_ref(), row.id)?;
+        let plan = match known.entry(digest) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(history::pinned_plan(store.as_ref(), row.id)?.2),
         };
+        let models = models(plan).into_iter().map(|(agent, model)| (agent.clone(), model.to_owned())).collect();
+        let params = params(&Bodies::new(Arc::clone(&store), row.id), brief);
         lines.push(RunLine {
             run: row.no,
             id: row.id,
+            interrupted: is_interrupted(&row),
             topology: row.topology,
+            given: given(plan, &params),
+            params,
             created_at: row.created_at,
             updated_at: row.updated_at,
             records: row.last,
-            interrupted: row.summary.status == "running" && row.owner.is_none(),
             driven_by: row.owner.map(|owner| owner.label),
             summary: row.summary,
             mode,
@@ -77,6 +148,28 @@ pub fn runs(project: &Project, live: bool, limit: usize) -> Result<Vec<RunLine>,
         });
     }
     Ok(lines)
+}
+
+/// Writes a summary for other programs: as the journal has it, with its time in UTC.
+pub(super) fn summary_as_told<S: Serializer>(summary: &Summary, to: S) -> Result<S::Ok, S::Error> {
+    let mut told = serde_json::to_value(summary).map_err(S::Error::custom)?;
+    if let (Some(at), Some(told)) = (&summary.wake_at, told.as_object_mut()) {
+        let at = as_iso(at, serde_json::value::Serializer).map_err(S::Error::custom)?;
+        told.insert("wake_at".to_owned(), at);
+    }
+    told.serialize(to)
+}
+
+/// The parameters that are in the body `brief`.
+pub(super) fn params(texts: &Bodies, brief: Digest) -> Params {
+    texts.value(brief).and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
+}
+
+/// Those parameters that are not the defaults of the plan.
+fn given(plan: &Plan, params: &Params) -> Params {
+    let default = |name: &String| plan.params.get(name)?.default.as_ref();
+    let given = params.iter().filter(|(name, value)| default(name) != Some(value));
+    given.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// What waits for a person.
@@ -110,14 +203,24 @@ pub struct ApprovalLine {
     /// What exactly: a decision names it.
     pub binds: Digest,
     /// When it was asked for.
+    #[serde(serialize_with = "as_iso")]
     pub asked_at: Timestamp,
     /// Until when.
+    #[serde(serialize_with = "as_iso")]
     pub expires_at: Timestamp,
+    /// How many people have to approve.
+    pub needed: u32,
+    /// Who has approved so far.
+    pub approved_by: Vec<String>,
+    /// With which parameters the run was started, as far as they are not the topology's defaults.
+    pub given: Params,
+    /// Whether models run in it.
+    pub mode: Mode,
 }
 
 impl ApprovalLine {
     /// That of approval `no` of the run of `row`.
-    pub(super) fn of(no: ApprovalNo, approval: &Approval, row: &RunRow) -> Self {
+    pub(super) fn of(no: ApprovalNo, approval: &Approval, row: &RunRow, state: &State, texts: &Bodies) -> Self {
         Self {
             approval: no,
             run: row.no,
@@ -126,6 +229,10 @@ impl ApprovalLine {
             binds: approval.binds,
             asked_at: approval.asked_at,
             expires_at: approval.expires_at,
+            needed: state.needed_for(approval),
+            approved_by: approval.approved_by.iter().cloned().collect(),
+            given: state.brief.map(|brief| given(&state.plan, &params(texts, brief.digest))).unwrap_or_default(),
+            mode: state.plan.mode,
         }
     }
 }
@@ -149,11 +256,11 @@ pub struct Asked {
 pub fn open(project: &Project) -> Result<Vec<Open>, Error> {
     let mut open = Vec::new();
     for row in project.runs(true, usize::MAX)?.iter().rev().filter(|row| !row.summary.approvals.is_empty()) {
-        let state = project.state(row)?;
+        let (state, texts) = (project.state(row)?, Bodies::new(project.store()?, row.id));
         open.extend(state.open_approvals().map(|(no, approval)| {
             let about = approval.manifest.as_ref().map_or(&approval.desk, |manifest| &manifest.desk);
             Open::Approval(Asked {
-                line: ApprovalLine::of(no, approval, row),
+                line: ApprovalLine::of(no, approval, row, &state, &texts),
                 about: about.keys().cloned().collect(),
                 items: approval.manifest.as_ref().map(|manifest| manifest.items.len()),
             })

@@ -4,6 +4,7 @@
 pub mod act;
 pub mod answer;
 pub mod audit;
+pub mod change;
 pub mod edit;
 pub mod error;
 pub mod follow;

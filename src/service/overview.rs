@@ -8,12 +8,15 @@ use serde_json::Value;
 
 use super::error::Error;
 use super::letter::{Letter, letters};
+use super::list::{ApprovalLine, Params, params, summary_as_told};
 use super::project::Project;
 use super::story::Story;
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, Epoch, MessageId, Outcome, RunId, RunNo, Seq, Timestamp};
+use crate::id::{
+    AgentName, ApprovalNo, ArtefactName, Digest, Epoch, MessageId, Outcome, RunId, RunNo, Seq, Timestamp, as_iso,
+};
 use crate::journal::Summary;
 use crate::run::desk::Held;
-use crate::run::event::{Amount, Limit, Origin, Who};
+use crate::run::event::{Amount, Limit, Origin, Version, Who};
 use crate::run::state::State;
 use crate::run::view::models::models;
 use crate::run::view::why::paused_text;
@@ -35,6 +38,7 @@ pub struct Overview {
     /// Its ownership.
     pub epoch: Epoch,
     /// As lists have it.
+    #[serde(serialize_with = "summary_as_told")]
     pub summary: Summary,
     /// The pinned plan's digest.
     pub plan: Digest,
@@ -46,7 +50,10 @@ pub struct Overview {
     pub models: BTreeMap<AgentName, String>,
     /// What it is doing, in a word.
     pub status: &'static str,
+    /// With which parameters; none if they were erased.
+    pub params: Params,
     /// When it was made.
+    #[serde(serialize_with = "as_iso")]
     pub created_at: Timestamp,
     /// Who started it.
     pub started_by: Option<Who>,
@@ -70,6 +77,8 @@ pub struct Overview {
     pub work: BTreeMap<String, Vec<Work>>,
     /// Approvals that wait, and the member that each asks.
     pub approvals: BTreeMap<ApprovalNo, AgentName>,
+    /// The same with all that every account of an approval begins with.
+    pub waiting: Vec<ApprovalLine>,
     /// Questions that wait.
     pub questions: Vec<ApprovalNo>,
     /// What could not be handled.
@@ -143,6 +152,11 @@ pub struct Turn {
 pub struct Written {
     /// Of which.
     pub artefact: ArtefactName,
+    /// Which one it is of its artefact, from 1.
+    pub no: usize,
+    /// When it was written.
+    #[serde(serialize_with = "as_iso")]
+    pub written_at: Timestamp,
     /// Its digest.
     pub version: Digest,
     /// Who wrote it: a member, or a person.
@@ -174,6 +188,7 @@ pub fn overview(project: &Project, story: &Story) -> Overview {
         would_have_cost: mode != Mode::Live,
         models: models(&state.plan).into_iter().map(|(agent, model)| (agent.clone(), model.to_owned())).collect(),
         status: state.status().word(),
+        params: state.brief.map(|brief| params(&texts, brief.digest)).unwrap_or_default(),
         created_at: row.created_at,
         started_by: state.starter.clone(),
         driven_by: row.owner.as_ref().map(|owner| owner.label.clone()),
@@ -190,6 +205,7 @@ pub fn overview(project: &Project, story: &Story) -> Overview {
         desk: latest(state),
         work: work.collect(),
         approvals: state.open_approvals().map(|(no, approval)| (no, approval.agent.clone())).collect(),
+        waiting: state.open_approvals().map(|(no, of)| ApprovalLine::of(no, of, row, state, &texts)).collect(),
         questions: state.questions.keys().copied().collect(),
         dead_letters: letters(story),
         left: story.view.told().to_vec(),
@@ -237,16 +253,22 @@ fn turns(story: &Story) -> Vec<Turn> {
 }
 
 fn versions(story: &Story) -> Vec<Written> {
-    let versions = story.view.versions().map(|version| Written {
+    story.view.versions().filter_map(|version| written(story, version)).collect()
+}
+
+fn written(story: &Story, version: &Version) -> Option<Written> {
+    let (no, written_at) = story.view.nth(&version.artefact, version.body.digest)?;
+    Some(Written {
         artefact: version.artefact.clone(),
+        no,
+        written_at,
         version: version.body.digest,
         by: version.person.as_ref().map_or_else(|| version.writer.to_string(), |person| person.name.clone()),
         message: version.message,
         origin: version.origin,
         bytes: version.body.bytes,
         remarked: version.findings.is_some(),
-    });
-    versions.collect()
+    })
 }
 
 /// The newest version of each artefact.
@@ -256,13 +278,32 @@ fn latest(state: &State) -> BTreeMap<String, Held> {
     desks.flatten().map(|(name, held)| (name.to_string(), held.clone())).collect()
 }
 
-/// The newest version of an artefact; none if its text was erased.
+/// A version of an artefact: the one of this number, or the newest that somebody was handed. Its text is none if it was
+/// erased.
 ///
 /// # Errors
-/// If the run has no artefact of this name.
-pub fn artefact(story: &Story, name: &str) -> Result<Option<Value>, Error> {
+/// If the run has no artefact of this name, or no such version of it.
+pub fn artefact(story: &Story, name: &str, no: Option<usize>) -> Result<(Written, Option<Value>), Error> {
     let latest = latest(story.state());
-    let known = || latest.keys().cloned().collect();
-    let held = latest.get(name).ok_or_else(|| Error::NoArtefact { named: name.to_owned(), known: known() })?;
-    Ok(story.texts().held(held))
+    let versions = story.view.versions_of(name);
+    let last = versions.len();
+    let found = match no {
+        Some(no) => versions.get(no.wrapping_sub(1)),
+        None => latest.get(name).and_then(|held| {
+            let newest = held.versions().last()?;
+            versions.iter().find(|version| version.body.digest == newest)
+        }),
+    };
+    let written = found.and_then(|version| written(story, version));
+    match (written, no) {
+        (Some(written), _) => {
+            let body = match latest.get(name).filter(|_| no.is_none()) {
+                Some(held) => story.texts().held(held),
+                None => story.texts().value(written.version),
+            };
+            Ok((written, body))
+        }
+        (None, Some(version)) if last > 0 => Err(Error::NoVersion { artefact: name.to_owned(), version, last }),
+        (None, _) => Err(Error::NoArtefact { named: name.to_owned(), known: latest.keys().cloned().collect() }),
+    }
 }

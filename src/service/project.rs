@@ -63,9 +63,17 @@ impl Project {
     /// # Errors
     /// If there is none.
     pub fn run(&self, no: Option<RunNo>) -> Result<RunRow, Error> {
-        let query = Query { no, limit: 1, ..Query::default() };
-        let found = self.store()?.runs(&query)?.into_iter().next();
-        found.ok_or_else(|| no.map_or(Error::NothingYet, Error::UnknownRun))
+        let newest = Query { limit: 1, ..Query::default() };
+        let store = self.store()?;
+        let found = store.runs(&Query { no, ..newest.clone() })?.into_iter().next();
+        match (found, no) {
+            (Some(row), _) => Ok(row),
+            (None, None) => Err(Error::NothingYet),
+            (None, Some(no)) => {
+                let newest = store.runs(&newest)?.first().map(|row| row.no);
+                Err(Error::UnknownRun { no, newest })
+            }
+        }
     }
 
     /// The run that an approval or a question belongs to.

@@ -4,12 +4,13 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::change::{Change, changes};
 use super::error::Error;
 use super::list::ApprovalLine;
 use super::project::Project;
 use super::story::{Bodies, Story};
 use crate::app;
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Outcome, RunNo};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Outcome, RunNo, Timestamp, as_iso_if_known};
 use crate::run::body::{Listed, Listing};
 use crate::run::desk::{Desk, Held};
 use crate::run::event::{Decision, ItemHead, Manifest, Message, Origin, Who};
@@ -30,8 +31,6 @@ pub struct Review {
     pub open: bool,
     /// What it came to, if it does not.
     pub came_to: Option<Came>,
-    /// Who approved so far, where several have to.
-    pub approved_by: Vec<String>,
     /// The versions that it was made from.
     pub desk: Desk,
     /// The tool by which items would leave.
@@ -40,6 +39,8 @@ pub struct Review {
     pub items: Option<Vec<Item>>,
     /// The versions on the desk; of an approval of items, those that are not among what leaves.
     pub versions: Vec<Version>,
+    /// How what it is about differs from what was shown before, or from the version before.
+    pub changes: Vec<Change>,
     /// What checks remarked.
     pub remarks: Vec<Remark>,
     /// The calls of tools so far.
@@ -115,6 +116,11 @@ pub struct Version {
     pub artefact: ArtefactName,
     /// Which.
     pub digest: Digest,
+    /// Which one it is of its artefact, from 1; none if that is not known any more.
+    pub no: Option<usize>,
+    /// When it was written.
+    #[serde(serialize_with = "as_iso_if_known")]
+    pub written_at: Option<Timestamp>,
     /// Who wrote it, and where its words come from.
     pub by: Option<(AgentName, Origin)>,
     /// Its text; none if it was erased.
@@ -180,18 +186,18 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo) -> Result<Review
     let message = story.view.message(approval.message);
     let said = message.map(|message| said(state, message, &texts));
     Ok(Review {
-        line: ApprovalLine::of(no, approval, &story.row),
+        line: ApprovalLine::of(no, approval, &story.row, state, &texts),
         open: approval.fate.is_none(),
         came_to: approval.fate.as_ref().map(|fate| match fate {
             Fate::Decided(by, decision) => Came::Decided { by: by.clone(), decision: *decision },
             Fate::Edited(by) => Came::Replaced { by: *by },
             Fate::Lapsed => Came::Lapsed,
         }),
-        approved_by: approval.approved_by.iter().cloned().collect(),
         desk: approval.desk.clone(),
         tool,
         items,
-        versions: versions(state, approval, &texts),
+        versions: versions(story, approval, &texts),
+        changes: changes(story, no, approval),
         remarks: remarks(state, approval, &texts),
         calls: story.calls.clone(),
         said,
@@ -234,20 +240,26 @@ fn items(project: &Project, manifest: &Manifest, texts: &Bodies) -> (Option<Stri
 }
 
 /// What whoever decides reads beside the items; where nothing leaves, what they approve.
-fn versions(state: &State, approval: &Approval, texts: &Bodies) -> Vec<Version> {
+fn versions(story: &Story, approval: &Approval, texts: &Bodies) -> Vec<Version> {
+    let state = story.state();
     let outward = approval.manifest.as_ref().map(|manifest| &manifest.desk);
     let beside = approval.desk.iter().filter(|(name, _)| outward.is_none_or(|of| !of.contains_key(*name)));
     let versions = beside.flat_map(|(name, held)| held.versions().map(move |version| (name, held, version)));
-    let versions = versions.map(|(name, held, version)| Version {
-        artefact: name.clone(),
-        digest: version,
-        by: state.versions.get(&version).map(|version| (version.writer.clone(), version.origin)),
-        body: match held {
-            Held::Item { .. } => texts.held(held),
-            Held::Version(_) | Held::All(_) => texts.value(version),
-        },
-    });
-    versions.collect()
+    let version = |(name, held, digest): (&ArtefactName, &Held, Digest)| {
+        let nth = story.view.nth(name, digest);
+        Version {
+            artefact: name.clone(),
+            digest,
+            no: nth.map(|(no, _)| no),
+            written_at: nth.map(|(_, at)| at),
+            by: state.versions.get(&digest).map(|version| (version.writer.clone(), version.origin)),
+            body: match held {
+                Held::Item { .. } => texts.held(held),
+                Held::Version(_) | Held::All(_) => texts.value(digest),
+            },
+        }
+    };
+    versions.map(version).collect()
 }
 
 fn remarks(state: &State, approval: &Approval, texts: &Bodies) -> Vec<Remark> {

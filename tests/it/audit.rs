@@ -19,6 +19,7 @@ fn each_thing_that_a_run_rests_on_is_verified() {
             ("run content-repurposing", 3, &[]),
             ("approve 1", 0, &[]),
             ("audit verify", 0, &["the chain holds", "3 delivered"]),
+            ("audit verify --json", 0, &["\"differing\":[]", "\"files\":3", "\"heads\":[{"]),
         ],
     );
     let journal = project.path(".callsheet");
@@ -60,7 +61,7 @@ fn each_thing_that_a_run_rests_on_is_verified() {
         ("a file changed", &file_changed, 3, &["the chain holds", "changed since it was delivered", "2 delivered"]),
         ("a file removed", &file_removed, 3, &["the chain holds", "removed since it was delivered", "2 delivered"]),
         ("all files removed", &all_removed, 3, &["the chain holds", "0 delivered files"]),
-        ("nothing", &|_| {}, 0, &["the chain holds", "1 manifests and 3 delivered"]),
+        ("nothing", &|_| {}, 0, &["the chain holds", "1 manifest and 3 delivered"]),
     ];
     for (what, tamper, exit, says) in cases {
         tamper(&project);

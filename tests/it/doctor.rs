@@ -250,7 +250,7 @@ fn who_cannot_be_reached_is_told_and_nobody_is_called_who_need_not_be() {
         says("the models, as data", &doctor(&nobody, KEY, &command), 0, &[models]);
     }
     says("offline", &doctor(&nobody, KEY, &["doctor", "--offline", "--model", "local/m"]), 0, &["its key is there"]);
-    says("a rehearsal", &doctor(&nobody, KEY, &["doctor"]), 0, &["none is named: runs are rehearsals"]);
+    says("a rehearsal", &doctor(&nobody, KEY, &["doctor"]), 0, &["no model is named: runs are rehearsals"]);
 }
 
 #[test]

@@ -55,6 +55,7 @@ mod rehearsals_page;
 mod rehearse;
 mod replies;
 mod requests;
+mod screens;
 mod shown;
 mod silence;
 mod simulation;

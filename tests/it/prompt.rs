@@ -208,7 +208,7 @@ fn what_is_answered_is_done() {
         Sees("what? is none of the answers"),
         ASKED,
         Types("\n"),
-        Sees("nothing is decided by an empty line"),
+        Sees("an empty line decides nothing"),
         ASKED,
         Types("c\n"),
         Sees("say why on the same line: c TEXT"),

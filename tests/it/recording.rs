@@ -19,7 +19,7 @@ fn a_recording_plays_again_without_script_or_model() {
     fs::remove_file(project.path("rehearsals/re-engagement.toml")).unwrap();
     let steps: [(&str, i32, &[&str]); 4] = [
         ("run re-engagement --replay said.toml", 3, &["replay: no model runs", "lapsed_eu clicked 5.86 %"]),
-        ("request-changes 3 -m 'Warmer, please.'", 3, &["replay: no model runs"]),
+        ("request-changes 3 -m 'Warmer, please.'", 3, &["this is a replay: no model ran"]),
         ("approve 4", 0, &["audience.csv", "nothing is sent"]),
         ("show 2", 0, &["replay: no model runs", "done"]),
     ];

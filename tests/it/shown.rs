@@ -117,7 +117,7 @@ fn review_shows_all_that_is_then_in_the_files() {
     project.types("run re-engagement");
     let (_, cut) = project.types("review 1");
     assert!(cut.contains("more rows") && cut.contains("callsheet review 1 --whole"), "{cut}");
-    let asked = "whom it no longer gives is dropped: {\"args\":{\"segment\":\"lapsed_eu\"},\"query\":\"audience\"}";
+    let asked = "it is read with {\"args\":{\"segment\":\"lapsed_eu\"},\"query\":\"audience\"}";
     assert!(cut.contains(asked), "what is asked when the list leaves is bound, and shown: {cut}");
 }
 

@@ -1,6 +1,7 @@
 //! What people see of a run, folded from the same events: who said what to whom, what it cost, what went wrong.
 //! Texts come through [`Texts`], since heads hold none; nothing here is sanitised, every printer does that itself.
 
+mod call;
 pub mod choice;
 mod entry;
 pub mod failing;
@@ -20,7 +21,7 @@ use super::body::Receipt;
 use super::event::{ActHead, Amount, BodyRef, Event, Fact, Message, Settled, Version, Wish};
 use super::state::{DeadLetter, State, Status};
 use crate::failure::Class;
-use crate::id::{AgentName, ApprovalNo, ArtefactName, EffectId, MessageId, Outcome, Seq};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, MessageId, Outcome, Seq, Timestamp};
 use crate::topology::plan::Recipient;
 use choice::Bases;
 use entry::entry;
@@ -34,6 +35,7 @@ pub struct View {
     state: State,
     wishes: BTreeMap<EffectId, (AgentName, Wish)>,
     versions: BTreeMap<ArtefactName, Vec<Version>>,
+    written_at: BTreeMap<Digest, Timestamp>,
     messages: BTreeMap<MessageId, Message>,
     performed: BTreeMap<MessageId, u32>,
     spent: BTreeMap<MessageId, Amount>,
@@ -52,6 +54,7 @@ impl View {
             state,
             wishes: BTreeMap::new(),
             versions: BTreeMap::new(),
+            written_at: BTreeMap::new(),
             messages: BTreeMap::new(),
             performed: BTreeMap::new(),
             spent: BTreeMap::new(),
@@ -84,6 +87,17 @@ impl View {
         self.versions.values().flatten()
     }
 
+    /// The versions of one artefact, in order: the first is version 1.
+    pub fn versions_of(&self, artefact: &str) -> &[Version] {
+        self.versions.get(artefact).map_or(&[], Vec::as_slice)
+    }
+
+    /// Which version of its artefact this is, from 1, and when it was written.
+    pub fn nth(&self, artefact: &ArtefactName, version: Digest) -> Option<(usize, Timestamp)> {
+        let place = self.versions.get(artefact)?.iter().position(|of| of.body.digest == version)?;
+        Some((place + 1, self.written_at.get(&version).copied()?))
+    }
+
     /// What the turn of each message has spent so far.
     pub fn spent(&self) -> &BTreeMap<MessageId, Amount> {
         &self.spent
@@ -110,7 +124,7 @@ impl View {
     /// As [`State::apply`].
     pub fn take(&mut self, seq: Seq, fact: &Fact, texts: &dyn Texts) -> Result<Option<Entry>, super::fold::Illegal> {
         let (before, branch) = (self.entry(fact, texts), self.branch_of(&fact.is));
-        self.follow(seq, &fact.is, texts);
+        self.follow(seq, fact, texts);
         self.state.apply(fact)?;
         Ok(before.map(|entry| Entry { seq, at: fact.at, branch, ..entry }))
     }
@@ -153,9 +167,9 @@ impl View {
         branch.filter(|branch| !branch.is_root()).map(ToString::to_string)
     }
 
-    /// Remembers what is told later; the state is that before `event`.
-    fn follow(&mut self, seq: Seq, event: &Event, texts: &dyn Texts) {
-        match event {
+    /// Remembers what is told later; the state is that before `fact`.
+    fn follow(&mut self, seq: Seq, fact: &Fact, texts: &dyn Texts) {
+        match &fact.is {
             Event::MessageSent(message) => drop(self.messages.insert(message.id, message.clone())),
             Event::TurnBegan { message } => self.bases.began(*message, &self.state),
             Event::TurnEnded { message, .. } => self.bases.ended(seq, *message, &self.state),
@@ -178,6 +192,7 @@ impl View {
                 }
             }
             Event::VersionWritten(version) => {
+                self.written_at.entry(version.body.digest).or_insert(fact.at);
                 self.versions.entry(version.artefact.clone()).or_default().push(version.clone());
             }
             // All that is told of these is told at once, or is in the state.
@@ -227,7 +242,7 @@ impl View {
             Event::Started { by, .. } => {
                 life("started", format!("{} started {} ({})", by.name, state.plan.name, by.how))
             }
-            Event::Opened { epoch } if epoch.0 > 1 => life("resumed", format!("taken up again, ownership {epoch}")),
+            Event::Opened { epoch } if epoch.0 > 1 => life("resumed", format!("taken up again (ownership {epoch})")),
             Event::InputRefused { why, .. } => trouble::post_refused(why),
             Event::MessageSent(message) => self.message_entry(message, texts),
             Event::TurnEnded { message, outcome, note } => return self.answer_entry(*message, outcome, *note, texts),
@@ -340,13 +355,14 @@ impl View {
         match (wish, result) {
             (Wish::Tool { tool, .. } | Wish::Own { tool }, Settled::Returned { body, origin, .. }) => {
                 let args = match wish {
-                    Wish::Tool { args, .. } => {
-                        texts.value(args.digest).map_or_else(String::new, |v| brief_of(&v)) + " -> "
-                    }
-                    _ => String::new(),
+                    Wish::Tool { args, .. } => texts.value(args.digest),
+                    _ => None,
                 };
-                let text = format!("{args}{}", texts.value(body.digest).map_or_else(erased, |v| brief_of(&v)));
-                Some(Entry { origin: Some(*origin), ..entry(agent.as_str(), tool.as_str(), text, Kind::Call) })
+                let result = texts.value(body.digest);
+                let text = result.as_ref().map_or_else(erased, |result| call::told(args.as_ref(), result));
+                let detail = result.as_ref().map(|result| call::detail(args.as_ref(), result));
+                let origin = Some(*origin);
+                Some(Entry { origin, detail, ..entry(agent.as_str(), tool.as_str(), text, Kind::Call) })
             }
             (Wish::Deliver { tool, .. }, Settled::Performed { receipt }) => {
                 let text = read(texts, *receipt).map_or_else(erased, |receipt| receipt::words(&receipt));
@@ -388,10 +404,12 @@ impl View {
 
     fn version_entry(&self, version: &Version) -> Entry {
         let nth = self.versions.get(&version.artefact).map_or(0, Vec::len) + 1;
+        let detail =
+            Some(format!("{} {}, {} bytes", version.artefact, version.body.digest.short(), version.body.bytes));
         let by = version.person.as_ref().map_or_else(|| version.writer.to_string(), |person| person.name.clone());
-        let checked = if version.findings.is_some() { ", with remarks of the checks" } else { "" };
-        let text = format!("{} version {nth} ({}{checked})", version.artefact, version.body.digest.short());
-        Entry { origin: Some(version.origin), ..entry(&by, "wrote", text, Kind::Version) }
+        let checked = if version.findings.is_some() { "; the checks remarked something" } else { "" };
+        let text = format!("version {nth} of {}{checked}", version.artefact);
+        Entry { origin: Some(version.origin), detail, ..entry(&by, "wrote", text, Kind::Version) }
     }
 
     /// Whose turn a message's is; nobody's if it is over.

@@ -148,6 +148,14 @@ impl State {
         }
     }
 
+    /// How many people have to approve `approval`; at least one.
+    pub fn needed_for(&self, approval: &Approval) -> u32 {
+        match self.member(&approval.agent).map(|member| &member.role) {
+            Some(Role::Person(person)) => person.needed.max(1),
+            _ => 1,
+        }
+    }
+
     fn open_approval_mut(&mut self, no: ApprovalNo) -> Legal<&mut Approval> {
         self.approvals.get_mut(&no).filter(|approval| approval.fate.is_none()).ok_or("the approval is not open")
     }

@@ -12,6 +12,7 @@ pub struct Entry {
     /// Its record.
     pub seq: Seq,
     /// When.
+    #[serde(serialize_with = "crate::id::as_iso")]
     pub at: Timestamp,
     /// Who did it: a member, a person, `start`, `supervisor`.
     pub from: String,
@@ -21,6 +22,9 @@ pub struct Entry {
     pub word: String,
     /// In a sentence.
     pub text: String,
+    /// What exactly: digests, arguments, results; for whoever asks for the detail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// Where its words come from.
     pub origin: Option<Origin>,
     /// In which branch of a split, if in one: `planner.2` is the second of the planner's.
@@ -62,6 +66,7 @@ pub(super) fn entry(from: &str, word: &str, text: String, kind: Kind) -> Entry {
         to: None,
         word: word.to_owned(),
         text,
+        detail: None,
         origin: None,
         branch: None,
         kind,

@@ -18,7 +18,7 @@ pub(super) fn question(state: &State, agent: &str, no: ApprovalNo, effect: Effec
     let of = if agent.is_empty() { String::new() } else { format!(" of {agent}") };
     let why = state.effects.get(&effect).and_then(|effect| effect.why);
     let why = why.map_or_else(String::new, |why| format!(" ({})", reason_text(state, texts, why)));
-    let text = format!("question {no}: nobody knows whether an item{of} was performed{why}; look, and say");
+    let text = format!("question {no}: nobody knows whether an item{of} left{why}; look there, and say whether it did");
     of_person("callsheet", "in doubt", text)
 }
 
@@ -50,7 +50,7 @@ pub(super) fn edit_refused(no: ApprovalNo, artefact: &ArtefactName, problems: Bo
 }
 
 pub(super) fn overdue(no: ApprovalNo) -> Entry {
-    of_person("callsheet", "overdue", format!("approval {no} still waits"))
+    of_person("callsheet", "overdue", format!("the time for approval {no} is up, and it still waits"))
 }
 
 /// A later no, said in approval `by`, took approval `no` back.

@@ -28,7 +28,7 @@ pub(super) fn switched(state: &State, agent: &str, from: &str, to: &str, until: 
 }
 
 pub(super) fn cut(agent: &str) -> Entry {
-    let text = "the conversation was too long: earlier turns and older results are left out".to_owned();
+    let text = "the conversation was too long, so its earlier turns and older results are left out".to_owned();
     of_trouble(agent, "cut", text)
 }
 
@@ -37,7 +37,7 @@ pub(super) fn doubted(of: Option<&(AgentName, Wish)>, wait_ms: u64, why: Option<
     let (agent, item) = of.map(|(agent, wish)| (agent.as_str(), item_words(wish))).unwrap_or_default();
     let wait = wait_ms.div_ceil(1_000);
     let why = why.map_or_else(String::new, |why| format!(" ({})", error_text(texts, why)));
-    let text = format!("{item} began, and nobody knows whether it happened{why}; it is asked about in {wait} s");
+    let text = format!("{item} began, and nobody knows whether it happened{why}; its tool is asked in {wait} s");
     of_trouble(agent, "in_doubt", text)
 }
 
@@ -65,8 +65,10 @@ pub(super) fn letter_answered(message: MessageId, by: &Who, answer: DeadLetterAn
 
 /// What somebody posted was not taken.
 pub(super) fn post_refused(why: &Refusal) -> Entry {
-    let why = serde_json::to_string(why).unwrap_or_default();
-    of_trouble("callsheet", "refused", format!("what was posted: {why}"))
+    let why = serde_json::to_value(why).ok();
+    let word = why.as_ref().and_then(|why| why.as_str().or_else(|| why.as_object()?.keys().next().map(String::as_str)));
+    let word = word.unwrap_or("unreadable").replace('_', " ");
+    of_trouble("callsheet", "refused", format!("the run did not take what somebody posted: {word}"))
 }
 
 /// Which item of its manifest an outward effect is.

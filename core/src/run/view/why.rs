@@ -41,14 +41,14 @@ pub fn reason_text(state: &State, texts: &dyn Texts, reason: Reason) -> String {
         Rule::CalledOff => "its branch was called off, since the join has what it needs".to_owned(),
         Rule::NotApproved => "nobody approved what is on its desk".to_owned(),
         Rule::PermitExpired { no } => format!(
-            "approval {no} is too old to act on: it counts, from the decision on, for as long as there was time to decide; \
-             discard this, and start a new run"
+            "approval {no} is too old to act on: after the decision, an approval counts for as long as the approver had to \
+             decide; discard this message, and start a new run"
         ),
         Rule::PermitVoided { no } => {
             let by = state.permits.get(&no).and_then(|permit| permit.voided_by);
             let said = by.map_or_else(|| "somebody said no later".to_owned(), |by| no_words(state, by));
             format!(
-                "approval {no} no longer counts: {said}; discard this, and start a new run, or have it approved anew"
+                "approval {no} no longer counts: {said}; discard this message and start a new run, or have it approved anew"
             )
         }
     }
@@ -60,7 +60,7 @@ pub(super) fn no_words(state: &State, no: ApprovalNo) -> String {
     let (agent, said) = match approval.map(|approval| (&approval.agent, &approval.fate)) {
         Some((agent, Some(Fate::Decided(by, decision)))) => (agent, format!("{} said {}", by.name, decision.word())),
         Some((agent, _)) => (agent, "nobody decided in time".to_owned()),
-        None => return format!("what it rests on was refused in approval {no}"),
+        None => return format!("somebody refused the same content in approval {no}"),
     };
-    format!("{said} to what it rests on, asked as {agent} in approval {no}")
+    format!("{said} in approval {no} (asked as {agent}), and this rests on the same content")
 }

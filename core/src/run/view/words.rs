@@ -132,10 +132,11 @@ pub fn brief_of(value: &Value) -> String {
     cut(&text, CHARS_MAX)
 }
 
-fn cut(text: &str, chars_max: usize) -> String {
+/// `text`, or its beginning and three dots.
+pub(super) fn cut(text: &str, chars_max: usize) -> String {
     if text.chars().count() <= chars_max {
         return text.to_owned();
     }
-    let cut: String = text.chars().take(chars_max - 1).collect();
-    format!("{cut}…")
+    let cut: String = text.chars().take(chars_max.saturating_sub(3)).collect();
+    format!("{cut}...")
 }

@@ -1,0 +1,290 @@
+//! The screens of the commands as snapshots, on a real pseudo-terminal of 80 and of 120 columns, and on one of 40 columns
+//! without colours and without UTF-8. No line is wider than its terminal, and none breaks a word that would fit.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::cli::{Project, words};
+
+/// A terminal: its columns and rows, and whether it has colours and shows UTF-8.
+#[derive(Clone, Copy)]
+struct Size {
+    columns: u16,
+    rows: u16,
+    is_plain: bool,
+}
+
+const SIZES: [Size; 3] = [
+    Size { columns: 80, rows: 24, is_plain: false },
+    Size { columns: 120, rows: 40, is_plain: false },
+    Size { columns: 40, rows: 24, is_plain: true },
+];
+
+/// What a command prints on a terminal of this size, with all that differs from run to run made the same.
+fn screen(project: &Project, line: &str, size: Size) -> String {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let terminal: OwnedFd = openpt(flags).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let window = Winsize { ws_col: size.columns, ws_row: size.rows, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&terminal, window).unwrap();
+    let peer = || Stdio::from(ioctl_tiocgptpeer(&terminal, flags).unwrap());
+    let mut command = project.command();
+    command.args(words(line)).stdin(Stdio::null()).stdout(peer()).stderr(peer());
+    command.env("TERM", "xterm-256color").env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8");
+    if size.is_plain {
+        command.env("NO_COLOR", "1").env("LC_ALL", "C");
+    }
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let (mut printed, mut bytes) = (Vec::new(), [0; 4096]);
+    let mut screen = File::from(terminal);
+    while let Ok(read @ 1..) = screen.read(&mut bytes) {
+        printed.extend(&bytes[..read]);
+    }
+    child.wait().unwrap();
+    let text = String::from_utf8(printed).unwrap().replace("\r\n", "\n").replace('\r', "");
+    if size.is_plain {
+        assert!(text.is_ascii() && !text.contains('\u{1b}'), "callsheet {line}: it is not plain:\n{text}");
+    }
+    let text = without_styles(&text);
+    let mut is_code = false;
+    for line_of in text.lines() {
+        is_code ^= line_of.starts_with("```");
+        let (width, columns) = (line_of.chars().count(), usize::from(size.columns));
+        assert!(is_code || is_kept(line_of) || width <= columns, "callsheet {line}: {width} of {columns}:\n{line_of}");
+    }
+    masked(&text)
+}
+
+/// A line of a file, or what is typed: neither is ever broken.
+fn is_kept(line: &str) -> bool {
+    let text = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
+    let kept = [" | ", "| ", "--> ", "calls = ", "publisher = ", "Usage: ", "callsheet "];
+    kept.iter().any(|begin| text.starts_with(begin))
+}
+
+fn without_styles(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    first + &parts.map(|part| part.split_once(['m', 'K']).map_or("", |(_, rest)| rest)).collect::<String>()
+}
+
+/// Digests, times and durations differ from run to run.
+fn masked(text: &str) -> String {
+    text.lines().map(mask_line).collect::<Vec<_>>().join("\n")
+}
+
+fn mask_line(line: &str) -> String {
+    if line.trim_start().starts_with("Date: ") {
+        return "  Date: ...".to_owned();
+    }
+    let mut shown = String::new();
+    let is_inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '.');
+    for word in line.split_inclusive(|c| !is_inside(c)) {
+        let bare = word.trim_end_matches(|c| !is_inside(c));
+        shown.push_str(&mask_word(bare));
+        shown.push_str(&word[bare.len()..]);
+    }
+    shown
+}
+
+fn mask_word(word: &str) -> String {
+    let is_pair = |part: &str| part.len() == 2 && part.chars().all(|c| c.is_ascii_digit());
+    let is_clock = word.contains(':') && word.split(':').all(is_pair);
+    let is_date = word.len() == 10 && word.starts_with("20") && word.split('-').count() == 3;
+    // Seconds with one decimal: active time.
+    let is_number = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+    let is_time =
+        word.split_once('.').is_some_and(|(whole, part)| is_number(whole) && is_number(part) && part.len() == 1);
+    if is_clock || is_date || is_time {
+        return word.replace(|c: char| c.is_ascii_digit(), "0");
+    }
+    let is_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    let is_digest =
+        |part: &str| part.len() >= 8 && part.chars().all(is_hex) && part.contains(|c: char| c.is_ascii_digit());
+    let parts = word.split_inclusive(['-', ':', '.']).map(|part| {
+        let bare = part.trim_end_matches(['-', ':', '.']);
+        if is_digest(bare) { part.replace(is_hex, "x") } else { part.to_owned() }
+    });
+    parts.collect()
+}
+
+/// Prints each line on terminals of each size and compares with the snapshot of that name.
+fn check(project: &Project, name: &str, lines: &[&str]) {
+    insta::assert_snapshot!(name, pages(project, lines, &SIZES));
+}
+
+/// The same where digests stand in the text: on the narrowest terminal, where they are broken, only the width is looked at.
+fn check_with_digests(project: &Project, name: &str, lines: &[&str]) {
+    let [at_80, at_120, narrow] = SIZES;
+    insta::assert_snapshot!(name, pages(project, lines, &[at_80, at_120]));
+    pages(project, lines, &[narrow]);
+}
+
+fn pages(project: &Project, lines: &[&str], sizes: &[Size]) -> String {
+    let mut all = String::new();
+    for size in sizes {
+        for line in lines {
+            let Size { columns, rows, is_plain } = *size;
+            let plain = if is_plain { ", plain" } else { "" };
+            let shown = screen(project, line, *size);
+            all.push_str(&format!("----- {columns}x{rows}{plain}: callsheet {line}\n{shown}\n\n"));
+        }
+    }
+    all
+}
+
+/// A project whose clock shows UTC, so that the time of the year does not show.
+fn project() -> Project {
+    let project = Project::new();
+    project.replace("callsheet.toml", "Europe/Berlin", "UTC");
+    project
+}
+
+#[test]
+fn a_run_and_what_is_asked_about_it() {
+    let project = project();
+    let (code, text) = project.types("run re-engagement");
+    assert_eq!(code, 3, "{text}");
+    check(&project, "messages", &["messages 1", "messages 1 --detail"]);
+    check(&project, "show", &["show 1", "show 1 --artefact plan", "show 1 --artefact sequence --version 1"]);
+    check(&project, "runs", &["runs"]);
+    check(&project, "approvals", &["approvals"]);
+    check_with_digests(&project, "review", &["review 1", "review 1 --detail"]);
+    check(&project, "trace", &["trace 1"]);
+    assert_eq!(project.types("request-changes 1 -m 'Warmer, please.'").0, 3);
+    check_with_digests(&project, "review_after_changes", &["review 2"]);
+    assert_eq!(project.types("approve 2").0, 0);
+    check(&project, "over", &["show 1", "audit verify"]);
+}
+
+/// Two have to approve, and one of them has.
+#[test]
+fn an_approval_that_two_have_to_give() {
+    let project = project();
+    project.replace("agents/approver.toml", "needed = 1", "needed = 2");
+    let path = project.path("callsheet.toml");
+    let people = "\n[people.ana]\ngroups = [\"lifecycle\"]\n\n[people.bob]\ngroups = [\"lifecycle\"]\n";
+    fs::write(&path, fs::read_to_string(&path).unwrap() + people).unwrap();
+    assert_eq!(project.types("run re-engagement -p quarter=2026-Q1").0, 3);
+    assert_eq!(project.types("approve 1").0, 3);
+    check(&project, "quorum", &["runs", "approvals"]);
+    for line in ["runs", "approvals", "review 1", "show 1"] {
+        let (_, text) = project.types(line);
+        for needle in ["1 of 2 approved: ana", "2026-Q1", "rehearsal"] {
+            assert!(text.contains(needle), "callsheet {line} does not say {needle:?}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_run_as_it_goes() {
+    for (nth, size) in SIZES.into_iter().enumerate() {
+        let project = project();
+        insta::assert_snapshot!(format!("run-{nth}"), screen(&project, "run re-engagement", size));
+        // Items leave in any order.
+        let approved = screen(&project, "approve 1", size);
+        let any = |line: &str| {
+            line.split_once("email.deliver").map_or(line.to_owned(), |(head, _)| format!("{head}email.deliver ..."))
+        };
+        let approved: Vec<String> = approved.lines().map(any).collect();
+        if !size.is_plain {
+            insta::assert_snapshot!(format!("approve-{nth}"), approved.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn a_project_and_its_files() {
+    let project = project();
+    check(&project, "check", &["check"]);
+    check(&project, "doctor", &["doctor --offline"]);
+    check(&project, "explain", &["explain", "explain E060"]);
+    check(&project, "tools", &["tools performance.query", "tools stats.rank"]);
+    check(&project, "test", &["test"]);
+    check(&project, "rehearse", &["rehearse content-repurposing --all"]);
+    let tried = SIZES.map(|size| screen(&project, "try analyst", size));
+    let lines: Vec<&str> = tried[0].lines().collect();
+    let (first, last) = (lines[..40].join("\n"), lines[lines.len() - 40..].join("\n"));
+    insta::assert_snapshot!("try", format!("{first}\n...\n{last}"));
+    project.replace("topologies/re-engagement.toml", "pass = \"approver\"", "pass = \"sender\"");
+    check(&project, "check_faults", &["check re-engagement"]);
+}
+
+#[test]
+fn what_cannot_be_done() {
+    let project = project();
+    project.types("run re-engagement");
+    check(
+        &project,
+        "refusals",
+        &[
+            "runs --status donne",
+            "runs --topology re-engagment",
+            "show 9",
+            "show 1 --artefact sequense",
+            "show 1 --artefact sequence --version 9",
+            "messages 1 --from critik",
+            "messages 1 --outcome revize",
+            "run re-engagment",
+            "explain E06",
+            "review 9",
+        ],
+    );
+}
+
+#[test]
+fn the_help_of_every_command() {
+    let project = project();
+    let commands = [
+        "",
+        "init",
+        "new",
+        "new agent",
+        "run",
+        "rehearse",
+        "check",
+        "tools",
+        "try",
+        "explain",
+        "test",
+        "runs",
+        "show",
+        "messages",
+        "trace",
+        "approvals",
+        "review",
+        "approve",
+        "edit",
+        "request-changes",
+        "reject",
+        "settle",
+        "resume",
+        "pause",
+        "cancel",
+        "dead-letters",
+        "audit",
+        "audit verify",
+        "schema",
+        "doctor",
+        "completions",
+    ];
+    for (nth, size) in SIZES.into_iter().enumerate() {
+        let page = |name: &str| {
+            let text = screen(&project, &format!("{name} --help"), size);
+            // They are the same everywhere; the first page shows them.
+            let (head, globals) = text.split_once("Global options:").unwrap();
+            let example = globals.split_once("Example").map_or("", |(_, example)| example);
+            assert!(name.is_empty() || !example.is_empty(), "callsheet {name} --help has no example");
+            let shown = if name.is_empty() { text.clone() } else { format!("{head}Example{example}") };
+            format!("----- {name}\n{shown}\n")
+        };
+        insta::assert_snapshot!(format!("help-{nth}"), commands.map(page).join("\n"));
+    }
+}
