@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::exit::{Exit, Stop};
-use super::paint::{self, Block, Safe, Tone, prose, say, toned};
+use super::paint::{self, Block, Safe, Tone, out, prose, say, toned};
 use super::run::params;
 use super::session::Session;
 use super::story::mark_mode;
