@@ -2,8 +2,10 @@
 //! What the settings lead to is built in `app`.
 
 mod asking;
+mod endpoint;
 mod folder;
 pub mod models;
+mod origin;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,8 +14,10 @@ use std::sync::Arc;
 
 pub use folder::Folder;
 use models::Models;
+pub use origin::Origin;
+use origin::{Found, found, keep, word};
 
-use crate::id::{AgentName, ToolName};
+use crate::id::ToolName;
 use crate::topology::check::{Surroundings, secrets};
 use crate::topology::fault::{At, Code, Fault, Faults, Place};
 use crate::topology::plan::Mode;
@@ -114,17 +118,6 @@ pub enum Known {
     Claimed,
     /// It is the operating system's user.
     OsUser,
-}
-
-/// Where a setting came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
-    /// Its name in files.
-    pub setting: String,
-    /// Its value; secrets are never settings.
-    pub value: String,
-    /// `--model`, `CALLSHEET_MODEL`, a file, or `default`.
-    pub from: String,
 }
 
 /// Why there are no settings.
@@ -316,8 +309,6 @@ struct Sources<'s> {
     user: Option<Project>,
 }
 
-type Found = (String, String);
-
 impl Sources<'_> {
     fn settings(self, faults: &mut Faults) -> Settings {
         let mut origins = vec![];
@@ -459,24 +450,5 @@ impl Sources<'_> {
         let user = || user().unwrap_or_else(|| (number(), "the operating system".to_owned()));
         let name = keep(origins, "person", claimed.or_else(|| Some(user())), "")?;
         (!name.is_empty()).then_some(Person { name, known })
-    }
-}
-
-fn found(at: &At<String>) -> Found {
-    (at.value.clone(), at.place.file.to_string())
-}
-
-/// Records where a value came from; an empty default is shown as none.
-fn keep(origins: &mut Vec<Origin>, setting: &str, found: Option<Found>, default: &str) -> Option<String> {
-    let (value, from) = found.unwrap_or_else(|| (default.to_owned(), "default".to_owned()));
-    let shown = if value.is_empty() { "none".to_owned() } else { value.clone() };
-    origins.push(Origin { setting: setting.to_owned(), value: shown, from });
-    Some(value)
-}
-
-/// Tells of a name in the project file that is none.
-fn word(name: &At<String>, faults: &mut Faults) {
-    if let Err(why) = name.value.parse::<AgentName>() {
-        faults.push(Fault::new(Code::Name, &name.place, format!("{:?} is no name", name.value), why.to_string()));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Number, Value};
 
 use super::models::{Models, Provider, known_providers};
-use super::{Origin, word};
+use super::origin::{Origin, word};
 use crate::model::wire::{self, Extra, Way};
 use crate::topology::fault::{At, Code, Fault, Faults};
 use crate::topology::manner::{Calls, Manner, time_words};

@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Settings;
-use crate::file;
 use crate::id::NanoUsd;
-use crate::model::wire::{self, Endpoint, Extra, Key, Way};
+use crate::model::wire::{self, Extra, Way};
 use crate::topology::fault::{Code, Fault, Faults, Place, nearest};
 use crate::topology::plan::{Dialect, Mode, ModelSpec, provider_and_name};
 use crate::topology::raw::project::{Asking, Price, Project};
@@ -138,7 +136,7 @@ impl Models {
     }
 
     /// The provider of `model`, with its name; else what is wrong and what to do.
-    fn provider<'m>(&'m self, model: &'m str) -> Result<(&'m str, &'m Provider), (String, String)> {
+    pub(super) fn provider<'m>(&'m self, model: &'m str) -> Result<(&'m str, &'m Provider), (String, String)> {
         let known = || self.providers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         let (name, _) = provider_and_name(model).ok_or_else(|| {
             let what = format!("the model {model:?} is not PROVIDER/MODEL, such as openai/gpt-5");
@@ -198,37 +196,5 @@ fn spec(model: String, price: Option<&Price>, accepts_private: bool) -> ModelSpe
         cache_write_per_million: price.and_then(|price| price.cache_write_per_million),
         accepts_private,
         ..ModelSpec::default()
-    }
-}
-
-/// Largest file of a key.
-const KEY_BYTES_MAX: u64 = 64 << 10;
-
-impl Settings {
-    /// Where `model` is, with its key.
-    ///
-    /// # Errors
-    /// A sentence: no such provider, or its key is not to be had.
-    pub fn endpoint(&self, model: &str) -> Result<Endpoint, String> {
-        let (name, provider) = self.models.provider(model).map_err(|(what, instead)| format!("{what}; {instead}"))?;
-        let key = match (&provider.key_env, &provider.key_file) {
-            (_, Some(path)) => {
-                let read = file::text(&self.root.join(path), KEY_BYTES_MAX);
-                let text = read.map_err(|error| format!("the key of {name} is to be in {path}: {error}"))?;
-                Some(Some(text.trim().to_owned()).filter(|text| !text.is_empty()).ok_or(format!("{path} is empty"))?)
-            }
-            (Some(variable), None) => {
-                let key = self.secret(variable).map(str::to_owned);
-                Some(key.ok_or_else(|| format!("{model} needs a key: set {variable}, or rehearse with --rehearse"))?)
-            }
-            (None, None) => None,
-        };
-        Ok(Endpoint {
-            dialect: provider.dialect,
-            base_url: provider.base_url.clone(),
-            key: key.as_deref().map(Key::new),
-            omits: provider.omits.clone(),
-            manner: self.models.manner(model),
-        })
     }
 }

@@ -6,9 +6,13 @@ use reqwest::header::HeaderName;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::draft::{self, Draft, End, invalid, shaped};
+use super::broken::invalid;
+use super::dialect::{Ear, Heard, Ready, Spelled};
+use super::draft::{self, Draft, End, shaped};
+use super::endpoint::{Key, below};
+use super::extra::Extra;
 use super::json::{Json, list, object};
-use super::{Ear, Extra, Heard, Key, Ready, Spelled, below, sse};
+use super::sse;
 use crate::failure::{Failure, Usage};
 use crate::model::prompt::{Offer, Said, Spoken};
 

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use reqwest::Response;
 
-use super::draft::{invalid, truncated};
+use super::broken::{invalid, truncated};
+use super::dialect::{Ear, Heard};
+use super::limits::Limits;
 use super::refusal::{self, Kind};
-use super::{Ear, Heard, Limits, sse};
+use super::sse;
 use crate::failure::{Class, Failure};
 use crate::topology::manner::{bytes_words, time_words};
 

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::broken::truncated;
 use super::draft;
 use crate::failure::Failure;
 use crate::model::prompt::{Offer, Prompt, Said, Spoken, SpokenCall};
@@ -103,9 +104,7 @@ pub(super) fn read(spoken: Spoken) -> Result<Spoken, Failure> {
             Some(call) => Ok(Spoken { text: String::new(), calls: Vec::from([call]), ..spoken }),
             None => Ok(spoken),
         },
-        Err(error) if error.is_eof() && text.starts_with('{') => {
-            Err(draft::truncated("the JSON of the answer is not closed"))
-        }
+        Err(error) if error.is_eof() && text.starts_with('{') => Err(truncated("the JSON of the answer is not closed")),
         Err(_) => Ok(spoken),
     }
 }

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Heard, Limits, refusal, sse};
+use super::broken::{invalid, truncated};
+use super::dialect::Heard;
+use super::limits::Limits;
+use super::{refusal, sse};
 use crate::failure::{Class, Failure, Usage};
 use crate::model::prompt::{Said, Spoken, SpokenCall};
 use crate::topology::plan::Dialect;
@@ -213,16 +216,6 @@ impl Draft {
         }
         Ok(())
     }
-}
-
-/// A failure for what has the wrong shape.
-pub(super) fn invalid(reason: impl Into<String>) -> Failure {
-    Failure::new(Class::Invalid, reason)
-}
-
-/// A failure for what is cut off.
-pub(super) fn truncated(reason: impl Into<String>) -> Failure {
-    Failure::new(Class::Truncated, reason)
 }
 
 /// JSON of a server; what ends too early is cut off, and everything else that is no JSON is wrong.

@@ -3,19 +3,22 @@
 
 mod anthropic;
 mod body;
+mod broken;
 mod choice;
+mod dialect;
 mod draft;
+mod endpoint;
 mod extra;
 mod field;
 mod gemini;
 mod json;
+mod limits;
 mod openai;
 mod refusal;
 mod sse;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -23,114 +26,22 @@ use reqwest::{Client, Url};
 use serde_json::Value;
 
 use self::body::{Body, Hearing};
+use self::broken::invalid;
+pub use self::dialect::Heard;
+use self::dialect::{Ear, Ready, Spelled};
 use self::draft::Draft;
+use self::endpoint::base;
+pub use self::endpoint::{Endpoint, Key, Way, way};
 pub use self::extra::Extra;
 use self::extra::Learned;
 pub use self::field::own_field;
-use self::json::Json;
+pub use self::limits::Limits;
 pub use self::refusal::Kind;
 use self::refusal::Unheard;
-use crate::failure::{Class, Failure, Usage};
-use crate::model::prompt::{Prompt, Said, Spoken};
-use crate::topology::manner::{Calls, Manner, Patience, time_words};
+use crate::failure::{Class, Failure};
+use crate::model::prompt::{Prompt, Spoken};
+use crate::topology::manner::{Calls, Patience, time_words};
 use crate::topology::plan::Dialect;
-
-/// Where a provider is.
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    /// How it is spoken to.
-    pub dialect: Dialect,
-    /// Such as `https://api.openai.com/v1`, `https://api.anthropic.com/v1`,
-    /// `https://generativelanguage.googleapis.com/v1beta`.
-    pub base_url: String,
-    /// None for a server that asks for none.
-    pub key: Option<Key>,
-    /// What it is not sent, since its table says so.
-    pub omits: BTreeSet<Extra>,
-    /// What is particular to requests to it.
-    pub manner: Manner,
-}
-
-impl Endpoint {
-    /// A server that asks for no key, and is asked as any other.
-    pub fn new(dialect: Dialect, base_url: impl Into<String>) -> Self {
-        let (omits, manner) = (BTreeSet::new(), Manner::default());
-        Self { dialect, base_url: base_url.into(), key: None, omits, manner }
-    }
-
-    /// How its models say what they do; Anthropic's dialect has no form of an answer.
-    pub fn calls(&self) -> Calls {
-        if self.dialect == Dialect::Anthropic { Calls::Tools } else { self.manner.calls }
-    }
-}
-
-/// A provider's key. It is never shown: no reason, no `Debug`, no record holds it.
-#[derive(Clone)]
-pub struct Key(String);
-
-impl Key {
-    /// The key, without the white space around it that files and shells add.
-    pub fn new(text: &str) -> Self {
-        Self(text.trim().to_owned())
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key")
-    }
-}
-
-/// What a server may take of us. Every limit is finite.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// To a connection, TLS included.
-    pub connect_ms_max: u64,
-    /// From the request to the first byte of the reply; a local model reads a long prompt for minutes.
-    pub first_byte_ms_max: u64,
-    /// From the request to an error: one that comes sooner is of a request that nobody has worked on for long.
-    pub unpaid_ms_max: u64,
-    /// Between two pieces of a reply.
-    pub idle_ms_max: u64,
-    /// For the rest of a body whose reply is complete: read so that the connection can be used again.
-    pub tail_ms_max: u64,
-    /// Of a whole body as sent: each token of a stream costs some 300.
-    pub body_bytes_max: u64,
-    /// Of what is kept of it: words and arguments, or the one JSON document.
-    pub reply_bytes_max: u64,
-    /// Of one event of a stream.
-    pub event_bytes_max: u64,
-    /// Of the body of an answer that is not 200; what is more is not read.
-    pub error_bytes_max: u64,
-    /// Calls in one reply.
-    pub calls_max: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connect_ms_max: 10_000,
-            first_byte_ms_max: 300_000,
-            unpaid_ms_max: 5_000,
-            idle_ms_max: 120_000,
-            tail_ms_max: 200,
-            body_bytes_max: 64 << 20,
-            reply_bytes_max: 8 << 20,
-            event_bytes_max: 4 << 20,
-            error_bytes_max: 64 << 10,
-            calls_max: 64,
-        }
-    }
-}
-
-/// A reply that is whole.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Heard {
-    /// What was said; empty if the provider properly ended without a word.
-    pub spoken: Spoken,
-    /// What it used; `None` if the provider did not say.
-    pub usage: Option<Usage>,
-}
 
 /// The client: one pool of connections for all providers.
 #[derive(Debug, Clone)]
@@ -140,47 +51,12 @@ pub struct Wire {
     learned: Learned,
 }
 
-/// What hears a reply: one for each dialect.
-trait Ear: Send {
-    /// One event of a stream; true if it is the last one.
-    fn event(&mut self, event: &sse::Event) -> Result<bool, Failure>;
-    /// The reply as one JSON document.
-    fn whole(&mut self, text: &str) -> Result<(), Failure>;
-    /// The reply, after its last event or its document.
-    fn heard(self: Box<Self>) -> Result<Heard, Failure>;
-    /// Whether the end of the body is the last event, since the dialect has none.
-    fn ends_with_body(&self) -> bool;
-}
-
 /// A request as HTTP carries it.
 struct Request {
     url: Url,
     headers: HeaderMap,
     body: Vec<u8>,
     extras: BTreeSet<Extra>,
-}
-
-/// A request as its dialect has it.
-struct Spelled<'a> {
-    url: Url,
-    headers: Vec<(HeaderName, String)>,
-    body: Json<'a>,
-    /// What it says that not every server takes.
-    extras: BTreeSet<Extra>,
-}
-
-/// All that a dialect makes a request of.
-struct Ready<'a> {
-    base: Url,
-    key: Option<&'a Key>,
-    model: &'a str,
-    prompt: &'a Prompt,
-    /// The prompt's conversation, with ids that the dialect takes.
-    said: &'a [Said],
-    /// What is left out.
-    omits: &'a BTreeSet<Extra>,
-    /// The form of the answer, in place of what may be called.
-    form: Option<&'a Value>,
 }
 
 impl Wire {
@@ -247,7 +123,7 @@ impl Wire {
         let heard = heard.and_then(|heard| read(endpoint, heard));
         let heard = match heard {
             Ok(heard) if repeats_key(&heard.spoken, endpoint.key.as_ref()) => {
-                let failure = draft::invalid("the reply contains the key that it was asked with");
+                let failure = invalid("the reply contains the key that it was asked with");
                 Err(Failure { usage: heard.usage, ..failure })
             }
             heard => heard,
@@ -343,41 +219,6 @@ pub fn heard<'p>(
     hearing.ended()
 }
 
-/// Who can read what goes to a base URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// Nobody: it is this machine.
-    Local,
-    /// The server.
-    Tls,
-    /// Whoever is in between.
-    Clear,
-}
-
-/// Who can read what goes to `base_url`, by the parser that the request goes by.
-///
-/// # Errors
-/// A sentence: it is no such URL, or it holds a name or a password.
-pub fn way(base_url: &str) -> Result<Way, String> {
-    let base = base(base_url)?;
-    if !base.username().is_empty() || base.password().is_some() {
-        return Err("it holds a name or a password; a key is named with key_env or key_file".to_owned());
-    }
-    let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let local = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    Ok(match base.scheme() {
-        _ if local => Way::Local,
-        "https" => Way::Tls,
-        _ => Way::Clear,
-    })
-}
-
-fn base(base_url: &str) -> Result<Url, String> {
-    let base = Url::parse(base_url).map_err(|error| error.to_string())?;
-    let usable = matches!(base.scheme(), "http" | "https") && base.host_str().is_some();
-    if usable { Ok(base) } else { Err("it is neither http nor https".to_owned()) }
-}
-
 fn request(endpoint: &Endpoint, model: &str, prompt: &Prompt, omits: &BTreeSet<Extra>) -> Result<Request, Failure> {
     let wrong = |why: String| Failure::new(Class::Permanent, format!("the base URL cannot be used: {why}"));
     let base = base(&endpoint.base_url).map_err(wrong)?;
@@ -399,14 +240,6 @@ fn request(endpoint: &Endpoint, model: &str, prompt: &Prompt, omits: &BTreeSet<E
     field::add(&mut spelled.body, endpoint.dialect, &endpoint.manner);
     let Spelled { url, headers: own, body, extras } = spelled;
     Ok(Request { url, headers: headers(&own)?, body: body.written(), extras })
-}
-
-/// `base` with `segments` after its path; what is odd in them is escaped.
-fn below(mut base: Url, segments: &[&str]) -> Url {
-    if let Ok(mut path) = base.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
-    }
-    base
 }
 
 fn headers(own: &[(HeaderName, String)]) -> Result<HeaderMap, Failure> {

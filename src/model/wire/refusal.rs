@@ -9,9 +9,12 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderNam
 use reqwest::{Response, Url};
 use serde_json::Value;
 
-use super::draft::invalid;
-use super::{Dialect, Endpoint, Extra, Key, Limits, extra};
+use super::broken::invalid;
+use super::endpoint::{Endpoint, Key};
+use super::extra::{self, Extra};
+use super::limits::Limits;
 use crate::failure::{Class, Failure};
+use crate::topology::plan::Dialect;
 
 /// Bytes of a reason, most of which a server may have written.
 const REASON_BYTES_MAX: usize = 400;

@@ -1,6 +1,6 @@
 //! Server-sent events from bytes, however they are cut up; lines and events have a cap, and what is no such stream is told.
 
-use super::draft::invalid;
+use super::broken::invalid;
 use crate::failure::Failure;
 
 /// One event.

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::super::part::args::quoted;
+use super::found::Found;
 use super::number::{self, Around, Number};
+use super::settings::Settings;
 use super::words::{self, List};
-use super::{Found, Settings, link, moment, tag, text};
+use super::{link, moment, tag, text};
 use crate::id::ArtefactName;
 use crate::text::digit;
 

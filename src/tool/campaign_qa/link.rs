@@ -1,7 +1,9 @@
 //! Links in a text: found however they are written, and led only where the settings allow.
 
 use super::super::part::args::quoted;
-use super::{Found, Settings, text};
+use super::found::Found;
+use super::settings::Settings;
+use super::text;
 
 /// Ends of names that mail programs turn into links by themselves.
 const TURNED_INTO_LINKS: [&str; 20] = [

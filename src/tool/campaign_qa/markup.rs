@@ -2,7 +2,8 @@
 //! read well as plain text are left alone.
 
 use super::super::part::args::quoted;
-use super::{Found, link, text};
+use super::found::Found;
+use super::{link, text};
 
 /// Longest stretch that marks enclose, in bytes.
 const BYTES_MAX: usize = 400;

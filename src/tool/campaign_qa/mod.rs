@@ -2,22 +2,24 @@
 //! text only; voice and taste are a critic's.
 
 mod claim;
+mod found;
 mod link;
 mod markup;
 mod moment;
 mod number;
+mod settings;
 mod tag;
 mod text;
 mod words;
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::Value;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::{Check, Finding, Level};
+use self::found::Found;
+pub use self::settings::Settings;
+use super::{Check, Finding};
 use crate::id::ArtefactName;
 
 /// Longest subject that any mail program shows whole; beyond it a mail is refused.
@@ -26,35 +28,6 @@ const SUBJECT_CHARS_MAX: usize = 150;
 const MAILS_MAX: usize = 10;
 /// The tag that a mail platform replaces by the recipient's own link.
 const UNSUBSCRIBE: &str = "{{unsubscribe_url}}";
-
-/// What `[checks.campaign_qa]` says.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// Hosts that links may lead to, each exactly; with none, no link passes.
-    pub link_hosts: Vec<String>,
-    /// Merge tags about the recipient; each is written with a fallback.
-    pub merge_tags: Vec<String>,
-    /// Merge tags that always have a value.
-    pub platform_tags: Vec<String>,
-    /// Longest subject without a remark.
-    pub subject_chars_max: usize,
-    /// Numbers that need no source, such as a postcode or a discount that is always given.
-    pub numbers_allowed: Vec<f64>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        Self {
-            link_hosts: Vec::new(),
-            merge_tags: words(&["first_name", "last_name", "company", "city"]),
-            platform_tags: words(&["unsubscribe_url", "preferences_url", "view_in_browser_url"]),
-            subject_chars_max: 60,
-            numbers_allowed: Vec::new(),
-        }
-    }
-}
 
 /// The check.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,28 +50,6 @@ impl Check for CampaignQa {
             Err(why) => found.must("settings", "", format!("[checks.campaign_qa] cannot be read: {why}")),
         }
         found.0
-    }
-}
-
-/// What was found so far.
-#[derive(Default)]
-struct Found(Vec<Finding>);
-
-impl Found {
-    fn must(&mut self, rule: &str, at: &str, what: impl Into<String>) {
-        self.add(Level::Must, rule, at, what.into());
-    }
-
-    fn should(&mut self, rule: &str, at: &str, what: impl Into<String>) {
-        self.add(Level::Should, rule, at, what.into());
-    }
-
-    fn add(&mut self, level: Level, rule: &str, at: &str, what: String) {
-        let finding = Finding { level, rule: format!("campaign_qa.{rule}"), at: at.to_owned(), what };
-        // The same fault twice in one text is one thing to mend.
-        if !self.0.contains(&finding) {
-            self.0.push(finding);
-        }
     }
 }
 

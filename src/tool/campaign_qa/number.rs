@@ -3,11 +3,9 @@
 
 use icu_properties::props::{GeneralCategory, GeneralCategoryGroup};
 
+use super::text::GROUP_SPACE;
 use super::words::{self, List};
 use crate::text::{category, digit};
-
-/// Stands between the groups of a number, where it cannot be broken.
-pub(super) const GROUP_SPACE: char = '\u{A0}';
 
 /// A number of a text.
 pub(super) struct Number {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::part::args::quoted;
-use super::Found;
+use super::found::Found;
 
 /// What is found between the marks of a tag.
 #[derive(Clone, Copy)]

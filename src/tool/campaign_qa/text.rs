@@ -4,9 +4,12 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::props::{GeneralCategory, Script};
 
 use super::super::part::args::quoted;
-use super::number::GROUP_SPACE;
-use super::{Found, Settings};
+use super::found::Found;
+use super::settings::Settings;
 use crate::text::category;
+
+/// Stands between the groups of a number, where it cannot be broken.
+pub(super) const GROUP_SPACE: char = '\u{A0}';
 
 /// The text as a reader takes it: forms that mean the same as one, characters that do not show left out.
 pub(super) fn plain(text: &str) -> String {

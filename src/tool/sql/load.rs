@@ -8,11 +8,14 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::super::Wrong;
+use super::super::part::args::permanent;
 use super::super::part::beneath;
 use super::column::{self, Kind, Read};
+use super::config::Config;
 use super::table::Table;
 use super::text::{self, Record, Told};
-use super::{Config, Wrong, file_failure, function, guard, total};
+use super::{function, guard, total};
 use crate::failure::{Class, Failure};
 use crate::file;
 use crate::topology::code::Code;
@@ -402,4 +405,9 @@ fn fill(connection: &mut Connection, table: &str, columns: &[Read], stopped: &At
         }
     }
     all.commit()
+}
+
+/// A failure in the files of a connection.
+pub(super) fn file_failure(why: &Error) -> Failure {
+    permanent(why.to_string())
 }

@@ -1,6 +1,7 @@
 //! The `sql` kind: `NAME.query` over CSV files or one SQLite file, where the engine itself refuses all but reading.
 
 mod column;
+mod config;
 mod function;
 mod guard;
 mod load;
@@ -14,6 +15,7 @@ mod text;
 mod total;
 mod worker;
 
+pub use config::{Config, Query};
 pub use profile::{Profile, Seen, profile};
 pub use table::Table;
 
@@ -23,14 +25,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
+use self::rows::Ask;
 use super::open::{Ground, Open};
-use super::part::args::{invalid, permanent, quoted, read};
-use super::part::duration::Milliseconds;
+use super::part::args::{invalid, quoted, read};
 use super::part::{Error, beneath, tool_name};
 use super::{Call, Callable, Declared, Look, Tool, Wrong};
 use crate::failure::Failure;
@@ -38,65 +39,7 @@ use crate::failure::Work;
 use crate::id::Digest;
 use crate::topology::check::Queries;
 use crate::topology::plan::ParamKind;
-use crate::topology::spec::{Labels, ToolSpec};
-
-/// What `[tools.NAME]` says for `kind = "sql"`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Tables read from CSV files: table name -> path below the project, or a table that says how the file is written.
-    #[serde(default)]
-    pub csv: BTreeMap<String, Table>,
-    /// A SQLite file below the project, instead of `csv`.
-    pub sqlite: Option<String>,
-    /// What the data is: `private`, `untrusted`.
-    #[serde(default)]
-    pub labels: Labels,
-    /// Most rows of a result; more is an error.
-    #[serde(default = "rows_max")]
-    pub rows_max: u64,
-    /// Most bytes of a result; more is an error.
-    #[serde(default = "bytes_max")]
-    pub bytes_max: u64,
-    /// Longest time of a query.
-    #[serde(default = "timeout")]
-    pub timeout: Milliseconds,
-    /// Named queries.
-    #[serde(default)]
-    pub queries: BTreeMap<String, Query>,
-    /// Whether SQL text may be given instead of a query's name.
-    #[serde(default = "free_sql")]
-    pub free_sql: bool,
-}
-
-/// A named query.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Query {
-    /// One SELECT statement, with `:name` for each argument.
-    pub sql: String,
-    /// What it answers.
-    pub description: String,
-    /// Its arguments and their types.
-    #[serde(default)]
-    pub args: BTreeMap<String, ParamKind>,
-}
-
-fn rows_max() -> u64 {
-    10_000
-}
-
-fn bytes_max() -> u64 {
-    4 << 20
-}
-
-fn timeout() -> Milliseconds {
-    Milliseconds(5_000)
-}
-
-fn free_sql() -> bool {
-    true
-}
+use crate::topology::spec::ToolSpec;
 
 /// Time beside the query's own: loading the files, and waiting for other queries on the same connection.
 const WAITING_MS: u64 = 60_000;
@@ -175,13 +118,6 @@ struct Args {
     sql: Option<String>,
     #[serde(default)]
     args: Map<String, Value>,
-}
-
-/// One statement with its parameters, taken from the arguments.
-struct Ask {
-    sql: String,
-    args: Map<String, Value>,
-    source: Value,
 }
 
 impl Declared for Sql {
@@ -403,9 +339,4 @@ fn values(config: &Config) -> Value {
     }
     let description = "the arguments that the query names";
     json!({ "type": "object", "properties": properties, "description": description, "additionalProperties": false })
-}
-
-/// A failure in the files of a connection.
-fn file_failure(why: &load::Error) -> Failure {
-    permanent(why.to_string())
 }

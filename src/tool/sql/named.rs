@@ -5,8 +5,10 @@ use std::ops::Range;
 
 use rusqlite::PrepFlags;
 
+use super::super::Wrong;
+use super::config::Query;
 use super::load::{Columns, Loaded};
-use super::{Query, Wrong, rows};
+use super::rows;
 use crate::topology::code::Code;
 use crate::topology::fault::nearest;
 

@@ -7,11 +7,20 @@ use rusqlite::types::{Value as Cell, ValueRef};
 use rusqlite::{ErrorCode, PrepFlags, Statement};
 use serde_json::{Map, Number, Value, json};
 
-use super::super::part::args::{invalid, quoted};
+use super::super::part::args::{invalid, permanent, quoted};
+use super::config::{Config, Query};
 use super::load::Loaded;
-use super::{Ask, Config, Query, origin};
+use super::origin;
 use crate::failure::{Class, Failure};
 use crate::topology::plan::ParamKind;
+
+/// One statement with its parameters, taken from the arguments.
+pub(super) struct Ask {
+    pub(super) sql: String,
+    pub(super) args: Map<String, Value>,
+    /// Where the statement comes from, as the result tells it.
+    pub(super) source: Value,
+}
 
 /// The result of `ask`, or why there is none.
 pub(super) fn answer(
@@ -170,9 +179,7 @@ fn failure(why: &rusqlite::Error, grown: &AtomicBool) -> Failure {
                 ErrorCode::OperationInterrupted => invalid("the query was stopped"),
                 ErrorCode::TooBig => invalid(format!("a value is larger than the query may make: {text}")),
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Failure::new(Class::Transient, text),
-                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::SystemIoFailure => {
-                    super::permanent(text)
-                }
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::SystemIoFailure => permanent(text),
                 _ => invalid(format!("the SQL is not taken: {text}")),
             }
         }

@@ -1,0 +1,69 @@
+//! What people set for a connection: its data, its queries, its limits.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::super::part::duration::Milliseconds;
+use super::table::Table;
+use crate::topology::plan::ParamKind;
+use crate::topology::spec::Labels;
+
+/// What `[tools.NAME]` says for `kind = "sql"`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Tables read from CSV files: table name -> path below the project, or a table that says how the file is written.
+    #[serde(default)]
+    pub csv: BTreeMap<String, Table>,
+    /// A SQLite file below the project, instead of `csv`.
+    pub sqlite: Option<String>,
+    /// What the data is: `private`, `untrusted`.
+    #[serde(default)]
+    pub labels: Labels,
+    /// Most rows of a result; more is an error.
+    #[serde(default = "rows_max")]
+    pub rows_max: u64,
+    /// Most bytes of a result; more is an error.
+    #[serde(default = "bytes_max")]
+    pub bytes_max: u64,
+    /// Longest time of a query.
+    #[serde(default = "timeout")]
+    pub timeout: Milliseconds,
+    /// Named queries.
+    #[serde(default)]
+    pub queries: BTreeMap<String, Query>,
+    /// Whether SQL text may be given instead of a query's name.
+    #[serde(default = "free_sql")]
+    pub free_sql: bool,
+}
+
+/// A named query.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// One SELECT statement, with `:name` for each argument.
+    pub sql: String,
+    /// What it answers.
+    pub description: String,
+    /// Its arguments and their types.
+    #[serde(default)]
+    pub args: BTreeMap<String, ParamKind>,
+}
+
+fn rows_max() -> u64 {
+    10_000
+}
+
+fn bytes_max() -> u64 {
+    4 << 20
+}
+
+fn timeout() -> Milliseconds {
+    Milliseconds(5_000)
+}
+
+fn free_sql() -> bool {
+    true
+}
