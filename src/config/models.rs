@@ -43,7 +43,7 @@ pub struct Models {
 pub struct Provider {
     /// How it is spoken to.
     pub dialect: Dialect,
-    /// Where.
+    /// The part of its URLs that all requests begin with, without a `/` at the end.
     pub base_url: String,
     /// The name of the variable that holds its key.
     pub key_env: Option<String>,

@@ -60,22 +60,20 @@ pub trait Store: Send + Sync {
 
 /// A write.
 #[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Op {
     /// Makes a run with its first batch (`after` is 0, `epoch` 1), owned by `owner`.
     Create(NewRun, Batch),
     /// Takes the ownership of a run: its epoch goes up by one. Refused with [`Error::Owned`] while another owner
     /// lives, unless `take_over`.
     Claim {
-        /// Which.
         run: RunId,
-        /// By whom.
         owner: OwnerId,
         /// Even from a living owner, whose appends are then refused.
         take_over: bool,
     },
     /// Gives an ownership up, unless another has followed it.
     Release {
-        /// Of which run.
         run: RunId,
         /// Which ownership: no two claims have the same, not even of one owner.
         epoch: Epoch,
@@ -84,13 +82,10 @@ pub enum Op {
     Append(Batch),
     /// Posts to a run's inbox; the same `id` again is answered with the first one's place and stores nothing.
     Post {
-        /// To which run.
         run: RunId,
         /// The poster's id for it: a retry posts once.
         id: uuid::Uuid,
-        /// JSON.
         json: Vec<u8>,
-        /// When.
         at: Timestamp,
     },
     /// Takes the next approval number.
@@ -234,7 +229,7 @@ pub struct Posted {
     pub id: uuid::Uuid,
     /// JSON.
     pub json: Vec<u8>,
-    /// When.
+    /// When it was posted, by the clock of whoever did.
     pub at: Timestamp,
 }
 
@@ -322,9 +317,9 @@ pub struct Query {
 /// has who lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
-    /// When.
+    /// The time that it is.
     pub at: Timestamp,
-    /// By whom.
+    /// The owner that asks: what it has itself is due too.
     pub by: OwnerId,
 }
 

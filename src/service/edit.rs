@@ -19,7 +19,7 @@ use crate::topology::plan::Role;
 pub struct Edit {
     /// In which approval.
     pub no: ApprovalNo,
-    /// Which.
+    /// Of which artefact.
     pub artefact: ArtefactName,
     /// As it is.
     pub before: Value,

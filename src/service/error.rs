@@ -14,6 +14,7 @@ use crate::topology::plan::Param;
 
 /// Why something cannot be done.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Error {
     /// There is no journal, or no run in it.
     #[error("nothing has run here yet")]
@@ -45,7 +46,6 @@ pub enum Error {
     /// The approval does not wait any more.
     #[error("approval {no} is closed")]
     Closed {
-        /// Which.
         no: ApprovalNo,
         /// What it came to.
         why: Refusal,
@@ -55,7 +55,6 @@ pub enum Error {
     /// The run is over.
     #[error("run {run} is over: {status}")]
     Over {
-        /// Which.
         run: RunNo,
         /// How it ended.
         status: String,
@@ -63,7 +62,6 @@ pub enum Error {
     /// Somebody whom the project does not declare.
     #[error("`{}` is not one of the people that callsheet.toml declares", .who.name)]
     Stranger {
-        /// Who.
         who: Who,
         /// Whom it declares.
         known: Vec<String>,
@@ -71,7 +69,6 @@ pub enum Error {
     /// The run refused what was posted to it.
     #[error("the run refused it")]
     Refused {
-        /// Why.
         why: Refusal,
         /// What is wrong with what was written, if that is why.
         faults: Option<String>,
@@ -123,7 +120,6 @@ pub enum Error {
     /// The recording is one of another topology.
     #[error("{} is a recording of {topology}", .path.display())]
     RecordingOf {
-        /// Its file.
         path: PathBuf,
         /// Of which.
         topology: String,
@@ -134,7 +130,6 @@ pub enum Error {
     /// The agent cannot be tried so.
     #[error("{agent} cannot be tried so")]
     Untried {
-        /// Which.
         agent: AgentName,
         /// Why not.
         why: Untried,
@@ -171,10 +166,10 @@ impl Error {
 
 /// What is wrong with a run's parameters.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum ParamFault {
     /// The topology has none of this name.
     Unknown {
-        /// The name.
         name: String,
         /// Of which topology.
         topology: String,
@@ -183,7 +178,6 @@ pub enum ParamFault {
     },
     /// It has no default, and none was given.
     Missing {
-        /// Its name.
         name: String,
         /// Of which topology.
         topology: String,
@@ -192,7 +186,6 @@ pub enum ParamFault {
     },
     /// Its text is not of its type.
     WrongType {
-        /// Its name.
         name: String,
         /// What was given.
         text: String,

@@ -15,7 +15,7 @@ use crate::topology::plan::Recipient;
 /// A message that could not be handled.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Letter {
-    /// Which.
+    /// The message: `dead-letters --retry` and `--discard` name it so.
     pub message: MessageId,
     /// To whom: a member, or `end`.
     pub to: String,

@@ -240,7 +240,7 @@ impl ApprovalLine {
 /// An approval that waits.
 #[derive(Debug, Clone, Serialize)]
 pub struct Asked {
-    /// Which.
+    /// Its number, its run, and what it binds.
     #[serde(flatten)]
     pub line: ApprovalLine,
     /// The artefacts that it is about.

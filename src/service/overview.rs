@@ -135,7 +135,7 @@ pub struct Agent {
 pub struct Turn {
     /// The message that it handles.
     pub message: MessageId,
-    /// Whose.
+    /// The member that handles it.
     pub agent: AgentName,
     /// With which outcome the message was sent.
     pub on: Outcome,

@@ -24,7 +24,7 @@ use crate::tool::{self, Tool};
 /// An approval.
 #[derive(Debug, Clone, Serialize)]
 pub struct Review {
-    /// Which.
+    /// Its number, its run, and what it binds.
     #[serde(flatten)]
     pub line: ApprovalLine,
     /// Whether it waits.
@@ -54,19 +54,12 @@ pub struct Review {
 /// What an approval came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Came {
     /// Somebody decided it.
-    Decided {
-        /// Who.
-        by: Who,
-        /// How.
-        decision: Decision,
-    },
+    Decided { by: Who, decision: Decision },
     /// Its content was edited: another approval binds the new one, once that is prepared.
-    Replaced {
-        /// Which.
-        by: Option<ApprovalNo>,
-    },
+    Replaced { by: Option<ApprovalNo> },
     /// Nobody decided in time, or the run ended.
     Lapsed,
 }
@@ -114,7 +107,7 @@ impl Item {
 pub struct Version {
     /// Of which artefact.
     pub artefact: ArtefactName,
-    /// Which.
+    /// Over salt and body: the name of the version.
     pub digest: Digest,
     /// Which one it is of its artefact, from 1; none if that is not known any more.
     pub no: Option<usize>,
@@ -132,7 +125,7 @@ pub struct Version {
 pub struct Remark {
     /// On which artefact.
     pub artefact: ArtefactName,
-    /// What.
+    /// In a sentence of the check.
     pub what: String,
 }
 

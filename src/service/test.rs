@@ -28,6 +28,7 @@ const DECISIONS_MAX: usize = 50;
 
 /// What does not hold.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Difference {
     /// It ended otherwise.
     Status {
@@ -46,15 +47,9 @@ pub enum Difference {
         wanted: Vec<String>,
     },
     /// It asked for more approvals, or fewer.
-    Asks {
-        /// So many.
-        found: usize,
-        /// And not so many.
-        wanted: u64,
-    },
+    Asks { found: usize, wanted: u64 },
     /// An artefact lacks something.
     Artefact {
-        /// Which.
         name: ArtefactName,
         /// As it is; none if it did not reach the end.
         found: Option<Value>,
@@ -62,20 +57,11 @@ pub enum Difference {
         wanted: Value,
     },
     /// The test gives no value for a parameter.
-    Param {
-        /// Its name.
-        name: String,
-    },
+    Param { name: String },
     /// The test answers with what is no decision, or none here.
-    Answer {
-        /// The word.
-        word: String,
-    },
+    Answer { word: String },
     /// The run refuses what the test answers.
-    Refused {
-        /// Why.
-        why: Refusal,
-    },
+    Refused { why: Refusal },
 }
 
 /// Runs a test, with its files in a folder that goes with it: what does not hold.

@@ -107,6 +107,8 @@ impl FromStr for Code {
     type Err = crate::id::Malformed;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(text));
-        found.copied().ok_or_else(|| crate::id::Malformed(format!("{text:?} is no code; they run from E001 to E091")))
+        let (first, last) = (Self::ALL.first().map_or("", |c| c.as_str()), Self::ALL.last().map_or("", |c| c.as_str()));
+        let unknown = || crate::id::Malformed(format!("{text:?} is no code; they run from {first} to {last}"));
+        found.copied().ok_or_else(unknown)
     }
 }
