@@ -7,6 +7,7 @@ mod mistakes;
 mod project;
 mod proofs;
 mod questions;
+mod splits;
 pub(crate) mod written;
 
 use std::collections::BTreeMap;

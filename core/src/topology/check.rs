@@ -3,7 +3,9 @@
 mod args;
 mod asks;
 mod assigned;
+mod branches;
 mod budget;
+mod count;
 mod cycles;
 mod draft;
 mod expectations;
@@ -16,6 +18,7 @@ mod names;
 mod params;
 mod person;
 mod reach;
+mod recipient;
 mod rehearsal;
 mod rule;
 mod same;
@@ -24,6 +27,7 @@ mod schemas;
 mod scripted;
 mod seat;
 pub mod secrets;
+mod split;
 mod team;
 mod template;
 mod turns;
@@ -70,15 +74,19 @@ pub fn check(name: &str, files: &dyn Files, around: &Surroundings) -> Result<Che
 fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked> {
     let params = params::check(draft, raw);
     let artefacts = schemas::check(draft, raw);
+    split::items(draft, raw);
     same::check(draft, raw);
     let seats = team::check(draft, raw, &params);
     draft.places = seats.iter().enumerate().map(|(place, seat)| (seat.name.to_string(), place)).collect();
     let routes = handoffs::check(draft, raw, &seats);
     let budget = budget::check(draft, raw);
     let supervisor = budget::supervisor(draft, raw);
-    let graph = graph::Graph::new(&seats, &routes);
+    let graph = graph::Graph::new(seats.iter().enumerate().map(graph::Node::new).collect(), &routes);
     let asks = asks::check(draft, raw, &seats);
-    let (binds, proof) = paths(draft, &graph, &seats, &asks, &budget);
+    let merges = if draft.damaged { None } else { branches::check(draft, raw, &graph) };
+    draft.damaged |= merges.is_none();
+    let merges = merges.unwrap_or_default();
+    let (binds, proof) = paths(draft, &graph, &merges, &seats, &asks, &budget);
     draft.looked_at = graph.looked_at();
     let models = team::models(draft, &seats, &budget);
     let (script, tests) = rehearsal::check(draft, raw, &seats, &routes, &asks, &params);
@@ -108,7 +116,7 @@ fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked
         tools: team::tools(draft, &members),
         team: members,
         start: seats.get(routes.start.as_ref()?.0)?.name.clone(),
-        handoffs: routes.table(&seats),
+        handoffs: routes.table(&seats, |split| branches::collects(&merges, split)),
         failures: routes.failures(&seats),
         budget,
         supervisor,
@@ -126,6 +134,7 @@ type Binds = BTreeMap<crate::id::AgentName, crate::id::AgentName>;
 fn paths(
     draft: &mut Draft<'_>,
     graph: &graph::Graph,
+    merges: &branches::Merges,
     seats: &[Seat],
     asks: &asks::Asks,
     budget: &plan::Budget,
@@ -135,7 +144,7 @@ fn paths(
         return (Binds::new(), proof);
     }
     let faults_before = draft.faults.len();
-    proof.gates = gated::check(draft, graph);
+    proof.gates = gated::check(draft, graph, merges);
     let binds = gated::binds(draft, graph);
     let ungated = draft.faults.len() > faults_before;
     if !draft.edges_missing {
@@ -145,7 +154,7 @@ fn paths(
     cycles::check(draft, graph);
     let circle = draft.faults.iter().any(|fault| fault.code == Code::AskCircle);
     let bounded = draft.faults.len() == before_cycles && !circle;
-    assigned::check(draft, graph);
+    assigned::check(draft, graph, merges);
     if bounded && !draft.edges_missing {
         turns::check(draft, graph, seats, asks, budget, &mut proof);
     }

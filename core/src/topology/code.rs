@@ -84,6 +84,16 @@ codes! {
     ScriptedValue = "E085", "a rehearsal writes what the artefact's schema does not take";
     Data = "E090", "data is not what is declared of it, or a query counts with a text";
     Query = "E091", "a named query cannot be asked";
+    SplitList = "E100", "a split is over what is no list";
+    SplitBy = "E101", "an item of a split does not say whose branch it is";
+    SplitBranches = "E102", "a split has too few branches, or too many";
+    SplitItself = "E103", "a split reaches itself";
+    PastJoin = "E104", "a branch is left past its join";
+    TwoWriters = "E105", "two branches write the same artefact";
+    Collected = "E106", "a list of what branches write is not made by a split";
+    ItemName = "E107", "an item of a split is used for something else";
+    CallsOff = "E108", "an outward tool stands in a branch that can be called off";
+    OtherBranch = "E109", "what leaves was approved in another branch";
 }
 
 impl Code {

@@ -10,9 +10,9 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::plan::{Action, Memory, ParamKind, WhenSpent};
+use super::plan::{Action, Memory, ParamKind, Short, WhenSpent};
 pub use project::Project;
-pub use shape::{Count, Duration, Money, Outcomes, Restarts, Small, SmallOrNone, Unlimited, Version};
+pub use shape::{Branches, Count, Duration, Money, Outcomes, Restarts, Small, SmallOrNone, Times, Unlimited, Version};
 
 /// A limit, or "unlimited" written out.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -62,10 +62,31 @@ pub struct Param {
     pub description: Option<String>,
 }
 
-/// A typed thing that the team makes.
+/// What the team makes: a typed thing, or a list of those that the branches of a split make.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Artefact {
+    /// A typed thing.
+    Written(Written),
+    /// A list.
+    Collected(Collected),
+}
+
+/// All that the branches of a split write of one artefact, in their order.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Artefact {
+pub struct Collected {
+    /// The artefact that each branch writes.
+    pub of: String,
+    /// Checks that run on the list.
+    #[serde(default)]
+    pub checks: Vec<String>,
+}
+
+/// A typed thing that a member writes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
     /// The name of a JSON Schema in schemas/.
     pub schema: String,
     /// Checks that run on every version.
@@ -105,6 +126,8 @@ pub struct Member {
     /// Members that it may ask a question within a turn.
     #[serde(default)]
     pub may_ask: Vec<String>,
+    /// Messages that it handles at once; 4 if left out, 1 if it remembers the run.
+    pub parallel: Option<Small>,
     /// The alias of another model than the agent's.
     pub model: Option<String>,
     /// Other limits than the agent's.
@@ -186,17 +209,20 @@ pub struct Handoffs {
     pub members: BTreeMap<String, MemberHandoffs>,
 }
 
-/// A recipient for the only outcome, or recipients by outcome.
+/// A recipient for the only outcome, a split, or recipients by outcome.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum MemberHandoffs {
     /// A member or `end`.
     Only(String),
+    /// Several branches, and where they meet.
+    Split(Split),
     /// By outcome.
+    #[schemars(extend("propertyNames" = { "not": { "enum": ["each", "join"] } }))]
     By(BTreeMap<String, Way>),
 }
 
-/// A recipient, or one for some rounds and another then.
+/// A recipient, one for some rounds and another then, or a split.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Way {
@@ -204,6 +230,8 @@ pub enum Way {
     To(String),
     /// Bounded.
     Bounded(Bounded),
+    /// Several branches, and where they meet.
+    Split(Split),
 }
 
 /// So many rounds to one, then to another.
@@ -216,6 +244,104 @@ pub struct Bounded {
     pub rounds: Small,
     /// Where when they are used up.
     pub then: String,
+}
+
+/// Several branches side by side, which meet at one join.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Split {
+    /// One branch for each of some members.
+    All(SplitAll),
+    /// So many branches of one member.
+    Times(SplitTimes),
+    /// One branch for each item of a list.
+    Each(SplitEach),
+}
+
+/// One branch for each of some members.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("dependencies" = { "rounds": ["then"], "then": ["rounds"] }))]
+pub struct SplitAll {
+    /// The members.
+    pub all: Vec<String>,
+    /// Where the branches meet.
+    pub join: String,
+    /// How many of them it needs; all if left out.
+    pub needs: Option<Small>,
+    /// What happens if fewer arrive: the run ends as failed (if left out), or goes on.
+    pub short: Option<Short>,
+    /// How often it splits.
+    pub rounds: Option<Small>,
+    /// Where when the rounds are used up.
+    pub then: Option<String>,
+}
+
+/// So many branches of one member.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("dependencies" = { "rounds": ["then"], "then": ["rounds"] }))]
+pub struct SplitTimes {
+    /// How many.
+    pub times: Times,
+    /// To whom.
+    pub to: String,
+    /// Where the branches meet.
+    pub join: String,
+    /// How many of them it needs; all if left out.
+    pub needs: Option<Small>,
+    /// What happens if fewer arrive: the run ends as failed (if left out), or goes on.
+    pub short: Option<Short>,
+    /// How often it splits.
+    pub rounds: Option<Small>,
+    /// Where when the rounds are used up.
+    pub then: Option<String>,
+}
+
+/// One branch for each item of a list.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("dependencies" = { "rounds": ["then"], "then": ["rounds"] }))]
+pub struct SplitEach {
+    /// A path to the list: plan.channels.
+    pub each: String,
+    /// The name of an item in its branch.
+    #[serde(rename = "as")]
+    pub item: String,
+    /// To whom.
+    pub to: EachTo,
+    /// Items that the list may have.
+    pub most: Branches,
+    /// Where the branches meet.
+    pub join: String,
+    /// How many of them it needs; all if left out.
+    pub needs: Option<Small>,
+    /// What happens if fewer arrive: the run ends as failed (if left out), or goes on.
+    pub short: Option<Short>,
+    /// How often it splits.
+    pub rounds: Option<Small>,
+    /// Where when the rounds are used up.
+    pub then: Option<String>,
+}
+
+/// A member, or the one that an item names.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum EachTo {
+    /// A member.
+    One(String),
+    /// The member that an item names.
+    By(Named),
+}
+
+/// The member that an item names.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    /// The key of an item that names it.
+    pub by: String,
+    /// The members that it may name.
+    pub among: Vec<String>,
 }
 
 /// What a run may spend.

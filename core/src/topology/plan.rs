@@ -34,6 +34,9 @@ pub const ANSWER: &str = "answer";
 /// Questions that a turn may ask.
 pub const QUESTIONS_PER_TURN_MAX: u32 = 4;
 
+/// Branches that a split may have, and that may be open at once where splits are nested.
+pub const BRANCHES_MAX: u32 = 1_000;
+
 /// The one outcome of a tool agent.
 pub const TOOL_OUTCOME: &str = "done";
 

@@ -15,8 +15,9 @@ use super::plan::{Budget, WhenSpent};
 pub struct Proof {
     /// Every outward tool on the team, and who approves what it delivers.
     pub gates: Vec<Gate>,
-    /// The most turns of each member between two decisions of a person (an upper bound for large teams).
-    pub turns: BTreeMap<AgentName, u32>,
+    /// The most turns of each member between two decisions of a person, those in all branches together (an upper bound for
+    /// large teams).
+    pub turns: BTreeMap<AgentName, u64>,
     /// What a run may spend.
     pub budget: Budget,
 }
@@ -74,7 +75,7 @@ impl Proof {
 
     /// The most hops between two decisions of a person.
     pub fn hops(&self) -> u64 {
-        self.turns.values().copied().map(u64::from).sum()
+        self.turns.values().fold(0, |all, turns| all.saturating_add(*turns))
     }
 }
 

@@ -2,6 +2,7 @@
 //! Whether names exist and what follows from them is for `check`.
 
 pub mod agent;
+pub mod handoff;
 pub mod project;
 pub mod rehearsal;
 pub mod rule;

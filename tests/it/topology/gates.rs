@@ -293,7 +293,7 @@ fn the_static_verdict_is_that_of_every_walk() {
                 let most = most(&team, &walk, target, 60).unwrap();
                 let proved = checked.proof.turns.get(format!("m{target}").as_str()).copied();
                 assert!(
-                    one.kind == Kind::Person || proved.is_some_and(|proved| most <= proved),
+                    one.kind == Kind::Person || proved.is_some_and(|proved| u64::from(most) <= proved),
                     "{most} {proved:?} {}",
                     shown()
                 );

@@ -166,9 +166,8 @@ impl Path<'_> {
 
     fn artefact(&self, draft: &mut Draft<'_>, path: &At<String>, root: String, keys: Vec<String>) -> Option<Found> {
         let at = At { value: root.clone(), place: path.place.clone() };
-        let name = draft.artefact(self.raw, &at)?;
-        let (_, artefact) = self.raw.artefacts.iter().find(|(key, _)| key.value == name.as_str())?;
-        if let Some(schema) = artefact.schema.as_ref().and_then(|at| draft.schemas.get(&at.value)).cloned() {
+        let name = draft.readable(self.raw, &at)?;
+        if let Some(schema) = draft.schema(&name) {
             self.keys(draft, path, &schema, &keys)?;
         }
         Some((root, keys, Some(name)))

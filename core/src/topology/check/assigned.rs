@@ -1,46 +1,139 @@
 //! Rule: what a member reads is on its desk, whichever way the message came.
+//!
+//! For every artefact the ways are looked at on which it is not written. A join has what was there before its split, the
+//! lists that are collected there, and, if it waits for all of its branches, what one of them writes on every way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::branches::Merges;
 use super::draft::Draft;
-use super::graph::{Edge, Graph};
+use super::graph::{Edge, Graph, Kind};
 use crate::id::ArtefactName;
 use crate::topology::fault::{Code, Fault, Place};
+use crate::topology::plan::Over;
 
-pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph) {
+/// An artefact that is missing where it is needed.
+struct Missing<'g> {
+    node: usize,
+    artefact: &'g ArtefactName,
+    place: &'g Place,
+    path: Vec<&'g Edge>,
+}
+
+pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, merges: &Merges) {
     let mut readers: BTreeMap<&ArtefactName, Vec<(usize, &Place)>> = BTreeMap::new();
     for (index, node) in graph.nodes.iter().enumerate() {
         node.needs.iter().for_each(|(artefact, place)| readers.entry(artefact).or_default().push((index, place)));
     }
-    let mut writers: BTreeMap<&ArtefactName, Vec<usize>> = BTreeMap::new();
-    for (index, node) in graph.nodes.iter().enumerate() {
-        node.writes.iter().for_each(|artefact| writers.entry(artefact).or_default().push(index));
+    for edge in graph.all() {
+        if let Kind::Join(split) = edge.kind
+            && let Some((artefact, place)) = graph.splits[&split].route.fan.as_ref().and_then(|fan| fan.list.as_ref())
+            && !graph.nodes[edge.from].writes.contains(artefact)
+        {
+            readers.entry(artefact).or_default().push((edge.from, place));
+        }
     }
-    let mut missing: Vec<(usize, &ArtefactName, &Place, Vec<&Edge>)> = vec![];
+    let mut missing: Vec<Missing<'_>> = vec![];
     for (artefact, readers) in readers {
-        let mut writes = vec![false; graph.nodes.len()];
-        writers.get(artefact).into_iter().flatten().for_each(|writer| writes[*writer] = true);
+        let absent = Absent::new(graph, merges, artefact);
         // Once it is written it stays so: what comes after needs no look.
-        let walk = graph.walk(|edge, _| (!writes[edge.from]).then_some(false));
+        let walk = graph.walk(|edge, _| absent.passes(edge).then_some(false));
         missing.extend(
-            readers.iter().filter_map(|(index, place)| Some((*index, artefact, *place, walk.way(*index, false)?))),
+            readers.iter().filter_map(|(node, place)| {
+                Some(Missing { node: *node, artefact, place, path: walk.way(*node, false)? })
+            }),
         );
     }
-    for (index, artefact, place, path) in &missing {
+    let mut told = BTreeSet::new();
+    for one in &missing {
         // Who reads it later on the same path misses it for the same cause.
-        let earlier =
-            |edge: &&Edge| missing.iter().any(|(at, same, ..)| *at == edge.from && same == artefact && at != index);
-        if !path.iter().any(earlier) {
-            draft.faults.push(fault(graph, *index, artefact, place, path));
+        let earlier = |edge: &&Edge| {
+            let same = |at: &Missing<'_>| at.node == edge.from && at.artefact == one.artefact && at.node != one.node;
+            missing.iter().any(same)
+        };
+        if !one.path.iter().any(earlier) && told.insert((one.place.file.clone(), one.place.span.start)) {
+            draft.faults.push(fault(draft, graph, merges, one));
         }
     }
 }
 
-fn fault(graph: &Graph, index: usize, artefact: &ArtefactName, place: &Place, path: &[&Edge]) -> Fault {
-    let name = &graph.nodes[index].name;
-    let writers = graph.nodes.iter().filter(|node| node.writes.contains(artefact));
-    let writers: Vec<String> = writers.map(|node| format!("`{}`", node.name)).collect();
-    let (what, instead) = if writers.is_empty() {
+/// The ways on which an artefact is not written.
+struct Absent<'g> {
+    graph: &'g Graph,
+    merges: &'g Merges,
+    artefact: &'g ArtefactName,
+    /// Splits one of whose branches writes it on every way, so that their joins have it.
+    sure: BTreeSet<usize>,
+}
+
+impl<'g> Absent<'g> {
+    fn new(graph: &'g Graph, merges: &'g Merges, artefact: &'g ArtefactName) -> Self {
+        let mut absent = Self { graph, merges, artefact, sure: BTreeSet::new() };
+        // What is surely written beyond an inner join can make it sure around it.
+        let brings = |split: &&usize| merges.get(split).is_some_and(|merge| merge.adds.contains(artefact));
+        let bringing: Vec<usize> = graph.splits.keys().filter(brings).copied().collect();
+        loop {
+            let more = bringing.iter().find(|split| !absent.sure.contains(split) && absent.is_sure(**split));
+            let Some(more) = more.copied() else { return absent };
+            absent.sure.insert(more);
+        }
+    }
+
+    /// Whether one whole branch of a split, whose join waits for all, writes it on every way.
+    fn is_sure(&self, split: usize) -> bool {
+        let Some(split) = self.graph.splits.get(&split) else { return false };
+        let all =
+            split.route.fan.as_ref().is_some_and(|fan| fan.split.needs_all() && matches!(fan.split.over, Over::All(_)));
+        all && split.branches.iter().any(|branch| !self.is_left(*branch))
+    }
+
+    /// Whether a branch can be left without its having been written there.
+    fn is_left(&self, branch: usize) -> bool {
+        let begin = self.graph.levels[branch].begin;
+        let inside = |edge: &Edge| !matches!(edge.kind, Kind::Enter(_)) && self.passes(edge);
+        let found = self.graph.distances(begin, inside);
+        let nodes = &self.graph.levels[branch].nodes;
+        let mut leaving = nodes.iter().filter(|node| found[**node].is_some()).flat_map(|node| self.graph.from(*node));
+        leaving.any(|edge| edge.to.is_none() && self.passes(edge))
+    }
+
+    /// Whether it can still be absent after a way.
+    fn passes(&self, edge: &Edge) -> bool {
+        if self.graph.nodes[edge.from].writes.contains(self.artefact) {
+            return false;
+        }
+        match edge.kind {
+            Kind::Hand => true,
+            Kind::Enter(split) => {
+                let fan = self.graph.splits[&split].route.fan.as_ref();
+                fan.and_then(|fan| fan.split.item()) != Some(self.artefact)
+            }
+            Kind::Join(split) => {
+                let collected = self.merges.get(&split).is_some_and(|merge| merge.collects.contains(self.artefact));
+                !collected && !self.sure.contains(&split)
+            }
+        }
+    }
+}
+
+fn fault(draft: &Draft<'_>, graph: &Graph, merges: &Merges, missing: &Missing<'_>) -> Fault {
+    let Missing { node, artefact, place, path } = missing;
+    let name = &graph.nodes[*node].name;
+    let writers = graph.nodes.iter().filter(|node| node.writes.contains(*artefact));
+    let writers: BTreeSet<String> = writers.map(|node| format!("`{}`", node.name)).collect();
+    let writers: Vec<String> = writers.into_iter().collect();
+    let list = merges.values().any(|merge| merge.collects.contains(*artefact));
+    let (what, instead) = if draft.items.contains_key(artefact.as_str()) {
+        (
+            format!("`{name}` reads `{artefact}`, which is there only in the branches of its split"),
+            format!("read it in a branch only, or read \"{artefact}?\" if it may be absent"),
+        )
+    } else if list {
+        (
+            format!("`{name}` may read `{artefact}` before the branches that it is collected of have met"),
+            format!("let every way to `{name}` pass their join, or read \"{artefact}?\" if it may be absent"),
+        )
+    } else if writers.is_empty() {
         (
             format!("`{name}` reads `{artefact}`, and nobody writes it"),
             format!("let a member before it write it: writes = [\"{artefact}\"]"),

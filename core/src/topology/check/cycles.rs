@@ -1,7 +1,7 @@
 //! Rule: every cycle has a handoff with `rounds`, and where it leads when they are used up makes no cycle without one.
 
 use super::draft::Draft;
-use super::graph::{Edge, Graph, Via};
+use super::graph::{Edge, Graph, Kind, Via};
 use crate::topology::fault::{Code, Fault};
 
 pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph) {
@@ -26,7 +26,10 @@ pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph) {
         let used_up = cycle.iter().any(|edge| matches!(edge.via, Via::UsedUp { .. }));
         let what = if used_up { "this cycle goes on when its rounds are used up" } else { "this cycle has no bound" };
         let to = &graph.nodes[node].name;
-        let instead = format!("write {} = {{ to = \"{to}\", rounds = 3, then = \"end\" }}", closing.outcome);
+        let instead = match closing.kind {
+            Kind::Join(_) => "write rounds = 3, then = \"...\" into this split".to_owned(),
+            _ => format!("write {} = {{ to = \"{to}\", rounds = 3, then = \"end\" }}", closing.outcome),
+        };
         let fault = Fault::new(Code::Unbounded, &closing.place, what, instead);
         draft.faults.push(fault.on_path(graph.hops(&cycle)));
     }

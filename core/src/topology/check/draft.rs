@@ -19,6 +19,10 @@ pub(super) struct Draft<'a> {
     pub(super) faults: Faults,
     /// Schemas that compile, by name.
     pub(super) schemas: BTreeMap<String, Value>,
+    /// The schema of each artefact, by its name in `schemas`.
+    pub(super) kinds: BTreeMap<String, String>,
+    /// Items of splits, which are on the desks of their branches, each with its schema.
+    pub(super) items: BTreeMap<String, Value>,
     /// Members or artefacts are unknown, so that nothing can be said of paths.
     pub(super) damaged: bool,
     /// Handoffs are missing, so that nothing can be said of what is not reached.
@@ -45,6 +49,8 @@ impl<'a> Draft<'a> {
             around,
             faults: Faults::default(),
             schemas: BTreeMap::new(),
+            kinds: BTreeMap::new(),
+            items: BTreeMap::new(),
             damaged: false,
             edges_missing: false,
             places: HashMap::new(),
@@ -146,20 +152,45 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The schema of an artefact, as far as it compiles.
-    pub(super) fn schema(&self, raw: &Topology, artefact: &ArtefactName) -> Option<Value> {
-        let written = raw.artefacts.iter().find(|(name, _)| name.value == artefact.as_str());
-        let named = written.and_then(|(_, artefact)| artefact.schema.as_ref())?;
-        self.schemas.get(&named.value).cloned()
+    /// The schema of an artefact or an item, as far as it compiles.
+    pub(super) fn schema(&self, name: &ArtefactName) -> Option<Value> {
+        let of = || self.kinds.get(name.as_str()).and_then(|kind| self.schemas.get(kind));
+        self.items.get(name.as_str()).or_else(of).cloned()
     }
 
     /// The artefact that is named; the one that was meant if it is told.
     pub(super) fn artefact(&mut self, raw: &Topology, at: &At<String>) -> Option<ArtefactName> {
+        if self.items.contains_key(&at.value) {
+            let what = format!("`{}` is an item of a split: it is read, and nobody writes or approves it", at.value);
+            self.fault(Code::ItemName, &at.place, what, "name an artefact of [artefacts]");
+            return None;
+        }
         let names = || raw.artefacts.iter().map(|(name, _)| name.value.as_str());
-        if names().any(|name| name == at.value) {
+        self.among(at, names().collect())
+    }
+
+    /// The same for what is read, which can be an item of a split.
+    pub(super) fn readable(&mut self, raw: &Topology, at: &At<String>) -> Option<ArtefactName> {
+        if self.items.contains_key(&at.value) {
             return at.value.parse().ok();
         }
-        let meant = self.unknown(Code::UnknownArtefact, at, "artefact", names());
+        let items: Vec<String> = self.items.keys().cloned().collect();
+        let names = raw.artefacts.iter().map(|(name, _)| name.value.as_str());
+        let names: Vec<&str> = names.chain(items.iter().map(String::as_str)).collect();
+        if raw.items_lost && !names.contains(&at.value.as_str()) && nearest(&at.value, names.iter().copied()).is_none()
+        {
+            // It may be the item of a split that could not be read, which is told.
+            self.damaged = true;
+            return None;
+        }
+        self.among(at, names)
+    }
+
+    fn among(&mut self, at: &At<String>, names: Vec<&str>) -> Option<ArtefactName> {
+        if names.contains(&at.value.as_str()) {
+            return at.value.parse().ok();
+        }
+        let meant = self.unknown(Code::UnknownArtefact, at, "artefact", names);
         self.damaged |= meant.is_none();
         meant?.parse().ok()
     }

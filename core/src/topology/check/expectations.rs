@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::asks::Asks;
 use super::draft::Draft;
 use super::given::Test;
-use super::handoffs;
 use super::params::{has_type, word};
+use super::recipient;
 use super::scripted;
 use super::seat::Seat;
 use crate::id::Outcome;
@@ -56,7 +56,7 @@ pub(super) fn check(
     let mut artefacts = BTreeMap::new();
     for (name, value) in &test.artefacts {
         if let Some(artefact) = draft.artefact(raw, name) {
-            if let Some(schema) = draft.schema(raw, &artefact) {
+            if let Some(schema) = draft.schema(&artefact) {
                 scripted::expected(draft, artefact.as_str(), value, &schema, &mut vec![]);
             }
             artefacts.insert(artefact, value.value.clone());
@@ -81,7 +81,7 @@ fn hop(draft: &mut Draft<'_>, seats: &[Seat], asks: &Asks, at: &At<String>) {
         return;
     };
     let part = |value: &str| At { value: value.to_owned(), place: at.place.clone() };
-    let Some(index) = handoffs::expected(draft, seats, &part(agent)) else { return };
+    let Some(index) = recipient::expected(draft, seats, &part(agent)) else { return };
     let seat = &seats[index];
     if outcome == QUESTION && asks.contains_key(&seat.name) {
         return;

@@ -5,10 +5,11 @@
 //! rounds never do (c), and any other outcome of a person who approves it takes back what was approved before (d). The
 //! state is (member, approved since last written or refused); the search over it is exhaustive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::branches::Merges;
 use super::draft::Draft;
-use super::graph::{Edge, Graph, Node, Walk};
+use super::graph::{Edge, Graph, Kind, Node, Walk};
 use crate::id::{AgentName, ArtefactName};
 use crate::topology::fault::{Code, Fault};
 use crate::topology::proof::{Approval, Gate};
@@ -16,7 +17,7 @@ use crate::topology::proof::{Approval, Gate};
 /// The outcome that approves.
 const APPROVE: &str = "approve";
 
-pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph) -> Vec<Gate> {
+pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, merges: &Merges) -> Vec<Gate> {
     let outward = || graph.nodes.iter().enumerate().filter_map(|(at, node)| Some((at, node.outward.as_ref()?)));
     let mut delivered: BTreeMap<&ArtefactName, Vec<usize>> = BTreeMap::new();
     for (at, (_, delivers)) in outward() {
@@ -25,37 +26,46 @@ pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph) -> Vec<Gate> {
     let mut bypassed = BTreeMap::new();
     let mut approvals: BTreeMap<usize, BTreeMap<ArtefactName, Approval>> = BTreeMap::new();
     for (artefact, senders) in &delivered {
-        let all = walk(graph, artefact, |_| true);
+        let all = walk(graph, merges, artefact, |_| true);
         for sender in senders {
             if let Some(path) = all.way(*sender, false) {
-                bypassed.entry(*sender).or_insert((*artefact, path));
+                bypassed.entry(graph.nodes[*sender].seat).or_insert((*sender, *artefact, path));
             }
         }
-        for (sender, approval) in self::approvals(graph, artefact, senders) {
-            approvals.entry(sender).or_default().insert((*artefact).clone(), approval);
+        for (seat, approval) in self::approvals(graph, merges, artefact, senders) {
+            approvals.entry(seat).or_default().insert((*artefact).clone(), approval);
         }
     }
     let mut gates = vec![];
+    let mut told = BTreeSet::new();
     for (at, (tool, _)) in outward() {
-        match bypassed.get(&at) {
-            Some((artefact, path)) => draft.faults.push(fault(graph, at, artefact, path)),
+        let seat = graph.nodes[at].seat;
+        if !told.insert(seat) {
+            continue;
+        }
+        match bypassed.get(&seat) {
+            Some((sender, artefact, path)) => draft.faults.push(fault(graph, merges, *sender, artefact, path)),
             None => gates.push(Gate {
                 sender: graph.nodes[at].name.clone(),
                 tool: tool.clone(),
-                approvals: approvals.remove(&at).unwrap_or_default(),
+                approvals: approvals.remove(&seat).unwrap_or_default(),
             }),
         }
     }
     gates
 }
 
-/// Who approves `artefact` on every way to each of `senders`, and who on some ways.
-fn approvals(graph: &Graph, artefact: &ArtefactName, senders: &[usize]) -> BTreeMap<usize, Approval> {
-    let mut approvals: BTreeMap<usize, Approval> = senders.iter().map(|at| (*at, Approval::default())).collect();
-    for (at, node) in graph.nodes.iter().enumerate().filter(|(_, node)| answers_for(node, artefact)) {
-        let walk = walk(graph, artefact, |person| person == at);
+/// Who approves `artefact` on every way to each of `senders`, and who on some ways; by the sender's place in the team.
+fn approvals(graph: &Graph, merges: &Merges, artefact: &ArtefactName, senders: &[usize]) -> BTreeMap<usize, Approval> {
+    let seat = |at: &usize| graph.nodes[*at].seat;
+    let mut approvals: BTreeMap<usize, Approval> = senders.iter().map(|at| (seat(at), Approval::default())).collect();
+    let persons = graph.nodes.iter().filter(|node| answers_for(node, artefact));
+    let persons: BTreeMap<usize, &Node> = persons.map(|node| (node.seat, node)).collect();
+    for (person, node) in persons {
+        let walk = walk(graph, merges, artefact, |at| graph.nodes[at].seat == person);
         for (sender, approval) in &mut approvals {
-            match (walk.reaches(*sender, true), walk.reaches(*sender, false)) {
+            let reached = |flag| senders.iter().any(|at| seat(at) == *sender && walk.reaches(*at, flag));
+            match (reached(true), reached(false)) {
                 (true, true) => approval.sometimes.push(node.name.clone()),
                 (true, false) => approval.always.push(node.name.clone()),
                 (false, _) => {}
@@ -66,14 +76,25 @@ fn approvals(graph: &Graph, artefact: &ArtefactName, senders: &[usize]) -> BTree
 }
 
 /// The ways from start; the flag says whether one of the persons that `count` has approved `artefact` since it was last
-/// written or refused.
-fn walk<'g>(graph: &'g Graph, artefact: &ArtefactName, count: impl Fn(usize) -> bool) -> Walk<'g> {
+/// written or refused, in the branch where the way is. What was approved around a branch is not approved in it, nor
+/// around it what was approved there: a permit is for what lies on one desk.
+fn walk<'g>(graph: &'g Graph, merges: &Merges, artefact: &ArtefactName, count: impl Fn(usize) -> bool) -> Walk<'g> {
     graph.walk(|edge, before| {
+        let kept = match edge.kind {
+            Kind::Hand => true,
+            Kind::Enter(_) => false,
+            Kind::Join(split) => !changes(merges, split, artefact),
+        };
         if approves(graph, edge, artefact) {
-            return Some(before || count(edge.from));
+            return Some(kept && (before || count(edge.from)));
         }
-        Some(before && !undoes(graph, edge, artefact))
+        Some(kept && before && !undoes(graph, edge, artefact))
     })
+}
+
+/// Whether `artefact` can be another one at the join of a split, or be refused before it.
+fn changes(merges: &Merges, split: usize, artefact: &ArtefactName) -> bool {
+    merges.get(&split).is_some_and(|merge| merge.adds.contains(artefact) || merge.refuses.contains(artefact))
 }
 
 /// Whether what was approved of `artefact` before `edge` counts no longer: its writer writes, or a person says no.
@@ -91,7 +112,7 @@ fn approves(graph: &Graph, edge: &Edge, artefact: &ArtefactName) -> bool {
     edge.outcome.as_str() == APPROVE && answers_for(&graph.nodes[edge.from], artefact)
 }
 
-fn fault(graph: &Graph, sender: usize, artefact: &ArtefactName, path: &[&Edge]) -> Fault {
+fn fault(graph: &Graph, merges: &Merges, sender: usize, artefact: &ArtefactName, path: &[&Edge]) -> Fault {
     let node = &graph.nodes[sender];
     let tool = node.outward.as_ref().map_or_else(String::new, |(tool, _)| tool.to_string());
     let place = path.last().map_or(&node.place, |edge| &edge.place);
@@ -108,6 +129,14 @@ fn fault(graph: &Graph, sender: usize, artefact: &ArtefactName, path: &[&Edge]) 
                 Code::Ungated,
                 format!("`{}` ({tool}) can be reached although nobody approved {told}", node.name),
                 format!("hand on to a person with approves = [{listed}], and from its `approve` to `{}`", node.name),
+            )
+        }
+        Some(at) if path[at..].iter().any(|edge| ends(merges, edge, artefact)) => {
+            let person = graph.nodes[path[at].from].name.as_str();
+            (
+                Code::OtherBranch,
+                format!("`{person}` approves `{artefact}` and is not in the same branch as `{}` ({tool})", node.name),
+                format!("let a person approve between where the branch begins and `{}`", node.name),
             )
         }
         Some(at) => {
@@ -135,22 +164,41 @@ fn fault(graph: &Graph, sender: usize, artefact: &ArtefactName, path: &[&Edge]) 
     Fault::new(code, place, what, instead).on_path(graph.told(path))
 }
 
+/// Whether what was approved before `edge` does not count after it, since it is about another branch.
+fn ends(merges: &Merges, edge: &Edge, artefact: &ArtefactName) -> bool {
+    match edge.kind {
+        Kind::Hand => false,
+        Kind::Enter(_) => true,
+        Kind::Join(split) => changes(merges, split, artefact),
+    }
+}
+
 /// The outward tool that each person's approval leads to, before another person: what it binds.
 pub(super) fn binds(draft: &mut Draft<'_>, graph: &Graph) -> BTreeMap<AgentName, AgentName> {
     let mut binds = BTreeMap::new();
+    let stays = |edge: &Edge| !matches!(edge.kind, Kind::Enter(_));
+    let mut reached: BTreeMap<usize, (&Edge, BTreeSet<&AgentName>)> = BTreeMap::new();
     for (index, node) in graph.nodes.iter().enumerate().filter(|(_, node)| node.is_person()) {
-        let first: Vec<&Edge> = graph.from(index).filter(|edge| edge.outcome.as_str() == APPROVE).collect();
-        let beyond = |edge: &Edge| !graph.nodes[edge.from].is_person();
-        let reached = graph.distances(first.iter().filter_map(|edge| edge.to), beyond);
-        let found = |at: &usize| reached[*at].is_some() && graph.nodes[*at].outward.is_some();
-        let senders: Vec<usize> = (0..graph.nodes.len()).filter(found).collect();
-        if let [one] = senders[..] {
-            binds.insert(node.name.clone(), graph.nodes[one].name.clone());
-        } else if let (Some(edge), [_, _, ..]) = (first.first(), &senders[..]) {
-            let names: Vec<String> = senders.iter().map(|at| format!("`{}`", graph.nodes[*at].name)).collect();
-            let what = format!("the approval of `{}` leads to {}", node.name, names.join(" and "));
+        let first: Vec<&Edge> =
+            graph.from(index).filter(|edge| edge.outcome.as_str() == APPROVE && stays(edge)).collect();
+        let beyond = |edge: &Edge| !graph.nodes[edge.from].is_person() && stays(edge);
+        let found = graph.distances(first.iter().filter_map(|edge| edge.to), beyond);
+        let senders = (0..graph.nodes.len()).filter(|at| found[*at].is_some() && graph.nodes[*at].outward.is_some());
+        if let Some(edge) = first.first() {
+            let names = senders.map(|at| &graph.nodes[at].name);
+            reached.entry(node.seat).or_insert_with(|| (*edge, BTreeSet::new())).1.extend(names);
+        }
+    }
+    for (edge, senders) in reached.into_values() {
+        let name = &graph.nodes[edge.from].name;
+        if senders.len() > 1 {
+            let names: Vec<String> = senders.iter().map(|name| format!("`{name}`")).collect();
+            let what = format!("the approval of `{name}` leads to {}", names.join(" and "));
             let instead = "put a person before each: one approval shows and binds what one tool would send";
             draft.fault(Code::TwoBound, &edge.place, what, instead);
+        }
+        if let ([one], false) = (&senders.iter().collect::<Vec<_>>()[..], senders.is_empty()) {
+            binds.insert(name.clone(), (**one).clone());
         }
     }
     binds

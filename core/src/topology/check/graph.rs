@@ -1,26 +1,81 @@
 //! The team as a graph, and the searches that the rules about paths share.
+//!
+//! A member stands in it once for each place where its turns can be: in the run itself, and in each branch that a message
+//! can be in. A place is named by its innermost branch alone, since a branch is left for its join and nothing else, so what
+//! is open around it does not matter to what happens in it. Which splits can be open around which is kept beside.
 
 use std::cell::Cell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::handoffs::Routes;
+use super::handoffs::{Route, Routes};
 use super::seat::{Seat, SeatKind};
 use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
 use crate::topology::fault::Place;
 use crate::topology::plan::Role;
 
-/// Members and the ways between them.
+/// Members where their turns can be, and the ways between them.
 #[derive(Debug)]
 pub(super) struct Graph {
     pub(super) nodes: Vec<Node>,
     pub(super) start: Option<usize>,
+    /// Where turns can be: the run itself first, then branches.
+    pub(super) levels: Vec<Level>,
+    /// The splits, by the places of their handoffs among the routes.
+    pub(super) splits: HashMap<usize, Split>,
+    /// Ways out of a branch that lead elsewhere than to its join.
+    pub(super) strays: Vec<Stray>,
     edges: Vec<Edge>,
-    /// The edges that leave each member, by their place in `edges`.
+    /// The edges that leave each node, by their place in `edges`.
     leaving: Vec<Vec<usize>>,
-    /// The edges that lead to each member, by their place in `edges`.
+    /// The edges that lead to each node, by their place in `edges`.
     coming: Vec<Vec<usize>>,
     /// How many edges the rules have looked at: the work that a check takes.
     looked_at: Cell<u64>,
+}
+
+/// Where turns can be: in the run itself, or in a branch.
+#[derive(Debug, Default)]
+pub(super) struct Level {
+    /// The split that it is a branch of; none for the run itself.
+    pub(super) of: Option<usize>,
+    /// With whom it begins, as a node; for the run itself the start.
+    pub(super) begin: Option<usize>,
+    /// The levels in which that split is taken.
+    pub(super) around: BTreeSet<usize>,
+    /// The nodes in it.
+    pub(super) nodes: Vec<usize>,
+}
+
+/// A split that can be taken.
+#[derive(Debug)]
+pub(super) struct Split {
+    /// The levels of its branches, in the order in which their members are written.
+    pub(super) branches: Vec<usize>,
+    /// Its handoff.
+    pub(super) route: Route,
+}
+
+/// A way out of a branch that leads elsewhere than to its join.
+#[derive(Debug)]
+pub(super) struct Stray {
+    /// The node that it leaves.
+    pub(super) from: usize,
+    /// Where it leads.
+    pub(super) to: Astray,
+    pub(super) place: Place,
+}
+
+/// Where such a way leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Astray {
+    /// To the end, as a failure or not.
+    End { fails: bool },
+    /// To the join of a split around, which is this member.
+    Outer(usize),
+    /// It splits, and meets where the branch itself ends.
+    SharedJoin,
+    /// A branch begins with its join.
+    Begin,
 }
 
 /// What [`Graph::walk`] found.
@@ -56,9 +111,12 @@ impl<'g> Walk<'g> {
     }
 }
 
-/// A member.
-#[derive(Debug)]
+/// A member, where its turns can be.
+#[derive(Debug, Clone)]
 pub(super) struct Node {
+    /// Its place in the team.
+    pub(super) seat: usize,
+    pub(super) level: usize,
     pub(super) name: AgentName,
     pub(super) place: Place,
     /// Artefacts a person approves; none if it is no person.
@@ -77,10 +135,22 @@ pub(super) struct Node {
 pub(super) struct Edge {
     pub(super) from: usize,
     pub(super) outcome: Outcome,
-    /// `None` is the end.
+    /// `None` is the end, of the run or of the branch.
     pub(super) to: Option<usize>,
     pub(super) via: Via,
+    pub(super) kind: Kind,
     pub(super) place: Place,
+}
+
+/// What a way is to the splits that are open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It stays where it is, or ends there.
+    Hand,
+    /// It goes into a branch of this split.
+    Enter(usize),
+    /// It goes to the join of this split, past all that happens in its branches.
+    Join(usize),
 }
 
 /// How often a way can be taken.
@@ -94,36 +164,199 @@ pub(super) enum Via {
     UsedUp { index: usize },
 }
 
-impl Graph {
-    pub(super) fn new(seats: &[Seat], routes: &Routes) -> Self {
-        let nodes: Vec<Node> = seats.iter().map(Node::new).collect();
-        let mut edges = vec![];
-        for (index, route) in routes.all.iter().enumerate() {
-            let edge = |to, via| Edge {
-                from: route.from,
-                outcome: route.outcome.clone(),
-                to,
-                via,
-                place: route.place.clone(),
-            };
-            match route.rounds {
-                None => edges.push(edge(route.to, Via::Plain)),
-                Some((max, then)) => {
-                    edges.push(edge(route.to, Via::Rounds { index, max }));
-                    edges.push(edge(then, Via::UsedUp { index }));
+/// A graph that is being built.
+struct Building<'r> {
+    graph: Graph,
+    routes: &'r [Route],
+    /// The handoffs of each member.
+    by_seat: Vec<Vec<usize>>,
+    /// Each member as a node of the run itself.
+    seats: Vec<Node>,
+    placed: HashMap<(usize, usize), usize>,
+    /// Whether a member stands anywhere.
+    stands: Vec<bool>,
+    branches: HashMap<(usize, usize), usize>,
+    next: Vec<usize>,
+}
+
+impl<'r> Building<'r> {
+    /// The node of a member at a level.
+    fn node(&mut self, seat: usize, level: usize) -> usize {
+        if let Some(node) = self.placed.get(&(seat, level)) {
+            return *node;
+        }
+        let node = self.graph.nodes.len();
+        self.graph.nodes.push(Node { level, ..self.seats[seat].clone() });
+        self.graph.levels[level].nodes.push(node);
+        self.placed.insert((seat, level), node);
+        self.stands[seat] = true;
+        self.next.push(node);
+        node
+    }
+
+    /// Follows all that can be reached from what is known.
+    fn follow(&mut self) {
+        while let Some(node) = self.next.pop() {
+            for index in self.by_seat[self.graph.nodes[node].seat].clone() {
+                let routes: &'r [Route] = self.routes;
+                let route = &routes[index];
+                let (first, used_up) = match route.rounds {
+                    None => (Via::Plain, None),
+                    Some((max, then)) => (Via::Rounds { index, max }, Some(then)),
+                };
+                match &route.fan {
+                    Some(_) => self.split(node, index, first),
+                    None => self.hand(node, route, route.to, first),
+                }
+                if let Some(then) = used_up {
+                    self.hand(node, route, then, Via::UsedUp { index });
                 }
             }
         }
-        let mut leaving = vec![vec![]; nodes.len()];
-        let mut coming = vec![vec![]; nodes.len()];
-        for (index, edge) in edges.iter().enumerate() {
-            leaving[edge.from].push(index);
-            if let Some(to) = edge.to {
-                coming[to].push(index);
+    }
+
+    /// The join of the branch that a level is; none for the run itself.
+    fn join(&self, level: usize) -> Option<Option<usize>> {
+        self.graph.levels[level].of.map(|split| self.routes[split].to)
+    }
+
+    fn hand(&mut self, from: usize, route: &Route, to: Option<usize>, via: Via) {
+        let level = self.graph.nodes[from].level;
+        let fails = route.fails && !matches!(via, Via::UsedUp { .. });
+        let arrives = self.join(level).map(|join| join == to && !fails);
+        if arrives == Some(false) && to.is_none() {
+            self.stray(from, Astray::End { fails }, &route.place);
+        }
+        let to = to.filter(|_| arrives != Some(true)).map(|seat| self.node(seat, level));
+        self.edge(from, route, to, via, Kind::Hand);
+    }
+
+    fn split(&mut self, from: usize, index: usize, via: Via) {
+        let routes: &'r [Route] = self.routes;
+        let route = &routes[index];
+        let level = self.graph.nodes[from].level;
+        let past = if self.join(level) == Some(route.to) {
+            Some(Astray::SharedJoin)
+        } else {
+            (level > 0 && route.to.is_none()).then_some(Astray::End { fails: false })
+        };
+        let begins = route.fan.iter().flat_map(|fan| &fan.begins).copied();
+        let mut branches = vec![];
+        for (nth, begin) in begins.enumerate() {
+            let branch = *self.branches.entry((index, nth)).or_insert_with(|| {
+                self.graph.levels.push(Level { of: Some(index), ..Level::default() });
+                self.graph.levels.len() - 1
+            });
+            branches.push(branch);
+            self.graph.levels[branch].around.insert(level);
+            if Some(begin) == route.to {
+                self.stray(from, Astray::Begin, &route.place);
+                continue;
+            }
+            let to = self.node(begin, branch);
+            self.graph.levels[branch].begin = Some(to);
+            self.edge(from, route, Some(to), Via::Plain, Kind::Enter(index));
+        }
+        self.graph.splits.entry(index).or_insert_with(|| Split { branches, route: route.clone() });
+        if let Some(to) = past {
+            return self.stray(from, to, &route.place);
+        }
+        let to = route.to.map(|seat| self.node(seat, level));
+        self.edge(from, route, to, via, Kind::Join(index));
+    }
+
+    fn stray(&mut self, from: usize, to: Astray, place: &Place) {
+        self.graph.strays.push(Stray { from, to, place: place.clone() });
+    }
+
+    fn edge(&mut self, from: usize, route: &Route, to: Option<usize>, via: Via, kind: Kind) {
+        let (outcome, place) = (route.outcome.clone(), route.place.clone());
+        self.graph.edges.push(Edge { from, outcome, to, via, kind, place });
+    }
+
+    /// Finds the ways that lead past a join: to a member at which a split around the branch meets.
+    fn past_joins(&mut self) {
+        for level in 1..self.graph.levels.len() {
+            let joins: BTreeSet<usize> = self
+                .graph
+                .open_around(level)
+                .into_iter()
+                .filter_map(|around| self.graph.levels[around].of.and_then(|split| self.routes[split].to))
+                .collect();
+            let leads =
+                |edge: &&Edge| self.graph.nodes[edge.from].level == level && !matches!(edge.kind, Kind::Enter(_));
+            let outer = |edge: &Edge| edge.to.map(|to| self.graph.nodes[to].seat).filter(|seat| joins.contains(seat));
+            let past = self.graph.edges.iter().filter(leads).filter_map(|edge| {
+                Some(Stray { from: edge.from, to: Astray::Outer(outer(edge)?), place: edge.place.clone() })
+            });
+            let past: Vec<Stray> = past.collect();
+            self.graph.strays.extend(past);
+        }
+    }
+}
+
+impl Graph {
+    /// The graph of members with their handoffs.
+    pub(super) fn new(seats: Vec<Node>, routes: &Routes) -> Self {
+        let mut by_seat = vec![vec![]; seats.len()];
+        routes.all.iter().enumerate().for_each(|(index, route)| by_seat[route.from].push(index));
+        let graph = Self {
+            nodes: vec![],
+            start: None,
+            levels: vec![Level::default()],
+            splits: HashMap::new(),
+            strays: vec![],
+            edges: vec![],
+            leaving: vec![],
+            coming: vec![],
+            looked_at: Cell::new(0),
+        };
+        let size = seats.len();
+        let mut building = Building {
+            graph,
+            routes: &routes.all,
+            by_seat,
+            seats,
+            placed: HashMap::new(),
+            stands: vec![false; size],
+            branches: HashMap::new(),
+            next: vec![],
+        };
+        if let Some((start, _)) = &routes.start {
+            let start = building.node(*start, 0);
+            (building.graph.start, building.graph.levels[0].begin) = (Some(start), Some(start));
+            building.follow();
+        }
+        // Whom nothing reaches stands in the run itself.
+        for seat in 0..size {
+            if !building.stands[seat] {
+                building.node(seat, 0);
+                building.follow();
             }
         }
-        let start = routes.start.as_ref().map(|(start, _)| *start);
-        Self { nodes, start, edges, leaving, coming, looked_at: Cell::new(0) }
+        building.past_joins();
+        let mut graph = building.graph;
+        graph.leaving = vec![vec![]; graph.nodes.len()];
+        graph.coming = vec![vec![]; graph.nodes.len()];
+        for (index, edge) in graph.edges.iter().enumerate() {
+            graph.leaving[edge.from].push(index);
+            if let Some(to) = edge.to {
+                graph.coming[to].push(index);
+            }
+        }
+        graph
+    }
+
+    /// The levels that can be open around one, itself among them only if its split reaches itself.
+    pub(super) fn open_around(&self, level: usize) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        let mut next: Vec<usize> = self.levels[level].around.iter().copied().collect();
+        while let Some(around) = next.pop() {
+            if found.insert(around) {
+                next.extend(&self.levels[around].around);
+            }
+        }
+        found
     }
 
     /// How many edges have been looked at so far.
@@ -264,6 +497,8 @@ impl Graph {
         let node = &self.nodes[edge.from];
         match (node.outcomes > 1, edge.via) {
             (_, Via::UsedUp { .. }) => format!("{} ({}, rounds used up)", node.name, edge.outcome),
+            _ if matches!(edge.kind, Kind::Enter(_)) => format!("{} ({}, into a branch)", node.name, edge.outcome),
+            _ if matches!(edge.kind, Kind::Join(_)) => format!("{} ({}, its branches meet)", node.name, edge.outcome),
             (true, _) => format!("{} ({})", node.name, edge.outcome),
             (false, _) => node.name.to_string(),
         }
@@ -271,7 +506,8 @@ impl Graph {
 }
 
 impl Node {
-    fn new(seat: &Seat) -> Self {
+    /// A member that is being checked; `place` is its place in the team.
+    pub(super) fn new((place, seat): (usize, &Seat)) -> Self {
         let outward = match (&seat.kind, seat.member.as_ref().map(|member| &member.role)) {
             (SeatKind::Tool { outward: true, delivers }, Some(Role::Tool { tool, .. })) => {
                 Some((tool.clone(), delivers.clone()))
@@ -283,6 +519,8 @@ impl Node {
             _ => None,
         };
         Self {
+            seat: place,
+            level: 0,
             name: seat.name.clone(),
             place: seat.place.clone(),
             approves,

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
+use super::recipient::{is_failure, member, recipient, target};
 use super::seat::{Seat, SeatKind};
-use crate::id::{AgentName, Outcome};
-use crate::topology::fault::{At, Code, Place, nearest};
-use crate::topology::plan::{Handoff, Recipient, Rounds};
-use crate::topology::raw::topology::{Handoffs, Topology, Way};
+use super::split::{self, Fan};
+use crate::id::{AgentName, ArtefactName, Outcome};
+use crate::topology::fault::{At, Code, Place};
+use crate::topology::plan::{Handoff, Recipient, Rounds, Split};
+use crate::topology::raw::handoff::{Handoffs, Way};
+use crate::topology::raw::topology::Topology;
 
 /// The handoffs as far as they could be made out; members by their place in the team.
 #[derive(Debug, Default)]
@@ -26,6 +29,8 @@ pub(super) struct Route {
     /// Whether that end is a failure.
     pub(super) fails: bool,
     pub(super) rounds: Option<(u32, Option<usize>)>,
+    /// What lies between it and `to`, where its branches meet.
+    pub(super) fan: Option<Fan>,
     pub(super) place: Place,
 }
 
@@ -89,11 +94,25 @@ fn only(draft: &mut Draft<'_>, seats: &[Seat], from: usize, name: &At<String>, w
         draft.fault(Code::UnhandledOutcome, &name.place, what, instead);
         draft.edges_missing = true;
     }
-    let to = target(draft, seats, &way.to);
-    if let (Some(to), [outcome]) = (to, &seat.outcomes[..]) {
-        let fails = is_failure(&way.to);
-        routes.all.push(Route { from, outcome: outcome.clone(), to, fails, rounds: None, place: way.place.clone() });
+    if let Some(route) = route(draft, seats, from, seat.outcomes.first(), way)
+        && seat.outcomes.len() == 1
+    {
+        routes.all.push(route);
     }
+}
+
+/// The handoff that is written as `way`, if all of it is known; of `outcome`, if that is.
+fn route(draft: &mut Draft<'_>, seats: &[Seat], from: usize, outcome: Option<&Outcome>, way: &Way) -> Option<Route> {
+    let (to, fails) = match &way.split {
+        Some(_) => (recipient(draft, seats, &way.to), false),
+        None => (target(draft, seats, &way.to), is_failure(&way.to)),
+    };
+    let fan = way.split.as_ref().map(|_| split::fan(draft, seats, way));
+    draft.damaged |= matches!(fan, Some(None));
+    let then = way.rounds.as_ref().map(|(max, then)| (*max, recipient(draft, seats, then)));
+    let rounds = then.and_then(|(max, then)| Some((max, then?)));
+    let (to, fan, outcome) = (to?, fan.flatten(), outcome?.clone());
+    Some(Route { from, outcome, to, fails, rounds, fan, place: way.place.clone() })
 }
 
 /// Returns the outcomes that are missing and not told yet.
@@ -119,11 +138,7 @@ fn by_outcome(
             outcome = unknown_outcome(draft, seat, key, &mut missing);
             draft.edges_missing |= outcome.is_none();
         }
-        let to = target(draft, seats, &way.to);
-        let then = way.rounds.as_ref().map(|(max, then)| (*max, recipient(draft, seats, then)));
-        let (Some(outcome), Some(to)) = (outcome, to) else { continue };
-        let rounds = then.and_then(|(max, then)| Some((max, then?)));
-        routes.all.push(Route { from, outcome, to, fails: is_failure(&way.to), rounds, place: way.place.clone() });
+        routes.all.extend(route(draft, seats, from, outcome.as_ref(), way));
     }
     draft.edges_missing |= !missing.is_empty();
     if mistaken { vec![] } else { missing }
@@ -148,62 +163,6 @@ fn unknown_outcome(
     Some(missing.remove(index))
 }
 
-/// The member of this name; the one that was meant if it is told.
-pub(super) fn member(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<usize> {
-    named(draft, Code::UnknownMember, seats, at, None).flatten()
-}
-
-/// `Some(None)` is the end.
-fn recipient(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<Option<usize>> {
-    named(draft, Code::UnknownMember, seats, at, Some("end"))
-}
-
-/// The same for the recipient of an outcome, whose end may be a failure.
-fn target(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<Option<usize>> {
-    if is_failure(at) { Some(None) } else { recipient(draft, seats, at) }
-}
-
-/// The other end: what reaches it makes the run a failure.
-fn is_failure(at: &At<String>) -> bool {
-    at.value == "failed"
-}
-
-/// The member that a test means.
-pub(super) fn expected(draft: &mut Draft<'_>, seats: &[Seat], at: &At<String>) -> Option<usize> {
-    named(draft, Code::Expectation, seats, at, None).flatten()
-}
-
-fn named(
-    draft: &mut Draft<'_>,
-    code: Code,
-    seats: &[Seat],
-    at: &At<String>,
-    also: Option<&str>,
-) -> Option<Option<usize>> {
-    let known = draft.places.get(&at.value).copied();
-    if known.is_some() || also == Some(at.value.as_str()) {
-        return Some(known);
-    }
-    let index = |name: &str| seats.iter().position(|seat| seat.name.as_str() == name);
-    // If the near one is unknown itself, it is its own name that is mistaken, and that is told.
-    let unresolved = seats.iter().filter(|seat| seat.kind == SeatKind::Unknown).map(|seat| seat.name.as_str());
-    if let Some(near) = nearest(&at.value, unresolved) {
-        return Some(index(near));
-    }
-    if draft.lost.contains(&at.value) {
-        return None;
-    }
-    let names = seats.iter().map(|seat| seat.name.as_str()).chain(also);
-    if !draft.lost.is_empty() && nearest(&at.value, names.clone()).is_none() {
-        // It may be one whose name was none, which is told.
-        draft.edges_missing = true;
-        return None;
-    }
-    let meant = draft.unknown(code, at, "member", names);
-    draft.edges_missing |= meant.is_none();
-    meant.map(index)
-}
-
 impl Routes {
     /// The outcomes that lead to the end which is a failure.
     pub(super) fn failures(&self, seats: &[Seat]) -> BTreeMap<AgentName, BTreeSet<Outcome>> {
@@ -215,12 +174,17 @@ impl Routes {
     }
 
     /// The table of a plan.
-    pub(super) fn table(&self, seats: &[Seat]) -> BTreeMap<AgentName, BTreeMap<Outcome, Handoff>> {
+    pub(super) fn table(
+        &self,
+        seats: &[Seat],
+        collects: impl Fn(usize) -> Vec<ArtefactName>,
+    ) -> BTreeMap<AgentName, BTreeMap<Outcome, Handoff>> {
         let recipient = |to: Option<usize>| to.map_or(Recipient::End, |to| Recipient::Member(seats[to].name.clone()));
         let mut table: BTreeMap<AgentName, BTreeMap<Outcome, Handoff>> = BTreeMap::new();
-        for route in &self.all {
+        for (index, route) in self.all.iter().enumerate() {
             let rounds = route.rounds.map(|(max, then)| Rounds { max, then: recipient(then) });
-            let handoff = Handoff { to: recipient(route.to), rounds, split: None };
+            let split = route.fan.as_ref().map(|fan| Split { collects: collects(index), ..fan.split.clone() });
+            let handoff = Handoff { to: recipient(route.to), rounds, split };
             table.entry(seats[route.from].name.clone()).or_default().insert(route.outcome.clone(), handoff);
         }
         table

@@ -62,6 +62,9 @@ fn fits(draft: &mut Draft<'_>, entry: &raw::topology::Member) {
     if let Some(args) = &entry.args {
         seat::unfit(draft, &args.place, "is a person: it has no `args`", "take `args` out");
     }
+    if let Some(parallel) = &entry.parallel {
+        seat::unfit(draft, &parallel.place, "is a person: it has no `parallel`", "take `parallel` out");
+    }
     if let Some(model) = &entry.model {
         seat::unfit(draft, &model.place, "is a person: it has no `model`", "take `model` out");
     }

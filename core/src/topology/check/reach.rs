@@ -1,13 +1,18 @@
 //! Rule: every member is reachable from start, and end is reachable from every member.
 
+use std::collections::BTreeSet;
+
 use super::draft::Draft;
-use super::graph::Graph;
+use super::graph::{Graph, Kind};
 use crate::topology::fault::Code;
 
 /// `ungated`: a person who is bypassed is told as that already.
 pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, ungated: bool) {
     let reached = graph.distances(graph.start, |_| true);
-    let lost = |node: usize| reached[node].is_none();
+    let found: BTreeSet<usize> =
+        (0..graph.nodes.len()).filter(|node| reached[*node].is_some()).map(|node| graph.nodes[node].seat).collect();
+    // Whom nothing reaches stands in the graph once.
+    let lost = |node: usize| !found.contains(&graph.nodes[node].seat);
     for (index, node) in graph.nodes.iter().enumerate() {
         // What only a lost member leads to is lost with it.
         let follows = || graph.to(index).any(|edge| edge.from != index && lost(edge.from));
@@ -31,12 +36,17 @@ fn endless(draft: &mut Draft<'_>, graph: &Graph, reached: &[Option<usize>]) {
     let mut next: Vec<usize> = graph.all().filter(|edge| edge.to.is_none()).map(|edge| edge.from).collect();
     while let Some(node) = next.pop() {
         if !std::mem::replace(&mut ends[node], true) {
-            next.extend(graph.to(node).map(|edge| edge.from));
+            // That a branch is left says nothing of who sent it out.
+            let inside = graph.to(node).filter(|edge| !matches!(edge.kind, Kind::Enter(_)));
+            next.extend(inside.map(|edge| edge.from));
         }
     }
     let stuck: Vec<usize> = (0..graph.nodes.len()).filter(|node| !ends[*node] && reached[*node].is_some()).collect();
     if let Some(first) = stuck.iter().copied().min_by_key(|node| reached[*node]) {
-        let names: Vec<String> = stuck.iter().map(|node| format!("`{}`", graph.nodes[*node].name)).collect();
+        let names: BTreeSet<usize> = stuck.iter().map(|node| graph.nodes[*node].seat).collect();
+        let name =
+            |seat: &usize| graph.nodes.iter().find(|node| node.seat == *seat).map(|node| format!("`{}`", node.name));
+        let names: Vec<String> = names.iter().filter_map(name).collect();
         let what = format!("no path leads from {} to end", names.join(", "));
         draft.fault(Code::NoEnd, &graph.nodes[first].place, what, "hand an outcome of one of them on to \"end\"");
     }

@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::asks::{self, Asks, is_rendered};
 use super::draft::Draft;
 use super::given::{Queries, ReadError, Test};
-use super::handoffs::{self, Routes};
+use super::handoffs::Routes;
 use super::params::{has_type, word};
 use super::seat::{Seat, SeatKind};
 use super::template::{self, Scope};
-use super::{expectations, names, scripted};
+use super::{expectations, names, recipient, scripted};
 use crate::id::{AgentName, ArtefactName, ToolName};
 use crate::topology::fault::{At, Code};
 use crate::topology::plan::{ANSWER, ASK_TOOL, Line, Mode, Param, Role, Script, ScriptedCall};
@@ -37,16 +37,15 @@ pub(super) fn check(
     let mut script = Script::default();
     let mut heard = BTreeSet::new();
     for (agent, lines) in &read.agents {
-        let Some(index) = handoffs::member(draft, seats, agent) else { continue };
+        let Some(index) = recipient::member(draft, seats, agent) else { continue };
         heard.insert(index);
         let seat = &seats[index];
         match &seat.kind {
             SeatKind::Model => {
                 let results = lines.iter().flat_map(|line| &line.calls).map(|call| call.name.value.clone());
                 let member = seat.member.as_ref().filter(|_| seat.reads_known);
-                let scope = member.map(|member| Scope::of_instructions(draft, raw, member, params));
-                let team =
-                    Team { raw, seat, index, routes, asks, scope: scope.map(|scope| scope.of_rehearsal(results)) };
+                let scope = member.map(|member| Scope::of_instructions(draft, member, params));
+                let team = Team { seat, index, routes, asks, scope: scope.map(|scope| scope.of_rehearsal(results)) };
                 let lines = lines.iter().map(|line| self::line(draft, &team, line)).collect();
                 script.lines.insert(seat.name.clone(), lines);
             }
@@ -70,7 +69,6 @@ pub(super) fn check(
 
 /// What the lines of one agent are checked against.
 struct Team<'t> {
-    raw: &'t Topology,
     seat: &'t Seat,
     /// Its place in the team.
     index: usize,
@@ -200,7 +198,7 @@ fn writes(draft: &mut Draft<'_>, team: &Team<'_>, line: &rehearsal::Line) -> BTr
             Some(artefact) => {
                 // An answer to a question writes nothing, which is told.
                 let is_answer = line.outcome.as_ref().is_some_and(|at| at.value == ANSWER);
-                if let Some(schema) = draft.schema(team.raw, artefact).filter(|_| !is_answer) {
+                if let Some(schema) = draft.schema(artefact).filter(|_| !is_answer) {
                     scripted::check(draft, Code::ScriptedValue, artefact.as_str(), value, &schema, &[]);
                 }
                 values.insert(artefact.clone(), value.value.clone());
@@ -214,7 +212,9 @@ fn writes(draft: &mut Draft<'_>, team: &Team<'_>, line: &rehearsal::Line) -> BTr
     }
     let literal = line.outcome.as_ref().map(|at| at.value.as_str()).filter(|text| !is_rendered(text));
     let mut ways = routes.all.iter().filter(|route| route.from == index);
-    let goes_on = ways.any(|route| route.to.is_some() && literal.is_none_or(|text| route.outcome.as_str() == text));
+    let goes_on = ways.any(|route| {
+        (route.to.is_some() || route.fan.is_some()) && literal.is_none_or(|text| route.outcome.as_str() == text)
+    });
     let missing = written.iter().find(|artefact| !values.contains_key(*artefact));
     if let (Some(artefact), true, false) = (missing, goes_on, mistaken) {
         let what = format!("this line of `{}` does not write `{artefact}`", seat.name);

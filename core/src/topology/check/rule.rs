@@ -96,9 +96,9 @@ fn line(
         Some(param(draft, params, &written.when, &keys)?)
     } else {
         let at = At { value: root.clone(), place: written.when.place.clone() };
-        let artefact = draft.artefact(raw, &at)?;
+        let artefact = draft.readable(raw, &at)?;
         reads(seat, member, &artefact, &written.when.place);
-        let schema = draft.schema(raw, &artefact);
+        let schema = draft.schema(&artefact);
         match &schema {
             Some(schema) => follow(draft, &written.when, schema, &keys)?.map(|found| resolved(schema, found)),
             None => None,

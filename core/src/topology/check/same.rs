@@ -9,7 +9,7 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology) {
     for (name, artefact) in &raw.artefacts {
         for (field, other) in &artefact.same {
             let keys: Vec<String> = field.value.split('.').map(str::to_owned).collect();
-            leads(draft, raw, field, &name.value, &keys);
+            leads(draft, field, &name.value, &keys);
             let mut parts = other.value.split('.').map(str::to_owned);
             let root = parts.next().unwrap_or_default();
             let keys: Vec<String> = parts.collect();
@@ -17,17 +17,16 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology) {
             if draft.artefact(raw, &at).is_none_or(|meant| meant.as_str() != root) {
                 continue;
             }
-            leads(draft, raw, other, &root, &keys);
+            leads(draft, other, &root, &keys);
             seen(draft, raw, &name.value, other, &root);
         }
     }
 }
 
 /// Whether a path below an artefact leads somewhere.
-fn leads(draft: &mut Draft<'_>, raw: &Topology, path: &At<String>, artefact: &str, keys: &[String]) {
-    let named = raw.artefacts.iter().find(|(name, _)| name.value == artefact);
-    let schema = named.and_then(|(_, artefact)| artefact.schema.as_ref()).and_then(|at| draft.schemas.get(&at.value));
-    if let Some(schema) = schema.cloned() {
+fn leads(draft: &mut Draft<'_>, path: &At<String>, artefact: &str, keys: &[String]) {
+    let schema = artefact.parse().ok().and_then(|name| draft.schema(&name));
+    if let Some(schema) = schema {
         // What is wrong is told.
         let _known = follow(draft, path, &schema, keys);
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use super::draft::Draft;
 use super::{names, schema_text};
 use crate::id::ArtefactName;
@@ -26,11 +28,64 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology) -> BTreeMap<ArtefactN
         }
         let Some(schema) = &artefact.schema else { continue };
         load(draft, schema);
+        draft.kinds.insert(name.value.clone(), schema.value.clone());
         let checks = artefact.checks.iter().map(|at| at.value.clone()).collect();
         let same = artefact.same.iter().map(|(field, other)| (field.value.clone(), other.value.clone())).collect();
         artefacts.insert(parsed, Artefact { schema: schema.value.clone(), checks, same, of: None });
     }
+    for (name, artefact) in &raw.artefacts {
+        if let (Some(of), Ok(parsed)) = (&artefact.of, name.value.parse()) {
+            let checks = artefact.checks.iter().map(|at| at.value.clone()).collect();
+            artefacts.extend(list(draft, raw, name, of, checks).map(|list| (parsed, list)));
+        }
+    }
     artefacts
+}
+
+/// The list of all that branches write of one artefact.
+fn list(
+    draft: &mut Draft<'_>,
+    raw: &Topology,
+    name: &At<String>,
+    of: &At<String>,
+    checks: Vec<String>,
+) -> Option<Artefact> {
+    let part = draft.artefact(raw, of)?;
+    draft.damaged |= part.as_str() != of.value;
+    let (_, written) = raw.artefacts.iter().find(|(name, _)| name.value == part.as_str())?;
+    if written.of.is_some() {
+        let what = format!("`{}` would be a list of lists", name.value);
+        let instead =
+            "name an artefact that a member writes; where branches meet within a branch, let the join write one";
+        draft.fault(Code::Collected, &of.place, what, instead);
+        draft.damaged = true;
+    }
+    let kind = &written.schema.as_ref()?.value;
+    // No file has such a name.
+    let schema = format!("{kind}[]");
+    if let Some(items) = draft.schemas.get(kind) {
+        let whole = json!({ "type": "array", "items": within(items, true) });
+        draft.schemas.insert(schema.clone(), whole);
+    }
+    draft.kinds.insert(name.value.clone(), schema.clone());
+    Some(Artefact { schema, checks, same: BTreeMap::new(), of: Some(part) })
+}
+
+/// A schema as it stands under `items` of another one: its references lead to where it is now.
+fn within(schema: &Value, is_top: bool) -> Value {
+    match schema {
+        Value::Object(map) => {
+            let keys = map.iter().filter(|(key, _)| !(is_top && ["$id", "$schema"].contains(&key.as_str())));
+            let moved = keys.map(|(key, value)| match (key.as_str(), value.as_str()) {
+                ("$ref", Some("#")) => (key.clone(), json!("#/items")),
+                ("$ref", Some(to)) if to.starts_with("#/") => (key.clone(), json!(format!("#/items{}", &to[1..]))),
+                _ => (key.clone(), within(value, false)),
+            });
+            Value::Object(moved.collect())
+        }
+        Value::Array(list) => list.iter().map(|value| within(value, false)).collect(),
+        plain => plain.clone(),
+    }
 }
 
 fn load(draft: &mut Draft<'_>, schema: &At<String>) {

@@ -64,7 +64,7 @@ fn seat(
         may_ask: vec![],
         needs: BTreeMap::new(),
         memory: Memory::Turn,
-        parallel: None,
+        parallel: entry.parallel.as_ref().map(|at| at.value),
         role: Role::Model { outcomes: vec![], tools: vec![], model: String::new(), instructions: String::new() },
     };
     match agent {
@@ -74,7 +74,7 @@ fn seat(
         None => rule::check(draft, raw, params, entry, &mut seat, &mut member)?,
     }
     if let Some(at) = seat.instructions.take() {
-        let scope = Scope::of_instructions(draft, raw, &member, params);
+        let scope = Scope::of_instructions(draft, &member, params);
         template::template(draft, &at, Some(&scope).filter(|_| seat.reads_known));
     }
     seat.member = Some(member);
@@ -92,7 +92,12 @@ fn file(draft: &mut Draft<'_>, key: &At<String>, entry: &raw::topology::Member) 
 
 fn artefacts(draft: &mut Draft<'_>, raw: &Topology, list: &[At<String>]) -> Vec<ArtefactName> {
     names::once(draft, list);
-    list.iter().filter_map(|at| draft.artefact(raw, at)).collect()
+    let collected = |at: &At<String>| raw.artefacts.iter().any(|(name, of)| name.value == at.value && of.of.is_some());
+    if let Some(at) = list.iter().find(|at| collected(at)) {
+        let what = format!("`{}` is a list of what branches write: it is made where they meet", at.value);
+        draft.fault(Code::Collected, &at.place, what, "write the artefact that it is a list of");
+    }
+    list.iter().filter(|at| !collected(at)).filter_map(|at| draft.artefact(raw, at)).collect()
 }
 
 fn reads(draft: &mut Draft<'_>, raw: &Topology, entry: &raw::topology::Member, seat: &mut Seat) -> Vec<Read> {
@@ -102,7 +107,7 @@ fn reads(draft: &mut Draft<'_>, raw: &Topology, entry: &raw::topology::Member, s
         let optional = at.value.ends_with('?');
         let plain = At { value: at.value.trim_end_matches('?').to_owned(), place: at.place.clone() };
         let damaged = draft.damaged;
-        if let Some(artefact) = draft.artefact(raw, &plain) {
+        if let Some(artefact) = draft.readable(raw, &plain) {
             if !optional {
                 seat.needs.push((artefact.clone(), at.place.clone()));
             }
@@ -285,7 +290,10 @@ fn tool(
     let mut delivers = BTreeSet::new();
     for (artefact, place) in &args.artefacts {
         also_reads(seat, member, artefact, place);
-        delivers.insert(artefact.clone());
+        // An item of a split is the same for its whole branch: what is made of it is shown to the person who approves.
+        if !draft.items.contains_key(artefact.as_str()) {
+            delivers.insert(artefact.clone());
+        }
     }
     if outward && args.complete {
         args::approvable(draft, &spec, written, &delivers);

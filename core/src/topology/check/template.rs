@@ -10,7 +10,6 @@ use super::draft::Draft;
 use crate::id::ArtefactName;
 use crate::topology::fault::{At, Code, Fault, nearest};
 use crate::topology::plan::{Member, Param};
-use crate::topology::raw::topology::Topology;
 use crate::topology::template::{
     FILTERS, Word, WordKind, expression_written_out, words, words_of_expression, written_out,
 };
@@ -28,13 +27,8 @@ pub(super) struct Scope {
 
 impl Scope {
     /// What instructions may name.
-    pub(super) fn of_instructions(
-        draft: &Draft<'_>,
-        raw: &Topology,
-        member: &Member,
-        params: &BTreeMap<String, Param>,
-    ) -> Self {
-        let schema = |artefact: &ArtefactName| draft.schema(raw, artefact).unwrap_or_else(|| json!({}));
+    pub(super) fn of_instructions(draft: &Draft<'_>, member: &Member, params: &BTreeMap<String, Param>) -> Self {
+        let schema = |artefact: &ArtefactName| draft.schema(artefact).unwrap_or_else(|| json!({}));
         let desk: BTreeMap<String, Value> =
             member.reads.iter().map(|read| (read.artefact.to_string(), schema(&read.artefact))).collect();
         let fields = |names: &mut dyn Iterator<Item = &String>| {

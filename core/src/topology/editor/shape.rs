@@ -40,3 +40,5 @@ shape!(/** A small count from 0. */ SmallOrNone, { "type": "integer", "minimum":
 shape!(/** Restarts. */ Restarts, { "type": "integer", "minimum": 0, "maximum": 1_000 });
 shape!(/** The word "unlimited". */ Unlimited, { "const": "unlimited" });
 shape!(/** One outcome or more. */ Outcomes, { "type": "array", "items": { "type": "string" }, "minItems": 1 });
+shape!(/** Branches of a split over a list. */ Branches, { "type": "integer", "minimum": 1, "maximum": 1_000 });
+shape!(/** Branches of a split to one member. */ Times, { "type": "integer", "minimum": 2, "maximum": 1_000 });

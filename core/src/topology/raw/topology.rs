@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
+use super::handoff::{self, Handoffs};
 use super::walk::{Keys, Node, Reader};
 use super::{COUNT_MAX, Entries, Limits, Read, limits, rule, small};
 use crate::id::NanoUsd;
@@ -34,6 +35,8 @@ pub struct Topology {
     pub supervisor: Supervisor,
     /// True if artefacts, team or handoffs could not be read whole, so that what follows from them is unknown.
     pub damaged: bool,
+    /// True if a handoff could not be read, so that what its items are called is unknown.
+    pub items_lost: bool,
 }
 
 /// A parameter.
@@ -50,8 +53,10 @@ pub struct Param {
 /// An artefact.
 #[derive(Debug)]
 pub struct Artefact {
-    /// The name of its schema; none is told.
+    /// The name of its schema; none is told, unless it is a list of what branches write.
     pub schema: Option<At<String>>,
+    /// For a list of what branches write: of which artefact.
+    pub of: Option<At<String>>,
     /// Its checks.
     pub checks: Vec<At<String>>,
     /// Its fields that have to be what another artefact says.
@@ -83,6 +88,8 @@ pub struct Member {
     pub rule: Option<At<Vec<rule::RuleLine>>>,
     /// The outcome if no line of that holds.
     pub otherwise: Option<At<String>>,
+    /// Messages that it handles at once.
+    pub parallel: Option<At<u32>>,
     /// The alias of another model.
     pub model: Option<At<String>>,
     /// Other limits.
@@ -96,26 +103,6 @@ pub enum Arg {
     Path(At<String>),
     /// `{ value = ... }`
     Value(At<Value>),
-}
-
-/// Where a member's outcomes lead.
-#[derive(Debug)]
-pub enum Handoffs {
-    /// A recipient for the only outcome.
-    Only(Way),
-    /// Recipients by outcome.
-    By(Entries<Way>),
-}
-
-/// Where one outcome leads.
-#[derive(Debug)]
-pub struct Way {
-    /// The whole value.
-    pub place: Place,
-    /// To whom.
-    pub to: At<String>,
-    /// How often, and where then.
-    pub rounds: Option<(u32, At<String>)>,
 }
 
 /// `[budget]`; `Some(None)` is "unlimited", `None` is absent or wrong and told.
@@ -200,13 +187,15 @@ fn topology(reader: &mut Reader, table: &DeTable<'_>) -> Option<Topology> {
     }
     let params = reader.entries(keys.get("params"));
     let params = params.into_iter().filter_map(|(name, node)| Some((name, param(reader, node)?))).collect();
+    let harmless = |fault: &Fault| fault.code == Code::UnknownKey && fault.did_you_mean.is_some();
     let before = reader.faults.len();
     let artefacts = reader.entries(keys.get("artefacts"));
     let artefacts = artefacts.into_iter().filter_map(|(name, node)| Some((name, artefact(reader, node)?))).collect();
     let team = reader.entries(keys.get("team"));
     let team = team.into_iter().filter_map(|(name, node)| Some((name, member(reader, node)?))).collect();
-    let (start, handoffs) = handoffs(reader, &keys);
-    let harmless = |fault: &Fault| fault.code == Code::UnknownKey && fault.did_you_mean.is_some();
+    let before_handoffs = reader.faults.len();
+    let (start, handoffs) = handoff::read(reader, &keys);
+    let items_lost = !reader.faults[before_handoffs..].iter().all(harmless);
     let damaged = !reader.faults[before..].iter().all(harmless)
         || ["team", "handoffs"].iter().any(|name| keys.get(name).is_none());
     Some(Topology {
@@ -220,6 +209,7 @@ fn topology(reader: &mut Reader, table: &DeTable<'_>) -> Option<Topology> {
         budget: budget(reader, &keys),
         supervisor: keys.get("supervisor").map(|node| supervisor(reader, node)).unwrap_or_default(),
         damaged,
+        items_lost,
     })
 }
 
@@ -244,18 +234,30 @@ fn param(reader: &mut Reader, node: &Node<'_>) -> Option<Param> {
 }
 
 fn artefact(reader: &mut Reader, node: &Node<'_>) -> Option<Artefact> {
-    let Some(keys) = reader.table(node, &["schema", "checks", "same"]) else {
-        return Some(Artefact { schema: None, checks: vec![], same: vec![] });
+    let Some(keys) = reader.table(node, &["schema", "of", "checks", "same"]) else {
+        return Some(Artefact { schema: None, of: None, checks: vec![], same: vec![] });
     };
-    let schema = reader.required(&keys, "schema", "\"the name of a file in schemas/\"");
+    let of = keys.get("of").and_then(|node| reader.string(node));
+    for key in ["schema", "same"].into_iter().filter(|_| keys.get("of").is_some()) {
+        if let Some(node) = keys.get(key) {
+            let what = format!("a list of what branches write has no `{key}`");
+            reader.fault(Code::UnknownKey, node.span(), what, format!("keep one of `of` and `{key}`"));
+        }
+    }
+    let schema = match keys.get("of") {
+        Some(_) => None,
+        None => reader.required(&keys, "schema", "\"the name of a file in schemas/\""),
+    };
     let checks = reader.strings(keys.get("checks"));
     let same = reader.entries(keys.get("same"));
     let same = same.into_iter().filter_map(|(field, node)| Some((field, reader.string(node)?))).collect();
-    Some(Artefact { schema, checks, same })
+    Some(Artefact { schema, of, checks, same })
 }
 
 fn member(reader: &mut Reader, node: &Node<'_>) -> Option<Member> {
-    let known = ["file", "tool", "args", "rule", "else", "reads", "writes", "approves", "may_ask", "model", "limits"];
+    let known = [
+        "file", "tool", "args", "rule", "else", "reads", "writes", "approves", "may_ask", "parallel", "model", "limits",
+    ];
     let Some(keys) = reader.table(node, &known) else { return Some(Member { broken: true, ..Member::default() }) };
     let args = keys.get("args").map(|node| {
         let entries = reader.entries(Some(node));
@@ -274,6 +276,7 @@ fn member(reader: &mut Reader, node: &Node<'_>) -> Option<Member> {
         is_rule: keys.get("rule").is_some(),
         rule: keys.get("rule").and_then(|node| rule::read(reader, node)),
         otherwise: keys.get("else").and_then(|node| reader.string(node)),
+        parallel: keys.get("parallel").and_then(|node| small(reader, node).map(|most| reader.at(node.span(), most))),
         model: keys.get("model").and_then(|node| reader.string(node)),
         limits: limits(reader, keys.get("limits")),
     })
@@ -297,80 +300,6 @@ fn arg(reader: &mut Reader, node: &Node<'_>) -> Option<Arg> {
             None
         }
     }
-}
-
-fn handoffs(reader: &mut Reader, keys: &Keys<'_, '_>) -> (Option<At<String>>, Entries<Handoffs>) {
-    let Some(node) = keys.get("handoffs") else { return (None, vec![]) };
-    let mut start = None;
-    let mut all = vec![];
-    let mut seen = false;
-    for (name, node) in reader.entries(Some(node)) {
-        if name.value == "start" {
-            seen = true;
-            start = recipient(reader, node);
-            continue;
-        }
-        match node.get_ref() {
-            DeValue::Table(table) => {
-                let ways = table.iter().filter_map(|(outcome, node)| {
-                    let outcome = reader.at(outcome.span(), outcome.get_ref().to_string());
-                    Some((outcome, way(reader, node)?))
-                });
-                let ways = ways.collect();
-                all.push((name, Handoffs::By(ways)));
-            }
-            _ => {
-                if let Some(to) = recipient(reader, node) {
-                    all.push((name, Handoffs::Only(Way { place: reader.place(node.span()), to, rounds: None })));
-                }
-            }
-        }
-    }
-    if !seen && node.get_ref().is_table() {
-        let place = reader.place(node.span());
-        reader.faults.push(Fault::new(
-            Code::MissingKey,
-            &place,
-            "`start` is missing",
-            "write start = \"the member that gets the brief\"",
-        ));
-    }
-    (start, all)
-}
-
-fn way(reader: &mut Reader, node: &Node<'_>) -> Option<Way> {
-    let place = reader.place(node.span());
-    if !node.get_ref().is_table() {
-        return Some(Way { place, to: recipient(reader, node)?, rounds: None });
-    }
-    let keys = reader.table(node, &["to", "rounds", "then"])?;
-    let to = recipient_key(reader, &keys, "to", "\"a member\"");
-    let max = match keys.get("rounds") {
-        Some(node) => small(reader, node),
-        None => {
-            reader.missing(&keys, "rounds", "3");
-            None
-        }
-    };
-    let then = recipient_key(reader, &keys, "then", "\"where it goes when the rounds are used up\"");
-    Some(Way { place, to: to?, rounds: Some((max?, then?)) })
-}
-
-fn recipient_key(reader: &mut Reader, keys: &Keys<'_, '_>, name: &str, example: &str) -> Option<At<String>> {
-    let Some(node) = keys.get(name) else {
-        reader.missing(keys, name, example);
-        return None;
-    };
-    recipient(reader, node)
-}
-
-fn recipient(reader: &mut Reader, node: &Node<'_>) -> Option<At<String>> {
-    if node.get_ref().is_array() {
-        let instead = "hand on to one member, which hands on to the next";
-        reader.fault(Code::NotYet, node.span(), "a list of recipients is planned and not there yet", instead);
-        return None;
-    }
-    reader.string(node)
 }
 
 fn budget(reader: &mut Reader, keys: &Keys<'_, '_>) -> Budget {

@@ -27,10 +27,16 @@ pub type Entries<T> = Vec<(At<String>, T)>;
 pub(super) type Node<'s> = Spanned<DeValue<'s>>;
 
 /// Keys that are planned and not there yet.
-const LATER: [&str; 7] = ["joins", "for_each", "max_parallel", "triggers", "fallbacks", "allotment", "sections"];
+const LATER: [&str; 4] = ["triggers", "fallbacks", "allotment", "sections"];
 
 /// Words that people take from elsewhere for a key, and the key.
-const SYNONYMS: [(&str, &str); 14] = [
+const SYNONYMS: [(&str, &str); 20] = [
+    ("for_each", "each"),
+    ("joins", "join"),
+    ("max", "most"),
+    ("max_parallel", "parallel"),
+    ("count", "times"),
+    ("item", "as"),
     ("prompt", "instructions"),
     ("system", "instructions"),
     ("system_prompt", "instructions"),
