@@ -76,6 +76,7 @@ pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
     ask.now.message.from = message.from.as_ref().map_or_else(|| "start".to_owned(), ToString::to_string);
     ask.now.message.outcome = message.outcome.to_string();
     ask.now.message.round = message.round;
+    ask.now.message.branch = message.branch.of().map(|(_, index)| index + 1);
     if message.is_mend() {
         ask.now.message.note = format!("{CANNOT_LEAVE}{}", ask.now.message.note);
     }

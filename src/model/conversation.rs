@@ -25,7 +25,7 @@ pub fn instructions(ask: &Ask) -> Result<String, Failure> {
     }
     let mut scope = Scope::default();
     scope.add("brief", &json!(ask.brief));
-    scope.add("message", &json!(ask.now.message));
+    scope.add("message", &ask.now.message.whole());
     scope.add("desk", &json!(ask.now.desk));
     let rendered = scope.text("instructions", instructions);
     rendered

@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::prompt::{Offers, SpokenCall};
 use crate::failure::Usage;
@@ -118,9 +118,22 @@ pub struct Incoming {
     pub note: String,
     /// How often this handoff has been taken, this time included.
     pub round: u32,
+    /// Which branch of its split the turn is in, from 1; none outside of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<u32>,
     /// For whoever is the join of a split: what its branches came to, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arrived: Vec<Arrived>,
+}
+
+impl Incoming {
+    /// All of it, as templates name it: what there is none of is null, or an empty list.
+    pub fn whole(&self) -> Value {
+        let Self { from, outcome, note, round, branch, arrived } = self;
+        json!({
+            "from": from, "outcome": outcome, "note": note, "round": round, "branch": branch, "arrived": arrived,
+        })
+    }
 }
 
 /// What a branch of a split came to its join with.

@@ -158,7 +158,7 @@ fn scope(ask: &Ask) -> Scope {
     let answered = ask.now.said.iter().rev().find(|exchange| matches!(exchange.reply.act, Act::Answer(_)));
     let problems = answered.map(|exchange| exchange.problems.as_slice()).unwrap_or_default();
     scope.add("brief", &json!(ask.brief));
-    scope.add("message", &json!(ask.now.message));
+    scope.add("message", &ask.now.message.whole());
     scope.add("desk", &json!(ask.now.desk));
     scope.add("round", &json!(ask.now.message.round));
     scope.add("turn", &json!(ask.turn));

@@ -201,9 +201,7 @@ fn differences(story: &Story, test: &Test) -> Vec<Difference> {
         let dead = letters(story).into_iter().map(|letter| letter.reason).collect();
         differences.push(Difference::Status { found: status.to_owned(), wanted: test.status.clone(), dead });
     }
-    let messages = story.view.messages();
-    let path = messages.filter_map(|message| Some(format!("{}:{}", message.from.as_ref()?, message.outcome)));
-    let path: Vec<String> = path.collect();
+    let path = story.view.path();
     if !test.path.is_empty() && path != test.path {
         differences.push(Difference::Path { found: path, wanted: test.path.clone() });
     }

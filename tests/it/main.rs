@@ -41,6 +41,7 @@ mod mend;
 mod outbox;
 mod owners;
 mod ownership;
+mod patterns;
 mod pinned;
 mod planted;
 mod prefix;

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::body::Receipt;
+use super::branch::{Branch, SplitId};
 use super::event::{ActHead, Amount, BodyRef, Event, Fact, Message, Settled, Version, Wish};
 use super::state::{DeadLetter, State, Status};
 use crate::failure::Class;
@@ -80,6 +81,31 @@ impl View {
     /// All messages, in order.
     pub fn messages(&self) -> impl Iterator<Item = &Message> {
         self.messages.values()
+    }
+
+    /// The way that the run took, as `member:outcome`: what ran side by side is told branch by branch, whatever the order in
+    /// which it happened to come, as `member.2:outcome` for the second branch.
+    pub fn path(&self) -> Vec<String> {
+        let mut path = Vec::new();
+        self.follow_branch(&Branch::default(), &mut path);
+        path
+    }
+
+    fn follow_branch(&self, branch: &Branch, path: &mut Vec<String>) {
+        let own = self.messages.values().filter(|message| message.branch == *branch);
+        // A branch begins with a message that its splitter's outcome is told of already.
+        for message in own.skip(usize::from(!branch.is_root())) {
+            let Some(from) = &message.from else { continue };
+            let indices: String = branch.0.iter().map(|step| format!(".{}", step.index + 1)).collect();
+            path.push(format!("{from}{indices}:{}", message.outcome));
+            let Some(joined) = &message.joins else { continue };
+            let id = SplitId { within: branch.clone(), from: from.clone(), nth: joined.nth };
+            (0..joined.branches).for_each(|index| self.follow_branch(&id.branch(index), path));
+        }
+        for (id, open) in self.state.splits.iter().filter(|(id, _)| id.within == *branch) {
+            path.push(format!("{}:{}", id.from, open.outcome));
+            (0..open.branches).for_each(|index| self.follow_branch(&id.branch(index), path));
+        }
     }
 
     /// All versions of artefacts, each artefact's in order: a state knows only those that are on some desk.

@@ -37,11 +37,7 @@ impl Came {
             }
         }
         let state = story.state();
-        let path = story.view.messages().filter_map(|message| {
-            let to = serde_json::to_string(&message.to).unwrap_or_default();
-            Some((format!("{}:{}", message.from.as_ref()?, message.outcome), to))
-        });
-        let path = path.collect();
+        let path = story.view.path().into_iter().map(|hop| (hop, String::new())).collect();
         let results = state.results.iter().map(|message| {
             let desk: BTreeMap<_, _> = message
                 .desk
@@ -51,8 +47,13 @@ impl Came {
             (message.outcome.to_string(), json!(desk).to_string())
         });
         let permits = state.permits.values();
-        let items = permits.map(|permit| (permit.member.to_string(), format!("{} items", permit.used.len()))).collect();
+        let mut items: Vec<_> =
+            permits.map(|permit| (permit.member.to_string(), format!("{} items", permit.used.len()))).collect();
+        items.sort();
         let status = vec![(state.status().word().to_owned(), String::new())];
+        // What runs side by side is written and decided in any order.
+        artefacts.sort();
+        decisions.sort();
         let mut files = Vec::new();
         list(root, root, &mut files)?;
         Ok(Self(vec![

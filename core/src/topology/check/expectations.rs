@@ -73,7 +73,7 @@ pub(super) fn check(
     }
 }
 
-/// `agent:outcome`, or `agent:question`
+/// `agent:outcome`, or `agent:question`; of the second branch of a split `agent.2:outcome`.
 fn hop(draft: &mut Draft<'_>, seats: &[Seat], asks: &Asks, at: &At<String>) {
     let Some((agent, outcome)) = at.value.split_once(':') else {
         let what = format!("{:?} is not a member and its outcome", at.value);
@@ -81,7 +81,9 @@ fn hop(draft: &mut Draft<'_>, seats: &[Seat], asks: &Asks, at: &At<String>) {
         return;
     };
     let part = |value: &str| At { value: value.to_owned(), place: at.place.clone() };
-    let Some(index) = recipient::expected(draft, seats, &part(agent)) else { return };
+    let is_number = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+    let member = agent.split_once('.').filter(|(_, branch)| is_number(branch)).map_or(agent, |(member, _)| member);
+    let Some(index) = recipient::expected(draft, seats, &part(member)) else { return };
     let seat = &seats[index];
     if outcome == QUESTION && asks.contains_key(&seat.name) {
         return;

@@ -35,7 +35,9 @@ impl Scope {
             let fields: serde_json::Map<String, Value> = names.map(|name| (name.clone(), json!({}))).collect();
             json!({ "properties": fields })
         };
-        let message = json!({ "properties": { "from": {}, "outcome": {}, "note": {}, "round": {} } });
+        let message = json!({ "properties": {
+            "from": {}, "outcome": {}, "note": {}, "round": {}, "branch": {}, "arrived": {},
+        } });
         let names = [
             ("brief".to_owned(), fields(&mut params.keys())),
             ("message".to_owned(), message),
