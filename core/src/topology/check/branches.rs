@@ -280,7 +280,7 @@ fn called_off(draft: &mut Draft<'_>, graph: &Graph) {
             fan.is_some_and(|split| split.needs.is_some_and(|needs| needs < split.most()))
         });
         let few: Vec<&Split> = few.collect();
-        if let (Some(split), true) = (few.first(), told.insert(node.seat)) {
+        if let Some(split) = few.first().filter(|_| told.insert(node.seat)) {
             let tool = node.outward.as_ref().map_or_else(String::new, |(tool, _)| tool.to_string());
             let what = format!(
                 "`{}` ({tool}) acts on the world in a branch that is called off once the join has what it needs",
