@@ -63,6 +63,7 @@ fn each_template_is_checked_tested_run_and_approved() {
         ("re-engagement", "re-engagement", "audience.csv"),
         ("content-repurposing", "content-repurposing", "short_post.md"),
         ("investigate", "investigate", ""),
+        ("best-of-three", "best-of-three", "newsletter.md"),
     ];
     for (template, topology, file) in templates {
         let init = format!("init --template {template}");
@@ -90,6 +91,11 @@ fn each_template_is_checked_tested_run_and_approved() {
                 && ["agents/", "topologies/", "schemas/", "rehearsals/", "data/"].iter().any(|of| path.starts_with(of))
         });
         shipped.for_each(|(path, bytes)| assert_eq!(bytes, fs::read(root.join(&path)).unwrap(), "{template}: {path}"));
+    }
+    // Those that ask nobody, or several people at once.
+    for template in ["launch", "competitive-brief", "round-table"] {
+        let init = format!("init --template {template}");
+        check(template, |_| {}, &[(&init, 0, &[]), ("check", 0, &["ok "]), ("test", 0, &[" 0 failed"])]);
     }
     let listed = check(
         "no template",
@@ -317,7 +323,7 @@ fn one_agent_is_tried_on_one_message_and_the_journal_hears_nothing() {
         crate::cli::untouched,
         &[
             (
-                "try researcher",
+                "try researcher --topology content-repurposing",
                 0,
                 &[
                     "rehearsal: no model runs",
@@ -327,10 +333,10 @@ fn one_agent_is_tried_on_one_message_and_the_journal_hears_nothing() {
                     "ferns-in-winter.md: 277 words",
                 ],
             ),
-            ("try researcher -p article=none.md", 0, &["nothing_usable"]),
+            ("try researcher --topology content-repurposing -p article=none.md", 0, &["nothing_usable"]),
             ("try drafter --topology content-repurposing", 2, &["drafter reads notes", "--artefact notes=FILE"]),
             ("try drafter", 2, &["on several teams", "--topology"]),
-            ("try approver --topology re-engagement", 2, &["is no model"]),
+            ("try approver --topology re-engagement", 2, &["is neither a model nor a rule"]),
             ("try draftr --topology re-engagement", 2, &["did you mean drafter?"]),
             ("try nobody", 2, &["there is no nobody"]),
         ],

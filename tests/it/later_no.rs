@@ -59,7 +59,7 @@ async fn a_second_person_who_does_not_approve_takes_the_first_approval_back() {
             let letter = state.dead.values().next().unwrap();
             let told = letter_text(&state, &Bodies::new(Arc::clone(&driven.system.ports().store), state.run), letter);
             assert!(letter.class == Class::Policy && told.contains("approval 1 no longer counts"), "{told}");
-            assert!(told.contains(why) && told.contains("asked as second in approval 2"), "{told}");
+            assert!(told.contains(why) && told.contains("in approval 2 (asked as second)"), "{told}");
         }
         driven.system.stop().await;
     }

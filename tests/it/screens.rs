@@ -209,7 +209,7 @@ fn a_project_and_its_files() {
     check(&project, "tools", &["tools performance.query", "tools stats.rank"]);
     check(&project, "test", &["test"]);
     check(&project, "rehearse", &["rehearse content-repurposing --all"]);
-    let tried = SIZES.map(|size| screen(&project, "try analyst", size));
+    let tried = SIZES.map(|size| screen(&project, "try analyst --topology re-engagement", size));
     let lines: Vec<&str> = tried[0].lines().collect();
     let (first, last) = (lines[..40].join("\n"), lines[lines.len() - 40..].join("\n"));
     insta::assert_snapshot!("try", format!("{first}\n...\n{last}"));
