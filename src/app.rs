@@ -27,6 +27,7 @@ use crate::model::trial::{Tried, trial};
 use crate::model::wire::{Limits, Wire};
 use crate::template::csv::{self, Csv};
 use crate::tool::campaign_qa::CampaignQa;
+use crate::tool::email;
 use crate::tool::kind::KINDS;
 use crate::tool::sql;
 use crate::tool::{Check, Tools};
@@ -101,13 +102,54 @@ pub fn editor_schemas() -> [(&'static str, Value); 4] {
     editor::editor_schemas(&kinds)
 }
 
-/// What is wrong with the data that the tools of `plan` would read, and with their named queries; looks at all of it.
-///
-/// # Errors
-/// As [`tools`].
-pub fn data(settings: &Settings, plan: &Plan) -> Result<(), Faults> {
-    let faults = looked(settings, &tools(settings)?, |name| plan.tools.contains_key(name));
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+/// What a topology is checked against before it starts, with the tools that it would use: what they read is looked at once.
+pub struct Survey<'s> {
+    /// What it is checked against.
+    pub around: Surroundings,
+    settings: &'s Settings,
+    tools: Tools,
+}
+
+impl<'s> Survey<'s> {
+    /// Of these settings.
+    ///
+    /// # Errors
+    /// Whatever `callsheet.toml` says that is wrong in itself: then nothing that rests on it can start.
+    pub fn of(settings: &'s Settings, mode: Mode) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        settings.sources.iter().for_each(|(file, text)| faults.source(file.clone(), text.clone()));
+        connect::check_settings(settings, &checks(), &mut faults);
+        match tools(settings) {
+            Ok(tools) if faults.is_empty() => Ok(Self { around: around(settings, mode, &tools), settings, tools }),
+            Ok(_) => Err(faults),
+            Err(more) => {
+                faults.join(more);
+                Err(faults)
+            }
+        }
+    }
+
+    /// What is wrong with the data that the tools of `plan` would read and with their named queries, and what is wrong with
+    /// what only others would read. Without a plan nobody knows who needs what.
+    pub fn data(&self, plan: Option<&Plan>) -> [Faults; 2] {
+        let names: BTreeSet<&str> =
+            self.tools.keys().filter_map(|name| Some(name.as_str().split_once('.')?.0)).collect();
+        let needed: BTreeSet<&str> = match plan {
+            None => names,
+            Some(plan) => plan.tools.keys().flat_map(|name| self.connections(name)).collect(),
+        };
+        let is_needed = |name: &ToolName| needed.contains(name.as_str().split('.').next().unwrap_or_default());
+        [looked(self.settings, &self.tools, is_needed), looked(self.settings, &self.tools, |name| !is_needed(name))]
+    }
+
+    /// The connection of a tool, and the one that this rests on.
+    fn connections<'n>(&'n self, name: &'n ToolName) -> impl Iterator<Item = &'n str> {
+        let of = |name: &'n str| name.split('.').next().unwrap_or_default();
+        let own = of(name.as_str());
+        let table = self.settings.tools.get(own).map(|table| &table.table.value);
+        let audience = table.and_then(|table| table.get(email::AUDIENCE)).and_then(Value::as_str);
+        std::iter::once(own).chain(audience.map(of))
+    }
 }
 
 /// What is wrong with what the tools that are `wanted` would read.
@@ -162,29 +204,9 @@ pub fn csv_of(path: &Path, shown: &str, table: &str) -> Result<(Csv, Vec<String>
 /// What topologies are checked against.
 ///
 /// # Errors
-/// As [`tools`].
+/// As [`Survey::of`].
 pub fn surroundings(settings: &Settings, mode: Mode) -> Result<Surroundings, Faults> {
-    let mut faults = Faults::default();
-    settings.sources.iter().for_each(|(file, text)| faults.source(file.clone(), text.clone()));
-    connect::check_settings(settings, &checks(), &mut faults);
-    match tools(settings) {
-        Ok(tools) if faults.is_empty() => Ok(around(settings, mode, &tools)),
-        Ok(_) => Err(faults),
-        Err(more) => {
-            faults.join(more);
-            Err(faults)
-        }
-    }
-}
-
-/// What a topology is checked against that is to be replayed from `recording`: its models are those of then.
-///
-/// # Errors
-/// As [`tools`].
-pub fn surroundings_of(settings: &Settings, recording: Arc<Recording>) -> Result<Surroundings, Faults> {
-    let models = recording.models.clone();
-    let around = surroundings(settings, Mode::Replay)?;
-    Ok(Surroundings { models, recording: Some(recording), ..around })
+    Ok(Survey::of(settings, mode)?.around)
 }
 
 /// Reads a recording that can be replayed.
@@ -194,7 +216,7 @@ pub fn surroundings_of(settings: &Settings, recording: Arc<Recording>) -> Result
 pub fn read_recording(path: &Path) -> Result<Recording, String> {
     let wrong = |why: String| format!("the recording {} cannot be replayed: {why}", path.display());
     let read = file::text(path, recording::BYTES_MAX as u64 + 1);
-    let text = read.map_err(|error| wrong(error.to_string()))?;
+    let text = read.map_err(|error| wrong(file::words(&error)))?;
     let recording = Recording::read(&text).map_err(wrong)?;
     replay::readable(&recording).map_err(wrong)?;
     Ok(recording)

@@ -59,6 +59,31 @@ pub fn text(path: &Path, bytes_max: u64) -> io::Result<String> {
     Ok(text)
 }
 
+/// Why the system refuses something, as a clause for people: without its number, and with what to look at.
+pub fn words(why: &io::Error) -> String {
+    use io::ErrorKind as Kind;
+    // What is said here is in words already.
+    if why.get_ref().is_some() {
+        return why.to_string();
+    }
+    let words = match why.kind() {
+        Kind::NotFound => "it is not there, or a folder above it is not",
+        Kind::PermissionDenied => "this user may not; look at its permissions",
+        Kind::IsADirectory => "it is a folder, and a file is needed",
+        Kind::NotADirectory => "a part of its path is a file, and a folder is needed",
+        Kind::AlreadyExists => "something of that name is there already",
+        Kind::StorageFull | Kind::QuotaExceeded => "the disk is full; make room on it",
+        Kind::ReadOnlyFilesystem => "it lies on a disk that can only be read",
+        Kind::InvalidFilename => "its name is none that this disk takes",
+        Kind::InvalidData => "it is not UTF-8 text",
+        _ => {
+            let said = why.to_string();
+            return said.split(" (os error").next().unwrap_or_default().to_lowercase();
+        }
+    };
+    words.to_owned()
+}
+
 fn refused(found: fs::FileType) -> io::Result<()> {
     if found.is_file() {
         return Ok(());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::exit::{Exit, Stop};
 use super::paint::{self, Safe, Tone, out, toned};
 use super::session::Session;
+use crate::file::words;
 use crate::id::RunNo;
 use crate::journal::audit::{Checkpoint, Verified};
 use crate::run::view::count;
@@ -78,7 +79,8 @@ const CHECKPOINTS_BYTES_MAX: u64 = 64 << 20;
 
 fn read(file: &Path) -> Result<Vec<Checkpoint>, Stop> {
     let text = crate::file::text(file, CHECKPOINTS_BYTES_MAX);
-    let text = text.map_err(|error| Stop::input(format!("{}: {error}", file.display())))?;
+    let unread = |why| Stop::input(format!("{} cannot be read: {}", file.display(), words(&why)));
+    let text = text.map_err(unread)?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let parse = |(nth, line): (usize, &str)| {
         serde_json::from_str(line)

@@ -40,7 +40,9 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         print(args.json, name, found.map_or_else(Said::Wrong, Said::Fine));
     };
     line("journal", journal(session));
-    match app::tools(settings) {
+    let tools = app::tools(settings);
+    let tools_fail = tools.is_err();
+    match tools {
         Ok(tools) => tools.values().for_each(|tool| {
             let (spec, look) = (tool.spec(), tool.look());
             line(spec.name.as_str(), Ok(words(spec)));
@@ -53,6 +55,10 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
     for name in session.project.topologies() {
         let checked = session.project.check(&name, Mode::Rehearsal);
         checked.iter().for_each(|checked| askers.add(session, &checked.plan));
+        // What is wrong with the tools is told above, once.
+        if tools_fail && checked.is_err() {
+            continue;
+        }
         let told = |faults: Faults| format!("{}: callsheet check {name}", count(faults.len(), "fault"));
         line(
             &format!("topology {name}"),

@@ -12,6 +12,8 @@ use super::decide::changed;
 use super::exit::{Exit, Stop};
 use super::paint::{is_terminal, say};
 use super::session::Session;
+use crate::clock::{Clock as _, Machine};
+use crate::file::words;
 use crate::id::ApprovalNo;
 use crate::service::edit::Edit;
 
@@ -35,14 +37,16 @@ pub(super) async fn edit(session: &Session, args: Args) -> Result<Exit, Stop> {
     project.declared(project.who())?;
     let mut story = project.read(project.run_of_approval(no)?)?;
     let mut edit = Edit::of(&story, no, args.artefact.as_deref()).inspect_err(|error| changed(&story, no, error))?;
-    loop {
+    for _ in 0..OPENED_MAX {
         let body = match &args.file {
             Some(file) => {
-                let unread = |error| Stop::input(format!("{}: {error}", file.display()));
+                let unread = |why| Stop::input(format!("{} cannot be read: {}", file.display(), words(&why)));
                 let text = crate::file::text(file, VERSION_BYTES_MAX).map_err(unread)?;
                 Some(examined(&edit, &text).map_err(Stop::input)?).filter(|body| *body != edit.before)
             }
-            None => in_editor(&session.settings.editor, &edit).await?,
+            None => in_editor(&session.settings.editor, &edit)
+                .await
+                .map_err(|stop| Stop { text: format!("{}; approval {no} is as it was", stop.text), ..stop })?,
         };
         let Some(body) = body else {
             say(UNCHANGED);
@@ -55,6 +59,7 @@ pub(super) async fn edit(session: &Session, args: Args) -> Result<Exit, Stop> {
         }
         edit.refused = Some((body, why));
     }
+    Err(Stop::input(format!("approval {no} is open again, as it was: {OPENED_MAX} versions were refused")))
 }
 
 /// The body that a text is, if nothing is wrong with it.
@@ -70,6 +75,9 @@ fn with_faults(faults: &str, text: &str) -> String {
     format!("{faults}{text}")
 }
 
+/// How often a version with faults is opened again.
+const OPENED_MAX: usize = 10;
+
 /// Longest edited version.
 const VERSION_BYTES_MAX: u64 = 16 << 20;
 
@@ -79,38 +87,60 @@ pub(super) async fn in_editor(editor: &str, edit: &Edit) -> Result<Option<Value>
     if !is_terminal() {
         return Err(Stop::input("there is no terminal for an editor: give the new version with --file FILE"));
     }
-    let folder = std::env::temp_dir().join(format!("callsheet-edit-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
+    // A new one each time: what was kept of another edit stays where it was said to be.
+    let folder = std::env::temp_dir().join(format!("callsheet-edit-{}", Machine.id()));
     let file = folder.join("version.toml");
+    let unwritten =
+        |why: std::io::Error| Stop::failed(format!("{} cannot be written: {}", file.display(), words(&why)));
+    std::fs::create_dir_all(&folder).map_err(unwritten)?;
     let mut text = begun(edit)?;
+    let mut written = Vec::new();
     loop {
-        std::fs::write(&file, &text)?;
+        std::fs::write(&file, &text).map_err(unwritten)?;
         let ended = opened(editor, &file).await;
         let saved = crate::file::text(&file, VERSION_BYTES_MAX);
         let is_saved = saved.as_ref().is_ok_and(|saved| *saved != text);
         if let Err(stop) = ended {
             // What they wrote is theirs, and an editor that is left to itself goes on there.
             if !is_saved && stop.exit != Exit::Interrupted {
-                std::fs::remove_dir_all(&folder)?;
+                remove(&folder);
             }
             let kept = format!("{}; what you saved is in {}", stop.text, file.display());
             return Err(Stop { text: if is_saved { kept } else { stop.text }, ..stop });
         }
-        let saved = saved?;
+        let unread = |why: std::io::Error| Stop::failed(format!("{} cannot be read: {}", file.display(), words(&why)));
+        let saved = saved.map_err(unread)?;
         let plain: String = saved.lines().skip_while(|line| line.starts_with("# ! ")).collect::<Vec<_>>().join("\n");
         let examined = if is_saved { examined(edit, &plain) } else { Ok(edit.before.clone()) };
+        let kept = || format!("your version is kept in {}", file.display());
         match examined {
             Ok(_) if !is_saved && text.starts_with('#') => {
-                std::fs::remove_dir_all(&folder)?;
-                return Err(Stop::input("left with faults in it; the approval stands as it was"));
+                return Err(Stop::input(format!("left with faults in it; {}", kept())));
+            }
+            Ok(value) if edit.refused.as_ref().is_some_and(|(refused, _)| *refused == value) => {
+                return Err(Stop::input(format!("the same version as the one that was refused; {}", kept())));
             }
             Ok(value) => {
-                std::fs::remove_dir_all(&folder)?;
+                remove(&folder);
                 return Ok(Some(value).filter(|value| *value != edit.before));
             }
-            Err(faults) => text = with_faults(&faults, &format!("{plain}\n")),
+            // An editor that writes by itself writes the same again, or never comes to an end.
+            Err(faults) if written.contains(&plain) || written.len() + 1 == OPENED_MAX => {
+                let often = if written.contains(&plain) { "the same faults again" } else { "faults each time" };
+                return Err(Stop::input(format!("{faults}\nthe editor left {often}; {}", kept())));
+            }
+            Err(faults) => {
+                text = with_faults(&faults, &format!("{plain}\n"));
+                written.push(plain);
+            }
         }
     }
+}
+
+/// Takes a folder away that nobody needs any more.
+fn remove(folder: &Path) {
+    // What is left behind lies in the system's own scratch folder.
+    let _ = std::fs::remove_dir_all(folder);
 }
 
 /// What the editor begins with: what they wrote before and could not be prepared is not lost.

@@ -2,6 +2,7 @@
 
 use crate::actor::{history, system};
 use crate::app;
+use crate::file::words;
 use crate::id::{AgentName, ArtefactName};
 use crate::journal;
 use crate::run::event::{Ending, PauseReason, Refusal, Who};
@@ -10,6 +11,7 @@ use crate::service::error::{Error, ParamFault, Untried};
 use crate::service::letter::{Letter, letters};
 use crate::service::story::Story;
 use crate::topology::fault::nearest;
+use crate::topology::plan::{Param, ParamKind};
 
 /// The exit codes, as the README lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,8 +186,7 @@ impl From<Error> for Stop {
             Error::History(error) => error.into(),
             Error::System(error) => error.into(),
             Error::App(error) => error.into(),
-            Error::Io(error) => error.into(),
-            Error::Erased(_) | Error::Rules(_) => Self::failed(error.to_string()),
+            Error::Unmade { .. } | Error::Erased(_) | Error::Rules(_) => Self::failed(error.to_string()),
             Error::Over { .. } | Error::NothingToEdit | Error::Unreachable(_) | Error::Recording(_) => {
                 Self::input(error.to_string())
             }
@@ -195,7 +196,7 @@ impl From<Error> for Stop {
 
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
-        Self::failed(error.to_string())
+        Self::failed(format!("the system refused: {}", words(&error)))
     }
 }
 
@@ -279,11 +280,26 @@ fn param(fault: &ParamFault) -> String {
             format!("-p {name}: {topology} has no such parameter; it has: {known}")
         }
         ParamFault::Missing { name, topology, param } => {
-            format!("{topology} needs -p {name}=...: {}", param.description)
+            format!("{topology} needs -p {name}=...: {}{}", taken(param), meaning(param))
         }
-        ParamFault::WrongType { name, text, param } => {
-            let kind = format!("{:?}", param.kind).to_lowercase();
-            format!("-p {name}={text}: {name} takes a value of type {kind} ({})", param.description)
+        ParamFault::Unfit { name, text, param } => {
+            format!("-p {name}={text}: {name} takes {}{}", taken(param), meaning(param))
         }
     }
+}
+
+/// What a parameter takes.
+fn taken(param: &Param) -> String {
+    let kind = match param.kind {
+        ParamKind::String => "a text",
+        ParamKind::Integer => "a whole number",
+        ParamKind::Number => "a number",
+        ParamKind::Boolean => "true or false",
+    };
+    param.bounds.words().map_or_else(|| kind.to_owned(), |bounds| format!("{kind}, {bounds}"))
+}
+
+/// What it means, in brackets, if its file says so.
+fn meaning(param: &Param) -> String {
+    if param.description.is_empty() { String::new() } else { format!(" ({})", param.description) }
 }

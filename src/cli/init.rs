@@ -63,7 +63,7 @@ pub(super) fn init(args: &Args) -> Result<Exit, Stop> {
     }
     project.files.iter().for_each(|(path, _)| out(Safe(path)));
     if let Some((from, to)) = &project.data {
-        let bytes = std::fs::read(from).map_err(|why| Stop::failed(format!("{}: {why}", from.display())))?;
+        let bytes = std::fs::read(from).map_err(|why| unread(from, &why))?;
         write_new(root, to, &bytes)?;
         out(format!("{} (a copy of {}, and what the team reads)", Safe(to), Safe(&from.display().to_string())));
     }
@@ -90,7 +90,7 @@ fn of_template(name: &str) -> Result<Project, Stop> {
 fn of_csv(from: &Path) -> Result<Project, Stop> {
     let name = from.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Stop::input(format!("{} is no file's name", from.display())))?;
-    file::regular(from).map_err(|why| Stop::input(format!("{}: {why}", from.display())))?;
+    file::regular(from).map_err(|why| unread(from, &why))?;
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let to = format!("data/{}.csv", word(stem));
     // The newsletter is published by a tool of this name.
@@ -111,7 +111,7 @@ fn in_the_way(root: &Path, csv: Option<&Path>) -> Result<Vec<String>, Stop> {
     if !root.exists() {
         return Ok(vec![]);
     }
-    let unread = |why| Stop::input(format!("{} is no folder that can be read: {why}", root.display()));
+    let unread = |why| Stop::input(format!("{} is no folder that can be read: {}", root.display(), file::words(&why)));
     let csv = csv.and_then(|file| file.canonicalize().ok());
     let mut names = Vec::new();
     for entry in std::fs::read_dir(root).map_err(unread)? {
@@ -124,4 +124,8 @@ fn in_the_way(root: &Path, csv: Option<&Path>) -> Result<Vec<String>, Stop> {
     }
     names.sort();
     Ok(names)
+}
+
+fn unread(file: &Path, why: &std::io::Error) -> Stop {
+    Stop::input(format!("{} cannot be read: {}", file.display(), file::words(why)))
 }

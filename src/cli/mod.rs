@@ -15,6 +15,7 @@ mod hint;
 mod init;
 mod layout;
 mod messages;
+mod missing;
 mod new;
 pub mod paint;
 mod prompt;
@@ -152,6 +153,10 @@ pub async fn main() -> Exit {
             if !error.use_stderr() {
                 let _ = error.print();
                 return Exit::Done;
+            }
+            if let Some(text) = missing::named(&error, Cli::command()) {
+                say(format!("{} {}", toned(Tone::Bad, "error:"), Block(&text)));
+                return Exit::Input;
             }
             // It quotes what was typed, which may be text of others.
             say(error.render().to_string().trim_end());

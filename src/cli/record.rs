@@ -14,7 +14,7 @@ use crate::topology::recording::{BYTES_MAX, Recording};
 /// Whether a recording of `row`, or of a run that begins, can be written to `path`.
 pub(super) fn may_record(project: &Project, path: &Path, row: Option<&RunRow>) -> Result<(), Stop> {
     let wrong = |why: String| Stop::input(format!("--record {}: {why}", path.display()));
-    file::regular_or_absent(path).map_err(|error| wrong(error.to_string()))?;
+    file::regular_or_absent(path).map_err(|error| wrong(file::words(&error)))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         return Err(Stop::input(format!("--record: there is no folder {}", folder.display())));
@@ -34,12 +34,12 @@ pub(super) fn record(project: &Project, path: &Path, row: &RunRow) -> Result<usi
     if text.len() > BYTES_MAX {
         say(format!("it has {} bytes, and a replay reads {BYTES_MAX} at most", text.len()));
     }
-    file::regular_or_absent(path).map_err(|error| failed(error.to_string()))?;
+    file::regular_or_absent(path).map_err(|error| failed(file::words(&error)))?;
     // It may have come to be there while the run was driven.
     if path.exists() {
         ours(path, &recording).map_err(failed)?;
     }
-    std::fs::write(path, text).map_err(|error| failed(error.to_string()))?;
+    std::fs::write(path, text).map_err(|error| failed(file::words(&error)))?;
     Ok(recording.call.len())
 }
 

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{Exit, Stop};
-use super::paint::{is_terminal, say};
+use super::paint::{Block, is_terminal, say};
 use super::prompt::{After, Prompt, Typed};
 use super::session::Session;
 use super::story::{Shown, mark_mode};
 use crate::run::state::Status;
+use crate::run::view::count;
 use crate::service::act::Driver;
 use crate::service::start::{Start, Voice};
 
@@ -47,6 +48,11 @@ pub(super) async fn run(session: &Session, args: Args) -> Result<Exit, Stop> {
         None => Voice::Named,
     };
     let start = Start::of(project, &args.topology, &voice, &params(&args.params)?, project.who())?;
+    if !start.elsewhere.is_empty() {
+        say(Block(&start.elsewhere.render(false)));
+        let told = count(start.elsewhere.len(), "fault");
+        say(format!("{told} in what other teams read; {} reads none of it, and starts", start.plan.name));
+    }
     mark_mode(&start.plan);
     let driver = session.driver(None).await?;
     let exit = drive(session, &driver, &start, args.json).await;

@@ -50,17 +50,22 @@ fn write<const N: usize>(folder: &Path, all: [(&str, Value); N]) -> Result<Exit,
     for (name, schema) in &all {
         let path = folder.join(name);
         let wrong = |why: &str| Stop::input(format!("{}: {why}; nothing was written", path.display()));
-        file::regular_or_absent(&path).map_err(|error| wrong(&error.to_string()))?;
+        file::regular_or_absent(&path).map_err(|error| wrong(&file::words(&error)))?;
         if path.exists() && !is_ours(&path, schema) {
             return Err(wrong(
                 "there is a file that is not as this command made it: give another folder, or remove it",
             ));
         }
     }
-    std::fs::create_dir_all(folder)?;
+    let unwritten = |path: &Path| {
+        let path = path.display().to_string();
+        move |why: std::io::Error| Stop::failed(format!("{path} cannot be written: {}", file::words(&why)))
+    };
+    std::fs::create_dir_all(folder).map_err(unwritten(folder))?;
     let many = all.len();
     for (name, schema) in all {
-        std::fs::write(folder.join(name), text(schema))?;
+        let path = folder.join(name);
+        std::fs::write(&path, text(schema)).map_err(unwritten(&path))?;
     }
     say(format!("{many} schemas written to {}", folder.display()));
     Ok(Exit::Done)

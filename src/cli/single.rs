@@ -12,6 +12,7 @@ use super::session::Session;
 use super::story::mark_mode;
 use crate::actor::examiner::Examiner;
 use crate::app;
+use crate::file::words;
 use crate::id::{AgentName, ArtefactName};
 use crate::model::{Act, Reply, ToolCall};
 use crate::service::error::Error;
@@ -142,7 +143,8 @@ fn artefacts(plan: &Plan, given: &[String]) -> Result<Desk, Stop> {
             )
         })?;
         let text = crate::file::text(&PathBuf::from(file), ARTEFACT_BYTES_MAX);
-        let text = text.map_err(|why| Stop::input(format!("--artefact {name}: {file}: {why}")))?;
+        let unread = |why| Stop::input(format!("--artefact {name}: {file} cannot be read: {}", words(&why)));
+        let text = text.map_err(unread)?;
         let value: Result<Value, String> = match file.ends_with(".json") {
             true => serde_json::from_str(&text).map_err(|why| why.to_string()),
             false => toml::from_str(&text).map_err(|why| why.to_string()),

@@ -4,6 +4,7 @@ use super::exit::{Exit, Stop, refusal};
 use super::paint::{Safe, Tone, out, say, toned};
 use super::session::Session;
 use crate::service::test::{Difference, test as differences};
+use crate::topology::fault::Fault;
 use crate::topology::plan::Mode;
 
 #[derive(Debug, clap::Args)]
@@ -16,11 +17,15 @@ pub(super) async fn test(session: &Session, args: &Args) -> Result<Exit, Stop> {
     let project = &session.project;
     let names = if args.topologies.is_empty() { project.topologies() } else { args.topologies.clone() };
     let (mut passed, mut failed, mut exit) = (0, 0, Exit::Done);
+    let mut told: Vec<Fault> = Vec::new();
     for name in names {
-        let checked = match project.check(&name, Mode::Rehearsal) {
-            Ok(checked) => checked,
-            Err(faults) => {
+        let checked = match project.check_to_start(&name, Mode::Rehearsal, None) {
+            Ok((checked, _)) => checked,
+            Err(mut faults) => {
                 exit = Exit::Input;
+                // What several topologies share is told once.
+                faults.retain(|fault| !told.contains(fault));
+                told.extend(faults.iter().cloned());
                 super::check::tell(&name, &faults, false);
                 continue;
             }

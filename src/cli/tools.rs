@@ -10,6 +10,7 @@ use super::paint::{self, Safe, Tone, columns, out, raw, say, toned};
 use super::session::Session;
 use crate::app;
 use crate::service::error::Error;
+use crate::topology::check::{NamedQuery, Queries, check};
 use crate::topology::fault::nearest;
 use crate::topology::plan::{Mode, Role};
 use crate::topology::spec::{Reach, Repeat, ToolSpec};
@@ -37,23 +38,26 @@ pub(super) fn tools(session: &Session, args: &Args) -> Result<Exit, Stop> {
         Some(wanted) => name == wanted || name.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.')),
         None => true,
     };
-    let specs: Vec<&ToolSpec> =
-        tools.values().map(|tool| tool.spec()).filter(|spec| is_wanted(spec.name.as_str())).collect();
-    if let (true, Some(wanted)) = (specs.is_empty(), &args.name) {
+    let wanted: Vec<_> = tools.values().filter(|tool| is_wanted(tool.spec().name.as_str())).collect();
+    if let (true, Some(wanted)) = (wanted.is_empty(), &args.name) {
         let names: Vec<&str> = tools.keys().map(|name| name.as_str()).collect();
         let meant =
             nearest(wanted, names.iter().copied()).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
         return Err(Stop::input(format!("there is no tool {wanted}{meant}\nthere are: {}", names.join(", "))));
     }
     let (users, faulty) = users(session);
-    for spec in &specs {
+    for tool in wanted {
+        let (spec, queries) = (tool.spec(), tool.queries());
         let of = users.get(spec.name.as_str()).map(Vec::as_slice).unwrap_or_default();
         if args.json {
             let used: Vec<Value> =
                 of.iter().map(|(member, topology)| json!({ "member": member, "topology": topology })).collect();
-            paint::json(&json!({ "tool": spec, "example": example(spec).1, "used_by": used }));
+            let results: Map<String, Value> =
+                queries.into_iter().filter_map(|(name, NamedQuery { result, .. })| Some((name, result?))).collect();
+            let example = example(spec).1;
+            paint::json(&json!({ "tool": spec, "example": example, "results_by_query": results, "used_by": used }));
         } else {
-            print(spec, of);
+            print(spec, &queries, of);
         }
     }
     if !args.json && args.name.is_none() {
@@ -71,8 +75,11 @@ pub(super) fn tools(session: &Session, args: &Args) -> Result<Exit, Stop> {
 /// Who uses which tool, and the topologies of which that cannot be said.
 fn users(session: &Session) -> (Users, Vec<String>) {
     let (mut users, mut faulty) = (Users::new(), vec![]);
+    let Ok(around) = app::surroundings(&session.settings, Mode::Rehearsal) else {
+        return (users, session.project.topologies());
+    };
     for topology in session.project.topologies() {
-        let Ok(checked) = session.project.check(&topology, Mode::Rehearsal) else {
+        let Ok(checked) = check(&topology, &session.settings.folder(), &around) else {
             faulty.push(topology);
             continue;
         };
@@ -90,7 +97,7 @@ fn users(session: &Session) -> (Users, Vec<String>) {
     (users, faulty)
 }
 
-fn print(spec: &ToolSpec, users: &[(String, String)]) {
+fn print(spec: &ToolSpec, queries: &Queries, users: &[(String, String)]) {
     out(toned(Tone::Strong, Safe(spec.name.as_str())));
     told("", &spec.description);
     for (name, schema, is_required) in arguments(&spec.args) {
@@ -107,6 +114,7 @@ fn print(spec: &ToolSpec, users: &[(String, String)]) {
     let (place, call) = example(spec);
     told("example", place);
     raw(format!("{:INDENT$}{}", "", Safe(&call)));
+    given(spec, queries);
     told("reach", reach(spec));
     told("repeat", repeat(spec));
     let labels = [(spec.labels.private, "private"), (spec.labels.untrusted, "untrusted")];
@@ -118,6 +126,50 @@ fn print(spec: &ToolSpec, users: &[(String, String)]) {
     let used: Vec<String> = users.iter().map(|(member, topology)| format!("{member} of {topology}")).collect();
     told("used by", if used.is_empty() { "nobody yet".to_owned() } else { used.join(", ") }.as_str());
     out("");
+}
+
+/// Prints what a tool gives, and what a template makes of it.
+fn given(spec: &ToolSpec, queries: &Queries) {
+    let Some(result) = &spec.result else { return };
+    let of_query = |(name, known): (&String, &NamedQuery)| Some((name.clone(), known.result.clone()?));
+    let of_queries: Vec<(String, Value)> = queries.iter().filter_map(of_query).collect();
+    told("gives", &shape(result));
+    for (name, result) in &of_queries {
+        let rows = arguments(&result["properties"]["rows"]["items"]);
+        let columns: Vec<&str> = rows.iter().map(|(column, ..)| column.as_str()).collect();
+        told("", &format!("rows of {name}: {}", columns.join(", ")));
+    }
+    let example = of_queries.first().map_or(result, |(_, result)| result);
+    told("", &format!("in a template after that call: {{{{ {} }}}}", path("found".to_owned(), example)));
+}
+
+/// What a result is, as it would be written: `{ rows: list of { ... }, row_count: integer }`.
+fn shape(schema: &Value) -> String {
+    let fields = arguments(schema);
+    if fields.is_empty() {
+        let items = &schema["items"];
+        let inner = if items["properties"].is_object() { format!(" of {}", shape(items)) } else { String::new() };
+        return format!("{}{inner}", kind(schema));
+    }
+    let field = |(name, of, is_there): (String, &Value, bool)| {
+        format!("{name}{}: {}", if is_there { "" } else { "?" }, shape(of))
+    };
+    let fields: Vec<String> = fields.into_iter().map(field).collect();
+    let nothing = if kind(schema).contains("null") { " or null" } else { "" };
+    format!("{{ {} }}{nothing}", fields.join(", "))
+}
+
+/// A path to something in a result: of a list its first item, of an object its first field that is said to be there.
+fn path(to: String, schema: &Value) -> String {
+    if schema["items"].is_object() {
+        return path(format!("{to}[0]"), &schema["items"]);
+    }
+    let fields = arguments(schema);
+    let listed = fields.iter().find(|(_, of, _)| of["items"]["properties"].is_object());
+    match listed.or(fields.first()) {
+        Some((name, of, _)) => path(format!("{to}.{name}"), of),
+        None => to,
+    }
 }
 
 /// Prints a word and a text beside it.
@@ -145,8 +197,8 @@ fn kind(schema: &Value) -> String {
         Value::Null => "anything".to_owned(),
         one => word(one),
     };
-    let items =
-        if kind.contains("array") { schema["items"]["type"].as_str().map(|of| format!(" of {of}")) } else { None };
+    let has_items = kind.contains("array") && !schema["items"]["properties"].is_object();
+    let items = if has_items { schema["items"]["type"].as_str().map(|of| format!(" of {of}")) } else { None };
     let one_of = schema["enum"].as_array().map(|values| {
         let values: Vec<String> =
             values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect();

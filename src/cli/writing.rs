@@ -5,13 +5,14 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use super::exit::Stop;
+use crate::file::words;
 
 /// Writes a file that is not there yet, with the folders above it.
 pub(super) fn write_new(root: &Path, path: &str, bytes: &[u8]) -> Result<(), Stop> {
     let whole = root.join(path);
     let failed = |why: std::io::Error| match why.kind() {
         ErrorKind::AlreadyExists => Stop::input(format!("{path} is there already and stays as it is")),
-        _ => Stop::failed(format!("{path} cannot be written: {why}")),
+        _ => Stop::failed(format!("{path} cannot be written: {}", words(&why))),
     };
     if let Some(folder) = whole.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;

@@ -44,7 +44,7 @@ impl Folder {
 fn refused(error: std::io::Error) -> ReadError {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => ReadError::Missing,
-        _ => ReadError::Refused(error.to_string()),
+        _ => ReadError::Refused(file::words(&error)),
     }
 }
 

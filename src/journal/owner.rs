@@ -38,7 +38,7 @@ impl Drop for Lock {
 pub fn is_alive(dir: &Path, owner: OwnerId) -> Result<Option<Holder>, Error> {
     let path = path_of(dir, owner);
     let unknown = |error: std::io::Error| {
-        let text = format!("may live or not, {} does not tell: {error}", path.display());
+        let text = format!("may live or not, {} does not tell: {}", path.display(), crate::file::words(&error));
         Error::Unreadable(Cause::new(Subject::Owner(owner), text).by(error))
     };
     let file = match File::open(&path) {

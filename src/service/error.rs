@@ -152,9 +152,14 @@ pub enum Error {
     /// There is no system.
     #[error(transparent)]
     App(#[from] app::Error),
-    /// The machine.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
+    /// A file or a folder that is needed cannot be made.
+    #[error("{} cannot be made: {}", .path.display(), crate::file::words(.why))]
+    Unmade {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        why: std::io::Error,
+    },
 }
 
 impl Error {
@@ -182,15 +187,15 @@ pub enum ParamFault {
         /// Of which topology.
         topology: String,
         /// How it is declared.
-        param: Param,
+        param: Box<Param>,
     },
-    /// Its text is not of its type.
-    WrongType {
+    /// Its text is not of its type, or lies outside of its bounds.
+    Unfit {
         name: String,
         /// What was given.
         text: String,
         /// How it is declared.
-        param: Param,
+        param: Box<Param>,
     },
 }
 

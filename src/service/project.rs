@@ -152,12 +152,32 @@ impl Project {
         check(topology, &self.settings.folder(), &app::surroundings(&self.settings, mode)?)
     }
 
-    /// Checks a topology that is to be replayed from `recording`.
+    /// Checks a topology that is about to start, and what its tools would read, in whatever `mode`; with what is wrong with
+    /// what others would read. One that is to be replayed from a recording has the models of then.
     ///
     /// # Errors
-    /// Its faults.
-    pub fn check_replay(&self, topology: &str, recording: Arc<Recording>) -> Result<Checked, Faults> {
-        check(topology, &self.settings.folder(), &app::surroundings_of(&self.settings, recording)?)
+    /// Its faults, and those of its data.
+    pub fn check_to_start(
+        &self,
+        topology: &str,
+        mode: Mode,
+        recording: Option<Arc<Recording>>,
+    ) -> Result<(Checked, Faults), Faults> {
+        let mut survey = app::Survey::of(&self.settings, mode)?;
+        if let Some(recording) = recording {
+            survey.around.models = recording.models.clone();
+            survey.around.recording = Some(recording);
+        }
+        let checked = check(topology, &self.settings.folder(), &survey.around);
+        let [mut own, others] = survey.data(checked.as_ref().ok().map(|checked| &checked.plan));
+        match checked {
+            Ok(checked) if own.is_empty() => Ok((checked, others)),
+            Ok(_) => Err(own),
+            Err(faults) => {
+                own.join(faults);
+                Err(own)
+            }
+        }
     }
 
     /// Who is at the keyboard, and how that is known.

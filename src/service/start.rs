@@ -12,6 +12,8 @@ use super::project::Project;
 use crate::app;
 use crate::run::event::Who;
 use crate::run::input::Brief;
+use crate::topology::check::Checked;
+use crate::topology::fault::Faults;
 use crate::topology::plan::{Mode, Param, ParamKind, Plan};
 use crate::topology::recording::Recording;
 
@@ -35,6 +37,8 @@ pub struct Start {
     pub brief: Brief,
     /// Who starts it.
     pub by: Who,
+    /// What is wrong with data and queries that it does not use.
+    pub elsewhere: Faults,
 }
 
 impl Start {
@@ -53,21 +57,18 @@ impl Start {
             Voice::Recording(path) => Some(recording_of(path, topology)?),
             Voice::Named | Voice::Script => None,
         };
-        let checked = match &recording {
-            Some(recording) => project.check_replay(topology, Arc::clone(recording)),
+        let mode = match voice {
+            Voice::Recording(_) => Mode::Replay,
             // A rehearsal because that is asked for, or because nothing names a model; never as a fallback.
-            None if *voice == Voice::Script => project.check(topology, Mode::Rehearsal),
-            None => project.check(topology, project.settings.mode()),
+            Voice::Script => Mode::Rehearsal,
+            Voice::Named => project.settings.mode(),
         };
-        let plan = checked.map_err(Error::Faulty)?.plan;
+        let checked = project.check_to_start(topology, mode, recording.clone());
+        let (Checked { plan, .. }, elsewhere) = checked.map_err(Error::Faulty)?;
         let recorded = recording.map(|recording| recording.brief.clone()).unwrap_or_default();
         let brief = brief(&plan, params, recorded).map_err(Error::Param)?;
         app::reachable(&project.settings, &plan).map_err(Error::Unreachable)?;
-        if plan.mode == Mode::Live {
-            // Before a model is paid.
-            app::data(&project.settings, &plan).map_err(Error::Faulty)?;
-        }
-        Ok(Self { plan, brief, by: project.declared(who)? })
+        Ok(Self { plan, brief, by: project.declared(who)?, elsewhere })
     }
 }
 
@@ -89,15 +90,13 @@ fn brief(plan: &Plan, given: &BTreeMap<String, String>, mut recorded: Brief) -> 
     let mut brief = Brief::new();
     for (name, param) in &plan.params {
         let value = match given.get(name) {
-            Some(text) => typed(param, text).ok_or_else(|| ParamFault::WrongType {
-                name: name.clone(),
-                text: text.clone(),
-                param: param.clone(),
+            Some(text) => typed(param, text).filter(|value| param.bounds.take(value)).ok_or_else(|| {
+                ParamFault::Unfit { name: name.clone(), text: text.clone(), param: Box::new(param.clone()) }
             })?,
             None => recorded.remove(name).or_else(|| param.default.clone()).ok_or_else(|| ParamFault::Missing {
                 name: name.clone(),
                 topology: plan.name.clone(),
-                param: param.clone(),
+                param: Box::new(param.clone()),
             })?,
         };
         brief.insert(name.clone(), value);

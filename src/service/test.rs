@@ -239,7 +239,7 @@ impl Scratch {
     /// If there is no room for it.
     pub fn new() -> Result<Self, Error> {
         let folder = std::env::temp_dir().join(format!("callsheet-test-{}", Machine.id()));
-        std::fs::create_dir_all(&folder)?;
+        std::fs::create_dir_all(&folder).map_err(|why| Error::Unmade { path: folder.clone(), why })?;
         Ok(Self(folder))
     }
 

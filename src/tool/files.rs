@@ -91,13 +91,39 @@ fn read_spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
         "required": ["path"], "additionalProperties": false,
     });
     let spec = ToolSpec::callable(tool_name(name, "read")?, &reads(config), path).accepting_all(&["path"]);
+    let spec = spec.giving(text_schema(config));
     Ok(ToolSpec { labels: config.labels, call_timeout_ms: config.call_timeout.0, ..spec })
 }
 
 fn list_spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
     let nothing = json!({ "type": "object", "properties": {}, "additionalProperties": false });
     let spec = ToolSpec::callable(tool_name(name, "list")?, "Lists the files that can be read.", nothing);
+    let spec = spec.giving(json!({
+        "type": "object",
+        "properties": { "files": { "type": "array", "items": {
+            "type": "object", "properties": { "path": { "type": "string" }, "bytes": { "type": "integer" } },
+            "required": ["path", "bytes"], "additionalProperties": false,
+        } } },
+        "required": ["files"], "additionalProperties": false,
+    }));
     Ok(ToolSpec { labels: config.labels, call_timeout_ms: config.call_timeout.0, ..spec })
+}
+
+/// What reading gives, as a schema.
+fn text_schema(config: &Config) -> Value {
+    let mut schema = json!({
+        "type": "object",
+        "properties": {
+            "path": { "type": "string" }, "title": { "type": ["string", "null"] }, "text": { "type": "string" },
+            "words": { "type": "integer" }, "bytes": { "type": "integer" },
+            "front_matter": { "type": "string", "description": "only of a file that has some" },
+        },
+        "required": ["path", "title", "text", "words", "bytes"], "additionalProperties": false,
+    });
+    if config.link.is_some() {
+        schema["properties"]["link"] = json!({ "type": "string" });
+    }
+    schema
 }
 
 /// What reading gives.
@@ -209,8 +235,9 @@ impl Place {
         };
         let root = beneath::existing(&self.project, &self.root).map_err(|why| permanent(why.to_string()))?;
         let real = beneath::existing(&root, path).map_err(missing)?;
-        let unreadable = |why: std::io::Error| permanent(format!("{}: {why}", quoted(path)));
-        file::regular(&real).map_err(|why| invalid(format!("{} {why}", quoted(path))))?;
+        let unreadable =
+            |why: std::io::Error| permanent(format!("{} cannot be read: {}", quoted(path), file::words(&why)));
+        file::regular(&real).map_err(|why| invalid(format!("{} {}", quoted(path), file::words(&why))))?;
         let bytes = file::bytes(&real, self.bytes_max.saturating_add(1)).map_err(unreadable)?;
         if bytes.len() as u64 > self.bytes_max {
             return Err(invalid(format!("{} has more than {} bytes (bytes_max)", quoted(path), self.bytes_max)));
@@ -249,7 +276,8 @@ fn as_address(path: &str) -> String {
 
 /// Collects regular files; hidden names and links are left out.
 fn walk(directory: &Path, prefix: &str, depth: usize, found: &mut BTreeMap<String, u64>) -> Result<(), Failure> {
-    let unreadable = |why: std::io::Error| permanent(format!("cannot list {prefix:?}: {why}"));
+    let unreadable =
+        |why: std::io::Error| permanent(format!("the files in {prefix:?} cannot be listed: {}", file::words(&why)));
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         // A name that is not UTF-8 could not be asked for.
@@ -333,7 +361,7 @@ fn items(tool: &str, intent: Intent) -> Result<Vec<Item>, Failure> {
     }
     let mut items: Vec<Item> = Vec::new();
     for version in versions {
-        let item = item(version, &intent.origin)?;
+        let item = item(version)?;
         if items.iter().any(|other| other.key == item.key) {
             return Err(invalid(format!("two versions are for the channel {}", quoted(&item.recipient))));
         }
@@ -351,7 +379,8 @@ impl Body {
     }
 }
 
-fn item(version: Version, origin: &str) -> Result<Item, Failure> {
+/// What readers get is the text and nothing else: how it came to be is told with its version, in the journal and in `review`.
+fn item(version: Version) -> Result<Item, Failure> {
     let Version { channel, title, text } = version;
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
     if !channel.starts_with(|c: char| c.is_ascii_lowercase()) || channel.len() > 40 || !channel.chars().all(fits) {
@@ -370,8 +399,7 @@ fn item(version: Version, origin: &str) -> Result<Item, Failure> {
         return Err(invalid(what));
     }
     let heading = title.as_ref().map_or_else(String::new, |title| format!("# {title}\n\n"));
-    let origin: String = origin.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-    let bytes = format!("<!-- origin: {origin} -->\n{heading}{}\n", text.replace("\r\n", "\n").trim_end()).into_bytes();
+    let bytes = format!("{heading}{}\n", text.replace("\r\n", "\n").trim_end()).into_bytes();
     Ok(Item {
         key: format!("{channel}.md"),
         title: title.unwrap_or_else(|| format!("the version for {channel}")),

@@ -88,7 +88,7 @@ pub trait Declared: Send + Sync {
         Look::default()
     }
 
-    /// The named queries that it answers, each with the types of its arguments.
+    /// The named queries that it answers, each with what it takes, and with what it gives as far as the data can be read.
     fn queries(&self) -> Queries {
         Queries::new()
     }

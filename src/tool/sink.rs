@@ -20,6 +20,7 @@ use super::part::{Error, beneath, tool_name};
 use super::{Approved, Declared, Intent, Item, Outward, Tool};
 use crate::failure::Work;
 use crate::failure::{Class, Failure};
+use crate::file::words;
 use crate::run::body::Receipt;
 use crate::topology::spec::{Connection, Repeat, ToolSpec};
 
@@ -165,7 +166,9 @@ fn note(path: &Path, shown: &str, repeat: Repeat, item: &Approved) -> Result<(),
     record.append(&Machine, &Line::of(item)).map_err(|why| match why.kind() {
         ErrorKind::PermissionDenied | ErrorKind::IsADirectory | ErrorKind::ReadOnlyFilesystem => failed(why),
         // The line may have reached the disk or not.
-        _ => Failure::new(Class::InDoubt, format!("cannot append to the record: {why}")),
+        _ => {
+            Failure::new(Class::InDoubt, format!("{}: the record cannot be added to: {}", path.display(), words(&why)))
+        }
     })
 }
 
@@ -174,7 +177,7 @@ fn noted(path: &Path, item: &Approved) -> Result<bool, Failure> {
 }
 
 fn unreadable(why: std::io::Error) -> Failure {
-    permanent(format!("cannot read the record: {why}"))
+    permanent(format!("the record cannot be read: {}", words(&why)))
 }
 
 fn item(number: usize, body: &Value) -> Item {

@@ -328,32 +328,6 @@ fn faults_in_files_are_told_with_their_line_and_start_nothing() {
 }
 
 #[test]
-fn bad_data_makes_the_run_stuck_and_a_mended_file_lets_it_go_on() {
-    type Case = (&'static str, fn(&Project), &'static str);
-    const SENDS: &str = "data/sends.csv";
-    let cases: &[Case] = &[
-        ("missing", |p| fs::remove_file(p.path(SENDS)).unwrap(), "data/sends.csv"),
-        ("empty", |p| fs::write(p.path(SENDS), "").unwrap(), "data/sends.csv:1"),
-        ("malformed", |p| fs::write(p.path(SENDS), "a,b\n1,2\n3\n").unwrap(), "data/sends.csv:3"),
-    ];
-    for (name, arrange, needle) in cases {
-        let project = check(
-            name,
-            arrange,
-            &[
-                ("run re-engagement", 1, &["performance.query", needle, "stuck"]),
-                ("dead-letters 1", 3, &["m1", needle]),
-                ("dead-letters 1 --json", 0, &["\"failed\":{\"tool\":\"performance.query\"}", "\"drifted\":false"]),
-            ],
-        );
-        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(SENDS), project.path(SENDS)).unwrap();
-        let (code, text) = project.types("dead-letters 1 --retry m1");
-        assert_eq!(code, 3, "{name}: {text}");
-        assert!(text.contains("approval 1 is waiting"), "{name}: {text}");
-    }
-}
-
-#[test]
 fn an_artefact_with_faults_is_asked_for_again_and_then_given_up() {
     let project = Project::new();
     project.replace("rehearsals/re-engagement.toml", "offer_days = 14", "offer_days = \"{{ 'a while' }}\"");

@@ -36,6 +36,15 @@ fn check_and_doctor_tell_of_data_before_a_model_is_paid() {
             ("check re-engagement", 2, &["E090", fault, mend]),
             ("doctor --offline", 1, &[fault, mend, "1 thing to mend"]),
             ("run re-engagement --model ollama/qwen3", 2, &["nothing was started", fault]),
+            ("run re-engagement --rehearse", 2, &["nothing was started", fault, mend]),
+            ("test re-engagement", 2, &[fault, "it does not start"]),
+            ("rehearse re-engagement --all", 0, &["no model, no tool"]),
+            // Another team reads none of it: it is told, and starts.
+            (
+                "run content-repurposing --rehearse",
+                3,
+                &[fault, "1 fault in what other teams read", "approval 1 is waiting"],
+            ),
         ],
     );
     let declared = "[tools.performance.csv]\ncontacts = \"data/contacts.csv\"\ncalendar = \"data/calendar.csv\"\n\
@@ -58,6 +67,42 @@ fn check_and_doctor_tell_of_data_before_a_model_is_paid() {
     project.replace("callsheet.toml", "sum(m.clicked)                         AS clicks", "sum(m.segment) AS clicks");
     let (code, text) = project.types("check re-engagement");
     assert!(code == 2 && text.contains("the query clicks_by_segment: sum() meets"), "{text}");
+}
+
+#[test]
+fn bad_data_is_told_before_a_rehearsal_starts_and_stops_one_that_has_started() {
+    type Case = (&'static str, fn(&Project), &'static str);
+    const SENDS: &str = "data/sends.csv";
+    let cases: &[Case] = &[
+        ("missing", |p| fs::remove_file(p.path(SENDS)).unwrap(), "data/sends.csv"),
+        ("empty", |p| fs::write(p.path(SENDS), "").unwrap(), "data/sends.csv:1"),
+        ("malformed", |p| fs::write(p.path(SENDS), "a,b\n1,2\n3\n").unwrap(), "data/sends.csv:3"),
+    ];
+    for (name, arrange, needle) in cases {
+        let refused = ("run re-engagement", 2, &["nothing was started", needle, "--> callsheet.toml:"][..]);
+        let project = check(name, arrange, &[refused, ("runs", 2, &["nothing has run here yet"])]);
+        let whole = || fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(SENDS), project.path(SENDS)).unwrap();
+        whole();
+        // It is paused before it has read anything.
+        project.replace("topologies/re-engagement.toml", "tokens = 600_000", "tokens = 500");
+        assert_eq!(project.types("run re-engagement").0, 4, "{name}");
+        arrange(&project);
+        let lines: [(&str, i32, &[&str]); 3] = [
+            ("resume 1 --tokens 600000", 1, &["performance.query", needle, "stuck"]),
+            ("dead-letters 1", 3, &["m1", needle]),
+            ("dead-letters 1 --json", 0, &["\"failed\":{\"tool\":\"performance.query\"}", "\"drifted\":false"]),
+        ];
+        for (line, exit, needles) in lines {
+            let (code, text) = project.types(line);
+            assert!(
+                code == exit && needles.iter().all(|needle| text.contains(needle)),
+                "{name}: {line}: {code}\n{text}"
+            );
+        }
+        whole();
+        let (code, text) = project.types("dead-letters 1 --retry m1");
+        assert!(code == 3 && text.contains("approval 1 is waiting"), "{name}: {text}");
+    }
 }
 
 /// Delivered mails and those clicked, by segment and region, before and after.
@@ -201,7 +246,7 @@ fn what_is_no_file_is_refused_at_once() {
         ("schemas/finding.json", "check re-engagement", 2),
         ("rehearsals/re-engagement.toml", "check re-engagement", 2),
         ("data/sends.csv", "check re-engagement", 2),
-        ("data/sends.csv", "run re-engagement", 1),
+        ("data/sends.csv", "run re-engagement", 2),
         ("data/articles/repotting.md", "run content-repurposing -p article=repotting.md", 1),
         ("said.toml", "run re-engagement --replay said.toml", 2),
         ("said.toml", "run re-engagement --record said.toml", 2),

@@ -178,7 +178,7 @@ fn what_cannot_become_a_project_is_told_and_nothing_is_touched() {
             &["is not empty: callsheet.toml"],
         ),
         ("a file", |p| fs::write(p.path("a"), "mine").unwrap(), "init a", &["is no folder that can be read"]),
-        ("no CSV", |_| {}, "init --csv none.csv", &["none.csv: "]),
+        ("no CSV", |_| {}, "init --csv none.csv", &["none.csv cannot be read: it is not there"]),
         ("a folder", |p| fs::create_dir(p.path("d.csv")).unwrap(), "init --csv d.csv", &["d.csv"]),
         (
             "an empty CSV",
@@ -436,4 +436,50 @@ fn a_watch_checks_again_when_a_file_changes_also_while_it_is_half_written() {
     let watch = Watch::of(&project);
     watch.sees("schemas/letter.json");
     assert_eq!(watch.ends(), 2, "Ctrl-C ends it with what the last check came to");
+}
+
+/// Whoever types a command without what it is about is told what there is.
+#[test]
+fn a_command_without_a_name_lists_what_there_is_to_name() {
+    let shipped = "content-repurposing, investigate, re-engagement";
+    crate::cli::check(
+        "bare",
+        |_| {},
+        &[
+            ("run", 2, &["needs the name of a topology", shipped, "such as: callsheet run content-repurposing"]),
+            ("rehearse --all", 2, &["needs the name of a topology", shipped]),
+            ("try", 2, &["needs the name of an agent", "analyst, archivist, critic", "such as: callsheet try analyst"]),
+            ("approve", 2, &["needs the number of an approval", "none waits"]),
+            ("run content-repurposing", 3, &[]),
+            ("approve", 2, &["open now:", "1  run 1 of content-repurposing, channels", "such as: callsheet approve 1"]),
+            ("review", 2, &["such as: callsheet review 1"]),
+            ("reject -m no", 2, &["such as: callsheet reject 1"]),
+            ("edit", 2, &["such as: callsheet edit 1"]),
+            ("settle", 2, &["needs the number of a question", "none waits"]),
+        ],
+    );
+    let project = Project::empty();
+    fs::write(project.path("callsheet.toml"), "schema_version = 1\n").unwrap();
+    let (code, text) = project.types("run");
+    assert!(code == 2 && text.contains("there is none yet: callsheet new topology NAME"), "{text}");
+}
+
+#[test]
+fn a_parameter_takes_what_its_file_says() {
+    let bounded = |project: &Project| {
+        let mails = "mails = { type = \"integer\", minimum = 1, maximum = 5, description = \"how many\" }\n\
+                     tone = { type = \"string\", default = \"warm\", one_of = [\"warm\", \"plain\"] }\n";
+        project.replace("topologies/re-engagement.toml", "[artefacts]", &format!("{mails}[artefacts]"));
+    };
+    crate::cli::check(
+        "bounds",
+        bounded,
+        &[
+            ("run re-engagement", 2, &["needs -p mails=...: a whole number, from 1 to 5 (how many)"]),
+            ("run re-engagement -p mails=6", 2, &["-p mails=6: mails takes a whole number, from 1 to 5 (how many)"]),
+            ("run re-engagement -p mails=x", 2, &["a whole number, from 1 to 5"]),
+            ("run re-engagement -p mails=2 -p tone=loud", 2, &["tone takes a text, one of warm, plain"]),
+            ("run re-engagement -p mails=5 -p tone=plain", 3, &["approval 1 is waiting"]),
+        ],
+    );
 }

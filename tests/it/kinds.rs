@@ -50,6 +50,7 @@ fn each_kind_opens_as_what_its_tools_declare() {
             let spec = tool.spec();
             assert_eq!(matches!(tool, Tool::Outward(_)), *acts, "{name}");
             assert_eq!((spec.reach == Reach::ActsOut, spec.repeat == Repeat::Pure), (*acts, !acts), "{name}");
+            assert_eq!(spec.result.is_some(), !acts, "{name}: what is called says what it gives");
             let connection = spec.connection.as_ref().map(|connection| connection.kind.as_str());
             assert_eq!(connection, acts.then_some(*kind), "{name}: what acts says through what");
         }

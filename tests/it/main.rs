@@ -56,6 +56,7 @@ mod rehearsals_page;
 mod rehearse;
 mod replies;
 mod requests;
+mod results;
 mod screens;
 mod shown;
 mod silence;

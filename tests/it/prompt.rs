@@ -312,6 +312,13 @@ fn an_editor_that_fails_or_does_not_end_is_told_and_leaves_the_approval_as_it_wa
     let kept: fn(&Project) = |project| an_editor(project, "sed -i 's/schedule/calendar/' \"$2\"; exit 3");
     let saved = [ASKED, Types("e\n"), Sees("what you saved is in"), ASKED, Types("l\n")];
     check("it saves and fails", kept, POSTS, &saved, 3, &["left waiting"]);
+    // One that writes by itself would be opened for ever.
+    let breaks: fn(&Project) = |project| an_editor(project, "echo 'not = [toml' > \"$2\"");
+    let broken = [ASKED, Types("e\n"), Sees("the same faults again"), Sees("version.toml"), ASKED, Types("l\n")];
+    check("it always leaves the same fault", breaks, POSTS, &broken, 3, &["left waiting"]);
+    let grows: fn(&Project) = |project| an_editor(project, "echo 'not = [toml' >> \"$2\"");
+    let grown = [ASKED, Types("e\n"), Sees("faults each time"), Sees("version.toml"), ASKED, Types("l\n")];
+    check("it always leaves another fault", grows, POSTS, &grown, 3, &["left waiting"]);
     let waits: fn(&Project) = |project| an_editor(project, "echo ready; read word");
     let interrupted = [ASKED, Types("e\n"), Sees("ready"), CTRL_C];
     check("Ctrl-C while it is open", waits, POSTS, &interrupted, 130, &["callsheet resume 1"]);

@@ -126,6 +126,10 @@ fn every_way_of_the_shipped_topologies_is_gone_and_every_handoff_taken() {
         for ending in ["done", "rejected", "stuck on a dead letter"] {
             assert!(seen["endings"][ending].is_string(), "{topology} never ends {ending}: {}", seen["endings"]);
         }
+        let stuck = seen["stuck"].as_array().unwrap();
+        let first = stuck.iter().find(|of| of["message"].as_str().unwrap().starts_with("start -> ")).unwrap();
+        let last = first["way"].as_array().unwrap().last().unwrap().as_str().unwrap();
+        assert_eq!(last, format!("({})", first["why"].as_str().unwrap()), "the way ends with what went wrong");
         // Three rounds of revision before each of six approvals, and the two sides of each round.
         assert!(seen["strangest"]["exhausted"].as_u64().unwrap() >= 6, "{:#}", seen["strangest"]);
         assert!(seen["longest"]["handoffs"].as_u64() >= seen["strangest"]["handoffs"].as_u64());

@@ -19,9 +19,25 @@ pub(crate) fn intent(args: Value) -> Intent {
     Intent { effect: effect(1), args, asked_at: Timestamp(1_790_000_000_000), origin: "computed".to_owned() }
 }
 
-/// What `tool` answers to `args`.
+/// What `tool` answers to `args`; whatever that is, it is what the tool declares.
 pub(crate) async fn call(tool: &Tool, args: Value) -> Result<Value, Failure> {
-    callable(tool).call(Call { effect: effect(1), args }).await
+    let answer = callable(tool).call(Call { effect: effect(1), args: args.clone() }).await;
+    if let Ok(result) = &answer {
+        for schema in declared(tool, &args) {
+            let wrong =
+                jsonschema::validator_for(&schema).unwrap().iter_errors(result).next().map(|why| why.to_string());
+            let name = &tool.spec().name;
+            assert_eq!(wrong, None, "{name} gives for {args} what it does not declare: {result}");
+        }
+    }
+    answer
+}
+
+/// The schemas that a result of this call has to fit: what the tool declares, and what the query says that is named.
+pub(crate) fn declared(tool: &Tool, args: &Value) -> Vec<Value> {
+    let queries = tool.queries();
+    let query = args["query"].as_str().and_then(|name| queries.get(name));
+    tool.spec().result.clone().into_iter().chain(query.and_then(|query| query.result.clone())).collect()
 }
 
 /// The tools of `[tools.name]`, which says `config`, of a project at `root`.

@@ -132,7 +132,7 @@ async fn it_publishes_what_was_prepared_and_knows_it_later() {
     let versions = json!({ "linkedin": { "title": "A  title\n", "text": "Text.\n" }, "x": "Short." });
     let items = publish.prepare(intent(json!({ "versions": versions }))).await.unwrap();
     assert_eq!(items.iter().map(|item| item.key.as_str()).collect::<Vec<_>>(), ["linkedin.md", "x.md"]);
-    assert_eq!(items[0].bytes, b"<!-- origin: computed -->\n# A title\n\nText.\n");
+    assert_eq!(items[0].bytes, b"# A title\n\nText.\n");
     let list =
         json!([{ "channel": "linkedin", "title": "A title", "text": "Text." }, { "channel": "x", "text": "Short." }]);
     assert_eq!(publish.prepare(intent(json!({ "versions": list }))).await.unwrap(), items);
@@ -206,7 +206,7 @@ async fn a_folder_that_cannot_be_written_is_a_permanent_failure() {
     let items = publish.prepare(intent(json!({ "versions": { "x": "Short." } }))).await.unwrap();
     let below_a_file = dir.path().join("secret.txt/out");
     let why = publish.perform(approved(1, &below_a_file, &items[0])).await.unwrap_err();
-    assert!(why.class == Class::Permanent && why.reason.contains("cannot write"), "{why:?}");
+    assert!(why.class == Class::Permanent && why.reason.contains("cannot be written"), "{why:?}");
     let mut escaping = items[0].clone();
     for key in ["../x.md", "a/b", ".effects", ""] {
         escaping.key = key.to_owned();

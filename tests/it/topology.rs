@@ -85,6 +85,7 @@ fn tool(name: &str, reach: Reach, properties: Value, required: &[&str]) -> ToolS
         drafts: true,
         connection: None,
         data_args: Vec::new(),
+        result: None,
     }
 }
 

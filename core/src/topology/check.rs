@@ -39,7 +39,7 @@ use super::plan::{self, Mode, Plan};
 use super::proof::Proof;
 use super::raw;
 use draft::Draft;
-pub use given::{Files, Queries, ReadError, Surroundings, Test};
+pub use given::{Files, NamedQuery, Queries, ReadError, Surroundings, Test};
 use seat::Seat;
 
 /// A topology that may start.

@@ -75,7 +75,7 @@ codes! {
     Unapprovable = "E064", "an outward tool takes what nobody can approve";
     TwoBound = "E065", "one approval leads to more than one outward tool";
     Overruled = "E066", "what a person said no to can still leave";
-    ParamDefault = "E070", "a parameter's default has another type";
+    ParamDefault = "E070", "a parameter's default or bounds do not fit its type";
     Script = "E080", "a rehearsal says what its agent cannot do";
     NoScript = "E081", "a rehearsal has no line for an agent";
     Template = "E082", "a template does not parse";

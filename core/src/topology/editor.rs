@@ -58,6 +58,12 @@ pub struct Param {
     /// Its value if a run gives none; without it a run must.
     #[serde(default)]
     pub default: Value,
+    /// The least that a number may be.
+    pub minimum: Option<f64>,
+    /// The most that a number may be.
+    pub maximum: Option<f64>,
+    /// The only values that it may have.
+    pub one_of: Option<Vec<Value>>,
     /// What it means.
     pub description: Option<String>,
 }

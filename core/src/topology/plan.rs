@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::bounds::Bounds;
 pub use super::price::ModelSpec;
 use super::recording::Recording;
 use super::rule::Rule;
@@ -117,6 +118,9 @@ pub struct Param {
     pub kind: ParamKind,
     /// Its value if a run gives none; none makes it required.
     pub default: Option<Value>,
+    /// What it may be, beside its type.
+    #[serde(default, skip_serializing_if = "Bounds::is_open")]
+    pub bounds: Bounds,
     /// What it means.
     pub description: String,
 }

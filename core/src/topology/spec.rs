@@ -35,6 +35,10 @@ pub struct ToolSpec {
     /// Arguments whose content is what the result is computed from: what a model writes there itself is no evidence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data_args: Vec<String>,
+    /// JSON Schema of its results, if it says what they are like. No run relies on it: it is for whoever writes a script or
+    /// asks what a tool gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
 }
 
 /// What an outward tool acts on. Whoever is acted for under another one is somebody else.
@@ -72,6 +76,7 @@ impl ToolSpec {
             drafts: false,
             connection: None,
             data_args: Vec::new(),
+            result: None,
         }
     }
 
@@ -86,6 +91,12 @@ impl ToolSpec {
     pub fn accepting_all(self, args: &[&str]) -> Self {
         let all = Labels { untrusted: true, private: true };
         Self { accepts: args.iter().map(|arg| ((*arg).to_owned(), all)).collect(), ..self }
+    }
+
+    /// The same, whose results are as `schema` says.
+    #[must_use]
+    pub fn giving(self, schema: Value) -> Self {
+        Self { result: Some(schema), ..self }
     }
 
     /// How `now`, the tool of this name as it is now, differs from this, in what a run relies on when it acts: a sentence

@@ -99,14 +99,41 @@ const WORDS: [&str; 34] = [
 pub struct Word {
     /// What it is.
     pub kind: WordKind,
-    /// A filter's name, or a path such as `brief.week`, without its `?`.
+    /// A filter's name, or a path such as `brief.week` or `sold.rows[0].item`, without its `?`.
     pub text: String,
     /// Its bytes in the template, a `?` included.
     pub span: Range<usize>,
     /// Whether a `?` follows, so that it may be absent.
     pub optional: bool,
-    /// Whether it is called or indexed, so that its last part is no plain field.
+    /// Whether it is called, so that its last part is no plain field.
     pub called: bool,
+}
+
+impl Word {
+    /// The name that its path begins with.
+    pub fn root(&self) -> &str {
+        self.text.split(['.', '[']).next().unwrap_or_default()
+    }
+}
+
+/// The keys of a path, its root first: `sold.rows[0].item` has four.
+pub fn keys(path: &str) -> Vec<String> {
+    path.split(['.', '[', ']']).filter(|key| !key.is_empty()).map(str::to_owned).collect()
+}
+
+/// What the loops of a template go over: the name of an item, and the path of the list. One that goes over something else
+/// than a plain path is left out.
+pub fn loops(template: &str) -> Vec<(String, String)> {
+    let plain = |span: Range<usize>| {
+        let mut parts = template[span].trim_matches(['-', '+', ' ', '\n']).split_whitespace();
+        let (word, name, inside, path) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let is_all = matches!(parts.next(), None | Some("if" | "recursive"));
+        let is_path = path.bytes().next().is_some_and(is_start)
+            && path.chars().all(|c| c.is_ascii_alphanumeric() || "_.[]".contains(c));
+        let is_loop = word == "for" && inside == "in" && is_all && is_path;
+        is_loop.then(|| (name.to_owned(), path.to_owned()))
+    };
+    expressions(template).into_iter().filter_map(plain).collect()
 }
 
 /// What a word is.
@@ -144,7 +171,7 @@ fn spelt(text: &str, words: Vec<Word>) -> Cow<'_, str> {
     }
     let (mut whole, mut from) = (String::new(), 0);
     for word in words.iter().filter(|word| word.optional) {
-        let ends = word.text.match_indices('.').map(|(at, _)| at).chain([word.text.len()]);
+        let ends = word.text.match_indices(['.', '[']).map(|(at, _)| at).chain([word.text.len()]);
         let defined: Vec<String> = ends.map(|end| format!("{} is defined", &word.text[..end])).collect();
         whole.push_str(&text[from..word.span.start]);
         whole.push_str(&format!("({} if {} else none)", word.text, defined.join(" and ")));
@@ -209,8 +236,6 @@ fn past(bytes: &[u8], at: usize) -> usize {
 
 fn within(text: &str, span: Range<usize>) -> Vec<Word> {
     let bytes = &text.as_bytes()[..span.end];
-    let is_start = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-    let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let (mut words, mut at) = (vec![], span.start);
     // What stands before a word says what it is.
     let mut before = b' ';
@@ -230,17 +255,13 @@ fn within(text: &str, span: Range<usize>) -> Vec<Word> {
             continue;
         }
         let start = at;
-        while at < bytes.len()
-            && (is_part(bytes[at]) || (bytes[at] == b'.' && bytes.get(at + 1).is_some_and(|b| is_start(*b))))
-        {
-            at += 1;
-        }
+        at = end_of_path(bytes, at);
         let word = &text[start..at];
         let optional = bytes.get(at) == Some(&b'?');
         at += usize::from(optional);
         let called = bytes[at..].iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'(');
         let kind = if before == b'|' { WordKind::Filter } else { WordKind::Name };
-        let is_keyword = WORDS.contains(&word.split('.').next().unwrap_or_default());
+        let is_keyword = WORDS.contains(&word.split(['.', '[']).next().unwrap_or_default());
         let is_elsewhere = is_keyword || after_is || before == b'.' || is_argument(bytes, at);
         let is_name = kind == WordKind::Name && !is_elsewhere;
         if is_name || (kind == WordKind::Filter && !after_is) {
@@ -250,6 +271,29 @@ fn within(text: &str, span: Range<usize>) -> Vec<Word> {
         before = b'a';
     }
     words
+}
+
+fn is_start(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte == b'_'
+}
+
+fn is_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Where the path ends that begins at `at`, its fields and its plain places in lists, such as `[0]`, included.
+fn end_of_path(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        let rest = &bytes[at..];
+        let digits = rest.iter().skip(1).take_while(|b| b.is_ascii_digit()).count();
+        let after = rest.get(1).copied();
+        at += match rest.first() {
+            Some(byte) if is_part(*byte) => 1,
+            Some(b'.') if after.is_some_and(is_start) => 1,
+            Some(b'[') if digits > 0 && rest.get(digits + 1) == Some(&b']') => digits + 2,
+            _ => return at,
+        };
+    }
 }
 
 /// Whether one `=` follows: the name of an argument, or of what `set` sets.
@@ -277,7 +321,8 @@ mod tests {
             "{% for m in draft.mails if m is defined and not m is none %}{{ loop.index }}{% endfor %}",
             &["m", "draft.mails", "m", "m"],
         );
-        check("{{ rows[0].item | default(value='x') }} {{ 1e5 }}", &["rows", "default"]);
+        check("{{ rows[0].item | default(value='x') }} {{ 1e5 }}", &["rows[0].item", "default"]);
+        check("{{ rows[n].item }} {{ a[0][1] }}", &["rows", "n", "a[0][1]"]);
         check("{{ review? }} {{ review.points? | length }}", &["review?", "review.points?", "length"]);
         check("{{ open", &[]);
     }
@@ -287,6 +332,19 @@ mod tests {
         assert_eq!(written_out("{{ a }}?"), "{{ a }}?");
         assert_eq!(written_out("{% if r? %}x{% endif %}"), "{% if (r if r is defined else none) %}x{% endif %}");
         assert_eq!(expression_written_out("a.b?"), "(a.b if a is defined and a.b is defined else none)");
+        let first = "(a[0].b if a is defined and a[0] is defined and a[0].b is defined else none)";
+        assert_eq!(expression_written_out("a[0].b?"), first);
+    }
+
+    #[test]
+    fn loops_say_what_they_go_over() {
+        let check = |template: &str, wanted: &[(&str, &str)]| {
+            let found = loops(template);
+            let found: Vec<_> = found.iter().map(|(name, path)| (name.as_str(), path.as_str())).collect();
+            assert_eq!(found, wanted, "{template}");
+        };
+        check("{%- for row in sold.rows if row.x %}{{ row.y }}{% endfor %}", &[("row", "sold.rows")]);
+        check("{% for k, v in a.items() %}{% endfor %}{% for a in [1] %}{% endfor %}{% for a in b | sort %}", &[]);
     }
 
     #[test]

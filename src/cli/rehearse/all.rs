@@ -78,6 +78,7 @@ fn print(topology: &str, seen: &Seen, covered: &[Covered<'_>]) {
     out(format!("{}: {ways} paths over {states} states and {branches} branches; no model, no tool", Safe(topology)));
     let endings = seen.endings.iter().map(|(ending, ways)| vec![ending.clone(), number(*ways)]);
     out(format!("\n{}", table(&["ending", "paths"], endings)));
+    told_stuck(seen);
     let rows = covered.iter().flat_map(|of| {
         let first = vec![of.name(), word(of.taken).to_owned()];
         let then = of.then_name().zip(of.then).map(|(name, taken)| vec![name, word(taken).to_owned()]);
@@ -95,6 +96,20 @@ fn print(topology: &str, seen: &Seen, covered: &[Covered<'_>]) {
     let text = format!("{taken} of {} handoffs taken, {} ways broken", covered.len(), seen.broken.len());
     let tone = if taken == covered.len() && seen.broken.is_empty() { Tone::Good } else { Tone::Bad };
     say(toned(tone, text));
+}
+
+/// Why runs end stuck: what went wrong, on which message, and what a person can do.
+fn told_stuck(seen: &Seen) {
+    if seen.stuck.is_empty() {
+        return;
+    }
+    let rows = seen.stuck.iter().map(|(why, of)| vec![why.clone(), of.message.clone(), of.chain.join(" ")]);
+    out(format!("\n{}", table(&["stuck because", "message", "the way there"], rows)));
+    out(
+        "Each of these failures is tried on purpose, and no file is wrong because of it. In a real run the message is kept, and you \
+         say what\nbecomes of it: callsheet dead-letters RUN. They come less often with a fallback for the model ([models] in \
+         callsheet.toml), a longer\ncall_timeout, or more max_restarts ([supervisor] of the topology).",
+    );
 }
 
 /// How many ways; of too many to be counted that they are more.
@@ -136,6 +151,7 @@ fn as_json(topology: &str, seen: &Seen, covered: &[Covered<'_>]) -> Value {
         "endings": endings.collect::<serde_json::Map<_, _>>(), "handoffs": handoffs.collect::<Vec<_>>(),
         "longest": way(&seen.longest), "dearest": way(&seen.dearest), "strangest": way(&seen.strangest),
         "broken": seen.broken,
+        "stuck": seen.stuck.iter().map(|(why, of)| json!({ "why": why, "message": of.message, "way": of.chain })).collect::<Vec<_>>(),
     })
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::exit::Stop;
 use crate::clock::{Clock as _, Machine};
 use crate::config::{Flags, Settings};
+use crate::file::words;
 
 /// Bytes of a project that are copied at most.
 const BYTES_MAX: u64 = 256 << 20;
@@ -21,7 +22,8 @@ impl Scratch {
     /// An empty one.
     pub(super) fn new() -> Result<Self, Stop> {
         let folder = std::env::temp_dir().join(format!("callsheet-rehearse-{}", Machine.id()));
-        fs::create_dir_all(&folder)?;
+        let unmade = |why| Stop::failed(format!("{} cannot be made: {}", folder.display(), words(&why)));
+        fs::create_dir_all(&folder).map_err(unmade)?;
         Ok(Self(folder))
     }
 
@@ -59,8 +61,11 @@ pub(super) fn settings(root: &Path) -> Result<Settings, Stop> {
 }
 
 fn copy(from: &Path, to: &Path, left_out: &[&str], bytes: &mut u64) -> Result<(), Stop> {
-    fs::create_dir_all(to)?;
-    let told = |path: &Path, why: &std::io::Error| Stop::failed(format!("cannot copy {}: {why}", path.display()));
+    let unmade = |why| Stop::failed(format!("{} cannot be made: {}", to.display(), words(&why)));
+    fs::create_dir_all(to).map_err(unmade)?;
+    let told = |path: &Path, why: &std::io::Error| {
+        Stop::failed(format!("{} cannot be copied: {}", path.display(), words(why)))
+    };
     for entry in fs::read_dir(from).map_err(|why| told(from, &why))? {
         let entry = entry?;
         let (path, target) = (entry.path(), to.join(entry.file_name()));

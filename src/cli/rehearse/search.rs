@@ -13,6 +13,9 @@ use crate::run::input::What;
 use crate::run::state::{State, Status};
 use crate::topology::plan::{Plan, Recipient};
 
+/// The ending of a run that waits for a person, since a message could not be handled.
+const STUCK: &str = "stuck on a dead letter";
+
 /// When the made-up run starts.
 const BEGINNING: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -37,6 +40,17 @@ pub(super) struct Seen {
     pub(super) strangest: Way,
     /// What cannot be: a way, and what is wrong there.
     pub(super) broken: Vec<String>,
+    /// Ways that end stuck, by what went wrong last: the first that was found of each.
+    pub(super) stuck: BTreeMap<String, Stuck>,
+}
+
+/// Where a message could not be handled.
+#[derive(Debug)]
+pub(super) struct Stuck {
+    /// The message, as `from -> to, outcome`.
+    pub(super) message: String,
+    /// The way there.
+    pub(super) chain: Vec<String>,
 }
 
 /// A way from the start to an ending.
@@ -206,9 +220,25 @@ impl Search {
         self.known.insert(key(&state), node);
         let choices = branch::choices(&state, &mut self.bodies);
         let ending = choices.is_empty().then(|| ending(&state));
+        if ending.as_deref() == Some(STUCK) {
+            self.stuck(stack, &state, &edge);
+        }
         let endings = ending.iter().map(|ending| (ending.clone(), 1)).collect();
         self.nodes.push(Node { ending, endings, ..Node::default() });
         stack.push(Frame { node, state, choices: choices.into_iter(), edge: Edge { to: node, ..edge } });
+    }
+
+    /// Remembers why a message cannot be handled in `state`, to which `edge` leads from the state on top.
+    fn stuck(&mut self, stack: &[Frame], state: &State, edge: &Edge) {
+        let Some(message) = state.dead.values().next_back().map(|letter| &letter.message) else { return };
+        let went_wrong = |label: &&String| label.starts_with('(');
+        let why = edge.label.iter().rev().find(went_wrong).map(|label| label.trim_matches(['(', ')']).to_owned());
+        let why = why.unwrap_or_else(|| format!("{} cannot handle it", name(&message.to)));
+        self.seen.stuck.entry(why).or_insert_with(|| {
+            let from = message.from.as_ref().map_or("start".to_owned(), ToString::to_string);
+            let chain = way_here(stack).into_iter().chain(edge.label.iter().cloned()).collect();
+            Stuck { message: format!("{from} -> {}, {}", name(&message.to), message.outcome), chain }
+        });
     }
 
     /// Is done with the state on top.
@@ -312,7 +342,7 @@ fn name(to: &Recipient) -> String {
 
 fn ending(state: &State) -> String {
     match (state.status(), &state.paused) {
-        (Status::Stuck, _) if !state.dead.is_empty() => "stuck on a dead letter".to_owned(),
+        (Status::Stuck, _) if !state.dead.is_empty() => STUCK.to_owned(),
         (Status::Ended(Ending::Bug), _) => "bug".to_owned(),
         (_, Some(PauseReason::Intensity { .. })) => "paused: an agent fails too often".to_owned(),
         (_, Some(PauseReason::Budget { what, .. })) => format!("paused by the limit of {}", words(*what)),

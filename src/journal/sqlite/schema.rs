@@ -62,7 +62,7 @@ pub(super) fn make(path: &Path) -> Result<(), Error> {
         unreadable(path, format!("cannot be made: {error}; make its folder writable or name another place"))
     };
     let folder = folder_of(path);
-    fs::create_dir_all(&folder).map_err(|error| cannot(&error))?;
+    fs::create_dir_all(&folder).map_err(|error| cannot(&file::words(&error)))?;
     // A log without its database would be replayed into the new one.
     if with_suffix(path, "-wal").exists() && !path.exists() {
         let text = "is missing and its -wal file is there: restore both from a copy, or remove the -wal file";
@@ -75,7 +75,7 @@ pub(super) fn make(path: &Path) -> Result<(), Error> {
         // A link, because a rename would replace what another process has made meanwhile.
         match fs::hard_link(&draft, path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(_) if !path.exists() => fs::rename(&draft, path).map_err(|error| cannot(&error)),
+            Err(_) if !path.exists() => fs::rename(&draft, path).map_err(|error| cannot(&file::words(&error))),
             _ => Ok(()),
         }
     });
@@ -83,7 +83,7 @@ pub(super) fn make(path: &Path) -> Result<(), Error> {
         let _ = fs::remove_file(with_suffix(&draft, suffix));
     }
     made?;
-    sync_folder(&folder).map_err(|error| cannot(&error))
+    sync_folder(&folder).map_err(|error| cannot(&file::words(&error)))
 }
 
 /// The connection that writes.
@@ -187,7 +187,7 @@ fn look(path: &Path) -> Result<(), Error> {
             Err(unreadable(path, "is not there: start a run first, or name another place"))
         }
         Err(error) => {
-            let text = format!("cannot be read: {error}");
+            let text = format!("cannot be read: {}", file::words(&error));
             Err(Error::Unreadable(Cause::new(Subject::File(path.to_owned()), text).by(error)))
         }
         Ok(0) => Err(damaged(path, "is empty: restore it from a copy, or remove it to begin anew")),

@@ -13,7 +13,7 @@ pub enum Error {
     #[error("{0:?} leads out of its directory through a symbolic link")]
     Link(String),
     /// It is not there, or cannot be looked at.
-    #[error("{path}: {why}")]
+    #[error("{path} cannot be read: {}", crate::file::words(.why))]
     Unreadable {
         /// As it was written.
         path: String,

@@ -11,6 +11,7 @@ use super::args::permanent;
 use super::disk::{Disk, Machine, sync_folder};
 use super::record::{self, Line, Record, not_written, sha256};
 use crate::failure::{Class, Failure};
+use crate::file::words;
 use crate::id::RunId;
 use crate::run::body::Receipt;
 use crate::tool::item::{Approved, Source};
@@ -59,9 +60,9 @@ pub fn put_on(disk: &dyn Disk, approved: &Approved, dropped: &[String]) -> Resul
     }
     write_whole(disk, approved, &folder, &name).map_err(failed)?;
     // The new name becomes durable before the note that speaks of it.
-    sync_folder(disk, &folder)
-        .and_then(|()| record.append(disk, &line))
-        .map_err(|why| Failure::new(Class::InDoubt, format!("{name} is written, but not noted in {RECORD}: {why}")))?;
+    sync_folder(disk, &folder).and_then(|()| record.append(disk, &line)).map_err(|why| {
+        Failure::new(Class::InDoubt, format!("{name} is written, but not noted in {RECORD}: {}", words(&why)))
+    })?;
     Ok(receipt(approved, &folder, &line))
 }
 
@@ -260,5 +261,5 @@ fn receipt(approved: &Approved, folder: &Path, line: &Line) -> Receipt {
 }
 
 fn unreadable(path: &Path, why: &io::Error) -> Failure {
-    permanent(format!("cannot read {}: {why}", path.display()))
+    permanent(format!("{} cannot be read: {}", path.display(), words(why)))
 }

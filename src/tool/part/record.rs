@@ -150,5 +150,5 @@ pub fn not_written(path: &Path, why: &io::Error) -> Failure {
         io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Class::Transient,
         _ => Class::Permanent,
     };
-    Failure::new(class, format!("cannot write {}: {why}", path.display()))
+    Failure::new(class, format!("{} cannot be written: {}", path.display(), crate::file::words(why)))
 }

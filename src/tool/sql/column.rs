@@ -105,7 +105,7 @@ fn declared(
 }
 
 fn told(line: usize, what: String, instead: String) -> Told {
-    Told { line, what, instead }
+    Told { line, what, instead, unknown: None }
 }
 
 fn kind_word(kind: ColumnKind) -> &'static str {

@@ -34,7 +34,7 @@ pub(super) enum Error {
     #[error(transparent)]
     Path(#[from] beneath::Error),
     /// It cannot be read.
-    #[error("{file}: {why}")]
+    #[error("{file} cannot be read: {}", crate::file::words(.why))]
     File {
         /// As it was written.
         file: String,
@@ -183,6 +183,17 @@ pub(super) fn wrong(table: &str, why: &Error, config: &Config, root: &Path) -> V
             let instead = path.map_or(String::new(), |path| format!("see to {path}, or name another file"));
             vec![Wrong::at(keys, Code::Unreadable, why.to_string()).instead(instead)]
         }
+        // What is declared of a column that is not there is wrong where it is declared.
+        Error::Told { faults, file, .. } if faults.iter().any(|fault| fault.unknown.is_some()) => {
+            let unknown = faults.iter().filter_map(|fault| Some((fault, fault.unknown.as_ref()?)));
+            let at = |(fault, (name, names)): (&Told, &(String, Vec<String>))| {
+                let what = format!("{file}:{}: {}", fault.line, fault.what);
+                let wrong = Wrong::at(&["csv", table, "columns", name], Code::Data, what);
+                let known = names.iter().map(String::as_str);
+                Wrong { is_key: true, ..wrong }.instead(fault.instead.clone()).known(name, known)
+            };
+            unknown.map(at).collect()
+        }
         _ => why.to_string().lines().map(|line| Wrong::at(keys, Code::Data, line)).collect(),
     }
 }
@@ -321,7 +332,7 @@ fn look(root: &Path, path: &str) -> Result<Seen, Error> {
 }
 
 fn one(line: usize, what: impl Into<String>, instead: impl Into<String>) -> Vec<Told> {
-    vec![Told { line, what: what.into(), instead: instead.into() }]
+    vec![Told { line, what: what.into(), instead: instead.into(), unknown: None }]
 }
 
 /// The columns of a file; nothing if nobody waits any more.
@@ -378,11 +389,14 @@ pub(super) fn names(header: &Record<'_>, table: &Table) -> Result<Vec<String>, V
         }
         names.push(name.to_owned());
     }
-    if let Some(unknown) = table.columns.keys().find(|name| !names.contains(name)) {
-        let what = format!("there is no column {unknown:?}, of which something is declared");
-        return wrong(what, format!("one of its columns: {}", names.join(", ")));
-    }
-    Ok(names)
+    let unknown = table.columns.keys().filter(|name| !names.contains(name)).map(|unknown| Told {
+        line: header.line,
+        what: format!("there is no column {unknown:?}, of which something is declared"),
+        instead: format!("one of its columns: {}", names.join(", ")),
+        unknown: Some((unknown.clone(), names.clone())),
+    });
+    let unknown: Vec<Told> = unknown.collect();
+    if unknown.is_empty() { Ok(names) } else { Err(unknown) }
 }
 
 fn fill(connection: &mut Connection, table: &str, columns: &[Read], stopped: &AtomicBool) -> rusqlite::Result<()> {

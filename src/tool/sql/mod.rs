@@ -10,6 +10,7 @@ mod number;
 mod origin;
 mod profile;
 mod rows;
+mod shape;
 mod table;
 mod text;
 mod total;
@@ -37,7 +38,7 @@ use super::{Call, Callable, Declared, Look, Tool, Wrong};
 use crate::failure::Failure;
 use crate::failure::Work;
 use crate::id::Digest;
-use crate::topology::check::Queries;
+use crate::topology::check::{NamedQuery, Queries};
 use crate::topology::plan::ParamKind;
 use crate::topology::spec::ToolSpec;
 
@@ -65,7 +66,11 @@ impl Open for Config {
         let args = arguments(config, &tables);
         let spec = ToolSpec::callable(tool_name(name, "query")?, &description(config), args);
         let (labels, call_timeout_ms) = (config.labels, config.timeout.0.saturating_add(WAITING_MS));
-        let spec = ToolSpec { labels, call_timeout_ms, ..spec.accepting_all(&["query", "sql", "args"]) };
+        let spec = ToolSpec {
+            labels,
+            call_timeout_ms,
+            ..spec.accepting_all(&["query", "sql", "args"]).giving(shape::of(None))
+        };
         Ok(vec![Tool::callable(Sql { spec, shared })])
     }
 }
@@ -147,8 +152,23 @@ impl Declared for Sql {
 
     fn queries(&self) -> Queries {
         // Of a query whose parameters and arguments are not the same, nobody can say what it takes.
-        let sound = self.shared.config.queries.iter().filter(|(name, query)| named::parameters(name, query).is_empty());
-        sound.map(|(name, query)| (name.clone(), query.args.clone())).collect()
+        let shared = &self.shared;
+        let named = &shared.config.queries;
+        let sound = named.iter().filter(|(name, query)| named::parameters(name, query).is_empty());
+        let loaded = match named.is_empty() {
+            true => None,
+            false => load::opened(shared.take(), &shared.name, &shared.config, &shared.root).ok(),
+        };
+        let known = |(name, query): (&String, &Query)| {
+            let columns = loaded.as_ref().and_then(|loaded| named::columns(loaded, query));
+            let result = columns.map(|columns| shape::of(Some(&columns)));
+            (name.clone(), NamedQuery { args: query.args.clone(), result })
+        };
+        let queries = sound.map(known).collect();
+        if let Some(loaded) = loaded.filter(|loaded| loaded.failed.is_empty()) {
+            shared.put(loaded);
+        }
+        queries
     }
 }
 

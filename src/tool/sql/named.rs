@@ -12,6 +12,9 @@ use super::rows;
 use crate::topology::code::Code;
 use crate::topology::fault::nearest;
 
+/// How a statement is prepared that nobody has asked yet.
+const FLAGS: PrepFlags = PrepFlags::SQLITE_PREPARE_NO_VTAB.union(PrepFlags::SQLITE_PREPARE_DONT_LOG);
+
 /// Words of SELECT statements, for suggestions.
 const WORDS: [&str; 36] = [
     "SELECT",
@@ -52,16 +55,29 @@ const WORDS: [&str; 36] = [
     "PARTITION",
 ];
 
+/// The columns of what a query gives, if the engine takes it.
+pub(super) fn columns(loaded: &Loaded, query: &Query) -> Option<Vec<String>> {
+    let statement = loaded.connection.prepare_with_flags(&query.sql, FLAGS).ok()?;
+    Some(statement.column_names().map(str::to_owned).collect())
+}
+
 /// What is wrong with the query `name`; nothing of tables that could not be read, which is told.
 pub(super) fn examine(loaded: &Loaded, name: &str, query: &Query, setting: &str) -> Vec<Wrong> {
     let mut wrong = parameters(name, query);
-    let flags = PrepFlags::SQLITE_PREPARE_NO_VTAB | PrepFlags::SQLITE_PREPARE_DONT_LOG;
-    match loaded.connection.prepare_with_flags(&query.sql, flags) {
+    match loaded.connection.prepare_with_flags(&query.sql, FLAGS) {
         Err(why) => wrong.extend(refused(loaded, name, query, &why)),
         Ok(statement) if !statement.readonly() || statement.column_count() == 0 || statement.is_explain() != 0 => {
             wrong.push(no_select(name, query));
         }
-        Ok(_) => {
+        Ok(statement) => {
+            let columns: Vec<&str> = statement.column_names().collect();
+            let twice = columns.iter().enumerate().find(|(place, column)| columns[..*place].contains(column));
+            if let Some((_, twice)) = twice {
+                let what = format!("the query {name} gives two columns that are named `{twice}`");
+                let start = query.sql.len() - query.sql.trim_start().len();
+                let instead = format!("name one of them otherwise: ... AS {twice}_2");
+                wrong.push(at(name, what, start..start + 1).instead(instead));
+            }
             if let Err(why) = rows::counted(loaded, query, setting) {
                 let what = format!("the query {name}: {}", why.reason);
                 wrong.push(Wrong::at(&["queries", name, "sql"], Code::Data, what));

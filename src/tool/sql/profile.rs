@@ -47,7 +47,8 @@ const SETTINGS_MAX: usize = 5;
 /// # Errors
 /// Why there is no table in it, with its line.
 pub fn profile(path: &Path, shown: &str) -> Result<Profile, String> {
-    let bytes = file::bytes(path, FILE_BYTES_MAX + 1).map_err(|why| format!("{shown}: {why}"))?;
+    let bytes = file::bytes(path, FILE_BYTES_MAX + 1)
+        .map_err(|why| format!("{shown} cannot be read: {}", file::words(&why)))?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(format!("{shown} is larger than 256 MiB: load it into a SQLite file, and use sqlite = \"...\""));
     }
@@ -105,7 +106,7 @@ fn table(settings: &toml::Table) -> Result<Table, String> {
 type Columns = (Vec<Seen>, usize);
 
 fn columns(bytes: &[u8], table: &Table, remarks: &mut Vec<String>) -> Result<Columns, Told> {
-    let told = |line, what: &str| Told { line, what: what.to_owned(), instead: String::new() };
+    let told = |line, what: &str| Told { line, what: what.to_owned(), instead: String::new(), unknown: None };
     let text = text::decoded(bytes, &table.form)?;
     let mut records = text::records(&text, &table.form, &|| false)?.unwrap_or_default();
     if records.is_empty() {

@@ -13,6 +13,8 @@ pub(super) struct Told {
     pub(super) what: String,
     /// What to write into the table's settings, or into the file; may be empty.
     pub(super) instead: String,
+    /// If it is a column of which something is declared, and there is none: its name, and those that there are.
+    pub(super) unknown: Option<(String, Vec<String>)>,
 }
 
 /// The cells of one line.
@@ -75,7 +77,7 @@ pub(super) fn records<'t>(
 }
 
 fn told(line: usize, what: &str, instead: &str) -> Told {
-    Told { line, what: what.to_owned(), instead: instead.to_owned() }
+    Told { line, what: what.to_owned(), instead: instead.to_owned(), unknown: None }
 }
 
 fn uneven(line: usize, has: usize, first: &Record<'_>) -> Told {

@@ -33,6 +33,7 @@ pub(super) fn without_left_out<'t>(rows: Vec<Record<'t>>, form: &Form) -> Result
                     line: blank.line,
                     what,
                     instead: "leave_out = [\"\"], or leave_out = [] to keep it".to_owned(),
+                    unknown: None,
                 })
             }
             None => Ok(rows),
@@ -64,7 +65,12 @@ pub(super) fn unnoticed(rows: &[Record<'_>], columns: &[Read], form: &Form) -> O
     } else {
         format!("leave_out = [{first:?}], or leave_out = [] to keep it")
     };
-    Some(Told { line, what: format!("this line ({first:?}) {what}: everything would count twice"), instead })
+    Some(Told {
+        line,
+        what: format!("this line ({first:?}) {what}: everything would count twice"),
+        instead,
+        unknown: None,
+    })
 }
 
 /// Whether at least two columns of numbers have in row `place` what their other rows come to, and none has not.

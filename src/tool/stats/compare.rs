@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::part::args::{invalid, quoted, read};
-use super::figure::{alpha, percent, points, short, whole};
+use super::figure::{alpha, object, percent, points, short, whole};
 use super::proportion::{self, Count, Difference};
 use crate::failure::Failure;
 
@@ -59,6 +59,28 @@ pub(super) fn compare(args: Value) -> Result<Value, Failure> {
         found.insert("adjusted".to_owned(), adjusted(&pairs, a, b, alpha));
     }
     Ok(Value::Object(found))
+}
+
+/// What it gives.
+pub(super) fn schema() -> Value {
+    let number = || json!({ "type": "number" });
+    let mut fields = json!({
+        "difference_pp": number(), "interval_pp": { "type": "array", "items": number(), "minItems": 2, "maxItems": 2 },
+        "p_value": number(), "significant": { "type": "boolean" },
+    });
+    let mut adjusted = fields.clone();
+    for rate in ["a_rate", "b_rate", "mix_pp"] {
+        adjusted[rate] = number();
+    }
+    for count in ["strata", "left_out"] {
+        adjusted[count] = json!({ "type": "integer" });
+    }
+    for side in ["a", "b"] {
+        fields[side] = Count::schema();
+    }
+    fields["alpha"] = number();
+    fields["adjusted"] = object(&json!(["object", "null"]), &adjusted, &[]);
+    object(&json!("object"), &fields, &["adjusted"])
 }
 
 fn shown(found: &Difference, alpha: f64) -> Map<String, Value> {

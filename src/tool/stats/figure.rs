@@ -1,6 +1,6 @@
 //! Figures as they are read and shown: counts that are whole, rates and differences with the digits that count.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::part::args::{invalid, quoted};
 use crate::failure::Failure;
@@ -49,4 +49,11 @@ fn rounded(value: f64, least: f64) -> f64 {
 /// A p-value with three significant digits; never zero, which no test gives.
 pub(super) fn short(p: f64) -> f64 {
     format!("{:.2e}", p.max(f64::MIN_POSITIVE)).parse().unwrap_or(p)
+}
+
+/// The schema of an object of these types with these fields, all of which are there but for those in `optional`.
+pub(super) fn object(kinds: &Value, fields: &Value, optional: &[&str]) -> Value {
+    let names = fields.as_object().into_iter().flatten().map(|(name, _)| name);
+    let required: Vec<&String> = names.filter(|name| !optional.contains(&name.as_str())).collect();
+    json!({ "type": kinds, "properties": fields, "required": required, "additionalProperties": false })
 }

@@ -39,7 +39,8 @@ fn specs() -> Result<Vec<ToolSpec>, Error> {
             }),
             &["rows", "name", "n", "k", "stratum", "base_min", "alpha"],
             &["rows"],
-        )?,
+        )?
+        .giving(rank::schema()),
         spec(
             "compare",
             "Compares two proportions a and b: the difference a - b in percentage points with its interval (Newcombe) \
@@ -71,7 +72,8 @@ fn specs() -> Result<Vec<ToolSpec>, Error> {
             }),
             &["a", "b", "rows", "columns", "alpha"],
             &["a", "b", "rows"],
-        )?,
+        )?
+        .giving(compare::schema()),
     ])
 }
 

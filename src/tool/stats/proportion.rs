@@ -23,6 +23,12 @@ impl Count {
     pub(super) fn shown(self) -> Value {
         json!({ "n": self.n, "k": self.k, "rate": super::figure::percent(self.rate()) })
     }
+
+    /// What is shown of it, as a schema.
+    pub(super) fn schema() -> Value {
+        let fields = json!({ "n": { "type": "integer" }, "k": { "type": "integer" }, "rate": { "type": "number" } });
+        super::figure::object(&json!("object"), &fields, &[])
+    }
 }
 
 /// A difference of two proportions.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::part::args::{invalid, quoted, read};
-use super::figure::{alpha, percent, points, short, whole};
+use super::figure::{alpha, object, percent, points, short, whole};
 use super::proportion::{Count, Difference, adjusted, compare};
 use crate::failure::Failure;
 
@@ -62,6 +62,29 @@ pub(super) fn rank(args: Value) -> Result<Value, Failure> {
     }
     segments.sort_by(|a, b| a.found.difference.total_cmp(&b.found.difference).then_with(|| a.name.cmp(&b.name)));
     Ok(shown(&segments, &excluded, all, &Limits { alpha, base_min, adjusted: args.stratum.is_some() }))
+}
+
+/// What it gives.
+pub(super) fn schema() -> Value {
+    let number = || json!({ "type": "number" });
+    let segment = |kinds: Value| {
+        let fields = json!({
+            "name": { "type": "string" }, "n": { "type": "integer" }, "k": { "type": "integer" }, "rate": number(),
+            "rest_rate": number(), "raw_gap_pp": number(), "gap_pp": number(),
+            "interval_pp": { "type": "array", "items": number(), "minItems": 2, "maxItems": 2 }, "p_value": number(),
+            "adjusted": { "type": "boolean" }, "significant": { "type": "boolean" },
+        });
+        object(&kinds, &fields, &[])
+    };
+    let excluded =
+        json!({ "name": { "type": ["string", "null"] }, "n": { "type": "integer" }, "why": { "type": "string" } });
+    let fields = json!({
+        "weakest": segment(json!(["object", "null"])), "rest": Count::schema(),
+        "segments": { "type": "array", "items": segment(json!("object")) },
+        "excluded": { "type": "array", "items": object(&json!("object"), &excluded, &[]) },
+        "base_min": { "type": "integer" }, "alpha": number(), "alpha_each": number(), "tested": { "type": "integer" },
+    });
+    object(&json!("object"), &fields, &[])
 }
 
 /// The comparison of one segment with the others, or why it is not judged.

@@ -204,12 +204,29 @@ impl Path<'_> {
     }
 }
 
-/// Where a path leads nowhere: which of its keys is not there, and which are.
+/// Where a path leads nowhere: which of its keys is not there, and what is.
 #[derive(Debug, Clone)]
 pub(super) struct Lost {
     pub(super) key: String,
+    /// The keys that are there.
     pub(super) known: Vec<String>,
+    /// What is there instead of something with keys.
+    pub(super) instead: Option<&'static str>,
 }
+
+impl Lost {
+    /// What to write instead, where the first item of a list is written as `first`.
+    pub(super) fn help(&self, first: &str) -> String {
+        match self.instead {
+            Some(LIST) => format!("it is a list: write {first} before `{}` for its first item", self.key),
+            Some(other) => format!("it is {other}, which has nothing below it: leave `{}` out", self.key),
+            None => format!("there are: {}", self.known.iter().take(12).cloned().collect::<Vec<_>>().join(", ")),
+        }
+    }
+}
+
+/// What a list is called in faults.
+const LIST: &str = "a list";
 
 /// Follows the keys of a path through a schema, as far as it says what there is; none if it leads nowhere, which is told.
 pub(super) fn follow<'v>(
@@ -220,11 +237,10 @@ pub(super) fn follow<'v>(
 ) -> Option<Option<&'v Value>> {
     match lead(schema, keys) {
         Ok(found) => Some(found),
-        Err(Lost { key, known }) => {
-            let what = format!("`{}` leads nowhere: there is no `{key}`", path.value);
-            let instead = format!("there are: {}", known.join(", "));
-            let fault = Fault::new(Code::ToolPath, &path.place, what, instead);
-            draft.faults.push(fault.meant(&key, known.iter().map(String::as_str)));
+        Err(lost) => {
+            let what = format!("`{}` leads nowhere: there is no `{}`", path.value, lost.key);
+            let fault = Fault::new(Code::ToolPath, &path.place, what, lost.help("0."));
+            draft.faults.push(fault.meant(&lost.key, lost.known.iter().map(String::as_str)));
             None
         }
     }
@@ -240,12 +256,30 @@ pub(super) fn lead<'v>(schema: &'v Value, keys: &[String]) -> Result<Option<&'v 
         match (next, at.get("properties").and_then(Value::as_object)) {
             (Some(next), _) => at = resolve(schema, next),
             (None, Some(properties)) if !composed => {
-                return Err(Lost { key: key.clone(), known: properties.keys().cloned().collect() });
+                let known = properties.keys().cloned().collect();
+                return Err(Lost { key: key.clone(), known, instead: None });
             }
-            _ => return Ok(None),
+            _ => match without_keys(at).filter(|_| !composed) {
+                Some(LIST) if key.bytes().all(|b| b.is_ascii_digit()) => return Ok(None),
+                None => return Ok(None),
+                instead => return Err(Lost { key: key.clone(), known: vec![], instead }),
+            },
         }
     }
     Ok(Some(at))
+}
+
+/// What a value is that has no keys, if its schema says that it is nothing else.
+fn without_keys(schema: &Value) -> Option<&'static str> {
+    let kinds = types(schema)?;
+    let mut kinds = kinds.iter().map(String::as_str).filter(|kind| *kind != "null");
+    match (kinds.next()?, kinds.next()) {
+        ("array", None) => Some(LIST),
+        ("string", None) => Some("a text"),
+        ("integer" | "number", None) => Some("a number"),
+        ("boolean", None) => Some("true or false"),
+        _ => None,
+    }
 }
 
 /// How deep what a path leads to is compared with what a tool takes.

@@ -117,32 +117,43 @@ impl<'g> Absent<'g> {
 }
 
 fn fault(draft: &Draft<'_>, graph: &Graph, merges: &Merges, missing: &Missing<'_>) -> Fault {
-    let Missing { node, artefact, place, path } = missing;
-    let name = &graph.nodes[*node].name;
-    let writers = graph.nodes.iter().filter(|node| node.writes.contains(*artefact));
-    let writers: BTreeSet<String> = writers.map(|node| format!("`{}`", node.name)).collect();
-    let writers: Vec<String> = writers.into_iter().collect();
+    let Missing { node: index, artefact, place, path } = missing;
+    let node = &graph.nodes[*index];
+    let name = &node.name;
+    // It itself is no writer that the way could pass before.
+    let others = graph.nodes.iter().filter(|other| other.name != *name && other.writes.contains(*artefact));
+    let others: BTreeSet<String> = others.map(|other| format!("`{}`", other.name)).collect();
+    let others: Vec<String> = others.into_iter().collect();
     let list = merges.values().any(|merge| merge.collects.contains(*artefact));
+    // What a person approves and what leaves cannot be absent.
+    let or_absent = match node.approves.is_none() && node.outward.is_none() {
+        true => format!(", or read \"{artefact}?\" if it may be absent then"),
+        false => String::new(),
+    };
     let (what, instead) = if draft.items.contains_key(artefact.as_str()) {
         (
             format!("`{name}` reads `{artefact}`, which is there only in the branches of its split"),
-            format!("read it in a branch only, or read \"{artefact}?\" if it may be absent"),
+            format!("read it in a branch only{or_absent}"),
         )
     } else if list {
         (
             format!("`{name}` may read `{artefact}` before the branches that it is collected of have met"),
-            format!("let every way to `{name}` pass their join, or read \"{artefact}?\" if it may be absent"),
+            format!("let every way to `{name}` pass their join{or_absent}"),
         )
-    } else if writers.is_empty() {
+    } else if !others.is_empty() {
+        (
+            format!("`{name}` may read `{artefact}` before it is written"),
+            format!("lead the path that is shown through {} first, in [handoffs]{or_absent}", others.join(" or ")),
+        )
+    } else if node.writes.contains(*artefact) {
+        (
+            format!("`{name}` reads `{artefact}` before it has written it itself"),
+            format!("read \"{artefact}?\", which is absent on its first turn"),
+        )
+    } else {
         (
             format!("`{name}` reads `{artefact}`, and nobody writes it"),
             format!("let a member before it write it: writes = [\"{artefact}\"]"),
-        )
-    } else {
-        let writers = writers.join(" or ");
-        (
-            format!("`{name}` may read `{artefact}` before it is written"),
-            format!("let every way to `{name}` pass {writers}, or read \"{artefact}?\" if it may be absent"),
         )
     };
     Fault::new(Code::Unassigned, place, what, instead).on_path(graph.told(path))

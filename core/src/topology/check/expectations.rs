@@ -49,6 +49,11 @@ pub(super) fn check(
                 let what = format!("`{}` is not of type {}", name.value, word(param.kind));
                 draft.fault(Code::Expectation, &value.place, what, format!("write a {}", word(param.kind)));
             }
+            Some(param) if !param.bounds.take(&value.value) => {
+                let words = param.bounds.words().unwrap_or_default();
+                let what = format!("`{}` is {}, and it is to be {words}", name.value, value.value);
+                draft.fault(Code::Expectation, &value.place, what, format!("write a value that is {words}"));
+            }
             Some(_) => {}
         }
     }

@@ -65,8 +65,17 @@ pub struct Surroundings {
     pub broken: BTreeSet<String>,
 }
 
-/// Named queries, each with the types of its arguments.
-pub type Queries = BTreeMap<String, BTreeMap<String, ParamKind>>;
+/// Named queries, by name.
+pub type Queries = BTreeMap<String, NamedQuery>;
+
+/// What is known of a named query.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NamedQuery {
+    /// The types of its arguments.
+    pub args: BTreeMap<String, ParamKind>,
+    /// JSON Schema of its results, if its data can be read.
+    pub result: Option<Value>,
+}
 
 /// A rehearsal's test: a run, and what it must come to.
 #[derive(Debug, Clone, PartialEq)]

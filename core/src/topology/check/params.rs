@@ -1,4 +1,4 @@
-//! Rule: a parameter's default has its type.
+//! Rule: a parameter's default has its type, and lies within its bounds, which fit the type too.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::draft::Draft;
 use super::names;
 use crate::id::ArtefactName;
+use crate::topology::bounds::{Bounds, is_less};
 use crate::topology::fault::Code;
 use crate::topology::plan::{Param, ParamKind};
-use crate::topology::raw::topology::Topology;
+use crate::topology::raw::topology::{self, Topology};
 
 pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology) -> BTreeMap<String, Param> {
     let mut params = BTreeMap::new();
@@ -26,10 +27,65 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology) -> BTreeMap<String, P
             let instead = format!("write a default of type {}, or change the type", word(kind));
             draft.fault(Code::ParamDefault, &default.place, what, instead);
         }
+        let bounds = param.kind.map(|kind| bounds(draft, &name.value, param, kind)).unwrap_or_default();
+        if let Some(default) = param.default.as_ref().filter(|at| has_type(&at.value, kind) && !bounds.take(&at.value))
+        {
+            let words = bounds.words().unwrap_or_default();
+            let what = format!("the default of `{}` is {}, and it is to be {words}", name.value, default.value);
+            draft.fault(Code::ParamDefault, &default.place, what, format!("write a default that is {words}"));
+        }
         let default = param.default.as_ref().map(|at| at.value.clone());
-        params.insert(name.value.clone(), Param { kind, default, description: param.description.clone() });
+        params.insert(name.value.clone(), Param { kind, default, bounds, description: param.description.clone() });
     }
     params
+}
+
+/// What the values may be; what is told of it is left out.
+fn bounds(draft: &mut Draft<'_>, name: &str, param: &topology::Param, kind: ParamKind) -> Bounds {
+    let [minimum, maximum] = [("minimum", &param.minimum), ("maximum", &param.maximum)].map(|(key, at)| {
+        let at = at.as_ref()?;
+        if matches!(kind, ParamKind::String | ParamKind::Boolean) {
+            let what = format!("`{name}` is of type {}, which has no {key}", word(kind));
+            let instead = "take it out, write type = \"integer\" or \"number\", or list the values: one_of = [...]";
+            draft.fault(Code::ParamDefault, &at.place, what, instead);
+            return None;
+        }
+        if !has_type(&at.value, kind) {
+            let what = format!("the {key} of `{name}` is not of type {}", word(kind));
+            draft.fault(Code::ParamDefault, &at.place, what, format!("write a value of type {}", word(kind)));
+        }
+        at.value.as_number().cloned().map(|number| (number, &at.place))
+    });
+    let maximum = match (&minimum, maximum) {
+        (Some((least, _)), Some((greatest, place))) if is_less(&greatest, least) => {
+            let what = format!("the maximum of `{name}` is below its minimum, so no value will do");
+            draft.fault(Code::ParamDefault, place, what, format!("write a maximum of {least} or more"));
+            None
+        }
+        (_, maximum) => maximum,
+    };
+    let mut bounds =
+        Bounds { minimum: minimum.map(|(least, _)| least), maximum: maximum.map(|(most, _)| most), one_of: vec![] };
+    let Some(written) = &param.one_of else { return bounds };
+    if written.value.as_array().is_none_or(Vec::is_empty) {
+        let what = format!("one_of of `{name}` lists no value");
+        draft.fault(
+            Code::ParamDefault,
+            &written.place,
+            what,
+            "write the values: one_of = [\"a\", \"b\"], or take it out",
+        );
+        return bounds;
+    }
+    for (_, value) in &written.parts {
+        if !has_type(&value.value, kind) || !bounds.take(&value.value) {
+            let range = bounds.words().map_or_else(String::new, |range| format!(", {range}"));
+            let what = format!("{} in one_of of `{name}` is no {}{range}", value.value, word(kind));
+            draft.fault(Code::ParamDefault, &value.place, what, format!("write a value of type {}{range}", word(kind)));
+        }
+    }
+    bounds.one_of = written.parts.iter().map(|(_, value)| value.value.clone()).collect();
+    bounds
 }
 
 /// Whether a value has a parameter's type.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::asks::{self, Asks, is_rendered};
 use super::draft::Draft;
-use super::given::{Queries, ReadError, Test};
+use super::given::{Queries, ReadError, Surroundings, Test};
 use super::handoffs::Routes;
 use super::params::{has_type, word};
 use super::seat::{Seat, SeatKind};
@@ -42,7 +42,7 @@ pub(super) fn check(
         let seat = &seats[index];
         match &seat.kind {
             SeatKind::Model => {
-                let results = lines.iter().flat_map(|line| &line.calls).map(|call| call.name.value.clone());
+                let results = results(draft.around, lines);
                 let member = seat.member.as_ref().filter(|_| seat.reads_known);
                 let scope = member.map(|member| Scope::of_instructions(draft, member, params));
                 let team = Team { seat, index, routes, asks, scope: scope.map(|scope| scope.of_rehearsal(results)) };
@@ -65,6 +65,36 @@ pub(super) fn check(
     asks::answered(draft, asks, &read, &script);
     let tests = read.tests.iter().map(|test| expectations::check(draft, raw, seats, asks, params, test)).collect();
     (Some(script), tests)
+}
+
+/// What the calls of one agent's lines give, by the names that they have in its templates: a schema, which says nothing
+/// where that is not known, or where a name is that of different results.
+fn results(around: &Surroundings, lines: &[rehearsal::Line]) -> BTreeMap<String, Value> {
+    let mut results: BTreeMap<String, Value> = BTreeMap::new();
+    for call in lines.iter().flat_map(|line| &line.calls) {
+        let result = result(around, call).unwrap_or_else(|| json!({}));
+        let same = results.entry(call.name.value.clone()).or_insert_with(|| result.clone());
+        if *same != result {
+            *same = json!({});
+        }
+    }
+    results
+}
+
+/// What one call gives, if its tool or its query says so.
+fn result(around: &Surroundings, call: &rehearsal::Call) -> Option<Value> {
+    if call.tool.value == ASK_TOOL {
+        return Some(json!({ "type": "string" }));
+    }
+    let queries = around.queries.get(call.tool.value.as_str());
+    let named = call.args.value.get("query").and_then(Value::as_str);
+    let of_query = named.and_then(|name| queries?.get(name)?.result.as_ref());
+    let mut result = of_query.or(around.tools.get(call.tool.value.as_str())?.result.as_ref())?.clone();
+    // A call that came back as an error says why.
+    if let Some(fields) = result.get_mut("properties").and_then(Value::as_object_mut) {
+        fields.entry("error").or_insert_with(|| json!({ "type": "string" }));
+    }
+    Some(result)
 }
 
 /// What the lines of one agent are checked against.
@@ -137,6 +167,7 @@ fn query(draft: &mut Draft<'_>, queries: &Queries, args: &Tree) {
     let Some((_, named)) = args.part("query") else { return };
     let Some((name, takes)) = named.value.as_str().and_then(|name| queries.get_key_value(name)) else { return };
     let given = args.part("args").map(|(_, given)| given);
+    let takes = &takes.args;
     let keys: Vec<&At<String>> = given.into_iter().flat_map(|given| given.parts.iter().map(|(key, _)| key)).collect();
     let mut missing: Vec<&str> = takes.keys().map(String::as_str).collect();
     missing.retain(|arg| !keys.iter().any(|key| key.value == *arg));

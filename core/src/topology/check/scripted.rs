@@ -101,8 +101,7 @@ pub(super) fn expected(draft: &mut Draft<'_>, of: &str, tree: &Tree, schema: &Va
         match lead(schema, keys) {
             Err(lost) if lost.key == key.value => {
                 let what = format!("`{of}` has no field `{}`", key.value);
-                let fault =
-                    Fault::new(Code::Expectation, &key.place, what, format!("there are: {}", lost.known.join(", ")));
+                let fault = Fault::new(Code::Expectation, &key.place, what, lost.help("[0]"));
                 draft.faults.push(fault.meant(&key.value, lost.known.iter().map(String::as_str)));
             }
             Ok(Some(at)) if part.value.is_object() || part.value.is_array() || fits(at, &part.value) => {

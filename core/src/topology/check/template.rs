@@ -11,7 +11,7 @@ use crate::id::ArtefactName;
 use crate::topology::fault::{At, Code, Fault, nearest};
 use crate::topology::plan::{Member, Param};
 use crate::topology::template::{
-    FILTERS, Word, WordKind, expression_written_out, words, words_of_expression, written_out,
+    FILTERS, Word, WordKind, expression_written_out, keys, loops, words, words_of_expression, written_out,
 };
 
 /// What templates of one agent may name.
@@ -46,22 +46,41 @@ impl Scope {
         Self { names: names.into(), desk, params: params.keys().cloned().collect() }
     }
 
-    /// What a rehearsal of the same agent may name: the desk by its names, and results of calls too.
-    pub(super) fn of_rehearsal(mut self, results: impl IntoIterator<Item = String>) -> Self {
+    /// What a rehearsal of the same agent may name: the desk by its names, and results of calls with their schemas too.
+    pub(super) fn of_rehearsal(mut self, results: BTreeMap<String, Value>) -> Self {
         self.names.extend(self.desk.clone());
-        for name in ["round", "turn", "checks", "problems"].map(str::to_owned).into_iter().chain(results) {
-            self.names.insert(name, json!({}));
-        }
+        self.names.extend(["round", "turn", "checks", "problems"].map(|name| (name.to_owned(), json!({}))));
+        self.names.extend(results);
         self
+    }
+
+    /// What the loops of a template name in turn, as far as it is known what they go over.
+    fn within(&self, loops: Vec<(String, String)>) -> Self {
+        let mut inner = self.clone();
+        for (name, path) in loops {
+            let item = inner.schema(&path).and_then(|list| list.get("items").cloned());
+            inner.names.insert(name, item.unwrap_or_else(|| json!({})));
+        }
+        inner
+    }
+
+    /// The schema of what a path leads to, if it says so.
+    fn schema(&self, path: &str) -> Option<Value> {
+        let keys = keys(path);
+        let (root, keys) = keys.split_first()?;
+        let (schema, keys) = match (root.as_str(), keys.split_first()) {
+            ("desk", Some((artefact, rest))) => (self.desk.get(artefact)?, rest),
+            _ => (self.names.get(root)?, keys),
+        };
+        lead(schema, keys).ok().flatten().cloned()
     }
 
     /// Where a path leads nowhere: which part of it, and what is there.
     fn lost(&self, path: &str) -> Option<Lost> {
-        let mut parts = path.split('.').map(str::to_owned);
-        let root = parts.next().unwrap_or_default();
-        let keys: Vec<String> = parts.collect();
+        let mut keys = keys(path);
+        let root = if keys.is_empty() { String::new() } else { keys.remove(0) };
         let Some(schema) = self.names.get(&root) else {
-            return Some(Lost { key: root, known: self.names.keys().cloned().collect() });
+            return Some(Lost { key: root, known: self.names.keys().cloned().collect(), instead: None });
         };
         match (root.as_str(), keys.split_first()) {
             ("desk", Some((artefact, rest))) if self.desk.contains_key(artefact) => {
@@ -73,7 +92,7 @@ impl Scope {
 
     /// What was probably meant by a path that leads nowhere.
     fn meant(&self, path: &str, lost: &Lost) -> Option<String> {
-        let root = path.split('.').next().unwrap_or_default();
+        let root = path.split(['.', '[']).next().unwrap_or_default();
         if lost.key != root || path.starts_with(&format!("{root}.{root}")) {
             return nearest(&lost.key, lost.known.iter().map(String::as_str)).map(str::to_owned);
         }
@@ -106,7 +125,15 @@ pub(super) fn template(draft: &mut Draft<'_>, at: &At<String>, scope: Option<&Sc
         }
         Ok(template) => {
             let free: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
-            names(draft, at, scope, &words(&at.value), &free);
+            let loops = loops(&at.value);
+            // What a loop names is free outside of it, where it is not what the loop says.
+            let looped: BTreeSet<String> = loops.iter().map(|(name, _)| name.clone()).collect();
+            let inner = scope.map(|scope| scope.within(loops));
+            names(draft, at, &words(&at.value), &|name| match looped.contains(name) {
+                _ if free.contains(name) => scope,
+                true => inner.as_ref(),
+                false => None,
+            });
         }
     }
 }
@@ -118,7 +145,7 @@ pub(super) fn expression(draft: &mut Draft<'_>, at: &At<String>, scope: Option<&
         Err(error) => draft.faults.push(unparsed(draft, at, &error)),
         Ok(expression) => {
             let free: BTreeSet<String> = expression.undeclared_variables(false).into_iter().collect();
-            names(draft, at, scope, &words_of_expression(&at.value), &free);
+            names(draft, at, &words_of_expression(&at.value), &|name| scope.filter(|_| free.contains(name)));
         }
     }
 }
@@ -152,7 +179,8 @@ fn unparsed(draft: &Draft<'_>, at: &At<String>, error: &minijinja::Error) -> Fau
     Fault::new(Code::Template, &at.place, what, "write one such as when = \"round == 1\", without {{ }}")
 }
 
-fn names(draft: &mut Draft<'_>, at: &At<String>, scope: Option<&Scope>, words: &[Word], free: &BTreeSet<String>) {
+/// Tells of words that are not there; `scope_of` is what a name is looked for in, nothing if it is the template's own.
+fn names<'s>(draft: &mut Draft<'_>, at: &At<String>, words: &[Word], scope_of: &dyn Fn(&str) -> Option<&'s Scope>) {
     let mut told = BTreeSet::new();
     for word in words {
         let place = draft.faults.within(at, word.span.clone());
@@ -166,8 +194,8 @@ fn names(draft: &mut Draft<'_>, at: &At<String>, scope: Option<&Scope>, words: &
             }
             continue;
         }
-        let root = word.text.split('.').next().unwrap_or_default();
-        let Some(scope) = scope.filter(|_| free.contains(root)) else { continue };
+        let root = word.root();
+        let Some(scope) = scope_of(root) else { continue };
         let path = if word.called { word.text.rsplit_once('.').map_or("", |(path, _)| path) } else { &word.text };
         let Some(lost) = scope.lost(path).filter(|_| !path.is_empty()) else { continue };
         if !told.insert(path.to_owned()) {
@@ -183,8 +211,7 @@ fn names(draft: &mut Draft<'_>, at: &At<String>, scope: Option<&Scope>, words: &
         } else {
             format!("`{path}` leads nowhere: there is no `{}`", lost.key)
         };
-        let known = lost.known.iter().take(12).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let mut fault = Fault::new(Code::TemplateName, &place, what, format!("there are: {known}"));
+        let mut fault = Fault::new(Code::TemplateName, &place, what, lost.help("[0]"));
         if let Some(meant) = meant {
             fault.given = Some(lost.key.clone());
             fault.did_you_mean = Some(meant);

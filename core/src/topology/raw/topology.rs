@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::handoff::{self, Handoffs};
 use super::walk::{Keys, Node, Reader};
-use super::{COUNT_MAX, Entries, Limits, Read, limits, rule, small};
+use super::{COUNT_MAX, Entries, Limits, Read, Tree, limits, rule, small};
 use crate::id::NanoUsd;
 use crate::topology::fault::{At, Code, Fault, Place};
 use crate::topology::plan::{Action, ParamKind, WhenSpent};
@@ -46,6 +46,12 @@ pub struct Param {
     pub kind: Option<ParamKind>,
     /// Its default.
     pub default: Option<At<Value>>,
+    /// The least number.
+    pub minimum: Option<At<Value>>,
+    /// The greatest number.
+    pub maximum: Option<At<Value>>,
+    /// The only values.
+    pub one_of: Option<Tree>,
     /// What it means.
     pub description: String,
 }
@@ -214,7 +220,7 @@ fn topology(reader: &mut Reader, table: &DeTable<'_>) -> Option<Topology> {
 }
 
 fn param(reader: &mut Reader, node: &Node<'_>) -> Option<Param> {
-    let keys = reader.table(node, &["type", "default", "description"])?;
+    let keys = reader.table(node, &["type", "default", "minimum", "maximum", "one_of", "description"])?;
     let words = [
         ("string", ParamKind::String),
         ("integer", ParamKind::Integer),
@@ -229,8 +235,12 @@ fn param(reader: &mut Reader, node: &Node<'_>) -> Option<Param> {
         }
     };
     let default = keys.get("default").map(|node| reader.json(node));
+    let minimum = keys.get("minimum").map(|node| reader.json(node));
+    let maximum = keys.get("maximum").map(|node| reader.json(node));
+    let one_of = keys.get("one_of").map(|node| reader.tree(node));
     let description = keys.get("description").and_then(|node| reader.string(node));
-    Some(Param { kind, default, description: description.map(|at| at.value).unwrap_or_default() })
+    let description = description.map(|at| at.value).unwrap_or_default();
+    Some(Param { kind, default, minimum, maximum, one_of, description })
 }
 
 fn artefact(reader: &mut Reader, node: &Node<'_>) -> Option<Artefact> {
