@@ -17,7 +17,8 @@ impl Settings {
         let key = match (&provider.key_env, &provider.key_file) {
             (_, Some(path)) => {
                 let read = file::text(&self.root.join(path), KEY_BYTES_MAX);
-                let text = read.map_err(|error| format!("the key of {name} is to be in {path}: {}", file::words(&error)))?;
+                let text =
+                    read.map_err(|error| format!("the key of {name} is to be in {path}: {}", file::words(&error)))?;
                 Some(Some(text.trim().to_owned()).filter(|text| !text.is_empty()).ok_or(format!("{path} is empty"))?)
             }
             (Some(variable), None) => {

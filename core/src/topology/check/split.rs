@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::args::{Lost, lead, types};
+use super::args::{lead, types};
 use super::draft::Draft;
 use super::names;
 use super::recipient;
@@ -85,10 +85,10 @@ fn list(draft: &mut Draft<'_>, raw: &Topology, path: &At<String>) -> Option<Valu
         Fault::new(Code::SplitList, &path.place, what, instead)
     };
     match lead(&root, &keys) {
-        Err(Lost { key, known }) => {
-            let what = format!("`{}` leads nowhere: there is no `{key}`", path.value);
-            let fault = Fault::new(Code::SplitList, &path.place, what, format!("there are: {}", known.join(", ")));
-            draft.faults.push(fault.meant(&key, known.iter().map(String::as_str)));
+        Err(lost) => {
+            let what = format!("`{}` leads nowhere: there is no `{}`", path.value, lost.key);
+            let fault = Fault::new(Code::SplitList, &path.place, what, lost.help("0."));
+            draft.faults.push(fault.meant(&lost.key, lost.known.iter().map(String::as_str)));
             None
         }
         Ok(found) => {
