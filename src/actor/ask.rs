@@ -26,6 +26,9 @@ pub(super) fn desk(shelf: Shelf<'_>, desk: &Desk) -> Result<BTreeMap<ArtefactNam
 /// What a model is told of a result that was left out of its conversation.
 pub(super) const LEFT_OUT: &str = "left out to make room; call again if you need it";
 
+/// What a model is told of a question that nobody answered in time.
+const UNANSWERED: &str = "nobody answered in time; go on with what you have";
+
 /// What a writer is told before the reason why what it wrote could not be prepared.
 const CANNOT_LEAVE: &str = "What you wrote cannot be prepared as it is; write it anew. ";
 
@@ -120,6 +123,10 @@ fn show(ask: &mut Ask, shelf: Shelf<'_>, part: &Part) -> Result<(), Failure> {
         Part::LeftOut(call, _) => {
             let exchange = ask.now.said.last_mut().ok_or_else(|| broken("a result"))?;
             exchange.results.insert(call.clone(), Value::from(LEFT_OUT));
+        }
+        Part::Unanswered(call) => {
+            let exchange = ask.now.said.last_mut().ok_or_else(|| broken("a result"))?;
+            exchange.results.insert(call.clone(), Value::from(UNANSWERED));
         }
         Part::Problems(digest) => {
             let problems = serde_json::from_value(shelf.json(*digest)?).unwrap_or_default();

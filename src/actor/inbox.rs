@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::lift::{self, Bodies};
-use super::{Place, ask};
+use super::{Place, answered, ask};
 use crate::failure::Failure;
 use crate::id::ArtefactName;
 use crate::journal::Posted;
 use crate::run::body::Receipt;
-use crate::run::event::Who;
+use crate::run::event::{Origin, Who, WriteHead};
 use crate::run::input::{Command, Post, Say};
 use crate::run::state::State;
 
@@ -33,6 +33,26 @@ pub(super) fn lift(
             let findings = lift::findings(bodies, &verdict.findings);
             let (body, lists) = (bodies.json(&body), verdict.lists);
             Command::Edit { approval, binds, artefact, body, findings, lists, problems }
+        }
+        Say::Respond { approval, binds, outcome, writes, comment } => {
+            let (problems, verdicts) = match state.approvals.get(&approval) {
+                Some(asked) => {
+                    let desk = ask::desk(place.shelf(), &asked.desk)?;
+                    let of = (&*place.pinned.plan, &place.pinned.examiner);
+                    answered::examine(of, (&asked.agent, asked.wants), &outcome, &writes, &desk)
+                }
+                // The run refuses it.
+                None => Default::default(),
+            };
+            let problems = (!problems.is_empty()).then(|| bodies.json(&json!(problems)));
+            let writes = writes.into_iter().map(|(artefact, body)| {
+                let verdict = verdicts.get(&artefact).cloned().unwrap_or_default();
+                let findings = lift::findings(bodies, &verdict.findings);
+                let (body, origin, lists) = (bodies.json(&body), Origin::Person, verdict.lists);
+                WriteHead { artefact, body, findings, origin, lists }
+            });
+            let writes = writes.collect();
+            Command::Respond { approval, binds, outcome, writes, comment: bodies.text(&comment), problems }
         }
         Say::Answer { question, happened } => {
             let receipt = bodies.of(&Receipt::at(format!("{} says that it happened", by.name)));

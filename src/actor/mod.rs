@@ -10,6 +10,7 @@
 //! A mailbox only ever holds what the journal says is outstanding, so a dead actor's lost mailbox loses nothing.
 
 mod agent;
+pub mod answered;
 mod ask;
 pub mod evidence;
 pub mod examiner;

@@ -7,7 +7,7 @@ use super::session::Session;
 use crate::id::ApprovalNo;
 use crate::run::event::{Decision, Refusal};
 use crate::run::input::Say;
-use crate::service::act::bound;
+use crate::service::act::wanted;
 use crate::service::error::Error;
 use crate::service::story::Story;
 
@@ -48,7 +48,7 @@ pub(super) async fn decide(session: &Session, args: Args, decision: Decision) ->
     project.declared(project.who())?;
     let approval = ApprovalNo(args.number);
     let mut story = project.read(project.run_of_approval(approval)?)?;
-    let binds = bound(story.state(), approval).inspect_err(|error| changed(&story, approval, error))?;
+    let binds = wanted(story.state(), approval, true).inspect_err(|error| changed(&story, approval, error))?;
     session.act(&mut story, Say::Decide { approval, binds, decision, comment: args.message }).await
 }
 

@@ -248,6 +248,13 @@ pub(super) fn refusal(why: &Refusal, faults: Option<&str>) -> String {
             "there is no such approval or question; `callsheet approvals` lists what waits".to_owned()
         }
         Refusal::AlreadyDecided { by, decision } => format!("{by} decided before: {}", decision.word()),
+        Refusal::AlreadyAnswered { by, outcome } => format!("{by} answered before: {outcome}"),
+        Refusal::WantsAnswer => "an answer is wanted here, and no decision: callsheet answer".to_owned(),
+        Refusal::WantsDecision => {
+            "a decision is wanted here, and no answer: callsheet approve, request-changes, edit or reject".to_owned()
+        }
+        Refusal::UnknownOutcome => "whoever is asked does not have that outcome; review it again".to_owned(),
+        Refusal::FaultyAnswer { .. } => format!("the answer has faults:\n{}", faults.unwrap_or_default()),
         Refusal::AlreadyApproved => "you approved it already; somebody else has to approve it too".to_owned(),
         Refusal::Replaced { by: Some(by) } => {
             format!("replaced by {by}: the content was edited; `callsheet review {by}`")

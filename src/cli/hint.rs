@@ -6,7 +6,7 @@ use super::paint::{Safe, say};
 use super::story::recall_mode;
 use crate::id::{ApprovalNo, ArtefactName, NanoUsd};
 use crate::run::event::{Decision, Limit};
-use crate::run::state::{Approval, Fate, State, Status};
+use crate::run::state::{Approval, Fate, State, Status, Wants};
 use crate::run::view::failing::Failing;
 use crate::run::view::why::paused_text;
 use crate::service::act::enough;
@@ -88,6 +88,9 @@ pub(super) fn raise_hint(state: &State) -> String {
 
 /// What an open approval waits for, and the commands that lead on.
 pub(super) fn still_open(state: &State, no: ApprovalNo, approval: &Approval) -> String {
+    if approval.wants != Wants::Decision {
+        return format!("waiting for you: callsheet review {no}\n                 callsheet answer {no}");
+    }
     let commands = format!("callsheet review {no}\n                 callsheet approve {no}");
     let needed = match state.member(&approval.agent).map(|member| &member.role) {
         Some(Role::Person(person)) => person.needed as usize,

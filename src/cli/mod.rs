@@ -1,5 +1,6 @@
 //! The command line: one file for each command, under one enum that delegates.
 
+mod answer;
 mod approvals;
 mod audit;
 mod check;
@@ -11,6 +12,7 @@ mod doctor;
 mod edit;
 pub mod exit;
 mod explain;
+mod fill;
 mod hint;
 mod init;
 mod layout;
@@ -27,6 +29,7 @@ mod run;
 mod runs;
 mod schema;
 mod session;
+mod sheet;
 mod show;
 mod single;
 mod story;
@@ -34,6 +37,7 @@ mod test;
 mod times;
 mod tools;
 mod trace;
+mod typed;
 mod watch;
 mod words;
 mod writing;
@@ -104,6 +108,11 @@ enum Command {
     /// Approves exactly what `review` shows, and lets the run go on
     #[command(after_help = "Example:\n  callsheet approve 1")]
     Approve(decide::Args),
+    /// Answers a question that an agent or the team asks of you
+    #[command(
+        after_help = "Examples:\n  callsheet answer 1 --outcome known goal='300 readers'\n  callsheet answer 2 -m \"For the newsletter.\""
+    )]
+    Answer(answer::Args),
     /// Lets you write your own version of a draft; it is then approved anew
     #[command(after_help = "Example:\n  callsheet edit 1")]
     Edit(edit::Args),
@@ -206,6 +215,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
             decide::decide(&session, args, crate::run::event::Decision::RequestChanges).await
         }
         Command::Reject(args) => decide::decide(&session, args, crate::run::event::Decision::Reject).await,
+        Command::Answer(args) => answer::answer(&session, args).await,
         Command::Edit(args) => edit::edit(&session, args).await,
         Command::Settle(args) => decide::settle(&session, args).await,
         Command::Resume(args) => control::resume(&session, args).await,

@@ -2,25 +2,25 @@
 //! decision from elsewhere, Ctrl-C, the end of input, is told at once and leads on.
 
 use std::collections::BTreeSet;
-use std::io::BufRead as _;
-use std::sync::mpsc::{Sender, channel};
 
 use tokio::signal::unix::Signal;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::edit;
 use super::exit::{Exit, Stop};
+use super::fill::fill;
 use super::hint::still_open;
 use super::paint::{Block, Safe, Tone, out, say, toned};
 use super::rendered::{self, How};
 use super::session::Session;
+use super::typed::Typed;
 use crate::id::{ApprovalNo, Digest};
 use crate::run::event::Decision;
 use crate::run::input::Say;
-use crate::run::state::Status;
+use crate::run::state::{Status, Wants};
 use crate::service::act::Driver;
 use crate::service::edit::Edit;
 use crate::service::follow::Live;
+use crate::service::form::Form;
 use crate::service::review::review;
 use crate::service::story::Story;
 
@@ -33,46 +33,6 @@ pub(super) enum After {
     Waits,
     /// Ctrl-C.
     Interrupted,
-}
-
-/// Lines that a person types. There is one reader for the whole process, on a thread of its own: a read that has begun
-/// cannot be taken back, and the process ends without waiting for it. It begins one only when a line is asked for, so that
-/// in between the terminal's keys are an editor's.
-pub(super) struct Typed {
-    wanted: Sender<()>,
-    lines: UnboundedReceiver<String>,
-    /// Whether a read has begun whose line has not come yet.
-    reading: bool,
-}
-
-impl Typed {
-    /// A reader that waits to be asked.
-    pub(super) fn open() -> Self {
-        let (wanted, asked) = channel();
-        let (to, lines) = unbounded_channel();
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            while asked.recv().is_ok()
-                && std::io::stdin().lock().read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0)
-            {
-                if to.send(String::from_utf8_lossy(&bytes).trim().to_owned()).is_err() {
-                    return;
-                }
-                bytes.clear();
-            }
-        });
-        Self { wanted, lines, reading: false }
-    }
-
-    /// The next line; none when the input has ended. Whoever stops waiting for it loses nothing.
-    async fn line(&mut self) -> Option<String> {
-        if !self.reading {
-            self.reading = self.wanted.send(()).is_ok();
-        }
-        let line = self.lines.recv().await;
-        self.reading = false;
-        line
-    }
 }
 
 /// What a person did at a question.
@@ -130,12 +90,18 @@ impl Prompt<'_> {
             if state.status() != Status::Waiting || live.is_gone() {
                 return self.caught_up(live, story).await;
             }
-            let Some((no, binds)) =
-                state.open_approvals().map(|(no, of)| (no, of.binds)).find(|(no, _)| !answered.contains(no))
-            else {
+            let open = state.open_approvals().map(|(no, of)| (no, of.binds, of.wants));
+            let Some((no, binds, wants)) = open.into_iter().find(|(no, ..)| !answered.contains(no)) else {
                 return Ok(After::Waits);
             };
             self.show(story, no)?;
+            if wants != Wants::Decision {
+                answered.insert(no);
+                match self.fill(story, no).await? {
+                    After::GoesOn => continue,
+                    other => return Ok(other),
+                }
+            }
             match self.answer(live, story, no, binds).await? {
                 Answer::Overtaken | Answer::Show => {}
                 Answer::Edit(artefact) => {
@@ -171,6 +137,24 @@ impl Prompt<'_> {
         let review = review(&self.session.project, story, no)?;
         out(rendered::approval(&review, &story.state().plan, self.session.zone(), How::default()));
         Ok(())
+    }
+
+    /// Lets the person fill in what is asked of them, and posts it.
+    async fn fill(&mut self, story: &mut Story, no: ApprovalNo) -> Result<After, Stop> {
+        let form = Form::of(story, no)?;
+        let filled = tokio::select! {
+            filled = fill(self.typed, &form) => filled,
+            _ = self.interrupts.recv() => return Ok(After::Interrupted),
+        };
+        let Some(say_what) = filled else {
+            say(format!("no more input: it stays as it is. Answer with: callsheet answer {no}"));
+            return Ok(After::Waits);
+        };
+        let told = Self::post(self.session, self.driver, story, no, say_what);
+        tokio::select! {
+            told = told => told.map(|()| After::GoesOn),
+            _ = self.interrupts.recv() => Ok(After::Interrupted),
+        }
     }
 
     /// Asks until there is an answer, or what is asked about is no more.
@@ -249,7 +233,7 @@ impl Prompt<'_> {
             Err(refused) => {
                 say(format!("{} {}", toned(Tone::Bad, "refused:"), Block(&Stop::from(refused).text)));
             }
-            Ok(()) => say(format!("approval {no}: the run has heard you")),
+            Ok(()) => say(format!("{no}: the run has heard you")),
         }
         let state = story.state();
         if let Some((_, approval)) = state.open_approvals().find(|(open, _)| *open == no) {

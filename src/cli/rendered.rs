@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::paint::{Block, Field, Safe, Tone, toned};
+use super::sheet::takes;
 use super::story::{date_time, origin_word};
 use super::words;
 use crate::id::{AgentName, ApprovalNo};
 use crate::run::event::Decision;
+use crate::run::state::Wants;
 use crate::run::view::count;
 use crate::run::view::work::sentences;
 use crate::service::change::{Change, edited};
@@ -39,7 +41,8 @@ pub(super) struct How {
 pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> String {
     let no = review.line.approval;
     let mut page = String::new();
-    heading(&mut page, &format!("Approval {no}: {} of {}", review.line.agent, review.line.topology));
+    let what = if review.line.wants == Wants::Decision { "Approval" } else { "Question" };
+    heading(&mut page, &format!("{what} {no}: {} of {}", review.line.agent, review.line.topology));
     line(&mut page, &words::run(review.line.run, review.line.mode, &review.line.given));
     line(&mut page, &came(review, zone));
     if let Some(progress) = words::progress(review.line.needed, &review.line.approved_by) {
@@ -67,6 +70,13 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> St
             }
         }
     }
+    if let Some(sheet) = &review.form {
+        heading(&mut page, "What is asked");
+        if let Some(said) = &review.said {
+            line(&mut page, &said.text);
+        }
+        page.push_str(&takes(sheet));
+    }
     heading(&mut page, "What it rests on");
     sentences(&review.work).iter().for_each(|told| line(&mut page, told));
     evidence(&mut page, review, plan, zone, how);
@@ -77,6 +87,7 @@ fn came(review: &Review, zone: &str) -> String {
     match &review.came_to {
         None => format!("open until {}", date_time(review.line.expires_at, zone)),
         Some(Came::Decided { by, decision }) => format!("decided by {}: {}", Safe(&by.name), word(*decision)),
+        Some(Came::Answered { by, outcome }) => format!("answered by {}: {outcome}", Safe(&by.name)),
         Some(Came::Replaced { by: Some(by) }) => format!("replaced by {by}"),
         Some(Came::Replaced { by: None }) => "edited; its new approval is being prepared".to_owned(),
         Some(Came::Lapsed) => "closed without a decision".to_owned(),

@@ -38,7 +38,12 @@ pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
     mark_mode(plan);
     out(rendered::approval(&review, plan, session.zone(), How { whole: args.whole, detail: args.detail }));
     if review.open {
-        say(format!("callsheet approve {no} | request-changes {no} -m TEXT | edit {no} | reject {no} -m TEXT"));
+        match review.form {
+            Some(_) => say(format!("callsheet answer {no}")),
+            None => {
+                say(format!("callsheet approve {no} | request-changes {no} -m TEXT | edit {no} | reject {no} -m TEXT"))
+            }
+        }
     } else if let Some(Came::Replaced { by: Some(by) }) = review.came_to {
         say(format!("callsheet review {by}"));
     }

@@ -7,9 +7,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{Exit, Stop};
 use super::paint::{Block, is_terminal, say};
-use super::prompt::{After, Prompt, Typed};
+use super::prompt::{After, Prompt};
 use super::session::Session;
 use super::story::{Shown, mark_mode};
+use super::typed::Typed;
 use crate::run::state::Status;
 use crate::run::view::count;
 use crate::service::act::Driver;

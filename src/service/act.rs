@@ -14,7 +14,7 @@ use crate::id::{ApprovalNo, Digest};
 use crate::journal::RunRow;
 use crate::run::event::{Limit, PauseReason, Raise, Refusal, Who};
 use crate::run::input::{Post, Say};
-use crate::run::state::{Fate, Permit, State, Status};
+use crate::run::state::{Fate, Permit, State, Status, Wants};
 
 /// This process as one that drives runs.
 pub struct Driver {
@@ -100,10 +100,25 @@ pub fn bound(state: &State, no: ApprovalNo) -> Result<Digest, Error> {
     let why = match &approval.fate {
         None => return Ok(approval.binds),
         Some(Fate::Decided(by, decision)) => Refusal::AlreadyDecided { by: by.name.clone(), decision: *decision },
+        Some(Fate::Answered(by, outcome)) => Refusal::AlreadyAnswered { by: by.name.clone(), outcome: outcome.clone() },
         Some(Fate::Edited(by)) => Refusal::Replaced { by: *by },
         Some(Fate::Lapsed) => Refusal::Closed,
     };
     Err(Error::Closed { no, why, open: state.open_approvals().map(|(no, _)| no).collect() })
+}
+
+/// What an open approval binds, if this is wanted of its person: a decision, or an answer.
+///
+/// # Errors
+/// If it is not open, or something else is wanted.
+pub fn wanted(state: &State, no: ApprovalNo, decision: bool) -> Result<Digest, Error> {
+    let binds = bound(state, no)?;
+    let wants = state.approvals.get(&no).map(|approval| approval.wants);
+    match (decision, wants == Some(Wants::Decision)) {
+        (true, false) => Err(Error::Refused { why: Refusal::WantsAnswer, faults: None }),
+        (false, true) => Err(Error::Refused { why: Refusal::WantsDecision, faults: None }),
+        _ => Ok(binds),
+    }
 }
 
 /// What it takes for a run to go on.

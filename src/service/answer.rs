@@ -138,7 +138,9 @@ async fn changed(live: Option<&mut Live>) -> bool {
 
 fn refused(why: Refusal, story: &Story) -> Error {
     let faults = match &why {
-        Refusal::FaultyEdit { problems } => Some(error_text(&story.texts(), *problems)),
+        Refusal::FaultyEdit { problems } | Refusal::FaultyAnswer { problems } => {
+            Some(error_text(&story.texts(), *problems))
+        }
         _ => None,
     };
     Error::Refused { why, faults }

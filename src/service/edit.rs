@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::act::bound;
+use super::act::wanted;
 use super::error::Error;
 use super::story::Story;
 use crate::actor::examiner::Examiner;
@@ -38,7 +38,7 @@ impl Edit {
     /// If the approval is not open, or is not about it.
     pub fn of(story: &Story, no: ApprovalNo, named: Option<&str>) -> Result<Self, Error> {
         let (state, texts) = (story.state(), story.texts());
-        let binds = bound(state, no)?;
+        let binds = wanted(state, no, true)?;
         let approval = state.approvals.get(&no).ok_or(Error::NoApproval(no))?;
         let artefact = choose(story, approval, named)?;
         let read = |name: &ArtefactName| approval.desk.get(name).and_then(|held| texts.held(held));

@@ -14,7 +14,7 @@ use super::story::Bodies;
 use crate::actor::history;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, RunId, RunNo, Seq, Timestamp, as_iso};
 use crate::journal::{RunRow, Summary};
-use crate::run::state::{Approval, State};
+use crate::run::state::{Approval, State, Wants};
 use crate::run::view::Texts as _;
 use crate::run::view::models::models;
 use crate::topology::plan::{Mode, Plan};
@@ -216,6 +216,12 @@ pub struct ApprovalLine {
     pub given: Params,
     /// Whether models run in it.
     pub mode: Mode,
+    /// What is wanted of them.
+    pub wants: Wants,
+    /// How often they were reminded.
+    pub reminded: u32,
+    /// Who else was told, and may say something since.
+    pub escalated_to: Option<String>,
 }
 
 impl ApprovalLine {
@@ -233,6 +239,9 @@ impl ApprovalLine {
             approved_by: approval.approved_by.iter().cloned().collect(),
             given: state.brief.map(|brief| given(&state.plan, &params(texts, brief.digest))).unwrap_or_default(),
             mode: state.plan.mode,
+            wants: approval.wants,
+            reminded: approval.reminded.0,
+            escalated_to: approval.escalated_to.clone(),
         }
     }
 }
@@ -243,8 +252,10 @@ pub struct Asked {
     /// Its number, its run, and what it binds.
     #[serde(flatten)]
     pub line: ApprovalLine,
-    /// The artefacts that it is about.
+    /// The artefacts that it is about; of a question, those that are to be written.
     pub about: Vec<ArtefactName>,
+    /// Who may say something; anybody if it is empty.
+    pub who: Vec<String>,
     /// How many items would leave, if any can.
     pub items: Option<usize>,
 }
@@ -258,10 +269,17 @@ pub fn open(project: &Project) -> Result<Vec<Open>, Error> {
     for row in project.runs(true, usize::MAX)?.iter().rev().filter(|row| !row.summary.approvals.is_empty()) {
         let (state, texts) = (project.state(row)?, Bodies::new(project.store()?, row.id));
         open.extend(state.open_approvals().map(|(no, approval)| {
-            let about = approval.manifest.as_ref().map_or(&approval.desk, |manifest| &manifest.desk);
+            let shown = approval.manifest.as_ref().map_or(&approval.desk, |manifest| &manifest.desk);
+            let writes = || state.member(&approval.agent).map(|member| member.writes.clone()).unwrap_or_default();
+            let about = match approval.wants {
+                Wants::Decision => shown.keys().cloned().collect(),
+                Wants::Form => writes(),
+                Wants::Sentence => Vec::new(),
+            };
             Open::Approval(Asked {
                 line: ApprovalLine::of(no, approval, row, &state, &texts),
-                about: about.keys().cloned().collect(),
+                about,
+                who: state.person(&approval.agent).map(|person| person.who.clone()).unwrap_or_default(),
                 items: approval.manifest.as_ref().map(|manifest| manifest.items.len()),
             })
         }));

@@ -8,6 +8,7 @@ pub mod change;
 pub mod edit;
 pub mod error;
 pub mod follow;
+pub mod form;
 pub mod letter;
 pub mod list;
 pub mod overview;

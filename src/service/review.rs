@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::change::{Change, changes};
 use super::error::Error;
+use super::form::{Sheet, sheet};
 use super::list::ApprovalLine;
 use super::project::Project;
 use super::story::{Bodies, Story};
@@ -14,7 +15,7 @@ use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Outcome, 
 use crate::run::body::{Listed, Listing};
 use crate::run::desk::{Desk, Held};
 use crate::run::event::{Decision, ItemHead, Manifest, Message, Origin, Who};
-use crate::run::state::{Approval, Fate, State};
+use crate::run::state::{Approval, Fate, State, Wants};
 use crate::run::view::why::reason_text;
 use crate::run::view::work::Work;
 use crate::run::view::{Entry, Texts as _, note, read};
@@ -49,6 +50,9 @@ pub struct Review {
     pub said: Option<Said>,
     /// Who did what for it.
     pub work: Vec<Work>,
+    /// How it is answered, if it is open and an answer is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub form: Option<Sheet>,
 }
 
 /// What an approval came to.
@@ -58,6 +62,8 @@ pub struct Review {
 pub enum Came {
     /// Somebody decided it.
     Decided { by: Who, decision: Decision },
+    /// Somebody answered, with this outcome.
+    Answered { by: Who, outcome: Outcome },
     /// Its content was edited: another approval binds the new one, once that is prepared.
     Replaced { by: Option<ApprovalNo> },
     /// Nobody decided in time, or the run ended.
@@ -183,6 +189,7 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo) -> Result<Review
         open: approval.fate.is_none(),
         came_to: approval.fate.as_ref().map(|fate| match fate {
             Fate::Decided(by, decision) => Came::Decided { by: by.clone(), decision: *decision },
+            Fate::Answered(by, outcome) => Came::Answered { by: by.clone(), outcome: outcome.clone() },
             Fate::Edited(by) => Came::Replaced { by: *by },
             Fate::Lapsed => Came::Lapsed,
         }),
@@ -195,6 +202,7 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo) -> Result<Review
         calls: story.calls.clone(),
         said,
         work: story.view.work(approval.message, &texts),
+        form: (approval.fate.is_none() && approval.wants != Wants::Decision).then(|| sheet(&state.plan, approval)),
     })
 }
 

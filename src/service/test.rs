@@ -1,5 +1,6 @@
 //! The tests of a rehearsal: a run in a journal of its own, decided as the test says, and what does not hold of it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,18 +11,19 @@ use super::error::Error;
 use super::letter::letters;
 use super::project::Project;
 use super::story::Story;
+use crate::actor::answered::outcomes;
 use crate::actor::system::{Handle, Progress};
 use crate::app::{self, Running};
 use crate::clock::{Clock as _, Machine, Moved};
 use crate::config::Settings;
-use crate::id::{ApprovalNo, ArtefactName, Digest};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest};
 use crate::journal::Query;
 use crate::run::event::{Decision, Event, Refusal, Who};
 use crate::run::input::{Brief, Post, Say};
-use crate::run::state::{State, Status};
+use crate::run::state::{State, Status, Wants};
 use crate::run::view::Texts as _;
 use crate::topology::check::{Checked, Test};
-use crate::topology::plan::{Plan, Recipient};
+use crate::topology::plan::{Line, Plan, Recipient};
 
 /// Decisions after which a test is given up.
 const DECISIONS_MAX: usize = 50;
@@ -111,24 +113,62 @@ async fn decide_all(
 ) -> Result<Option<Difference>, Error> {
     let mut progress = handle.progress();
     let mut decisions = test.decisions.iter();
+    let mut answered = BTreeMap::new();
     for _ in 0..DECISIONS_MAX {
         settle(&mut progress, story).await?;
         let Some((no, binds)) = open(story.state()).filter(|_| story.state().status() == Status::Waiting) else {
             return Ok(None);
         };
-        let word = decisions.next().map_or("approve", String::as_str);
-        let decision = match word {
-            "approve" => Decision::Approve,
-            "request_changes" => Decision::RequestChanges,
-            "reject" => Decision::Reject,
-            "expire" if expire(running, clock, (handle, &mut progress), story, no).await? => continue,
-            other => return Ok(Some(Difference::Answer { word: other.to_owned() })),
+        let wants = story.state().approvals.get(&no).map_or(Wants::Decision, |approval| approval.wants);
+        let usual = if wants == Wants::Decision { "approve" } else { "answer" };
+        let word = decisions.next().map_or(usual, String::as_str);
+        let said = match (word, wants) {
+            ("expire", _) => match expire(running, clock, (handle, &mut progress), story, no).await? {
+                true => continue,
+                false => None,
+            },
+            (word, Wants::Decision) => decision(word).map(|decision| {
+                let comment = format!("{}, says the test", decision.word());
+                Say::Decide { approval: no, binds, decision, comment }
+            }),
+            (word, Wants::Form | Wants::Sentence) => answer(story, no, binds, word, &mut answered),
         };
-        if let Some(refused) = decide(running, (handle, &mut progress), story, (no, binds), decision).await? {
+        let Some(said) = said else { return Ok(Some(Difference::Answer { word: word.to_owned() })) };
+        if let Some(refused) = post(running, (handle, &mut progress), story, no, said).await? {
             return Ok(Some(refused));
         }
     }
     Ok(None)
+}
+
+fn decision(word: &str) -> Option<Decision> {
+    let all = [Decision::Approve, Decision::RequestChanges, Decision::Reject];
+    all.into_iter().find(|decision| decision.word() == word)
+}
+
+/// What the script's next line for whoever is asked says, or that with the outcome `word`; the last one repeats.
+fn answer(
+    story: &Story,
+    no: ApprovalNo,
+    binds: Digest,
+    word: &str,
+    answered: &mut BTreeMap<AgentName, usize>,
+) -> Option<Say> {
+    let state = story.state();
+    let asked = state.approvals.get(&no)?;
+    let lines = state.plan.script.as_ref()?.lines.get(&asked.agent)?;
+    let outcomes = outcomes(&state.plan, &asked.agent, asked.wants);
+    let of = |line: &Line| match &line.outcome {
+        Some(outcome) => outcomes.iter().find(|of| of.as_str() == outcome).cloned(),
+        None => outcomes.first().filter(|_| outcomes.len() == 1).cloned(),
+    };
+    let fitting = lines.iter().filter_map(|line| Some((line, of(line)?)));
+    let fitting: Vec<_> = fitting.filter(|(_, outcome)| word == "answer" || outcome.as_str() == word).collect();
+    let nth = answered.entry(asked.agent.clone()).or_default();
+    let (line, outcome) = fitting.get(*nth).or(fitting.last())?;
+    *nth += 1;
+    let writes = if asked.wants == Wants::Form { line.writes.clone() } else { BTreeMap::new() };
+    Some(Say::Respond { approval: no, binds, outcome: outcome.clone(), writes, comment: line.note.clone() })
 }
 
 type Progressing = watch::Receiver<Progress>;
@@ -162,18 +202,17 @@ async fn expire(
     Ok(true)
 }
 
-/// Answers an approval, and waits until that is heard; what the run refuses is no answer.
-async fn decide(
+/// Says something to what is asked, and waits until that is heard; what the run refuses is no answer.
+async fn post(
     running: &Running,
     (handle, progress): (&Handle, &mut Progressing),
     story: &mut Story,
-    (no, binds): (ApprovalNo, Digest),
-    decision: Decision,
+    no: ApprovalNo,
+    say: Say,
 ) -> Result<Option<Difference>, Error> {
-    let comment = format!("{}, says the test", decision.word());
     let approved = |story: &Story| story.state().approvals.get(&no).map_or(0, |a| a.approved_by.len());
     let before = approved(story);
-    let post = Post { by: tester(before + 1), say: Say::Decide { approval: no, binds, decision, comment } };
+    let post = Post { by: tester(before + 1), say };
     let id = running.system.ports().clock.id();
     running.system.post(handle.run, id, &post).await?;
     let decided = |story: &Story| story.state().approvals.get(&no).is_none_or(|a| a.fate.is_some());

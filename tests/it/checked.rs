@@ -58,7 +58,7 @@ struct List {
 }
 
 /// Lists of mistakes by the kind of file that they are in.
-const KINDS: [&str; 7] = ["topology", "agent", "rehearsal", "callsheet", "schema", "listed", "rule"];
+const KINDS: [&str; 8] = ["topology", "agent", "rehearsal", "callsheet", "schema", "listed", "rule", "person"];
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/check")
@@ -79,9 +79,14 @@ impl Project {
     }
 
     fn change(&self, name: &str, file: &str, find: &str, replace: &str) {
-        let text = self.read(file);
-        assert!(find == "*" || text.contains(find), "{name}: {file} has no {find:?}");
-        let text = if find == "*" { replace.to_owned() } else { text.replacen(find, replace, 1) };
+        let text = match find {
+            "*" => replace.to_owned(),
+            find => {
+                let text = self.read(file);
+                assert!(text.contains(find), "{name}: {file} has no {find:?}");
+                text.replacen(find, replace, 1)
+            }
+        };
         std::fs::write(self.0.path().join(file), text).unwrap();
     }
 

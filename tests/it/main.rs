@@ -84,5 +84,6 @@ mod tools_outward;
 mod tools_sql;
 mod tools_stats;
 mod topology;
+mod triage;
 mod waits;
 mod wire;

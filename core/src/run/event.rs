@@ -107,6 +107,20 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         made_at: Option<Timestamp>,
     },
+    /// A person answered, with an outcome and a comment; what they wrote follows.
+    PersonAnswered {
+        no: ApprovalNo,
+        by: Who,
+        outcome: Outcome,
+        comment: BodyRef,
+        /// When, if it was heard later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_at: Option<Timestamp>,
+    },
+    /// Nobody has said anything yet: whoever is asked is reminded.
+    Reminded { no: ApprovalNo },
+    /// Nobody has said anything yet: `to` is told, and may say it from here on.
+    Escalated { no: ApprovalNo, to: String },
     /// An approval is no longer open, and nobody decided it.
     ApprovalClosed { no: ApprovalNo, why: Closed },
     /// What a person put in place of a version cannot be prepared: the approval that they edited is open again, as it was.
@@ -217,6 +231,16 @@ pub struct Who {
     /// True if the project declares its people, and they are none of them: what they say is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub undeclared: bool,
+}
+
+impl Who {
+    /// Whether they are `who`: a name, or `group:NAME` for everybody in a group.
+    pub fn is(&self, who: &str) -> bool {
+        match who.strip_prefix("group:") {
+            Some(group) => self.groups.iter().any(|of| of == group),
+            None => *who == self.name,
+        }
+    }
 }
 
 /// What travels.
@@ -381,6 +405,8 @@ pub enum Part {
     Result(String, Digest),
     /// The result of one of its calls, left out to make room.
     LeftOut(String, Digest),
+    /// Nobody answered one of its questions in time.
+    Unanswered(String),
     /// Why its answer was not taken.
     Problems(Digest),
 }
@@ -397,7 +423,7 @@ impl Part {
             | Self::Reply(digest)
             | Self::Result(_, digest)
             | Self::Problems(digest) => vec![*digest],
-            Self::Instructions | Self::LeftOut(..) => Vec::new(),
+            Self::Instructions | Self::LeftOut(..) | Self::Unanswered(_) => Vec::new(),
         }
     }
 }
@@ -678,6 +704,16 @@ pub enum Refusal {
     UnknownApproval,
     /// Somebody decided before.
     AlreadyDecided { by: String, decision: Decision },
+    /// Somebody answered before.
+    AlreadyAnswered { by: String, outcome: Outcome },
+    /// An answer is wanted, and no decision.
+    WantsAnswer,
+    /// A decision is wanted, and no answer.
+    WantsDecision,
+    /// The person who answers does not declare this outcome.
+    UnknownOutcome,
+    /// The answer has faults: a list of sentences.
+    FaultyAnswer { problems: BodyRef },
     /// This person approved it already; others are waited for.
     AlreadyApproved,
     /// The content changed since; another approval binds it.

@@ -11,8 +11,8 @@ use super::desk::{Desk, Held};
 use super::event::{Amount, BodyRef, DeadLetterAnswer, Event, Fact, Message, Part, Reason, Version};
 use super::state::{Conversation, DeadLetter, Effect, State, Turn};
 use crate::failure::Class;
-use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Timestamp};
-use crate::topology::plan::{Member, Memory, Recipient, Role};
+use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Outcome, Timestamp};
+use crate::topology::plan::{EXPIRED, Member, Memory, Recipient, Role};
 use crate::topology::spec::Labels;
 
 /// An event that cannot have happened in this state.
@@ -82,13 +82,18 @@ impl State {
             Event::FellInDoubt { id, ask_from, why, failed } => self.doubt(*id, *ask_from, *why, *failed),
             Event::VersionWritten(version) => self.write(version),
             Event::AnswerRefused { message, problems } => self.refuse_answer(*message, *problems),
-            Event::TurnEnded { message, note, .. } => self.end_turn(*message, *note),
+            Event::TurnEnded { message, outcome, note } => self.end_turn(*message, outcome, *note),
             Event::ApprovalAsked { no, message, binds, replaces, expires_at } => {
                 self.ask_approval(at, *no, *message, *binds, *replaces, *expires_at)
             }
             Event::ApprovalDecided { no, by, decision, made_at, .. } => {
                 self.decided(*no, by, *decision, made_at.unwrap_or(at))
             }
+            Event::PersonAnswered { no, by, outcome, made_at, .. } => {
+                self.answered(*no, by, outcome, made_at.unwrap_or(at))
+            }
+            Event::Reminded { no } => self.remind(at, *no),
+            Event::Escalated { no, to } => self.escalate(*no, to),
             Event::ApprovalClosed { no, why } => self.close_approval(*no, *why),
             Event::EditRefused { no, artefact, version, problems } => {
                 self.refuse_edit(*no, artefact, *version, *problems)
@@ -281,7 +286,7 @@ impl State {
         turns.chain(messages).chain(approvals).chain(permits).any(on)
     }
 
-    fn end_turn(&mut self, message: MessageId, note: BodyRef) -> Legal {
+    fn end_turn(&mut self, message: MessageId, outcome: &Outcome, note: BodyRef) -> Legal {
         let turn = self.turns.remove(&message).ok_or("no such turn")?;
         if self.effects.values().any(|effect| effect.message == message) {
             return Err("the turn still has effects under way");
@@ -290,14 +295,20 @@ impl State {
             return Err("the turn waits for an answer");
         }
         self.mended(&turn);
-        self.answer(&turn.message, note, turn.labels);
+        let is_person = self.is_person(&turn.agent);
+        if is_person && outcome.as_str() == EXPIRED {
+            self.unanswered(&turn.message);
+        } else {
+            self.answer(&turn.message, note, turn.labels);
+        }
         if self.member(&turn.agent).is_some_and(|member| member.memory == Memory::Run)
             && let Some(past) = self.pasts.get_mut(&(turn.agent.clone(), turn.message.branch.clone()))
         {
             let parts = turn.shown.into_iter().chain(turn.unseen).collect();
             past.memory = Conversation { parts, bytes: turn.shown_bytes, labels: turn.labels };
         }
-        if self.is_person(&turn.agent) {
+        // Whoever answers decides nothing: the rounds go on.
+        if self.decides(&turn.agent) && turn.message.asked_by.is_none() {
             let here = &turn.message.branch;
             self.rounds.retain(|(branch, from, _), _| branch != here || *from == turn.agent);
             let of_here = self.pasts.iter_mut().filter(|((_, branch), _)| branch == here);
@@ -359,6 +370,14 @@ impl State {
         turn.unseen.push(Part::Result(call, said.digest));
         turn.shown_bytes += u64::from(said.bytes);
         turn.labels = turn.labels.join(labels);
+    }
+
+    /// Nobody answered `question` in time: its asker, who still waits, is told so.
+    fn unanswered(&mut self, question: &Message) {
+        let asker = question.asked_by.and_then(|asker| self.turns.get_mut(&asker));
+        let Some(turn) = asker else { return };
+        let Some(call) = turn.waits_for.remove(&question.id) else { return };
+        turn.unseen.push(Part::Unanswered(call));
     }
 
     /// Takes a turn, or a queued message, out of the run's way; its effects are given up with it. What a person edited in

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::event::{BodyRef, DeadLetterAnswer, Decision, Lists, Raise, Settled, Who};
+use super::event::{BodyRef, DeadLetterAnswer, Decision, Lists, Raise, Settled, Who, WriteHead};
 use crate::failure::{Class, Usage};
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Timestamp};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, Timestamp};
 use crate::topology::plan::Mode;
 
 /// One input: it comes to one batch of events, appended whole.
@@ -113,6 +113,15 @@ pub enum Command {
         lists: Lists,
         problems: Option<BodyRef>,
     },
+    /// A person's answer to what is asked of them, with what is wrong with it.
+    Respond {
+        approval: ApprovalNo,
+        binds: Digest,
+        outcome: Outcome,
+        writes: Vec<WriteHead>,
+        comment: BodyRef,
+        problems: Option<BodyRef>,
+    },
     /// Whether an effect happened.
     Answer { question: ApprovalNo, happened: bool, receipt: BodyRef },
     /// What becomes of a dead letter.
@@ -146,6 +155,15 @@ pub enum Say {
     Decide { approval: ApprovalNo, binds: Digest, decision: Decision, comment: String },
     /// A new version.
     Edit { approval: ApprovalNo, binds: Digest, artefact: ArtefactName, body: Value },
+    /// A person's answer to what is asked of them.
+    Respond {
+        approval: ApprovalNo,
+        binds: Digest,
+        outcome: Outcome,
+        #[serde(default)]
+        writes: BTreeMap<ArtefactName, Value>,
+        comment: String,
+    },
     /// Whether an effect happened.
     Answer { question: ApprovalNo, happened: bool },
     /// What becomes of a dead letter.

@@ -15,7 +15,7 @@ use crate::id::{
 };
 use crate::run::event::{BodyRef, Origin, Reason};
 use crate::topology::manner::Patience;
-use crate::topology::plan::{Arg, Handoff, Member, Plan, Role};
+use crate::topology::plan::{Arg, Handoff, Member, Person, Plan, Role};
 use crate::topology::spec::{Labels, Reach, Repeat};
 
 /// How long after a model was first asked being told to wait does not count as an attempt.
@@ -249,6 +249,8 @@ pub struct Approval {
     pub message: MessageId,
     /// The member.
     pub agent: AgentName,
+    /// What is wanted of them.
+    pub wants: Wants,
     /// What exactly: the digest of a manifest's body, or over the versions on the desk.
     pub binds: Digest,
     /// The manifest, if an outward tool follows.
@@ -261,6 +263,10 @@ pub struct Approval {
     pub expires_at: Timestamp,
     /// True once the time was up and it waits on.
     pub overdue: bool,
+    /// How often they were reminded, and when last.
+    pub reminded: (u32, Option<Timestamp>),
+    /// Who else was told, and may say something since.
+    pub escalated_to: Option<String>,
     /// Who approved so far.
     pub approved_by: BTreeSet<String>,
     /// When the latest decision on it was made, which may be before it was heard.
@@ -282,11 +288,25 @@ pub struct RefusedEdit {
     pub problems: BodyRef,
 }
 
+/// What is wanted of a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wants {
+    /// A decision on what is shown.
+    Decision,
+    /// An outcome, and the artefacts that they write.
+    Form,
+    /// A sentence: a teammate asks.
+    Sentence,
+}
+
 /// What an approval came to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fate {
     /// Decided.
     Decided(Who, Decision),
+    /// Answered.
+    Answered(Who, Outcome),
     /// Closed; the number of the one that binds the new content, once known.
     Edited(Option<ApprovalNo>),
     /// Closed without a decision.
@@ -470,7 +490,8 @@ impl State {
         if self.ended.is_some() || self.paused.is_some() || self.cancelled_by.is_some() {
             return None;
         }
-        let waiting = self.approvals.values().filter(|a| a.fate.is_none() && !a.overdue).map(|a| a.expires_at);
+        let open = self.approvals.values().filter(|approval| approval.fate.is_none());
+        let waiting = open.flat_map(|approval| self.falls_due(approval));
         let doubts = self.effects.values().filter(|e| !e.asked_about);
         let doubts = doubts.filter_map(|e| Some(e.doubt?.max(self.not_before(e))));
         let begins = self.effects.values().filter(|e| e.is_outward() && e.began.is_none() && e.failed.is_none());
@@ -537,7 +558,40 @@ impl State {
 
     /// Whether `agent` is a person.
     pub fn is_person(&self, agent: &AgentName) -> bool {
-        self.member(agent).is_some_and(|member| matches!(member.role, Role::Person(_)))
+        self.person(agent).is_some()
+    }
+
+    /// Whether `agent` is a person who approves: what they say begins the rounds anew.
+    pub fn decides(&self, agent: &AgentName) -> bool {
+        self.person(agent).is_some_and(|person| !person.approves.is_empty())
+    }
+
+    /// The person that `agent` is, if it is one.
+    pub fn person(&self, agent: &AgentName) -> Option<&Person> {
+        match &self.member(agent)?.role {
+            Role::Person(person) => Some(person),
+            _ => None,
+        }
+    }
+
+    /// When whoever is asked is reminded, if nobody says anything before.
+    pub fn reminds_at(&self, approval: &Approval) -> Option<Timestamp> {
+        let every_ms = self.person(&approval.agent)?.remind_every_ms?;
+        Some(approval.reminded.1.unwrap_or(approval.asked_at).plus_ms(every_ms))
+    }
+
+    /// When somebody else is told, and to whom that is.
+    pub fn escalates_at(&self, approval: &Approval) -> Option<(Timestamp, &String)> {
+        let escalate = self.person(&approval.agent)?.escalate.as_ref()?;
+        let at = approval.asked_at.plus_ms(escalate.after_ms);
+        approval.escalated_to.is_none().then_some((at, &escalate.to))
+    }
+
+    /// When something happens to an open approval by itself.
+    fn falls_due(&self, approval: &Approval) -> impl Iterator<Item = Timestamp> {
+        let expires = (!approval.overdue).then_some(approval.expires_at);
+        let escalates = self.escalates_at(approval).map(|(at, _)| at);
+        expires.into_iter().chain(self.reminds_at(approval)).chain(escalates)
     }
 
     /// Whether `writer` may be asked by `person` to write anew what it wrote: all of that which leaves is the person's to

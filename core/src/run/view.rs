@@ -178,6 +178,9 @@ impl View {
             | Event::QuestionAsked { effect: id, .. } => of_effect(id),
             Event::ApprovalDecided { no, .. }
             | Event::ApprovalClosed { no, .. }
+            | Event::PersonAnswered { no, .. }
+            | Event::Reminded { no }
+            | Event::Escalated { no, .. }
             | Event::EditRefused { no, .. }
             | Event::ApprovalOverdue { no } => of_approval(no),
             Event::QuestionAnswered { no, .. } => state.questions.get(no).and_then(of_effect),
@@ -227,6 +230,7 @@ impl View {
             Event::ModelSwitched { .. } | Event::ContextCut { .. } | Event::AnswerRefused { .. } => {}
             Event::ApprovalAsked { .. } | Event::ApprovalDecided { .. } | Event::ApprovalClosed { .. } => {}
             Event::EditRefused { .. } | Event::ApprovalOverdue { .. } => {}
+            Event::PersonAnswered { .. } | Event::Reminded { .. } | Event::Escalated { .. } => {}
             Event::PermitGiven { .. } | Event::PermitVoided { .. } => {}
             Event::QuestionAsked { .. } | Event::QuestionAnswered { .. } => {}
             Event::AgentFailed { .. } | Event::AgentRestarted { .. } => {}
@@ -291,14 +295,17 @@ impl View {
                 trouble::asked_again(self.whose_turn(*message), *problems, texts)
             }
             Event::ApprovalAsked { no, message, replaces, .. } => {
-                people::asked(self.whose_turn(*message), *no, *replaces)
+                people::asked(state, self.whose_turn(*message), *no, *replaces)
             }
             Event::ApprovalDecided { no, by, decision, comment, .. } => {
-                people::decided(*no, by, *decision, *comment, texts)
+                people::says(*no, by, *decision, *comment, texts)
             }
-            Event::ApprovalClosed { no, why } => people::closed(*no, *why),
+            Event::PersonAnswered { no, by, outcome, comment, .. } => people::fills(*no, by, outcome, *comment, texts),
             Event::EditRefused { no, artefact, problems, .. } => people::edit_refused(*no, artefact, *problems, texts),
+            Event::Reminded { no } => people::reminded(state, *no),
+            Event::Escalated { no, to } => people::escalated(state, *no, to),
             Event::ApprovalOverdue { no } => people::overdue(*no),
+            Event::ApprovalClosed { no, why } => people::closed(*no, *why),
             Event::PermitVoided { no, by } => people::voided(state, *no, *by),
             Event::QuestionAsked { no, effect } => {
                 people::question(state, self.whose_effect(*effect), *no, *effect, texts)
@@ -318,20 +325,13 @@ impl View {
             Event::CancelAsked { by } => life("cancelling", format!("{} cancelled it", by.name)),
             Event::Ended { how } => life("ended", Status::Ended(*how).word().to_owned()),
             Event::Split { message, outcome, branches, .. } => {
-                let from = state.turns.get(message).map(|turn| turn.agent.as_str())?;
-                let branches = match branches {
-                    0 => "there is nothing to split: the join follows".to_owned(),
-                    1 => "splits into 1 branch".to_owned(),
-                    many => format!("splits into {many} branches"),
-                };
-                entry(from, outcome.as_str(), branches, Kind::Life)
+                entry(self.whose_turn(*message), outcome.as_str(), branches_words(*branches), Kind::Life)
             }
             Event::CalledOff { branch } => life("called off", format!("branch {branch}: the join has what it needs")),
             // What leads to something that is told, or has been told.
-            Event::Opened { .. } | Event::Heard { .. } | Event::TurnBegan { .. } | Event::EffectAsked { .. } => {
-                return None;
-            }
-            Event::EffectBegan { .. } | Event::RetryPlanned { .. } | Event::PermitGiven { .. } => return None,
+            Event::Opened { .. } | Event::Heard { .. } | Event::TurnBegan { .. } => return None,
+            Event::EffectAsked { .. } | Event::EffectBegan { .. } | Event::RetryPlanned { .. } => return None,
+            Event::PermitGiven { .. } => return None,
         })
     }
 
@@ -459,4 +459,13 @@ fn noted_entry(agent: &str, reply: BodyRef, texts: &dyn Texts) -> Option<Entry> 
 /// One call more, and its amount.
 fn add(calls: &mut (usize, Amount), amount: Amount) {
     *calls = (calls.0 + 1, calls.1.plus(amount));
+}
+
+/// Into how many branches a message splits.
+fn branches_words(branches: u32) -> String {
+    match branches {
+        0 => "there is nothing to split: the join follows".to_owned(),
+        1 => "splits into 1 branch".to_owned(),
+        many => format!("splits into {many} branches"),
+    }
 }

@@ -148,7 +148,7 @@ fn paths(
     let binds = gated::binds(draft, graph);
     let ungated = draft.faults.len() > faults_before;
     if !draft.edges_missing {
-        reach::check(draft, graph, ungated);
+        reach::check(draft, graph, asks, ungated);
     }
     let before_cycles = draft.faults.len();
     cycles::check(draft, graph);

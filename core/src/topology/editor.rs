@@ -444,7 +444,7 @@ pub enum Agent {
         /// Its limits.
         limits: Option<Limits>,
     },
-    /// A person who decides.
+    /// A person who decides, or answers.
     Person {
         /// The version of the form.
         schema_version: Version,
@@ -453,6 +453,9 @@ pub enum Agent {
         /// Who may: NAME or group:NAME; anyone if left out.
         #[serde(default)]
         who: Vec<String>,
+        /// What they choose among, if they answer; `answered` if left out.
+        #[serde(default)]
+        outcomes: Vec<String>,
         /// How many must approve; 1 if left out.
         needed: Option<Small>,
         /// Whether whoever started the run may; false if left out.

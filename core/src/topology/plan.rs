@@ -38,6 +38,12 @@ pub const QUESTIONS_PER_TURN_MAX: u32 = 4;
 /// Branches that a split may have, and that may be open at once where splits are nested.
 pub const BRANCHES_MAX: u32 = 1_000;
 
+/// The outcome of a person who answers, unless their file declares others.
+pub const ANSWERED: &str = "answered";
+
+/// The outcome of a person's turn whose time was up.
+pub const EXPIRED: &str = "expired";
+
 /// The one outcome of a tool agent.
 pub const TOOL_OUTCOME: &str = "done";
 
@@ -245,8 +251,11 @@ pub struct Person {
     pub needed: u32,
     /// Whether whoever started the run may approve.
     pub starter_may_approve: bool,
-    /// Artefacts that they approve.
+    /// Artefacts that they approve; none if they answer instead.
     pub approves: Vec<ArtefactName>,
+    /// What they choose among when they answer; none of whoever approves, or is only asked by teammates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<Outcome>,
     /// The outward tool agent whose manifest is bound; none binds the artefact versions.
     pub binds: Option<AgentName>,
     /// A reminder each so many milliseconds.

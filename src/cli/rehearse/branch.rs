@@ -2,7 +2,7 @@
 //! bodies. No model, no tool and no clock is asked.
 
 use crate::failure::Class;
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Timestamp, ToolName};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Outcome, Timestamp, ToolName};
 use crate::run::decide::decide;
 use crate::run::event::{
     ActHead, BodyRef, CallHead, Decision, Event, Fact, ItemHead, Items, Lists, Manifest, Origin, Replied, Settled, Who,
@@ -10,8 +10,8 @@ use crate::run::event::{
 };
 use crate::run::fold::Illegal;
 use crate::run::input::{Command, Failed, Input, What};
-use crate::run::state::{Approval, Effect, State};
-use crate::topology::plan::{ASK_TOOL, Each, EachTo, Person, Plan, Role};
+use crate::run::state::{Approval, Effect, State, Wants};
+use crate::topology::plan::{ANSWER, ASK_TOOL, Each, EachTo, Person, Plan, Role};
 use crate::topology::spec::Labels;
 
 /// Repetitions of one failure after which nothing new is expected of another.
@@ -277,7 +277,28 @@ fn of_person(state: &State, no: ApprovalNo, approval: &Approval, bodies: &mut Bo
     };
     let who = decider(person, approval);
     let mut found = Vec::new();
-    for decision in [Decision::Approve, Decision::RequestChanges, Decision::Reject] {
+    let is_question = approval.wants == Wants::Sentence;
+    let outcomes = match approval.wants {
+        Wants::Decision => Vec::new(),
+        Wants::Form => person.outcomes.clone(),
+        Wants::Sentence => vec![Outcome::fixed(ANSWER)],
+    };
+    for outcome in outcomes {
+        let missing = state.plan.misfit(&approval.agent, &outcome, is_question, &[]).missing;
+        let lists = |artefact: &ArtefactName| lists(&state.plan, artefact);
+        let write =
+            |artefact| WriteHead { lists: lists(&artefact), ..WriteHead::new(artefact, bodies.next(), Origin::Person) };
+        let writes = missing.into_iter().map(write).collect();
+        let (comment, says) = (bodies.next(), if is_question { "answers" } else { "" });
+        let (approval, binds) = (no, approval.binds);
+        let command = Command::Respond { approval, binds, outcome, writes, comment, problems: None };
+        found.push(heard(says, posted(state, &who, command), state.now));
+    }
+    let decisions: &[Decision] = match approval.wants {
+        Wants::Decision => &[Decision::Approve, Decision::RequestChanges, Decision::Reject],
+        Wants::Form | Wants::Sentence => &[],
+    };
+    for decision in decisions.iter().copied() {
         let command = Command::Decide { approval: no, binds: approval.binds, decision, comment: bodies.next() };
         found.push(heard("", posted(state, &who, command), state.now));
     }

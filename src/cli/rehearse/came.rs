@@ -31,6 +31,9 @@ impl Came {
                 let name = format!("{} of {}", version.artefact, version.writer);
                 artefacts.push((name, body(version.body.digest)));
             }
+            if let Event::PersonAnswered { by, outcome, comment, .. } = &news.fact.is {
+                decisions.push((by.name.clone(), json!([outcome, body(comment.digest)]).to_string()));
+            }
             if let Event::ApprovalDecided { by, decision, comment, .. } = news.fact.is {
                 let comment = comment.map(|comment| body(comment.digest));
                 decisions.push((by.name, json!([decision, comment]).to_string()));

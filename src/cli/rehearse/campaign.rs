@@ -9,12 +9,12 @@ use super::came::Came;
 use super::scratch::{Scratch, settings};
 use crate::cli::exit::Stop;
 use crate::config::Settings;
-use crate::id::EffectId;
+use crate::id::{ApprovalNo, EffectId};
 use crate::journal::RunRow;
-use crate::run::state::{Approval, State, Status};
+use crate::run::state::{Approval, State, Status, Wants};
 use crate::service::error::Error;
 use crate::service::project::Project;
-use crate::topology::plan::{Person, Role};
+use crate::topology::plan::{ANSWER, Line, Person, Role};
 
 /// Commands after which a run is given up.
 const ACTS_MAX: usize = 100;
@@ -87,6 +87,10 @@ impl<'d> Campaign<'d> {
             return Ok(None);
         }
         for (no, approval) in state.open_approvals() {
+            if approval.wants != Wants::Decision {
+                let by = self.decider(&state, approval).unwrap_or_else(|| starter.to_owned());
+                return Ok(Some(act(Wanted::Decision, &by, answer(&state, no, approval)?)));
+            }
             if let Some(by) = self.decider(&state, approval) {
                 return Ok(Some(act(Wanted::Decision, &by, vec!["approve".to_owned(), no.to_string()])));
             }
@@ -167,6 +171,29 @@ impl<'d> Campaign<'d> {
     fn happened(&self, effect: EffectId) -> Result<bool, Stop> {
         mentions(self.root(), &effect.to_string())
     }
+}
+
+/// The command that answers as the script does.
+fn answer(state: &State, no: ApprovalNo, approval: &Approval) -> Result<Vec<String>, Stop> {
+    let lines = state.plan.script.as_ref().and_then(|script| script.lines.get(&approval.agent));
+    let is_question = approval.wants == Wants::Sentence;
+    let said = |line: &&Line| is_question == (line.outcome.as_deref() == Some(ANSWER));
+    let line = lines.into_iter().flatten().find(said).cloned().unwrap_or_default();
+    let mut words = vec!["answer".to_owned(), no.to_string()];
+    let outcome = line.outcome.filter(|_| !is_question);
+    words.extend(outcome.into_iter().flat_map(|outcome| ["--outcome".to_owned(), outcome]));
+    let said = if line.note.is_empty() { "Rehearsed.".to_owned() } else { line.note };
+    words.extend(["-m".to_owned(), said]);
+    for (artefact, body) in line.writes.iter().filter(|_| !is_question) {
+        for (field, value) in body.as_object().into_iter().flatten() {
+            let text = match value.as_str() {
+                Some(text) => text.to_owned(),
+                None => toml::Value::try_from(value).map_err(|why| Stop::failed(why.to_string()))?.to_string(),
+            };
+            words.push(format!("{artefact}.{field}={text}"));
+        }
+    }
+    Ok(words)
 }
 
 fn is_asked(person: &Person, name: &str, groups: &[String]) -> bool {

@@ -40,16 +40,34 @@ pub(crate) fn draw(random: &mut Random, later: Option<&mut Random>) -> Vec<Someo
         }
     }
     if let Some(later) = later {
+        rules(later, &mut team);
         questions(later, &mut team);
     }
     team
 }
 
+/// Sometimes a rule, or a person who answers, stands where a model would; a rule where that writes nothing.
+fn rules(random: &mut Random, team: &mut [Someone]) {
+    let (rules, people) = (random.below(3).min(1) * random.below(1_000), random.below(3).min(1) * random.below(500));
+    for one in team.iter_mut().filter(|one| one.kind == Kind::Model) {
+        if one.writes == 0 && random.chance(rules) {
+            *one = someone(Kind::Rule, 0, std::mem::take(&mut one.ways));
+        } else if random.chance(people) {
+            one.kind = Kind::Answers;
+            one.ways.push(("expired", plain(None)));
+        }
+    }
+}
+
 /// Sometimes models may ask those that come after them, who wait for nobody before.
 fn questions(random: &mut Random, team: &mut [Someone]) {
-    let models: Vec<usize> = (0..team.len()).filter(|place| team[*place].kind == Kind::Model).collect();
+    let asked = |kind| matches!(kind, Kind::Model | Kind::Answers);
+    let models: Vec<usize> = (0..team.len()).filter(|place| asked(team[*place].kind)).collect();
     let often = random.below(4).min(1) * random.below(1_000);
     for (nth, place) in models.iter().enumerate() {
+        if team[*place].kind != Kind::Model {
+            continue;
+        }
         team[*place].asks = models[nth + 1..].iter().copied().filter(|_| random.chance(often)).collect();
     }
 }

@@ -30,13 +30,11 @@ pub(crate) struct Oracle {
     freed: BTreeSet<(ApprovalNo, u32)>,
 }
 
-/// Whether `by` is among those that `person` names.
+/// Whether `by` is among those that `person` names, or are told when they say nothing. Whether they were told yet is for the
+/// watch.
 pub(crate) fn is_asked(person: &Person, by: &Who) -> bool {
-    let is = |who: &String| match who.strip_prefix("group:") {
-        Some(group) => by.groups.iter().any(|of| of == group),
-        None => *who == by.name,
-    };
-    person.who.is_empty() || person.who.iter().any(is)
+    let told = person.escalate.as_ref().is_some_and(|escalate| by.is(&escalate.to));
+    person.who.is_empty() || told || person.who.iter().any(|who| by.is(who))
 }
 
 /// The person whose approval it is.

@@ -1,15 +1,17 @@
 //! People: they answer what waits for them, and on bad days the wrong thing, twice, late, or to nobody's question.
 
 use callsheet::id::{ApprovalNo, MessageId};
-use callsheet::run::event::{DeadLetterAnswer, Decision, Limit, Lists, PauseReason, Raise, Who};
+use callsheet::run::event::{DeadLetterAnswer, Decision, Limit, Lists, Origin, PauseReason, Raise, Who, WriteHead};
 use callsheet::run::input::Command;
 use callsheet::run::invariant::Broken;
-use callsheet::run::state::{Fate, State};
+use callsheet::run::state::{Fate, State, Wants};
+use callsheet::topology::plan::ANSWER;
 
 use super::attempt::Makes;
 use super::journal::Row;
 use super::oracle::{is_asked, may_approve, person};
 use super::scene::{Happening, Scene};
+use super::team::name;
 
 /// What a person does, and whether it has to be refused.
 type Say = (Who, Option<Command>, bool);
@@ -116,6 +118,9 @@ impl Makes {
 
     fn decide(&mut self, state: &State, no: ApprovalNo) -> Option<Say> {
         let approval = state.approvals.get(&no)?;
+        if approval.wants != Wants::Decision {
+            return self.respond(state, no);
+        }
         let who = self.approver(state, no)?;
         let decision = if self.random.chance(self.swarm.request_changes) {
             Decision::RequestChanges
@@ -144,6 +149,30 @@ impl Makes {
         }
         let comment = self.body();
         Some((who, Some(Command::Decide { approval: no, binds, decision, comment }), false))
+    }
+
+    /// Somebody who is asked, or was told of it, answers; now and then what they write has faults.
+    fn respond(&mut self, state: &State, no: ApprovalNo) -> Option<Say> {
+        let approval = state.approvals.get(&no)?;
+        let person = person(state, no)?;
+        let may = |who: &Who| state.plan.single_person || is_asked(person, who);
+        let may: Vec<Who> = everybody().into_iter().filter(may).collect();
+        let who = self.random.pick(&may).cloned()?;
+        let is_question = approval.wants == Wants::Sentence;
+        let outcome = match is_question {
+            true => name(ANSWER),
+            false => self.random.pick(&person.outcomes).cloned()?,
+        };
+        let missing = state.plan.misfit(&approval.agent, &outcome, is_question, &[]).missing;
+        let write = |artefact| {
+            let lists = self.lists(state, &artefact);
+            WriteHead { lists, ..WriteHead::new(artefact, self.body(), Origin::Person) }
+        };
+        let writes = missing.into_iter().map(write).collect();
+        let problems = self.random.chance(self.swarm.bad_answer).then(|| self.body());
+        let (binds, comment, wrong) = (approval.binds, self.body(), problems.is_some());
+        let say = Command::Respond { approval: no, binds, outcome, writes, comment, problems };
+        Some((who, Some(say), wrong))
     }
 
     fn dead_letter(&mut self) -> DeadLetterAnswer {
@@ -197,7 +226,12 @@ impl Makes {
     /// What would be heard, of anybody who is declared.
     fn said_by_nobody(&mut self, state: &State) -> Vec<Say> {
         let ghost = Who { name: "ghost".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: true };
-        let sensible = state.open_approvals().next().map(|(no, approval)| (no, approval.binds));
+        let open = state.open_approvals().next().map(|(no, approval)| (no, approval.binds, approval.wants));
+        if let Some((no, _, Wants::Form | Wants::Sentence)) = open {
+            let said = self.respond(state, no).into_iter();
+            return said.map(|(_, command, _)| (ghost.clone(), command, true)).collect();
+        }
+        let sensible = open.map(|(no, binds, _)| (no, binds));
         let command = match (sensible, state.paused.is_some()) {
             (Some((approval, binds)), _) => {
                 Command::Decide { approval, binds, decision: Decision::Approve, comment: self.body() }
@@ -235,8 +269,13 @@ impl Makes {
                 let may_not: Vec<Who> = everybody().into_iter().filter(may_not).collect();
                 self.random.pick(&may_not).map(|who| (who.clone(), Some(decide(no, binds)), true)).into_iter().collect()
             }
+            5 if approval.wants == Wants::Decision && self.random.chance(500) => {
+                let (outcome, writes, comment) = (name("answered"), Vec::new(), self.body());
+                let answer = Command::Respond { approval: no, binds, outcome, writes, comment, problems: None };
+                vec![(self.anybody(), Some(answer), true)]
+            }
             5 => {
-                let artefact = super::team::name("aside");
+                let artefact = name("aside");
                 let edit = Command::Edit {
                     approval: no,
                     binds,

@@ -8,7 +8,7 @@ use callsheet::run::event::{
 };
 use callsheet::run::input::Failed;
 use callsheet::run::state::{Effect, State, Turn};
-use callsheet::topology::plan::{Mode, Recipient, Role};
+use callsheet::topology::plan::{ANSWER, EXPIRED, Mode, Recipient, Role};
 use callsheet::topology::spec::Repeat;
 
 use super::scene::{Handle, Scene};
@@ -39,6 +39,15 @@ impl Scene {
                 Event::PermitVoided { .. } => Some(Rare::LaterNo),
                 Event::FellInDoubt { why: Some(_), .. } => Some(Rare::DoubtForPerson),
                 Event::MessageSent(Message { asked_by: Some(asker), to, .. }) => Some(teammate(state, *asker, to)),
+                Event::PersonAnswered { outcome, .. } => Some(match outcome.as_str() {
+                    ANSWER => Rare::PersonAnswersTeammate,
+                    _ => Rare::PersonAnswers,
+                }),
+                Event::Reminded { .. } => Some(Rare::Reminded),
+                Event::Escalated { .. } => Some(Rare::Escalated),
+                Event::TurnEnded { message, outcome, .. } if is_silence(state, *message, outcome.as_str()) => {
+                    Some(Rare::NobodyAnswersTeammate)
+                }
                 Event::TurnEnded { message, .. } => answered(state, *message),
                 Event::ModelSwitched { id, until, .. } => Some(switched(state, *id, until.is_some())),
                 Event::ContextCut { message } => Some(cut(state, *message)),
@@ -128,6 +137,11 @@ fn teammate(state: &State, asker: MessageId, to: &Recipient) -> Rare {
     if waits > 1 || more { Rare::TeammatesAtOnce } else { Rare::TeammateAsked }
 }
 
+/// Whether the turn of `message` ends a question that nobody answered.
+fn is_silence(state: &State, message: MessageId, outcome: &str) -> bool {
+    outcome == EXPIRED && state.turns.get(&message).is_some_and(|turn| turn.message.is_question())
+}
+
 /// The end of a turn that answers a question.
 fn answered(state: &State, message: MessageId) -> Option<Rare> {
     let asked = &state.turns.get(&message)?.message;
@@ -166,11 +180,19 @@ fn refused(why: &Refusal) -> Option<Rare> {
         Refusal::AlreadyApproved => Rare::ApprovedTwiceByOne,
         Refusal::Replaced { .. } => Rare::DecidedWhatWasReplaced,
         Refusal::FaultyEdit { .. } => Rare::EditFaulty,
+        Refusal::FaultyAnswer { .. } => Rare::AnswerFaulty,
+        Refusal::AlreadyAnswered { .. } => Rare::AnsweredTwice,
+        Refusal::WantsAnswer => Rare::DecisionForAnswer,
+        Refusal::WantsDecision => Rare::AnswerForDecision,
         Refusal::NotTheirs => Rare::EditNotTheirs,
         Refusal::RaiseTooLow => Rare::RaiseTooLow,
         Refusal::RunOver => Rare::DecidedAfterEnd,
         Refusal::Unreadable => Rare::RowUnreadable,
-        Refusal::UnknownApproval | Refusal::UnknownDeadLetter | Refusal::Closed | Refusal::NothingToDo => return None,
+        Refusal::UnknownApproval
+        | Refusal::UnknownOutcome
+        | Refusal::UnknownDeadLetter
+        | Refusal::Closed
+        | Refusal::NothingToDo => return None,
     })
 }
 
@@ -192,6 +214,9 @@ fn paused(why: &PauseReason) -> Rare {
 
 fn settled(effect: Option<&Effect>, result: &Settled) -> Option<Rare> {
     match (&effect?.wish, result) {
+        (Wish::Rule, Settled::Ruled { line, .. }) => {
+            Some(if line.is_some() { Rare::RuleHolds } else { Rare::RuleElse })
+        }
         (Wish::Query { .. }, Settled::Performed { .. }) => Some(Rare::DoubtQueryPerformed),
         (Wish::Query { .. }, Settled::NotPerformed) => Some(Rare::DoubtQueryNotPerformed),
         (_, Settled::Replied(replied)) if replied.over_reported => Some(Rare::OverReported),

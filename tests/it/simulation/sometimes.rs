@@ -20,7 +20,7 @@ rare! {
     ModelRetriedToTheEnd, ToolRetriedToTheEnd, ThrottledWaits, LostCallPaidAtMaximum, OverReported,
     // Answers
     AnswerRefused, AnswersRefusedToTheEnd, ForbiddenCallTold, ForbiddenCallsEndTurn, ToolRefusesModel, ParallelCalls,
-    TeammateAsked, TeammatesAtOnce, TeammateAnswers, QuestionDies, AnswerForNobody, AskedWhileBusy,
+    RuleHolds, RuleElse, TeammateAsked, TeammatesAtOnce, TeammateAnswers, QuestionDies, AnswerForNobody, AskedWhileBusy,
     // Models
     AllSwitch, RefusedSwitches, SwitchedTwice, ContextCut, CutWithMemory, PermanentAfterCut, LongerReply,
     TruncatedTwice,
@@ -31,7 +31,8 @@ rare! {
     // People
     DecidedWithWrongDigest, DecidedByStranger, DecidedByStarter, DecidedTwice, DecidedWhatWasReplaced, DecidedAfterEnd,
     DecidedByUndeclared, ApprovedTwiceByOne, SecondOfTwoApproves, EditReplaces, EditFaulty, EditNotTheirs, PostedTwice, Expired, Overdue,
-    RoundsUsedUp, Rejected, RowUnreadable, LaterNo, WriterAskedAnew, WrittenAnew, AskedAnewInVain,
+    RoundsUsedUp, Rejected, PersonAnswers, PersonAnswersTeammate, NobodyAnswersTeammate, Reminded, Escalated,
+    AnsweredTwice, AnswerForDecision, DecisionForAnswer, AnswerFaulty, RowUnreadable, LaterNo, WriterAskedAnew, WrittenAnew, AskedAnewInVain,
     EditRefused,
     // Limits and control
     PausedBySteps, PausedByTokens, PausedByCost, PausedByActiveTime, PausedByRecipients, PausedByTurns,

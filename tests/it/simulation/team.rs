@@ -10,7 +10,7 @@ use callsheet::config::Folder;
 use callsheet::id::{AgentName, NanoUsd};
 use callsheet::topology::check::{Surroundings, check};
 use callsheet::topology::plan::{
-    Action, Budget, Expires, Expiry, Handoff, Limits, Memory, Mode, ModelSpec, Person, Plan, Recipient, Role,
+    Action, Budget, Escalate, Expires, Expiry, Handoff, Limits, Memory, Mode, ModelSpec, Person, Plan, Recipient, Role,
     Supervisor, WhenSpent,
 };
 use callsheet::topology::spec::{Reach, Repeat};
@@ -49,6 +49,11 @@ pub(crate) fn draw(random: &mut Random, mut later: Option<&mut Random>) -> Plan 
             second(&mut plan, later);
         }
         fallbacks(&mut plan, later);
+        let people = plan.team.values_mut().filter_map(|member| match &mut member.role {
+            Role::Person(person) => Some(person),
+            _ => None,
+        });
+        people.for_each(|person| waits(person, later));
         for member in plan.team.values_mut() {
             member.memory = if later.chance(300) { Memory::Run } else { Memory::Turn };
         }
@@ -153,6 +158,15 @@ fn person(person: &mut Person, single: bool, random: &mut Random) {
     person.starter_may_approve = random.chance(500);
     let then = if random.chance(500) { Expiry::Reject } else { Expiry::Hold };
     person.expires = Expires { after_ms: random.between(1, 7 * 24) * 3_600_000, then };
+}
+
+/// Whoever says nothing is reminded, and others are told.
+fn waits(person: &mut Person, random: &mut Random) {
+    const HOUR_MS: u64 = 3_600_000;
+    person.remind_every_ms = random.chance(500).then(|| random.between(1, 48) * HOUR_MS);
+    let to = *random.pick(&["cleo", "group:approvers"]).unwrap_or(&"cleo");
+    let after_ms = random.between(1, 72) * HOUR_MS;
+    person.escalate = random.chance(500).then(|| Escalate { after_ms, to: to.to_owned() });
 }
 
 /// Mostly ample; sometimes so small that the run comes by it.

@@ -55,6 +55,13 @@ impl Dice {
                 (one.kind, one.reads, one.holds) = (Kind::Rule, 0, 0);
             }
         }
+        // Who answers works like a model, and its silence leads on as well.
+        for one in team.iter_mut().filter(|one| one.kind == Kind::Model) {
+            if dice.below(5) == 0 {
+                one.kind = Kind::Answers;
+                one.ways.push(("expired", one.ways[0].1));
+            }
+        }
         team
     }
 
@@ -100,7 +107,7 @@ impl Dice {
                 let outcomes: &[&str] = match kind {
                     Kind::Model => &["x", "y", "z"][..1 + usize::try_from(self.below(3)).unwrap()],
                     Kind::Person => &["approve", "request_changes", "reject", "expired"],
-                    Kind::Sender | Kind::Own | Kind::Rule => &["done"],
+                    Kind::Sender | Kind::Own | Kind::Rule | Kind::Answers => &["done"],
                 };
                 let last = size - 1;
                 let mut ways: Vec<_> = outcomes.iter().map(|outcome| (*outcome, self.way(size))).collect();
@@ -119,7 +126,7 @@ impl Dice {
                     writes: match kind {
                         Kind::Model if index == 0 => 3,
                         Kind::Model => writes,
-                        Kind::Person | Kind::Sender | Kind::Own | Kind::Rule => 0,
+                        Kind::Person | Kind::Sender | Kind::Own | Kind::Rule | Kind::Answers => 0,
                     },
                     holds: if kind == Kind::Person { holds | reads | 1 } else { holds.max(1) },
                     ways,
@@ -166,7 +173,8 @@ fn explore(team: &[Someone], counting: bool) -> Seen {
             continue;
         }
         let one = &team[walk.at];
-        let needed = if one.kind == Kind::Model { one.reads } else { one.holds };
+        let reads = matches!(one.kind, Kind::Model | Kind::Answers);
+        let needed = if reads { one.reads } else { one.holds };
         for bit in 0..2 {
             if needed & !walk.written & (1 << bit) != 0 {
                 seen.unread.insert(bit);
@@ -262,10 +270,11 @@ fn verdict(faults: &Faults) -> Seen {
 fn the_static_verdict_is_that_of_every_walk() {
     let around = surroundings();
     let (mut refused, mut gated, mut unreachable_in_rounds, mut accepted, mut turns) = (0, 0, 0, 0, 0);
-    let (mut overruled, mut several, mut rules) = (0, 0, 0);
+    let (mut overruled, mut several, mut rules, mut answer) = (0, 0, 0, 0);
     for seed in 0..TEAMS {
         let team = if seed % 4 == 3 { Dice(seed).two_persons() } else { Dice(seed).team() };
         rules += team.iter().filter(|one| one.kind == Kind::Rule).count();
+        answer += team.iter().filter(|one| one.kind == Kind::Answers).count();
         let files = files(&team);
         let result = check("random", &files, &around);
         let found = result.as_ref().err().map(verdict).unwrap_or_default();
@@ -304,9 +313,9 @@ fn the_static_verdict_is_that_of_every_walk() {
     println!(
         "{TEAMS} random teams: {refused} ungated, {gated} gated and reaching an outward tool, {unreachable_in_rounds} refused \
          only because rounds are not counted, {accepted} accepted, {turns} bounds of turns, {overruled} with a later no, \
-         {several} proofs that name several persons; {rules} rules drawn"
+         {several} proofs that name several persons; {rules} rules and {answer} people who answer drawn"
     );
-    assert!(rules > 1_000, "{rules}");
+    assert!(rules > 1_000 && answer > 1_000, "{rules} {answer}");
     assert!(refused > 1_000 && gated > 300 && accepted > 60, "{refused} {gated} {accepted}");
     assert!(overruled > 20 && several > 5, "{overruled} {several}");
 }

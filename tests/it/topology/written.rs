@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     Own,
     /// What decides by a rule over a parameter.
     Rule,
+    /// A person who answers.
+    Answers,
 }
 
 #[derive(Clone, Copy)]
@@ -95,6 +97,14 @@ fn member(one: &Someone) -> (String, String) {
                 lines.map(|(n, (outcome, _))| format!("{{ when = \"params.n\", is = {n}, outcome = {outcome:?} }}"));
             let lines = lines.collect::<Vec<_>>().join(", ");
             (format!("rule = [{lines}], else = {last:?}, limits = {{ turns = 1000000 }}"), String::new())
+        }
+        Kind::Answers => {
+            let outcomes: Vec<&str> =
+                one.ways.iter().map(|(outcome, _)| *outcome).filter(|of| *of != "expired").collect();
+            let agent = format!(
+                "kind = \"person\"\noutcomes = {outcomes:?}\nexpires = {{ after = \"1d\", then = \"reject\" }}"
+            );
+            (format!("reads = {reads}, writes = {writes}"), agent)
         }
         Kind::Person => (
             format!("approves = {holds}"),

@@ -7,7 +7,7 @@ use crate::id::{AgentName, MessageId, Outcome};
 use crate::run::event::{Decision, Ending, Event, Limit};
 use crate::run::fold::Illegal;
 use crate::run::state::Effect;
-use crate::topology::plan::{Member, Recipient};
+use crate::topology::plan::{EXPIRED, Member, Recipient};
 
 /// Looks for one kind of thing that a state calls for.
 type Stage = fn(&mut Batch) -> Result<(), Illegal>;
@@ -80,7 +80,11 @@ fn end(batch: &mut Batch) -> Result<(), Illegal> {
     if state.results.is_empty() {
         return ending::close(batch, Ending::Failed);
     }
-    let is_no = |from: &AgentName, word: &Outcome| state.is_person(from) && word.as_str() != Decision::Approve.word();
+    // Of whoever decides anything but a yes is a no; of whoever answers only silence is.
+    let is_no = |from: &AgentName, word: &Outcome| match state.decides(from) {
+        true => word.as_str() != Decision::Approve.word(),
+        false => state.is_person(from) && word.as_str() == EXPIRED,
+    };
     let refused = state.results.iter().any(|message| match &message.joins {
         // Of branches that ended the run together, one that was approved is a result.
         Some(joined) => !joined.arrived.is_empty() && joined.arrived.iter().all(|one| is_no(&one.from, &one.outcome)),

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 
 use crate::id::{ApprovalNo, Digest, EffectId, Outcome, Timestamp};
 use crate::run::desk::Held;
-use crate::run::event::{BodyRef, Closed, Decision, Event, Origin, Settled, Who};
+use crate::run::event::{BodyRef, Closed, Decision, Event, Origin, Settled, Version, Who, WriteHead};
 use crate::run::fold::Illegal;
-use crate::run::state::{Approval, Effect, Fate, Permit};
-use crate::topology::plan::{Expiry, Person, Role};
+use crate::run::state::{Approval, Effect, Fate, Permit, Wants};
+use crate::topology::plan::{EXPIRED, Expiry, Person};
 
 /// Asks for the decision that was prepared.
 pub(super) fn prepared(batch: &mut Batch, id: EffectId, effect: &Effect, result: &Settled) -> Result<(), Illegal> {
@@ -50,22 +50,78 @@ pub(super) fn decided(
     deliver::end_turn(batch, message, &Outcome::fixed(decision.word()), comment, Origin::Person)
 }
 
+/// What a person's answer comes to: the inbox has checked that they may give it.
+pub(super) fn answered(
+    batch: &mut Batch,
+    no: ApprovalNo,
+    by: &Who,
+    outcome: &Outcome,
+    writes: &[WriteHead],
+    comment: BodyRef,
+) -> Result<(), Illegal> {
+    let made_at = batch.posted_at;
+    batch.emit(Event::PersonAnswered { no, by: by.clone(), outcome: outcome.clone(), comment, made_at })?;
+    let message = batch.state.approvals.get(&no).map(|approval| approval.message);
+    let turn = message.and_then(|message| batch.state.turns.get(&message));
+    let turn = turn.cloned().ok_or_else(|| impossible("no such turn"))?;
+    for write in writes.iter().cloned() {
+        batch.emit(Event::VersionWritten(Version {
+            base: turn.desk.get(&write.artefact).and_then(Held::version),
+            artefact: write.artefact,
+            body: write.body,
+            message: turn.message.id,
+            writer: turn.agent.clone(),
+            person: Some(by.clone()),
+            labels: turn.labels,
+            origin: Origin::Person,
+            findings: write.findings,
+            lists: write.lists,
+        }))?;
+    }
+    deliver::end_turn(batch, turn.message.id, outcome, comment, Origin::Person)
+}
+
+/// What time does to what is open, up to `at`, which is when the latest word was posted, or now: it expires, others are
+/// told, whoever is asked is reminded. It decides nothing.
+pub(super) fn pass(batch: &mut Batch, at: Timestamp) -> Result<(), Illegal> {
+    expire(batch, at)?;
+    let state = &batch.state;
+    if state.ended.is_some() || state.paused.is_some() || state.cancelled_by.is_some() {
+        return Ok(());
+    }
+    let mut due = Vec::new();
+    for (no, approval) in state.open_approvals() {
+        let escalates = state.escalates_at(approval).filter(|(due, _)| *due <= at);
+        due.extend(escalates.map(|(_, to)| Event::Escalated { no, to: to.clone() }));
+        // After a long absence one reminder is as good as many.
+        let reminds = state.reminds_at(approval).filter(|due| *due <= at);
+        due.extend(reminds.map(|_| Event::Reminded { no }));
+    }
+    due.into_iter().try_for_each(|event| batch.emit(event))
+}
+
 /// Closes what nobody decided in time: before `at`, which is when the latest decision was made, or now.
-pub(super) fn expire(batch: &mut Batch, at: Timestamp) -> Result<(), Illegal> {
+fn expire(batch: &mut Batch, at: Timestamp) -> Result<(), Illegal> {
     if batch.state.ended.is_some() || batch.state.paused.is_some() {
         return Ok(());
     }
     let late = batch.state.open_approvals().filter(|(_, a)| a.expires_at <= at && !a.overdue);
     let late: Vec<_> = late.map(|(no, approval)| (no, approval.message, expiry(batch, approval))).collect();
     for (no, message, then) in late {
+        // What the one before it led to may have called its branch off.
+        if batch.state.approvals.get(&no).is_none_or(|approval| approval.fate.is_some()) {
+            continue;
+        }
         match then {
             Expiry::Hold => batch.emit(Event::ApprovalOverdue { no })?,
             Expiry::Reject => {
                 close(batch, no, Closed::Expired)?;
-                void(batch, no)?;
+                if batch.state.approvals.get(&no).is_some_and(|approval| approval.wants == Wants::Decision) {
+                    void(batch, no)?;
+                }
                 let note = batch.state.turns.get(&message).map(|turn| turn.message.note);
                 let note = note.ok_or_else(|| impossible("no such turn"))?;
-                deliver::end_turn(batch, message, &Outcome::fixed("expired"), note, Origin::Computed)?;
+                deliver::end_turn(batch, message, &Outcome::fixed(EXPIRED), note, Origin::Computed)?;
             }
         }
     }
@@ -103,10 +159,7 @@ pub(super) fn decision(approval: &Approval) -> Option<(&Who, Decision)> {
 
 /// The person of an approval.
 pub(super) fn person<'a>(batch: &'a Batch, approval: &Approval) -> Option<&'a Person> {
-    match &batch.state.member(&approval.agent)?.role {
-        Role::Person(person) => Some(person),
-        _ => None,
-    }
+    batch.state.person(&approval.agent)
 }
 
 fn expiry(batch: &Batch, approval: &Approval) -> Expiry {

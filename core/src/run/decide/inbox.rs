@@ -2,17 +2,17 @@
 
 use super::batch::{Batch, impossible};
 use super::{approval, ending, outward};
-use crate::id::{ApprovalNo, ArtefactName, Digest};
+use crate::id::{ApprovalNo, ArtefactName, Digest, Outcome};
 use crate::run::desk::Held;
 use crate::run::event::{
     BodyRef, Closed, DeadLetterAnswer, Decision, Ending, Event, Limit, Lists, Origin, PauseReason, Raise, Refusal,
-    Settled, Version, Who,
+    Settled, Version, Who, WriteHead,
 };
 use crate::run::fold::Illegal;
 use crate::run::input::Command;
-use crate::run::state::{Approval, Fate, State};
+use crate::run::state::{Approval, Fate, State, Wants};
 use crate::topology::manner::Patience;
-use crate::topology::plan::{Limits, Person, Role};
+use crate::topology::plan::{ANSWER, Limits, Person, Role};
 
 /// Hears the row at `place`.
 pub(super) fn hear(
@@ -43,12 +43,15 @@ pub(super) fn hear(
 /// Why a run that is over refuses: a second decision is told of the first.
 fn over(batch: &Batch, say: Option<&(Who, Command)>) -> Refusal {
     match say {
-        Some((_, Command::Decide { approval, binds, .. } | Command::Edit { approval, binds, .. })) => {
-            match standing(batch, *approval, *binds) {
-                Err(why) => why,
-                Ok(_) => Refusal::RunOver,
-            }
-        }
+        Some((
+            _,
+            Command::Decide { approval, binds, .. }
+            | Command::Edit { approval, binds, .. }
+            | Command::Respond { approval, binds, .. },
+        )) => match standing(batch, *approval, *binds) {
+            Err(why) => why,
+            Ok(_) => Refusal::RunOver,
+        },
         _ => Refusal::RunOver,
     }
 }
@@ -60,6 +63,9 @@ fn refusal(batch: &Batch, by: &Who, command: &Command) -> Option<Refusal> {
         }
         Command::Edit { approval, binds, artefact, problems, .. } => {
             may_edit(batch, by, *approval, *binds, artefact, *problems).err()
+        }
+        Command::Respond { approval, binds, outcome, writes, problems, .. } => {
+            may_answer(batch, by, (*approval, *binds), outcome, writes, *problems).err()
         }
         Command::Answer { question, .. } => {
             (!batch.state.questions.contains_key(question)).then_some(Refusal::UnknownApproval)
@@ -84,6 +90,9 @@ fn standing(batch: &Batch, no: ApprovalNo, binds: Digest) -> Result<&Approval, R
         return Err(Refusal::AlreadyDecided { by: by.name.clone(), decision });
     }
     match approval.fate {
+        Some(Fate::Answered(ref by, ref outcome)) => {
+            Err(Refusal::AlreadyAnswered { by: by.name.clone(), outcome: outcome.clone() })
+        }
         Some(Fate::Edited(by)) => Err(Refusal::Replaced { by }),
         Some(_) => Err(Refusal::Closed),
         None if approval.binds != binds => Err(Refusal::ContentChanged),
@@ -94,10 +103,13 @@ fn standing(batch: &Batch, no: ApprovalNo, binds: Digest) -> Result<&Approval, R
 fn may_decide(batch: &Batch, by: &Who, no: ApprovalNo, binds: Digest, approves: bool) -> Result<(), Refusal> {
     let approval = standing(batch, no, binds)?;
     let person = approval::person(batch, approval).ok_or(Refusal::UnknownApproval)?;
+    if approval.wants != Wants::Decision {
+        return Err(Refusal::WantsAnswer);
+    }
     if batch.state.plan.single_person {
         return Ok(());
     }
-    if !is_asked(person, by) {
+    if !is_asked(person, approval, by) {
         return Err(Refusal::NotAllowed);
     }
     let started = batch.state.starter.as_ref().is_some_and(|starter| starter.name == by.name);
@@ -110,12 +122,39 @@ fn may_decide(batch: &Batch, by: &Who, no: ApprovalNo, binds: Digest, approves: 
     Ok(())
 }
 
-fn is_asked(person: &Person, by: &Who) -> bool {
-    let named = |who: &String| match who.strip_prefix("group:") {
-        Some(group) => by.groups.iter().any(|of| of == group),
-        None => *who == by.name,
-    };
-    person.who.is_empty() || person.who.iter().any(named)
+/// Whether `by` may give this answer: it is wanted of them, they declare its outcome, and it writes what it has to.
+fn may_answer(
+    batch: &Batch,
+    by: &Who,
+    (no, binds): (ApprovalNo, Digest),
+    outcome: &Outcome,
+    writes: &[WriteHead],
+    problems: Option<BodyRef>,
+) -> Result<(), Refusal> {
+    let approval = standing(batch, no, binds)?;
+    let person = approval::person(batch, approval).ok_or(Refusal::UnknownApproval)?;
+    if approval.wants == Wants::Decision {
+        return Err(Refusal::WantsDecision);
+    }
+    if !batch.state.plan.single_person && !is_asked(person, approval, by) {
+        return Err(Refusal::NotAllowed);
+    }
+    if let Some(problems) = problems {
+        return Err(Refusal::FaultyAnswer { problems });
+    }
+    let is_question = approval.wants == Wants::Sentence;
+    let declared = if is_question { outcome.as_str() == ANSWER } else { person.outcomes.contains(outcome) };
+    if !declared {
+        return Err(Refusal::UnknownOutcome);
+    }
+    let written: Vec<_> = writes.iter().map(|write| &write.artefact).collect();
+    let fits = batch.state.plan.misfit(&approval.agent, outcome, is_question, &written).is_none();
+    if fits { Ok(()) } else { Err(Refusal::NotTheirs) }
+}
+
+/// Whether `by` is asked, or was told of it since.
+fn is_asked(person: &Person, approval: &Approval, by: &Who) -> bool {
+    person.who.is_empty() || person.who.iter().chain(&approval.escalated_to).any(|who| by.is(who))
 }
 
 fn may_edit(
@@ -177,6 +216,9 @@ fn obey(batch: &mut Batch, by: &Who, command: &Command) -> Result<(), Illegal> {
         }
         Command::Edit { approval, artefact, body, findings, lists, .. } => {
             edit(batch, by, *approval, artefact, *body, *findings, lists.clone())
+        }
+        Command::Respond { approval, outcome, writes, comment, .. } => {
+            approval::answered(batch, *approval, by, outcome, writes, *comment)
         }
         Command::Answer { question, happened, receipt } => answer(batch, by, *question, *happened, *receipt),
         Command::DeadLetter { message, answer } => {

@@ -85,10 +85,10 @@ pub fn decide(state: State, input: &Input) -> Result<Decided, Illegal> {
             retry::agent_died(&mut batch, agent, effects, *class, *reason)?;
         }
         What::Posted { place, post, at, say } => {
-            approval::expire(&mut batch, *at)?;
+            approval::pass(&mut batch, *at)?;
             inbox::hear(&mut batch, *place, *post, say.as_ref())?;
         }
-        What::Due => approval::expire(&mut batch, input.at)?,
+        What::Due => approval::pass(&mut batch, input.at)?,
         What::Broken => batch.emit(Event::Ended { how: Ending::Bug })?,
     }
     advance::advance(&mut batch)?;

@@ -27,7 +27,9 @@ pub(super) fn step(batch: &mut Batch, message: MessageId) -> Result<(), Illegal>
         Role::Model { .. } if !turn.calls.is_empty() => ask_tools(batch, message),
         Role::Model { .. } if !busy => ask_model(batch, message),
         Role::Person(person) if !busy && approval::wants_preparing(batch, turn.approval) => {
-            let wish = Wish::Prepare { binds: person.binds.clone() };
+            // A question is answered on nothing that would leave.
+            let binds = person.binds.clone().filter(|_| !turn.message.is_question());
+            let wish = Wish::Prepare { binds };
             ask::effect(batch, message, wish, Amount::default()).map(drop)
         }
         Role::Tool { tool, .. } => {

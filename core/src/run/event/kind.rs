@@ -27,6 +27,9 @@ impl Event {
             Self::TurnEnded { .. } => "turn_ended",
             Self::ApprovalAsked { .. } => "approval_asked",
             Self::ApprovalDecided { .. } => "approval_decided",
+            Self::PersonAnswered { .. } => "person_answered",
+            Self::Reminded { .. } => "reminded",
+            Self::Escalated { .. } => "escalated",
             Self::ApprovalClosed { .. } => "approval_closed",
             Self::EditRefused { .. } => "edit_refused",
             Self::ApprovalOverdue { .. } => "approval_overdue",
@@ -51,6 +54,7 @@ impl Event {
         match self {
             Self::Started { by, .. }
             | Self::ApprovalDecided { by, .. }
+            | Self::PersonAnswered { by, .. }
             | Self::QuestionAnswered { by, .. }
             | Self::DeadLetterAnswered { by, .. }
             | Self::Resumed { by }
@@ -77,6 +81,8 @@ impl Event {
             | Self::AnswerRefused { .. }
             | Self::TurnEnded { .. }
             | Self::ApprovalAsked { .. }
+            | Self::Reminded { .. }
+            | Self::Escalated { .. }
             | Self::ApprovalClosed { .. }
             | Self::EditRefused { .. }
             | Self::ApprovalOverdue { .. }

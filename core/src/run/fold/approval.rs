@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::Legal;
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, MessageId, Timestamp};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, MessageId, Outcome, Timestamp};
 use crate::run::binds_desk;
 use crate::run::desk::{Desk, Held};
 use crate::run::event::{BodyRef, Closed, Decision, Manifest, Raise, Who};
-use crate::run::state::{Approval, Fate, Permit, RefusedEdit, State};
-use crate::topology::plan::Role;
+use crate::run::state::{Approval, Fate, Permit, RefusedEdit, State, Wants};
+use crate::topology::plan::{ANSWER, Role};
 
 impl State {
     /// An approval that is prepared and about to be asked for; closed until [`Event::ApprovalAsked`] opens it.
@@ -20,16 +20,26 @@ impl State {
         desk: Desk,
         manifest: Option<Manifest>,
     ) {
+        let is_question = self.turns.get(&message).is_some_and(|turn| turn.message.is_question());
+        let approves = self.person(&agent).is_some_and(|person| !person.approves.is_empty());
+        let wants = match (is_question, approves) {
+            (true, _) => Wants::Sentence,
+            (false, true) => Wants::Decision,
+            (false, false) => Wants::Form,
+        };
         let binds = manifest.as_ref().map_or_else(|| binds_desk(&desk), |manifest| manifest.body.digest);
         let approval = Approval {
             message,
             agent,
+            wants,
             binds,
             manifest,
             desk,
             asked_at: self.now,
             expires_at: self.now,
             overdue: false,
+            reminded: (0, None),
+            escalated_to: None,
             decided_at: None,
             approved_by: BTreeSet::new(),
             refused: None,
@@ -54,9 +64,11 @@ impl State {
         approval.asked_at = at;
         approval.expires_at = expires_at;
         approval.fate = None;
-        if let Some(old) = replaces.and_then(|old| self.approvals.get_mut(&old)) {
-            old.fate = Some(Fate::Edited(Some(no)));
-        }
+        let Some(old) = replaces.and_then(|old| self.approvals.get_mut(&old)) else { return Ok(()) };
+        old.fate = Some(Fate::Edited(Some(no)));
+        // Whoever was told of the one may say something to the other.
+        let escalated_to = old.escalated_to.clone();
+        self.open_approval_mut(no)?.escalated_to = escalated_to;
         Ok(())
     }
 
@@ -64,6 +76,9 @@ impl State {
     pub(super) fn decided(&mut self, no: ApprovalNo, by: &Who, decision: Decision, made_at: Timestamp) -> Legal {
         let needed = self.needed(no)?;
         let approval = self.open_approval_mut(no)?;
+        if approval.wants != Wants::Decision {
+            return Err("an answer is wanted, and no decision");
+        }
         // Nobody decides before they are asked, whatever the clock of theirs says.
         approval.decided_at = Some(made_at.max(approval.asked_at));
         if decision == Decision::Approve {
@@ -72,6 +87,41 @@ impl State {
         if decision != Decision::Approve || approval.approved_by.len() >= needed {
             approval.fate = Some(Fate::Decided(by.clone(), decision));
         }
+        Ok(())
+    }
+
+    /// What a person answered at `made_at`: an outcome that they declare, or a sentence to a teammate.
+    pub(super) fn answered(&mut self, no: ApprovalNo, by: &Who, outcome: &Outcome, made_at: Timestamp) -> Legal {
+        let approval = self.approvals.get(&no).ok_or("no such approval")?;
+        let person = self.person(&approval.agent).ok_or("only a person answers")?;
+        let declared = match approval.wants {
+            Wants::Decision => return Err("a decision is wanted, and no answer"),
+            Wants::Form => person.outcomes.contains(outcome),
+            Wants::Sentence => outcome.as_str() == ANSWER,
+        };
+        if !declared {
+            return Err("an undeclared outcome");
+        }
+        let approval = self.open_approval_mut(no)?;
+        approval.decided_at = Some(made_at.max(approval.asked_at));
+        approval.fate = Some(Fate::Answered(by.clone(), outcome.clone()));
+        Ok(())
+    }
+
+    /// Whoever is asked is reminded; that decides nothing.
+    pub(super) fn remind(&mut self, at: Timestamp, no: ApprovalNo) -> Legal {
+        let approval = self.open_approval_mut(no)?;
+        approval.reminded = (approval.reminded.0 + 1, Some(at));
+        Ok(())
+    }
+
+    /// Somebody else is told, who may say something from here on.
+    pub(super) fn escalate(&mut self, no: ApprovalNo, to: &str) -> Legal {
+        let approval = self.approvals.get(&no).ok_or("no such approval")?;
+        if self.escalates_at(approval).is_none_or(|(_, declared)| declared != to) {
+            return Err("nobody else is to be told");
+        }
+        self.open_approval_mut(no)?.escalated_to = Some(to.to_owned());
         Ok(())
     }
 

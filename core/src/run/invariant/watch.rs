@@ -13,8 +13,8 @@ use crate::run::desk::Held;
 use crate::run::event::{
     Closed, DeadLetterAnswer, Decision, Ending, Event, Fact, Message, PauseReason, Settled, Version, Who, Wish,
 };
-use crate::run::state::State;
-use crate::topology::plan::{ANSWER, Recipient, Role};
+use crate::run::state::{State, Wants};
+use crate::topology::plan::{ANSWER, EXPIRED, Recipient, Role};
 use crate::topology::rule::Rule;
 
 /// An observer of one run, from its first fact on. It grows with the run's history.
@@ -33,6 +33,8 @@ pub struct Watch {
     permits: Permits,
     /// What people put in the place of a version, by the turn that they edited in.
     edits: BTreeMap<(MessageId, ArtefactName), Digest>,
+    /// What people answered, by the turn in which they were asked.
+    answered: BTreeMap<MessageId, Outcome>,
     /// What rules came to, by the turn that asked them.
     ruled: BTreeMap<MessageId, Outcome>,
     effects: Effects,
@@ -110,6 +112,8 @@ impl Watch {
             Event::TurnEnded { message, outcome, .. } => self.turn_ended(state, *message, outcome),
             Event::ApprovalAsked { no, message, binds, .. } => self.approval_asked(state, *no, *message, *binds),
             Event::ApprovalDecided { no, by, decision, .. } => self.decided(state, *no, by, *decision),
+            Event::PersonAnswered { no, by, outcome, .. } => self.person_answered(state, *no, by, outcome),
+            Event::Reminded { no } | Event::Escalated { no, .. } => self.still_open(state, *no),
             Event::ApprovalClosed { no, why } => self.closed(state, *no, *why),
             Event::EditRefused { no, artefact, version, .. } => self.edit_refused(state, *no, artefact, *version),
             Event::PermitGiven { no, manifest, slots } => self.permitted(state, *no, *manifest, *slots),
@@ -189,7 +193,8 @@ impl Watch {
         let busy = self.effects.open(message).next().is_some();
         ensure("I2", !busy, || format!("{message} ended with effects under way"))?;
         if let Some((Recipient::Member(agent), _)) = self.messages.get(&message)
-            && state.is_person(agent)
+            && state.decides(agent)
+            && !self.questions.contains(&message)
         {
             let run = Branch::default();
             self.rounds.decided(self.within.get(&message).unwrap_or(&run), agent);
@@ -242,11 +247,16 @@ impl Watch {
     fn outcome(&self, state: &State, message: MessageId, outcome: &Outcome) -> Holds {
         let Some((Recipient::Member(agent), _)) = self.messages.get(&message) else { return Ok(()) };
         let answers = self.questions.contains(&message) && outcome.as_str() == ANSWER;
-        let declared = answers || state.handoff(agent, outcome).is_some() && !self.questions.contains(&message);
+        let expired = state.is_person(agent) && outcome.as_str() == EXPIRED;
+        let is_question = self.questions.contains(&message);
+        let declared = answers || expired && is_question || state.handoff(agent, outcome).is_some() && !is_question;
         ensure("I9", declared, || format!("{agent} ends {message} with {outcome}, which is not declared"))?;
         let approved = self.approvals.values().any(|asked| asked.message == message && asked.approved);
         let unasked = state.is_person(agent) && outcome.as_str() == Decision::Approve.word() && !approved;
-        ensure("I8", !unasked, || format!("{agent} ends {message} with {outcome}, and nobody approved"))
+        ensure("I8", !unasked, || format!("{agent} ends {message} with {outcome}, and nobody approved"))?;
+        let answers = is_question || state.person(agent).is_some_and(|person| person.approves.is_empty());
+        let said = !state.is_person(agent) || !answers || expired || self.answered.get(&message) == Some(outcome);
+        ensure("I8", said, || format!("{agent} ends {message} with {outcome}, and nobody answered so"))
     }
 
     fn sent(&mut self, state: &State, message: &Message) -> Holds {
@@ -309,7 +319,7 @@ impl Watch {
 
     fn closed(&mut self, state: &State, no: ApprovalNo, why: Closed) -> Holds {
         let open = self.approvals.get_mut(&no).is_some_and(|asked| std::mem::replace(&mut asked.open, false));
-        if why == Closed::Expired {
+        if why == Closed::Expired && wants(state, no) == Some(Wants::Decision) {
             self.refuse(state, no);
         }
         ensure("I8", open, || format!("approval {no} is closed and was not open"))
@@ -337,6 +347,9 @@ impl Watch {
             _ => None,
         });
         ensure("I8", needed.is_some(), || format!("approval {no} ({}) is nobody's to decide", asked.message))?;
+        ensure("I8", is_asked(state, no, by), || format!("{:?} decides approval {no} and is not asked", by.name))?;
+        let wanted = wants(state, no) == Some(Wants::Decision);
+        ensure("I8", wanted, || format!("approval {no} is decided, and an answer is wanted"))?;
         if decision != Decision::Approve {
             asked.open = false;
             self.refuse(state, no);
@@ -346,6 +359,28 @@ impl Watch {
         asked.approved = needed.is_some_and(|needed| asked.approved_by.len() >= needed);
         asked.open = !asked.approved;
         Ok(())
+    }
+
+    /// I8: who answers is asked, or was told of it, and an answer is wanted.
+    fn person_answered(&mut self, state: &State, no: ApprovalNo, by: &Who, outcome: &Outcome) -> Holds {
+        let Some(asked) = self.approvals.get_mut(&no).filter(|asked| asked.open) else {
+            return ensure("I8", false, || format!("question {no} is answered and was not open"));
+        };
+        asked.open = false;
+        let wanted = matches!(wants(state, no), Some(Wants::Form | Wants::Sentence));
+        ensure("I8", wanted, || format!("approval {no} is answered, and a decision is wanted"))?;
+        ensure("I8", is_asked(state, no, by), || format!("{:?} answers question {no} and is not asked", by.name))?;
+        self.answered.insert(asked.message, outcome.clone());
+        Ok(())
+    }
+
+    /// I8: that whoever is asked is reminded, or others are told, decides nothing.
+    fn still_open(&self, state: &State, no: ApprovalNo) -> Holds {
+        let asked = self.approvals.get(&no).filter(|asked| asked.open && !asked.approved);
+        let same = asked
+            .zip(state.approvals.get(&no))
+            .is_some_and(|(asked, approval)| approval.fate.is_none() && approval.approved_by == asked.approved_by);
+        ensure("I8", same, || format!("a reminder changes what approval {no} comes to"))
     }
 
     /// I1, I8: an edit that goes back leaves the approval as it was, and what people wrote before it.
@@ -402,7 +437,10 @@ impl Watch {
         };
         let member = state.member(&turn.agent);
         let theirs = member.is_some_and(|member| match &member.role {
-            Role::Person(person) => version.person.is_some() && person.approves.contains(&version.artefact),
+            Role::Person(person) => {
+                let answers = person.approves.is_empty() && member.writes.contains(&version.artefact);
+                version.person.is_some() && (answers || person.approves.contains(&version.artefact))
+            }
             _ => version.person.is_none() && member.writes.contains(&version.artefact),
         });
         ensure("I9", theirs, || format!("{} is not for {} to write", version.artefact, turn.agent))?;
@@ -419,6 +457,19 @@ fn pending(
 ) -> bool {
     let of = |id: &MessageId| within.get(id).is_some_and(|of| of.is_within(branch));
     messages.iter().any(|(id, (_, place))| matches!(place, Place::Queued | Place::Turn | Place::Dead) && of(id))
+}
+
+/// What is wanted of the person of `no`.
+fn wants(state: &State, no: ApprovalNo) -> Option<Wants> {
+    state.approvals.get(&no).map(|approval| approval.wants)
+}
+
+/// Whether `by` is among those who are asked, or who were told of it since.
+fn is_asked(state: &State, no: ApprovalNo, by: &Who) -> bool {
+    let Some(approval) = state.approvals.get(&no) else { return false };
+    let Some(person) = state.person(&approval.agent) else { return false };
+    let named = person.who.iter().chain(&approval.escalated_to).any(|who| by.is(who));
+    state.plan.single_person || person.who.is_empty() || named
 }
 
 /// The rule of the member that a message is for, if it has one.

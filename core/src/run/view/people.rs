@@ -3,14 +3,42 @@
 use super::entry::{Entry, Kind, entry};
 use super::why::{no_words, reason_text};
 use super::words::{Texts, error_text, note};
-use crate::id::{ApprovalNo, ArtefactName, EffectId};
+use crate::id::{ApprovalNo, ArtefactName, EffectId, Outcome};
 use crate::run::event::{BodyRef, Closed, Decision, Who};
-use crate::run::state::State;
+use crate::run::state::{State, Wants};
 
-/// `agent` is asked to decide, perhaps in place of an earlier approval.
-pub(super) fn asked(agent: &str, no: ApprovalNo, replaces: Option<ApprovalNo>) -> Entry {
+/// `agent` is asked to decide, perhaps in place of an earlier approval, or to answer.
+pub(super) fn asked(state: &State, agent: &str, no: ApprovalNo, replaces: Option<ApprovalNo>) -> Entry {
     let instead = replaces.map_or_else(String::new, |old| format!(", in place of {old}"));
-    of_person(agent, "asked", format!("approval {no} is waiting{instead}"))
+    of_person(agent, "asked", format!("{} {no} is waiting{instead}", what(state, no)))
+}
+
+/// What a number stands for.
+fn what(state: &State, no: ApprovalNo) -> &'static str {
+    match state.approvals.get(&no).map(|approval| approval.wants) {
+        Some(Wants::Form | Wants::Sentence) => "question",
+        Some(Wants::Decision) | None => "approval",
+    }
+}
+
+/// A person answers; what they wrote is told with its versions.
+pub(super) fn fills(no: ApprovalNo, by: &Who, outcome: &Outcome, comment: BodyRef, texts: &dyn Texts) -> Entry {
+    let comment = note(texts, comment);
+    let comment = if comment.is_empty() { comment } else { format!(": {comment}") };
+    of_person(&by.name, outcome.as_str(), format!("question {no}{comment} [{}]", by.how))
+}
+
+pub(super) fn reminded(state: &State, no: ApprovalNo) -> Entry {
+    let approval = state.approvals.get(&no);
+    let (agent, times) = approval.map_or(("", 1), |approval| (approval.agent.as_str(), approval.reminded.0 + 1));
+    of_person("callsheet", "reminds", format!("{agent} of {} {no}, reminder {times}", what(state, no)))
+}
+
+pub(super) fn escalated(state: &State, no: ApprovalNo, to: &str) -> Entry {
+    let what = what(state, no);
+    let agent = state.approvals.get(&no).map_or("", |approval| approval.agent.as_str());
+    let text = format!("{what} {no} of {agent} to {to}, who may say something now as well");
+    of_person("callsheet", "escalates", text)
 }
 
 /// Somebody is asked whether an effect of `agent` happened.
@@ -22,13 +50,7 @@ pub(super) fn question(state: &State, agent: &str, no: ApprovalNo, effect: Effec
     of_person("callsheet", "in doubt", text)
 }
 
-pub(super) fn decided(
-    no: ApprovalNo,
-    by: &Who,
-    decision: Decision,
-    comment: Option<BodyRef>,
-    texts: &dyn Texts,
-) -> Entry {
+pub(super) fn says(no: ApprovalNo, by: &Who, decision: Decision, comment: Option<BodyRef>, texts: &dyn Texts) -> Entry {
     let comment = comment.map(|comment| note(texts, comment)).filter(|comment| !comment.is_empty());
     let comment = comment.map_or_else(String::new, |comment| format!(": {comment}"));
     of_person(&by.name, decision.word(), format!("approval {no}{comment} [{}]", by.how))

@@ -1,4 +1,4 @@
-//! Rule: who may be asked is a model of the team, nobody comes to wait for themselves, and a rehearsal asks and answers
+//! Rule: who may be asked is a model or a person of the team, nobody comes to wait for themselves, and a rehearsal asks and answers
 //! as a model could.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::draft::Draft;
 use super::seat::{Seat, SeatKind, unfit};
 use crate::id::AgentName;
-use crate::topology::fault::{At, Code};
+use crate::topology::fault::{At, Code, nearest};
 use crate::topology::plan::{ANSWER, ASK_TOOL, QUESTIONS_PER_TURN_MAX, Script, ScriptedCall};
 use crate::topology::raw::rehearsal::{Call, Line, Rehearsal};
 use crate::topology::raw::topology::Topology;
@@ -36,8 +36,9 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) -> As
                 named(meant)
             });
             let Some(found) = found else { continue };
-            if !matches!(found.kind, SeatKind::Model | SeatKind::Unknown) {
-                unfit(draft, &at.place, "may ask who is no model", "name models; persons decide, tools are called");
+            if !matches!(found.kind, SeatKind::Model | SeatKind::Person { .. } | SeatKind::Unknown) {
+                let instead = "name models or persons; tools and rules say nothing";
+                unfit(draft, &at.place, "may ask who cannot answer", instead);
             } else if let Some(seat) = seat {
                 asks.entry(seat.name.clone()).or_default().push(found.name.clone());
                 if reaches(&asks, &found.name, &seat.name) {
@@ -48,6 +49,13 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) -> As
         }
     }
     asks
+}
+
+/// Whether somebody may ask this member, or a misspelt one that was probably meant to be it, which is told.
+pub(super) fn is_asked(raw: &Topology, name: &str) -> bool {
+    let is_known = |other: &str| raw.team.iter().any(|(known, _)| known.value == other);
+    let means = |at: &At<String>| at.value == name || !is_known(&at.value) && nearest(&at.value, [name]).is_some();
+    raw.team.iter().any(|(_, member)| member.may_ask.iter().any(means))
 }
 
 /// Whether a question to `from` can come to one to `to`.

@@ -8,14 +8,14 @@ use super::given::Test;
 use super::params::{has_type, word};
 use super::recipient;
 use super::scripted;
-use super::seat::Seat;
+use super::seat::{Seat, SeatKind};
 use crate::id::Outcome;
 use crate::topology::fault::{At, Code, Fault, nearest};
-use crate::topology::plan::{Param, QUESTION};
+use crate::topology::plan::{EXPIRED, Param, QUESTION};
 use crate::topology::raw::{self, topology::Topology};
 
 /// What persons can answer in a test.
-const DECISIONS: [&str; 4] = ["approve", "request_changes", "reject", "expire"];
+const DECISIONS: [&str; 5] = ["approve", "request_changes", "reject", "expire", "answer"];
 
 /// How a run can be when a test's decisions are used up.
 const STATUSES: [&str; 7] = ["done", "rejected", "failed", "stopped", "waiting", "paused", "stuck"];
@@ -28,9 +28,13 @@ pub(super) fn check(
     params: &BTreeMap<String, Param>,
     test: &raw::rehearsal::Test,
 ) -> Test {
+    let answers =
+        seats.iter().filter(|seat| matches!(&seat.kind, SeatKind::Person { approves, .. } if approves.is_empty()));
+    let answers = answers.flat_map(|seat| &seat.outcomes).map(Outcome::as_str).filter(|word| *word != EXPIRED);
+    let decisions: Vec<&str> = DECISIONS.into_iter().chain(answers).collect();
     for at in &test.decisions {
-        if !DECISIONS.contains(&at.value.as_str()) {
-            draft.unknown(Code::Expectation, at, "decision", DECISIONS);
+        if !decisions.contains(&at.value.as_str()) {
+            draft.unknown(Code::Expectation, at, "decision", decisions.iter().copied());
         }
     }
     if let Some(at) = test.status.as_ref().filter(|at| !STATUSES.contains(&at.value.as_str())) {

@@ -119,15 +119,15 @@ pub(super) struct Node {
     pub(super) level: usize,
     pub(super) name: AgentName,
     pub(super) place: Place,
-    /// Artefacts a person approves; none if it is no person.
+    /// Artefacts a person approves; none if it is no person who decides.
     pub(super) approves: Option<BTreeSet<ArtefactName>>,
     /// The outward tool it is, and what that delivers.
     pub(super) outward: Option<(ToolName, BTreeSet<ArtefactName>)>,
     pub(super) needs: Vec<(ArtefactName, Place)>,
     pub(super) writes: BTreeSet<ArtefactName>,
     outcomes: usize,
-    /// Whether it decides by a rule, which takes no step.
-    pub(super) is_rule: bool,
+    /// Whether its turns take no step: a rule's, and those of a person who answers.
+    pub(super) is_free: bool,
 }
 
 /// A way that a message can take.
@@ -515,7 +515,7 @@ impl Node {
             _ => None,
         };
         let approves = match &seat.kind {
-            SeatKind::Person { approves, .. } => Some(approves.clone()),
+            SeatKind::Person { approves, .. } if !approves.is_empty() => Some(approves.clone()),
             _ => None,
         };
         Self {
@@ -528,7 +528,7 @@ impl Node {
             needs: seat.needs.clone(),
             writes: seat.member.iter().flat_map(|member| member.writes.iter().cloned()).collect(),
             outcomes: seat.outcomes.len(),
-            is_rule: seat.kind == SeatKind::Rule,
+            is_free: matches!(seat.kind, SeatKind::Rule | SeatKind::Person { .. }),
         }
     }
 

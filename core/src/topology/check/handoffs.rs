@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::asks;
 use super::draft::Draft;
 use super::recipient::{is_failure, member, recipient, target};
 use super::seat::{Seat, SeatKind};
@@ -62,7 +63,10 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) -> Ro
         }
     }
     for (index, seat) in seats.iter().enumerate() {
-        if !handed.contains(&index) && seat.kind != SeatKind::Unknown && !raw.damaged {
+        // Who is only asked by teammates hands nothing on.
+        let is_asked = asks::is_asked(raw, seat.name.as_str()) && !routes.lead_to(index);
+        let known = seat.kind != SeatKind::Unknown && !raw.damaged;
+        if !handed.contains(&index) && known && !is_asked {
             let what = format!("`{}` is not in [handoffs]: {} lead nowhere", seat.name, list(&seat.outcomes));
             let instead = format!("write {} = {}", seat.name, example(&seat.outcomes));
             draft.fault(Code::UnhandledOutcome, &seat.place, what, instead);
@@ -164,6 +168,14 @@ fn unknown_outcome(
 }
 
 impl Routes {
+    /// Whether something is handed on to `member`.
+    fn lead_to(&self, member: usize) -> bool {
+        let starts = self.start.as_ref().is_some_and(|(start, _)| *start == member);
+        let leads =
+            |route: &Route| route.to == Some(member) || route.rounds.is_some_and(|(_, then)| then == Some(member));
+        starts || self.all.iter().any(leads)
+    }
+
     /// The outcomes that lead to the end which is a failure.
     pub(super) fn failures(&self, seats: &[Seat]) -> BTreeMap<AgentName, BTreeSet<Outcome>> {
         let mut failures: BTreeMap<AgentName, BTreeSet<Outcome>> = BTreeMap::new();

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use super::asks::Asks;
 use super::draft::Draft;
 use super::graph::{Graph, Kind};
+use crate::id::AgentName;
 use crate::topology::fault::Code;
 
 /// `ungated`: a person who is bypassed is told as that already.
-pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, ungated: bool) {
+pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, asks: &Asks, ungated: bool) {
     let reached = graph.distances(graph.start, |_| true);
     let found: BTreeSet<usize> =
         (0..graph.nodes.len()).filter(|node| reached[*node].is_some()).map(|node| graph.nodes[node].seat).collect();
     // Whom nothing reaches stands in the graph once.
-    let lost = |node: usize| !found.contains(&graph.nodes[node].seat);
+    let asked: BTreeSet<&AgentName> = asks.values().flatten().collect();
+    // Who is asked and hands nothing on works within the turns of others.
+    let is_aside = |node: usize| asked.contains(&graph.nodes[node].name) && graph.from(node).next().is_none();
+    let lost = |node: usize| !found.contains(&graph.nodes[node].seat) && !is_aside(node);
     for (index, node) in graph.nodes.iter().enumerate() {
         // What only a lost member leads to is lost with it.
         let follows = || graph.to(index).any(|edge| edge.from != index && lost(edge.from));

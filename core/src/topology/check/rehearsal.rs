@@ -14,7 +14,7 @@ use super::template::{self, Scope};
 use super::{expectations, names, recipient, scripted};
 use crate::id::{AgentName, ArtefactName, ToolName};
 use crate::topology::fault::{At, Code};
-use crate::topology::plan::{ANSWER, ASK_TOOL, Line, Mode, Param, Role, Script, ScriptedCall};
+use crate::topology::plan::{ANSWER, ASK_TOOL, EXPIRED, Line, Mode, Param, Role, Script, ScriptedCall};
 use crate::topology::raw::{Tree, rehearsal, topology::Topology};
 
 pub(super) fn check(
@@ -50,6 +50,10 @@ pub(super) fn check(
                 script.lines.insert(seat.name.clone(), lines);
             }
             SeatKind::Unknown => {}
+            SeatKind::Person { approves, .. } if approves.is_empty() => {
+                let lines = lines.iter().map(|line| answered(draft, seat, asks, line)).collect();
+                script.lines.insert(seat.name.clone(), lines);
+            }
             _ => {
                 let what = format!("`{}` is no model: a rehearsal does not speak for it", seat.name);
                 draft.fault(Code::Script, &agent.place, what, "take its lines out; tools are real, people decide");
@@ -95,6 +99,50 @@ fn result(around: &Surroundings, call: &rehearsal::Call) -> Option<Value> {
         fields.entry("error").or_insert_with(|| json!({ "type": "string" }));
     }
     Some(result)
+}
+
+/// What a person answers in a test: said as it stands, for nothing is computed for them.
+fn answered(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, line: &rehearsal::Line) -> Line {
+    let literal = "write it as it is to be said: templates are for agents";
+    if let Some(at) = &line.when {
+        draft.fault(
+            Code::Script,
+            &at.place,
+            format!("`{}` is a person: no line depends on anything", seat.name),
+            literal,
+        );
+    }
+    if let Some(call) = line.calls.first() {
+        let what = format!("`{}` is a person, and calls no tool", seat.name);
+        draft.fault(Code::Script, &call.tool.place, what, "take `calls` out");
+    }
+    let texts = line.writes.iter().flat_map(|(_, value)| value.texts());
+    let rendered: Vec<At<String>> =
+        line.outcome.iter().chain(&line.note).cloned().chain(texts).filter(|at| is_rendered(&at.value)).collect();
+    for at in rendered {
+        draft.fault(Code::Script, &at.place, format!("`{}` is a person, and this is a template", seat.name), literal);
+    }
+    outcome(draft, seat, asks, line);
+    let written = seat.member.as_ref().map(|member| member.writes.clone()).unwrap_or_default();
+    let mut writes = BTreeMap::new();
+    for (name, value) in &line.writes {
+        let Some(artefact) = written.iter().find(|artefact| artefact.as_str() == name.value) else {
+            let what = format!("artefact that `{}` writes", seat.name);
+            draft.unknown(Code::Script, name, &what, written.iter().map(ArtefactName::as_str));
+            continue;
+        };
+        if let Some(schema) = draft.schema(artefact) {
+            scripted::check(draft, Code::ScriptedValue, artefact.as_str(), value, &schema, &[]);
+        }
+        writes.insert(artefact.clone(), value.value.clone());
+    }
+    Line {
+        when: None,
+        calls: vec![],
+        outcome: line.outcome.as_ref().map(|at| at.value.clone()),
+        note: line.note.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
+        writes,
+    }
 }
 
 /// What the lines of one agent are checked against.
@@ -208,7 +256,7 @@ fn outcome(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, line: &rehearsal::Li
             let known = seat.outcomes.iter().map(|outcome| outcome.as_str()).chain(answer);
             draft.unknown(Code::UnknownOutcome, at, &format!("outcome of `{}`", seat.name), known);
         }
-        None if seat.outcomes.len() == 1 => {}
+        None if seat.outcomes.iter().filter(|outcome| outcome.as_str() != EXPIRED).count() <= 1 => {}
         None => {
             let what = format!("`{}` has several outcomes, and this line names none", seat.name);
             let first = seat.outcomes.first().map(ToString::to_string).unwrap_or_default();

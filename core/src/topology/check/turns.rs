@@ -26,7 +26,7 @@ pub(super) fn check(
     let asked_by = asked_by(seats, asks);
     let mut takes_steps = vec![false; seats.len()];
     for node in &graph.nodes {
-        takes_steps[node.seat] = !node.is_person() && !node.is_rule && node.outward.is_none();
+        takes_steps[node.seat] = !node.is_free && node.outward.is_none();
     }
     let mut in_branch: Vec<(u32, bool)> = vec![(0, false); seats.len()];
     let mut steps_at = vec![0_u64; graph.levels.len()];

@@ -57,6 +57,8 @@ pub struct Model {
 pub struct Person {
     /// Who may decide.
     pub who: Vec<At<String>>,
+    /// What they choose among, if they answer; none written means `answered`.
+    pub outcomes: Vec<At<String>>,
     /// How many must approve.
     pub needed: At<u32>,
     /// Whether the starter may approve.
@@ -96,9 +98,22 @@ const MODEL: [&str; 11] = [
     "instructions_file",
     "limits",
 ];
-const PERSON: [&str; 9] =
-    ["schema_version", "kind", "does", "who", "needed", "starter_may_approve", "remind_every", "escalate", "expires"];
+const PERSON: [&str; 10] = [
+    "schema_version",
+    "kind",
+    "does",
+    "who",
+    "outcomes",
+    "needed",
+    "starter_may_approve",
+    "remind_every",
+    "escalate",
+    "expires",
+];
 const TOOL: [&str; 5] = ["schema_version", "kind", "does", "tool", "limits"];
+
+/// The shortest time between reminders.
+const REMIND_MS_MIN: u64 = 60_000;
 
 fn agent(reader: &mut Reader, table: &DeTable<'_>) -> Option<Agent> {
     // The kind decides which keys there are, so it is read first.
@@ -159,12 +174,22 @@ fn person(reader: &mut Reader, keys: &Keys<'_, '_>) -> Person {
     let (needed, span) = needed.unwrap_or((1, keys.place.span.clone()));
     Person {
         who: reader.strings(keys.get("who")),
+        outcomes: reader.strings(keys.get("outcomes")),
         needed: reader.at(span, needed),
         starter_may_approve: keys.get("starter_may_approve").and_then(|node| reader.boolean(node)).unwrap_or(false),
-        remind_every_ms: keys.get("remind_every").and_then(|node| reader.duration(node)),
+        remind_every_ms: keys.get("remind_every").and_then(|node| seldom(reader, node)),
         escalate: keys.get("escalate").and_then(|node| escalate(reader, node)),
         expires: expires(reader, keys),
     }
+}
+
+/// A time between reminders: shorter than a minute it would only fill the journal.
+fn seldom(reader: &mut Reader, node: &Node<'_>) -> Option<u64> {
+    let every_ms = reader.duration(node)?;
+    if every_ms < REMIND_MS_MIN {
+        reader.wrong(node, "a minute or more, such as \"1d\"");
+    }
+    Some(every_ms)
 }
 
 fn escalate(reader: &mut Reader, node: &Node<'_>) -> Option<At<Escalate>> {
