@@ -8,6 +8,7 @@ mod project;
 mod proofs;
 mod questions;
 mod splits;
+mod spread;
 pub(crate) mod written;
 
 use std::collections::BTreeMap;
