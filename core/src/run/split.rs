@@ -42,7 +42,11 @@ impl OpenSplit {
         }
         for list in &split.collects {
             let Some(part) = of(list) else { continue };
-            let made = self.arrived.values().filter_map(|message| message.desk.get(part)?.version());
+            // What was there before the split, and the branch did not write anew, is not its own.
+            let before = self.desk.get(part);
+            let made =
+                self.arrived.values().filter_map(|message| message.desk.get(part).filter(|own| Some(*own) != before));
+            let made = made.filter_map(Held::version);
             desk.insert(list.clone(), Held::All(made.collect()));
         }
         desk

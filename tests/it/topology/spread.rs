@@ -67,7 +67,7 @@ fn compare(seed: u64, tally: &mut Tally) {
     oracle.explore(0, &[], 0);
     // Most teams collect only what a branch writes.
     let reads = team.iter().any(|one| one.reads & PS != 0);
-    let collects = oracle.seen.collected || reads || seed % 4 == 0;
+    let collects = oracle.seen.collected || reads || seed.is_multiple_of(4);
     let files = files(&team, collects);
     let result = check("random", &files, &surroundings());
     let seen = oracle.seen;

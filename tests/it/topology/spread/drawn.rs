@@ -110,10 +110,10 @@ pub(super) fn team(dice: &mut Dice) -> Vec<Someone> {
         }
     }
     sign(&mut team);
-    for index in 0..size {
-        for nth in 0..team[index].ways.len() {
+    for someone in &mut team {
+        for (_, led) in &mut someone.ways {
             if dice.chance(24) {
-                team[index].ways[nth].1 = way(dice, size);
+                *led = way(dice, size);
             }
         }
     }
@@ -220,7 +220,7 @@ pub(super) fn someone(dice: &mut Dice, index: usize, size: usize) -> Someone {
     let ways = ways.collect();
     let mut pick = |of: &[u8], chance: usize| of.iter().filter(|_| dice.chance(chance)).fold(0, |bits, bit| bits | bit);
     let (reads, writes, holds) = (pick(&[A, B, P, PS, PLAN, ITEM], 12), pick(&[A, B, P, PLAN], 8), pick(&[A, B], 2));
-    let writes = if index == 0 && size % 4 > 0 { writes | A | B | PLAN } else { writes };
+    let writes = if index == 0 && !size.is_multiple_of(4) { writes | A | B | PLAN } else { writes };
     Someone {
         kind,
         reads: if kind == Kind::Model { reads } else { 0 },
