@@ -269,7 +269,7 @@ fn wrong_words_are_refused_before_anything_starts() {
             ("run re-engagement -p quater=2026-Q1", 2, &["no such parameter", "quarter"]),
             ("run re-engagement -p quarter", 2, &["NAME=VALUE"]),
             ("run re-engagement --model openai/gpt-unpriced", 2, &["openai/gpt-unpriced", "has no price"]),
-            ("run", 2, &["TOPOLOGY"]),
+            ("run", 2, &["needs the name of a topology"]),
             ("explain E999", 2, &["there is no code E999"]),
             ("explain E060", 0, &["E060"]),
             ("runs", 2, &["nothing has run here yet"]),

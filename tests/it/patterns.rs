@@ -19,6 +19,9 @@ struct Rest {
     /// People, and how many of them sign.
     #[serde(default)]
     people: BTreeMap<String, u32>,
+    /// People who answer, and the outcomes that they choose among.
+    #[serde(default)]
+    answerers: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     params: String,
     rehearsal: String,
@@ -79,7 +82,12 @@ fn write(folder: &Path, lines: &str, rest: &Rest) {
         let tail = "starter_may_approve = true\nexpires = { after = \"7d\", then = \"reject\" }\n";
         put(format!("agents/{name}.toml"), format!("{head}needed = {needed}\n{tail}"));
     }
-    if !rest.people.is_empty() {
+    for (name, outcomes) in &rest.answerers {
+        let head = "schema_version = 1\nkind = \"person\"\ndoes = \"Answers.\"\nwho = [\"ana\", \"ben\"]\n";
+        let tail = "expires = { after = \"7d\", then = \"reject\" }\n";
+        put(format!("agents/{name}.toml"), format!("{head}outcomes = {outcomes:?}\n{tail}"));
+    }
+    if !rest.people.is_empty() || !rest.answerers.is_empty() {
         let people = "[people]\nana = {}\nben = {}\n";
         let before = fs::read_to_string(folder.join("callsheet.toml")).unwrap();
         put("callsheet.toml".to_owned(), before + people);
