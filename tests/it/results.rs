@@ -40,6 +40,8 @@ fn calls() -> Vec<(&'static str, Value)> {
         ),
         ("articles.list", json!({})),
         ("articles.read", json!({ "path": "repotting.md" })),
+        ("market.list", json!({})),
+        ("market.read", json!({ "path": "potted.md" })),
     ]
 }
 

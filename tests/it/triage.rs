@@ -41,7 +41,7 @@ fn a_person_fills_in_a_form_and_a_rule_sends_it_to_whom_its_size_calls_for() {
             ("review 2", 0, &["For which channel is it?", "-m \"the answer\""]),
             ("answer 2", 2, &["say the answer"]),
             ("answer 2 -m 'For the newsletter alone.'", 3, &["For the newsletter alone.", "approval 3 is waiting"]),
-            ("messages 1", 0, &["request.budget_usd is 1,200, above 1,000", "terms version 1", "ana"]),
+            ("messages 1", 0, &["request.budget_usd is 1,200, above 1,000", "version 1 of terms", "ana"]),
             ("answer 3 -m x", 2, &["a decision is wanted here"]),
             ("approve 3", 0, &["director"]),
             ("show 1 --artefact terms", 0, &["300 readers who click again"]),
