@@ -44,6 +44,10 @@ impl State {
         let (open, (_, split)) = (self.splits.get(id)?, self.split_handoff(id)?);
         let missing = (0..open.branches).filter(|index| !open.arrived.contains_key(index));
         let live: Vec<Branch> = missing.map(|index| id.branch(index)).filter(|branch| self.is_live(branch)).collect();
+        // A question whose asker was given up is answered for nobody: its branch is over once that is.
+        if open.arrived.keys().any(|index| self.is_live(&id.branch(*index))) {
+            return Some(Meeting::Waits);
+        }
         let arrived = u32::try_from(open.arrived.len()).unwrap_or(u32::MAX);
         // A list can be shorter than what is needed of it.
         let needed = split.needs.unwrap_or(open.branches).min(open.branches);
