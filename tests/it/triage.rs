@@ -45,7 +45,6 @@ fn a_person_fills_in_a_form_and_a_rule_sends_it_to_whom_its_size_calls_for() {
             ("answer 3 -m x", 2, &["a decision is wanted here"]),
             ("approve 3", 0, &["director"]),
             ("show 1 --artefact terms", 0, &["300 readers who click again"]),
-            ("show 1", 0, &["Decides by rule: large if request.budget_usd is above 1,000; else small."]),
         ],
     );
 }
