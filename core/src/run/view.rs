@@ -19,11 +19,11 @@ use serde_json::Value;
 
 use super::body::Receipt;
 use super::branch::{Branch, SplitId};
-use super::event::{ActHead, Amount, BodyRef, Event, Fact, Message, Settled, Version, Wish};
+use super::event::{ActHead, Amount, BodyRef, Event, Fact, Message, Origin, Settled, Version, Wish};
 use super::state::{DeadLetter, State, Status};
 use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, MessageId, Outcome, Seq, Timestamp};
-use crate::topology::plan::Recipient;
+use crate::topology::plan::{EXPIRED, Recipient};
 use choice::Bases;
 use entry::entry;
 pub use entry::{Entry, Kind};
@@ -342,9 +342,15 @@ impl View {
         let (Recipient::Member(from), Some(_), Some(asker)) = (&question.to, question.asked_by, &question.from) else {
             return None;
         };
-        let said = entry(from.as_str(), outcome.as_str(), note(texts, said), Kind::Message);
+        let is_person = self.state.is_person(from);
+        let text = match is_person && outcome.as_str() == EXPIRED {
+            true => "nobody answered in time".to_owned(),
+            false => note(texts, said),
+        };
+        let said = entry(from.as_str(), outcome.as_str(), text, Kind::Message);
         let choice = self.bases.choice(&self.state.plan, from, message, Some(asker), outcome.as_str());
-        Some(Entry { to: Some(asker.to_string()), origin: Some(turn.origin), choice, ..said })
+        let origin = if is_person { Origin::Person } else { turn.origin };
+        Some(Entry { to: Some(asker.to_string()), origin: Some(origin), choice, ..said })
     }
 
     fn message_entry(&self, message: &Message, texts: &dyn Texts) -> Entry {
