@@ -9,6 +9,7 @@ use crate::app;
 use crate::config::PROJECT_FILE;
 use crate::run::view::count;
 use crate::topology;
+use crate::topology::bill::Bill;
 use crate::topology::fault::{Fault, Faults};
 
 #[derive(Debug, clap::Args)]
@@ -36,14 +37,18 @@ pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Resul
     if names.is_empty() {
         return Err(Stop::input("there is no topology: write one to topologies/NAME.toml"));
     }
-    let mut told: Vec<Fault> = Vec::new();
+    let (mut told, mut is_billed): (Vec<Fault>, bool) = (Vec::new(), false);
     for name in names {
         match topology::check::check(&name, &settings.folder(), &around) {
             Ok(checked) if args.json => {
-                paint::json(&json!({ "topology": name, "faults": [], "proof": checked.proof.to_string() }))
+                let bill = Bill::of(&checked.plan);
+                let proof = checked.proof.to_string();
+                paint::json(&json!({ "topology": name, "faults": [], "proof": proof, "bill": bill }))
             }
             Ok(checked) => {
-                out(format!("{} {}\n{}", toned(Tone::Good, "ok"), toned(Tone::Strong, Safe(&name)), checked.proof))
+                is_billed = true;
+                let (proof, bill) = (checked.proof, Bill::of(&checked.plan));
+                out(format!("{} {}\n{proof}\n{bill}", toned(Tone::Good, "ok"), toned(Tone::Strong, Safe(&name))))
             }
             Err(mut faults) => {
                 exit = Exit::Input;
@@ -54,8 +59,15 @@ pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Resul
             }
         }
     }
+    if is_billed {
+        say(UNBILLED);
+    }
     Ok(exit)
 }
+
+/// What a bill leaves out.
+const UNBILLED: &str = "A bill does not count what people add themselves: limits that they raise, messages that they try again, and \
+                        edits, each of which is approved anew. Nor does it know what a tool costs where it is called.";
 
 /// Says what is wrong with a topology.
 pub(super) fn tell(name: &str, faults: &Faults, as_json: bool) {

@@ -12,6 +12,7 @@ use scene::{Outcome, play, play_old};
 use sometimes::Sometimes;
 
 mod attempt;
+mod bill;
 mod crew;
 mod journal;
 mod oracle;

@@ -1,5 +1,6 @@
 //! Tests of topology: files in, a plan or every fault out.
 
+mod bill;
 mod caps;
 mod editors;
 mod gates;

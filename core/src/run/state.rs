@@ -15,8 +15,8 @@ use crate::id::{
 };
 use crate::run::event::{BodyRef, Origin, Reason};
 use crate::topology::manner::Patience;
-use crate::topology::plan::{Arg, Handoff, Member, Person, Plan, Role};
-use crate::topology::spec::{Labels, Reach, Repeat};
+use crate::topology::plan::{Handoff, Member, Person, Plan, Role};
+use crate::topology::spec::{Labels, Repeat};
 
 /// How long after a model was first asked being told to wait does not count as an attempt.
 pub const THROTTLED_MS_MAX: u64 = 600_000;
@@ -597,22 +597,7 @@ impl State {
     /// Whether `writer` may be asked by `person` to write anew what it wrote: all of that which leaves is the person's to
     /// approve, so that nobody's approval of something else is passed by.
     pub fn may_mend(&self, person: &AgentName, writer: &AgentName) -> bool {
-        let (Some(asking), Some(asked)) = (self.member(person), self.member(writer)) else { return false };
-        let (Role::Person(of), false) = (&asking.role, self.is_person(writer)) else { return false };
-        let approves = |artefact: &ArtefactName| of.approves.contains(artefact);
-        asked.writes.iter().any(approves) && asked.writes.iter().all(|name| approves(name) || !self.leaves(name))
-    }
-
-    /// Whether some member delivers `artefact`.
-    fn leaves(&self, artefact: &ArtefactName) -> bool {
-        self.plan.team.values().any(|member| match &member.role {
-            Role::Tool { tool, args } => {
-                let takes = |arg: &Arg| matches!(arg, Arg::Path { root, .. } if root == artefact.as_str());
-                let outward = self.plan.tools.get(tool).is_none_or(|spec| spec.reach == Reach::ActsOut);
-                outward && args.values().any(takes)
-            }
-            _ => false,
-        })
+        self.plan.may_mend(person, writer)
     }
 
     /// What a second execution of `effect` would do.

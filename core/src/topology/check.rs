@@ -3,6 +3,7 @@
 mod args;
 mod asks;
 mod assigned;
+mod billed;
 mod branches;
 mod budget;
 mod count;
@@ -17,6 +18,7 @@ mod json;
 mod names;
 mod params;
 mod person;
+mod planned;
 mod reach;
 mod recipient;
 mod rehearsal;

@@ -1,5 +1,6 @@
 //! TOML files -> a [`plan::Plan`] that cannot be wrong. Pure: text comes in, a plan or every fault at once goes out.
 
+pub mod bill;
 pub mod bounds;
 pub mod check;
 pub mod code;

@@ -11,7 +11,7 @@ use super::bounds::Bounds;
 pub use super::price::ModelSpec;
 use super::recording::Recording;
 use super::rule::Rule;
-use super::spec::ToolSpec;
+use super::spec::{Reach, ToolSpec};
 use crate::id::{AgentName, ArtefactName, Digest, NanoUsd, Outcome, ToolName};
 
 /// The version of this type's JSON; a journal that pins another one is refused.
@@ -34,6 +34,15 @@ pub const ANSWER: &str = "answer";
 
 /// Questions that a turn may ask.
 pub const QUESTIONS_PER_TURN_MAX: u32 = 4;
+
+/// Answers refused before a turn is given up: the first is asked again twice.
+pub const ANSWERS_REFUSED_MAX: u32 = 2;
+
+/// Replies with forbidden calls: told once, the second ends the turn.
+pub const POLICY_STRIKES_MAX: u32 = 1;
+
+/// How often the writers of one turn of a person are asked for what can be prepared.
+pub const MENDS_MAX: u32 = 2;
 
 /// Branches that a split may have, and that may be open at once where splits are nested.
 pub const BRANCHES_MAX: u32 = 1_000;
@@ -654,6 +663,27 @@ impl Plan {
         let missing = own.iter().filter(|name| !ends && !written.contains(name)).cloned().collect();
         let foreign = written.iter().filter(|name| !own.contains(name)).map(|name| (*name).clone()).collect();
         Misfit { missing, foreign }
+    }
+
+    /// Whether `writer` may be asked by `person` to write anew what it wrote: all of that which leaves is the person's to
+    /// approve, so that nobody's approval of something else is passed by.
+    pub fn may_mend(&self, person: &AgentName, writer: &AgentName) -> bool {
+        let (Some(asking), Some(asked)) = (self.team.get(person), self.team.get(writer)) else { return false };
+        let (Role::Person(of), false) = (&asking.role, matches!(asked.role, Role::Person(_))) else { return false };
+        let approves = |artefact: &ArtefactName| of.approves.contains(artefact);
+        asked.writes.iter().any(approves) && asked.writes.iter().all(|name| approves(name) || !self.leaves(name))
+    }
+
+    /// Whether some member delivers `artefact`.
+    fn leaves(&self, artefact: &ArtefactName) -> bool {
+        self.team.values().any(|member| match &member.role {
+            Role::Tool { tool, args } => {
+                let takes = |arg: &Arg| matches!(arg, Arg::Path { root, .. } if root == artefact.as_str());
+                let outward = self.tools.get(tool).is_none_or(|spec| spec.reach == Reach::ActsOut);
+                outward && args.values().any(takes)
+            }
+            _ => false,
+        })
     }
 
     /// The splits over lists within `artefact`.

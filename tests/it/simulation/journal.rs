@@ -10,6 +10,8 @@ use callsheet::run::invariant::{Broken, Watch};
 use callsheet::run::state::State;
 use callsheet::topology::plan::Plan;
 
+use super::bill::Billed;
+
 /// A run's records and inbox.
 pub(crate) struct Journal {
     pub(crate) facts: Vec<Fact>,
@@ -18,6 +20,7 @@ pub(crate) struct Journal {
     pub(crate) inbox: Vec<Row>,
     run: RunId,
     watch: Watch,
+    pub(crate) billed: Billed,
 }
 
 /// A row of the inbox.
@@ -34,8 +37,9 @@ pub(crate) struct Row {
 
 impl Journal {
     pub(crate) fn new(run: RunId, plan: Arc<Plan>) -> Self {
+        let billed = Billed::new(&plan);
         let truth = Arc::new(State::new(run, plan));
-        Self { facts: Vec::new(), epoch: Epoch(1), truth, inbox: Vec::new(), run, watch: Watch::default() }
+        Self { facts: Vec::new(), epoch: Epoch(1), truth, inbox: Vec::new(), run, watch: Watch::default(), billed }
     }
 
     /// Whether a writer that stands at (`seq`, `epoch`) may append.
@@ -50,6 +54,7 @@ impl Journal {
         for fact in facts {
             truth.apply(fact).map_err(|illegal| broken("I11", illegal.to_string()))?;
             self.watch.take(truth, fact)?;
+            self.billed.take(truth, fact)?;
         }
         self.facts.extend_from_slice(facts);
         Ok(Arc::clone(&self.truth))

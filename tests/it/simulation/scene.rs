@@ -137,6 +137,7 @@ fn play_with(seed: u64, mut later: Option<Random>, traced: bool) -> Outcome {
         trace: traced.then(Vec::new),
     };
     let broken = scene.play().err();
+    std::mem::take(&mut scene.journal.billed.reached).into_iter().for_each(|rare| scene.seen.see(rare));
     if let Some(broken) = &broken {
         scene.say(|| broken.to_string());
     }

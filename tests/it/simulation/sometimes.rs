@@ -3,7 +3,7 @@
 macro_rules! rare {
     ($($name:ident),* $(,)?) => {
         /// Something that has to happen sometimes.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) enum Rare { $($name),* }
 
         /// All of them, in order.
@@ -37,7 +37,7 @@ rare! {
     // Limits and control
     PausedBySteps, PausedByTokens, PausedByCost, PausedByActiveTime, PausedByRecipients, PausedByTurns,
     PausedByStepsPerTurn, PausedByPerson, Raised, RaiseTooLow, CancelledWithOutward, DeadLetterRetried,
-    DeadLetterDiscarded, DeadLetterStops,
+    DeadLetterDiscarded, DeadLetterStops, StepsAsBilled, TurnsAsBilled, AskedAsBilled,
     // Branches
     SplitOverNothing, SplitWithinSplit, SplitAgain, Joins, JoinsEarly, JoinsShort, FallsShort, CalledOff, CalledOffWithCall,
     CalledOffWithApproval, CalledOffWithDeadLetter, ArrivedBeforeCrash, DeadLetterInBranch, TwiceAtOnce,

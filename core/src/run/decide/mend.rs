@@ -9,10 +9,7 @@ use crate::run::event::{BodyRef, Event, Wish};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::state::{Effect, Fate, State, Turn};
-use crate::topology::plan::Action;
-
-/// How often the writers of one turn of a person are asked again.
-const MENDS_MAX: u32 = 2;
+use crate::topology::plan::{Action, MENDS_MAX};
 
 /// To whom it goes back.
 pub(super) enum Back {

@@ -9,14 +9,8 @@ use crate::run::event::{ActHead, Amount, BodyRef, Event, Lists, Origin, Replied,
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
 use crate::run::state::{Effect, Turn};
-use crate::topology::plan::{Role, TOOL_OUTCOME};
+use crate::topology::plan::{ANSWERS_REFUSED_MAX, POLICY_STRIKES_MAX, Role, TOOL_OUTCOME};
 use crate::topology::spec::{Labels, Reach};
-
-/// Answers refused before a turn is given up: the first is asked again twice.
-const ANSWERS_REFUSED_MAX: u32 = 2;
-
-/// Replies with forbidden calls: told once, the second ends the turn.
-const POLICY_STRIKES_MAX: u32 = 1;
 
 /// Asks for what the turn of `message` needs next, if anything.
 pub(super) fn step(batch: &mut Batch, message: MessageId) -> Result<(), Illegal> {

@@ -1,8 +1,9 @@
-//! How often members can be handed something between two decisions of a person, and what branches come to together.
+//! How often members can be handed something, between two decisions of a person and in a whole run, and what branches come
+//! to together.
 //!
-//! A person's decision resets all rounds but its own, so the handoffs alone bound a team only between two decisions; that
-//! is what is counted: the most turns a member takes from start, from where its branch begins, or from a person's handoff,
-//! until the next person or the end. It is counted among the members that reach each other: exactly, over (member, rounds
+//! A person's decision resets all rounds but its own, so what bounds every team is what it does between two decisions: the
+//! most turns a member takes from start, from where its branch begins, or from a person's handoff, until the next person or
+//! the end. It is counted among the members that reach each other: exactly, over (member, rounds
 //! taken), if those are few; else from above, for a walk is cut by the bounded handoffs it takes into stretches without a
 //! cycle. Each branch is counted alone, with a split as one way from who splits to the join; what its branches come to is
 //! so often that, as it can be taken and can have branches.
@@ -18,12 +19,53 @@ const STATES_MAX: u64 = 4_096;
 /// States that are counted exactly for all members that reach each other.
 const STATES_TOGETHER_MAX: u64 = 1 << 18;
 
-/// How often a split can be taken at a level between two decisions.
-fn taken(graph: &Graph, handed: &[u32], split: usize, level: usize) -> u64 {
+/// How often each node of a graph can be handed something, and how often rounds can begin anew meanwhile.
+#[derive(Debug, Clone)]
+pub(in crate::topology) struct Turns {
+    /// By node.
+    pub(in crate::topology) most: Vec<u64>,
+    /// By level: into how many stretches decisions of persons in it divide the time.
+    pub(in crate::topology) stretches: Vec<u64>,
+}
+
+/// The most turns between two decisions.
+pub(in crate::topology) fn between(graph: &Graph, reached: &[Option<usize>]) -> Turns {
+    let most = handed(graph, reached).into_iter().map(u64::from).collect();
+    Turns { most, stretches: vec![1; graph.levels.len()] }
+}
+
+/// The most turns in a whole run; none where decisions can go on begetting each other. Members that reach each other are
+/// left for good once they are left. Where one person among them decides, that person's own rounds are what bounds them,
+/// for nobody begins those anew; two persons begin each other's anew.
+pub(in crate::topology) fn whole(graph: &Graph, reached: &[Option<usize>]) -> Option<Turns> {
+    let Turns { mut most, mut stretches } = between(graph, reached);
+    let circle = graph.circles(|_| true);
+    let mut decides: BTreeMap<usize, usize> = BTreeMap::new();
+    for (node, _) in graph.nodes.iter().enumerate().filter(|(at, node)| node.is_person() && reached[*at].is_some()) {
+        let inside: Vec<&Edge> =
+            graph.from(node).filter(|edge| edge.to.is_some_and(|to| circle[to] == circle[node])).collect();
+        let bounded: Option<BTreeMap<usize, u32>> = inside.iter().map(|edge| rounds(edge)).collect();
+        let again = bounded?.into_values().fold(0, |all: u64, max| all.saturating_add(max.into()));
+        if decides.insert(circle[node], node).is_some() {
+            return None;
+        }
+        let members = (0..graph.nodes.len()).filter(|other| circle[*other] == circle[node]);
+        members.for_each(|member| most[member] = most[member].saturating_mul(again.saturating_add(1)));
+    }
+    for node in decides.into_values() {
+        let level = &mut stretches[graph.nodes[node].level];
+        *level = level.saturating_add(most[node]);
+    }
+    Some(Turns { most, stretches })
+}
+
+/// How often a split can be taken at a level.
+fn taken(graph: &Graph, turns: &Turns, split: usize, level: usize) -> u64 {
     let Some(of) = graph.splits.get(&split) else { return 0 };
     let splitter = graph.levels[level].nodes.iter().find(|node| graph.nodes[**node].seat == of.route.from);
-    let turns = splitter.map_or(0, |node| handed[*node]);
-    u64::from(of.route.rounds.map_or(turns, |(max, _)| turns.min(max)))
+    let most = splitter.map_or(0, |node| turns.most[*node]);
+    let rounds = |max: u32| u64::from(max).saturating_mul(turns.stretches[level]);
+    of.route.rounds.map_or(most, |(max, _)| most.min(rounds(max)))
 }
 
 /// How many branches of one kind each taking of a split has at most.
@@ -35,29 +77,28 @@ fn most(graph: &Graph, split: usize) -> u64 {
     })
 }
 
-/// How often each level can be there between two decisions: the run itself once, a branch as often as its split is taken
-/// and can have it.
-pub(in crate::topology) fn instances(graph: &Graph, handed: &[u32]) -> Vec<u64> {
-    fn of(graph: &Graph, handed: &[u32], level: usize, known: &mut [Option<u64>]) -> u64 {
+/// How often each level can be there: the run itself once, a branch as often as its split is taken and can have it.
+pub(in crate::topology) fn instances(graph: &Graph, turns: &Turns) -> Vec<u64> {
+    fn of(graph: &Graph, turns: &Turns, level: usize, known: &mut [Option<u64>]) -> u64 {
         if let Some(known) = known[level] {
             return known;
         }
         let Some(split) = graph.levels[level].of else { return 1 };
         let mut all = 0_u64;
         for around in &graph.levels[level].around {
-            let times = taken(graph, handed, split, *around).saturating_mul(most(graph, split));
-            all = all.saturating_add(of(graph, handed, *around, known).saturating_mul(times));
+            let times = taken(graph, turns, split, *around).saturating_mul(most(graph, split));
+            all = all.saturating_add(of(graph, turns, *around, known).saturating_mul(times));
         }
         known[level] = Some(all);
         all
     }
     let mut known = vec![None; graph.levels.len()];
-    (0..graph.levels.len()).map(|level| of(graph, handed, level, &mut known)).collect()
+    (0..graph.levels.len()).map(|level| of(graph, turns, level, &mut known)).collect()
 }
 
-/// What the run comes to between two decisions, branches included, where `own` is what a level comes to by itself. Of the
-/// branches of a list whose items name their members, each is the one that comes to most.
-pub(in crate::topology) fn together(graph: &Graph, handed: &[u32], own: impl Fn(usize) -> u64) -> u64 {
+/// What the run comes to, branches included, where `own` is what a level comes to by itself. Of the branches of a list
+/// whose items name their members, each is the one that comes to most.
+pub(in crate::topology) fn together(graph: &Graph, turns: &Turns, own: impl Fn(usize) -> u64) -> u64 {
     let mut inner = vec![BTreeSet::new(); graph.levels.len()];
     for (split, of) in &graph.splits {
         let around = of.branches.first().map(|branch| &graph.levels[*branch].around);
@@ -66,12 +107,12 @@ pub(in crate::topology) fn together(graph: &Graph, handed: &[u32], own: impl Fn(
         }
     }
     let mut known = vec![None; graph.levels.len()];
-    Together { graph, handed, own: &own, inner: &inner }.of(0, &mut known)
+    Together { graph, turns, own: &own, inner: &inner }.of(0, &mut known)
 }
 
 struct Together<'t, F> {
     graph: &'t Graph,
-    handed: &'t [u32],
+    turns: &'t Turns,
     own: &'t F,
     /// The splits that are taken at each level.
     inner: &'t [BTreeSet<usize>],
@@ -91,7 +132,7 @@ impl<F: Fn(usize) -> u64> Together<'_, F> {
                     |fan| matches!(&fan.split.over, Over::Each(each) if matches!(each.to, EachTo::By { .. })),
                 );
             let once = if named { branches.max().unwrap_or(0) } else { branches.fold(0, u64::saturating_add) };
-            let times = taken(self.graph, self.handed, *split, level).saturating_mul(most(self.graph, *split));
+            let times = taken(self.graph, self.turns, *split, level).saturating_mul(most(self.graph, *split));
             all = all.saturating_add(once.saturating_mul(times));
         }
         known[level] = Some(all);
@@ -102,7 +143,7 @@ impl<F: Fn(usize) -> u64> Together<'_, F> {
 /// The most turns of each member between two decisions that it is handed. A walk that leaves the members that reach each
 /// other without a decision does not come back to them, so only what happens among those is counted. A person's own turn
 /// is a decision; and what is not reached may well go round in circles.
-pub(in crate::topology) fn handed(graph: &Graph, reached: &[Option<usize>]) -> Vec<u32> {
+fn handed(graph: &Graph, reached: &[Option<usize>]) -> Vec<u32> {
     let undecided = |edge: &Edge| !graph.nodes[edge.from].is_person();
     let circle = graph.circles(undecided);
     let mut circles = vec![vec![]; graph.nodes.len()];

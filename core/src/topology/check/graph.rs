@@ -125,7 +125,7 @@ pub(super) struct Node {
     pub(super) outward: Option<(ToolName, BTreeSet<ArtefactName>)>,
     pub(super) needs: Vec<(ArtefactName, Place)>,
     pub(super) writes: BTreeSet<ArtefactName>,
-    outcomes: usize,
+    pub(super) outcomes: usize,
     /// Whether its turns take no step: a rule's, and those of a person who answers.
     pub(super) is_free: bool,
 }

@@ -21,8 +21,8 @@ pub(super) fn check(
     proof: &mut Proof,
 ) {
     let reached = graph.distances(graph.start, |_| true);
-    let handed = count::handed(graph, &reached);
-    let instances = count::instances(graph, &handed);
+    let turns = count::between(graph, &reached);
+    let instances = count::instances(graph, &turns);
     let asked_by = asked_by(seats, asks);
     let mut takes_steps = vec![false; seats.len()];
     for node in &graph.nodes {
@@ -33,7 +33,7 @@ pub(super) fn check(
     for (level, place) in graph.levels.iter().enumerate() {
         let mut own = vec![0; seats.len()];
         for node in place.nodes.iter().filter(|node| reached[**node].is_some()) {
-            own[graph.nodes[*node].seat] = handed[*node];
+            own[graph.nodes[*node].seat] = u32::try_from(turns.most[*node]).unwrap_or(u32::MAX);
         }
         let mut known = vec![None; seats.len()];
         for seat in 0..seats.len() {
@@ -60,7 +60,7 @@ pub(super) fn check(
         let instead = format!("write limits = {{ turns = {most} }} or more, or fewer rounds");
         draft.fault(Code::TurnsTooFew, &seat.turns_place, what, instead);
     }
-    let steps = count::together(graph, &handed, |level| steps_at[level]);
+    let steps = count::together(graph, &turns, |level| steps_at[level]);
     let place = budget.steps.filter(|limit| *limit < steps);
     if let Some(limit) = place {
         let what = format!(
