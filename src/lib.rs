@@ -15,3 +15,4 @@ pub mod service;
 pub mod template;
 pub mod text;
 pub mod tool;
+pub mod words;

@@ -3,12 +3,12 @@
 use super::exit::{Exit, Stop};
 use super::paint::{self, out, say, table};
 use super::session::Session;
-use super::story::date_time;
-use super::words;
 use crate::run::event::Who;
 use crate::run::state::Wants;
 use crate::run::view::count;
 use crate::service::list::{self, ApprovalLine, Open, Params};
+use crate::words;
+use crate::words::time::date_time;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -3,6 +3,7 @@
 mod answer;
 mod approvals;
 mod audit;
+mod changes;
 mod check;
 mod completions;
 mod control;
@@ -39,7 +40,6 @@ mod tools;
 mod trace;
 mod typed;
 mod watch;
-mod words;
 mod writing;
 
 use clap::{CommandFactory as _, Parser, Subcommand};

@@ -4,20 +4,21 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::changes::change as changed;
 use super::paint::{Block, Field, Safe, Tone, toned};
 use super::sheet::takes;
-use super::story::{date_time, origin_word};
-use super::words;
-use crate::id::{AgentName, ApprovalNo};
-use crate::run::event::Decision;
+use crate::id::ApprovalNo;
 use crate::run::state::Wants;
 use crate::run::view::count;
 use crate::run::view::work::sentences;
 use crate::service::change::{Change, edited};
-use crate::service::review::{Came, Item, Review, Said, Version};
+use crate::service::review::{Item, Review, Version};
 use crate::service::story::Story;
 use crate::tool::part::shown::Shown;
 use crate::topology::plan::Plan;
+use crate::words;
+use crate::words::approval::{came, handed_on};
+use crate::words::origin_word;
 
 /// How far in an object stands that is shown on one line, if it is short.
 const DEEP: usize = 6;
@@ -81,25 +82,6 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> St
     sentences(&review.work).iter().for_each(|told| line(&mut page, told));
     evidence(&mut page, review, plan, zone, how);
     page
-}
-
-fn came(review: &Review, zone: &str) -> String {
-    match &review.came_to {
-        None => format!("open until {}", date_time(review.line.expires_at, zone)),
-        Some(Came::Decided { by, decision }) => format!("decided by {}: {}", Safe(&by.name), word(*decision)),
-        Some(Came::Answered { by, outcome }) => format!("answered by {}: {outcome}", Safe(&by.name)),
-        Some(Came::Replaced { by: Some(by) }) => format!("replaced by {by}"),
-        Some(Came::Replaced { by: None }) => "edited; its new approval is being prepared".to_owned(),
-        Some(Came::Lapsed) => "closed without a decision".to_owned(),
-    }
-}
-
-fn word(decision: Decision) -> &'static str {
-    match decision {
-        Decision::Approve => "approved",
-        Decision::RequestChanges => "changes requested",
-        Decision::Reject => "rejected",
-    }
 }
 
 /// An item as its tool shows it; whether rows were left out.
@@ -219,7 +201,7 @@ fn fields(page: &mut String, value: &Value, indent: usize, shape: Shape<'_>) {
 
 /// What changed, artefact by artefact.
 fn changes(page: &mut String, changes: &[Change]) {
-    changes.iter().flat_map(words::change).for_each(|line| {
+    changes.iter().flat_map(changed).for_each(|line| {
         let _ = writeln!(page, "{line}");
     });
 }
@@ -249,7 +231,7 @@ fn evidence(page: &mut String, review: &Review, plan: &Plan, zone: &str, how: Ho
         }
     }
     if let Some(said) = &review.said {
-        line(page, &said_words(said));
+        line(page, &handed_on(said));
     }
 }
 
@@ -261,19 +243,6 @@ fn title(version: &Version, zone: &str, how: How) -> String {
         _ => artefact.to_string(),
     };
     if how.detail { format!("{name}, {}", version.digest.short()) } else { name }
-}
-
-/// Who handed it on, with which outcome: one whose rounds are used up comes to the person although it was not to.
-fn said_words(said: &Said) -> String {
-    let from = said.from.as_ref().map_or("start", AgentName::as_str);
-    let outcome = &said.outcome;
-    match said.rounds_used_up {
-        Some(rounds) => {
-            let times = if rounds == 1 { "once".to_owned() } else { format!("{rounds} times") };
-            format!("{from} says `{outcome}`, which it may {times}, so it comes to you as it is: {}", said.text)
-        }
-        None => format!("{from} says `{outcome}`: {}", said.text),
-    }
 }
 
 fn heading(page: &mut String, text: &str) {
@@ -289,21 +258,4 @@ fn block(page: &mut String, text: &str) {
     text.trim_end().lines().for_each(|line| {
         let _ = writeln!(page, "  | {line}");
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_was_not_satisfied_is_told() {
-        let check = |rounds_used_up, wanted: &str| {
-            let (from, outcome) = ("critic".parse().ok(), "revise".parse().unwrap());
-            let said = Said { from, outcome, rounds_used_up, text: "Too long.".to_owned() };
-            assert_eq!(said_words(&said), wanted);
-        };
-        check(None, "critic says `revise`: Too long.");
-        check(Some(1), "critic says `revise`, which it may once, so it comes to you as it is: Too long.");
-        check(Some(2), "critic says `revise`, which it may 2 times, so it comes to you as it is: Too long.");
-    }
 }

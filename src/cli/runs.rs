@@ -3,9 +3,9 @@
 use super::exit::{Exit, Stop};
 use super::paint::{self, out, say, table};
 use super::session::Session;
-use super::story::date_time;
-use super::words;
 use crate::service::list::{self, Filter, RunLine};
+use crate::words;
+use crate::words::time::date_time;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

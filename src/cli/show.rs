@@ -4,11 +4,13 @@ use super::exit::{Exit, Stop};
 use super::paint::{self, Block, Safe, Tone, out, say, table, toned};
 use super::rendered;
 use super::session::Session;
-use super::story::{date_time, mark_mode, origin_word};
-use super::words::{progress, version};
+use super::story::mark_mode;
 use crate::id::{NanoUsd, RunNo};
 use crate::run::event::Limit;
 use crate::service::overview::{Budget, Overview, artefact, overview};
+use crate::words::origin_word;
+use crate::words::time::date_time;
+use crate::words::{progress, version};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

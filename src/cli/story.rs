@@ -4,12 +4,13 @@ use std::cell::Cell;
 
 use super::paint::{self, Safe, Tone, out, toned};
 use crate::id::Timestamp;
-use crate::run::event::Origin;
 use crate::run::view::choice::Choice;
 use crate::run::view::models::models_words;
 use crate::run::view::{Entry, Kind};
 use crate::service::story::News;
 use crate::topology::plan::{Mode, Plan};
+use crate::words::origin_word;
+use crate::words::time::{clock_time, zoned};
 
 /// What is printed of a run's entries.
 #[derive(Debug, Clone, Default)]
@@ -152,32 +153,6 @@ fn behind(choice: &Choice) -> [String; 2] {
     let evidence: Vec<String> = read.chain(calls).collect();
     let evidence = if evidence.is_empty() { "the brief and the message alone".to_owned() } else { list(evidence) };
     [format!("offered: {}", offered.join("; ")), format!("chose {} on: {evidence}", choice.chose)]
-}
-
-/// Where words come from, as a mark.
-pub(super) fn origin_word(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Scripted => "scripted",
-        Origin::Computed => "computed",
-        Origin::Typed => "computed from what a model wrote",
-        Origin::Model => "model",
-        Origin::Person => "person",
-    }
-}
-
-/// The time of day in `zone`, for lists that say which day and zone that is.
-pub(super) fn clock_time(at: Timestamp, zone: &str) -> String {
-    zoned(at, zone).map_or_else(|| at.0.to_string(), |time| time.strftime("%H:%M:%S").to_string())
-}
-
-/// Date and time in `zone`, which is named.
-pub(super) fn date_time(at: Timestamp, zone: &str) -> String {
-    zoned(at, zone).map_or_else(|| at.0.to_string(), |time| time.strftime("%Y-%m-%d %H:%M %Z").to_string())
-}
-
-fn zoned(at: Timestamp, zone: &str) -> Option<jiff::Zoned> {
-    let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
-    Some(jiff::Timestamp::from_millisecond(at.0).ok()?.to_zoned(zone))
 }
 
 /// What a run says of its models at first: which ones speak, or that none does.

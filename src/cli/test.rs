@@ -1,11 +1,12 @@
 //! `callsheet test`: runs the tests of the rehearsals, in memory, and says which hold.
 
-use super::exit::{Exit, Stop, refusal};
+use super::exit::{Exit, Stop};
 use super::paint::{Safe, Tone, out, say, toned};
 use super::session::Session;
 use crate::service::test::{Difference, test as differences};
 use crate::topology::fault::Fault;
 use crate::topology::plan::Mode;
+use crate::words::error::refusal;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -3,9 +3,9 @@
 use super::exit::{Exit, Stop};
 use super::paint::{Safe, columns, out, raw, say};
 use super::session::Session;
-use super::story::clock_time;
 use crate::id::RunNo;
 use crate::run::view::{Entry, Kind};
+use crate::words::time::clock_time;
 
 /// Width of a lane where there is room for it, and the least that a lane needs.
 const LANE: usize = 14;

@@ -1,0 +1,58 @@
+//! Words of an approval: what it came to, and who handed it on.
+
+use crate::id::AgentName;
+use crate::run::event::Decision;
+use crate::service::review::{Came, Review, Said};
+
+use super::time::date_time;
+
+/// What an approval came to, or until when it is open.
+pub fn came(review: &Review, zone: &str) -> String {
+    match &review.came_to {
+        None => format!("open until {}", date_time(review.line.expires_at, zone)),
+        Some(Came::Decided { by, decision }) => format!("decided by {}: {}", by.name, word(*decision)),
+        Some(Came::Answered { by, outcome }) => format!("answered by {}: {outcome}", by.name),
+        Some(Came::Replaced { by: Some(by) }) => format!("replaced by {by}"),
+        Some(Came::Replaced { by: None }) => "edited; its new approval is being prepared".to_owned(),
+        Some(Came::Lapsed) => "closed without a decision".to_owned(),
+    }
+}
+
+/// A decision, as what somebody did.
+pub fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Approve => "approved",
+        Decision::RequestChanges => "changes requested",
+        Decision::Reject => "rejected",
+    }
+}
+
+/// Who handed it on, with which outcome: one whose rounds are used up comes to the person although it was not to.
+pub fn handed_on(said: &Said) -> String {
+    let from = said.from.as_ref().map_or("start", AgentName::as_str);
+    let outcome = &said.outcome;
+    match said.rounds_used_up {
+        Some(rounds) => {
+            let times = if rounds == 1 { "once".to_owned() } else { format!("{rounds} times") };
+            format!("{from} says `{outcome}`, which it may {times}, so it comes to you as it is: {}", said.text)
+        }
+        None => format!("{from} says `{outcome}`: {}", said.text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_not_satisfied_is_told() {
+        let check = |rounds_used_up, wanted: &str| {
+            let (from, outcome) = ("critic".parse().ok(), "revise".parse().unwrap());
+            let said = Said { from, outcome, rounds_used_up, text: "Too long.".to_owned() };
+            assert_eq!(handed_on(&said), wanted);
+        };
+        check(None, "critic says `revise`: Too long.");
+        check(Some(1), "critic says `revise`, which it may once, so it comes to you as it is: Too long.");
+        check(Some(2), "critic says `revise`, which it may 2 times, so it comes to you as it is: Too long.");
+    }
+}
