@@ -15,4 +15,5 @@ pub mod service;
 pub mod template;
 pub mod text;
 pub mod tool;
+pub mod web;
 pub mod words;

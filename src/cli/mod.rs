@@ -29,6 +29,7 @@ mod review;
 mod run;
 mod runs;
 mod schema;
+mod serve;
 mod session;
 mod sheet;
 mod show;
@@ -69,6 +70,9 @@ enum Command {
     /// Runs a topology, tells what happens, and asks you where a person decides
     #[command(after_help = "Example:\n  callsheet run re-engagement -p quarter=2026-Q1")]
     Run(run::Args),
+    /// Serves the page on which you start, watch and approve runs, and drives all runs of the project
+    #[command(after_help = "Example:\n  callsheet serve")]
+    Serve(serve::Args),
     /// Rehearses without models: one run, every way it can go (--all), or a kill at every boundary (--crash)
     #[command(after_help = "Example:\n  callsheet rehearse re-engagement --all")]
     Rehearse(rehearse::Args),
@@ -199,6 +203,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
     let session = Session::open(&cli.common)?;
     match cli.command {
         Command::Run(args) => run::run(&session, args).await,
+        Command::Serve(args) => serve::serve(&session, &args).await,
         Command::Rehearse(args) => rehearse::rehearse(&session, args).await,
         Command::New(args) => new::new(&session, &args),
         Command::Tools(args) => tools::tools(&session, &args),

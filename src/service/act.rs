@@ -3,14 +3,17 @@
 
 use std::sync::Arc;
 
-use super::answer::Waiting;
+use tokio::sync::watch;
+
+use super::answer::{Step, Waiting};
 use super::error::Error;
 use super::follow::Live;
+use super::list::is_interrupted;
 use super::project::Project;
 use super::start::Start;
 use super::story::Story;
 use crate::app::{self, Running};
-use crate::id::{ApprovalNo, Digest};
+use crate::id::{ApprovalNo, Digest, RunNo};
 use crate::journal::RunRow;
 use crate::run::event::{Limit, PauseReason, Raise, Refusal, Who};
 use crate::run::input::{Post, Say};
@@ -32,6 +35,52 @@ impl Driver {
         let running = app::start(&project.settings).await?;
         project.read_in(Arc::clone(&running.system.ports().store));
         Ok(Self { project: Arc::clone(project), running, take_over })
+    }
+
+    /// Starts the system as a server does: a run that only waits leaves memory, and what is due is taken up.
+    ///
+    /// # Errors
+    /// As [`Driver::begin`].
+    pub async fn serve(project: &Arc<Project>) -> Result<Self, Error> {
+        let running = app::start_serving(&project.settings, true).await?;
+        project.read_in(Arc::clone(&running.system.ports().store));
+        Ok(Self { project: Arc::clone(project), running, take_over: false })
+    }
+
+    /// Takes up what should be running and nobody drives: what a server that was killed left, for one. Which runs these are,
+    /// and why one of them could not be taken up.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub async fn take_up_interrupted(&self) -> Result<Vec<(RunNo, Result<(), Error>)>, Error> {
+        let rows = self.project.runs(true, usize::MAX)?;
+        let mut taken = Vec::new();
+        for row in rows.iter().filter(|row| is_interrupted(row)) {
+            let came = self.running.system.open(row.id, false).await;
+            taken.push((row.no, came.map(drop).map_err(Error::from)));
+        }
+        Ok(taken)
+    }
+
+    /// A number that changes whenever something is written to the journal, by whomever.
+    ///
+    /// # Errors
+    /// If the journal cannot be watched.
+    pub fn changes(&self) -> Result<watch::Receiver<u64>, Error> {
+        Ok(self.running.system.ports().store.changes()?)
+    }
+
+    /// Posts to the run of `story`, and waits for its answer; the run goes on by itself.
+    ///
+    /// # Errors
+    /// As [`Driver::post`], and what the run refused.
+    pub async fn say(&self, story: &mut Story, by: Who, say: Say) -> Result<(), Error> {
+        let mut waiting = self.post(story, by, say).await?;
+        loop {
+            if let Step::Answered { answer, .. } = waiting.next(story).await? {
+                return answer;
+            }
+        }
     }
 
     /// Makes a run and starts it. When this returns, the run is durable.

@@ -58,6 +58,13 @@ pub(super) fn changes(story: &Story, no: ApprovalNo, approval: &Approval) -> Vec
     signs.iter().filter_map(one).collect()
 }
 
+/// How a version of an artefact differs from the one before it; nothing if it is the first.
+pub fn since_before(story: &Story, name: &ArtefactName, now: Digest) -> Option<Change> {
+    let (no, _) = story.view.nth(name, now)?;
+    let before = story.view.versions_of(name.as_str()).get(no.checked_sub(2)?)?.body.digest;
+    change(story, &story.texts(), name, (before, now), None)
+}
+
 /// The version of `name` that `agent` was shown in the approval before `no`.
 fn shown_before(story: &Story, no: ApprovalNo, agent: &AgentName, name: &ArtefactName) -> Option<(ApprovalNo, Digest)> {
     let earlier = story.state().approvals.range(..no).rev();

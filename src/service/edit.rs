@@ -51,6 +51,11 @@ impl Edit {
         Ok(Self { no, artefact, before, refused, binds, others, examiner })
     }
 
+    /// What it binds: the approval that the draft was shown in.
+    pub fn binds(&self) -> Digest {
+        self.binds
+    }
+
     /// What is wrong with `body` in place of the draft, a sentence each.
     pub fn faults(&self, body: &Value) -> Vec<String> {
         self.examiner.examine(&self.artefact, body, &self.others).problems

@@ -106,7 +106,7 @@ impl Filter {
 }
 
 /// Whether it should be running and nobody drives it.
-fn is_interrupted(row: &RunRow) -> bool {
+pub(super) fn is_interrupted(row: &RunRow) -> bool {
     row.summary.status == "running" && row.owner.is_none()
 }
 

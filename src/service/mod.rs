@@ -13,6 +13,7 @@ pub mod letter;
 pub mod list;
 pub mod overview;
 pub mod project;
+pub mod reading;
 pub mod review;
 pub mod single;
 pub mod start;

@@ -1,0 +1,109 @@
+//! `callsheet serve`: the page and the interface for programs, and all runs of the project in one process.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::exit::{Exit, Stop};
+use super::paint::{Safe, Tone, out, say, toned};
+use super::session::Session;
+use crate::file;
+use crate::service::act::Driver;
+use crate::web::keys::Keys;
+use crate::web::{Stopped, people, serve as serving};
+use crate::words::error::Told;
+
+/// The secret beside the journal of which links and sessions are made.
+const KEY_FILE: &str = "serve.key";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Listens at this address; port 0 takes any that is free
+    #[arg(long, default_value = "127.0.0.1:7332", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// Answers under this host name, too; by default only under the address and as localhost
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+    /// Prints the link of this person, and starts nothing
+    #[arg(long, value_name = "NAME")]
+    link: Option<String>,
+}
+
+pub(super) async fn serve(session: &Session, args: &Args) -> Result<Exit, Stop> {
+    let settings = &session.settings;
+    let path = settings.journal.with_file_name(KEY_FILE);
+    let keys = Keys::open(&path)
+        .map_err(|error| Stop::failed(format!("{} cannot be used: {}", path.display(), file::words(&error))))?;
+    let people = people(settings);
+    if let Some(name) = &args.link {
+        if !people.contains(name) {
+            let known = people.join(", ");
+            return Err(Stop::input(format!(
+                "--link {name}: this project knows nobody of this name; it knows: {known}"
+            )));
+        }
+        out(link(&keys, args.listen, name));
+        return Ok(Exit::Done);
+    }
+    let taken = |error| {
+        Stop::failed(format!(
+            "nothing can listen at {}: {}; choose another with --listen",
+            args.listen,
+            file::words(&error)
+        ))
+    };
+    let listener = TcpListener::bind(args.listen).await.map_err(taken)?;
+    let at = listener.local_addr()?;
+    let driver = Driver::serve(&session.project).await?;
+    tell(session, &keys, at, &people);
+    for (no, came) in driver.take_up_interrupted().await? {
+        match came {
+            Ok(()) => say(format!("run {no} was interrupted, and goes on")),
+            Err(error) => say(format!("run {no} was interrupted, and cannot go on: {}", Safe(&Told::from(error).text))),
+        }
+    }
+    let (end, ends) = watch::channel(false);
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        let _ = end.send(true);
+    });
+    match serving((session.project.clone(), driver), keys, (listener, &args.host), ends).await {
+        Ok(()) => {
+            say("stopped; everything is kept, and callsheet serve goes on with it");
+            Ok(Exit::Done)
+        }
+        Err(Stopped::Service(error)) => Err(error.into()),
+        Err(error @ Stopped::System(_)) => Err(Stop::failed(error.to_string())),
+    }
+}
+
+/// Where it is, and whose links are whose.
+fn tell(session: &Session, keys: &Keys, at: SocketAddr, people: &[String]) {
+    let me = session.project.who().name;
+    let shown = people.iter().find(|name| **name == me).or(people.first());
+    if let Some(name) = shown {
+        let whose = if people.len() > 1 { format!(", as {}", Safe(name)) } else { String::new() };
+        say(format!("open this link{whose}:"));
+        out(toned(Tone::Strong, link(keys, at, name)));
+    }
+    if people.len() > 1 {
+        say("the link of somebody else: callsheet serve --link NAME");
+    }
+    if !at.ip().is_loopback() {
+        say(
+            "this address can be reached from other machines, and what goes over it is not encrypted: put a proxy with TLS before it",
+        );
+    }
+    say("Ctrl-C stops it; everything is kept");
+}
+
+/// A link that lets its person in. The token stands behind `#`, so no server and no log sees it.
+fn link(keys: &Keys, at: SocketAddr, name: &str) -> String {
+    format!("http://{at}/enter#{}", keys.token(name))
+}

@@ -1,0 +1,206 @@
+//! What people do, as forms post it. Each form carries its session's key, and what it decides names what it binds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Form, FromRequest, Path, Request, State};
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
+
+use super::Site;
+use super::fail::Fail;
+use super::guard::Person;
+use super::review;
+use crate::id::{ApprovalNo, Digest, MessageId, NanoUsd, RunNo};
+use crate::run::event::{DeadLetterAnswer, Decision, Limit, Raise, Who};
+use crate::run::input::Say;
+use crate::service::act::enough;
+use crate::service::edit::Edit;
+use crate::service::form::Form as Asked;
+use crate::service::start::{Start, Voice};
+use crate::service::story::Story;
+
+/// A form that somebody filled in on a page of ours.
+pub(super) struct Filled {
+    pub(super) person: Person,
+    pub(super) fields: BTreeMap<String, String>,
+}
+
+impl FromRequest<Arc<Site>> for Filled {
+    type Rejection = Fail;
+
+    async fn from_request(request: Request, site: &Arc<Site>) -> Result<Self, Fail> {
+        let person = request.extensions().get::<Person>().cloned();
+        let person = person.ok_or_else(|| Fail::forbidden("enter first"))?;
+        let form = Form::<BTreeMap<String, String>>::from_request(request, site).await;
+        let Form(fields) = form.map_err(|rejected| Fail::new(rejected.status(), rejected.body_text()))?;
+        let carried = fields.get("key").map_or("", String::as_str);
+        if !person.posts(site, carried) {
+            return Err(Fail::forbidden(
+                "this form is not from a page of yours; nothing was done. Load the page again",
+            ));
+        }
+        Ok(Self { person, fields })
+    }
+}
+
+impl Filled {
+    fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", |value| value.trim())
+    }
+
+    /// The digest that the page showed.
+    fn binds(&self) -> Result<Digest, Fail> {
+        self.field("binds").parse().map_err(|_| Fail::input("the form does not say what it binds; load the page again"))
+    }
+}
+
+/// Starts a run.
+pub(super) async fn start(
+    State(site): State<Arc<Site>>,
+    Path(topology): Path<String>,
+    filled: Filled,
+) -> Result<Redirect, Fail> {
+    let named = filled.fields.iter().filter_map(|(name, value)| Some((name.strip_prefix("param.")?, value)));
+    let params = named.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value.clone()));
+    let params: BTreeMap<String, String> = params.collect();
+    let is_rehearsal = filled.field("rehearse") == "yes";
+    let no = begin(&site, topology, params, is_rehearsal, filled.person.who).await?;
+    Ok(Redirect::to(&format!("/runs/{no}")))
+}
+
+/// Starts a run, by whomever it is asked for.
+pub(super) async fn begin(
+    site: &Arc<Site>,
+    topology: String,
+    params: BTreeMap<String, String>,
+    is_rehearsal: bool,
+    who: Who,
+) -> Result<RunNo, Fail> {
+    let voice = if is_rehearsal { Voice::Script } else { Voice::Named };
+    let start = site.look(move |site| Start::of(&site.project, &topology, &voice, &params, who)).await?;
+    let (_, story) = site.driver.start(&start).await?;
+    Ok(story.row.no)
+}
+
+/// Says something to a run as a whole.
+pub(super) async fn say(State(site): State<Arc<Site>>, Path(no): Path<u64>, filled: Filled) -> Result<Redirect, Fail> {
+    let mut story = site.look(move |site| site.project.read(site.project.run(Some(RunNo(no)))?)).await?;
+    let answer = |answer| -> Result<Say, Fail> {
+        let named = filled.field("message");
+        let number = named.strip_prefix('m').unwrap_or(named).parse();
+        let message = number.map(MessageId).map_err(|_| Fail::input("this is no message of the run"))?;
+        Ok(Say::DeadLetter { message, answer })
+    };
+    let what = match filled.field("what") {
+        "pause" => Say::Pause,
+        "resume" => Say::Resume,
+        "cancel" => Say::Cancel,
+        "raise" => match enough(story.state()) {
+            Some((limit, most)) => Say::Raise(raise(limit, most)),
+            None => Say::Resume,
+        },
+        "retry" => answer(DeadLetterAnswer::Retry)?,
+        "discard" => answer(DeadLetterAnswer::Discard)?,
+        "stop" => answer(DeadLetterAnswer::Stop)?,
+        other => return Err(Fail::input(format!("a run does not understand `{other}`"))),
+    };
+    // What nobody drives goes on by being taken up.
+    if what == Say::Resume && story.state().paused.is_none() {
+        site.driver.take_up(&mut story).await?;
+    } else {
+        site.driver.say(&mut story, filled.person.who.clone(), what).await?;
+    }
+    Ok(Redirect::to(&format!("/runs/{no}")))
+}
+
+fn raise(limit: Limit, most: u64) -> Raise {
+    let none = Raise::default();
+    let few = || Some(u32::try_from(most).unwrap_or(u32::MAX));
+    match limit {
+        Limit::Steps => Raise { steps: Some(most), ..none },
+        Limit::Tokens => Raise { tokens: Some(most), ..none },
+        Limit::Cost => Raise { cost: Some(NanoUsd(most)), ..none },
+        Limit::ActiveTime => Raise { active_ms: Some(most), ..none },
+        Limit::Recipients => Raise { recipients: Some(most), ..none },
+        Limit::Turns => Raise { turns: few(), ..none },
+        Limit::StepsPerTurn => Raise { steps_per_turn: few(), ..none },
+    }
+}
+
+/// Decides an approval, or says whether an act happened.
+pub(super) async fn decide(
+    State(site): State<Arc<Site>>,
+    Path(no): Path<u64>,
+    filled: Filled,
+) -> Result<Redirect, Fail> {
+    let (no, comment) = (ApprovalNo(no), filled.field("comment").to_owned());
+    let word = filled.field("decision");
+    let say = match word {
+        "happened" | "did_not" => Say::Answer { question: no, happened: word == "happened" },
+        _ => decision(no, word, filled.binds()?, comment)?,
+    };
+    let story = post(&site, no, filled.person.who.clone(), say).await?;
+    Ok(Redirect::to(&format!("/runs/{}", story.row.no)))
+}
+
+/// A decision in its word. Whoever does not approve has to say why.
+pub(super) fn decision(no: ApprovalNo, word: &str, binds: Digest, comment: String) -> Result<Say, Fail> {
+    let all = [Decision::Approve, Decision::RequestChanges, Decision::Reject];
+    let decision = all.into_iter().find(|decision| decision.word() == word);
+    let decision = decision.ok_or_else(|| Fail::input(format!("`{word}` is no decision")))?;
+    if decision != Decision::Approve && comment.trim().is_empty() {
+        return Err(Fail::input("say why: the agents read it"));
+    }
+    Ok(Say::Decide { approval: no, binds, decision, comment })
+}
+
+/// Posts to the run of an approval, and waits for its answer.
+pub(super) async fn post(site: &Arc<Site>, no: ApprovalNo, who: Who, say: Say) -> Result<Story, Fail> {
+    let mut story = site.look(move |site| site.project.read(site.project.run_of_approval(no)?)).await?;
+    site.driver.say(&mut story, who, say).await?;
+    Ok(story)
+}
+
+/// Puts a person's own version in the place of a draft: shown first with what it changes, posted then.
+pub(super) async fn edit(State(site): State<Arc<Site>>, Path(no): Path<u64>, filled: Filled) -> Result<Response, Fail> {
+    let no = ApprovalNo(no);
+    let artefact = filled.field("artefact").to_owned();
+    let edited = site.look(move |site| {
+        let story = site.project.read(site.project.run_of_approval(no)?)?;
+        Edit::of(&story, no, Some(&artefact))
+    });
+    let edit = edited.await?;
+    let body = review::written(&edit.before, &filled.fields).map_err(Fail::input)?;
+    let faults = edit.faults(&body);
+    if filled.field("step") != "save" || !faults.is_empty() {
+        let person = filled.person.clone();
+        let page: Html<String> =
+            site.look(move |site| review::edit_page(site, &person, &edit, &body, Some(&faults))).await?;
+        return Ok(page.into_response());
+    }
+    // What the form was made of, not what is there by now.
+    let Say::Edit { approval, artefact, body, .. } = edit.say(body) else { return Err(Fail::broken("no edit")) };
+    let say = Say::Edit { approval, binds: filled.binds()?, artefact, body };
+    let story = post(&site, no, filled.person.who.clone(), say).await?;
+    let next = story.state().open_approvals().map(|(no, _)| no).next();
+    let next = next.map_or_else(|| format!("/runs/{}", story.row.no), |no| format!("/approvals/{no}"));
+    Ok(Redirect::to(&next).into_response())
+}
+
+/// Answers what is asked of a person.
+pub(super) async fn answer(
+    State(site): State<Arc<Site>>,
+    Path(no): Path<u64>,
+    filled: Filled,
+) -> Result<Redirect, Fail> {
+    let no = ApprovalNo(no);
+    let (who, fields) = (filled.person.who.clone(), filled.fields.clone());
+    let said = site.look(move |site| {
+        let story = site.project.read(site.project.run_of_approval(no)?)?;
+        let form = Asked::of(&story, no)?;
+        Ok(review::answered(&form, &fields))
+    });
+    let say = said.await?.map_err(Fail::input)?;
+    let story = post(&site, no, who, say).await?;
+    Ok(Redirect::to(&format!("/runs/{}", story.row.no)))
+}

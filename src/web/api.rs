@@ -1,0 +1,149 @@
+//! The same for programs: JSON in the shapes that the command line prints with `--json`. A program carries its person's token as
+//! `Authorization: Bearer`; a page of ours its session and its key.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequest, Path, Query, Request, State};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::Site;
+use super::act::{begin, decision, post};
+use super::fail::{Fail, Plain};
+use super::guard::Person;
+use super::home::nothing_yet;
+use crate::id::{ApprovalNo, Digest, RunNo, Seq};
+use crate::service::error::Error;
+use crate::service::list::{self, Filter};
+use crate::service::overview::overview;
+use crate::service::review::{question, review};
+
+/// The header in which a page's script carries its session's key.
+const KEY: &str = "x-callsheet-key";
+
+/// Runs or records that one answer has at most.
+const LIMIT_MAX: usize = 1_000;
+
+/// What a program sent.
+pub(super) struct Sent<T> {
+    person: Person,
+    said: T,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Site>> for Sent<T> {
+    type Rejection = Plain;
+
+    async fn from_request(request: Request, site: &Arc<Site>) -> Result<Self, Plain> {
+        let person = request.extensions().get::<Person>().cloned();
+        let person = person.ok_or_else(|| Plain(Fail::forbidden("enter first")))?;
+        let carried = request.headers().get(KEY).and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned();
+        if !person.posts(site, &carried) {
+            return Err(Plain(Fail::forbidden("this is not from a page of yours; nothing was done")));
+        }
+        let read = Json::<T>::from_request(request, site).await;
+        let Json(said) = read.map_err(|rejected| Plain(Fail::new(rejected.status(), rejected.body_text())))?;
+        Ok(Self { person, said })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Narrowed {
+    status: Option<String>,
+    topology: Option<String>,
+    #[serde(default)]
+    live: bool,
+    limit: Option<usize>,
+}
+
+pub(super) async fn runs(State(site): State<Arc<Site>>, Query(asked): Query<Narrowed>) -> Result<Json<Value>, Plain> {
+    let limit = asked.limit.unwrap_or(100).min(LIMIT_MAX);
+    let filter = Filter { live: asked.live, status: asked.status, topology: asked.topology, limit };
+    Ok(site.look(move |site| Ok(Json(json!(nothing_yet(list::runs(&site.project, &filter))?)))).await?)
+}
+
+pub(super) async fn run(State(site): State<Arc<Site>>, Path(no): Path<u64>) -> Result<Json<Value>, Plain> {
+    let read = site.look(move |site| {
+        let project = &site.project;
+        site.readings.look(RunNo(no), |run| Json(json!(overview(project, &run.story))))
+    });
+    Ok(read.await?)
+}
+
+#[derive(Deserialize)]
+pub(super) struct After {
+    #[serde(default)]
+    after: u64,
+    limit: Option<usize>,
+}
+
+pub(super) async fn records(
+    State(site): State<Arc<Site>>,
+    Path(no): Path<u64>,
+    Query(After { after, limit }): Query<After>,
+) -> Result<Json<Value>, Plain> {
+    let limit = limit.unwrap_or(LIMIT_MAX).min(LIMIT_MAX);
+    let read = site.look(move |site| {
+        site.readings.look(RunNo(no), |run| {
+            let news = run.after(Seq(after), limit);
+            Json(json!(news.iter().map(|news| json!(**news)).collect::<Vec<_>>()))
+        })
+    });
+    Ok(read.await?)
+}
+
+pub(super) async fn approvals(State(site): State<Arc<Site>>) -> Result<Json<Value>, Plain> {
+    Ok(site.look(move |site| Ok(Json(json!(nothing_yet(list::open(&site.project))?)))).await?)
+}
+
+pub(super) async fn approval(State(site): State<Arc<Site>>, Path(no): Path<u64>) -> Result<Json<Value>, Plain> {
+    let read = site.look(move |site| {
+        let no = ApprovalNo(no);
+        let row = site.project.run_of_approval(no)?;
+        site.readings.look(row.no, |run| match question(&run.story, no) {
+            Some(question) => Ok(Json(json!(question))),
+            None => Ok::<_, Error>(Json(json!(review(&site.project, &run.story, no)?))),
+        })?
+    });
+    Ok(read.await?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Started {
+    topology: String,
+    #[serde(default)]
+    params: BTreeMap<String, Value>,
+    #[serde(default)]
+    rehearse: bool,
+}
+
+pub(super) async fn start(State(site): State<Arc<Site>>, sent: Sent<Started>) -> Result<Json<Value>, Plain> {
+    let Started { topology, params, rehearse } = sent.said;
+    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let params = params.into_iter().map(|(name, value)| (name, text(value))).collect();
+    let no = begin(&site, topology, params, rehearse, sent.person.who).await?;
+    Ok(Json(json!({ "run": no })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decided {
+    decision: String,
+    binds: Digest,
+    #[serde(default)]
+    comment: String,
+}
+
+pub(super) async fn decide(
+    State(site): State<Arc<Site>>,
+    Path(no): Path<u64>,
+    sent: Sent<Decided>,
+) -> Result<Json<Value>, Plain> {
+    let Decided { decision: word, binds, comment } = sent.said;
+    let say = decision(ApprovalNo(no), &word, binds, comment)?;
+    let story = post(&site, ApprovalNo(no), sent.person.who, say).await?;
+    Ok(Json(json!({ "run": story.row.no, "status": story.state().status().word() })))
+}

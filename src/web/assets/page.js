@@ -1,0 +1,135 @@
+// What a page does beside what its HTML does by itself: it draws itself anew when there is news, without losing one's place.
+// Nothing here writes HTML from text: pages come whole from the server, and are parsed by the browser.
+import { fly, scrub } from "./graph.js";
+
+const WAIT_MS = 250;
+const main = () => document.getElementById("main");
+
+/** The token behind the `#` of a link is exchanged for a session by the form that is there anyway. */
+function enter() {
+  const form = document.querySelector("form.enter");
+  const token = location.hash.slice(1);
+  if (!(form instanceof HTMLFormElement) || !/^[0-9a-f]{64}$/.test(token)) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  const field = form.elements.namedItem("token");
+  if (field instanceof HTMLInputElement) { field.value = token; form.submit(); }
+}
+
+/** Light, dark, or as the system has it. */
+function theme() {
+  const button = document.getElementById("theme"), root = document.documentElement;
+  const set = (/** @type {string | null} */ to) => to ? root.dataset.theme = to : delete root.dataset.theme;
+  set(localStorage.getItem("theme"));
+  if (!button) return;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    const to = isDark ? "light" : "dark";
+    localStorage.setItem("theme", to);
+    set(to);
+  });
+}
+
+/** Whether somebody is in the middle of something that a new page would take away. */
+function busy() {
+  const here = document.activeElement, page = main();
+  const writes = here && page?.contains(here) && here.matches("input:not([type=range]), textarea, select");
+  return Boolean(writes || page?.querySelector("details.confirm[open]") || getSelection()?.toString());
+}
+
+/** Puts what `text` says in the place of what is shown; what stood open stays open. */
+function replace(/** @type {string} */ text) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const next = page.getElementById("main"), now = main();
+  if (!next || !now) return location.reload();
+  const opened = [...now.querySelectorAll("details")].map((one) => one.open);
+  const scrolled = [...now.querySelectorAll(".graph, .tabs")].map((one) => one.scrollLeft);
+  const focused = [...now.querySelectorAll("a, button, input, summary")].indexOf(/** @type {Element} */ (document.activeElement));
+  now.replaceChildren(...next.childNodes);
+  const details = [...now.querySelectorAll("details")];
+  if (details.length === opened.length) details.forEach((one, nth) => { one.open = opened[nth] ?? one.open; });
+  [...now.querySelectorAll(".graph, .tabs")].forEach((one, nth) => { one.scrollLeft = scrolled[nth] ?? 0; });
+  const focus = [...now.querySelectorAll("a, button, input, summary")][focused];
+  if (focused >= 0 && focus instanceof HTMLElement) focus.focus({ preventScroll: true });
+  for (const nav of [".nav", ".tabbar"]) {
+    const [old, fresh] = [document.querySelector(nav), page.querySelector(nav)];
+    if (old && fresh) old.replaceWith(fresh);
+  }
+  document.title = page.title;
+  scrub(draw);
+}
+
+/** Draws the page of `address` anew. */
+async function draw(/** @type {string} */ address) {
+  const answer = await fetch(address, { headers: { accept: "text/html" } });
+  // Whoever is sent to the door, or to another page, goes there.
+  if (answer.redirected) return location.assign(answer.url);
+  if (answer.ok) replace(await answer.text());
+}
+
+/** Draws anew when there is news: soon, not at each record, and not while somebody writes. */
+function live() {
+  const address = document.body.dataset.live, said = document.querySelector(".live");
+  if (!address || !said) return;
+  const word = said.querySelector(".live-word"), pause = document.getElementById("pause");
+  let paused = false, news = 0, waits = false, drawing = false;
+  const tell = () => {
+    said.classList.toggle("off", paused || events.readyState !== EventSource.OPEN);
+    const held = news ? `, ${news} new` : "";
+    if (word) word.textContent = paused ? `Paused${held}` : events.readyState === EventSource.OPEN ? (busy() ? `Live${held}` : "Live") : "Connecting again";
+    if (pause) pause.textContent = paused ? "Go on" : "Pause";
+  };
+  const soon = () => {
+    tell();
+    if (paused || waits || drawing || !news) return;
+    waits = true;
+    setTimeout(async () => {
+      waits = false;
+      if (paused) return tell();
+      if (busy()) return soon();
+      news = 0;
+      drawing = true;
+      try { await draw(location.href); } catch { news += 1; } finally { drawing = false; }
+      tell();
+      soon();
+    }, WAIT_MS);
+  };
+  const events = new EventSource(address);
+  events.addEventListener("record", (event) => {
+    news += 1;
+    if (!paused) fly(event.data);
+    soon();
+  });
+  events.addEventListener("changed", () => { news += 1; soon(); });
+  events.addEventListener("open", soon);
+  events.addEventListener("error", tell);
+  if (pause) {
+    pause.hidden = false;
+    pause.addEventListener("click", () => { paused = !paused; soon(); });
+  }
+  // A browser that was away hears at once what it missed.
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
+}
+
+/** j and k go down and up in lists; g and a letter goes to a place. */
+function keys() {
+  const places = { h: "/", a: "/approvals", r: "/runs", c: "/campaigns" };
+  let goes = false;
+  document.addEventListener("keydown", (event) => {
+    const at = event.target;
+    if (event.ctrlKey || event.metaKey || event.altKey || (at instanceof Element && at.matches("input, textarea, select"))) return;
+    if (goes && event.key in places) location.assign(places[/** @type {keyof typeof places} */ (event.key)]);
+    goes = event.key === "g";
+    if (event.key !== "j" && event.key !== "k") return;
+    const rows = [...document.querySelectorAll(".list a, .rows a, .runs-table td:first-child a")];
+    const here = rows.indexOf(/** @type {Element} */ (document.activeElement));
+    const next = rows[Math.max(0, Math.min(rows.length - 1, here + (event.key === "j" ? 1 : -1)))];
+    if (next instanceof HTMLElement) next.focus();
+  });
+}
+
+theme();
+enter();
+scrub(draw);
+live();
+keys();

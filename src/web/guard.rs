@@ -1,0 +1,203 @@
+//! What every request passes: the names under which the server is called, where a request comes from, who sent it; and what every
+//! answer tells the browser. Nothing behind it has to think of these.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::Site;
+use super::enter::continue_page;
+use super::fail::Fail;
+use crate::clock::{Clock as _, Machine};
+use crate::run::event::Who;
+
+/// How long an answer may take, and so how slowly a request may come.
+const ANSWER_SECONDS_MAX: u64 = 30;
+
+/// Tokens that may be wrong within a minute before nobody is let in for the rest of it.
+const FAILURES_MAX: u32 = 20;
+const FAILURES_MS: u64 = 60_000;
+
+/// Whoever entered.
+#[derive(Clone)]
+pub(super) struct Person {
+    pub(super) who: Who,
+    /// What their forms carry; empty for a program, which carries its token in each request.
+    pub(super) form: String,
+    session: Option<String>,
+}
+
+impl Person {
+    /// Whether a form of theirs may carry this.
+    pub(super) fn posts(&self, site: &Site, carried: &str) -> bool {
+        self.session.as_ref().is_none_or(|session| site.keys.is_form(session, carried))
+    }
+}
+
+/// Tokens that were wrong lately.
+#[derive(Default)]
+pub(super) struct Failures {
+    since_ms: AtomicU64,
+    count: AtomicU32,
+}
+
+impl Failures {
+    /// Whether so many were wrong that the next one is not looked at.
+    pub(super) fn are_many(&self) -> bool {
+        let now = Machine.uptime_ms();
+        if now.saturating_sub(self.since_ms.load(Ordering::Relaxed)) > FAILURES_MS {
+            self.since_ms.store(now, Ordering::Relaxed);
+            self.count.store(0, Ordering::Relaxed);
+        }
+        self.count.load(Ordering::Relaxed) >= FAILURES_MAX
+    }
+
+    pub(super) fn one_more(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Lets a request through to whoever it is for, or answers it.
+pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let is_program = path.starts_with("/api/");
+    let refused = |fail: Fail| secured(if is_program { fail.json() } else { fail.into_response() });
+    if let Err(fail) = comes_from_here(&site, request.method(), request.headers()) {
+        return refused(fail);
+    }
+    let person = person(&site, request.headers());
+    let is_open = path == "/enter" || path.starts_with("/assets/");
+    if person.is_none() && !is_open {
+        let is_page = request.method() == Method::GET && !is_program && !path.ends_with("/events");
+        if !is_page {
+            return refused(Fail::new(
+                StatusCode::UNAUTHORIZED,
+                "enter first: open the link that `callsheet serve` prints",
+            ));
+        }
+        // A browser that follows a link from elsewhere keeps its session to itself until it has been here.
+        if site_of(request.headers()) == Some("cross-site") {
+            return secured(continue_page(request.uri()).into_response());
+        }
+        return secured(Redirect::to(&super::enter::address(request.uri())).into_response());
+    }
+    if let Some(person) = person {
+        request.extensions_mut().insert(person);
+    }
+    // Events go on for as long as somebody looks.
+    if path.ends_with("/events") {
+        return secured(next.run(request).await);
+    }
+    match tokio::time::timeout(Duration::from_secs(ANSWER_SECONDS_MAX), next.run(request)).await {
+        Ok(answer) => secured(answer),
+        Err(_) => refused(Fail::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the request took too long; nothing of it is certain, look again",
+        )),
+    }
+}
+
+/// Whether the server is called by a name of its own, and by a page of its own if anything is to be done.
+fn comes_from_here(site: &Site, method: &Method, headers: &HeaderMap) -> Result<(), Fail> {
+    let is_own = |host: &str| site.hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
+    if !text(headers, &header::HOST).is_some_and(is_own) || headers.get_all(header::HOST).iter().count() != 1 {
+        let why =
+            "this server is not called so: open the link that `callsheet serve` prints, or start it with --host NAME";
+        return Err(Fail::new(StatusCode::MISDIRECTED_REQUEST, why));
+    }
+    let elsewhere = || Fail::forbidden("this request comes from another site; nothing was done");
+    let origin = text(headers, &header::ORIGIN);
+    let is_ours = origin.map(|origin| origin.strip_prefix("http://").is_some_and(is_own));
+    if is_ours == Some(false) || (headers.contains_key(header::ORIGIN) && origin.is_none()) {
+        return Err(elsewhere());
+    }
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    if is_read {
+        return match site_of(headers) {
+            // A link may lead here from anywhere; another site's page may load nothing of it.
+            Some("cross-site" | "same-site")
+                if text(headers, &HeaderName::from_static("sec-fetch-mode")) != Some("navigate") =>
+            {
+                Err(elsewhere())
+            }
+            _ => Ok(()),
+        };
+    }
+    if !matches!(*method, Method::POST) {
+        return Err(Fail::new(StatusCode::METHOD_NOT_ALLOWED, "only GET and POST are answered here"));
+    }
+    let is_same_origin = site_of(headers) == Some("same-origin") || is_ours == Some(true);
+    let is_other_site = site_of(headers).is_some_and(|site| !matches!(site, "same-origin" | "none"));
+    if is_other_site || !(is_same_origin || bearer(headers).is_some()) { Err(elsewhere()) } else { Ok(()) }
+}
+
+fn site_of(headers: &HeaderMap) -> Option<&str> {
+    text(headers, &HeaderName::from_static("sec-fetch-site"))
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    text(headers, &header::AUTHORIZATION)?.strip_prefix("Bearer ")
+}
+
+/// Who sent it: a program with its person's token, or a browser with a session.
+fn person(site: &Site, headers: &HeaderMap) -> Option<Person> {
+    let people = super::people(&site.project.settings);
+    if let Some(token) = bearer(headers) {
+        if site.failures.are_many() {
+            return None;
+        }
+        let name = site.keys.whose(token, people.iter().map(String::as_str));
+        if name.is_none() {
+            site.failures.one_more();
+        }
+        return Some(Person { who: who(name?, "token"), form: String::new(), session: None });
+    }
+    let session = session(site, headers)?;
+    let name = site.keys.person(session, Machine.now())?;
+    // Somebody whom the file does not declare any more is out.
+    let name = people.iter().find(|known| **known == name)?;
+    Some(Person { who: who(name, "session"), form: site.keys.form(session), session: Some(session.to_owned()) })
+}
+
+fn who(name: &str, how: &str) -> Who {
+    Who { name: name.to_owned(), how: how.to_owned(), groups: Vec::new(), undeclared: false }
+}
+
+fn session<'h>(site: &Site, headers: &'h HeaderMap) -> Option<&'h str> {
+    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == site.cookie).map(|(_, value)| value)
+}
+
+/// With what every answer tells a browser: load and run nothing but ours, keep nothing, let nobody frame it.
+fn secured(mut answer: Response) -> Response {
+    const HEADERS: [(&str, &str); 8] = [
+        (
+            "content-security-policy",
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
+             base-uri 'none'; frame-ancestors 'none'",
+        ),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+        ("cache-control", "no-store"),
+    ];
+    let headers = answer.headers_mut();
+    for (name, value) in HEADERS {
+        let value = HeaderValue::from_static(value);
+        headers.entry(HeaderName::from_static(name)).or_insert(value);
+    }
+    answer
+}

@@ -1,0 +1,167 @@
+//! `callsheet serve`: the page and the interface for programs, over the same functions as the command line. HTML is made here,
+//! in Rust; scripts only add what moves. A request decides nothing unless it is a POST of somebody who entered.
+
+mod act;
+mod api;
+mod campaign;
+mod enter;
+mod events;
+mod fail;
+mod frame;
+mod graph;
+mod guard;
+mod home;
+pub mod keys;
+mod layout;
+mod parts;
+mod review;
+mod run;
+mod runs;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::config::Settings;
+use crate::service::act::Driver;
+use crate::service::error::Error;
+use crate::service::project::Project;
+use crate::service::reading::Readings;
+use fail::Fail;
+use keys::Keys;
+
+/// The most bytes that a request may bring.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// What every request works with.
+struct Site {
+    project: Arc<Project>,
+    driver: Driver,
+    readings: Readings,
+    keys: Keys,
+    /// Under which names it is called: anything else is refused.
+    hosts: Vec<String>,
+    cookie: String,
+    changes: watch::Receiver<u64>,
+    /// Ends what would go on for ever.
+    ends: watch::Receiver<bool>,
+    failures: guard::Failures,
+}
+
+/// Serves the project at `listener` until `ends` says so; `names` are further hosts under which it is called.
+///
+/// # Errors
+/// If the journal cannot be read, or the listener fails.
+pub async fn serve(
+    (project, driver): (Arc<Project>, Driver),
+    keys: Keys,
+    (listener, names): (TcpListener, &[String]),
+    ends: watch::Receiver<bool>,
+) -> Result<(), Stopped> {
+    let at = listener.local_addr().map_err(Stopped::System)?;
+    let site = Site {
+        changes: driver.changes()?,
+        readings: Readings::new(Arc::clone(&project)),
+        hosts: hosts(at, names),
+        cookie: format!("callsheet_{}", at.port()),
+        failures: guard::Failures::default(),
+        ends: ends.clone(),
+        project,
+        driver,
+        keys,
+    };
+    let site = Arc::new(site);
+    let mut ends = ends;
+    let ended = async move {
+        let _ = ends.wait_for(|ends| *ends).await;
+    };
+    axum::serve(listener, router(&site)).with_graceful_shutdown(ended).await.map_err(Stopped::System)?;
+    site.driver.interrupt().await;
+    Ok(())
+}
+
+/// Why a server ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The journal.
+    #[error(transparent)]
+    Service(#[from] Error),
+    /// The system.
+    #[error("the server cannot go on: {0}")]
+    System(std::io::Error),
+}
+
+/// The names of whoever may enter: the declared people, or the one person of a project that declares none.
+pub fn people(settings: &Settings) -> Vec<String> {
+    match &settings.people {
+        Some(people) => people.keys().cloned().collect(),
+        None => vec![settings.person.as_ref().map_or_else(|| "somebody".to_owned(), |person| person.name.clone())],
+    }
+}
+
+fn hosts(at: SocketAddr, names: &[String]) -> Vec<String> {
+    let own = [at.ip().to_string(), "localhost".to_owned()];
+    let own = own.into_iter().map(|host| if host.contains(':') { format!("[{host}]") } else { host });
+    own.chain(names.iter().cloned()).map(|host| format!("{host}:{}", at.port())).collect()
+}
+
+fn router(site: &Arc<Site>) -> Router {
+    Router::new()
+        .route("/", get(home::home))
+        .route("/enter", get(enter::show).post(enter::enter))
+        .route("/leave", post(enter::leave))
+        .route("/assets/{name}", get(frame::asset))
+        .route("/events", get(events::journal))
+        .route("/campaigns", get(campaign::list))
+        .route("/campaigns/{name}", get(campaign::one))
+        .route("/campaigns/{name}/start", post(act::start))
+        .route("/runs", get(runs::list))
+        .route("/runs/{no}", get(run::graph))
+        .route("/runs/{no}/events", get(events::run))
+        .route("/runs/{no}/story", get(run::story))
+        .route("/runs/{no}/messages", get(run::messages))
+        .route("/runs/{no}/drafts", get(run::drafts))
+        .route("/runs/{no}/budget", get(run::budget))
+        .route("/runs/{no}/supervision", get(run::supervision))
+        .route("/runs/{no}/say", post(act::say))
+        .route("/approvals", get(home::approvals))
+        .route("/approvals/{no}", get(review::show))
+        .route("/approvals/{no}/edit", get(review::edit))
+        .route("/approvals/{no}/decide", post(act::decide))
+        .route("/approvals/{no}/edit", post(act::edit))
+        .route("/approvals/{no}/answer", post(act::answer))
+        .route("/audit", get(runs::audit))
+        .route("/api/runs", get(api::runs).post(api::start))
+        .route("/api/runs/{no}", get(api::run))
+        .route("/api/runs/{no}/records", get(api::records))
+        .route("/api/runs/{no}/events", get(events::run))
+        .route("/api/approvals", get(api::approvals))
+        .route("/api/approvals/{no}", get(api::approval))
+        .route("/api/approvals/{no}/decide", post(api::decide))
+        .fallback(async || Fail::missing("there is nothing at this address"))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(site), guard::guard))
+        .with_state(Arc::clone(site))
+}
+
+impl Site {
+    /// Has `look` read the journal on a thread that may wait.
+    async fn look<T: Send + 'static>(
+        self: &Arc<Self>,
+        look: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Fail> {
+        let site = Arc::clone(self);
+        let looked = tokio::task::spawn_blocking(move || look(&site)).await;
+        looked.map_err(|_| Fail::broken("the server failed to make this page; its log says why"))?.map_err(Fail::from)
+    }
+
+    fn zone(&self) -> &str {
+        &self.project.settings.timezone
+    }
+}

@@ -1,0 +1,237 @@
+//! Small parts of pages: texts of others, states, values, money, a mail's parts.
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use crate::id::NanoUsd;
+use crate::run::event::{Limit, Origin};
+use crate::text::characters;
+use crate::tool::part::shown::Shown;
+use crate::words::difference::Piece;
+use crate::words::origin_word;
+
+/// Rows of a list that stand open; the rest is one press away.
+const ROWS_OPEN: usize = 12;
+
+/// Text that somebody wrote. What would show nothing, or change the order of what shows, stands there by its number.
+pub(super) fn text(text: &str) -> Markup {
+    if crate::text::first_hidden(text).is_none() {
+        return html! { (text) };
+    }
+    let mut runs: Vec<Result<String, char>> = Vec::new();
+    for (c, is_hidden) in characters(text) {
+        match runs.last_mut() {
+            _ if is_hidden => runs.push(Err(c)),
+            Some(Ok(run)) => run.push(c),
+            _ => runs.push(Ok(c.to_string())),
+        }
+    }
+    html! {
+        @for run in runs {
+            @match run {
+                Ok(run) => (run),
+                Err(c) => span.unseen title="a character that shows nothing" { (format!("U+{:04X}", u32::from(c))) },
+            }
+        }
+    }
+}
+
+/// The tone of a state: its colour repeats what its word says.
+pub(super) fn tone(state: &str) -> &'static str {
+    match state {
+        "running" | "working" | "queued" => "working",
+        "waiting" => "waiting",
+        "done" => "done",
+        "failed" | "stuck" | "bug" | "rejected" | "stopped" | "interrupted" => "failed",
+        "paused" => "paused",
+        _ => "idle",
+    }
+}
+
+/// A state as a word with its sign.
+pub(super) fn state(state: &str, said: &str) -> Markup {
+    let sign = match tone(state) {
+        "working" => "\u{25B8}",
+        "waiting" => "\u{25CB}",
+        "done" => "\u{2713}",
+        "failed" => "!",
+        "paused" => "\u{2016}",
+        _ => "\u{2013}",
+    };
+    html! { span class=(format!("state tone-{}", tone(state))) { span aria-hidden="true" { (sign) } " " (text(said)) } }
+}
+
+/// An outcome, or another word of the files.
+pub(super) fn word(word: &str) -> Markup {
+    html! { code.word { (text(word)) } }
+}
+
+/// Where words come from.
+pub(super) fn origin(origin: Option<Origin>) -> Markup {
+    html! { @if let Some(origin) = origin { span.origin { (origin_word(origin)) } } }
+}
+
+/// How much of a limit is used.
+pub(super) fn meter(spent: u64, reserved: u64, limit: Option<u64>) -> Markup {
+    let Some(limit) = limit.filter(|limit| *limit > 0) else { return html! {} };
+    let part = |amount: u64| (u128::from(amount) * 100 / u128::from(limit)).min(100);
+    let (used, set_aside) = (part(spent), part(spent.saturating_add(reserved)));
+    html! {
+        svg.meter viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" {
+            rect.track x="0" y="0" width="100" height="4" {}
+            rect.set-aside x="0" y="0" width=(set_aside) height="4" {}
+            rect class=(if used >= 90 { "spent hot" } else { "spent" }) x="0" y="0" width=(used) height="4" {}
+        }
+    }
+}
+
+/// An amount with its unit.
+pub(super) fn amount(of: Limit, amount: u64) -> String {
+    match of {
+        Limit::Cost => NanoUsd(amount).to_string(),
+        Limit::ActiveTime if amount >= 120_000 => format!("{} min", amount / 60_000),
+        Limit::ActiveTime => format!("{}.{} s", amount / 1_000, amount % 1_000 / 100),
+        _ => thousands(amount),
+    }
+}
+
+/// A count with its thousands apart.
+pub(super) fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let apart = |(place, digit): (usize, char)| {
+        let left = digits.len() - place;
+        let comma = (place > 0 && left.is_multiple_of(3)).then_some(',');
+        comma.into_iter().chain([digit])
+    };
+    digits.chars().enumerate().flat_map(apart).collect()
+}
+
+/// A value, key by key; a list of like objects as a table.
+pub(super) fn value(of: &Value) -> Markup {
+    match of {
+        Value::Null => html! { span.muted { "none" } },
+        Value::String(words) => html! { span.prose-text { (text(words)) } },
+        Value::Array(items) if items.is_empty() => html! { span.muted { "empty" } },
+        Value::Array(items) => match columns(items) {
+            Some(columns) => table(items, &columns),
+            None => html! { ol.items { @for item in items { li { (value(item)) } } } },
+        },
+        Value::Object(fields) => html! {
+            dl.fields { @for (name, field) in fields { dt { (text(name)) } dd { (value(field)) } } }
+        },
+        other => html! { span.n { (other.to_string()) } },
+    }
+}
+
+/// The keys of items that all have the same, with nothing below them.
+fn columns(items: &[Value]) -> Option<Vec<&String>> {
+    let first: Vec<&String> = items.first()?.as_object()?.keys().collect();
+    let is_like = |item: &Value| {
+        let Some(item) = item.as_object() else { return false };
+        let is_flat = |field: &Value| match field {
+            Value::String(text) => text.len() <= 80,
+            other => !other.is_array() && !other.is_object(),
+        };
+        item.keys().eq(first.iter().copied()) && item.values().all(is_flat)
+    };
+    (items.len() > 1 && first.len() > 1 && first.len() <= 8 && items.iter().all(is_like)).then_some(first)
+}
+
+fn table(items: &[Value], columns: &[&String]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="table" {
+            table.data {
+                thead { tr { @for column in columns { th scope="col" { (text(column)) } } } }
+                tbody {
+                    @for item in items {
+                        tr { @for column in columns { td class=[item[*column].is_number().then_some("n")] { (value(&item[*column])) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// All that an item's bytes show: every header, every part.
+pub(super) fn item(parts: &[Shown]) -> Markup {
+    let fields: Vec<_> = parts.iter().filter(|part| matches!(part, Shown::Field { .. })).collect();
+    let others = parts.iter().filter(|part| !matches!(part, Shown::Field { .. }));
+    html! {
+        @if !fields.is_empty() {
+            dl.fields.pad {
+                @for part in fields {
+                    @if let Shown::Field { name, value } = part { dt { (text(name)) } dd { (text(value)) } }
+                }
+            }
+        }
+        @for part in others { (content(part)) }
+    }
+}
+
+fn content(part: &Shown) -> Markup {
+    match part {
+        Shown::Field { name, value } => html! { p { (text(name)) ": " (text(value)) } },
+        Shown::Text { name, text: words } => html! {
+            section.paper {
+                @if !name.is_empty() { h4 { (text(name)) } }
+                div.prose-text { (text(words)) }
+            }
+        },
+        Shown::Rows(rows) => html! {
+            div.pad {
+                ul.rows { @for row in rows.iter().take(ROWS_OPEN) { li { (text(row)) } } }
+                @if rows.len() > ROWS_OPEN {
+                    details {
+                        summary { "all " (rows.len()) " rows" }
+                        ul.rows { @for row in rows.iter().skip(ROWS_OPEN) { li { (text(row)) } } }
+                    }
+                }
+            }
+        },
+        Shown::File { name, media_type, bytes, sha256 } => html! {
+            p.pad.small {
+                "file " (text(name)) ", " (text(media_type)) ", " (thousands(*bytes as u64)) " bytes "
+                code.digest { "sha256:" (sha256) }
+            }
+        },
+    }
+}
+
+/// A line with what went and came in it.
+pub(super) fn difference(lines: &[Vec<Piece>]) -> Markup {
+    html! {
+        @for line in lines {
+            p.change {
+                @for piece in line {
+                    @match piece {
+                        Piece::Same(words) => (text(words)),
+                        Piece::Gone(words) => del { (text(words)) },
+                        Piece::New(words) => ins { (text(words)) },
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_is_text_and_nothing_else() {
+        let check = |words: &str, wanted: &str| assert_eq!(text(words).into_string(), wanted);
+        check("3 < 4 & \"so\"", "3 &lt; 4 &amp; &quot;so&quot;");
+        check("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;");
+        check("a\u{202E}b", "a<span class=\"unseen\" title=\"a character that shows nothing\">U+202E</span>b");
+        check("\u{1b}[31m", "<span class=\"unseen\" title=\"a character that shows nothing\">U+001B</span>[31m");
+    }
+
+    #[test]
+    fn counts_have_their_thousands_apart() {
+        for (count, wanted) in [(0, "0"), (999, "999"), (1_000, "1,000"), (18_492, "18,492"), (1_234_567, "1,234,567")]
+        {
+            assert_eq!(thousands(count), wanted);
+        }
+    }
+}

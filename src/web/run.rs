@@ -1,0 +1,277 @@
+//! A run: its head on every view, and the views: graph, story, messages, drafts, budget, supervision.
+
+pub(super) mod messages;
+mod views;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::response::Html;
+use maud::{Markup, html};
+
+use super::Site;
+use super::fail::Fail;
+use super::frame::{Area, Page};
+use super::graph;
+use super::guard::Person;
+use super::parts::{amount, meter, state, text};
+use crate::id::{RunNo, Seq};
+use crate::run::event::Limit;
+use crate::run::state::Status;
+use crate::run::view::count;
+use crate::service::act::enough;
+use crate::service::overview::{Overview, overview};
+use crate::service::reading::Reading;
+use crate::topology::plan::Mode;
+use crate::words::time::date_time;
+
+/// The views of a run: their addresses below the run's own, and their names.
+const VIEWS: [(&str, &str); 6] = [
+    ("", "Graph"),
+    ("/story", "Story"),
+    ("/messages", "Messages"),
+    ("/drafts", "Drafts"),
+    ("/budget", "Budget"),
+    ("/supervision", "Supervision"),
+];
+
+/// What a view is asked for in its address.
+type Asked = BTreeMap<String, String>;
+
+/// What a view is drawn of.
+struct Look<'l> {
+    site: &'l Site,
+    person: &'l Person,
+    run: &'l Reading,
+    at_a_glance: &'l Overview,
+    asked: &'l Asked,
+}
+
+pub(super) async fn graph(
+    site: State<Arc<Site>>,
+    person: Extension<Person>,
+    no: Path<u64>,
+    asked: Query<Asked>,
+) -> Result<Html<String>, Fail> {
+    view(site, person, no, asked, "", drawn).await
+}
+
+pub(super) async fn story(
+    site: State<Arc<Site>>,
+    person: Extension<Person>,
+    no: Path<u64>,
+    asked: Query<Asked>,
+) -> Result<Html<String>, Fail> {
+    view(site, person, no, asked, "/story", views::story).await
+}
+
+pub(super) async fn messages(
+    site: State<Arc<Site>>,
+    person: Extension<Person>,
+    no: Path<u64>,
+    asked: Query<Asked>,
+) -> Result<Html<String>, Fail> {
+    view(site, person, no, asked, "/messages", messages::messages).await
+}
+
+pub(super) async fn drafts(
+    site: State<Arc<Site>>,
+    person: Extension<Person>,
+    no: Path<u64>,
+    asked: Query<Asked>,
+) -> Result<Html<String>, Fail> {
+    view(site, person, no, asked, "/drafts", views::drafts).await
+}
+
+pub(super) async fn budget(
+    site: State<Arc<Site>>,
+    person: Extension<Person>,
+    no: Path<u64>,
+    asked: Query<Asked>,
+) -> Result<Html<String>, Fail> {
+    view(site, person, no, asked, "/budget", views::budget).await
+}
+
+pub(super) async fn supervision(
+    site: State<Arc<Site>>,
+    person: Extension<Person>,
+    no: Path<u64>,
+    asked: Query<Asked>,
+) -> Result<Html<String>, Fail> {
+    view(site, person, no, asked, "/supervision", views::supervision).await
+}
+
+/// A page of run `no` with the view `here` on it.
+async fn view(
+    State(site): State<Arc<Site>>,
+    Extension(person): Extension<Person>,
+    Path(no): Path<u64>,
+    Query(asked): Query<Asked>,
+    here: &'static str,
+    draw: fn(&Look<'_>) -> Markup,
+) -> Result<Html<String>, Fail> {
+    site.look(move |site| {
+        let page = site.readings.look(RunNo(no), |run| {
+            let at_a_glance = overview(&site.project, &run.story);
+            let look = Look { site, person: &person, run, at_a_glance: &at_a_glance, asked: &asked };
+            let name = VIEWS.iter().find(|(address, _)| *address == here).map_or("Run", |(_, name)| name);
+            let body = html! { (head(&look)) (tabs(no, here)) div.view { (draw(&look)) } };
+            let live = format!("/runs/{no}/events?after={}", run.story.seq());
+            let title = format!("{name} of {} run {no}", at_a_glance.topology);
+            Page { title, area: Area::Runs, live: Some(live), body }
+        })?;
+        page.framed(site, &person)
+    })
+    .await
+}
+
+fn tabs(no: u64, here: &str) -> Markup {
+    html! {
+        nav.tabs aria-label="Views of this run" {
+            @for (address, name) in VIEWS {
+                a href=(format!("/runs/{no}{address}")) aria-current=[(address == here).then_some("page")] { (name) }
+            }
+        }
+    }
+}
+
+/// What is so, in words; what is used of the limits; what can be done.
+fn head(look: &Look<'_>) -> Markup {
+    let (run, zone) = (look.at_a_glance, look.site.zone());
+    html! {
+        div.page-head {
+            div.crumb-row {
+                p.crumbs { a href="/runs" { "Runs" } " / " a href=(format!("/campaigns/{}", run.topology)) { (run.topology) } }
+                (strip(run.mode))
+            }
+            div.title-row {
+                div.title-main {
+                    h1 { (run.topology) " " span.no { "run " (run.run) } }
+                    (state(run.status, run.status))
+                    @for (name, value) in &run.params {
+                        @let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                        span.param title=(name) { i { (name) } " " (text(&value)) }
+                    }
+                }
+                (buttons(look))
+            }
+            p.sentence { (sentence(look)) }
+            dl.stats {
+                @for budget in &run.budget {
+                    @if budget.limit.is_some() && budget.what != Limit::Recipients {
+                        div.stat {
+                            dt { (limit_word(budget.what, run.would_have_cost)) }
+                            dd {
+                                span.value { b.n { (amount(budget.what, budget.spent)) } " " @if let Some(limit) = budget.limit { span.of { "of " (amount(budget.what, limit)) } } }
+                                (meter(budget.spent, budget.reserved, budget.limit))
+                            }
+                        }
+                    }
+                }
+                div.stat { dt { "Started" } dd { span.value { @if let Some(by) = &run.started_by { (text(&by.name)) ", " } (date_time(run.created_at, zone)) } } }
+            }
+        }
+    }
+}
+
+/// That no model runs, where none does.
+pub(super) fn strip(mode: Mode) -> Markup {
+    html! {
+        @match mode {
+            Mode::Live => "",
+            Mode::Rehearsal => p.strip { "Rehearsal: no model runs, tools are real, nothing is sent" },
+            Mode::Replay => p.strip { "Replay: no model runs, tools are real, nothing is sent" },
+        }
+    }
+}
+
+pub(super) fn limit_word(of: Limit, would_cost: bool) -> &'static str {
+    match of {
+        Limit::Steps => "Steps",
+        Limit::Tokens => "Tokens",
+        Limit::Cost if would_cost => "Would cost",
+        Limit::Cost => "Cost",
+        Limit::ActiveTime => "Active time",
+        Limit::Recipients => "Recipients",
+        Limit::Turns => "Turns",
+        Limit::StepsPerTurn => "Steps per turn",
+    }
+}
+
+/// Who waits for whom, since when, and what ends it.
+fn sentence(look: &Look<'_>) -> Markup {
+    let (run, zone) = (look.at_a_glance, look.site.zone());
+    html! {
+        @for line in &run.waiting {
+            "Approval " (line.approval) " waits for " b { (line.agent) } " since " (date_time(line.asked_at, zone)) ", until "
+            (date_time(line.expires_at, zone)) ". "
+        }
+        @for question in &run.questions { "Question " (question) ": nobody knows whether an act happened. " }
+        @if !run.dead_letters.is_empty() { (count(run.dead_letters.len(), "message")) " could not be handled: see Supervision. " }
+        @if let Some(why) = &run.paused { "Paused: " (text(why)) ". " }
+        @for result in &run.results { b { (text(&result.from)) } " ended it with " code { (text(&result.word)) } ": " (text(&result.text)) " " }
+        @if run.status == "running" { @if run.driven_by.is_none() { "Nobody drives it. " } @else { "The team is at work. " } }
+        @for left in &run.left { (text(left)) ". " }
+    }
+}
+
+fn buttons(look: &Look<'_>) -> Markup {
+    let (run, status) = (look.at_a_glance, look.run.story.state().status());
+    let raise = enough(look.run.story.state());
+    html! {
+        div.actions {
+            @for line in &run.waiting { a.button.primary href=(format!("/approvals/{}", line.approval)) { "Review approval " (line.approval) } }
+            @for no in &run.questions { a.button.primary href=(format!("/approvals/{no}")) { "Answer question " (no) } }
+            @match status {
+                Status::Ended(_) => "",
+                Status::Paused => @match raise {
+                    Some((what, enough)) => (one(look, "raise", &format!("Raise {} to {} and go on", limit_word(what, run.would_have_cost).to_lowercase(), amount(what, enough)), "primary")),
+                    None => (one(look, "resume", "Go on", "primary")),
+                },
+                _ => { @if run.driven_by.is_none() && run.status == "running" { (one(look, "resume", "Go on", "primary")) } @else { (one(look, "pause", "Pause", "")) } }
+            }
+            @if !matches!(status, Status::Ended(_)) {
+                details.confirm {
+                    summary.button { "Cancel" }
+                    div.sheet { p { "The run ends for good. What has left has left; everything is kept to read." } (one(look, "cancel", "Cancel this run", "danger")) }
+                }
+            }
+        }
+    }
+}
+
+/// A button that says one thing to the run.
+fn one(look: &Look<'_>, what: &str, label: &str, class: &str) -> Markup {
+    html! {
+        form method="post" action=(format!("/runs/{}/say", look.at_a_glance.run)) {
+            input type="hidden" name="key" value=(look.person.form);
+            input type="hidden" name="what" value=(what);
+            button class=(format!("button {class}")) { (label) }
+        }
+    }
+}
+
+fn drawn(look: &Look<'_>) -> Markup {
+    let (run, last) = (look.run, look.run.story.seq().0);
+    let at = look.asked.get("at").and_then(|at| at.parse().ok()).filter(|at| *at > 0 && *at < last);
+    let then = at.and_then(|at| run.at(Seq(at)));
+    let no = look.at_a_glance.run;
+    let view = then.as_ref().unwrap_or(&run.story.view);
+    let upto = at.unwrap_or(last);
+    let entries: Vec<_> = run.entries().rev().filter(|entry| entry.seq.0 <= upto).take(40).collect();
+    html! {
+        @if let Some(at) = at { p.callout.changed.graph-note { "The graph as it was after record " (at) " of " (last) "; the figures above are of now." } }
+        (graph::graph(&run.story.state().plan, Some(view), Some(&format!("/runs/{no}/messages?from="))))
+        form.replay method="get" data-replay {
+            label.sr for="at" { "Record" }
+            input type="range" id="at" name="at" min="1" max=(last) value=(upto) aria-valuetext=(format!("record {upto} of {last}"));
+            output { "record " (upto) " of " (last) }
+            button.button.small { "Show" }
+            @if at.is_some() { a.button.small href=(format!("/runs/{no}")) { "Now" } }
+        }
+        h2.section { "What happened" span.muted { "newest first" } }
+        (messages::rows(&entries, no.0, look.site.zone()))
+    }
+}

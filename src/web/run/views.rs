@@ -1,0 +1,197 @@
+//! The views of a run that are read rather than searched: its story, its drafts, its budget, its supervision.
+
+use maud::{Markup, html};
+
+use super::super::parts::{amount, difference, meter, origin, state, text, thousands, value, word};
+use super::messages::{address, rows};
+use super::{Look, limit_word};
+use crate::id::ArtefactName;
+use crate::run::event::{Amount, Limit};
+use crate::run::view::{Entry, Kind, Texts as _, count};
+use crate::service::change::since_before;
+use crate::words;
+use crate::words::difference::lines;
+
+/// What happened, as sentences: each with the calls that its figures come from.
+pub(super) fn story(look: &Look<'_>) -> Markup {
+    let no = look.at_a_glance.run.0;
+    // The calls since the last thing that was said are what it rests on.
+    let (mut chapters, mut calls): (Vec<(&Entry, Vec<&Entry>)>, Vec<&Entry>) = (vec![], vec![]);
+    for entry in look.run.entries() {
+        match entry.kind {
+            Kind::Call => calls.push(entry),
+            Kind::Version => {}
+            Kind::Message | Kind::Item | Kind::Person | Kind::Trouble | Kind::Life => {
+                let own = |call: &&Entry| call.from == entry.from && call.branch == entry.branch;
+                let (mine, others) = calls.into_iter().partition(|call| own(call));
+                calls = others;
+                chapters.push((entry, mine));
+            }
+        }
+    }
+    let (mut day, zone) = (String::new(), look.site.zone());
+    html! {
+        ol.story {
+            @for (entry, mine) in &chapters {
+                @let at = words::time::date_time(entry.at, zone);
+                @let date = at.split(' ').next().unwrap_or_default().to_owned();
+                @if std::mem::replace(&mut day, date.clone()) != date { li.day { (date) } }
+                li class=(format!("chapter kind-{}", kind(entry.kind))) {
+                    time { (words::time::clock_time(entry.at, zone)) }
+                    div {
+                        p.lead {
+                            b { (text(&entry.from)) }
+                            @if let Some(to) = &entry.to { " to " b { (text(to)) } }
+                            " " (word(&entry.word)) " "
+                            @if let Some(branch) = &entry.branch { span.chip { (branch) } " " }
+                            (origin(entry.origin))
+                        }
+                        @if !entry.text.is_empty() { p.prose-text { (text(&entry.text)) } }
+                        p.small {
+                            a href=(address(no, entry.seq)) { "record " (entry.seq) }
+                            @if !mine.is_empty() {
+                                ", on " @for (nth, call) in mine.iter().enumerate() {
+                                    @if nth > 0 { ", " } a href=(address(no, call.seq)) title=(call.text) { (text(&call.word)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Message => "message",
+        Kind::Call => "call",
+        Kind::Version => "version",
+        Kind::Item => "item",
+        Kind::Person => "person",
+        Kind::Trouble => "trouble",
+        Kind::Life => "life",
+    }
+}
+
+/// Every version of each artefact, newest first, with what changed in it.
+pub(super) fn drafts(look: &Look<'_>) -> Markup {
+    let (run, story) = (look.at_a_glance, &look.run.story);
+    let wanted = look.asked.get("artefact");
+    let mut names: Vec<&ArtefactName> = run.versions.iter().map(|version| &version.artefact).collect();
+    names.sort();
+    names.dedup();
+    let texts = story.texts();
+    html! {
+        @if names.is_empty() { div.empty.panel { strong { "Nothing is written yet" } } }
+        nav.filters aria-label="Artefacts" {
+            @if wanted.is_some() { a.button.small href=(format!("/runs/{}/drafts", run.run)) { "all" } }
+            @for name in &names { a.button.small href=(format!("/runs/{}/drafts?artefact={name}", run.run)) aria-current=[(wanted.is_some_and(|of| of == name.as_str())).then_some("true")] { (name) } }
+        }
+        @for name in names.iter().filter(|name| wanted.is_none_or(|of| of == name.as_str())) {
+            h2.section { code { (name) } }
+            @for version in run.versions.iter().rev().filter(|version| version.artefact == **name) {
+                article.panel.pad.draft {
+                    p.small {
+                        b { (words::version(name.as_str(), version.no, version.written_at, look.site.zone())) } ", by " (text(&version.by)) ", in turn " (version.message) " "
+                        (origin(Some(version.origin))) " " code.digest { (version.version.short()) }
+                        @if version.remarked { " " span.chip.failed { "remarks of a check" } }
+                    }
+                    @if let Some(change) = since_before(story, name, version.version) {
+                        @if !change.parts.is_empty() {
+                            details open {
+                                summary { (count(change.parts.len(), "part")) " changed since version " (change.from) }
+                                @for part in &change.parts { h4 { (text(&words::part(part))) } (difference(&lines(part))) }
+                            }
+                        }
+                    }
+                    details open[version.no == 1] {
+                        summary { "All of it" }
+                        @match texts.value(version.version) { Some(body) => (value(&body)), None => p.muted { "erased" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn budget(look: &Look<'_>) -> Markup {
+    let run = look.at_a_glance;
+    html! {
+        div.panel.scroll tabindex="0" role="region" aria-label="limits" {
+            table.data.wide {
+                thead { tr { th scope="col" { "Limit" } th.n scope="col" { "Spent" } th.n scope="col" { "Set aside" } th.n scope="col" { "At most" } th scope="col" { "" } } }
+                tbody { @for of in &run.budget { tr {
+                    th scope="row" { (limit_word(of.what, run.would_have_cost)) }
+                    td.n { (amount(of.what, of.spent)) } td.n { (amount(of.what, of.reserved)) }
+                    td.n { @match of.limit { Some(limit) => (amount(of.what, limit)), None => "unlimited" } }
+                    td.bar-col { (meter(of.spent, of.reserved, of.limit)) }
+                } } }
+            }
+        }
+        @for unsure in [&run.calls.in_doubt, &run.calls.assumed, &run.calls.over_reported].into_iter().flatten() { p.callout.waiting { (text(unsure)) } }
+        h2.section { "By agent" }
+        (spent("agent", run.agents.iter().map(|agent| (html! { (agent.agent) }, format!("{} turns", agent.turns), agent.spent)), run.would_have_cost))
+        h2.section { "By turn" }
+        (spent("turn", run.turns.iter().map(|turn| {
+            let round = if turn.round > 1 { format!(", round {}", turn.round) } else { String::new() };
+            (html! { (turn.agent) }, format!("{} {}{round}", turn.message, turn.on), turn.spent)
+        }), run.would_have_cost))
+    }
+}
+
+fn spent(what: &str, rows: impl Iterator<Item = (Markup, String, Amount)>, would_cost: bool) -> Markup {
+    html! {
+        div.panel.scroll tabindex="0" role="region" aria-label=(what) {
+            table.data.wide {
+                thead { tr { th scope="col" { "Agent" } th scope="col" { "" } th.n scope="col" { "Steps" } th.n scope="col" { "Tokens" } th.n scope="col" { (limit_word(Limit::Cost, would_cost)) } } }
+                tbody { @for (name, said, spent) in rows { tr {
+                    th scope="row" { (name) } td.muted { (said) }
+                    td.n { (thousands(spent.steps)) } td.n { (thousands(spent.tokens)) } td.n { (spent.cost.to_string()) }
+                } } }
+            }
+        }
+    }
+}
+
+/// Who was started again and why, and what could not be handled.
+pub(super) fn supervision(look: &Look<'_>) -> Markup {
+    let run = look.at_a_glance;
+    let trouble: Vec<&Entry> = look.run.entries().rev().filter(|entry| entry.kind == Kind::Trouble).collect();
+    html! {
+        @for letter in &run.dead_letters {
+            div.callout.failed {
+                div {
+                    strong { "Message " (letter.message) " to " (text(&letter.to)) " could not be handled: " (letter.class.word()) }
+                    p.prose-text { (text(&letter.reason)) }
+                    div.actions { (answer(look, letter.message.to_string().as_str(), "retry", "Try it again", "primary")) (answer(look, letter.message.to_string().as_str(), "discard", "Discard it", "danger")) }
+                }
+            }
+        }
+        div.panel.scroll tabindex="0" role="region" aria-label="agents" {
+            table.data.wide {
+                thead { tr { th scope="col" { "Agent" } th scope="col" { "Does" } th.n scope="col" { "Turns" } th.n scope="col" { "Restarts" } } }
+                tbody { @for agent in &run.agents { tr {
+                    th scope="row" { (agent.agent) } td { (text(&agent.does)) } td.n { (agent.turns) }
+                    td.n { @if agent.restarts > 0 { (state("failed", &agent.restarts.to_string())) } @else { "0" } }
+                } } }
+            }
+        }
+        p.muted {
+            @match &run.driven_by { Some(by) => { "Driven by " (text(by)) ", ownership " (run.epoch) "." }, None => { "Nobody drives it now; ownership " (run.epoch) "." } }
+        }
+        h2.section { "What went wrong" span.muted { "newest first" } }
+        (rows(&trouble, run.run.0, look.site.zone()))
+    }
+}
+
+fn answer(look: &Look<'_>, message: &str, what: &str, label: &str, class: &str) -> Markup {
+    html! {
+        form method="post" action=(format!("/runs/{}/say", look.at_a_glance.run)) {
+            input type="hidden" name="key" value=(look.person.form);
+            input type="hidden" name="what" value=(what);
+            input type="hidden" name="message" value=(message);
+            button class=(format!("button {class}")) { (label) }
+        }
+    }
+}
