@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::file;
 use crate::service::act::Driver;
 use crate::web::keys::Keys;
-use crate::web::{Stopped, people, serve as serving};
+use crate::web::{Stopped, serve as serving};
 use crate::words::error::Told;
 
 /// The secret beside the journal of which links and sessions are made.
@@ -36,7 +36,7 @@ pub(super) async fn serve(session: &Session, args: &Args) -> Result<Exit, Stop> 
     let path = settings.journal.with_file_name(KEY_FILE);
     let keys = Keys::open(&path)
         .map_err(|error| Stop::failed(format!("{} cannot be used: {}", path.display(), file::words(&error))))?;
-    let people = people(settings);
+    let people = session.project.people();
     if let Some(name) = &args.link {
         if !people.contains(name) {
             let known = people.join(", ");

@@ -166,7 +166,7 @@ pub(super) fn params(texts: &Bodies, brief: Digest) -> Params {
 }
 
 /// Those parameters that are not the defaults of the plan.
-fn given(plan: &Plan, params: &Params) -> Params {
+pub(super) fn given(plan: &Plan, params: &Params) -> Params {
     let default = |name: &String| plan.params.get(name)?.default.as_ref();
     let given = params.iter().filter(|(name, value)| default(name) != Some(value));
     given.map(|(name, value)| (name.clone(), value.clone())).collect()

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::error::Error;
 use super::letter::{Letter, letters};
-use super::list::{ApprovalLine, Params, params, summary_as_told};
+use super::list::{ApprovalLine, Params, given, params, summary_as_told};
 use super::project::Project;
 use super::story::Story;
 use crate::id::{
@@ -52,6 +52,8 @@ pub struct Overview {
     pub status: &'static str,
     /// With which parameters; none if they were erased.
     pub params: Params,
+    /// Those of them that are not the topology's defaults.
+    pub given: Params,
     /// When it was made.
     #[serde(serialize_with = "as_iso")]
     pub created_at: Timestamp,
@@ -175,6 +177,7 @@ pub struct Written {
 pub fn overview(project: &Project, story: &Story) -> Overview {
     let (state, texts, row) = (story.state(), story.texts(), &story.row);
     let mode = state.plan.mode;
+    let params = state.brief.map(|brief| params(&texts, brief.digest)).unwrap_or_default();
     let work = state.approvals.iter().map(|(no, of)| (no.to_string(), story.view.work(of.message, &texts)));
     Overview {
         run: row.no,
@@ -188,7 +191,8 @@ pub fn overview(project: &Project, story: &Story) -> Overview {
         would_have_cost: mode != Mode::Live,
         models: models(&state.plan).into_iter().map(|(agent, model)| (agent.clone(), model.to_owned())).collect(),
         status: state.status().word(),
-        params: state.brief.map(|brief| params(&texts, brief.digest)).unwrap_or_default(),
+        given: given(&state.plan, &params),
+        params,
         created_at: row.created_at,
         started_by: state.starter.clone(),
         driven_by: row.owner.as_ref().map(|owner| owner.label.clone()),

@@ -180,6 +180,14 @@ impl Project {
         }
     }
 
+    /// The people who may do something here: those that are declared, or the one person of a project that declares none.
+    pub fn people(&self) -> Vec<String> {
+        match &self.settings.people {
+            Some(people) => people.keys().cloned().collect(),
+            None => vec![self.who().name],
+        }
+    }
+
     /// Who is at the keyboard, and how that is known.
     pub fn who(&self) -> Who {
         let person = self.settings.person.as_ref();

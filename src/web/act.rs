@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Form, FromRequest, Path, Request, State};
+use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 
-use super::Site;
 use super::fail::Fail;
-use super::guard::Person;
+use super::person::Filled;
+use super::site::Site;
+
 use super::review;
 use crate::id::{ApprovalNo, Digest, MessageId, NanoUsd, RunNo};
 use crate::run::event::{DeadLetterAnswer, Decision, Limit, Raise, Who};
@@ -18,41 +19,6 @@ use crate::service::edit::Edit;
 use crate::service::form::Form as Asked;
 use crate::service::start::{Start, Voice};
 use crate::service::story::Story;
-
-/// A form that somebody filled in on a page of ours.
-pub(super) struct Filled {
-    pub(super) person: Person,
-    pub(super) fields: BTreeMap<String, String>,
-}
-
-impl FromRequest<Arc<Site>> for Filled {
-    type Rejection = Fail;
-
-    async fn from_request(request: Request, site: &Arc<Site>) -> Result<Self, Fail> {
-        let person = request.extensions().get::<Person>().cloned();
-        let person = person.ok_or_else(|| Fail::forbidden("enter first"))?;
-        let form = Form::<BTreeMap<String, String>>::from_request(request, site).await;
-        let Form(fields) = form.map_err(|rejected| Fail::new(rejected.status(), rejected.body_text()))?;
-        let carried = fields.get("key").map_or("", String::as_str);
-        if !person.posts(site, carried) {
-            return Err(Fail::forbidden(
-                "this form is not from a page of yours; nothing was done. Load the page again",
-            ));
-        }
-        Ok(Self { person, fields })
-    }
-}
-
-impl Filled {
-    fn field(&self, name: &str) -> &str {
-        self.fields.get(name).map_or("", |value| value.trim())
-    }
-
-    /// The digest that the page showed.
-    fn binds(&self) -> Result<Digest, Fail> {
-        self.field("binds").parse().map_err(|_| Fail::input("the form does not say what it binds; load the page again"))
-    }
-}
 
 /// Starts a run.
 pub(super) async fn start(

@@ -10,11 +10,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::Site;
 use super::act::{begin, decision, post};
 use super::fail::{Fail, Plain};
-use super::guard::Person;
-use super::home::nothing_yet;
+use super::person::Person;
+use super::site::{Site, nothing_yet};
+
 use crate::id::{ApprovalNo, Digest, RunNo, Seq};
 use crate::service::error::Error;
 use crate::service::list::{self, Filter};

@@ -8,11 +8,12 @@ use axum::response::Html;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::Site;
 use super::fail::Fail;
 use super::frame::{Area, Page};
 use super::graph::graph;
-use super::guard::Person;
+use super::person::Person;
+use super::site::Site;
+
 use super::parts::text;
 use crate::run::view::count;
 use crate::service::error::Error;

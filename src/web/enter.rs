@@ -6,12 +6,12 @@ use std::sync::Arc;
 use axum::extract::{Form, Query, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use maud::{Markup, html};
+use maud::html;
 
-use super::Site;
 use super::fail::Fail;
-use super::frame::bare;
-use super::guard::Person;
+use super::person::Filled;
+use super::shell::bare;
+use super::site::Site;
 use crate::clock::{Clock as _, Machine};
 
 type Pairs = BTreeMap<String, String>;
@@ -39,7 +39,7 @@ pub(super) async fn enter(State(site): State<Arc<Site>>, Form(given): Form<Pairs
         let why = "too many tokens were wrong; wait a minute, then open the link that `callsheet serve` prints";
         return Err(Fail::new(StatusCode::TOO_MANY_REQUESTS, why));
     }
-    let people = super::people(&site.project.settings);
+    let people = site.project.people();
     let token = given.get("token").map_or("", |token| token.trim());
     let Some(name) = site.keys.whose(token, people.iter().map(String::as_str)) else {
         site.failures.one_more();
@@ -51,7 +51,7 @@ pub(super) async fn enter(State(site): State<Arc<Site>>, Form(given): Form<Pairs
     Ok(with_cookie(&site, &format!("{session}; Max-Age=604800"), next))
 }
 
-pub(super) async fn leave(State(site): State<Arc<Site>>, filled: super::act::Filled) -> Response {
+pub(super) async fn leave(State(site): State<Arc<Site>>, filled: Filled) -> Response {
     drop(filled);
     with_cookie(&site, "; Max-Age=0", "/enter")
 }
@@ -88,15 +88,4 @@ pub(super) fn continue_page(uri: &Uri) -> Html<String> {
         },
     );
     Html(page.into_string())
-}
-
-/// Who is here, with the way out.
-pub(super) fn out(person: &Person) -> Markup {
-    html! {
-        form.me method="post" action="/leave" {
-            input type="hidden" name="key" value=(person.form);
-            span { (person.who.name) }
-            button.link { "leave" }
-        }
-    }
 }

@@ -10,8 +10,8 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_core::Stream;
 use tokio::sync::{mpsc, watch};
 
-use super::Site;
 use super::fail::Plain;
+use super::site::Site;
 use crate::id::{RunNo, Seq};
 use crate::service::story::News;
 

@@ -4,8 +4,8 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use maud::html;
 
-use super::frame::bare;
 use super::parts::text;
+use super::shell::bare;
 use crate::service::error::Error;
 use crate::words::error::Told;
 

@@ -3,13 +3,13 @@
 use axum::extract::Path;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
-use super::Site;
-use super::enter::out;
 use super::fail::Fail;
-use super::guard::Person;
 use super::parts::text;
+use super::person::Person;
+use super::shell::whole;
+use super::site::Site;
 use crate::service::error::Error;
 
 /// The files that pages load, by name: no other host is asked for anything.
@@ -64,7 +64,7 @@ impl Page {
             a.skip href="#main" { "To the content" }
             div.shell {
                 header.side {
-                    a.brand href="/" { img src="/assets/icon.svg" width="24" height="24" alt=""; span { "Callsheet" small { (text(&project)) } } }
+                    a.brand href="/" { (sign()) span { "Callsheet" small { (text(&project)) } } }
                     (links("nav", self.area, waits))
                     div.side-foot {
                         p.live { i aria-hidden="true" {} span.live-word { "Live" } button.link type="button" id="pause" hidden { "Pause" } }
@@ -77,6 +77,16 @@ impl Page {
             (links("tabbar", self.area, waits))
         };
         Ok(Html(whole(&self.title, self.live.as_deref(), &page).into_string()))
+    }
+}
+
+/// The clapperboard, in the colours of the theme.
+fn sign() -> Markup {
+    html! {
+        svg.sign viewBox="0 0 24 24" width="24" height="24" aria-hidden="true" {
+            path.board d="M3 9h18v9a3 3 0 0 1-3 3H6a3 3 0 0 1-3-3z" {}
+            path.clap d="M2.6 6.8 20 2.5l.9 3.4L3.5 10.2z" {}
+        }
     }
 }
 
@@ -93,31 +103,20 @@ fn links(class: &str, here: Area, waits: usize) -> Markup {
     }
 }
 
-/// A page of somebody who has not entered.
-pub(super) fn bare(title: &str, body: Markup) -> Markup {
-    whole(title, None, &html! { main.bare id="main" tabindex="-1" { (body) } })
-}
-
-fn whole(title: &str, live: Option<&str>, body: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) " \u{2013} Callsheet" }
-                link rel="stylesheet" href="/assets/page.css";
-                link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
-                script type="module" src="/assets/page.js" {}
-            }
-            body data-live=[live] { (body) }
-        }
-    }
-}
-
 /// One of the files that pages load.
 pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Fail> {
     let found = ASSETS.iter().find(|(known, ..)| *known == name);
     let (_, kind, text) = found.ok_or_else(|| Fail::missing("there is no such file"))?;
     Ok(([(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "no-cache")], *text).into_response())
+}
+
+/// Who is here, with the way out.
+fn out(person: &Person) -> Markup {
+    html! {
+        form.me method="post" action="/leave" {
+            input type="hidden" name="key" value=(person.form);
+            span { (person.who.name) }
+            button.link { "leave" }
+        }
+    }
 }

@@ -2,7 +2,6 @@
 //! answer tells the browser. Nothing behind it has to think of these.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -10,57 +9,15 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::Site;
 use super::enter::continue_page;
 use super::fail::Fail;
+use super::person::Person;
+use super::site::Site;
 use crate::clock::{Clock as _, Machine};
 use crate::run::event::Who;
 
 /// How long an answer may take, and so how slowly a request may come.
 const ANSWER_SECONDS_MAX: u64 = 30;
-
-/// Tokens that may be wrong within a minute before nobody is let in for the rest of it.
-const FAILURES_MAX: u32 = 20;
-const FAILURES_MS: u64 = 60_000;
-
-/// Whoever entered.
-#[derive(Clone)]
-pub(super) struct Person {
-    pub(super) who: Who,
-    /// What their forms carry; empty for a program, which carries its token in each request.
-    pub(super) form: String,
-    session: Option<String>,
-}
-
-impl Person {
-    /// Whether a form of theirs may carry this.
-    pub(super) fn posts(&self, site: &Site, carried: &str) -> bool {
-        self.session.as_ref().is_none_or(|session| site.keys.is_form(session, carried))
-    }
-}
-
-/// Tokens that were wrong lately.
-#[derive(Default)]
-pub(super) struct Failures {
-    since_ms: AtomicU64,
-    count: AtomicU32,
-}
-
-impl Failures {
-    /// Whether so many were wrong that the next one is not looked at.
-    pub(super) fn are_many(&self) -> bool {
-        let now = Machine.uptime_ms();
-        if now.saturating_sub(self.since_ms.load(Ordering::Relaxed)) > FAILURES_MS {
-            self.since_ms.store(now, Ordering::Relaxed);
-            self.count.store(0, Ordering::Relaxed);
-        }
-        self.count.load(Ordering::Relaxed) >= FAILURES_MAX
-    }
-
-    pub(super) fn one_more(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// Lets a request through to whoever it is for, or answers it.
 pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
@@ -150,7 +107,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// Who sent it: a program with its person's token, or a browser with a session.
 fn person(site: &Site, headers: &HeaderMap) -> Option<Person> {
-    let people = super::people(&site.project.settings);
+    let people = site.project.people();
     if let Some(token) = bearer(headers) {
         if site.failures.are_many() {
             return None;
@@ -188,7 +145,7 @@ fn secured(mut answer: Response) -> Response {
         ),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
-        ("referrer-policy", "no-referrer"),
+        ("referrer-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
         ("permissions-policy", "camera=(), geolocation=(), microphone=()"),

@@ -7,12 +7,12 @@ use axum::extract::State;
 use axum::response::Html;
 use maud::{Markup, html};
 
-use super::Site;
 use super::fail::Fail;
 use super::frame::{Area, Page};
-use super::guard::Person;
 use super::parts::{state, text, thousands};
+use super::person::Person;
 use super::runs::{said, table};
+use super::site::{Site, nothing_yet};
 use crate::id::{AgentName, ArtefactName};
 use crate::run::state::Wants;
 use crate::run::view::count;
@@ -89,13 +89,6 @@ fn waiting(site: &Site) -> Result<Vec<Open>, Error> {
 
 fn lines(site: &Site) -> Result<Vec<RunLine>, Error> {
     nothing_yet(list::runs(&site.project, &Filter { limit: 100, ..Filter::default() }))
-}
-
-pub(super) fn nothing_yet<T: Default>(read: Result<T, Error>) -> Result<T, Error> {
-    match read {
-        Err(Error::NothingYet) => Ok(T::default()),
-        other => other,
-    }
 }
 
 fn empty() -> Markup {

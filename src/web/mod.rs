@@ -14,9 +14,12 @@ mod home;
 pub mod keys;
 mod layout;
 mod parts;
+mod person;
 mod review;
 mod run;
 mod runs;
+mod shell;
+mod site;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,31 +31,16 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::config::Settings;
 use crate::service::act::Driver;
 use crate::service::error::Error;
 use crate::service::project::Project;
 use crate::service::reading::Readings;
 use fail::Fail;
 use keys::Keys;
+use site::{Failures, Site};
 
 /// The most bytes that a request may bring.
 const BODY_BYTES_MAX: usize = 1 << 20;
-
-/// What every request works with.
-struct Site {
-    project: Arc<Project>,
-    driver: Driver,
-    readings: Readings,
-    keys: Keys,
-    /// Under which names it is called: anything else is refused.
-    hosts: Vec<String>,
-    cookie: String,
-    changes: watch::Receiver<u64>,
-    /// Ends what would go on for ever.
-    ends: watch::Receiver<bool>,
-    failures: guard::Failures,
-}
 
 /// Serves the project at `listener` until `ends` says so; `names` are further hosts under which it is called.
 ///
@@ -70,7 +58,7 @@ pub async fn serve(
         readings: Readings::new(Arc::clone(&project)),
         hosts: hosts(at, names),
         cookie: format!("callsheet_{}", at.port()),
-        failures: guard::Failures::default(),
+        failures: Failures::default(),
         ends: ends.clone(),
         project,
         driver,
@@ -95,14 +83,6 @@ pub enum Stopped {
     /// The system.
     #[error("the server cannot go on: {0}")]
     System(std::io::Error),
-}
-
-/// The names of whoever may enter: the declared people, or the one person of a project that declares none.
-pub fn people(settings: &Settings) -> Vec<String> {
-    match &settings.people {
-        Some(people) => people.keys().cloned().collect(),
-        None => vec![settings.person.as_ref().map_or_else(|| "somebody".to_owned(), |person| person.name.clone())],
-    }
 }
 
 fn hosts(at: SocketAddr, names: &[String]) -> Vec<String> {
@@ -148,20 +128,4 @@ fn router(site: &Arc<Site>) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(site), guard::guard))
         .with_state(Arc::clone(site))
-}
-
-impl Site {
-    /// Has `look` read the journal on a thread that may wait.
-    async fn look<T: Send + 'static>(
-        self: &Arc<Self>,
-        look: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Fail> {
-        let site = Arc::clone(self);
-        let looked = tokio::task::spawn_blocking(move || look(&site)).await;
-        looked.map_err(|_| Fail::broken("the server failed to make this page; its log says why"))?.map_err(Fail::from)
-    }
-
-    fn zone(&self) -> &str {
-        &self.project.settings.timezone
-    }
 }

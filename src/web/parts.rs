@@ -3,12 +3,15 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::id::NanoUsd;
+use crate::id::{NanoUsd, Seq};
 use crate::run::event::{Limit, Origin};
 use crate::text::characters;
 use crate::tool::part::shown::Shown;
 use crate::words::difference::Piece;
 use crate::words::origin_word;
+
+/// The headers of a mail that its readers see.
+const FIRST: [&str; 6] = ["From", "To", "Cc", "Reply-To", "Subject", "Date"];
 
 /// Rows of a list that stand open; the rest is one press away.
 const ROWS_OPEN: usize = 12;
@@ -34,6 +37,23 @@ pub(super) fn text(text: &str) -> Markup {
             }
         }
     }
+}
+
+/// Text in which digests stand by their first digits.
+pub(super) fn digests(of: &str) -> Markup {
+    const WHOLE: usize = "sha256:".len() + 64;
+    html! {
+        @for (nth, part) in of.split(' ').enumerate() {
+            @if nth > 0 { " " }
+            @if part.starts_with("sha256:") && part.len() == WHOLE { code.digest title=(part) { (&part["sha256:".len()..][..8]) } }
+            @else { (text(part)) }
+        }
+    }
+}
+
+/// Where all of a record is shown.
+pub(super) fn address(run: u64, record: Seq) -> String {
+    format!("/runs/{run}/messages?record={record}")
 }
 
 /// The tone of a state: its colour repeats what its word says.
@@ -154,18 +174,24 @@ fn table(items: &[Value], columns: &[&String]) -> Markup {
 
 /// All that an item's bytes show: every header, every part.
 pub(super) fn item(parts: &[Shown]) -> Markup {
-    let fields: Vec<_> = parts.iter().filter(|part| matches!(part, Shown::Field { .. })).collect();
+    let field = |part: &Shown| match part {
+        Shown::Field { name, value } => Some((name.clone(), value.clone())),
+        _ => None,
+    };
+    let (first, more): (Vec<_>, Vec<_>) =
+        parts.iter().filter_map(field).partition(|(name, _)| FIRST.contains(&name.as_str()));
     let others = parts.iter().filter(|part| !matches!(part, Shown::Field { .. }));
     html! {
-        @if !fields.is_empty() {
-            dl.fields.pad {
-                @for part in fields {
-                    @if let Shown::Field { name, value } = part { dt { (text(name)) } dd { (text(value)) } }
-                }
-            }
+        div.pad {
+            (fields(&first))
+            @if !more.is_empty() { details { summary.small { "all other headers (" (more.len()) ")" } (fields(&more)) } }
         }
         @for part in others { (content(part)) }
     }
+}
+
+fn fields(of: &[(String, String)]) -> Markup {
+    html! { dl.fields { @for (name, value) in of { dt { (text(name)) } dd { (text(value)) } } } }
 }
 
 fn content(part: &Shown) -> Markup {

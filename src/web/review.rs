@@ -10,12 +10,12 @@ use axum::response::Html;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::Site;
 use super::fail::Fail;
 use super::frame::{Area, Page};
-use super::guard::Person;
-use super::parts::{difference, item, origin, state, text, thousands, value};
-use super::run::messages::address;
+use super::person::Person;
+use super::site::Site;
+
+use super::parts::{address, difference, digests, item, origin, state, text, thousands, value};
 use super::run::strip;
 use crate::id::{ApprovalNo, ArtefactName, Outcome};
 use crate::run::input::Say;
@@ -101,7 +101,7 @@ fn page(site: &Site, person: &Person, review: &Review) -> Markup {
                         article.panel.leaves {
                             header.pad {
                                 h2 { (text(&one.title)) }
-                                p.small { "to " b { (text(&one.recipient)) } @if one.recipients > 0 { ", " (thousands(one.recipients)) " recipients" } " " code.digest { (one.digest.short()) } " " (text(&one.key)) }
+                                p.small { "to " b { (digests(&one.recipient)) } @if one.recipients > 0 { ", " (thousands(one.recipients)) " recipients" } " " code.digest { (one.digest.short()) } " " (text(&one.key)) }
                                 @if one.again.is_some() { p.small.muted { "When it leaves, its list is read once more, and whoever is no longer on it is left out." } }
                             }
                             @match &one.parts { Some(parts) => (item(parts)), None => p.pad.muted { "erased" } }
@@ -121,7 +121,13 @@ fn page(site: &Site, person: &Person, review: &Review) -> Markup {
                 }
                 @if review.items.is_some() { @for version in &review.versions { (version_of(version, zone, false)) } }
             }
-            aside.decide { (decide(person, review, zone)) }
+            aside.decide id="decide" { (decide(person, review, zone)) }
+        }
+        @if review.open {
+            div.thumb-bar {
+                a.button href="#decide" { "More" }
+                a.button.primary href=(if is_decision { "#approve" } else { "#decide" }) { (if is_decision { "Approve\u{2026}" } else { "Answer" }) }
+            }
         }
     }
 }
@@ -213,7 +219,7 @@ fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
     };
     html! {
         div.decide-buttons {
-            details.confirm { summary.button.primary.big { "Approve\u{2026}" } div.sheet { (post("primary big", "approve", &approve, then, false)) } }
+            details.confirm id="approve" { summary.button.primary.big { "Approve\u{2026}" } div.sheet { (post("primary big", "approve", &approve, then, false)) } }
             details.confirm { summary.button { "Request changes" } div.sheet { (post("primary", "request_changes", "Send it back", "The agents read what you say, and draft again.", true)) } }
             a.button href=(format!("/approvals/{no}/edit")) { "Edit" }
             details.confirm { summary.button.danger { "Reject" } div.sheet { (post("danger", "reject", "Reject it", "Nothing leaves, and the run ends as rejected where its handoffs say so.", true)) } }

@@ -1,9 +1,9 @@
 //! A run: its head on every view, and the views: graph, story, messages, drafts, budget, supervision.
 
-pub(super) mod messages;
+mod look;
+mod messages;
 mod views;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -11,21 +11,22 @@ use axum::extract::{Path, Query, State};
 use axum::response::Html;
 use maud::{Markup, html};
 
-use super::Site;
 use super::fail::Fail;
 use super::frame::{Area, Page};
 use super::graph;
-use super::guard::Person;
+use super::person::Person;
+use super::site::Site;
+
 use super::parts::{amount, meter, state, text};
 use crate::id::{RunNo, Seq};
 use crate::run::event::Limit;
 use crate::run::state::Status;
 use crate::run::view::count;
 use crate::service::act::enough;
-use crate::service::overview::{Overview, overview};
-use crate::service::reading::Reading;
+use crate::service::overview::overview;
 use crate::topology::plan::Mode;
 use crate::words::time::date_time;
+use look::{Asked, Look, limit_word};
 
 /// The views of a run: their addresses below the run's own, and their names.
 const VIEWS: [(&str, &str); 6] = [
@@ -36,18 +37,6 @@ const VIEWS: [(&str, &str); 6] = [
     ("/budget", "Budget"),
     ("/supervision", "Supervision"),
 ];
-
-/// What a view is asked for in its address.
-type Asked = BTreeMap<String, String>;
-
-/// What a view is drawn of.
-struct Look<'l> {
-    site: &'l Site,
-    person: &'l Person,
-    run: &'l Reading,
-    at_a_glance: &'l Overview,
-    asked: &'l Asked,
-}
 
 pub(super) async fn graph(
     site: State<Arc<Site>>,
@@ -150,7 +139,7 @@ fn head(look: &Look<'_>) -> Markup {
                 div.title-main {
                     h1 { (run.topology) " " span.no { "run " (run.run) } }
                     (state(run.status, run.status))
-                    @for (name, value) in &run.params {
+                    @for (name, value) in &run.given {
                         @let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                         span.param title=(name) { i { (name) } " " (text(&value)) }
                     }
@@ -170,7 +159,7 @@ fn head(look: &Look<'_>) -> Markup {
                         }
                     }
                 }
-                div.stat { dt { "Started" } dd { span.value { @if let Some(by) = &run.started_by { (text(&by.name)) ", " } (date_time(run.created_at, zone)) } } }
+                div.stat.who { dt { "Started" } dd { span.value { @if let Some(by) = &run.started_by { (text(&by.name)) ", " } (date_time(run.created_at, zone)) } } }
             }
         }
     }
@@ -184,19 +173,6 @@ pub(super) fn strip(mode: Mode) -> Markup {
             Mode::Rehearsal => p.strip { "Rehearsal: no model runs, tools are real, nothing is sent" },
             Mode::Replay => p.strip { "Replay: no model runs, tools are real, nothing is sent" },
         }
-    }
-}
-
-pub(super) fn limit_word(of: Limit, would_cost: bool) -> &'static str {
-    match of {
-        Limit::Steps => "Steps",
-        Limit::Tokens => "Tokens",
-        Limit::Cost if would_cost => "Would cost",
-        Limit::Cost => "Cost",
-        Limit::ActiveTime => "Active time",
-        Limit::Recipients => "Recipients",
-        Limit::Turns => "Turns",
-        Limit::StepsPerTurn => "Steps per turn",
     }
 }
 
@@ -272,6 +248,6 @@ fn drawn(look: &Look<'_>) -> Markup {
             @if at.is_some() { a.button.small href=(format!("/runs/{no}")) { "Now" } }
         }
         h2.section { "What happened" span.muted { "newest first" } }
-        (messages::rows(&entries, no.0, look.site.zone()))
+        (messages::rows(&entries, no.0, look.site.zone(), None))
     }
 }

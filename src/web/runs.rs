@@ -8,11 +8,11 @@ use axum::extract::{Query, State};
 use axum::response::Html;
 use maud::{Markup, html};
 
-use super::Site;
 use super::fail::Fail;
 use super::frame::{Area, Page};
-use super::guard::Person;
-use super::home::nothing_yet;
+use super::person::Person;
+use super::site::{Site, nothing_yet};
+
 use super::parts::{state, text, thousands};
 use crate::run::view::count;
 use crate::service::audit;
@@ -121,8 +121,8 @@ pub(super) async fn audit(
                     div {
                         strong { "The journal is what was written." }
                         p {
-                            (count(audit.chain.heads.len(), "run")) ", " (thousands(audit.evidence.manifests as u64)) " manifests and "
-                            (thousands(audit.evidence.files as u64)) " delivered files were compared."
+                            (count(audit.chain.heads.len(), "run")) ", " (thousands(audit.evidence.manifests)) " manifests and "
+                            (thousands(audit.evidence.files)) " delivered files were compared."
                         }
                         @for differing in &audit.evidence.differing { p { (text(&differing.place)) " was " (differing.what) } }
                     }

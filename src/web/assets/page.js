@@ -111,6 +111,16 @@ function live() {
   document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
 }
 
+/** A link to something folded unfolds it. */
+function unfold() {
+  const open = () => {
+    const at = document.getElementById(location.hash.slice(1));
+    if (at instanceof HTMLDetailsElement) { at.open = true; at.querySelector("button")?.scrollIntoView({ block: "center" }); }
+  };
+  addEventListener("hashchange", open);
+  open();
+}
+
 /** j and k go down and up in lists; g and a letter goes to a place. */
 function keys() {
   const places = { h: "/", a: "/approvals", r: "/runs", c: "/campaigns" };
@@ -133,3 +143,4 @@ enter();
 scrub(draw);
 live();
 keys();
+unfold();

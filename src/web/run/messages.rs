@@ -4,8 +4,8 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::super::parts::{origin, text, value, word};
-use super::Look;
+use super::super::parts::{address, origin, text, value, word};
+use super::look::Look;
 use crate::id::{MessageId, Seq};
 use crate::run::event::{Event, Settled};
 use crate::run::view::choice::Choice;
@@ -58,7 +58,7 @@ pub(super) fn messages(look: &Look<'_>) -> Markup {
                 @if pages > 1 {
                     p.small { @for one in 1..=pages { a href=(format!("/runs/{no}/messages?page={one}")) aria-current=[(one == here + 1).then_some("page")] { "page " (one) } " " } }
                 }
-                (rows(shown, no, look.site.zone()))
+                (rows(shown, no, look.site.zone(), record))
             }
             aside { @match found {
                 Some(news) => (inspector(look, news)),
@@ -69,12 +69,12 @@ pub(super) fn messages(look: &Look<'_>) -> Markup {
 }
 
 /// Entries one below the other, each leading to its record.
-pub(super) fn rows(entries: &[&Entry], no: u64, zone: &str) -> Markup {
+pub(super) fn rows(entries: &[&Entry], no: u64, zone: &str, here: Option<Seq>) -> Markup {
     html! {
         ol.rows.panel {
             @for entry in entries {
                 li class=(if entry.kind == Kind::Trouble { "trouble" } else { "" }) {
-                    a.row href=(address(no, entry.seq)) {
+                    a.row href=(address(no, entry.seq)) aria-current=[(here == Some(entry.seq)).then_some("true")] {
                         time { (clock_time(entry.at, zone)) }
                         span.who {
                             b { (text(&entry.from)) }
@@ -93,10 +93,6 @@ pub(super) fn rows(entries: &[&Entry], no: u64, zone: &str) -> Markup {
 
 fn first_line(of: &str) -> &str {
     of.lines().next().unwrap_or_default()
-}
-
-pub(in crate::web) fn address(no: u64, seq: Seq) -> String {
-    format!("/runs/{no}/messages?record={seq}")
 }
 
 /// All of one record.
@@ -146,12 +142,12 @@ fn chosen(choice: &Choice, no: u64) -> Markup {
 fn carried(look: &Look<'_>, event: &Event) -> Markup {
     let texts = look.run.story.texts();
     let no = look.at_a_glance.run;
-    let body = match event {
-        Event::VersionWritten(version) => Some((format!("{}", version.artefact), texts.value(version.body.digest))),
-        Event::EffectSettled { result: Settled::Returned { body, .. }, .. } => {
-            Some(("The result".to_owned(), texts.value(body.digest)))
-        }
-        _ => None,
+    let body = if let Event::VersionWritten(version) = event {
+        Some((version.artefact.to_string(), texts.value(version.body.digest)))
+    } else if let Event::EffectSettled { result: Settled::Returned { body, .. }, .. } = event {
+        Some(("The result".to_owned(), texts.value(body.digest)))
+    } else {
+        None
     };
     html! {
         @if let Event::MessageSent(message) = event {
@@ -179,9 +175,9 @@ fn around(look: &Look<'_>, news: &News) -> Markup {
     let Event::MessageSent(message) = &news.fact.is else { return html! {} };
     let no = look.at_a_glance.run.0;
     let sent = |wanted: &dyn Fn(MessageId, Option<MessageId>) -> bool| {
-        let sent = look.run.news.iter().filter_map(|news| match &news.fact.is {
-            Event::MessageSent(message) if wanted(message.id, message.cause) => Some((news.record.seq, message)),
-            _ => None,
+        let sent = look.run.news.iter().filter_map(|news| {
+            let Event::MessageSent(message) = &news.fact.is else { return None };
+            wanted(message.id, message.cause).then_some((news.record.seq, message))
         });
         sent.collect::<Vec<_>>()
     };

@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::super::parts::{amount, difference, meter, origin, state, text, thousands, value, word};
-use super::messages::{address, rows};
-use super::{Look, limit_word};
+use super::super::parts::{address, amount, difference, meter, origin, state, text, thousands, value, word};
+use super::look::{Look, limit_word};
+use super::messages::rows;
 use crate::id::ArtefactName;
 use crate::run::event::{Amount, Limit};
 use crate::run::view::{Entry, Kind, Texts as _, count};
@@ -181,7 +181,7 @@ pub(super) fn supervision(look: &Look<'_>) -> Markup {
             @match &run.driven_by { Some(by) => { "Driven by " (text(by)) ", ownership " (run.epoch) "." }, None => { "Nobody drives it now; ownership " (run.epoch) "." } }
         }
         h2.section { "What went wrong" span.muted { "newest first" } }
-        (rows(&trouble, run.run.0, look.site.zone()))
+        (rows(&trouble, run.run.0, look.site.zone(), None))
     }
 }
 

@@ -1,0 +1,80 @@
+//! What every request works with: the project, its driver, what was read of its runs, its keys.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use tokio::sync::watch;
+
+use super::fail::Fail;
+use super::keys::Keys;
+use crate::clock::{Clock as _, Machine};
+use crate::service::act::Driver;
+use crate::service::error::Error;
+use crate::service::project::Project;
+use crate::service::reading::Readings;
+
+/// Tokens that may be wrong within a minute before nobody is let in for the rest of it.
+const FAILURES_MAX: u32 = 20;
+const FAILURES_MS: u64 = 60_000;
+
+/// What every request works with.
+pub(super) struct Site {
+    pub(super) project: Arc<Project>,
+    pub(super) driver: Driver,
+    pub(super) readings: Readings,
+    pub(super) keys: Keys,
+    /// Under which names it is called: anything else is refused.
+    pub(super) hosts: Vec<String>,
+    pub(super) cookie: String,
+    pub(super) changes: watch::Receiver<u64>,
+    /// Ends what would go on for ever.
+    pub(super) ends: watch::Receiver<bool>,
+    pub(super) failures: Failures,
+}
+
+/// Tokens that were wrong lately.
+#[derive(Default)]
+pub(super) struct Failures {
+    since_ms: AtomicU64,
+    count: AtomicU32,
+}
+
+impl Failures {
+    /// Whether so many were wrong that the next one is not looked at.
+    pub(super) fn are_many(&self) -> bool {
+        let now = Machine.uptime_ms();
+        if now.saturating_sub(self.since_ms.load(Ordering::Relaxed)) > FAILURES_MS {
+            self.since_ms.store(now, Ordering::Relaxed);
+            self.count.store(0, Ordering::Relaxed);
+        }
+        self.count.load(Ordering::Relaxed) >= FAILURES_MAX
+    }
+
+    pub(super) fn one_more(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Site {
+    /// Has `look` read the journal on a thread that may wait.
+    pub(super) async fn look<T: Send + 'static>(
+        self: &Arc<Self>,
+        look: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Fail> {
+        let site = Arc::clone(self);
+        let looked = tokio::task::spawn_blocking(move || look(&site)).await;
+        looked.map_err(|_| Fail::broken("the server failed to make this page; its log says why"))?.map_err(Fail::from)
+    }
+
+    pub(super) fn zone(&self) -> &str {
+        &self.project.settings.timezone
+    }
+}
+
+/// What was read; nothing where nothing has run yet.
+pub(super) fn nothing_yet<T: Default>(read: Result<T, Error>) -> Result<T, Error> {
+    match read {
+        Err(Error::NothingYet) => Ok(T::default()),
+        other => other,
+    }
+}
