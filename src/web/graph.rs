@@ -140,7 +140,10 @@ fn listed(card: &Card<'_>, plan: &Plan, view: Option<&View>, taken: &Taken, href
             ul.small {
                 @for (outcome, handoff) in &card.rows {
                     @let times = taken.get(&(card.name.clone(), (*outcome).clone()));
-                    li class=[times.is_some().then_some("taken")] { code { (outcome) } " to " (whom(handoff)) " " (leads(handoff, times)) }
+                    li class=[times.is_some().then_some("taken")] {
+                        code { (outcome) } " to " (whom(handoff))
+                        @if handoff.split.is_some() || handoff.to != Recipient::End { " " (leads(handoff, times)) }
+                    }
                 }
             }
         }

@@ -22,7 +22,7 @@ const ANSWER_SECONDS_MAX: u64 = 30;
 /// Lets a request through to whoever it is for, or answers it.
 pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let is_program = path.starts_with("/api/");
+    let is_program = path.starts_with("/api/") || path == "/metrics";
     let refused = |fail: Fail| secured(if is_program { fail.json() } else { fail.into_response() });
     if let Err(fail) = comes_from_here(&site, request.method(), request.headers()) {
         return refused(fail);

@@ -13,6 +13,7 @@ mod guard;
 mod home;
 pub mod keys;
 mod layout;
+mod metrics;
 mod parts;
 mod person;
 mod review;
@@ -105,6 +106,7 @@ fn router(site: &Arc<Site>) -> Router {
         .route("/runs/{no}", get(run::graph))
         .route("/runs/{no}/events", get(events::run))
         .route("/runs/{no}/story", get(run::story))
+        .route("/runs/{no}/sequence", get(run::sequence))
         .route("/runs/{no}/messages", get(run::messages))
         .route("/runs/{no}/drafts", get(run::drafts))
         .route("/runs/{no}/budget", get(run::budget))
@@ -117,6 +119,7 @@ fn router(site: &Arc<Site>) -> Router {
         .route("/approvals/{no}/edit", post(act::edit))
         .route("/approvals/{no}/answer", post(act::answer))
         .route("/audit", get(runs::audit))
+        .route("/metrics", get(metrics::metrics))
         .route("/api/runs", get(api::runs).post(api::start))
         .route("/api/runs/{no}", get(api::run))
         .route("/api/runs/{no}/records", get(api::records))

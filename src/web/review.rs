@@ -136,8 +136,9 @@ fn page(site: &Site, person: &Person, review: &Review) -> Markup {
 fn what(review: &Review) -> String {
     match (&review.items, review.line.wants) {
         (Some(items), _) => {
-            let people: u64 = items.iter().map(|item| item.recipients).sum();
-            let reach = if people > 0 { format!(" to {} recipients", thousands(people)) } else { String::new() };
+            let most = items.iter().map(|item| item.recipients).max().unwrap_or(0);
+            let each = if items.len() > 1 { " each" } else { "" };
+            let reach = if most > 0 { format!(", to {} people at most{each}", thousands(most)) } else { String::new() };
             format!("{}{reach}", count(items.len(), "item"))
         }
         (None, Wants::Decision) => {
@@ -183,6 +184,8 @@ fn decide(person: &Person, review: &Review, zone: &str) -> Markup {
             dl.fields {
                 dt { "binds" } dd { code { (line.binds.short()) } }
                 @if let Some(items) = &review.items { dt { "leaves" } dd { (count(items.len(), "item")) " by " code { (review.tool.as_deref().unwrap_or_default()) } } }
+                @let reached: u64 = review.items.iter().flatten().map(|item| item.recipients).sum();
+                @if reached > 0 { dt { "reaches" } dd { (thousands(reached)) " recipients, counted for each item" } }
                 dt { "open until" } dd { (date_time(line.expires_at, zone)) }
                 dt { "you are" } dd { (text(&person.who.name)) }
                 @if let Some(progress) = words::progress(line.needed, &line.approved_by) { dt { "so far" } dd { (text(&progress)) } }

@@ -2,6 +2,7 @@
 
 mod look;
 mod messages;
+mod sequence;
 mod views;
 
 use std::sync::Arc;
@@ -29,9 +30,10 @@ use crate::words::time::date_time;
 use look::{Asked, Look, limit_word};
 
 /// The views of a run: their addresses below the run's own, and their names.
-const VIEWS: [(&str, &str); 6] = [
+const VIEWS: [(&str, &str); 7] = [
     ("", "Graph"),
     ("/story", "Story"),
+    ("/sequence", "Sequence"),
     ("/messages", "Messages"),
     ("/drafts", "Drafts"),
     ("/budget", "Budget"),
@@ -54,6 +56,15 @@ pub(super) async fn story(
     asked: Query<Asked>,
 ) -> Result<Html<String>, Fail> {
     view(site, person, no, asked, "/story", views::story).await
+}
+
+pub(super) async fn sequence(
+    site: State<Arc<Site>>,
+    person: Extension<Person>,
+    no: Path<u64>,
+    asked: Query<Asked>,
+) -> Result<Html<String>, Fail> {
+    view(site, person, no, asked, "/sequence", sequence::sequence).await
 }
 
 pub(super) async fn messages(
