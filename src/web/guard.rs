@@ -69,7 +69,9 @@ fn comes_from_here(site: &Site, method: &Method, headers: &HeaderMap) -> Result<
     }
     let elsewhere = || Fail::forbidden("this request comes from another site; nothing was done");
     let origin = text(headers, &header::ORIGIN);
-    let is_ours = origin.map(|origin| origin.strip_prefix("http://").is_some_and(is_own));
+    let host_of =
+        |origin: &'_ str| origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")).map(str::to_owned);
+    let is_ours = origin.map(|origin| host_of(origin).is_some_and(|host| is_own(&host)));
     if is_ours == Some(false) || (headers.contains_key(header::ORIGIN) && origin.is_none()) {
         return Err(elsewhere());
     }

@@ -89,7 +89,9 @@ pub enum Stopped {
 fn hosts(at: SocketAddr, names: &[String]) -> Vec<String> {
     let own = [at.ip().to_string(), "localhost".to_owned()];
     let own = own.into_iter().map(|host| if host.contains(':') { format!("[{host}]") } else { host });
-    own.chain(names.iter().cloned()).map(|host| format!("{host}:{}", at.port())).collect()
+    let all = own.chain(names.iter().cloned()).map(|host| format!("{host}:{}", at.port()));
+    // A proxy before it may have the usual port, which browsers do not name.
+    all.chain(names.iter().cloned()).collect()
 }
 
 fn router(site: &Arc<Site>) -> Router {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::super::layout::drawing;
 use super::super::parts::address;
 use super::look::Look;
 use crate::id::{AgentName, EffectId, MessageId, Seq};
@@ -19,7 +20,7 @@ const RECORDS_MAX: usize = 600;
 const IDLE_MS: u64 = 20_000;
 
 const LANE: i32 = 38;
-const STEP: i32 = 11;
+const STEP: i32 = 14;
 const FOLD: i32 = 74;
 const HEAD: i32 = 26;
 const NAMES: i32 = 130;
@@ -65,7 +66,9 @@ pub(super) fn sequence(look: &Look<'_>) -> Markup {
         last = Some(news.fact.at);
         drawn.takes(news.record.seq, &news.fact.is);
     }
-    let lanes: Vec<&AgentName> = look.run.story.state().plan.team.keys().collect();
+    // In the order of the graph, so that most work moves downwards.
+    let graph = drawing(&look.run.story.state().plan);
+    let lanes: Vec<&AgentName> = graph.cards.iter().map(|card| card.name).collect();
     picture(&drawn, &lanes, look.at_a_glance.run.0, all)
 }
 
