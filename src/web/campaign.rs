@@ -31,7 +31,12 @@ pub(super) async fn list(
             (name, checked)
         });
         let body = html! {
-            div.page-head { h1 { "Campaigns" } p.sentence { "Each is a file in " code { "topologies/" } ": a team, its handoffs and its limits." } }
+            div.page-head {
+                h1 { "Campaigns" }
+                p.sentence {
+                    "Each is a file in " code { "topologies/" } ": a team, its handoffs and its limits."
+                }
+            }
             ul.list.panel {
                 @for (name, checked) in all {
                     li.item { a href=(format!("/campaigns/{name}")) {
@@ -39,7 +44,9 @@ pub(super) async fn list(
                             strong { (name) }
                             @match &checked {
                                 Ok(checked) => span.item-sub { (text(&checked.plan.description)) },
-                                Err(faults) => span.item-sub.tone-failed { (count(faults.len(), "fault")) ": it does not start" },
+                                Err(faults) => span.item-sub.tone-failed {
+                                    (count(faults.len(), "fault")) ": it does not start"
+                                },
                             }
                         }
                         span.item-side { span.button { "Open" } }
@@ -65,7 +72,13 @@ pub(super) async fn one(
         let body = match site.project.check(&name, site.project.settings.mode()) {
             Ok(checked) => page(site, &person, &checked),
             Err(faults) => html! {
-                div.page-head { p.crumbs { a href="/campaigns" { "Campaigns" } } h1 { (name) } p.sentence { "It has " (count(faults.len(), "fault")) ", and does not start before they are mended." } }
+                div.page-head {
+                    p.crumbs { a href="/campaigns" { "Campaigns" } }
+                    h1 { (name) }
+                    p.sentence {
+                        "It has " (count(faults.len(), "fault")) ", and does not start before they are mended."
+                    }
+                }
                 pre.raw { (text(&faults.render(false))) }
             },
         };
@@ -104,10 +117,18 @@ fn start(site: &Site, person: &Person, plan: &Plan) -> Markup {
             @if is_live {
                 fieldset.choices {
                     legend { "Who speaks" }
-                    label { input type="radio" name="rehearse" value="yes" checked; "the script: a rehearsal, which costs nothing and sends nothing" }
-                    label { input type="radio" name="rehearse" value="no"; "the models: it costs what the limits allow" }
+                    label {
+                        input type="radio" name="rehearse" value="yes" checked;
+                        "the script: a rehearsal, which costs nothing and sends nothing"
+                    }
+                    label {
+                        input type="radio" name="rehearse" value="no";
+                        "the models: it costs what the limits allow"
+                    }
                 }
-            } @else { p.small.muted { "No model is named in this project, so this is a rehearsal: no model runs, tools are real, nothing is sent." } }
+            } @else { p.small.muted {
+                "No model is named in this project, so this is a rehearsal: no model runs, tools are real, nothing is sent."
+            } }
             button.button.primary.big { "Start" }
         }
     }
@@ -122,11 +143,15 @@ fn field(name: &str, param: &Param) -> Markup {
         label.field {
             span { (name) @if let Some(bounds) = param.bounds.words() { small { (bounds) } } }
             @match param.kind {
-                ParamKind::String if default.len() > 60 => textarea name=(input) rows="4" required[is_needed] { "\n" (default) },
+                ParamKind::String if default.len() > 60 => textarea name=(input) rows="4" required[is_needed] {
+                    "\n" (default)
+                },
                 ParamKind::String => input type="text" name=(input) value=(default) required[is_needed];,
                 ParamKind::Integer => input type="number" step="1" name=(input) value=(default) required[is_needed];,
                 ParamKind::Number => input type="number" step="any" name=(input) value=(default) required[is_needed];,
-                ParamKind::Boolean => select name=(input) { @for word in ["true", "false"] { option selected[default == word] { (word) } } },
+                ParamKind::Boolean => select name=(input) {
+                    @for word in ["true", "false"] { option selected[default == word] { (word) } }
+                },
             }
             @if !param.description.is_empty() { small { (text(&param.description)) } }
         }

@@ -67,7 +67,11 @@ impl Page {
                     a.brand href="/" { (sign()) span { "Callsheet" small { (text(&project)) } } }
                     (links("nav", self.area, waits))
                     div.side-foot {
-                        p.live { i aria-hidden="true" {} span.live-word { "Live" } button.link type="button" id="pause" hidden { "Pause" } }
+                        p.live {
+                            i aria-hidden="true" {}
+                            span.live-word { "Live" }
+                            button.link type="button" id="pause" hidden { "Pause" }
+                        }
                         button.link.theme type="button" id="theme" hidden { "Light or dark" }
                         (out(person))
                     }

@@ -35,7 +35,9 @@ pub(super) fn graph(plan: &Plan, view: Option<&View>, address: Option<&str>) -> 
     html! {
         div.graph {
             svg.drawing viewBox=(box_) width=(drawing.width) height=(drawing.height) role="img" aria-label="The team and its handoffs" {
-                text.brief x="14" y=(drawing.cards.first().map_or(30, |_| start_y(&drawing.ways) - 10)) { "brief" }
+                text.brief x="14" y=(drawing.cards.first().map_or(30, |_| start_y(&drawing.ways) - 10)) {
+                    "brief"
+                }
                 @for way in &drawing.ways { (line(way, &taken, plan)) }
                 @for card in &drawing.cards {
                     @match href(card.name) {
@@ -104,7 +106,9 @@ fn drawn(card: &Card<'_>, plan: &Plan, view: Option<&View>, taken: &Taken) -> Ma
             title { (member.does) }
             rect.box x=(x) y=(y) width=(CARD) height=(card.height) rx=(radius) {}
             text.name x=(x + 12) y=(y + 21) { (cut(card.name.as_str(), NAME_CHARS)) }
-            text.kind x=(x + 12) y=(y + 37) { (kind(&member.role)) @if let Some(doing) = &doing { ", " (doing.said) } }
+            text.kind x=(x + 12) y=(y + 37) {
+                (kind(&member.role)) @if let Some(doing) = &doing { ", " (doing.said) }
+            }
             text.numbers x=(x + 12) y=(y + 53) {
                 @match &doing {
                     Some(doing) => (doing.numbers),
@@ -142,7 +146,9 @@ fn listed(card: &Card<'_>, plan: &Plan, view: Option<&View>, taken: &Taken, href
                     @let times = taken.get(&(card.name.clone(), (*outcome).clone()));
                     li class=[times.is_some().then_some("taken")] {
                         code { (outcome) } " to " (whom(handoff))
-                        @if handoff.split.is_some() || handoff.to != Recipient::End { " " (leads(handoff, times)) }
+                        @if handoff.split.is_some() || handoff.to != Recipient::End {
+                            " " (leads(handoff, times))
+                        }
                     }
                 }
             }

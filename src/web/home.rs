@@ -72,8 +72,17 @@ pub(super) async fn approvals(
     site.look(move |site| {
         let open = waiting(site)?;
         let body = html! {
-            div.page-head { h1 { "Approvals" } p.sentence { "What waits for a person, oldest first. Nothing of it leaves before somebody approves exactly that." } }
-            @if open.is_empty() { div.empty.panel { strong { "Nothing waits for anybody" } "What an agent hands to a person appears here." } }
+            div.page-head {
+                h1 { "Approvals" }
+                p.sentence {
+                    "What waits for a person, oldest first. Nothing of it leaves before somebody approves exactly that."
+                }
+            }
+            @if open.is_empty() {
+                div.empty.panel {
+                    strong { "Nothing waits for anybody" } "What an agent hands to a person appears here."
+                }
+            }
             @else { (items(site, &open)) }
         };
         let live = Some("/events".to_owned());
@@ -108,10 +117,14 @@ fn items(site: &Site, open: &[Open]) -> Markup {
                 li.item {
                     @match one {
                         Open::Approval(asked) => (approval(site, asked)),
-                        Open::Question { question, run, topology } => a href=(format!("/approvals/{question}")) {
+                        Open::Question {
+                            question, run, topology
+                        } => a href=(format!("/approvals/{question}")) {
                             span.item-main {
                                 strong { "Did it happen?" }
-                                span.item-sub { "An act of " (topology) " began, and nobody knows how it ended." }
+                                span.item-sub {
+                                    "An act of " (topology) " began, and nobody knows how it ended."
+                                }
                                 span.item-meta { "question " (question) ", run " (run) }
                             }
                             span.item-side { span.button { "Answer" } }
@@ -133,14 +146,18 @@ fn approval(site: &Site, asked: &Asked) -> Markup {
                 span.item-sub {
                     b { (line.topology) } " asks as " (line.agent)
                     @if !given.is_empty() { ", " (text(&given)) }
-                    @if let Some(progress) = words::progress(line.needed, &line.approved_by) { "; " (text(&progress)) }
+                    @if let Some(progress) = words::progress(line.needed, &line.approved_by) {
+                        "; " (text(&progress))
+                    }
                 }
                 span.item-meta {
                     "approval " (line.approval) ", " (words::run(line.run, line.mode, &list::Params::new())) ", since "
                     (date_time(line.asked_at, site.zone()))
                 }
             }
-            span.item-side { span.due { "until " (date_time(line.expires_at, site.zone())) } span.button { "Review" } }
+            span.item-side {
+                span.due { "until " (date_time(line.expires_at, site.zone())) } span.button { "Review" }
+            }
         }
     }
 }
@@ -172,7 +189,9 @@ fn briefly(site: &Site, lines: &[&RunLine]) -> Markup {
                                 (words::money(line.summary.nano_usd)) ", since " (date_time(line.created_at, site.zone()))
                             }
                         }
-                        span.item-side { (state(if line.interrupted { "interrupted" } else { &line.summary.status }, if line.interrupted { "interrupted" } else { &line.summary.status })) }
+                        span.item-side {
+                            (state(if line.interrupted { "interrupted" } else { &line.summary.status }, if line.interrupted { "interrupted" } else { &line.summary.status }))
+                        }
                     }
                 }
             }

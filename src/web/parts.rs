@@ -33,7 +33,9 @@ pub(super) fn text(text: &str) -> Markup {
         @for run in runs {
             @match run {
                 Ok(run) => (run),
-                Err(c) => span.unseen title="a character that shows nothing" { (format!("U+{:04X}", u32::from(c))) },
+                Err(c) => span.unseen title="a character that shows nothing" {
+                    (format!("U+{:04X}", u32::from(c)))
+                },
             }
         }
     }
@@ -45,7 +47,9 @@ pub(super) fn digests(of: &str) -> Markup {
     html! {
         @for (nth, part) in of.split(' ').enumerate() {
             @if nth > 0 { " " }
-            @if part.starts_with("sha256:") && part.len() == WHOLE { code.digest title=(part) { (&part["sha256:".len()..][..8]) } }
+            @if part.starts_with("sha256:") && part.len() == WHOLE {
+                code.digest title=(part) { (&part["sha256:".len()..][..8]) }
+            }
             @else { (text(part)) }
         }
     }
@@ -78,7 +82,11 @@ pub(super) fn state(state: &str, said: &str) -> Markup {
         "paused" => "\u{2016}",
         _ => "\u{2013}",
     };
-    html! { span class=(format!("state tone-{}", tone(state))) { span aria-hidden="true" { (sign) } " " (text(said)) } }
+    html! {
+        span class=(format!("state tone-{}", tone(state))) {
+            span aria-hidden="true" { (sign) } " " (text(said))
+        }
+    }
 }
 
 /// An outcome, or another word of the files.
@@ -164,7 +172,11 @@ fn table(items: &[Value], columns: &[&String]) -> Markup {
                 thead { tr { @for column in columns { th scope="col" { (text(column)) } } } }
                 tbody {
                     @for item in items {
-                        tr { @for column in columns { td class=[item[*column].is_number().then_some("n")] { (value(&item[*column])) } } }
+                        tr {
+                            @for column in columns {
+                                td class=[item[*column].is_number().then_some("n")] { (value(&item[*column])) }
+                            }
+                        }
                     }
                 }
             }
@@ -184,7 +196,9 @@ pub(super) fn item(parts: &[Shown]) -> Markup {
     html! {
         div.pad {
             (fields(&first))
-            @if !more.is_empty() { details { summary.small { "all other headers (" (more.len()) ")" } (fields(&more)) } }
+            @if !more.is_empty() {
+                details { summary.small { "all other headers (" (more.len()) ")" } (fields(&more)) }
+            }
         }
         @for part in others { (content(part)) }
     }

@@ -63,9 +63,15 @@ fn asked(question: &Question, person: &Person) -> Markup {
     let no = question.question;
     html! {
         div.page-head {
-            p.crumbs { a href="/approvals" { "Approvals" } " / " a href=(format!("/runs/{}", question.run)) { "run " (question.run) } }
+            p.crumbs {
+                a href="/approvals" { "Approvals" }
+                " / " a href=(format!("/runs/{}", question.run)) { "run " (question.run) }
+            }
             h1 { "Did it happen? " span.no { "question " (no) } }
-            p.sentence { "Effect " code { (question.effect.0.short()) } " began, and nobody knows whether it happened. Look at the place where it would have arrived; then say what you saw." }
+            p.sentence {
+                "Effect " code { (question.effect.0.short()) }
+                " began, and nobody knows whether it happened. Look at the place where it would have arrived; then say what you saw."
+            }
             @if let Some(why) = &question.why { p.prose-text { (text(why)) } }
         }
         form.actions method="post" action=(format!("/approvals/{no}/decide")) {
@@ -82,11 +88,18 @@ fn page(site: &Site, person: &Person, review: &Review) -> Markup {
     html! {
         div.page-head {
             div.crumb-row {
-                p.crumbs { a href="/approvals" { "Approvals" } " / " a href=(format!("/runs/{}", line.run)) { (line.topology) " run " (line.run) } }
+                p.crumbs {
+                    a href="/approvals" { "Approvals" }
+                    " / " a href=(format!("/runs/{}", line.run)) { (line.topology) " run " (line.run) }
+                }
                 (strip(line.mode))
             }
             div.title-row { div.title-main {
-                h1 { (what(review)) " " span.no { (if is_decision { "approval" } else { "question" }) " " (line.approval) } }
+                h1 {
+                    (what(review)) " " span.no {
+                        (if is_decision { "approval" } else { "question" }) " " (line.approval)
+                    }
+                }
                 (state(if review.open { "waiting" } else { "done" }, &came(review, zone)))
             } }
             @if let Some(said) = &review.said { p.sentence { (text(&handed_on(said))) } }
@@ -101,8 +114,17 @@ fn page(site: &Site, person: &Person, review: &Review) -> Markup {
                         article.panel.leaves {
                             header.pad {
                                 h2 { (text(&one.title)) }
-                                p.small { "to " b { (digests(&one.recipient)) } @if one.recipients > 0 { ", " (thousands(one.recipients)) " recipients" } " " code.digest { (one.digest.short()) } " " (text(&one.key)) }
-                                @if one.again.is_some() { p.small.muted { "When it leaves, its list is read once more, and whoever is no longer on it is left out." } }
+                                p.small {
+                                    "to " b { (digests(&one.recipient)) }
+                                    @if one.recipients > 0 { ", " (thousands(one.recipients)) " recipients" }
+                                    " " code.digest { (one.digest.short()) }
+                                    " " (text(&one.key))
+                                }
+                                @if one.again.is_some() {
+                                    p.small.muted {
+                                        "When it leaves, its list is read once more, and whoever is no longer on it is left out."
+                                    }
+                                }
                             }
                             @match &one.parts { Some(parts) => (item(parts)), None => p.pad.muted { "erased" } }
                         }
@@ -112,21 +134,36 @@ fn page(site: &Site, person: &Person, review: &Review) -> Markup {
                 h2.section { "What it rests on" }
                 div.panel.pad {
                     ul.plain { @for told in sentences(&review.work) { li { (text(&told)) } } }
-                    @for remark in &review.remarks { p.callout.waiting { "Remark on " (remark.artefact) ": " (text(&remark.what)) } }
+                    @for remark in &review.remarks {
+                        p.callout.waiting { "Remark on " (remark.artefact) ": " (text(&remark.what)) }
+                    }
                     @if !review.calls.is_empty() {
                         details { summary { (count(review.calls.len(), "call")) " of tools" }
-                            ul.plain { @for call in &review.calls { li { a href=(address(line.run.0, call.seq)) { (text(&call.from)) " " code { (text(&call.word)) } } " " (text(&call.text)) } } }
+                            ul.plain {
+                                @for call in &review.calls {
+                                    li {
+                                        a href=(address(line.run.0, call.seq)) {
+                                            (text(&call.from)) " " code { (text(&call.word)) }
+                                        }
+                                        " " (text(&call.text))
+                                    }
+                                }
+                            }
                         }
                     }
                 }
-                @if review.items.is_some() { @for version in &review.versions { (version_of(version, zone, false)) } }
+                @if review.items.is_some() {
+                    @for version in &review.versions { (version_of(version, zone, false)) }
+                }
             }
             aside.decide id="decide" { (decide(person, review, zone)) }
         }
         @if review.open {
             div.thumb-bar {
                 a.button href="#decide" { "More" }
-                a.button.primary href=(if is_decision { "#approve" } else { "#decide" }) { (if is_decision { "Approve\u{2026}" } else { "Answer" }) }
+                a.button.primary href=(if is_decision { "#approve" } else { "#decide" }) {
+                    (if is_decision { "Approve\u{2026}" } else { "Answer" })
+                }
             }
         }
     }
@@ -168,7 +205,10 @@ fn version_of(version: &crate::service::review::Version, zone: &str, is_open: bo
     };
     html! {
         details.panel.pad.draft open[is_open] {
-            summary { (name) @if let Some((by, of)) = &version.by { ", by " (by) " " (origin(Some(*of))) } " " code.digest { (version.digest.short()) } }
+            summary {
+                (name) @if let Some((by, of)) = &version.by { ", by " (by) " " (origin(Some(*of))) }
+                " " code.digest { (version.digest.short()) }
+            }
             @match &version.body { Some(body) => (value(body)), None => p.muted { "erased" } }
         }
     }
@@ -183,12 +223,23 @@ fn decide(person: &Person, review: &Review, zone: &str) -> Markup {
             h2 { (if line.wants == Wants::Decision { "Your decision" } else { "Your answer" }) }
             dl.fields {
                 dt { "binds" } dd { code { (line.binds.short()) } }
-                @if let Some(items) = &review.items { dt { "leaves" } dd { (count(items.len(), "item")) " by " code { (review.tool.as_deref().unwrap_or_default()) } } }
+                @if let Some(items) = &review.items {
+                    dt { "leaves" }
+                    dd {
+                        (count(items.len(), "item")) " by " code {
+                            (review.tool.as_deref().unwrap_or_default())
+                        }
+                    }
+                }
                 @let reached: u64 = review.items.iter().flatten().map(|item| item.recipients).sum();
-                @if reached > 0 { dt { "reaches" } dd { (thousands(reached)) " recipients, counted for each item" } }
+                @if reached > 0 {
+                    dt { "reaches" } dd { (thousands(reached)) " recipients, counted for each item" }
+                }
                 dt { "open until" } dd { (date_time(line.expires_at, zone)) }
                 dt { "you are" } dd { (text(&person.who.name)) }
-                @if let Some(progress) = words::progress(line.needed, &line.approved_by) { dt { "so far" } dd { (text(&progress)) } }
+                @if let Some(progress) = words::progress(line.needed, &line.approved_by) {
+                    dt { "so far" } dd { (text(&progress)) }
+                }
                 @if line.reminded > 0 { dt { "reminded" } dd { (count(line.reminded as usize, "time")) } }
                 @if let Some(to) = &line.escalated_to { dt { "escalated to" } dd { (text(to)) } }
             }
@@ -209,7 +260,10 @@ fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
                 input type="hidden" name="binds" value=(binds);
                 input type="hidden" name="decision" value=(decision);
                 p.small { (does) }
-                label.field { span { @if why { "Why" } @else { "Comment, if you like" } } textarea name="comment" rows="3" required[why] {} }
+                label.field {
+                    span { @if why { "Why" } @else { "Comment, if you like" } }
+                    textarea name="comment" rows="3" required[why] {}
+                }
                 button class=(format!("button {class}")) { (label) }
             }
         }
@@ -222,10 +276,23 @@ fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
     };
     html! {
         div.decide-buttons {
-            details.confirm id="approve" { summary.button.primary.big { "Approve\u{2026}" } div.sheet { (post("primary big", "approve", &approve, then, false)) } }
-            details.confirm { summary.button { "Request changes" } div.sheet { (post("primary", "request_changes", "Send it back", "The agents read what you say, and draft again.", true)) } }
+            details.confirm id="approve" {
+                summary.button.primary.big { "Approve\u{2026}" }
+                div.sheet { (post("primary big", "approve", &approve, then, false)) }
+            }
+            details.confirm {
+                summary.button { "Request changes" }
+                div.sheet {
+                    (post("primary", "request_changes", "Send it back", "The agents read what you say, and draft again.", true))
+                }
+            }
             a.button href=(format!("/approvals/{no}/edit")) { "Edit" }
-            details.confirm { summary.button.danger { "Reject" } div.sheet { (post("danger", "reject", "Reject it", "Nothing leaves, and the run ends as rejected where its handoffs say so.", true)) } }
+            details.confirm {
+                summary.button.danger { "Reject" }
+                div.sheet {
+                    (post("danger", "reject", "Reject it", "Nothing leaves, and the run ends as rejected where its handoffs say so.", true))
+                }
+            }
         }
     }
 }
@@ -249,7 +316,10 @@ fn answer_form(person: &Person, review: &Review, sheet: &Sheet) -> Markup {
                     (blank(artefact, name, field))
                 }
             }
-            label.field { span { (if sheet.is_sentence { "Your answer" } else { "Comment, if you like" }) } textarea name="comment" rows="3" required[sheet.is_sentence] {} }
+            label.field {
+                span { (if sheet.is_sentence { "Your answer" } else { "Comment, if you like" }) }
+                textarea name="comment" rows="3" required[sheet.is_sentence] {}
+            }
             button.button.primary.big { "Answer" }
         }
     }
@@ -264,7 +334,9 @@ fn blank(artefact: &ArtefactName, name: &str, schema: &Value) -> Markup {
             span { (text(name)) }
             @if says != name { small { (text(says)) } }
             @match (schema.get("enum").and_then(Value::as_array), schema.get("type").and_then(Value::as_str)) {
-                (Some(all), _) => select name=(field) { @for one in all.iter().filter_map(Value::as_str) { option { (one) } } },
+                (Some(all), _) => select name=(field) {
+                    @for one in all.iter().filter_map(Value::as_str) { option { (one) } }
+                },
                 (None, Some("string")) => textarea name=(field) rows="2" {},
                 (None, Some("integer")) => input type="number" step="1" name=(field);,
                 (None, Some("number")) => input type="number" step="any" name=(field);,
@@ -334,10 +406,17 @@ pub(super) fn edit_page(
     let is_ready = faults.is_some_and(<[String]>::is_empty) && !changes.is_empty();
     let page = html! {
         div.page-head {
-            p.crumbs { a href="/approvals" { "Approvals" } " / " a href=(format!("/approvals/{no}")) { "approval " (no) } }
+            p.crumbs {
+                a href="/approvals" { "Approvals" }
+                " / " a href=(format!("/approvals/{no}")) { "approval " (no) }
+            }
             h1 { "Edit " code { (artefact) } }
-            p.sentence { "What you write is checked like what an agent writes, and is approved anew: nothing leaves by editing." }
-            @if let (Some((_, why)), None) = (&edit.refused, faults) { p.callout.failed.prose-text { "Your last version could not be prepared: " (text(why)) } }
+            p.sentence {
+                "What you write is checked like what an agent writes, and is approved anew: nothing leaves by editing."
+            }
+            @if let (Some((_, why)), None) = (&edit.refused, faults) {
+                p.callout.failed.prose-text { "Your last version could not be prepared: " (text(why)) }
+            }
             @for fault in faults.into_iter().flatten() { p.callout.failed.prose-text { (text(fault)) } }
         }
         form.edit method="post" action=(format!("/approvals/{no}/edit")) {
@@ -352,8 +431,12 @@ pub(super) fn edit_page(
                         @if changes.is_empty() { p.muted { "Nothing yet." } }
                         @for part in &changes { h4 { (text(&words::part(part))) } (difference(&lines(part))) }
                         div.actions {
-                            button class=(if is_ready { "button" } else { "button primary" }) name="step" value="look" { "Check and compare" }
-                            @if is_ready { button.button.primary name="step" value="save" { "Put it in the draft's place" } }
+                            button class=(if is_ready { "button" } else { "button primary" }) name="step" value="look" {
+                                "Check and compare"
+                            }
+                            @if is_ready {
+                                button.button.primary name="step" value="save" { "Put it in the draft's place" }
+                            }
                         }
                     }
                 }
@@ -386,7 +469,9 @@ fn inputs(of: &Value, pointer: &str) -> Markup {
             },
             Value::String(words) => textarea name=(name) rows=(rows(words)) { "\n" (words) },
             Value::Number(number) => input type="number" step="any" name=(name) value=(number.to_string());,
-            Value::Bool(is) => select name=(name) { option selected[*is] { "true" } option selected[!*is] { "false" } },
+            Value::Bool(is) => select name=(name) {
+                option selected[*is] { "true" } option selected[!*is] { "false" }
+            },
             Value::Null => input type="text" name=(name) placeholder="none";,
         }
     }

@@ -131,7 +131,9 @@ fn tabs(no: u64, here: &str) -> Markup {
     html! {
         nav.tabs aria-label="Views of this run" {
             @for (address, name) in VIEWS {
-                a href=(format!("/runs/{no}{address}")) aria-current=[(address == here).then_some("page")] { (name) }
+                a href=(format!("/runs/{no}{address}")) aria-current=[(address == here).then_some("page")] {
+                    (name)
+                }
             }
         }
     }
@@ -143,7 +145,10 @@ fn head(look: &Look<'_>) -> Markup {
     html! {
         div.page-head {
             div.crumb-row {
-                p.crumbs { a href="/runs" { "Runs" } " / " a href=(format!("/campaigns/{}", run.topology)) { (run.topology) } }
+                p.crumbs {
+                    a href="/runs" { "Runs" }
+                    " / " a href=(format!("/campaigns/{}", run.topology)) { (run.topology) }
+                }
                 (strip(run.mode))
             }
             div.title-row {
@@ -164,13 +169,26 @@ fn head(look: &Look<'_>) -> Markup {
                         div.stat {
                             dt { (limit_word(budget.what, run.would_have_cost)) }
                             dd {
-                                span.value { b.n { (amount(budget.what, budget.spent)) } " " @if let Some(limit) = budget.limit { span.of { "of " (amount(budget.what, limit)) } } }
+                                span.value {
+                                    b.n { (amount(budget.what, budget.spent)) }
+                                    " " @if let Some(limit) = budget.limit {
+                                        span.of { "of " (amount(budget.what, limit)) }
+                                    }
+                                }
                                 (meter(budget.spent, budget.reserved, budget.limit))
                             }
                         }
                     }
                 }
-                div.stat.who { dt { "Started" } dd { span.value { @if let Some(by) = &run.started_by { (text(&by.name)) ", " } (date_time(run.created_at, zone)) } } }
+                div.stat.who {
+                    dt { "Started" }
+                    dd {
+                        span.value {
+                            @if let Some(by) = &run.started_by { (text(&by.name)) ", " }
+                            (date_time(run.created_at, zone))
+                        }
+                    }
+                }
             }
         }
     }
@@ -192,14 +210,24 @@ fn sentence(look: &Look<'_>) -> Markup {
     let (run, zone) = (look.at_a_glance, look.site.zone());
     html! {
         @for line in &run.waiting {
-            "Approval " (line.approval) " waits for " b { (line.agent) } " since " (date_time(line.asked_at, zone)) ", until "
+            "Approval " (line.approval) " waits for " b {
+                (line.agent)
+            } " since " (date_time(line.asked_at, zone)) ", until "
             (date_time(line.expires_at, zone)) ". "
         }
         @for question in &run.questions { "Question " (question) ": nobody knows whether an act happened. " }
-        @if !run.dead_letters.is_empty() { (count(run.dead_letters.len(), "message")) " could not be handled: see Supervision. " }
+        @if !run.dead_letters.is_empty() {
+            (count(run.dead_letters.len(), "message")) " could not be handled: see Supervision. "
+        }
         @if let Some(why) = &run.paused { "Paused: " (text(why)) ". " }
-        @for result in &run.results { b { (text(&result.from)) } " ended it with " code { (text(&result.word)) } ": " (text(&result.text)) " " }
-        @if run.status == "running" { @if run.driven_by.is_none() { "Nobody drives it. " } @else { "The team is at work. " } }
+        @for result in &run.results {
+            b { (text(&result.from)) }
+            " ended it with " code { (text(&result.word)) }
+            ": " (text(&result.text)) " "
+        }
+        @if run.status == "running" {
+            @if run.driven_by.is_none() { "Nobody drives it. " } @else { "The team is at work. " }
+        }
         @for left in &run.left { (text(left)) ". " }
     }
 }
@@ -209,20 +237,33 @@ fn buttons(look: &Look<'_>) -> Markup {
     let raise = enough(look.run.story.state());
     html! {
         div.actions {
-            @for line in &run.waiting { a.button.primary href=(format!("/approvals/{}", line.approval)) { "Review approval " (line.approval) } }
-            @for no in &run.questions { a.button.primary href=(format!("/approvals/{no}")) { "Answer question " (no) } }
+            @for line in &run.waiting {
+                a.button.primary href=(format!("/approvals/{}", line.approval)) {
+                    "Review approval " (line.approval)
+                }
+            }
+            @for no in &run.questions {
+                a.button.primary href=(format!("/approvals/{no}")) { "Answer question " (no) }
+            }
             @match status {
                 Status::Ended(_) => "",
                 Status::Paused => @match raise {
                     Some((what, enough)) => (one(look, "raise", &format!("Raise {} to {} and go on", limit_word(what, run.would_have_cost).to_lowercase(), amount(what, enough)), "primary")),
                     None => (one(look, "resume", "Go on", "primary")),
                 },
-                _ => { @if run.driven_by.is_none() && run.status == "running" { (one(look, "resume", "Go on", "primary")) } @else { (one(look, "pause", "Pause", "")) } }
+                _ => {
+                    @if run.driven_by.is_none() && run.status == "running" {
+                        (one(look, "resume", "Go on", "primary"))
+                    } @else { (one(look, "pause", "Pause", "")) }
+                }
             }
             @if !matches!(status, Status::Ended(_)) {
                 details.confirm {
                     summary.button { "Cancel" }
-                    div.sheet { p { "The run ends for good. What has left has left; everything is kept to read." } (one(look, "cancel", "Cancel this run", "danger")) }
+                    div.sheet {
+                        p { "The run ends for good. What has left has left; everything is kept to read." }
+                        (one(look, "cancel", "Cancel this run", "danger"))
+                    }
                 }
             }
         }
@@ -249,7 +290,11 @@ fn drawn(look: &Look<'_>) -> Markup {
     let upto = at.unwrap_or(last);
     let entries: Vec<_> = run.entries().rev().filter(|entry| entry.seq.0 <= upto).take(40).collect();
     html! {
-        @if let Some(at) = at { p.callout.changed.graph-note { "The graph as it was after record " (at) " of " (last) "; the figures above are of now." } }
+        @if let Some(at) = at {
+            p.callout.changed.graph-note {
+                "The graph as it was after record " (at) " of " (last) "; the figures above are of now."
+            }
+        }
         (graph::graph(&run.story.state().plan, Some(view), Some(&format!("/runs/{no}/messages?from="))))
         form.replay method="get" data-replay {
             label.sr for="at" { "Record" }

@@ -55,7 +55,9 @@ fn choice(name: &str, label: &str, all: &[impl AsRef<str>], chosen: Option<&str>
             (label)
             select name=(name) {
                 option value="" { "any" }
-                @for one in all { option value=(one.as_ref()) selected[chosen == Some(one.as_ref())] { (one.as_ref()) } }
+                @for one in all {
+                    option value=(one.as_ref()) selected[chosen == Some(one.as_ref())] { (one.as_ref()) }
+                }
             }
         }
     }
@@ -66,13 +68,30 @@ pub(super) fn table(lines: &[&RunLine], zone: &str) -> Markup {
     html! {
         div.panel.scroll tabindex="0" role="region" aria-label="runs" {
             table.data.wide.runs-table {
-                thead { tr { th scope="col" { "Run" } th scope="col" { "Campaign" } th scope="col" { "State" } th scope="col" { "Mode" } th.n scope="col" { "Steps" } th.n scope="col" { "Cost" } th scope="col" { "Started" } } }
+                thead {
+                    tr {
+                        th scope="col" { "Run" }
+                        th scope="col" { "Campaign" }
+                        th scope="col" { "State" }
+                        th scope="col" { "Mode" }
+                        th.n scope="col" { "Steps" }
+                        th.n scope="col" { "Cost" }
+                        th scope="col" { "Started" }
+                    }
+                }
                 tbody {
                     @for line in lines {
                         tr {
                             td.n { a href=(format!("/runs/{}", line.run)) { (line.run) } }
-                            td { a href=(format!("/runs/{}", line.run)) { b { (line.topology) } } " " span.muted { (text(&words::params(&line.given))) } }
-                            td { (state(shown_state(line), shown_state(line))) " " span.muted.small { (said(line)) } }
+                            td {
+                                a href=(format!("/runs/{}", line.run)) { b { (line.topology) } }
+                                " " span.muted { (text(&words::params(&line.given))) }
+                            }
+                            td {
+                                (state(shown_state(line), shown_state(line))) " " span.muted.small {
+                                    (said(line))
+                                }
+                            }
                             td { (words::mode(line.mode)) }
                             td.n { (thousands(line.summary.steps)) }
                             td.n { (cost(line)) }
@@ -115,7 +134,12 @@ pub(super) async fn audit(
     site.look(move |site| {
         let verified = audit::verify(&site.project, None, &[]);
         let body = html! {
-            div.page-head { h1 { "Audit" } p.sentence { "Every record is hashed over the one before it. This page has just read them all." } }
+            div.page-head {
+                h1 { "Audit" }
+                p.sentence {
+                    "Every record is hashed over the one before it. This page has just read them all."
+                }
+            }
             @match verified {
                 Ok(audit) => div.callout.done {
                     div {
@@ -124,11 +148,19 @@ pub(super) async fn audit(
                             (count(audit.chain.heads.len(), "run")) ", " (thousands(audit.evidence.manifests)) " manifests and "
                             (thousands(audit.evidence.files)) " delivered files were compared."
                         }
-                        @for differing in &audit.evidence.differing { p { (text(&differing.place)) " was " (differing.what) } }
+                        @for differing in &audit.evidence.differing {
+                            p { (text(&differing.place)) " was " (differing.what) }
+                        }
                     }
                 },
-                Err(crate::service::error::Error::NothingYet) => div.empty.panel { strong { "Nothing has run here yet" } },
-                Err(error) => div.callout.failed { div { strong { "Something does not hold." } p.prose-text { (text(&Told::from(error).text)) } } },
+                Err(crate::service::error::Error::NothingYet) => div.empty.panel {
+                    strong { "Nothing has run here yet" }
+                },
+                Err(error) => div.callout.failed {
+                    div {
+                        strong { "Something does not hold." } p.prose-text { (text(&Told::from(error).text)) }
+                    }
+                },
             }
             p.muted {
                 "Whoever owns the disk can rewrite all of it. A checkpoint that is kept elsewhere finds that: "

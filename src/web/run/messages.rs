@@ -46,8 +46,20 @@ pub(super) fn messages(look: &Look<'_>) -> Markup {
     let agents = look.run.story.state().plan.team.keys();
     html! {
         form.filters method="get" {
-            label.select { "Of" select name="from" { option value="" { "everybody" } @for name in agents { option selected[from == Some(name.as_str())] { (name) } } } }
-            label.select { "Kind" select name="kind" { option value="" { "all" } @for (word, _) in KINDS { option selected[kind.is_some_and(|(known, _)| *known == word)] { (word) } } } }
+            label.select {
+                "Of" select name="from" {
+                    option value="" { "everybody" }
+                    @for name in agents { option selected[from == Some(name.as_str())] { (name) } }
+                }
+            }
+            label.select {
+                "Kind" select name="kind" {
+                    option value="" { "all" }
+                    @for (word, _) in KINDS {
+                        option selected[kind.is_some_and(|(known, _)| *known == word)] { (word) }
+                    }
+                }
+            }
             button.button.small { "Show" }
             @if let Some(trouble) = all.iter().rev().find(|entry| entry.kind == Kind::Trouble) {
                 a.button.small.danger href=(address(no, trouble.seq)) { "Latest trouble" }
@@ -56,7 +68,14 @@ pub(super) fn messages(look: &Look<'_>) -> Markup {
         div.split.messages {
             section {
                 @if pages > 1 {
-                    p.small { @for one in 1..=pages { a href=(format!("/runs/{no}/messages?page={one}")) aria-current=[(one == here + 1).then_some("page")] { "page " (one) } " " } }
+                    p.small {
+                        @for one in 1..=pages {
+                            a href=(format!("/runs/{no}/messages?page={one}")) aria-current=[(one == here + 1).then_some("page")] {
+                                "page " (one)
+                            }
+                            " "
+                        }
+                    }
                 }
                 (rows(shown, no, look.site.zone(), record))
             }
@@ -78,7 +97,9 @@ pub(super) fn rows(entries: &[&Entry], no: u64, zone: &str, here: Option<Seq>) -
                         time { (clock_time(entry.at, zone)) }
                         span.who {
                             b { (text(&entry.from)) }
-                            @if let Some(to) = &entry.to { span aria-label="to" { " \u{2192} " } b { (text(to)) } }
+                            @if let Some(to) = &entry.to {
+                                span aria-label="to" { " \u{2192} " } b { (text(to)) }
+                            }
                             @if let Some(branch) = &entry.branch { " " span.muted { (branch) } }
                         }
                         (word(&entry.word))
@@ -101,9 +122,14 @@ fn inspector(look: &Look<'_>, news: &News) -> Markup {
     let head: Value = serde_json::from_slice(&news.record.head.json).unwrap_or(Value::Null);
     html! {
         article.panel.pad.inspector id="record" {
-            p.small.muted { "record " (seq) ", " code { (news.record.head.kind) } ", ownership " (news.record.epoch) }
+            p.small.muted {
+                "record " (seq) ", " code { (news.record.head.kind) } ", ownership " (news.record.epoch)
+            }
             @if let Some(entry) = &news.entry {
-                h2 { (text(&entry.from)) @if let Some(to) = &entry.to { " \u{2192} " (text(to)) } " " (word(&entry.word)) }
+                h2 {
+                    (text(&entry.from)) @if let Some(to) = &entry.to { " \u{2192} " (text(to)) }
+                    " " (word(&entry.word))
+                }
                 p.prose-text { (text(&entry.text)) } (origin(entry.origin))
                 @if let Some(choice) = &entry.choice { (chosen(choice, no)) }
             }
@@ -122,16 +148,27 @@ fn pretty(of: &Value) -> String {
 fn chosen(choice: &Choice, no: u64) -> Markup {
     html! {
         h4 { "It chose " code { (text(&choice.chose)) } " among" }
-        ul.plain { @for (outcome, to) in &choice.outcomes { li { code { (text(outcome)) } " to " (text(to)) } } }
+        ul.plain {
+            @for (outcome, to) in &choice.outcomes { li { code { (text(outcome)) } " to " (text(to)) } }
+        }
         @if !choice.tools.is_empty() || !choice.may_ask.is_empty() {
             h4 { "It was offered" }
-            ul.plain { @for tool in &choice.tools { li { code { (tool) } } } @for asked in &choice.may_ask { li { "to ask " (asked) } } }
+            ul.plain {
+                @for tool in &choice.tools { li { code { (tool) } } }
+                @for asked in &choice.may_ask { li { "to ask " (asked) } }
+            }
         }
         h4 { "On this evidence" }
         ul.plain {
-            @for (name, held) in &choice.read { li { (name) @for version in held.versions() { " " code.digest { (version.short()) } } } }
+            @for (name, held) in &choice.read {
+                li { (name) @for version in held.versions() { " " code.digest { (version.short()) } } }
+            }
             @for call in &choice.calls {
-                li { a href=(address(no, call.seq)) { "record " (call.seq) } " " @match &call.by { Some(by) => { "the answer of " (by) }, None => code { (call.tool) } } " " (origin(Some(call.origin))) }
+                li {
+                    a href=(address(no, call.seq)) { "record " (call.seq) }
+                    " " @match &call.by { Some(by) => { "the answer of " (by) }, None => code { (call.tool) } }
+                    " " (origin(Some(call.origin)))
+                }
             }
             @if choice.read.is_empty() && choice.calls.is_empty() { li { "the brief and the message alone" } }
         }
@@ -155,7 +192,10 @@ fn carried(look: &Look<'_>, event: &Event) -> Markup {
                 h4 { "On its desk" }
                 ul.plain {
                     @for (name, held) in &message.desk {
-                        li { a href=(format!("/runs/{no}/drafts?artefact={name}")) { (name) } @for version in held.versions() { " " code.digest { (version.short()) } } }
+                        li {
+                            a href=(format!("/runs/{no}/drafts?artefact={name}")) { (name) }
+                            @for version in held.versions() { " " code.digest { (version.short()) } }
+                        }
                     }
                 }
             }
@@ -164,7 +204,9 @@ fn carried(look: &Look<'_>, event: &Event) -> Markup {
             h4 { (name) }
             @match body { Some(body) => (value(&body)), None => p.muted { "erased" } }
         }
-        @if let Event::EffectAsked { id, .. } | Event::EffectSettled { id, .. } | Event::EffectFailed { id, .. } = event {
+        @if let Event::EffectAsked {
+            id, ..
+        } | Event::EffectSettled { id, .. } | Event::EffectFailed { id, .. } = event {
             p.small.muted { "effect " code { (id.0.short()) } }
         }
     }
@@ -188,7 +230,11 @@ fn around(look: &Look<'_>, news: &News) -> Markup {
                 h4 { (title) }
                 ul.plain {
                     @for (seq, message) in all {
-                        li { a href=(address(no, seq)) { (message.id) } " " @if let Some(from) = &message.from { (from) " " } code { (message.outcome) } }
+                        li {
+                            a href=(address(no, seq)) { (message.id) }
+                            " " @if let Some(from) = &message.from { (from) " " }
+                            code { (message.outcome) }
+                        }
                     }
                 }
             }

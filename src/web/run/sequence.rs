@@ -150,7 +150,9 @@ fn picture(drawn: &Sequence<'_>, lanes: &[&AgentName], run: u64, all: usize) -> 
                 }
                 @for (agent, x, record, failed) in &drawn.marks {
                     a href=(address(run, *record)) aria-label=(format!("record {record}")) {
-                        rect class=(if *failed { "mark failed" } else { "mark" }) x=(x - 2) y=(y(agent) - 5) width="4" height="10" rx="1" {}
+                        rect class=(if *failed { "mark failed" } else { "mark" }) x=(x - 2) y=(y(agent) - 5) width="4" height="10" rx="1" {
+
+                        }
                     }
                 }
             }

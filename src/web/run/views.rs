@@ -51,7 +51,9 @@ pub(super) fn story(look: &Look<'_>) -> Markup {
                             a href=(address(no, entry.seq)) { "record " (entry.seq) }
                             @if !mine.is_empty() {
                                 ", on " @for (nth, call) in mine.iter().enumerate() {
-                                    @if nth > 0 { ", " } a href=(address(no, call.seq)) title=(call.text) { (text(&call.word)) }
+                                    @if nth > 0 {
+                                        ", "
+                                    } a href=(address(no, call.seq)) title=(call.text) { (text(&call.word)) }
                                 }
                             }
                         }
@@ -86,28 +88,40 @@ pub(super) fn drafts(look: &Look<'_>) -> Markup {
         @if names.is_empty() { div.empty.panel { strong { "Nothing is written yet" } } }
         nav.filters aria-label="Artefacts" {
             @if wanted.is_some() { a.button.small href=(format!("/runs/{}/drafts", run.run)) { "all" } }
-            @for name in &names { a.button.small href=(format!("/runs/{}/drafts?artefact={name}", run.run)) aria-current=[(wanted.is_some_and(|of| of == name.as_str())).then_some("true")] { (name) } }
+            @for name in &names {
+                a.button.small href=(format!("/runs/{}/drafts?artefact={name}", run.run)) aria-current=[(wanted.is_some_and(|of| of == name.as_str())).then_some("true")] {
+                    (name)
+                }
+            }
         }
         @for name in names.iter().filter(|name| wanted.is_none_or(|of| of == name.as_str())) {
             h2.section { code { (name) } }
             @for version in run.versions.iter().rev().filter(|version| version.artefact == **name) {
                 article.panel.pad.draft {
                     p.small {
-                        b { (words::version(name.as_str(), version.no, version.written_at, look.site.zone())) } ", by " (text(&version.by)) ", in turn " (version.message) " "
+                        b {
+                            (words::version(name.as_str(), version.no, version.written_at, look.site.zone()))
+                        } ", by " (text(&version.by)) ", in turn " (version.message) " "
                         (origin(Some(version.origin))) " " code.digest { (version.version.short()) }
                         @if version.remarked { " " span.chip.failed { "remarks of a check" } }
                     }
                     @if let Some(change) = since_before(story, name, version.version) {
                         @if !change.parts.is_empty() {
                             details open {
-                                summary { (count(change.parts.len(), "part")) " changed since version " (change.from) }
-                                @for part in &change.parts { h4 { (text(&words::part(part))) } (difference(&lines(part))) }
+                                summary {
+                                    (count(change.parts.len(), "part")) " changed since version " (change.from)
+                                }
+                                @for part in &change.parts {
+                                    h4 { (text(&words::part(part))) } (difference(&lines(part)))
+                                }
                             }
                         }
                     }
                     details open[version.no == 1] {
                         summary { "All of it" }
-                        @match texts.value(version.version) { Some(body) => (value(&body)), None => p.muted { "erased" } }
+                        @match texts.value(version.version) {
+                            Some(body) => (value(&body)), None => p.muted { "erased" }
+                        }
                     }
                 }
             }
@@ -120,7 +134,15 @@ pub(super) fn budget(look: &Look<'_>) -> Markup {
     html! {
         div.panel.scroll tabindex="0" role="region" aria-label="limits" {
             table.data.wide {
-                thead { tr { th scope="col" { "Limit" } th.n scope="col" { "Spent" } th.n scope="col" { "Set aside" } th.n scope="col" { "At most" } th scope="col" { "" } } }
+                thead {
+                    tr {
+                        th scope="col" { "Limit" }
+                        th.n scope="col" { "Spent" }
+                        th.n scope="col" { "Set aside" }
+                        th.n scope="col" { "At most" }
+                        th scope="col" { "" }
+                    }
+                }
                 tbody { @for of in &run.budget { tr {
                     th scope="row" { (limit_word(of.what, run.would_have_cost)) }
                     td.n { (amount(of.what, of.spent)) } td.n { (amount(of.what, of.reserved)) }
@@ -129,7 +151,9 @@ pub(super) fn budget(look: &Look<'_>) -> Markup {
                 } } }
             }
         }
-        @for unsure in [&run.calls.in_doubt, &run.calls.assumed, &run.calls.over_reported].into_iter().flatten() { p.callout.waiting { (text(unsure)) } }
+        @for unsure in [&run.calls.in_doubt, &run.calls.assumed, &run.calls.over_reported].into_iter().flatten() {
+            p.callout.waiting { (text(unsure)) }
+        }
         h2.section { "By agent" }
         (spent("agent", run.agents.iter().map(|agent| (html! { (agent.agent) }, format!("{} turns", agent.turns), agent.spent)), run.would_have_cost))
         h2.section { "By turn" }
@@ -144,10 +168,20 @@ fn spent(what: &str, rows: impl Iterator<Item = (Markup, String, Amount)>, would
     html! {
         div.panel.scroll tabindex="0" role="region" aria-label=(what) {
             table.data.wide {
-                thead { tr { th scope="col" { "Agent" } th scope="col" { "" } th.n scope="col" { "Steps" } th.n scope="col" { "Tokens" } th.n scope="col" { (limit_word(Limit::Cost, would_cost)) } } }
+                thead {
+                    tr {
+                        th scope="col" { "Agent" }
+                        th scope="col" { "" }
+                        th.n scope="col" { "Steps" }
+                        th.n scope="col" { "Tokens" }
+                        th.n scope="col" { (limit_word(Limit::Cost, would_cost)) }
+                    }
+                }
                 tbody { @for (name, said, spent) in rows { tr {
                     th scope="row" { (name) } td.muted { (said) }
-                    td.n { (thousands(spent.steps)) } td.n { (thousands(spent.tokens)) } td.n { (spent.cost.to_string()) }
+                    td.n {
+                        (thousands(spent.steps))
+                    } td.n { (thousands(spent.tokens)) } td.n { (spent.cost.to_string()) }
                 } } }
             }
         }
@@ -162,23 +196,39 @@ pub(super) fn supervision(look: &Look<'_>) -> Markup {
         @for letter in &run.dead_letters {
             div.callout.failed {
                 div {
-                    strong { "Message " (letter.message) " to " (text(&letter.to)) " could not be handled: " (letter.class.word()) }
+                    strong {
+                        "Message " (letter.message) " to " (text(&letter.to)) " could not be handled: " (letter.class.word())
+                    }
                     p.prose-text { (text(&letter.reason)) }
-                    div.actions { (answer(look, letter.message.to_string().as_str(), "retry", "Try it again", "primary")) (answer(look, letter.message.to_string().as_str(), "discard", "Discard it", "danger")) }
+                    div.actions {
+                        (answer(look, letter.message.to_string().as_str(), "retry", "Try it again", "primary")) (answer(look, letter.message.to_string().as_str(), "discard", "Discard it", "danger"))
+                    }
                 }
             }
         }
         div.panel.scroll tabindex="0" role="region" aria-label="agents" {
             table.data.wide {
-                thead { tr { th scope="col" { "Agent" } th scope="col" { "Does" } th.n scope="col" { "Turns" } th.n scope="col" { "Restarts" } } }
+                thead {
+                    tr {
+                        th scope="col" { "Agent" }
+                        th scope="col" { "Does" }
+                        th.n scope="col" { "Turns" }
+                        th.n scope="col" { "Restarts" }
+                    }
+                }
                 tbody { @for agent in &run.agents { tr {
                     th scope="row" { (agent.agent) } td { (text(&agent.does)) } td.n { (agent.turns) }
-                    td.n { @if agent.restarts > 0 { (state("failed", &agent.restarts.to_string())) } @else { "0" } }
+                    td.n {
+                        @if agent.restarts > 0 { (state("failed", &agent.restarts.to_string())) } @else { "0" }
+                    }
                 } } }
             }
         }
         p.muted {
-            @match &run.driven_by { Some(by) => { "Driven by " (text(by)) ", ownership " (run.epoch) "." }, None => { "Nobody drives it now; ownership " (run.epoch) "." } }
+            @match &run.driven_by {
+                Some(by) => { "Driven by " (text(by)) ", ownership " (run.epoch) "." },
+                None => { "Nobody drives it now; ownership " (run.epoch) "." }
+            }
         }
         h2.section { "What went wrong" span.muted { "newest first" } }
         (rows(&trouble, run.run.0, look.site.zone(), None))
