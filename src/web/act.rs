@@ -10,7 +10,7 @@ use super::fail::Fail;
 use super::person::Filled;
 use super::site::Site;
 
-use super::review;
+use super::forms;
 use crate::id::{ApprovalNo, Digest, MessageId, NanoUsd, RunNo};
 use crate::run::event::{DeadLetterAnswer, Decision, Limit, Raise, Who};
 use crate::run::input::Say;
@@ -136,12 +136,12 @@ pub(super) async fn edit(State(site): State<Arc<Site>>, Path(no): Path<u64>, fil
         Edit::of(&story, no, Some(&artefact))
     });
     let edit = edited.await?;
-    let body = review::written(&edit.before, &filled.fields).map_err(Fail::input)?;
+    let body = forms::written(&edit.before, &filled.fields).map_err(Fail::input)?;
     let faults = edit.faults(&body);
     if filled.field("step") != "save" || !faults.is_empty() {
         let person = filled.person.clone();
         let page: Html<String> =
-            site.look(move |site| review::edit_page(site, &person, &edit, &body, Some(&faults))).await?;
+            site.look(move |site| forms::edit_page(site, &person, &edit, &body, Some(&faults))).await?;
         return Ok(page.into_response());
     }
     // What the form was made of, not what is there by now.
@@ -164,7 +164,7 @@ pub(super) async fn answer(
     let said = site.look(move |site| {
         let story = site.project.read(site.project.run_of_approval(no)?)?;
         let form = Asked::of(&story, no)?;
-        Ok(review::answered(&form, &fields))
+        Ok(forms::answered(&form, &fields))
     });
     let say = said.await?.map_err(Fail::input)?;
     let story = post(&site, no, who, say).await?;

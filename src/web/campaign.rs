@@ -112,7 +112,7 @@ fn start(site: &Site, person: &Person, plan: &Plan) -> Markup {
     let is_live = site.project.settings.mode() == Mode::Live;
     html! {
         form method="post" action=(format!("/campaigns/{}/start", plan.name)) {
-            input type="hidden" name="key" value=(person.form);
+            (person.key())
             @for (name, param) in &plan.params { (field(name, param)) }
             @if is_live {
                 fieldset.choices {

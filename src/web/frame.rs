@@ -118,7 +118,7 @@ pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Fail> {
 fn out(person: &Person) -> Markup {
     html! {
         form.me method="post" action="/leave" {
-            input type="hidden" name="key" value=(person.form);
+            (person.key())
             span { (person.who.name) }
             button.link { "leave" }
         }

@@ -7,6 +7,7 @@ mod campaign;
 mod enter;
 mod events;
 mod fail;
+mod forms;
 mod frame;
 mod graph;
 mod guard;
@@ -116,7 +117,7 @@ fn router(site: &Arc<Site>) -> Router {
         .route("/runs/{no}/say", post(act::say))
         .route("/approvals", get(home::approvals))
         .route("/approvals/{no}", get(review::show))
-        .route("/approvals/{no}/edit", get(review::edit))
+        .route("/approvals/{no}/edit", get(forms::edit))
         .route("/approvals/{no}/decide", post(act::decide))
         .route("/approvals/{no}/edit", post(act::edit))
         .route("/approvals/{no}/answer", post(act::answer))

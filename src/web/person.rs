@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Form, FromRequest, Request};
+use maud::{Markup, html};
 
 use super::fail::Fail;
 use super::site::Site;
@@ -20,6 +21,11 @@ pub(super) struct Person {
 }
 
 impl Person {
+    /// What each form of theirs has in it.
+    pub(super) fn key(&self) -> Markup {
+        html! { input type="hidden" name="key" value=(self.form); }
+    }
+
     /// Whether a form of theirs may carry this.
     pub(super) fn posts(&self, site: &Site, carried: &str) -> bool {
         self.session.as_ref().is_none_or(|session| site.keys.is_form(session, carried))

@@ -274,7 +274,7 @@ fn buttons(look: &Look<'_>) -> Markup {
 fn one(look: &Look<'_>, what: &str, label: &str, class: &str) -> Markup {
     html! {
         form method="post" action=(format!("/runs/{}/say", look.at_a_glance.run)) {
-            input type="hidden" name="key" value=(look.person.form);
+            (look.person.key())
             input type="hidden" name="what" value=(what);
             button class=(format!("button {class}")) { (label) }
         }

@@ -238,7 +238,7 @@ pub(super) fn supervision(look: &Look<'_>) -> Markup {
 fn answer(look: &Look<'_>, message: &str, what: &str, label: &str, class: &str) -> Markup {
     html! {
         form method="post" action=(format!("/runs/{}/say", look.at_a_glance.run)) {
-            input type="hidden" name="key" value=(look.person.form);
+            (look.person.key())
             input type="hidden" name="what" value=(what);
             input type="hidden" name="message" value=(message);
             button class=(format!("button {class}")) { (label) }
