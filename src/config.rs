@@ -58,6 +58,8 @@ pub struct Settings {
     pub tools: BTreeMap<String, ToolTable>,
     /// Connections of which the file says so little that it is told there.
     pub broken_tools: BTreeSet<String>,
+    /// Whether the project's file could not be read.
+    pub unread: bool,
     /// Settings of checks.
     pub checks: BTreeMap<String, CheckTable>,
     /// Groups by person; none means that the project has one person.
@@ -247,6 +249,7 @@ impl Settings {
             people: self.people.clone().unwrap_or_default(),
             queries: BTreeMap::new(),
             broken: self.broken_tools.clone(),
+            unread: self.unread,
         }
     }
 }
@@ -345,6 +348,7 @@ impl Sources<'_> {
                 .flat_map(|file| &file.checks)
                 .map(|(name, table)| (text(name), check(name, table)))
                 .collect(),
+            unread: self.project.is_none(),
             broken_tools: files().flat_map(|file| file.broken_tools.iter().cloned()).collect(),
             people: people.map(|people| {
                 people.iter().map(|(name, groups)| (text(name), groups.iter().map(text).collect())).collect()

@@ -68,6 +68,7 @@ fn main() {
         people: BTreeMap::new(),
         queries: BTreeMap::new(),
         broken: BTreeSet::new(),
+        unread: false,
     };
     let checked = check("poem", &Project, &around).unwrap_or_else(|faults| panic!("{faults:?}"));
     let plan = Arc::new(checked.plan);

@@ -7,7 +7,7 @@ use crate::id::{AgentName, Outcome, ToolName};
 use crate::model::names::{Names, ROWS_FROM};
 use crate::model::{Act, Exchange, Section, ToolCall};
 use crate::run::body;
-use crate::topology::plan::Plan;
+use crate::topology::plan::{Mode, Plan};
 
 /// The arguments of a call, with the rows that it takes from an earlier result of the turn.
 pub(super) fn args_of(call: &ToolCall, before: &[Exchange], names: Option<&Names>) -> Result<Value, String> {
@@ -34,6 +34,22 @@ pub(super) fn is_typed(plan: &Plan, call: &ToolCall, before: &[Exchange]) -> boo
     let mut written = spec.data_args.iter().filter_map(|name| call.args.get(name));
     let gave = |result: &Value, data: &Value| data.is_array() && result.get("rows") == Some(data);
     written.any(|data| !before.iter().flat_map(|exchange| exchange.results.values()).any(|result| gave(result, data)))
+}
+
+/// That what a call computes from was written out, and how it takes its rows from a result: a script by its template, a model
+/// by the tool's name.
+fn written_out(mode: Mode) -> String {
+    match mode {
+        Mode::Rehearsal => {
+            "and the script wrote out what it was computed from: give it rows = \"{{ NAME.rows }}\", where NAME is \
+                            the `as` of the call whose result has the rows"
+                .to_owned()
+        }
+        Mode::Live | Mode::Replay => format!(
+            "and you wrote yourself what it was computed from: call it again and name in {ROWS_FROM} the tool whose result has \
+             the rows"
+        ),
+    }
 }
 
 /// What an outcome needs and the turn has not: a result of a tool, and where its model may name the rows, one over rows that
@@ -67,10 +83,7 @@ pub(super) fn unfounded(plan: &Plan, agent: &AgentName, now: &Section, outcome: 
         ));
     }
     (!typed.is_empty()).then(|| {
-        let what = list(&typed);
-        format!(
-            "the outcome {outcome} needs a result of {what} over rows that a tool gave, and you wrote yourself what it was \
-             computed from: call it again and name in {ROWS_FROM} the tool whose result has the rows"
-        )
+        let (what, instead) = (list(&typed), written_out(plan.mode));
+        format!("the outcome {outcome} needs a result of {what} over rows that a tool gave, {instead}")
     })
 }

@@ -89,7 +89,11 @@ fn item(page: &mut String, item: &Item, rows_max: usize) -> bool {
     let title = format!("{}  {}", item.key, item.title);
     let _ = writeln!(page, "\n{}", toned(Tone::Strong, Safe(&title)));
     let is_counted = item.recipients == 0 || item.recipient.contains(&item.recipients.to_string());
-    let reaches = if is_counted { String::new() } else { format!(" ({} recipients)", item.recipients) };
+    let reaches = if is_counted {
+        String::new()
+    } else {
+        format!(" ({})", count(usize::try_from(item.recipients).unwrap_or(usize::MAX), "recipient"))
+    };
     line(page, &format!("to {}{reaches}", item.recipient));
     if let Some(question) = &item.again {
         line(page, "when it leaves, its list is read once more, and whoever is no longer on it is left out");

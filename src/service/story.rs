@@ -25,6 +25,8 @@ pub struct Story {
     pub calls: Vec<Entry>,
     /// The messages that reached `end` so far.
     pub results: Vec<Entry>,
+    /// What went wrong last, if anything did.
+    pub trouble: Option<Entry>,
     /// The pinned plan's digest.
     pub plan: Digest,
     plan_json: Vec<u8>,
@@ -87,7 +89,7 @@ impl Story {
         let (digest, plan_json, plan) = history::pinned_plan(store.as_ref(), row.id)?;
         let view = View::new(State::new(row.id, Arc::new(plan)));
         let (calls, results) = (Vec::new(), Vec::new());
-        Ok(Self { store, row, view, calls, results, plan: digest, plan_json, seq: Seq(0) })
+        Ok(Self { store, row, view, calls, results, trouble: None, plan: digest, plan_json, seq: Seq(0) })
     }
 
     /// What its records come to so far.
@@ -117,6 +119,9 @@ impl Story {
             let entry = entry.map_err(|illegal| history::Misread::from(illegal).at(record.seq))?;
             self.seq = record.seq;
             self.calls.extend(entry.iter().filter(|entry| entry.kind == Kind::Call).cloned());
+            if entry.as_ref().is_some_and(|entry| entry.kind == Kind::Trouble) {
+                self.trouble.clone_from(&entry);
+            }
             self.results.extend(entry.iter().filter(|entry| entry.to.as_deref() == Some("end")).cloned());
             news.push(News { record, fact, entry });
             Ok(())

@@ -22,6 +22,7 @@ use crate::run::event::{Decision, Event, Refusal, Who};
 use crate::run::input::{Brief, Post, Say};
 use crate::run::state::{State, Status, Wants};
 use crate::run::view::Texts as _;
+use crate::run::view::why::paused_text;
 use crate::topology::check::{Checked, Test};
 use crate::topology::plan::{Line, Plan, Recipient};
 
@@ -237,7 +238,11 @@ fn differences(story: &Story, test: &Test) -> Vec<Difference> {
     let mut differences = Vec::new();
     let status = state.status().word();
     if status != test.status {
-        let dead = letters(story).into_iter().map(|letter| letter.reason).collect();
+        let dead = letters(story).into_iter().map(|letter| letter.reason);
+        // A pause says which limit; what used it up went wrong before.
+        let paused = paused_text(state, &texts);
+        let before = story.trouble.as_ref().filter(|_| paused.is_some()).map(|entry| entry.text.clone());
+        let dead = dead.chain(paused).chain(before).collect();
         differences.push(Difference::Status { found: status.to_owned(), wanted: test.status.clone(), dead });
     }
     let path = story.view.path();

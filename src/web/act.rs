@@ -14,7 +14,7 @@ use super::forms;
 use crate::id::{ApprovalNo, Digest, MessageId, NanoUsd, RunNo};
 use crate::run::event::{DeadLetterAnswer, Decision, Limit, Raise, Who};
 use crate::run::input::Say;
-use crate::service::act::enough;
+use crate::service::act::{enough, wanted};
 use crate::service::edit::Edit;
 use crate::service::form::Form as Asked;
 use crate::service::start::{Start, Voice};
@@ -122,7 +122,16 @@ pub(super) fn decision(no: ApprovalNo, word: &str, binds: Digest, comment: Strin
 
 /// Posts to the run of an approval, and waits for its answer.
 pub(super) async fn post(site: &Arc<Site>, no: ApprovalNo, who: Who, say: Say) -> Result<Story, Fail> {
-    let mut story = site.look(move |site| site.project.read(site.project.run_of_approval(no)?)).await?;
+    let is_decision = matches!(say, Say::Decide { .. });
+    let read = site.look(move |site| {
+        let story = site.project.read(site.project.run_of_approval(no)?)?;
+        // Who was faster is told, also once the run is over.
+        if is_decision {
+            wanted(story.state(), no, true)?;
+        }
+        Ok(story)
+    });
+    let mut story = read.await?;
     site.driver.say(&mut story, who, say).await?;
     Ok(story)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Path, Query, Request, State};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -44,8 +45,22 @@ impl<T: DeserializeOwned> FromRequest<Arc<Site>> for Sent<T> {
             return Err(Plain(Fail::forbidden("this is not from a page of yours; nothing was done")));
         }
         let read = Json::<T>::from_request(request, site).await;
-        let Json(said) = read.map_err(|rejected| Plain(Fail::new(rejected.status(), rejected.body_text())))?;
+        let Json(said) = read.map_err(|rejected| Plain(Fail::new(rejected.status(), told(&rejected))))?;
         Ok(Self { person, said })
+    }
+}
+
+/// Why a body is not read, in a sentence.
+fn told(rejected: &JsonRejection) -> String {
+    let text = rejected.body_text();
+    match rejected {
+        JsonRejection::MissingJsonContentType(_) => "send JSON, with Content-Type: application/json".to_owned(),
+        JsonRejection::JsonDataError(_) => {
+            let why = text.rsplit_once("type: ").map_or(text.as_str(), |(_, why)| why);
+            let why = why.rsplit_once(" at line ").map_or(why, |(why, _)| why);
+            format!("the body is JSON, but not what is expected here: {why}")
+        }
+        _ => text,
     }
 }
 

@@ -34,7 +34,11 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, n
         if !is_page {
             return refused(Fail::new(
                 StatusCode::UNAUTHORIZED,
-                "enter first: open the link that `callsheet serve` prints",
+                if is_program {
+                    "say who you are: send the token at the end of your link as Authorization: Bearer TOKEN"
+                } else {
+                    "enter first: open the link that `callsheet serve` prints"
+                },
             ));
         }
         // A browser that follows a link from elsewhere keeps its session to itself until it has been here.

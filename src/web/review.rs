@@ -129,7 +129,7 @@ fn leaves(one: &Item) -> Markup {
                 h2 { (text(&one.title)) }
                 p.small {
                     "to " b { (digests(&one.recipient)) }
-                    @if one.recipients > 0 { ", " (thousands(one.recipients)) " recipients" }
+                    @if one.recipients > 1 { ", " (thousands(one.recipients)) " recipients" }
                     " " code.digest { (one.digest.short()) }
                     " " (text(&one.key))
                 }

@@ -151,6 +151,9 @@ fn the_first_team_of_ones_own_comes_of_a_csv_file_as_the_readme_says() {
         ran
     };
     exits("init --csv clicks.csv", 0);
+    let settings = project.path().join("callsheet.toml");
+    let declared = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, format!("{declared}\n{}", marked(&readme, "add: callsheet.toml"))).unwrap();
     exits("check", 0);
     exits("run newsletter", 3);
     exits("approve 1", 0);

@@ -242,6 +242,7 @@ mod tests {
             people: BTreeMap::new(),
             queries: BTreeMap::new(),
             broken: BTreeSet::new(),
+            unread: false,
         };
         let mut draft = Draft::new("big", files, &around);
         let raw = draft.topology().unwrap();

@@ -108,6 +108,8 @@ const GROWTH_BYTES_MAX: u64 = 1 << 30;
 
 /// Closes `connection` for everything but reading, for good. To be called after loading.
 pub(super) fn close(connection: &mut Connection) -> rusqlite::Result<()> {
+    // A name in double quotes that no column has would be taken for a text, and nobody would be told.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;

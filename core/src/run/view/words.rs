@@ -95,7 +95,10 @@ pub fn pause_words(why: &PauseReason) -> String {
         PauseReason::Asked { by } => format!("{} paused it", by.name),
         PauseReason::Budget { what, agent, needed, limit } => {
             let of = agent.as_ref().map_or_else(|| "the run".to_owned(), ToString::to_string);
-            let name = serde_json::to_value(what).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+            let name = serde_json::to_value(what)
+                .ok()
+                .and_then(|v| v.as_str().map(|name| name.replace('_', " ")))
+                .unwrap_or_default();
             let (needed, limit) = match what {
                 Limit::Cost => (crate::id::NanoUsd(*needed).to_string(), crate::id::NanoUsd(*limit).to_string()),
                 _ => (needed.to_string(), limit.to_string()),

@@ -63,6 +63,8 @@ pub struct Surroundings {
     pub queries: BTreeMap<ToolName, Queries>,
     /// Connections of tools of which something is wrong, which is told: nothing is known of their tools.
     pub broken: BTreeSet<String>,
+    /// Whether the project's file could not be read, which is told: nothing is known of its connections, models and people.
+    pub unread: bool,
 }
 
 /// Named queries, by name.

@@ -153,7 +153,7 @@ fn late(draft: &mut Draft<'_>, person: &agent::Person) {
 fn people(draft: &mut Draft<'_>, person: &agent::Person, answers: bool) {
     let needed = &person.needed;
     if draft.around.single_person {
-        if needed.value > 1 && !answers {
+        if needed.value > 1 && !answers && !draft.around.unread {
             let what = format!("{} people must approve, and the project has one", needed.value);
             draft.fault(Code::TooFewPeople, &needed.place, what, "name people in callsheet.toml: [people.NAME]");
         }

@@ -192,7 +192,7 @@ fn call(draft: &mut Draft<'_>, team: &Team<'_>, call: &rehearsal::Call) -> Optio
     let Some(Role::Model { tools, .. }) = seat.member.as_ref().map(|member| &member.role) else { return None };
     let Some(tool) = tools.iter().find(|tool| tool.as_str() == call.tool.value) else {
         let connection = call.tool.value.split('.').next().unwrap_or_default();
-        if !seat.tools_unknown && !draft.around.broken.contains(connection) {
+        if !seat.tools_unknown && !draft.around.unread && !draft.around.broken.contains(connection) {
             let what = format!("tool of `{}`", seat.name);
             draft.unknown(Code::Script, &call.tool, &what, tools.iter().map(ToolName::as_str));
         }

@@ -221,7 +221,7 @@ fn known_tool(draft: &mut Draft<'_>, at: &At<String>) -> Option<ToolSpec> {
         return Some(found.clone());
     }
     // What is wrong with the connection is told where it is.
-    if around.broken.contains(at.value.split('.').next().unwrap_or_default()) {
+    if around.unread || around.broken.contains(at.value.split('.').next().unwrap_or_default()) {
         draft.incomplete = true;
         return None;
     }

@@ -81,13 +81,18 @@ fn rehearsal(reader: &mut Reader, table: &DeTable<'_>) -> Option<Rehearsal> {
         .collect();
     let keys = reader.keys(&only, 0..0, &["schema_version"]);
     reader.schema_version(&keys);
+    let mut strays = vec![];
     for (key, node) in table {
         let name: &str = key.get_ref();
         if name == "schema_version" {
             continue;
         }
+        if let Some((heading, inner)) = stray(table, name, node) {
+            strays.push((heading, values(reader, Some(inner))));
+            continue;
+        }
         let Some(array) = node.get_ref().as_array() else {
-            let one = single(reader, table, name, node);
+            let one = single(reader, name, node);
             rehearsal.agents.extend(one.map(|line| (reader.at(key.span(), name.to_owned()), vec![line])));
             continue;
         };
@@ -98,18 +103,29 @@ fn rehearsal(reader: &mut Reader, table: &DeTable<'_>) -> Option<Rehearsal> {
             rehearsal.agents.push((reader.at(key.span(), name.to_owned()), lines));
         }
     }
+    // TOML puts what is below a heading to the last table of that name: here to the last line under the misspelt one.
+    for (heading, writes) in strays {
+        let lines = rehearsal.agents.iter_mut().find(|(name, _)| name.value == heading).map(|(_, lines)| lines);
+        if let Some(line) = lines.and_then(|lines| lines.last_mut()) {
+            line.writes.extend(writes);
+        }
+    }
     Some(rehearsal)
 }
 
 /// `[editor]` for `[[editor]]`: told, and read as the one line that it is.
-fn single(reader: &mut Reader, table: &DeTable<'_>, name: &str, node: &Node<'_>) -> Option<Line> {
-    let Some(inner) = node.get_ref().as_table() else {
-        reader.wrong(node, &format!("a list of tables; each begins with [[{name}]]"));
-        return None;
-    };
+/// What an agent writes whose own heading is misspelt, which is told: that heading, and what is written.
+fn stray<'t>(table: &'t DeTable<'_>, name: &str, node: &'t Node<'_>) -> Option<(String, &'t Node<'t>)> {
+    let inner = node.get_ref().as_table()?;
     let others = table.iter().filter(|(_, other)| other.get_ref().is_array()).map(|(key, _)| key.get_ref().as_ref());
-    if inner.len() == 1 && inner.contains_key("writes") && nearest(name, others).is_some() {
-        // It is what an agent writes whose own heading is misspelt, which is told.
+    let heading = nearest(name, others)?;
+    let writes = inner.get("writes").filter(|_| inner.len() == 1)?;
+    Some((heading.to_owned(), writes))
+}
+
+fn single(reader: &mut Reader, name: &str, node: &Node<'_>) -> Option<Line> {
+    if !node.get_ref().is_table() {
+        reader.wrong(node, &format!("a list of tables; each begins with [[{name}]]"));
         return None;
     }
     let place = reader.place(node.span());
