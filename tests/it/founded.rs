@@ -16,8 +16,7 @@ const TYPED: &str = "needs a result of stats.rank over rows that a tool gave, an
                      call it again and name in rows_from the tool whose result has the rows";
 
 /// The same for whoever wrote a script.
-const SCRIPTED: &str =
-    "needs a result of stats.rank over rows that a tool gave, and the script wrote out what it was computed from: \
+const SCRIPTED: &str = "needs a result of stats.rank over rows that a tool gave, and the script wrote out what it was computed from: \
      give it rows = \"{{ NAME.rows }}\"";
 
 /// The investigator's team, whose end without an answer needs a result of `tool`; it is offered `tools`.
