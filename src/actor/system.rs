@@ -28,6 +28,9 @@ use crate::topology::plan::Plan;
 /// The least time between two looks of the scheduler: many writes in a row are one look.
 const TICK_MS: u64 = 50;
 
+/// The longest time between two looks where runs are parked: so late a reminder may be, or the end of an approval.
+const PARKED_LOOK_MS: u64 = 1_000;
+
 /// Runs that the scheduler takes up at a time.
 const OPENINGS_MAX: usize = 64;
 
@@ -341,11 +344,13 @@ impl System {
     }
 }
 
-/// Has the root look after each write, whoever's it was. Where runs are parked, at every tick: they have no timers.
+/// Has the root look after each write, whoever's it was. Where runs are parked it looks now and then without one: they have no
+/// timers.
 async fn clockwork(root: ActorRef<Root>, mut changes: watch::Receiver<u64>, parks: bool) {
+    let look = Duration::from_millis(if parks { PARKED_LOOK_MS } else { u64::MAX });
     loop {
         tokio::time::sleep(Duration::from_millis(TICK_MS)).await;
-        let is_over = !parks && changes.changed().await.is_err();
+        let is_over = matches!(tokio::time::timeout(look, changes.changed()).await, Ok(Err(_)));
         if is_over || root.cast(Root::Tick).is_err() {
             return;
         }
