@@ -21,6 +21,7 @@ use crate::journal::writer::Writer;
 use crate::journal::{self, Holder, Lease, OwnerId, Store};
 use crate::model::Model;
 use crate::model::live::Live;
+use crate::model::paced::Paced;
 use crate::model::rehearsal::Rehearsal;
 use crate::model::replay::{self, Replay};
 use crate::model::trial::{Tried, trial};
@@ -299,7 +300,7 @@ fn ports(
         writer: Writer::new(Arc::clone(&store))?,
         store,
         owner,
-        rehearsal: Arc::new(Rehearsal),
+        rehearsal: rehearsal(settings),
         replay: Arc::new(Replay),
         live: Some(Arc::new(live(settings))),
         tools: tools_writing(settings, records).map_err(Error::Faults)?,
@@ -311,6 +312,14 @@ fn ports(
         park: false,
         pulses: tokio::sync::broadcast::Sender::new(PULSES),
     })
+}
+
+/// Who speaks in rehearsals: the script, at the pace that is wanted.
+fn rehearsal(settings: &Settings) -> Arc<dyn Model> {
+    match settings.pace {
+        Some(pace) => Arc::new(Paced::new(Arc::new(Rehearsal), pace)),
+        None => Arc::new(Rehearsal),
+    }
 }
 
 /// Pulses that a slow looker may lag behind.

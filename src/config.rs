@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use folder::Folder;
 use models::Models;
@@ -39,6 +40,8 @@ pub struct Flags {
     pub model: Option<String>,
     /// `--rehearse`
     pub rehearse: bool,
+    /// `--pace`
+    pub pace: Option<Duration>,
     /// `--as`
     pub person: Option<String>,
     /// `--no-color`
@@ -70,6 +73,8 @@ pub struct Settings {
     pub person: Option<Person>,
     /// Where a test wants the process to end.
     pub crash: Option<String>,
+    /// How long each reply of a rehearsal takes, if that is wanted.
+    pub pace: Option<Duration>,
     /// No colour is wanted.
     pub no_color: bool,
     /// The filter of diagnostics.
@@ -356,6 +361,7 @@ impl Sources<'_> {
             journal,
             person,
             crash: self.variable("CALLSHEET_CRASH").map(|(value, _)| value),
+            pace: self.flags.pace,
             no_color: self.flags.no_color || self.variable("NO_COLOR").is_some(),
             log: self.variable("CALLSHEET_LOG").map(|(value, _)| value),
             editor: ["VISUAL", "EDITOR"]

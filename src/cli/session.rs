@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::exit::{Exit, Stop};
 use super::hint::hint;
@@ -22,6 +23,10 @@ use crate::service::project::Project;
 use crate::service::story::Story;
 use crate::topology::fault::Faults;
 use crate::topology::plan::{Mode, ModelSpec, Plan};
+use crate::topology::raw::walk::duration_ms;
+
+/// The slowest pace of a rehearsal.
+const PACE_MS_MAX: u64 = 10_000;
 
 /// What every command takes.
 #[derive(Debug, clap::Args)]
@@ -42,6 +47,9 @@ pub(super) struct Common {
     /// Writes down what the run's models were asked and said; `run --replay` plays it again
     #[arg(long, global = true, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Slows rehearsals down so that you can follow them: each reply takes so long, such as 1s
+    #[arg(long, global = true, value_name = "TIME", value_parser = pace)]
+    pace: Option<Duration>,
     /// Takes a run over from another process that drives it and hangs
     #[arg(long, global = true)]
     take_over: bool,
@@ -61,6 +69,12 @@ pub(super) struct Session {
     record: Option<PathBuf>,
 }
 
+/// A pace: short enough that no call's time is up.
+fn pace(text: &str) -> Result<Duration, String> {
+    let ms = duration_ms(text).filter(|ms| *ms <= PACE_MS_MAX);
+    ms.map(Duration::from_millis).ok_or_else(|| "write a time of at most ten seconds, such as \"1s\"".to_owned())
+}
+
 /// What the command line says of settings.
 fn flags(common: &Common) -> Flags {
     Flags {
@@ -68,6 +82,7 @@ fn flags(common: &Common) -> Flags {
         journal: common.journal.clone(),
         person: common.person.clone(),
         model: common.model.clone(),
+        pace: common.pace,
         ..Flags::default()
     }
 }

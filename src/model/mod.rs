@@ -5,6 +5,7 @@ pub mod conversation;
 pub mod live;
 pub mod names;
 mod offers;
+pub mod paced;
 pub mod prompt;
 pub mod reading;
 pub mod rehearsal;

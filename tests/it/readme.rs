@@ -131,6 +131,12 @@ fn the_first_command_prints_what_the_readme_shows() {
     assert!(none.exit == 0 && none.out.contains("No segment of 2026-Q2"), "{none:?}");
 }
 
+/// Adds a text to the end of a file.
+fn append(file: &Path, text: &str) {
+    let before = fs::read_to_string(file).unwrap();
+    fs::write(file, format!("{before}\n{text}")).unwrap();
+}
+
 #[test]
 fn the_first_team_of_ones_own_comes_of_a_csv_file_as_the_readme_says() {
     let readme = format!("{}\n{}", read("README.md"), read("docs/first-team.md"));
@@ -143,7 +149,11 @@ fn the_first_team_of_ones_own_comes_of_a_csv_file_as_the_readme_says() {
     ]
     .map(|mark| marked(&readme, mark));
     let toml = readme.matches("```toml").count() + readme.matches("```diff").count();
-    assert_eq!(readme.matches("<!-- ").count(), toml + 1, "README.md or docs/first-team.md has a file that no test reads");
+    assert_eq!(
+        readme.matches("<!-- ").count(),
+        toml + 1,
+        "README.md or docs/first-team.md has a file that no test reads"
+    );
     fs::write(project.path().join("clicks.csv"), clicks).unwrap();
     let exits = |line: &str, exit: i32| {
         let ran = project.callsheet(&line.split(' ').collect::<Vec<_>>());
@@ -151,9 +161,7 @@ fn the_first_team_of_ones_own_comes_of_a_csv_file_as_the_readme_says() {
         ran
     };
     exits("init --csv clicks.csv", 0);
-    let settings = project.path().join("callsheet.toml");
-    let declared = fs::read_to_string(&settings).unwrap();
-    fs::write(&settings, format!("{declared}\n{}", marked(&readme, "add: callsheet.toml"))).unwrap();
+    append(&project.path().join("callsheet.toml"), marked(&readme, "add: callsheet.toml"));
     exits("check", 0);
     exits("run newsletter", 3);
     exits("approve 1", 0);
@@ -166,9 +174,7 @@ fn the_first_team_of_ones_own_comes_of_a_csv_file_as_the_readme_says() {
     let topology = project.path().join("topologies/newsletter.toml");
     let changed = changed(&fs::read_to_string(&topology).unwrap(), team);
     fs::write(&topology, &changed).unwrap();
-    let rehearsal = project.path().join("rehearsals/newsletter.toml");
-    let spoken = fs::read_to_string(&rehearsal).unwrap();
-    fs::write(&rehearsal, format!("{spoken}\n{script}")).unwrap();
+    append(&project.path().join("rehearsals/newsletter.toml"), script);
     exits("check", 0);
     exits("test", 0);
     let ran = project.callsheet(&["run", "newsletter", "-p", "sender=Ana from the shop"]);

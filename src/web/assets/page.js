@@ -72,7 +72,9 @@ function live() {
   const address = document.body.dataset.live, said = document.querySelector(".live");
   if (!address || !said) return;
   const word = said.querySelector(".live-word"), pause = document.getElementById("pause");
-  let paused = false, news = 0, waits = false, drawing = false;
+  let paused = false, news = 0, waits = false, drawing = false, rests = 0;
+  /** @type {string[]} */
+  let records = [];
   const tell = () => {
     said.classList.toggle("off", paused || events.readyState !== EventSource.OPEN);
     const held = news ? `, ${news} new` : "";
@@ -87,17 +89,19 @@ function live() {
       waits = false;
       if (paused) return tell();
       if (busy()) return soon();
-      news = 0;
-      drawing = true;
+      const [began, shown] = [performance.now(), records];
+      [news, records, drawing] = [0, [], true];
       try { await draw(location.href); } catch { news += 1; } finally { drawing = false; }
+      // A page that takes long to draw is drawn less often, and no message is taken away in its flight.
+      rests = Math.max(performance.now() - began, fly(shown));
       tell();
       soon();
-    }, WAIT_MS);
+    }, WAIT_MS + rests);
   };
   const events = new EventSource(address);
   events.addEventListener("record", (event) => {
     news += 1;
-    if (!paused) fly(event.data);
+    records.push(event.data);
     soon();
   });
   events.addEventListener("changed", () => { news += 1; soon(); });

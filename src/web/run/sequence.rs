@@ -19,7 +19,9 @@ const RECORDS_MAX: usize = 600;
 /// Idle time from here on is folded, in milliseconds.
 const IDLE_MS: u64 = 20_000;
 
-const LANE: i32 = 38;
+const LANE: i32 = 44;
+/// Turns of one member that are drawn below each other; more lie on one another.
+const BESIDE_MAX: i32 = 3;
 const STEP: i32 = 14;
 const FOLD: i32 = 74;
 const HEAD: i32 = 26;
@@ -46,6 +48,8 @@ struct Bar<'e> {
     agent: &'e AgentName,
     from: i32,
     to: Option<i32>,
+    /// How many others of its member were under way when it began.
+    beside: i32,
     record: Seq,
 }
 
@@ -90,8 +94,10 @@ impl<'e> Sequence<'e> {
         if let Event::TurnBegan { message } = event
             && let Some(agent) = self.whose.get(message)
         {
+            let beside = self.open.values().filter(|place| self.bars[**place].agent == *agent).count();
+            let beside = i32::try_from(beside).unwrap_or(0).min(BESIDE_MAX);
             self.open.insert(*message, self.bars.len());
-            self.bars.push(Bar { agent, from: here, to: None, record });
+            self.bars.push(Bar { agent, from: here, to: None, beside, record });
         } else if let Event::TurnEnded { message, .. } | Event::DeadLettered { message, .. } = event {
             if let Some(bar) = self.open.remove(message).and_then(|place| self.bars.get_mut(place)) {
                 bar.to = Some(here);
@@ -144,7 +150,7 @@ fn picture(drawn: &Sequence<'_>, lanes: &[&AgentName], run: u64, all: usize) -> 
                 }
                 @for bar in &drawn.bars {
                     a href=(address(run, bar.record)) aria-label=(format!("a turn of {}", bar.agent)) {
-                        rect class=(if bar.to.is_some() { "turn" } else { "turn open" }) x=(bar.from) y=(y(bar.agent) - 8) height="16" rx="4"
+                        rect class=(if bar.to.is_some() { "turn" } else { "turn open" }) x=(bar.from) y=(y(bar.agent) - 8 + 5 * bar.beside) height="14" rx="4"
                             width=((bar.to.unwrap_or(drawn.end + 24) - bar.from).max(5)) {}
                     }
                 }
