@@ -17,8 +17,8 @@ need cargo "install Rust, see https://www.rust-lang.org/tools/install" cargo --v
 need "a C compiler" "install one (the package is often called gcc or clang), or name it in CC" "${CC:-cc}" --version
 need rustfmt "rustup component add rustfmt" cargo fmt --version
 need clippy "rustup component add clippy" cargo clippy --version
-need npm "install Node.js, see https://nodejs.org; it runs the servers that stand for model providers" npm --version
-need "Python 3.11 or newer" "install it, see https://www.python.org; it runs the gateway before model providers" \
+need npm "install Node.js, see https://nodejs.org; it runs the servers that stand for model providers, and MCP servers" npm --version
+need "Python 3.11 or newer" "install it, see https://www.python.org; it runs the gateway before model providers, and MCP servers" \
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 need "Python's venv with pip" "install it (the package is often called python3-venv)" python3 -c 'import ensurepip, venv'
 
@@ -63,6 +63,20 @@ gateway() { # A gateway before those servers, into target/, unless it is there a
     cp "$lock" "$at/installed.txt"
 }
 part gateway gateway
+connectors() { # MCP servers, into target/; the one that is written in Python unless it is there as the lock wants it.
+    local at=target/connectors
+    mkdir -p "$at"
+    cp tests/connectors/package.json tests/connectors/package-lock.json "$at/"
+    npm ci --prefix "$at" --ignore-scripts --no-audit --no-fund
+    if cmp -s tests/connectors/time.txt "$at/time/installed.txt"; then return; fi
+    python3 -m venv --clear "$at/time"
+    "$at/time/bin/python" -m pip install --quiet --require-hashes --no-deps --disable-pip-version-check \
+        -r tests/connectors/time.txt
+    cp tests/connectors/time.txt "$at/time/installed.txt"
+}
+part servers connectors
+# What a test needs is installed above: one that does not find it fails.
+export TEST_PARTS=all
 part tests cargo test
 # With the whole workspace, so that what both crates share is built once.
 part faults cargo test --workspace --test lab -- --show-output

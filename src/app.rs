@@ -1,6 +1,7 @@
 //! Settings -> the running system: the only file that names concrete stores, models, tools and checks.
 
 mod connect;
+pub mod mcp;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -89,6 +90,17 @@ pub fn checks() -> Vec<Arc<dyn Check>> {
 /// Every `[tools.NAME]` that its kind does not understand.
 pub fn tools(settings: &Settings) -> Result<Tools, Faults> {
     tools_writing(settings, &settings.root)
+}
+
+/// Opens what the tools of the project would use: by the tool that tells of it, what is there or why it is not.
+pub async fn try_connections(tools: &Tools) -> Vec<(ToolName, Result<String, String>)> {
+    let mut tried = Vec::new();
+    for (name, tool) in tools {
+        if let Some(open) = tool.open() {
+            tried.push((name.clone(), open.await.map_err(|failure| failure.reason)));
+        }
+    }
+    tried
 }
 
 /// The tools of the project, whose sinks keep their records below `records`.

@@ -11,6 +11,7 @@ pub mod config;
 pub mod file;
 pub mod journal;
 pub mod model;
+pub mod net;
 pub mod service;
 pub mod template;
 pub mod text;

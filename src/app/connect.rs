@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::config::{Settings, ToolTable};
 use crate::id::ToolName;
 use crate::tool::kind::{self, KINDS, Kind};
-use crate::tool::open::Ground;
+use crate::tool::open::{Ground, Secrets};
 use crate::tool::{Check, Tool, Tools, Wrong, email};
 use crate::topology::code::Code;
 use crate::topology::fault::{At, Fault, Faults, Place, nearest};
@@ -43,7 +43,7 @@ pub(super) fn connected(settings: &Settings, records: &Path) -> Connected {
     }
     for kind in KINDS {
         for (name, table) in settings.tools.iter().filter(|(_, table)| table.kind.value == kind.word) {
-            let ground = Ground { root: &settings.root, records, tools: &tools };
+            let ground = Ground { root: &settings.root, records, tools: &tools, secrets: secrets(settings) };
             match opened(kind, name, table, &ground, &broken) {
                 Ok(opened) => tools.extend(opened.into_iter().map(by_name)),
                 Err(told) => {
@@ -54,6 +54,12 @@ pub(super) fn connected(settings: &Settings, records: &Path) -> Connected {
         }
     }
     Connected { tools, faults, broken }
+}
+
+/// What the environment of these settings holds.
+pub(super) fn secrets(settings: &Settings) -> Secrets {
+    let settings = settings.clone();
+    Secrets::new(move |name| settings.secret(name).map(str::to_owned))
 }
 
 /// The tools of one table, or what is wrong with it; nothing of a tool that it rests on, which is told itself.

@@ -17,7 +17,7 @@ pub(super) struct Args {
     /// Prints NDJSON: one JSON object for each thing
     #[arg(long)]
     json: bool,
-    /// Calls no model
+    /// Calls no model, and opens no connection
     #[arg(long)]
     offline: bool,
 }
@@ -40,15 +40,10 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         print(args.json, name, found.map_or_else(Said::Wrong, Said::Fine));
     };
     line("journal", journal(session));
-    let tools = app::tools(settings);
-    let tools_fail = tools.is_err();
-    match tools {
-        Ok(tools) => tools.values().for_each(|tool| {
-            let (spec, look) = (tool.spec(), tool.look());
-            line(spec.name.as_str(), Ok(words(spec)));
-            look.facts.into_iter().for_each(|fact| line(spec.name.as_str(), Ok(format!("reads {fact}"))));
-            look.faults.iter().for_each(|wrong| line(spec.name.as_str(), Err(wrong.to_string())));
-        }),
+    let found = tools(session, args.offline).await;
+    let tools_fail = found.is_err();
+    match found {
+        Ok(found) => found.into_iter().for_each(|(name, found)| line(&name, found)),
         Err(faults) => line("tools", Err(faults.render(false))),
     }
     let mut askers = Askers::default();
@@ -91,6 +86,24 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         say(format!("{} to mend", count(wrong, "thing")));
     }
     Ok(if wrong == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// What each tool declares, reads, and finds when it is opened; or why there is none.
+async fn tools(session: &Session, offline: bool) -> Result<Vec<(String, Result<String, String>)>, Faults> {
+    let tools = app::tools(&session.settings)?;
+    let mut found = Vec::new();
+    for tool in tools.values() {
+        let (spec, look) = (tool.spec(), tool.look());
+        let name = spec.name.to_string();
+        found.push((name.clone(), Ok(words(spec))));
+        found.extend(look.facts.into_iter().map(|fact| (name.clone(), Ok(format!("reads {fact}")))));
+        found.extend(look.faults.iter().map(|wrong| (name.clone(), Err(wrong.to_string()))));
+    }
+    if !offline {
+        let tried = app::try_connections(&tools).await;
+        found.extend(tried.into_iter().map(|(name, came)| (name.to_string(), came)));
+    }
+    Ok(found)
 }
 
 /// What is said of a thing.

@@ -17,6 +17,7 @@ mod fill;
 mod hint;
 mod init;
 mod layout;
+mod mcp;
 mod messages;
 mod missing;
 mod new;
@@ -82,6 +83,9 @@ enum Command {
     /// Shows what each tool takes, how an agent calls it, and who uses it
     #[command(after_help = "Example:\n  callsheet tools performance.query")]
     Tools(tools::Args),
+    /// Shows what MCP servers list, and accepts it: agents get nothing that nobody has accepted
+    #[command(after_help = "Example:\n  callsheet mcp inspect memory")]
+    Mcp(mcp::Args),
     /// Tries one agent on one message: shows all that it reads, and what it answers
     #[command(after_help = "Example:\n  callsheet try analyst --message \"Look at 2026-Q1.\"")]
     Try(single::Args),
@@ -147,7 +151,7 @@ enum Command {
     /// Prints the JSON Schemas with which your editor completes the files, or writes them to a folder
     #[command(after_help = "Example:\n  callsheet schema --write .schema")]
     Schema(schema::Args),
-    /// Shows which settings hold and where they come from, tries the models, and says what to mend
+    /// Shows which settings hold and where they come from, tries connections and models, and says what to mend
     #[command(after_help = "Example:\n  callsheet doctor --offline")]
     Doctor(doctor::Args),
     /// Prints what your shell needs to complete commands and options
@@ -207,6 +211,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::Rehearse(args) => rehearse::rehearse(&session, args).await,
         Command::New(args) => new::new(&session, &args),
         Command::Tools(args) => tools::tools(&session, &args),
+        Command::Mcp(args) => mcp::mcp(&session, &args).await,
         Command::Try(args) => single::single(&session, &args).await,
         Command::Test(args) => test::test(&session, &args).await,
         Command::Runs(args) => runs::runs(&session, &args),

@@ -7,6 +7,7 @@ pub mod email;
 pub mod files;
 mod item;
 pub mod kind;
+pub mod mcp;
 pub mod open;
 pub mod part;
 pub mod sink;
@@ -69,6 +70,11 @@ impl Tool {
         self.declared().queries()
     }
 
+    /// As [`Declared::open`].
+    pub fn open(&self) -> Option<Work<'_, String>> {
+        self.declared().open()
+    }
+
     fn declared(&self) -> &dyn Declared {
         match self {
             Self::Callable(tool) => tool.as_ref(),
@@ -86,6 +92,14 @@ pub trait Declared: Send + Sync {
     /// `doctor`, before a model is paid.
     fn look(&self) -> Look {
         Look::default()
+    }
+
+    /// Opens what it would use, for `doctor`: what is there, in words. None for what opens nothing beyond what [`look`]
+    /// looks at, and for all but one of the tools that share a connection.
+    ///
+    /// [`look`]: Declared::look
+    fn open(&self) -> Option<Work<'_, String>> {
+        None
     }
 
     /// The named queries that it answers, each with what it takes, and with what it gives as far as the data can be read.

@@ -1,6 +1,8 @@
 //! How `[tools.NAME]` of a kind becomes tools, and what these stand on.
 
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -28,4 +30,35 @@ pub struct Ground<'g> {
     pub records: &'g Path,
     /// The tools that are open so far.
     pub tools: &'g Tools,
+    /// What the environment holds.
+    pub secrets: Secrets,
+}
+
+/// What the environment holds under the names that a table says: read when it is needed, and never shown.
+#[derive(Clone)]
+pub struct Secrets(Arc<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+impl Secrets {
+    /// Those that `of` knows.
+    pub fn new(of: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(of))
+    }
+
+    /// None at all.
+    pub fn none() -> Self {
+        Self::new(|_| None)
+    }
+
+    /// What stands under `name`, if anything does.
+    pub fn get(&self, name: &str) -> Option<String> {
+        (self.0)(name)
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
 }

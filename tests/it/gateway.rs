@@ -1,7 +1,7 @@
 //! A gateway between Callsheet and its models: LiteLLM, from its package, speaks to the scripted server in its own way and to us
 //! in two dialects. The shipped campaigns come to what their rehearsals come to, and what it makes of a failing server is typed.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::providers::{CAMPAIGNS, Mock, compare, fixtures, live, rehearsed, run};
 use crate::replies;
 use crate::support::{Rig, shipped};
+use crate::tools::is_there;
 use crate::wire::prompt;
 use crate::wire::server::{Asked, Framing, Played, framed, serve};
 
@@ -242,9 +243,8 @@ async fn refuses(endpoint: &Endpoint) {
 /// One test, since the gateway takes half a minute of a processor to begin.
 #[test]
 fn campaigns_come_to_the_same_through_a_gateway_and_its_failures_are_typed() {
-    if !python().exists() {
-        let line = "NOT RUN: the campaigns through a gateway need LiteLLM, which ./test.sh installs\n";
-        return std::io::stderr().write_all(line.as_bytes()).unwrap();
+    if !is_there(&python(), "the campaigns through a gateway need LiteLLM") {
+        return;
     }
     run(async {
         let rigs = CAMPAIGNS.map(|campaign| (campaign, Rig::new(), shipped(campaign)));

@@ -5,7 +5,7 @@ use std::path::Path;
 use callsheet::app;
 use callsheet::config::{Flags, Settings};
 use callsheet::tool::kind::{self, words};
-use callsheet::tool::open::Ground;
+use callsheet::tool::open::{Ground, Secrets};
 use callsheet::tool::{Tool, Tools};
 use callsheet::topology::spec::{Reach, Repeat};
 use serde_json::{Value, json};
@@ -25,6 +25,11 @@ const LEAST: &[Least] = &[
         "from = \"a@example.com\"\npostal_address = \"1 Main Street\"\nunsubscribe_url = \"https://example.com/u\"\n\
          audience = \"data.query\"",
         &[("one.deliver", true)],
+    ),
+    (
+        "mcp",
+        "command = [\"server\"]\ntools = { ask = { reach = \"reads_out\" }, act = { reach = \"acts_out\" } }",
+        &[("one.ask", false), ("one.act", true)],
     ),
 ];
 
@@ -78,7 +83,8 @@ fn the_readme_has_a_row_for_each_kind() {
     assert_eq!(words, kind::words());
     for ((_, row), (kind, _, tools)) in rows.iter().zip(LEAST) {
         for (tool, acts) in *tools {
-            let verb = tool.trim_start_matches("one.");
+            // Those of a server have the names that the project gives them.
+            let verb = if *kind == "mcp" { "TOOL" } else { tool.trim_start_matches("one.") };
             assert!(row.contains(&format!("`NAME.{verb}`")), "README.md, {kind}: {verb} is not named");
             assert!(!acts || row.contains("approved"), "README.md, {kind}: {verb} acts, and needs an approval");
         }
@@ -109,7 +115,7 @@ fn reader_and_schema_know_the_same_kinds_and_keys() {
 #[test]
 fn a_kind_is_opened_after_those_that_it_rests_on() {
     let tools = Tools::new();
-    let ground = Ground { root: Path::new(""), records: Path::new(""), tools: &tools };
+    let ground = Ground { root: Path::new(""), records: Path::new(""), tools: &tools, secrets: Secrets::none() };
     let email = kind::KINDS.iter().find(|kind| kind.word == "email").unwrap();
     let (_, rest, _) = LEAST.iter().find(|(kind, ..)| *kind == "email").unwrap();
     let table: Value = json!(toml::from_str::<toml::Value>(rest).unwrap());

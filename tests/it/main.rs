@@ -37,6 +37,7 @@ mod later_no;
 mod leaving;
 mod local;
 mod manner;
+mod mcp;
 mod mend;
 mod outbox;
 mod owners;

@@ -2,7 +2,7 @@
 //! every run must come to what the rehearsal came to; with faults in three of ten answers it still does.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use callsheet::topology::recording::Recording;
 use serde_json::{Value, json};
 
 use crate::support::{Driven, Rig, brief, shipped, who};
+use crate::tools::is_there;
 
 pub(crate) const CAMPAIGNS: [&str; 3] = ["re-engagement", "content-repurposing", "investigate"];
 
@@ -49,9 +50,7 @@ impl Mock {
     pub(crate) fn start(fixtures: &[Value], chaos: Option<u64>) -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let command = root.join("target/providers/node_modules/@copilotkit/aimock/dist/cli.js");
-        if !command.exists() {
-            let line = "NOT RUN: the campaigns over the providers' dialects need aimock, which ./test.sh installs\n";
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
+        if !is_there(&command, "the campaigns over the providers' dialects need aimock") {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();

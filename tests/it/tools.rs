@@ -1,11 +1,12 @@
 //! What the tests of tools share: calls, and projects in a folder of their own.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use callsheet::failure::Failure;
 use callsheet::id::{Digest, EffectId, RunId, Timestamp};
-use callsheet::tool::open::{Ground, Open};
+use callsheet::tool::open::{Ground, Open, Secrets};
 use callsheet::tool::{Approved, Call, Callable, Deadline, Intent, Item, Outward, Source, Tool, Tools};
 use serde_json::Value;
 
@@ -47,7 +48,28 @@ pub(crate) fn open<C: Open>(name: &str, config: C, root: &Path) -> Result<Vec<To
 
 /// The same, beside `tools`.
 pub(crate) fn open_beside<C: Open>(name: &str, config: C, root: &Path, tools: &Tools) -> Result<Vec<Tool>, String> {
-    config.open(name, &Ground { root, records: root, tools }).map_err(|why| why.to_string())
+    open_knowing(name, config, root, tools, Secrets::none())
+}
+
+/// The same, in an environment.
+pub(crate) fn open_knowing<C: Open>(
+    name: &str,
+    config: C,
+    root: &Path,
+    tools: &Tools,
+    secrets: Secrets,
+) -> Result<Vec<Tool>, String> {
+    config.open(name, &Ground { root, records: root, tools, secrets }).map_err(|why| why.to_string())
+}
+
+/// True if `part`, which `./test.sh` installs, is there. A run of `./test.sh` fails without it; any other says so, loudly.
+pub(crate) fn is_there(part: &Path, what: &str) -> bool {
+    if !part.exists() {
+        let line = format!("NOT RUN: {what}, which ./test.sh installs\n");
+        assert!(std::env::var_os("TEST_PARTS").is_none(), "{line}");
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+    part.exists()
 }
 
 /// The tool, which is called.

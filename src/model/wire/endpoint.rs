@@ -6,6 +6,7 @@ use std::fmt;
 use reqwest::Url;
 
 use super::extra::Extra;
+use crate::net;
 use crate::topology::manner::{Calls, Manner};
 use crate::topology::plan::Dialect;
 
@@ -75,8 +76,7 @@ pub fn way(base_url: &str) -> Result<Way, String> {
     if !base.username().is_empty() || base.password().is_some() {
         return Err("it holds a name or a password; a key is named with key_env or key_file".to_owned());
     }
-    let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let local = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let local = net::is_local(base.host_str().unwrap_or_default());
     Ok(match base.scheme() {
         _ if local => Way::Local,
         "https" => Way::Tls,

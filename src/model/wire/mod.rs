@@ -40,6 +40,7 @@ pub use self::refusal::Kind;
 use self::refusal::Unheard;
 use crate::failure::{Class, Failure};
 use crate::model::prompt::{Prompt, Spoken};
+use crate::net;
 use crate::topology::manner::{Calls, Patience, time_words};
 use crate::topology::plan::Dialect;
 
@@ -65,24 +66,8 @@ impl Wire {
     /// # Errors
     /// Why there is no client, for people.
     pub fn new(limits: Limits) -> Result<Self, String> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| format!("TLS: {error}"))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(Duration::from_millis(limits.connect_ms_max))
-            .user_agent(concat!("callsheet/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| format!("HTTP client: {error}"))?;
+        let client = net::client(Duration::from_millis(limits.connect_ms_max))?;
+        let client = client.build().map_err(|error| format!("HTTP client: {error}"))?;
         Ok(Self { client, limits, learned: Learned::default() })
     }
 

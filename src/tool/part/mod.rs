@@ -6,6 +6,7 @@ pub mod article;
 pub mod beneath;
 pub mod disk;
 pub mod duration;
+pub mod hidden;
 pub mod outbox;
 pub mod record;
 pub mod shown;

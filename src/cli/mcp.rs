@@ -1,0 +1,237 @@
+//! `callsheet mcp`: which MCP servers the project has, what each lists, and that a person accepts it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::exit::{Exit, Stop};
+use super::paint::{self, Safe, Tone, hung, out, raw, say, toned};
+use super::session::Session;
+use crate::app::mcp::{self, LOCK_FILE, Seen, Server};
+use crate::run::view::count;
+use crate::topology::fault::nearest;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Lists the servers of callsheet.toml, and what was accepted of each; it asks none of them
+    #[command(after_help = "Example:\n  callsheet mcp list")]
+    List {
+        /// Prints NDJSON: one JSON object for each server
+        #[arg(long)]
+        json: bool,
+    },
+    /// Asks a server for its tools, and shows them beside what was accepted; it calls none
+    #[command(after_help = "Example:\n  callsheet mcp inspect memory")]
+    Inspect {
+        /// The NAME of its [tools.NAME]
+        name: String,
+        /// Prints one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Accepts the tools that a server lists now, and writes them down in callsheet.lock
+    #[command(after_help = "Example:\n  callsheet mcp accept memory --digest 1a2b3c4d")]
+    Accept {
+        /// The NAME of its [tools.NAME]
+        name: String,
+        /// Accepts only what `inspect` has shown under this digest, or the beginning of it
+        #[arg(long, value_name = "DIGEST")]
+        digest: Option<String>,
+    },
+}
+
+/// Where texts beside a tool begin.
+const INDENT: usize = 4;
+/// Shortest beginning of a digest that names one list.
+const DIGEST_CHARS_MIN: usize = 8;
+
+pub(super) async fn mcp(session: &Session, args: &Args) -> Result<Exit, Stop> {
+    match &args.what {
+        What::List { json } => Ok(list(session, *json)),
+        What::Inspect { name, json } => {
+            let server = server(session, name)?;
+            let seen = see(&server, name).await?;
+            Ok(inspect(name, &server, &seen, *json))
+        }
+        What::Accept { name, digest } => {
+            let server = server(session, name)?;
+            let seen = see(&server, name).await?;
+            accept(session, name, &server, &seen, digest.as_deref())
+        }
+    }
+}
+
+fn list(session: &Session, as_json: bool) -> Exit {
+    let servers = mcp::servers(&session.settings);
+    for (name, server) in &servers {
+        let (from, state) = match server {
+            Ok(server) => (server.from(), accepted(server)),
+            Err(why) => (String::new(), format!("its table is wrong: {why}")),
+        };
+        if as_json {
+            paint::json(&json!({ "name": name, "from": from, "accepted": state }));
+        } else {
+            out(format!("{} {}", toned(Tone::Strong, Safe(name)), Safe(&from)));
+            hung(format!("{:INDENT$}{}", "", Safe(&state)), INDENT);
+        }
+    }
+    if servers.is_empty() && !as_json {
+        say("callsheet.toml has no [tools.NAME] with kind = \"mcp\"");
+    }
+    Exit::Done
+}
+
+/// What was accepted of a server, in words.
+fn accepted(server: &Server) -> String {
+    match &server.accepted {
+        Ok(Some(accepted)) => {
+            let (tools, given) = (accepted.list.names().count(), server.given.len());
+            format!("{}: {} accepted, {given} given to agents", accepted.server, count(tools, "tool"))
+        }
+        Ok(None) => "nothing of it is accepted yet".to_owned(),
+        Err(why) => why.clone(),
+    }
+}
+
+fn server(session: &Session, name: &str) -> Result<Server, Stop> {
+    let mut servers = mcp::servers(&session.settings);
+    match servers.remove(name) {
+        Some(server) => server.map_err(|why| Stop::input(format!("[tools.{name}]: {why}"))),
+        None => {
+            let known: Vec<&str> = servers.keys().map(String::as_str).collect();
+            let meant = nearest(name, known.iter().copied()).map(|name| format!("; did you mean {name}?"));
+            let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Err(Stop::input(format!("there is no MCP server {name}{}\nthere are: {there}", meant.unwrap_or_default())))
+        }
+    }
+}
+
+async fn see(server: &Server, name: &str) -> Result<Seen, Stop> {
+    server.see().await.map_err(|why| Stop::failed(format!("[tools.{name}]: {}", why.reason)))
+}
+
+/// How what is listed now differs from what was accepted; none if nothing was, or of another server.
+fn changes(server: &Server, seen: &Seen) -> Option<Vec<String>> {
+    let accepted = server.accepted.as_ref().ok().and_then(Option::as_ref);
+    accepted.filter(|accepted| accepted.from == seen.from).map(|accepted| accepted.list.changes(&seen.list))
+}
+
+fn inspect(name: &str, server: &Server, seen: &Seen, as_json: bool) -> Exit {
+    let (digest, changes) = (seen.list.digest(), changes(server, seen));
+    let is_accepted = changes.as_ref().is_some_and(Vec::is_empty);
+    if as_json {
+        let tools: Vec<&Value> = seen.list.tools().collect();
+        paint::json(&json!({
+            "name": name, "from": seen.from, "server": seen.server, "digest": digest, "tools": tools,
+            "accepted": is_accepted, "changes": changes,
+        }));
+        return if is_accepted { Exit::Done } else { Exit::Waiting };
+    }
+    let names: BTreeMap<&str, &str> = server.given.iter().map(|(of, verb)| (of.as_str(), verb.as_str())).collect();
+    for tool in seen.list.tools() {
+        print(name, tool, names.get(tool["name"].as_str().unwrap_or_default()).copied());
+    }
+    let tools = count(seen.list.names().count(), "tool");
+    out(format!("{} lists {tools}, digest {}", Safe(&seen.server), digest.short()));
+    match changes {
+        Some(changes) if changes.is_empty() => out("accepted: the same"),
+        Some(changes) => {
+            out(toned(Tone::Attention, "accepted was something else:"));
+            changes.iter().for_each(|change| hung(format!("{:INDENT$}{}", "", Safe(change)), INDENT));
+        }
+        None => out("accepted: nothing yet"),
+    }
+    if !is_accepted {
+        say(format!("if you trust all that: callsheet mcp accept {name} --digest {}", digest.short()));
+    }
+    if is_accepted { Exit::Done } else { Exit::Waiting }
+}
+
+fn print(server: &str, tool: &Value, given: Option<&str>) {
+    let of = tool["name"].as_str().unwrap_or_default();
+    let told = |text: &str| hung(format!("{:INDENT$}{}", "", Safe(text)), INDENT);
+    out(toned(Tone::Strong, Safe(of)));
+    let description = tool["description"].as_str().or(tool["title"].as_str()).unwrap_or("says nothing of itself");
+    description.lines().filter(|line| !line.trim().is_empty()).for_each(told);
+    let taken = tool["inputSchema"]["properties"].as_object().into_iter().flatten();
+    let taken: Vec<&str> = taken.map(|(name, _)| name.as_str()).collect();
+    told(&format!("takes {}", if taken.is_empty() { "nothing".to_owned() } else { taken.join(", ") }));
+    told(&format!("the server says, and nobody holds it to that: {}", hints(&tool["annotations"])));
+    match given {
+        Some(verb) => told(&format!("agents have it as {server}.{verb}")),
+        None => {
+            told("no agent has it; in callsheet.toml, after a look at what it does:");
+            let (verb, is_name) = verb(of);
+            raw(format!("{:INDENT$}[tools.{server}.tools.{verb}]", ""));
+            if !is_name {
+                raw(format!("{:INDENT$}name = {}", "", Safe(&json!(of).to_string())));
+            }
+            raw(format!(
+                "{:INDENT$}reach = \"reads_out\"    # \"inside\" if it stays in the project, \"acts_out\" if it changes anything",
+                ""
+            ));
+        }
+    }
+    out("");
+}
+
+/// A name for a tool here, and whether it is the server's own.
+fn verb(of: &str) -> (String, bool) {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if of.starts_with(|c: char| c.is_ascii_lowercase()) && of.chars().all(fits) {
+        return (of.to_owned(), true);
+    }
+    let kept = of.chars().map(|c| if fits(c.to_ascii_lowercase()) { c.to_ascii_lowercase() } else { '_' });
+    let kept: String = kept.skip_while(|c| !c.is_ascii_lowercase()).collect();
+    (if kept.is_empty() { "tool".to_owned() } else { kept }, false)
+}
+
+/// What a server says of how its tool behaves.
+fn hints(annotations: &Value) -> String {
+    let says = |key: &str, yes: &str, no: &str| {
+        annotations[key].as_bool().map(|is| if is { yes.to_owned() } else { no.to_owned() })
+    };
+    let hints: Vec<String> = [
+        says("readOnlyHint", "it changes nothing", "it changes something"),
+        says("destructiveHint", "it may destroy", "it destroys nothing"),
+        says("idempotentHint", "twice is as once", "twice is not as once"),
+        says("openWorldHint", "it reaches out", "it stays where it is"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if hints.is_empty() { "nothing".to_owned() } else { hints.join("; ") }
+}
+
+fn accept(session: &Session, name: &str, server: &Server, seen: &Seen, wanted: Option<&str>) -> Result<Exit, Stop> {
+    let digest = seen.list.digest();
+    if let Some(wanted) = wanted {
+        if wanted.len() < DIGEST_CHARS_MIN {
+            return Err(Stop::input(format!("--digest takes {DIGEST_CHARS_MIN} characters of a digest at least")));
+        }
+        if !digest.to_string().starts_with(wanted) {
+            let now = digest.short();
+            let text = format!(
+                "the server does not list that any more: its list has the digest {now}, not {wanted}. Nothing was accepted; \
+                 look again with callsheet mcp inspect {name}"
+            );
+            return Err(Stop { exit: Exit::Waiting, text });
+        }
+    }
+    let changes = changes(server, seen);
+    mcp::accept(&session.settings, name, seen).map_err(Stop::failed)?;
+    let tools = count(seen.list.names().count(), "tool");
+    out(format!("{} accepted as {}: {tools}, digest {}", Safe(&seen.server), Safe(name), digest.short()));
+    match changes {
+        Some(changes) => changes.iter().for_each(|change| hung(format!("{:INDENT$}{}", "", Safe(change)), INDENT)),
+        None => hung(format!("{:INDENT$}{}", "", Safe(&seen.list.names().collect::<Vec<_>>().join(", "))), INDENT),
+    }
+    say(format!("{LOCK_FILE} says so: keep it with the project's files"));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,68 @@
+//! A tool of a server, as it is looked at and called.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::answer;
+use super::link::Link;
+use crate::failure::Work;
+use crate::tool::part::args::read;
+use crate::tool::{Call, Callable, Declared, Look, Wrong};
+use crate::topology::code::Code;
+use crate::topology::spec::ToolSpec;
+
+/// A tool of a server.
+pub(super) struct Asked {
+    pub(super) spec: ToolSpec,
+    /// What the server calls it.
+    pub(super) of: String,
+    /// What the file calls it.
+    pub(super) verb: String,
+    pub(super) link: Arc<Link>,
+    /// It tells what is wrong with its server, for all of its tools.
+    pub(super) is_first: bool,
+}
+
+impl Declared for Asked {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    fn look(&self) -> Look {
+        let wrong = match self.link.accepted() {
+            Err(why) => self.is_first.then(|| Wrong::at(&[self.link.place.key()], Code::Unaccepted, why)),
+            Ok(accepted) if accepted.list.get(&self.of).is_none() => {
+                let what = format!("{} lists no tool {:?}", accepted.server, self.of);
+                let known: Vec<&str> = accepted.list.names().collect();
+                let wrong = Wrong::at(&["tools", &self.verb], Code::Unaccepted, what);
+                Some(wrong.instead(format!("it lists {}", known.join(", "))).known(&self.of, known))
+            }
+            Ok(_) => None,
+        };
+        Look { facts: Vec::new(), faults: wrong.into_iter().collect() }
+    }
+
+    fn open(&self) -> Option<Work<'_, String>> {
+        // That nothing is accepted is told by a look.
+        (self.is_first && self.link.accepted().is_ok()).then(|| -> Work<'_, String> {
+            Box::pin(async {
+                let session = self.link.session().await?;
+                let tools = session.list.names().count();
+                Ok(format!("{} answers, and lists the {tools} tools that were accepted", session.server))
+            })
+        })
+    }
+}
+
+impl Callable for Asked {
+    fn call(&self, call: Call) -> Work<'_, Value> {
+        Box::pin(async move {
+            let arguments = read(self.spec.name.as_str(), call.args)?;
+            let session = self.link.session().await?;
+            let place = &self.link.place;
+            let result = session.call(&self.of, arguments).await.map_err(|broken| broken.failure(place, ""))?;
+            answer::read(result, place)
+        })
+    }
+}
