@@ -16,13 +16,13 @@ use callsheet::run::event::{
     ActHead, BodyRef, Decision, Ending, ItemHead, Manifest, Origin, Replied, Settled, Who, Wish, WriteHead,
 };
 use callsheet::run::input::{Command, Input, What};
-use callsheet::run::invariant::holds;
+use callsheet::run::invariant::holds_after;
 use callsheet::run::state::{Effect, State};
 use callsheet::topology::check::check;
-use callsheet::topology::plan::{Arg, Mode, Plan, Role};
+use callsheet::topology::plan::{Arg, Budget, Handoff, Mode, Over, Plan, Recipient, Role, Split};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-criterion_group!(benches, core);
+criterion_group!(benches, core, branches);
 criterion_main!(benches);
 
 /// Items of the manifest: the shipped campaign has a handful, a large one has many.
@@ -32,7 +32,7 @@ const ITEMS: [u64; 2] = [3, 500];
 const TURNS: usize = 31;
 
 fn core(criterion: &mut Criterion) {
-    let plan = plan();
+    let plan = plan("re-engagement");
     for items in ITEMS {
         let facts = campaign(&plan, items, Does::Asserted);
         let mut times = [Vec::new(), Vec::new(), Vec::new()];
@@ -53,6 +53,43 @@ fn core(criterion: &mut Criterion) {
         group.bench_function("with assertions", |bencher| bencher.iter(|| campaign(&plan, items, Does::Asserted)));
         group.bench_function("without", |bencher| bencher.iter(|| campaign(&plan, items, Does::Bare)));
     }
+}
+
+/// Branches of one split: a few, and many.
+const BRANCHES: [u32; 2] = [10, 200];
+
+/// What a message costs where many run side by side, against where few do: in each branch a writer and a critic, who sends
+/// the first draft back.
+fn branches(_: &mut Criterion) {
+    let plans = BRANCHES.map(|branches| spread(branches));
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..TURNS {
+        for ((of, plan), branches) in times.iter_mut().zip(&plans).zip(BRANCHES) {
+            // As many branches on either side, so that what is measured is as long.
+            let runs = BRANCHES[1] / branches;
+            let begun = Instant::now();
+            let messages: u64 = (0..runs).map(|_| u64::from(run(plan, 0, Does::Asserted).state.messages_sent)).sum();
+            of.push(begun.elapsed() / u32::try_from(messages).unwrap());
+        }
+    }
+    let [few, many] = times.map(|of| median(of).as_nanos() as f64 / 1_000.0);
+    println!("{} branches: {few:.1} us a message; {}: {many:.1}, {:.2} times", BRANCHES[0], BRANCHES[1], many / few);
+}
+
+/// The shipped `launch` up to its editor, with so many channels.
+fn spread(branches: u32) -> Arc<Plan> {
+    let mut plan = Plan::clone(&plan("launch"));
+    let named = |name: &str| name.parse().unwrap();
+    let split = |ways: &mut BTreeMap<_, Handoff>| ways.values_mut().find_map(|way| way.split.as_mut()).unwrap().clone();
+    let mut ways = plan.handoffs.remove("planner").unwrap();
+    let over = Over::Times { times: branches, to: named("writer") };
+    let spread = Split { over, ..split(&mut ways) };
+    ways.values_mut().filter_map(|way| way.split.as_mut()).for_each(|split| *split = spread.clone());
+    plan.handoffs.insert(named("planner"), ways);
+    let end = Handoff { to: Recipient::End, rounds: None, split: None };
+    plan.handoffs.get_mut("editor").unwrap().values_mut().for_each(|way| *way = end.clone());
+    plan.budget = Budget { steps: None, tokens: None, cost: None, active_ms: None, ..plan.budget };
+    Arc::new(plan)
 }
 
 /// What is done with each input beside deciding it.
@@ -77,15 +114,19 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-fn plan() -> Arc<Plan> {
+fn plan(name: &str) -> Arc<Plan> {
     let settings = Settings::read(&Flags::default(), Path::new(env!("CARGO_MANIFEST_DIR")), BTreeMap::new()).unwrap();
     let around = app::surroundings(&settings, Mode::Rehearsal).unwrap();
-    Arc::new(check("re-engagement", &settings.folder(), &around).unwrap_or_else(|faults| panic!("{faults}")).plan)
+    Arc::new(check(name, &settings.folder(), &around).unwrap_or_else(|faults| panic!("{faults}")).plan)
 }
 
 /// The shipped campaign, as the owner of a run drives it: each input is decided, folded and, unless it is bare, held against
 /// the invariants. How many events it came to.
 fn campaign(plan: &Arc<Plan>, items: u64, does: Does) -> u64 {
+    run(plan, items, does).facts
+}
+
+fn run(plan: &Arc<Plan>, items: u64, does: Does) -> Driven {
     let (by, body) = (who(), bodies(0));
     let mut driven = Driven { state: State::new(RunId(uuid::Uuid::nil()), Arc::clone(plan)), facts: 0, does };
     driven.hear(What::Start { plan: body.digest, mode: plan.mode, brief: body, note: body, by: by.clone() });
@@ -104,7 +145,7 @@ fn campaign(plan: &Arc<Plan>, items: u64, does: Does) -> u64 {
         assert!(open.is_some() || !outstanding.is_empty() || driven.state.ended.is_some(), "it stands still");
     }
     assert_eq!(driven.state.ended, Some(Ending::Done));
-    driven.facts
+    driven
 }
 
 struct Driven {
@@ -124,7 +165,7 @@ impl Driven {
             assert_eq!(next.now, decided.state.now);
         }
         if self.does != Does::Bare {
-            holds(&decided.state).unwrap();
+            holds_after(&decided.state, &decided.facts).unwrap();
         }
         self.state = decided.state;
         self.facts += decided.facts.len() as u64;
@@ -150,7 +191,12 @@ fn settled(state: &State, effect: &Effect, items: u64, nth: u64) -> Settled {
                 WriteHead::new(artefact, body, Origin::Model)
             };
             let writes = (0_u64..).zip(member.writes.iter().cloned()).map(write).collect();
-            let act = ActHead::Answer { outcome: outcomes.first().cloned(), note: body, writes, problems: None };
+            let sends_back = outcomes.iter().find(|outcome| outcome.as_str() == "revise");
+            let turn = &state.turns[&effect.message];
+            let is_first = !turn.message.branch.is_root() && !turn.desk.contains_key("review");
+            let outcome = sends_back.filter(|_| is_first);
+            let outcome = outcome.or(outcomes.first()).cloned();
+            let act = ActHead::Answer { outcome, note: body, writes, problems: None };
             Settled::Replied(Replied::new(body, Origin::Model, None, act))
         }
         (Wish::Prepare { binds: Some(sender) }, _) => {

@@ -337,7 +337,7 @@ impl Owner {
         if facts.is_empty() {
             return Order::Nothing;
         }
-        if let Err(broken) = invariant::holds(&self.state) {
+        if let Err(broken) = invariant::holds_after(&self.state, &facts) {
             return self.breaks(broken.to_string());
         }
         let begun = facts.iter().filter_map(|fact| {

@@ -60,8 +60,14 @@ impl Branch {
 impl SplitId {
     /// Whether `branch` is one of its branches, or within one.
     pub fn holds(&self, branch: &Branch) -> bool {
-        let step = branch.0.get(self.within.0.len());
-        branch.is_within(&self.within) && step.is_some_and(|step| step.from == self.from && step.nth == self.nth)
+        self.index_of(branch).is_some()
+    }
+
+    /// Which of its branches `branch` is, or is within.
+    pub fn index_of(&self, branch: &Branch) -> Option<u32> {
+        let step = branch.0.get(self.within.0.len())?;
+        let is_of = step.nth == self.nth && step.from == self.from && branch.is_within(&self.within);
+        is_of.then_some(step.index)
     }
 
     /// Its `index`-th branch.

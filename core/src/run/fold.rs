@@ -7,6 +7,7 @@ mod split;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::branch::Branch;
 use super::desk::{Desk, Held};
 use super::event::{Amount, BodyRef, DeadLetterAnswer, Event, Fact, Message, Part, Reason, Version};
 use super::state::{Conversation, DeadLetter, Effect, State, Turn};
@@ -164,7 +165,7 @@ impl State {
         }
         match &message.to {
             Recipient::Member(agent) if self.plan.team.contains_key(agent) => {
-                self.queued.insert(message.id, message.clone());
+                self.queued.insert(message.clone());
             }
             Recipient::Member(_) => return Err("no such member"),
             Recipient::End if !message.branch.is_root() => return Err("the run ends within a branch"),
@@ -187,7 +188,10 @@ impl State {
         let unseen = memory.parts.into_iter().chain(first).collect();
         let (shown_bytes, labels) = (memory.bytes + bytes, memory.labels.join(labels));
         let origin = message.origin;
-        let of_agent = self.handed.iter().filter(|((branch, from, _), _)| *from == agent && *branch == message.branch);
+        // Names begin with a letter: from the least of them on.
+        let from = (message.branch.clone(), agent.clone(), Outcome::fixed("a"));
+        let of_agent = self.handed.range(from..);
+        let of_agent = of_agent.take_while(|((branch, from, _), _)| *from == agent && *branch == message.branch);
         let handed = of_agent.map(|((.., outcome), note)| (outcome.clone(), *note)).collect();
         let turn = Turn {
             agent,
@@ -263,9 +267,10 @@ impl State {
     fn write(&mut self, version: &Version) -> Legal {
         let turn = self.turn_mut(version.message)?;
         let before = turn.desk.insert(version.artefact.clone(), version.body.digest.into());
+        let branch = turn.message.branch.clone();
         // A long run writes the same artefact anew and anew; what it no longer has anywhere is in the journal.
         for before in before.iter().flat_map(Held::versions) {
-            if !self.has_on_a_desk(before) {
+            if !self.has_on_a_desk(before, &branch) {
                 self.versions.remove(&before);
             }
         }
@@ -273,16 +278,22 @@ impl State {
         Ok(())
     }
 
-    /// Whether something that is pending, was decided or came to an end carries this version.
-    fn has_on_a_desk(&self, version: Digest) -> bool {
-        let turns = self.turns.values().map(|turn| &turn.desk);
+    /// Whether something that is pending, was decided or came to an end carries this version, which was on a desk in `branch`.
+    /// What was not there when the branch began was made in it, and is on no desk beside it.
+    fn has_on_a_desk(&self, version: Digest, branch: &Branch) -> bool {
+        let on = |desk: &Desk| desk.values().flat_map(Held::versions).any(|on| on == version);
+        if branch.of().and_then(|(id, _)| self.splits.get(&id)).is_some_and(|open| on(&open.desk)) {
+            return true;
+        }
+        let is_here = |message: &&Message| message.branch.is_within(branch);
+        let turns = self.turns.values().filter(|turn| is_here(&&turn.message)).map(|turn| &turn.desk);
         let dead = self.dead.values().map(|letter| &letter.message);
-        let arrived = self.splits.values().flat_map(|split| split.arrived.values());
-        let messages = self.queued.values().chain(&self.results).chain(dead).chain(arrived);
-        let messages = messages.map(|message| &message.desk).chain(self.splits.values().map(|split| &split.desk));
+        let messages = self.queued.values().chain(&self.results).chain(dead).filter(is_here);
+        let inner = || self.splits.iter().filter(|(id, _)| id.within.is_within(branch)).map(|(_, split)| split);
+        let arrived = inner().flat_map(|split| split.arrived.values());
+        let messages = messages.chain(arrived).map(|message| &message.desk).chain(inner().map(|split| &split.desk));
         let approvals = self.approvals.values().map(|approval| &approval.desk);
         let permits = self.permits.values().map(|permit| &permit.manifest.desk);
-        let on = |desk: &Desk| desk.values().flat_map(Held::versions).any(|on| on == version);
         turns.chain(messages).chain(approvals).chain(permits).any(on)
     }
 
@@ -406,7 +417,7 @@ impl State {
     fn answer_dead_letter(&mut self, message: MessageId, answer: DeadLetterAnswer) -> Legal {
         let letter = self.dead.remove(&message).ok_or("no such dead letter")?;
         match answer {
-            DeadLetterAnswer::Retry => drop(self.queued.insert(message, letter.message)),
+            DeadLetterAnswer::Retry => self.queued.insert(letter.message),
             DeadLetterAnswer::Discard | DeadLetterAnswer::Stop => {
                 // Whoever asked is answered with what the question failed of; a question breaks no rule.
                 let told = letter.reason.told().unwrap_or(letter.message.note);

@@ -20,9 +20,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::event::{Amount, Ending, Limit, Wish};
+use super::event::{Amount, Ending, Event, Fact, Limit, Message, Wish};
 use super::state::{Effect, State};
-use crate::id::{AgentName, ApprovalNo, EffectId};
+use crate::id::{AgentName, ApprovalNo, EffectId, MessageId};
 use crate::topology::plan::{Recipient, Role};
 
 mod branches;
@@ -43,6 +43,31 @@ pub use watch::Watch;
 /// # Errors
 /// The first invariant that does not hold.
 pub fn holds(state: &State) -> Result<(), Broken> {
+    all(state, state.queued.values().collect())
+}
+
+/// The same of a state in which it held before `facts`: a message that waits stays as it is, so that of those only what came
+/// is looked at, unless branches are over.
+///
+/// # Errors
+/// The first invariant that does not hold.
+pub fn holds_after(state: &State, facts: &[Fact]) -> Result<(), Broken> {
+    let ends_branches = |event: &Event| {
+        let joins = matches!(event, Event::MessageSent(message) if message.joins.is_some());
+        joins || matches!(event, Event::CalledOff { .. } | Event::DeadLetterAnswered { .. } | Event::Opened { .. })
+    };
+    if facts.iter().any(|fact| ends_branches(&fact.is)) {
+        return holds(state);
+    }
+    let came = facts.iter().filter_map(|fact| {
+        let Event::MessageSent(message) = &fact.is else { return None };
+        state.queued.get(&message.id)
+    });
+    let came = came.collect();
+    all(state, came)
+}
+
+fn all(state: &State, queued: Vec<&Message>) -> Result<(), Broken> {
     if state.ended == Some(Ending::Bug) {
         return Ok(());
     }
@@ -50,7 +75,7 @@ pub fn holds(state: &State) -> Result<(), Broken> {
     limits(state)?;
     let idle = state.paused.is_none() && state.ended.is_none() || state.ledger.active_since.is_none();
     ensure("I7", idle, || "active time passes in a run that is paused or over".to_owned())?;
-    messages(state)?;
+    messages(state, queued)?;
     let mut slots = BTreeSet::new();
     for (id, effect) in &state.effects {
         belongs(state, id, effect)?;
@@ -105,7 +130,10 @@ fn limits(state: &State) -> Holds {
             within(agent.as_str(), own.cost.0, cost, Limit::Cost)?;
         }
     }
-    for ((agent, _), past) in &state.pasts {
+    // Nothing is added to what somebody has behind them but by a turn.
+    for turn in state.turns.values() {
+        let agent = &turn.agent;
+        let Some(past) = state.pasts.get(&(agent.clone(), turn.message.branch.clone())) else { continue };
         let declared = state.member(agent).map_or(0, |member| member.limits.turns);
         let most = declared.max(raise.turns.unwrap_or(0));
         within(agent.as_str(), past.turns.into(), Some(most.into()), Limit::Turns)?;
@@ -119,12 +147,17 @@ fn limits(state: &State) -> Holds {
 }
 
 /// I1, I2, I9: a message is in one place, and came over a declared handoff.
-fn messages(state: &State) -> Holds {
+fn messages(state: &State, queued: Vec<&Message>) -> Holds {
+    let queued = queued.into_iter().map(|message| (&message.id, message));
     let turns = state.turns.iter().map(|(id, turn)| (id, &turn.message));
     let dead = state.dead.iter().map(|(id, letter)| (id, &letter.message));
-    let mut seen = BTreeSet::new();
-    for (id, message) in state.queued.iter().chain(turns).chain(dead) {
-        ensure("I2", seen.insert(*id), || format!("{id} is pending twice"))?;
+    let is_twice = |id: &MessageId| {
+        let (queued, turn) = (state.queued.contains_key(id), state.turns.contains_key(id));
+        queued && turn || state.dead.contains_key(id) && (queued || turn)
+    };
+    let twice = state.turns.keys().chain(state.dead.keys()).find(|id| is_twice(id));
+    ensure("I2", twice.is_none(), || format!("{twice:?} is pending twice"))?;
+    for (id, message) in queued.chain(turns).chain(dead) {
         ensure("I1", *id == message.id && id.0 <= state.messages_sent, || format!("{id} was never sent"))?;
         let to = match &message.from {
             None => message.to == Recipient::Member(state.plan.start.clone()),
@@ -146,15 +179,14 @@ fn messages(state: &State) -> Holds {
             }),
         };
         ensure("I9", to, || format!("{id} travels on no declared handoff"))?;
-        let (mut around, branch) = (message.branch.outwards(), &message.branch);
-        let open = around.all(|around| {
-            around.of().is_none_or(|(id, index)| {
-                // A question whose asker was given up may still be answered, for nobody.
-                let may = |arrived: bool| !arrived || message.asked_by.is_some();
-                let open = state.splits.get(&id);
-                open.is_some_and(|open| index < open.branches && may(open.arrived.contains_key(&index)))
-            })
+        let branch = &message.branch;
+        // A question whose asker was given up may still be answered, for nobody.
+        let may = |arrived: bool| !arrived || message.asked_by.is_some();
+        let around = state.splits.iter().filter(|(id, open)| {
+            let index = id.index_of(branch).filter(|index| *index < open.branches);
+            index.is_some_and(|index| may(open.arrived.contains_key(&index)))
         });
+        let open = around.count() == branch.0.len();
         ensure("I2", open, || format!("{id} is pending in {branch}, which is over"))?;
     }
     for (agent, member) in &state.plan.team {

@@ -10,6 +10,7 @@ pub mod fold;
 pub mod input;
 pub mod invariant;
 mod meeting;
+pub mod queue;
 pub mod split;
 pub mod state;
 pub mod view;

@@ -8,6 +8,7 @@ use super::desk::Desk;
 use super::event::{
     Amount, CallHead, Decision, Ending, Limit, Manifest, Message, PauseReason, Raise, Version, Who, Wish,
 };
+use super::queue::Queue;
 use super::split::OpenSplit;
 use crate::failure::Class;
 use crate::id::{
@@ -41,7 +42,7 @@ pub struct State {
     /// Messages sent so far.
     pub messages_sent: u32,
     /// Messages not handled yet, in order.
-    pub queued: BTreeMap<MessageId, Message>,
+    pub queued: Queue,
     /// Turns under way, by the message that they handle.
     pub turns: BTreeMap<MessageId, Turn>,
     /// Effects not settled yet.
@@ -425,7 +426,7 @@ impl State {
             brief: None,
             ledger: Ledger::default(),
             messages_sent: 0,
-            queued: BTreeMap::new(),
+            queued: Queue::default(),
             turns: BTreeMap::new(),
             effects: BTreeMap::new(),
             versions: BTreeMap::new(),

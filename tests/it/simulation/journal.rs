@@ -6,7 +6,7 @@ use std::sync::Arc;
 use callsheet::id::{Epoch, RunId, Seq, Timestamp};
 use callsheet::run::event::{Fact, Who};
 use callsheet::run::input::Command;
-use callsheet::run::invariant::{Broken, Watch};
+use callsheet::run::invariant::{Broken, Watch, holds};
 use callsheet::run::state::State;
 use callsheet::topology::plan::Plan;
 
@@ -56,6 +56,8 @@ impl Journal {
             self.watch.take(truth, fact)?;
             self.billed.take(truth, fact)?;
         }
+        // The owner has looked only at what came; whatever waits holds, too.
+        holds(truth)?;
         self.facts.extend_from_slice(facts);
         Ok(Arc::clone(&self.truth))
     }

@@ -7,7 +7,7 @@ use crate::id::{AgentName, MessageId, Outcome};
 use crate::run::event::{Decision, Ending, Event, Limit};
 use crate::run::fold::Illegal;
 use crate::run::state::Effect;
-use crate::topology::plan::{EXPIRED, Member, Recipient};
+use crate::topology::plan::{EXPIRED, Member};
 
 /// Looks for one kind of thing that a state calls for.
 type Stage = fn(&mut Batch) -> Result<(), Illegal>;
@@ -35,17 +35,22 @@ pub(super) fn advance(batch: &mut Batch) -> Result<(), Illegal> {
     }
 }
 
-/// Takes queued messages up, as many as each agent handles at once.
+/// Takes queued messages up, as many as each agent handles at once, the earliest first.
 fn admit(batch: &mut Batch) -> Result<(), Illegal> {
-    let queued: Vec<MessageId> = batch.state.queued.keys().copied().collect();
-    for id in queued {
-        let state = &batch.state;
-        let Some(Recipient::Member(agent)) = state.queued.get(&id).map(|message| message.to.clone()) else { continue };
-        let at_once = state.turns.values().filter(|turn| turn.agent == agent).count();
-        let parallel = state.member(&agent).map_or(1, Member::parallel);
-        if batch.is_halted() || at_once >= parallel as usize {
-            continue;
+    let state = &batch.state;
+    let mut next: Vec<(MessageId, AgentName)> = Vec::new();
+    for (agent, waiting) in state.queued.waiting() {
+        let at_once = state.turns.values().filter(|turn| turn.agent == *agent).count();
+        let parallel = state.member(agent).map_or(1, Member::parallel);
+        let free = (parallel as usize).saturating_sub(at_once);
+        next.extend(waiting.iter().take(free).map(|id| (*id, agent.clone())));
+    }
+    next.sort();
+    for (id, agent) in next {
+        if batch.is_halted() {
+            break;
         }
+        let state = &batch.state;
         let declared = state.member(&agent).map_or(0, |member| member.limits.turns);
         let limit = state.ledger.raise.turns.unwrap_or(declared).max(declared);
         let counts = state.queued.get(&id).filter(|message| !message.is_mend());

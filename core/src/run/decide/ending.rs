@@ -4,9 +4,9 @@ use super::batch::Batch;
 use super::doubt;
 use crate::failure::Class;
 use crate::id::EffectId;
-use crate::run::event::{Closed, Ending, Event, PauseReason, Rule, Wish};
+use crate::run::event::{Amount, Closed, Ending, Event, PauseReason, Rule, Wish};
 use crate::run::fold::Illegal;
-use crate::run::state::Effect;
+use crate::run::state::{Effect, State};
 use crate::topology::plan::WhenSpent;
 
 /// Ends the run now: what is open is closed, what is reserved for lost calls settles at its maximum, and
@@ -28,31 +28,36 @@ pub(super) fn stops_when_spent(batch: &Batch, why: &PauseReason) -> bool {
 
 /// Model calls that an older owner had under way are paid at their maximum, and asked for again.
 pub(super) fn settle_lost_calls(batch: &mut Batch) -> Result<(), Illegal> {
-    if !batch.state.plan.mode.charges() || batch.state.ended.is_some() {
+    if batch.state.ended.is_some() {
         return Ok(());
     }
-    for (id, effect) in paid_calls(batch) {
-        let (class, reason) = (Class::InDoubt, Rule::LostWithOwner.into());
-        batch.emit(Event::EffectFailed { id, class, reason, spent: effect.reserved, last: false })?;
-    }
-    Ok(())
+    lose(batch, Rule::LostWithOwner, false, is_paid)
 }
 
 /// The run ends now: paid calls under way settle at their maximum.
 pub(super) fn abandon_calls(batch: &mut Batch) -> Result<(), Illegal> {
-    if !batch.state.plan.mode.charges() {
-        return Ok(());
-    }
-    for (id, effect) in paid_calls(batch) {
-        let (class, reason) = (Class::InDoubt, Rule::LostWithOwner.into());
-        batch.emit(Event::EffectFailed { id, class, reason, spent: effect.reserved, last: true })?;
+    lose(batch, Rule::LostWithOwner, true, is_paid)
+}
+
+/// Nobody will hear of those of the effects that `which` holds of: a call that may be paid for is paid at its maximum. One
+/// that failed is paid already, and waits for its next attempt.
+pub(super) fn lose(
+    batch: &mut Batch,
+    why: Rule,
+    last: bool,
+    which: impl Fn(&State, &Effect) -> bool,
+) -> Result<(), Illegal> {
+    let state = &batch.state;
+    let lost = state.effects.iter().filter(|(_, effect)| effect.failed.is_none() && which(state, effect));
+    let spent = |effect: &Effect| if is_paid(state, effect) { effect.reserved } else { Amount::default() };
+    let lost: Vec<(EffectId, Amount)> = lost.map(|(id, effect)| (*id, spent(effect))).collect();
+    for (id, spent) in lost {
+        let (class, reason) = (Class::InDoubt, why.into());
+        batch.emit(Event::EffectFailed { id, class, reason, spent, last })?;
     }
     Ok(())
 }
 
-/// Model calls that may be under way: one that failed is paid already, and waits for its next attempt.
-fn paid_calls(batch: &Batch) -> Vec<(EffectId, Effect)> {
-    let under_way = |effect: &Effect| matches!(effect.wish, Wish::Model { .. }) && effect.failed.is_none();
-    let calls = batch.state.effects.iter().filter(|(_, effect)| under_way(effect));
-    calls.map(|(id, effect)| (*id, effect.clone())).collect()
+fn is_paid(state: &State, effect: &Effect) -> bool {
+    state.plan.mode.charges() && matches!(effect.wish, Wish::Model { .. })
 }

@@ -1,11 +1,13 @@
 //! Splitting a message into branches, and meeting at the join: each branch's message goes its own way, and the join hears
 //! once, of all of them.
 
+use std::collections::BTreeSet;
+
 use super::batch::{Batch, impossible};
 use super::ending;
-use crate::id::{EffectId, MessageId, Outcome};
+use crate::id::{MessageId, Outcome};
 use crate::run::branch::{Branch, SplitId};
-use crate::run::event::{Amount, BodyRef, Closed, Ending, Event, Message, Origin, Rule, Wish};
+use crate::run::event::{BodyRef, Closed, Ending, Event, Message, Origin, Rule};
 use crate::run::fold::Illegal;
 use crate::run::meeting::Meeting;
 use crate::topology::plan::{Recipient, Split};
@@ -75,24 +77,14 @@ pub(super) fn meet(batch: &mut Batch) -> Result<(), Illegal> {
 /// Ends a branch that nobody waits for: whoever is asked in it is asked no longer, and what was paid for its calls is paid.
 fn call_off(batch: &mut Batch, branch: &Branch) -> Result<(), Illegal> {
     let state = &batch.state;
-    let is_in =
-        |message: &MessageId| state.turns.get(message).is_some_and(|turn| turn.message.branch.is_within(branch));
-    let asked = state.open_approvals().filter(|(_, approval)| is_in(&approval.message));
+    let over = state.turns.iter().filter(|(_, turn)| turn.message.branch.is_within(branch));
+    let over: BTreeSet<MessageId> = over.map(|(id, _)| *id).collect();
+    let asked = state.open_approvals().filter(|(_, approval)| over.contains(&approval.message));
     let asked: Vec<_> = asked.map(|(no, _)| no).collect();
-    let charges = state.plan.mode.charges();
-    let calls = state.effects.iter().filter(|(_, effect)| is_in(&effect.message) && effect.failed.is_none());
-    let calls = calls.map(|(id, effect)| {
-        let is_paid = charges && matches!(effect.wish, Wish::Model { .. });
-        (*id, if is_paid { effect.reserved } else { Amount::default() })
-    });
-    let calls: Vec<(EffectId, Amount)> = calls.collect();
     for no in asked {
         batch.emit(Event::ApprovalClosed { no, why: Closed::CalledOff })?;
     }
-    for (id, spent) in calls {
-        let (class, reason) = (crate::failure::Class::InDoubt, Rule::CalledOff.into());
-        batch.emit(Event::EffectFailed { id, class, reason, spent, last: true })?;
-    }
+    ending::lose(batch, Rule::CalledOff, true, |_, effect| over.contains(&effect.message))?;
     batch.emit(Event::CalledOff { branch: branch.clone() })
 }
 

@@ -23,8 +23,7 @@ impl State {
         let (from, within) = (turn.agent.clone(), turn.message.branch.clone());
         let handoff = self.handoff(&from, outcome).ok_or("an undeclared handoff")?;
         let split = handoff.split.as_ref().ok_or("a handoff that does not split")?;
-        let planned = self.branches(split, &turn.desk).ok_or("a list that nobody counted")?;
-        if planned.len() != branches as usize {
+        if self.count(split, &turn.desk).ok_or("a list that nobody counted")? != branches {
             return Err("another number of branches than there are items");
         }
         let key = (within.clone(), from.clone(), outcome.clone());
@@ -78,8 +77,7 @@ impl State {
     fn begin_branch(&mut self, message: &Message, id: &SplitId, index: u32) -> Legal {
         let open = self.splits.get(id).ok_or("no such split")?;
         let (_, split) = self.split_handoff(id).ok_or("no such split")?;
-        let planned = self.branches(split, &open.desk).ok_or("a list that nobody counted")?;
-        let (to, item) = planned.into_iter().nth(index as usize).ok_or("a branch that there is not")?;
+        let (to, item) = self.begins(split, &open.desk, index).ok_or("a branch that there is not")?;
         let mut desk = open.desk.clone();
         desk.extend(split.item().cloned().zip(item));
         let is_planned = message.to == crate::topology::plan::Recipient::Member(to) && message.desk == desk;
@@ -133,7 +131,7 @@ impl State {
             return Err("no such branch");
         }
         let is_in = |message: &Message| message.branch.is_within(branch);
-        self.queued.retain(|_, message| !is_in(message));
+        self.queued.drop_where(is_in);
         self.dead.retain(|_, letter| !is_in(&letter.message));
         self.splits.retain(|id, _| !id.within.is_within(branch));
         let over: Vec<MessageId> = self.turns.iter().filter(|(_, t)| is_in(&t.message)).map(|(id, _)| *id).collect();
