@@ -33,7 +33,7 @@ const TURNS: usize = 9;
 type Comparison = fn(&Runtime);
 
 /// What is compared, in this order; names after `--` choose among them.
-const COMPARISONS: [(&str, Comparison); 5] = [
+const COMPARISONS: [(&str, Comparison); 6] = [
     ("one", |runtime| compare(runtime, "one by one", Load { runs: 100, at_once: 1, latency_ms: 0 })),
     ("64", |runtime| compare(runtime, "64 at once", Load { runs: 640, at_once: 64, latency_ms: 0 })),
     ("1000", |runtime| {
@@ -41,6 +41,7 @@ const COMPARISONS: [(&str, Comparison); 5] = [
     }),
     ("long", long_run),
     ("approval", approvals),
+    ("launch", launch),
 ];
 
 fn main() {
@@ -288,6 +289,45 @@ async fn approve(running: &Running, handle: &Handle) {
     let post = Post { by: who("ada"), say };
     running.system.post(handle.run, ports.clock.id(), &post).await.unwrap();
     assert_eq!(ended(handle).await, Status::Ended(Ending::Done));
+}
+
+/// What a call of the launch takes, and the calls that follow on each other whatever happens side by side: the plan, a post
+/// with its review, the one post that is written and reviewed again, the edition, a page.
+const CALL_MS: u64 = 300;
+const CRITICAL: u64 = 1 + 2 + 2 + 1 + 1;
+
+/// The shipped `launch` with eight channels, until a person is asked about each of them: all channels at once, and each
+/// member with one message after the other.
+fn launch(runtime: &Runtime) {
+    let server = Server::new(CALL_MS);
+    let critical_ms = (CRITICAL * CALL_MS) as f64;
+    println!(
+        "launch, {} channels, {CALL_MS} ms a call: its longest way has {CRITICAL} calls, {critical_ms} ms",
+        server::CHANNELS
+    );
+    for (name, parallel) in [("as it is shipped", None), ("one after the other", Some(1))] {
+        let Project { settings, plan, folder: _folder } = project::launch(&server.base, parallel);
+        let running = runtime.block_on(app::start(&settings)).unwrap();
+        let brief =
+            plan.params.iter().filter_map(|(name, param)| Some((name.clone(), param.default.clone()?))).collect();
+        let mut walls: Vec<f64> = Vec::new();
+        while walls.len() < TURNS.min(5) {
+            let took = took(|| {
+                runtime.block_on(async {
+                    let handle = running.system.run(&plan, &brief, who("bench")).await.unwrap();
+                    let asked = handle.progress().wait_for(|now| now.status != Status::Running).await.unwrap().status;
+                    assert_eq!(asked, Status::Waiting);
+                });
+            });
+            walls.push(took.wall_ms);
+        }
+        runtime.block_on(running.stop());
+        let [least, wall, most] = middle(walls.into_iter());
+        println!(
+            "  {name:<20} {wall:>6.0} ms ({least:.0} to {most:.0}), {:.2} times the longest way",
+            wall / critical_ms
+        );
+    }
 }
 
 async fn started(system: &System, plan: &Plan) -> Handle {

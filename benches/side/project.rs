@@ -124,6 +124,37 @@ sender = "end"
     read(folder, Mode::Rehearsal)
 }
 
+/// The shipped `launch` with the model of the benches; its members handle so many messages at once, or as many as it says.
+pub(crate) fn launch(base: &str, parallel: Option<u32>) -> Project {
+    let (root, folder) =
+        (Path::new(env!("CARGO_MANIFEST_DIR")), tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap());
+    for name in ["agents", "topologies", "schemas", "rehearsals", "data"] {
+        copy(&root.join(name), &folder.path().join(name));
+    }
+    let text = std::fs::read_to_string(root.join("callsheet.toml")).unwrap();
+    let shipped = "anthropic/claude-sonnet-4-5\"";
+    let ours = text
+        .replace(&format!("priced_as = \"{shipped}"), "default = \"local/model\"\nfree = [\"local/model\"]")
+        .replace(&format!("judge = \"{shipped}"), "judge = \"local/model\"");
+    assert_ne!(text, ours, "the shipped project names other models than this bench knows");
+    let provider = format!("\n[models.providers.local]\ndialect = \"openai\"\nbase_url = {base:?}\n");
+    std::fs::write(folder.path().join("callsheet.toml"), ours + &provider).unwrap();
+    let mut project = of(folder, "launch", Mode::Live);
+    project.plan.team.values_mut().for_each(|member| member.parallel = parallel.or(member.parallel));
+    project
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => assert!(std::fs::copy(&from, &to).is_ok()),
+        }
+    }
+}
+
 const BUDGET: &str = "budget = { steps = 1_000_000, tokens = 1_000_000_000, cost_usd = 5.00, active_time = \"10h\" }\n";
 
 fn models(base: &str) -> String {
@@ -153,10 +184,14 @@ fn agent(folder: &Path, name: &str, outcomes: &str, instructions: &str) {
 }
 
 fn read(folder: tempfile::TempDir, mode: Mode) -> Project {
+    of(folder, "bench", mode)
+}
+
+fn of(folder: tempfile::TempDir, topology: &str, mode: Mode) -> Project {
     let flags = Flags { project: Some(folder.path().to_owned()), ..Flags::default() };
     let settings = Settings::read(&flags, folder.path(), BTreeMap::new()).unwrap();
     let around = app::surroundings(&settings, mode).unwrap();
-    let checked = check("bench", &settings.folder(), &around);
+    let checked = check(topology, &settings.folder(), &around);
     let plan = checked.unwrap_or_else(|faults| panic!("{}", faults.render(false))).plan;
     Project { settings, plan, folder }
 }

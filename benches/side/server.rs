@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -58,9 +58,14 @@ async fn connection(mut stream: TcpStream, latency: Duration, heard: Heard) {
             if !latency.is_zero() {
                 tokio::time::sleep(latency).await;
             }
-            let step = Step::of(&body);
-            heard.lock().unwrap().entry(step.nth).or_insert(body);
-            step.reply()
+            match launch(&body) {
+                Some((outcome, writes)) => stream_of(outcome, &writes),
+                None => {
+                    let step = Step::of(&body);
+                    heard.lock().unwrap().entry(step.nth).or_insert(body);
+                    step.reply()
+                }
+            }
         };
         let head =
             format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n", answer.len());
@@ -100,9 +105,50 @@ struct Step {
 const WORDS: &str = "The campaign opens on the customer's own words, keeps one claim to a paragraph, names the source of each \
                      figure and closes on a single next step. The tone is plain, and there is room for local dates.";
 
+/// Whom a request is to.
+fn agent(request: &str) -> &str {
+    request.split("In it you are `").nth(1).and_then(|rest| rest.split('`').next()).unwrap()
+}
+
+/// Channels of the launch; one of them is written twice.
+pub(crate) const CHANNELS: usize = 8;
+
+/// What an agent of the shipped `launch` says: its outcome, and what it writes.
+fn launch(request: &str) -> Option<(&'static str, Value)> {
+    let post = |text: &str| json!({ "channel": "short_post", "title": "Ferns", "text": format!("{text} {WORDS}") });
+    let review = |verdict: &str, points: Value| json!({ "review": { "verdict": verdict, "summary": "Read.", "points": points } });
+    Some(match agent(request) {
+        "planner" => {
+            let channel = |nth| {
+                let purpose = if nth == 2 { "Never twice the same." } else { "One click." };
+                json!({ "name": "short_post", "purpose": purpose, "length_max": 900 })
+            };
+            let channels: Vec<Value> = (0..CHANNELS).map(channel).collect();
+            let plan =
+                json!({ "title": "Ferns", "lead": WORDS, "points": [WORDS], "link": null, "channels": channels });
+            ("planned", json!({ "plan": plan }))
+        }
+        // Only the branch that was sent back has a review on its desk.
+        "writer" if request.contains("Say it in other words.") => ("written", json!({ "post": post("Second draft:") })),
+        "writer" => ("written", json!({ "post": post("First draft:") })),
+        "critic" if !request.contains("length_max") => return None,
+        "critic" if request.contains("Never twice the same.") && !request.contains("Second draft:") => {
+            let point = json!({ "at": "/text", "what": "It is dull.", "instead": "Say it in other words." });
+            ("revise", review("revise", json!([point])))
+        }
+        "critic" => ("pass", review("pass", json!([]))),
+        "editor" => {
+            let posts: Vec<Value> = (0..CHANNELS).map(|_| post("Edited:")).collect();
+            ("edited", json!({ "issue": { "said": WORDS, "posts": posts } }))
+        }
+        "setter" => ("social", json!({ "page": { "versions": [post("Set:")] } })),
+        _ => return None,
+    })
+}
+
 impl Step {
     fn of(request: &str) -> Self {
-        let agent = request.split("In it you are `").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+        let agent = agent(request);
         let (nth, outcome, artefact, text) = match agent {
             "researcher" => (0, "researched", "facts", "Facts:"),
             "drafter" if request.contains("To be revised:") => (3, "drafted", "draft", "Second draft:"),
@@ -118,15 +164,18 @@ impl Step {
 
     /// The stream of the reply.
     fn reply(&self) -> String {
-        let writes = BTreeMap::from([(self.artefact, json!({ "text": format!("{} {WORDS}", self.text) }))]);
-        let answer = json!({ "outcome": self.outcome, "note": "Done.", "writes": writes }).to_string();
-        let function = json!({ "name": "end_turn", "arguments": answer });
-        let call = json!({ "index": 0, "id": "call", "type": "function", "function": function });
-        let events = [
-            json!({ "choices": [{ "index": 0, "delta": { "tool_calls": [call] }, "finish_reason": null }] }),
-            json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "tool_calls" }] }),
-            json!({ "choices": [], "usage": { "prompt_tokens": 400, "completion_tokens": 40, "total_tokens": 440 } }),
-        ];
-        events.iter().map(|event| format!("data: {event}\n\n")).chain(["data: [DONE]\n\n".to_owned()]).collect()
+        stream_of(self.outcome, &json!({ self.artefact: { "text": format!("{} {WORDS}", self.text) } }))
     }
+}
+
+fn stream_of(outcome: &str, writes: &Value) -> String {
+    let answer = json!({ "outcome": outcome, "note": "Done.", "writes": writes }).to_string();
+    let function = json!({ "name": "end_turn", "arguments": answer });
+    let call = json!({ "index": 0, "id": "call", "type": "function", "function": function });
+    let events = [
+        json!({ "choices": [{ "index": 0, "delta": { "tool_calls": [call] }, "finish_reason": null }] }),
+        json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "tool_calls" }] }),
+        json!({ "choices": [], "usage": { "prompt_tokens": 400, "completion_tokens": 40, "total_tokens": 440 } }),
+    ];
+    events.iter().map(|event| format!("data: {event}\n\n")).chain(["data: [DONE]\n\n".to_owned()]).collect()
 }

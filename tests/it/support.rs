@@ -380,7 +380,15 @@ impl Came {
                 _ => {}
             }
         }
-        let results = state.results.iter().map(|message| plain.value(&json!(message))).collect();
+        let mut results: Vec<Value> = state.results.iter().map(|message| plain.value(&json!(message))).collect();
+        if plain.is_split {
+            // What runs side by side comes in any order.
+            effects.sort();
+            versions.sort_by_key(|(name, value)| (name.clone(), value.to_string()));
+            for list in [&mut decisions, &mut results] {
+                list.sort_by_key(Value::to_string);
+            }
+        }
         Self { status: state.status().word().to_owned(), effects, versions, decisions, results, files: files(folder) }
     }
 }
@@ -391,25 +399,31 @@ struct Plain<'a> {
     run: RunId,
     bodies: BTreeSet<Digest>,
     effects: BTreeMap<String, String>,
+    /// Messages by whom they go to, in which branch, and which of those they are: numbers depend on what came first.
+    messages: BTreeMap<u64, String>,
+    is_split: bool,
 }
 
 impl<'a> Plain<'a> {
     fn new(store: &'a dyn Store, run: RunId, facts: &[Fact]) -> Self {
         let bodies = store.bodies(run).unwrap().into_iter().map(|(digest, _)| digest).collect();
-        let mut agents = BTreeMap::new();
-        let mut effects = BTreeMap::new();
+        let (mut messages, mut effects, mut sent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut is_split = false;
         for fact in facts {
             match &fact.is {
-                Event::MessageSent(Message { id, to, .. }) => {
-                    agents.insert(*id, format!("{to:?}"));
+                Event::MessageSent(Message { id, to, branch, .. }) => {
+                    let nth: &mut u32 = sent.entry((branch.clone(), format!("{to:?}"))).or_default();
+                    *nth += 1;
+                    messages.insert(u64::from(id.0), format!("{branch} {to:?} {nth}"));
+                    is_split |= !branch.is_root();
                 }
                 Event::EffectAsked { id, message, ordinal, .. } => {
-                    effects.insert(id.to_string(), format!("{} {message} {ordinal}", agents[message]));
+                    effects.insert(id.to_string(), format!("{} {ordinal}", messages[&u64::from(message.0)]));
                 }
                 _ => {}
             }
         }
-        Self { store, run, bodies, effects }
+        Self { store, run, bodies, effects, messages, is_split }
     }
 
     fn value(&self, value: &Value) -> Value {
@@ -424,9 +438,17 @@ impl<'a> Plain<'a> {
             Value::Object(map) => {
                 // Numbers of approvals are taken again by whoever takes a run up.
                 let kept = map.iter().filter(|(key, value)| *key != "permit" || !value.is_number());
-                Value::Object(kept.map(|(key, value)| (key.clone(), self.value(value))).collect())
+                Value::Object(kept.map(|(key, value)| (key.clone(), self.field(key, value))).collect())
             }
             other => other.clone(),
+        }
+    }
+
+    fn field(&self, key: &str, value: &Value) -> Value {
+        let named = value.as_u64().filter(|_| matches!(key, "id" | "cause" | "message" | "asked_by"));
+        match named.and_then(|number| self.messages.get(&number)) {
+            Some(name) => Value::from(name.as_str()),
+            None => self.value(value),
         }
     }
 
