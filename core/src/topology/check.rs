@@ -147,6 +147,8 @@ fn paths(
     }
     let faults_before = draft.faults.len();
     proof.gates = gated::check(draft, graph, merges);
+    let joins = graph.splits.values().map(|split| split.route.to.and_then(|seat| seats.get(seat)));
+    proof.joins = joins.map(|join| join.map(|seat| seat.name.clone())).collect();
     let binds = gated::binds(draft, graph);
     let ungated = draft.faults.len() > faults_before;
     if !draft.edges_missing {

@@ -1,6 +1,6 @@
 //! What holds of a checked topology, for people. How it was found is in `check`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::id::{AgentName, ArtefactName, ToolName};
@@ -15,6 +15,9 @@ use super::plan::{Budget, WhenSpent};
 pub struct Proof {
     /// Every outward tool on the team, and who approves what it delivers.
     pub gates: Vec<Gate>,
+    /// Where the branches of splits meet; none is the end. Each of them is reached: nothing leaves a branch but to its join, no
+    /// split reaches itself, and what stops in a branch waits for a person or is given up, which the join hears of.
+    pub joins: BTreeSet<Option<AgentName>>,
     /// The most turns of each member between two decisions of a person, those in all branches together (an upper bound for
     /// large teams).
     pub turns: BTreeMap<AgentName, u64>,
@@ -70,7 +73,7 @@ impl Gate {
 impl Proof {
     /// A proof of nothing but the budget yet.
     pub fn of(budget: &Budget) -> Self {
-        Self { gates: vec![], turns: BTreeMap::new(), budget: budget.clone() }
+        Self { gates: vec![], joins: BTreeSet::new(), turns: BTreeMap::new(), budget: budget.clone() }
     }
 
     /// The most hops between two decisions of a person.
@@ -87,6 +90,11 @@ impl fmt::Display for Proof {
         }
         if self.gates.is_empty() {
             writeln!(f, "gated: nothing acts on the world")?;
+        }
+        if !self.joins.is_empty() {
+            let joins = self.joins.iter().map(|join| join.as_ref().map_or("end", AgentName::as_str));
+            let joins = joins.collect::<Vec<_>>().join(", ");
+            writeln!(f, "joins: {joins}; none waits in vain, since nothing leaves a branch but to its join")?;
         }
         let turns: Vec<String> = self.turns.iter().map(|(name, most)| format!("{name} {most}")).collect();
         writeln!(f, "turns: between two decisions of a person at most {} ({})", self.hops(), turns.join(", "))?;
