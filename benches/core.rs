@@ -61,7 +61,7 @@ const BRANCHES: [u32; 2] = [10, 200];
 /// What a message costs where many run side by side, against where few do: in each branch a writer and a critic, who sends
 /// the first draft back.
 fn branches(_: &mut Criterion) {
-    let plans = BRANCHES.map(|branches| spread(branches));
+    let plans = BRANCHES.map(spread);
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..TURNS {
         for ((of, plan), branches) in times.iter_mut().zip(&plans).zip(BRANCHES) {
