@@ -21,6 +21,7 @@ mod mcp;
 mod messages;
 mod missing;
 mod new;
+mod observe;
 pub mod paint;
 mod prompt;
 mod record;
@@ -104,6 +105,9 @@ enum Command {
     /// Shows what the agents of a run said and did
     #[command(after_help = "Example:\n  callsheet messages 1 --from critic")]
     Messages(messages::Args),
+    /// Shows the runs on a screen that stays: who is at work, what was said last, what waits
+    #[command(after_help = "Example:\n  callsheet watch")]
+    Watch(observe::Args),
     /// Draws a run as a sequence diagram
     #[command(after_help = "Example:\n  callsheet trace 1 --format mermaid")]
     Trace(trace::Args),
@@ -217,6 +221,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::Runs(args) => runs::runs(&session, &args),
         Command::Show(args) => show::show(&session, &args),
         Command::Messages(args) => messages::messages(&session, &args).await,
+        Command::Watch(args) => observe::watch(&session, &args).await,
         Command::Trace(args) => trace::trace(&session, &args),
         Command::Approvals(args) => approvals::approvals(&session, &args),
         Command::Review(args) => review::review(&session, &args),

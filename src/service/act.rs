@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use super::answer::{Step, Waiting};
 use super::error::Error;
 use super::follow::Live;
@@ -60,14 +58,6 @@ impl Driver {
             taken.push((row.no, came.map(drop).map_err(Error::from)));
         }
         Ok(taken)
-    }
-
-    /// A number that changes whenever something is written to the journal, by whomever.
-    ///
-    /// # Errors
-    /// If the journal cannot be watched.
-    pub fn changes(&self) -> Result<watch::Receiver<u64>, Error> {
-        Ok(self.running.system.ports().store.changes()?)
     }
 
     /// Posts to the run of `story`, and waits for its answer; the run goes on by itself.

@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::watch;
+
 use super::error::Error;
 use super::story::Story;
 use crate::actor::history;
@@ -92,6 +94,14 @@ impl Project {
     /// If the journal cannot be read.
     pub fn runs(&self, live: bool, limit: usize) -> Result<Vec<RunRow>, Error> {
         Ok(self.store()?.runs(&Query { live, limit, ..Query::default() })?)
+    }
+
+    /// A number that changes whenever something is written to the journal, by whomever.
+    ///
+    /// # Errors
+    /// If nothing has run here yet, or the journal cannot be watched.
+    pub fn changes(&self) -> Result<watch::Receiver<u64>, Error> {
+        Ok(self.store()?.changes()?)
     }
 
     /// The story of a run at its beginning.

@@ -56,7 +56,7 @@ pub async fn serve(
 ) -> Result<(), Stopped> {
     let at = listener.local_addr().map_err(Stopped::System)?;
     let site = Site {
-        changes: driver.changes()?,
+        changes: project.changes()?,
         readings: Readings::new(Arc::clone(&project)),
         hosts: hosts(at, names),
         cookie: format!("callsheet_{}", at.port()),

@@ -3,6 +3,7 @@
 pub mod approval;
 pub mod difference;
 pub mod error;
+pub mod member;
 pub mod time;
 
 use crate::id::{NanoUsd, RunNo, Timestamp};
