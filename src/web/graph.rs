@@ -84,7 +84,7 @@ fn line(way: &Way<'_>, taken: &Taken, plan: &Plan) -> Markup {
             path.line d=(way.path) {}
             path.arrow d="M-6 -4 L1 0 L-6 4z" transform=(format!("translate({x} {y}) rotate({turn})")) {}
             @if let (Some(label), Some((x, y))) = (label, way.label) {
-                rect.label x=(x - 44) y=(y - 9) width="88" height="18" rx="9" {}
+                rect.label x=(x - 52) y=(y - 9) width="104" height="18" rx="9" {}
                 text.label x=(x) y=(y + 4) { (label) }
             }
         }
