@@ -17,13 +17,25 @@ pub struct Malformed(pub String);
 /// Longest name of an agent, artefact, outcome, schema or tool, in bytes.
 pub const NAME_BYTES_MAX: usize = 63;
 
-fn word(text: &str, dots: bool) -> Result<Arc<str>, Malformed> {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-' || (dots && c == '.');
+/// Where a name may have dots.
+#[derive(Clone, Copy, PartialEq)]
+enum Dots {
+    /// Nowhere.
+    Never,
+    /// Between a team that is a member and what is its own. Nobody writes such a name: `check` makes it.
+    Within,
+    /// Anywhere but at the start.
+    Free,
+}
+
+fn word(text: &str, dots: Dots) -> Result<Arc<str>, Malformed> {
+    let dotted = dots != Dots::Never;
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-' || (dotted && c == '.');
     let starts = text.starts_with(|c: char| c.is_ascii_lowercase());
     if starts && text.len() <= NAME_BYTES_MAX && text.chars().all(inner) {
         return Ok(text.into());
     }
-    let also = if dots { ", '.'" } else { "" };
+    let also = if dots == Dots::Free { ", '.'" } else { "" };
     Err(Malformed(format!(
         "a name is a lower-case letter followed by letters, digits, '_', '-'{also}, {NAME_BYTES_MAX} bytes at most"
     )))
@@ -45,7 +57,7 @@ impl<T: FromStr<Err = Malformed>> de::Visitor<'_> for Parses<T> {
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, dots = $dots:literal) => {
+    ($(#[$doc:meta])* $name:ident, dots = $dots:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
@@ -62,7 +74,7 @@ macro_rules! name {
         impl FromStr for $name {
             type Err = Malformed;
             fn from_str(text: &str) -> Result<Self, Malformed> {
-                word(text, $dots).map(Self)
+                word(text, Dots::$dots).map(Self)
             }
         }
 
@@ -86,10 +98,10 @@ macro_rules! name {
     };
 }
 
-name!(/** A member of a team: the name it has in one topology. */ AgentName, dots = false);
-name!(/** An artefact of a topology. */ ArtefactName, dots = false);
-name!(/** The one word with which a turn ends. */ Outcome, dots = false);
-name!(/** A tool, such as `stats.rank`: a connection's or kind's name, a dot, a verb. */ ToolName, dots = true);
+name!(/** A member of a team: the name it has in one topology. */ AgentName, dots = Within);
+name!(/** An artefact of a topology. */ ArtefactName, dots = Within);
+name!(/** The one word with which a turn ends. */ Outcome, dots = Never);
+name!(/** A tool, such as `stats.rank`: a connection's or kind's name, a dot, a verb. */ ToolName, dots = Free);
 
 impl ToolName {
     /// A name that the code itself fixes.

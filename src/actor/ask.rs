@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::shelf::Shelf;
 use crate::failure::{Class, Failure};
-use crate::id::{ArtefactName, EffectId};
+use crate::id::{AgentName, ArtefactName, EffectId};
 use crate::model::prompt::Offers;
 use crate::model::{Arrived, Ask, Exchange, Pulse, Reply, Section};
 use crate::run::body::FailureReport;
@@ -35,7 +35,9 @@ const CANNOT_LEAVE: &str = "What you wrote cannot be prepared as it is; write it
 /// A model effect in its place, whether it is to be asked now or was asked long ago.
 pub(super) struct Asked<'a> {
     pub(super) shelf: Shelf<'a>,
+    /// The plan, and what of it the member sees.
     pub(super) plan: &'a Arc<Plan>,
+    pub(super) seen: &'a Arc<Plan>,
     pub(super) offers: &'a Arc<Offers>,
     pub(super) id: EffectId,
     pub(super) effect: &'a Effect,
@@ -48,14 +50,17 @@ pub(super) struct Asked<'a> {
 
 /// The request of a model effect.
 pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
-    let Asked { shelf, plan, offers, id, effect, turn, nth_turn, lines_used, patience, pulse } = asked;
+    let Asked { shelf, plan, seen, offers, id, effect, turn, nth_turn, lines_used, patience, pulse } = asked;
     let declared = plan.team.get(&turn.agent).map_or(0, |member| member.limits.output_tokens);
     let output_tokens_max = effect.output_tokens.unwrap_or(declared);
+    let team = plan.teams.innermost(&turn.agent);
+    let own = Own { plan, team };
     let mut ask = Ask {
         effect: id,
-        plan: Arc::clone(plan),
+        plan: Arc::clone(seen),
         offers: Arc::clone(offers),
-        agent: turn.agent.clone(),
+        agent: own.member(&turn.agent),
+        member: turn.agent.clone(),
         model: effect.model.clone().unwrap_or_default(),
         earlier: Vec::new(),
         brief: Brief::new(),
@@ -73,10 +78,11 @@ pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
         pulse,
     };
     for part in &turn.shown {
-        show(&mut ask, shelf, part)?;
+        show(&mut ask, shelf, &own, part)?;
     }
     let message = &turn.message;
-    ask.now.message.from = message.from.as_ref().map_or_else(|| "start".to_owned(), ToString::to_string);
+    ask.now.message.from =
+        message.from.as_ref().map_or_else(|| "start".to_owned(), |from| own.member(from).to_string());
     ask.now.message.outcome = message.outcome.to_string();
     ask.now.message.round = message.round;
     ask.now.message.branch = message.branch.of().map(|(_, index)| index + 1);
@@ -86,7 +92,30 @@ pub(super) fn ask(asked: Asked<'_>) -> Result<Ask, Failure> {
     Ok(ask)
 }
 
-fn show(ask: &mut Ask, shelf: Shelf<'_>, part: &Part) -> Result<(), Failure> {
+/// What a member of a team within the plan calls things: as their team does.
+struct Own<'a> {
+    plan: &'a Plan,
+    team: Option<&'a AgentName>,
+}
+
+impl Own<'_> {
+    fn member(&self, member: &AgentName) -> AgentName {
+        self.plan.teams.member_in(self.team, member)
+    }
+
+    fn artefact(&self, artefact: &ArtefactName) -> ArtefactName {
+        self.plan.teams.artefact_in(self.team, artefact).unwrap_or_else(|| artefact.clone())
+    }
+
+    fn brief(&self, brief: Brief) -> Brief {
+        match self.team.and_then(|team| self.plan.teams.0.get(team)) {
+            Some(team) => team.brief(&brief),
+            None => brief,
+        }
+    }
+}
+
+fn show(ask: &mut Ask, shelf: Shelf<'_>, own: &Own<'_>, part: &Part) -> Result<(), Failure> {
     let broken = |what: &str| Failure::new(Class::Bug, format!("{what} is not what was written"));
     match part {
         // A turn's first part; whatever is there already was an earlier one.
@@ -97,19 +126,19 @@ fn show(ask: &mut Ask, shelf: Shelf<'_>, part: &Part) -> Result<(), Failure> {
             }
         }
         Part::Brief(digest) => {
-            ask.brief = shelf.parsed(*digest)?;
+            ask.brief = own.brief(shelf.parsed(*digest)?);
         }
         Part::Note(digest) => ask.now.message.note = text(&shelf.json(*digest)?),
         Part::Arrived(index, from, outcome, digest) => {
             let note = text(&shelf.json(*digest)?);
-            let (from, outcome) = (from.to_string(), outcome.to_string());
+            let (from, outcome) = (own.member(from).to_string(), outcome.to_string());
             ask.now.message.arrived.push(Arrived { branch: index + 1, from, outcome, note });
         }
         Part::Artefact(name, held) => {
-            ask.now.desk.insert(name.clone(), held.value(|version| shelf.json(version))?);
+            ask.now.desk.insert(own.artefact(name), held.value(|version| shelf.json(version))?);
         }
         Part::Findings(name, digest) => {
-            ask.now.checks.insert(name.clone(), shelf.json(*digest)?);
+            ask.now.checks.insert(own.artefact(name), shelf.json(*digest)?);
         }
         Part::Reply(digest) => {
             let reply: Reply = shelf.parsed(*digest)?;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::id::{AgentName, ArtefactName, ToolName};
+use crate::id::{ArtefactName, ToolName};
 use crate::run::event::{Items, Lists};
 use crate::tool::{Check, Finding, Level};
-use crate::topology::plan::{Each, EachTo, Plan};
+use crate::topology::plan::{Artefact, Each, EachTo, Plan};
 
 /// Faults of one artefact that are told of at once.
 pub(super) const PROBLEMS_MAX: usize = 20;
@@ -23,7 +23,7 @@ const VALUE_BYTES_MAX: usize = 200;
 /// A plan's schemas and checks, compiled.
 pub struct Examiner {
     artefacts: BTreeMap<ArtefactName, (Validator, Vec<Arc<dyn Check>>)>,
-    same: BTreeMap<ArtefactName, BTreeMap<String, String>>,
+    same: BTreeMap<ArtefactName, Vec<Same>>,
     split: BTreeMap<ArtefactName, Vec<Each>>,
     args: BTreeMap<ToolName, Validator>,
     settings: BTreeMap<String, Value>,
@@ -77,7 +77,12 @@ impl Examiner {
             artefacts.insert(name.clone(), (compile(name.as_str(), schema)?, named));
         }
         let args = plan.tools.iter().map(|(name, spec)| Ok((name.clone(), compile(name.as_str(), &spec.args)?)));
-        let same = plan.artefacts.iter().map(|(name, artefact)| (name.clone(), artefact.same.clone())).collect();
+        let same = |(field, other): (&String, &String)| {
+            let (artefact, keys) = plan.root(other)?;
+            Some(Same { field: field.clone(), artefact, keys })
+        };
+        let same = |artefact: &Artefact| artefact.same.iter().filter_map(same).collect();
+        let same = plan.artefacts.iter().map(|(name, artefact)| (name.clone(), same(artefact))).collect();
         let split = plan.artefacts.keys().map(|name| (name.clone(), plan.splits_over(name).cloned().collect()));
         let (split, args) = (split.collect(), args.collect::<Result<_, Unmade>>()?);
         Ok(Self { artefacts, same, split, args, settings: plan.checks.clone() })
@@ -102,7 +107,7 @@ impl Examiner {
         let told = |f: &Finding| short(&format!("{artefact}{}: {} ({})", f.at, f.what, f.rule));
         let mut problems: Vec<String> = must.map(told).collect();
         let same = self.same.get(artefact).into_iter().flatten();
-        problems.extend(same.filter_map(|(field, other)| differs(artefact, body, field, other, desk)));
+        problems.extend(same.filter_map(|same| differs(artefact, body, same, desk)));
         let mut lists = Lists::new();
         for each in self.split.get(artefact).into_iter().flatten() {
             match items(artefact, body, each) {
@@ -125,20 +130,22 @@ impl Examiner {
     }
 }
 
-/// What is against a field that has to be what another artefact says; nothing, if one of the two says nothing.
-fn differs(
-    artefact: &ArtefactName,
-    body: &Value,
-    field: &str,
-    other: &str,
-    desk: &BTreeMap<ArtefactName, Value>,
-) -> Option<String> {
-    let below = |value, mut keys: std::str::Split<'_, char>| keys.try_fold(value, |at: &Value, key| at.get(key));
-    let mut path = other.split('.');
-    let theirs = desk.get(path.next()?)?;
-    let (own, theirs) = (below(body, field.split('.'))?, below(theirs, path)?);
+/// A field that has to be what another artefact says.
+struct Same {
+    field: String,
+    artefact: ArtefactName,
+    keys: Vec<String>,
+}
+
+/// What is against such a field; nothing, if one of the two says nothing.
+fn differs(artefact: &ArtefactName, body: &Value, same: &Same, desk: &BTreeMap<ArtefactName, Value>) -> Option<String> {
+    let Same { field, artefact: other, keys } = same;
+    let own = field.split('.').try_fold(body, |at, key| at.get(key))?;
+    let theirs = keys.iter().try_fold(desk.get(other)?, |at, key| at.get(key))?;
     let differ = own != theirs && !own.is_null() && !theirs.is_null();
-    differ.then(|| short(&format!("{artefact}.{field} is {own}, and {other} is {theirs}: they have to be the same")))
+    let other = || std::iter::once(other.as_str()).chain(keys.iter().map(String::as_str)).collect::<Vec<_>>().join(".");
+    differ
+        .then(|| short(&format!("{artefact}.{field} is {own}, and {} is {theirs}: they have to be the same", other())))
 }
 
 /// The items of the list in `body` that `each` splits over.
@@ -154,11 +161,12 @@ fn items(artefact: &ArtefactName, body: &Value, each: &Each) -> Result<Items, St
         return Err(format!("{artefact}.{place} has {} items; {most} at most are worked on at once", list.len()));
     }
     let count = u32::try_from(list.len()).unwrap_or(u32::MAX);
-    let EachTo::By { by, among } = &each.to else { return Ok(Items { count, to: Vec::new() }) };
+    let EachTo::By { by, .. } = &each.to else { return Ok(Items { count, to: Vec::new() }) };
     let member = |(index, item): (usize, &Value)| {
         let named = item.get(by).and_then(Value::as_str);
-        among.iter().find(|member| Some(member.as_str()) == named).cloned().ok_or_else(|| {
-            let names: Vec<&str> = among.iter().map(AgentName::as_str).collect();
+        let words = each.to.words();
+        words.iter().find(|(word, _)| Some(*word) == named).map(|(_, member)| (*member).clone()).ok_or_else(|| {
+            let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             let said = named.map_or_else(|| "missing".to_owned(), |named| format!("{named:?}"));
             format!("{artefact}.{place}[{index}].{by} is {said}; it is one of {}", names.join(", "))
         })

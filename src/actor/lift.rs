@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::ask::LEFT_OUT;
 use super::examiner::{PROBLEMS_MAX, short};
 use super::founded;
-use super::pinned::Pinned;
+use super::pinned::{Pinned, Seen};
 use crate::clock::Clock;
 use crate::failure::{Failure, Usage};
 use crate::id::{AgentName, ToolName};
@@ -83,9 +83,10 @@ pub(super) fn reply(
     foreseen: Vec<String>,
 ) -> Settled {
     let body = bodies.bytes(serde_json::to_vec(reply).unwrap_or_default());
+    let seen = &pinned.seen_by(&turn.agent);
     let act = match &reply.act {
-        Act::Calls(calls) => ActHead::Calls(call_heads(bodies, pinned, turn, now, calls, reply.origin)),
-        Act::Answer(answer) => answer_head(bodies, pinned, turn, now, answer, reply.origin, foreseen),
+        Act::Calls(calls) => ActHead::Calls(call_heads(bodies, seen, turn, now, calls, reply.origin)),
+        Act::Answer(answer) => answer_head(bodies, seen, turn, now, answer, reply.origin, foreseen),
         Act::Unusable(problems) => ActHead::Answer {
             outcome: None,
             note: bodies.text(&reply.text),
@@ -120,7 +121,7 @@ fn key(call: &ToolCall, args: &Value) -> (ToolName, String) {
 
 fn call_heads(
     bodies: &mut Bodies<'_>,
-    pinned: &Pinned,
+    seen: &Seen<'_>,
     turn: &Turn,
     now: &Section,
     calls: &[ToolCall],
@@ -128,7 +129,8 @@ fn call_heads(
 ) -> Vec<CallHead> {
     // A script says what it says: it has no judgement that could go round in circles.
     let is_scripted = origin != Origin::Model;
-    let member = pinned.plan.team.get(&turn.agent);
+    let pinned = seen.pinned;
+    let member = pinned.plan.team.get(&seen.agent);
     let offered = match member.map(|member| &member.role) {
         Some(Role::Model { tools, .. }) => tools.as_slice(),
         _ => &[],
@@ -136,11 +138,11 @@ fn call_heads(
     let names = member.map(Names::of);
     let mut made = made(now, names.as_ref());
     let mut questions = turn.questions;
-    let mut seen = BTreeSet::new();
+    let mut ids = BTreeSet::new();
     let heads = calls.iter().map(|call| {
         let mut misfit = Vec::new();
         let args = founded::args_of(call, &now.said, names.as_ref());
-        if !seen.insert(&call.id) {
+        if !ids.insert(&call.id) {
             misfit.push(format!("two calls have the id {:?}", call.id));
         }
         let is_withheld = turn.withheld.contains(&call.tool);
@@ -179,7 +181,7 @@ fn call_heads(
             false => (!problems.is_empty()).then(|| bodies.of(&FailureReport::new(problems.join("; ")))),
         };
         let (asks, args) = match question {
-            Some(Ok((teammate, text))) if !again => (Some(teammate), bodies.text(&text)),
+            Some(Ok((teammate, text))) if !again => (Some(seen.member(&teammate)), bodies.text(&text)),
             _ => (None, bodies.json(&args)),
         };
         let misfit = refused.is_some() && is_misfit && !again;
@@ -206,14 +208,14 @@ fn question(member: Option<&Member>, call: &ToolCall, asked: &mut u32) -> Result
 
 fn answer_head(
     bodies: &mut Bodies<'_>,
-    pinned: &Pinned,
+    seen: &Seen<'_>,
     turn: &Turn,
     now: &Section,
     answer: &Answer,
     origin: Origin,
     foreseen: Vec<String>,
 ) -> ActHead {
-    let (plan, examiner, agent) = (&pinned.plan, &pinned.examiner, &turn.agent);
+    let (plan, examiner, agent) = (&seen.pinned.plan, &seen.pinned.examiner, &seen.agent);
     let mut problems = Vec::new();
     let is_question = turn.message.is_question();
     let declared = plan.words(agent, is_question);
@@ -236,7 +238,7 @@ fn answer_head(
         let verdict = examiner.examine(artefact, body, &others);
         problems.extend(verdict.problems);
         let findings = findings(bodies, &verdict.findings);
-        let (artefact, lists) = (artefact.clone(), verdict.lists);
+        let (artefact, lists) = (seen.artefact(artefact), verdict.lists);
         heads.push(WriteHead { artefact, body: bodies.json(body), findings, origin, lists });
     }
     problems.extend(foreseen);

@@ -23,7 +23,7 @@ use crate::run::state::{Effect, Turn};
 use crate::tool::{Approved, Call, Callable, Deadline, Intent, Item, Outward, Source, Tool};
 use crate::topology::manner::{Patience, Wait, bytes_words, time_words};
 use crate::topology::plan::{Arg, Recipient, Role};
-use crate::topology::rule::below;
+use crate::topology::rule::{Ruled, below};
 use crate::topology::spec::{Labels, Repeat};
 
 /// All that an attempt needs, taken from the state when it starts.
@@ -61,10 +61,12 @@ impl Work {
             // Nobody may be looking.
             drop(pulses.send(Heard { run, agent: agent.clone(), bytes }));
         };
+        let seen = pinned.seen_by(&self.turn.agent).pinned;
         Asked {
             shelf: self.place.shelf(),
             plan: &pinned.plan,
-            offers: &pinned.offers,
+            seen: &seen.plan,
+            offers: &seen.offers,
             id: self.id,
             effect: &self.effect,
             turn: &self.turn,
@@ -134,8 +136,12 @@ async fn model(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
     let shown: Vec<Digest> = work.turn.shown.iter().flat_map(Part::read).collect();
     let ask = reading(work, shown, |work| ask::ask(work.asked())).await?;
     let reply = model.reply(&ask).await?;
+    let seen = work.place.pinned.seen_by(&work.turn.agent);
     let problems = match &reply.act {
-        Act::Answer(answer) if leads_on(work, &answer.outcome) => foreseen(work, answer.writes.iter()).await,
+        Act::Answer(answer) if leads_on(work, &answer.outcome) => {
+            let writes: Vec<_> = answer.writes.iter().map(|(own, value)| (seen.artefact(own), value)).collect();
+            foreseen(work, writes.iter().map(|(name, value)| (name, *value))).await
+        }
         _ => Ok(Vec::new()),
     };
     let mut problems = problems.map_err(|failure| Failure { usage: reply.usage, ..failure })?;
@@ -237,6 +243,11 @@ async fn rule(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
             return Err(Failure::new(Class::Bug, format!("{} has no rule", work.turn.agent)));
         };
         let (desk, params) = (ask::desk(work.place.shelf(), &work.turn.desk)?, brief(work)?);
+        // A rule without lines only hands on, with what is said to it.
+        if rule.lines.is_empty() {
+            let note = ask::text(&work.place.shelf().json(work.turn.message.note.digest)?);
+            return Ok(Ruled { outcome: rule.otherwise.clone(), line: None, note });
+        }
         Ok(rule.apply(|root| if root == "params" { Some(params.clone()) } else { desk.get(root).cloned() }))
     })
     .await?;

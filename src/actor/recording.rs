@@ -1,6 +1,7 @@
 //! A run's recording, made from its journal: what each answered call of a model was shown, and what it came to. Nothing has
 //! to be collected while the run lives, so a recording of a run that was killed and taken up is whole too.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,14 +10,18 @@ use super::ask::{self, Asked};
 use super::history::{Error, Misread, fact, pinned_plan, read_fact};
 use super::shelf::Shelf;
 use crate::failure::{Class, Failure};
-use crate::id::{EffectId, RunId, Seq};
+use crate::id::{AgentName, EffectId, RunId, Seq};
 use crate::journal::{Record, Store};
 use crate::model::prompt::Offers;
 use crate::model::{Pulse, conversation, replay};
 use crate::run::body::FailureReport;
 use crate::run::event::{BodyRef, Event, Reason, Settled, Wish};
 use crate::run::state::State;
+use crate::topology::plan::Plan;
 use crate::topology::recording::{CallPlace, Recorded, Recording, SCHEMA_VERSION};
+
+/// The plan as the members of each team within it see it, and as the others do.
+type Views = BTreeMap<Option<AgentName>, (Arc<Plan>, Arc<Offers>)>;
 
 /// Makes the recording of `run`.
 ///
@@ -27,11 +32,11 @@ pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
     let mut recording = Recording {
         schema_version: SCHEMA_VERSION,
         topology: plan.name.clone(),
-        brief: std::collections::BTreeMap::new(),
+        brief: BTreeMap::new(),
         models: plan.models.clone(),
         call: Vec::new(),
     };
-    let (shelf, offers) = (Shelf::new(store, run), Arc::default());
+    let (shelf, mut views) = (Shelf::new(store, run), Views::new());
     let mut state = State::new(run, Arc::new(plan));
     let records = store.records(run, Seq(0), usize::MAX)?;
     for (at, record) in records.iter().enumerate() {
@@ -42,7 +47,7 @@ pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
         }
         if let Event::EffectSettled { id, result: Settled::Replied(replied), .. } = &fact.is {
             let reply = shelf.json(replied.body.digest).map_err(told)?;
-            recording.call.extend(called(shelf, &state, &offers, *id, Ok(reply)).map_err(told)?);
+            recording.call.extend(called(shelf, &state, &mut views, *id, Ok(reply)).map_err(told)?);
         }
         // A call that was lost with its owner was never answered.
         if let Event::EffectFailed { id, class, reason: Reason::Told(reason), .. } = &fact.is
@@ -50,7 +55,7 @@ pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
         {
             let too_long = was_too_long(*class, records.get(at + 1));
             let failure = failure(shelf, *class, *reason, too_long).map_err(told)?;
-            recording.call.extend(called(shelf, &state, &offers, *id, Err(failure)).map_err(told)?);
+            recording.call.extend(called(shelf, &state, &mut views, *id, Err(failure)).map_err(told)?);
         }
         state.apply(&fact).map_err(|illegal| Misread::from(illegal).at(record.seq))?;
     }
@@ -79,7 +84,7 @@ fn failure(shelf: Shelf<'_>, class: Class, reason: BodyRef, too_long: bool) -> R
 fn called(
     shelf: Shelf<'_>,
     state: &State,
-    offers: &Arc<Offers>,
+    views: &mut Views,
     id: EffectId,
     came: Result<Value, Value>,
 ) -> Result<Option<Recorded>, Failure> {
@@ -88,9 +93,15 @@ fn called(
     };
     let Some(turn) = state.turns.get(&effect.message) else { return Ok(None) };
     let past = state.past(&turn.agent, &turn.message.branch);
+    let team = state.plan.teams.innermost(&turn.agent);
+    let (seen, offers) = &*views.entry(team.cloned()).or_insert_with(|| match team {
+        Some(team) => (Arc::new(state.plan.seen_by(team)), Arc::default()),
+        None => (Arc::clone(&state.plan), Arc::default()),
+    });
     let asked = Asked {
         shelf,
         plan: &state.plan,
+        seen,
         offers,
         id,
         effect,

@@ -7,7 +7,7 @@ use dashmap::DashMap;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::{Mutex, watch};
 
-use super::examiner::{Examiner, Unmade};
+use super::examiner::Unmade;
 use super::history::{self, Loaded, load, read_plan};
 use super::lift::Bodies;
 use super::msg::RunMsg;
@@ -284,8 +284,7 @@ impl System {
             return Ok(Arc::clone(known.value()));
         }
         let plan = read_plan(json)?;
-        let examiner = Examiner::new(&plan, &self.ports.checks)?;
-        let pinned = Arc::new(Pinned { plan: Arc::new(plan), offers: Arc::default(), digest, examiner });
+        let pinned = Arc::new(Pinned::new(plan, digest, &self.ports.checks)?);
         self.pinned.insert(digest, Arc::clone(&pinned));
         Ok(pinned)
     }

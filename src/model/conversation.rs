@@ -139,16 +139,22 @@ fn steps(member: &Member, names: &Names) -> String {
     }
 }
 
+/// Where the work goes from a team that is a member of another one.
+const OUTSIDE: &str = "the work of your team is done, and others go on with it";
+
 /// Where each outcome leads, in words.
 fn ways(ask: &Ask) -> Vec<(&Outcome, String)> {
     let of = ask.plan.handoffs.get(&ask.agent).into_iter().flatten();
+    let is_outside = |to: &AgentName| !ask.plan.team.contains_key(to);
     let to = |to: &Recipient| match to {
+        Recipient::Member(to) if is_outside(to) => OUTSIDE.to_owned(),
         Recipient::Member(to) => format!("it goes to {}", introduced(&ask.plan, to)),
         Recipient::End => "the work ends".to_owned(),
     };
     let leads = |handoff: &Handoff| match &handoff.rounds {
         Some(rounds) => {
             let then = match &rounds.then {
+                Recipient::Member(then) if is_outside(then) => OUTSIDE.to_owned(),
                 Recipient::Member(then) => format!("to `{then}`"),
                 Recipient::End => "the work ends".to_owned(),
             };

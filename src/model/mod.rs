@@ -40,12 +40,14 @@ pub trait Model: Send + Sync {
 pub struct Ask {
     /// The effect that this is an attempt of.
     pub effect: EffectId,
-    /// The pinned plan: instructions, tools, schemas, script.
+    /// The pinned plan as its speaker sees it: instructions, tools, schemas, script.
     pub plan: Arc<Plan>,
     /// What the plan's members are offered to call.
     pub offers: Arc<Offers>,
-    /// Who speaks.
+    /// Who speaks, as their own team calls them.
     pub agent: AgentName,
+    /// The same, as everybody calls them.
+    pub member: AgentName,
     /// The alias of the model that speaks for them: a key of the plan's models.
     pub model: String,
     /// What was said in earlier turns, if the agent is shown it again; oldest first.

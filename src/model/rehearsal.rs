@@ -32,8 +32,7 @@ pub fn tokens(bytes: usize) -> u64 {
 fn speak(ask: &Ask) -> Result<Reply, Failure> {
     let lines = ask.plan.script.as_ref().and_then(|script| script.lines.get(&ask.agent));
     let Some(lines) = lines.filter(|lines| !lines.is_empty()) else {
-        let (agent, name) = (&ask.agent, &ask.plan.name);
-        return Err(permanent(format!("{agent} has no lines: write [[{agent}]] in rehearsals/{name}.toml")));
+        return Err(permanent(format!("{0} has no lines: write [[{0}]] in its rehearsal", ask.member)));
     };
     let scope = scope(ask);
     let (index, calls_made) = match under_way(ask) {
@@ -41,7 +40,7 @@ fn speak(ask: &Ask) -> Result<Reply, Failure> {
         None => (pick(ask, lines, &scope)?, 0),
     };
     let Some(line) = lines.get(index as usize) else {
-        return Err(permanent(format!("{} has no line {}", ask.agent, index + 1)));
+        return Err(permanent(format!("{} has no line {}", ask.member, index + 1)));
     };
     let spoken = match line.calls.get(calls_made) {
         Some(call) => scope.render(&format!("calls.{}", call.name), &call.args).map(|args| Rendered {
@@ -184,7 +183,11 @@ fn unspoken(ask: &Ask, line: u32, error: &Error) -> Failure {
 
 /// Where in the rehearsal's file a line of an agent stands.
 fn place(ask: &Ask, line: u32) -> String {
-    format!("rehearsals/{}.toml, [[{}]] no. {}", ask.plan.name, ask.agent, line + 1)
+    // The lines of a team within another one stand in its own file, or in that of the other.
+    match ask.member == ask.agent {
+        true => format!("rehearsals/{}.toml, [[{}]] no. {}", ask.plan.name, ask.agent, line + 1),
+        false => format!("rehearsal, [[{}]] no. {}", ask.member, line + 1),
+    }
 }
 
 fn permanent(reason: String) -> Failure {

@@ -25,7 +25,7 @@ impl Model for Replay {
 /// Which call of its run `ask` is.
 pub fn place(ask: &Ask) -> CallPlace {
     let nth = u32::try_from(ask.now.said.len()).unwrap_or(u32::MAX).saturating_add(1);
-    CallPlace { agent: ask.agent.clone(), branch: ask.branch.clone(), turn: ask.turn, nth, attempt: ask.attempt }
+    CallPlace { agent: ask.member.clone(), branch: ask.branch.clone(), turn: ask.turn, nth, attempt: ask.attempt }
 }
 
 /// The model that `ask` is for.

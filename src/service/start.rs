@@ -64,7 +64,9 @@ impl Start {
             Voice::Named => project.settings.mode(),
         };
         let checked = project.check_to_start(topology, mode, recording.clone());
-        let (Checked { plan, .. }, elsewhere) = checked.map_err(Error::Faulty)?;
+        let (checked, elsewhere) = checked.map_err(Error::Faulty)?;
+        checked.by_itself().map_err(Error::Faulty)?;
+        let Checked { plan, .. } = checked;
         let recorded = recording.map(|recording| recording.brief.clone()).unwrap_or_default();
         let brief = brief(&plan, params, recorded).map_err(Error::Param)?;
         app::reachable(&project.settings, &plan).map_err(Error::Unreachable)?;

@@ -73,6 +73,7 @@ mod suite;
 mod supervision;
 mod support;
 mod sweep;
+mod teams;
 mod terminal;
 mod tidy;
 mod times;

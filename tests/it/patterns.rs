@@ -25,6 +25,9 @@ struct Rest {
     #[serde(default)]
     params: String,
     rehearsal: String,
+    /// Other files; the second block of the page stands where one of them says so.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
 }
 
 /// A schema with one required property.
@@ -49,7 +52,7 @@ fn schema(name: &str) -> String {
 }
 
 /// Writes the pattern's project into `folder`.
-fn write(folder: &Path, lines: &str, rest: &Rest) {
+fn write(folder: &Path, (lines, second): (&str, &str), rest: &Rest) {
     let put = |name: String, text: String| {
         let path = folder.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -93,6 +96,9 @@ fn write(folder: &Path, lines: &str, rest: &Rest) {
         put("callsheet.toml".to_owned(), before + people);
     }
     put("rehearsals/pattern.toml".to_owned(), format!("schema_version = 1\n{}", rest.rehearsal));
+    for (path, text) in &rest.files {
+        put(path.clone(), text.replace("<the page>", second));
+    }
 }
 
 #[test]
@@ -102,13 +108,14 @@ fn the_patterns_of_the_page_run() {
     let mut run = 0;
     for part in page.split("\n## ").skip(1) {
         let (title, rest) = part.split_once('\n').unwrap();
-        let lines = rest.split_once("```toml\n").and_then(|(_, rest)| rest.split("```").next()).unwrap();
+        let mut blocks = rest.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let (lines, second) = (blocks.next().unwrap(), blocks.next().unwrap_or_default());
         let handoffs = lines.split_once("[handoffs]\n").unwrap().1.trim().lines().count();
         assert!(handoffs <= 6, "{title} takes {handoffs} lines");
         let name = title.to_lowercase().replace(' ', "-");
         let rest = fs::read_to_string(root.join("tests/cases/patterns").join(format!("{name}.toml"))).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), lines, &toml::from_str(&rest).unwrap());
+        write(folder.path(), (lines, second), &toml::from_str(&rest).unwrap());
         for (command, says) in [("check", "ok pattern"), ("test", " 0 failed")] {
             let mut callsheet = Command::new(env!("CARGO_BIN_EXE_callsheet"));
             callsheet.arg(command).current_dir(folder.path()).env_clear().env("HOME", folder.path());

@@ -39,6 +39,7 @@ fn ask(lines: Vec<Line>) -> Ask {
         plan: plan(lines, "Write for {{ brief.reader }}."),
         offers: Arc::default(),
         agent: agent(),
+        member: agent(),
         brief: [("reader".to_owned(), json!("Ada")), ("count".to_owned(), json!(3))].into(),
         model: "default".to_owned(),
         earlier: vec![],

@@ -10,6 +10,7 @@ mod proofs;
 mod questions;
 mod splits;
 mod spread;
+mod teams;
 pub(crate) mod written;
 
 use std::collections::BTreeMap;

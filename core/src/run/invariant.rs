@@ -118,6 +118,12 @@ fn limits(state: &State) -> Holds {
     for what in [Limit::Steps, Limit::Tokens, Limit::Cost, Limit::Recipients] {
         within("the run", run.of(what), state.limit(what), what)?;
     }
+    for (name, team) in &state.plan.teams.0 {
+        let own = state.used_by(name);
+        for what in [Limit::Steps, Limit::Tokens, Limit::Cost, Limit::Recipients] {
+            within(name.as_str(), own.of(what), state.limit_of(team, what), what)?;
+        }
+    }
     let raise = &state.ledger.raise;
     for (agent, member) in &state.plan.team {
         let limits = &member.limits;

@@ -16,7 +16,7 @@ use crate::id::{
 };
 use crate::run::event::{BodyRef, Origin, Reason};
 use crate::topology::manner::Patience;
-use crate::topology::plan::{Handoff, Member, Person, Plan, Role};
+use crate::topology::plan::{Handoff, Member, Person, Plan, Role, Team};
 use crate::topology::spec::{Labels, Repeat};
 
 /// How long after a model was first asked being told to wait does not count as an attempt.
@@ -621,6 +621,26 @@ impl State {
             Limit::Recipients => raised(raise.recipients, budget.recipients),
             Limit::Turns | Limit::StepsPerTurn => None,
         }
+    }
+
+    /// What the members of a team within this one may use together, after raises; `None` is unlimited. Time is the run's alone.
+    pub fn limit_of(&self, team: &Team, what: Limit) -> Option<u64> {
+        let (budget, raise) = (&team.budget, &self.ledger.raise);
+        let (declared, raised) = match what {
+            Limit::Steps => (budget.steps, raise.steps),
+            Limit::Tokens => (budget.tokens, raise.tokens),
+            Limit::Cost => (budget.cost.map(|cost| cost.0), raise.cost.map(|cost| cost.0)),
+            Limit::Recipients => (budget.recipients, raise.recipients),
+            Limit::ActiveTime | Limit::Turns | Limit::StepsPerTurn => (None, None),
+        };
+        declared.map(|declared| declared.max(raised.unwrap_or(0)))
+    }
+
+    /// What the members of a team within this one have spent and set aside.
+    pub fn used_by(&self, team: &AgentName) -> Amount {
+        let own =
+            self.ledger.by_agent.iter().filter(|(agent, _)| self.plan.teams.of(agent).any(|(name, _)| name == team));
+        own.fold(Amount::default(), |all, (_, account)| all.plus(account.spent).plus(account.reserved))
     }
 
     /// Steps that a turn of `agent` may have, after raises.

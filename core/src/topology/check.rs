@@ -14,6 +14,7 @@ mod gated;
 mod given;
 mod graph;
 mod handoffs;
+mod inlined;
 mod json;
 mod names;
 mod params;
@@ -31,15 +32,17 @@ mod seat;
 pub mod secrets;
 mod split;
 mod team;
+mod teams;
 mod template;
 mod turns;
 
 use std::collections::BTreeMap;
 
-use super::fault::{Code, Faults};
+use super::fault::{Code, Fault, Faults, Place};
 use super::plan::{self, Mode, Plan};
 use super::proof::Proof;
 use super::raw;
+use crate::id::ArtefactName;
 use draft::Draft;
 pub use given::{Files, NamedQuery, Queries, ReadError, Surroundings, Test};
 use seat::Seat;
@@ -53,6 +56,21 @@ pub struct Checked {
     pub proof: Proof,
     /// The tests of its rehearsal.
     pub tests: Vec<Test>,
+    /// What teams bring that have it as a member: it runs within them only.
+    pub takes: Vec<ArtefactName>,
+}
+
+impl Checked {
+    /// Whether it runs by itself.
+    ///
+    /// # Errors
+    /// If it is brought something, as a member of another team.
+    pub fn by_itself(&self) -> Result<(), Faults> {
+        let Some(first) = self.takes.first() else { return Ok(()) };
+        let what = format!("`{}` takes `{first}` from a team that has it as a member", self.plan.name);
+        let place = Place::top(&format!("topologies/{}.toml", self.plan.name));
+        Err(Fault::new(Code::TeamBrings, &place, what, "run a topology that has it as a member").into())
+    }
 }
 
 /// Checks `topologies/NAME.toml` and all that it names.
@@ -61,19 +79,22 @@ pub struct Checked {
 /// Every fault that is found; then no run may start. There is none if it only needs what is told with the project.
 pub fn check(name: &str, files: &dyn Files, around: &Surroundings) -> Result<Checked, Faults> {
     let mut draft = Draft::new(name, files, around);
-    let checked = draft.topology().and_then(|raw| whole(&mut draft, &raw));
-    let guessed = std::mem::take(&mut draft.guessed);
-    // A value under a key that was only guessed is no cause of its own.
-    draft.faults.retain(|fault| fault.code == Code::Secret || !guessed.contains(&fault.place));
-    draft.faults.sort();
+    let checked = draft.topology().and_then(|raw| whole(&mut draft, raw));
+    let faults = draft.finish();
     match checked {
-        Some(checked) if draft.faults.is_empty() => Ok(checked),
-        _ => Err(draft.faults),
+        Some((checked, _)) if faults.is_empty() => Ok(checked),
+        _ => Err(faults),
     }
 }
 
-/// The rules over one file that could be read at all.
-fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked> {
+/// The rules over one file that could be read at all, and what it is with the teams within it inlined.
+fn whole(draft: &mut Draft<'_>, raw: raw::topology::Topology) -> Option<(Checked, raw::topology::Topology)> {
+    let raw = teams::flat(draft, raw, |draft, raw| whole(draft, raw).map(|(checked, raw)| (checked.plan, raw)))?;
+    let checked = flat(draft, &raw)?;
+    Some((checked, raw))
+}
+
+fn flat(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked> {
     let params = params::check(draft, raw);
     let artefacts = schemas::check(draft, raw);
     split::items(draft, raw);
@@ -92,6 +113,7 @@ fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked
     draft.looked_at = graph.looked_at();
     let models = team::models(draft, &seats, &budget);
     let (script, tests) = rehearsal::check(draft, raw, &seats, &routes, &asks, &params);
+    draft.script = script.clone().unwrap_or_default();
     if draft.incomplete || !draft.faults.is_empty() {
         return None;
     }
@@ -117,6 +139,7 @@ fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked
         checks,
         tools: team::tools(draft, &members),
         team: members,
+        teams: draft.teams.clone(),
         start: seats.get(routes.start.as_ref()?.0)?.name.clone(),
         handoffs: routes.table(&seats, |split| branches::collects(&merges, split)),
         failures: routes.failures(&seats),
@@ -127,7 +150,8 @@ fn whole(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked
         recording: draft.around.recording.clone(),
         single_person: draft.around.single_person,
     };
-    Some(Checked { plan, proof, tests })
+    let takes = raw.takes.iter().filter_map(|(name, _)| name.value.parse().ok()).collect();
+    Some(Checked { plan, proof, tests, takes })
 }
 
 type Binds = BTreeMap<crate::id::AgentName, crate::id::AgentName>;
@@ -146,7 +170,8 @@ fn paths(
         return (Binds::new(), proof);
     }
     let faults_before = draft.faults.len();
-    proof.gates = gated::check(draft, graph, merges);
+    // What leaves of what a team is brought is approved, or not, by those who have it as a member.
+    proof.gates = if draft.taken.is_empty() { gated::check(draft, graph, merges) } else { vec![] };
     let joins = graph.splits.values().map(|split| split.route.to.and_then(|seat| seats.get(seat)));
     proof.joins = joins.map(|join| join.map(|seat| seat.name.clone())).collect();
     let binds = gated::binds(draft, graph);
@@ -248,7 +273,7 @@ mod tests {
         };
         let mut draft = Draft::new("big", files, &around);
         let raw = draft.topology().unwrap();
-        let _ = whole(&mut draft, &raw);
+        let _ = whole(&mut draft, raw);
         let told: Vec<_> = draft.faults.iter().filter(|fault| fault.code != Code::UnknownModel).collect();
         assert!(told.is_empty(), "{told:?}");
         draft.looked_at

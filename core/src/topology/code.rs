@@ -95,6 +95,10 @@ codes! {
     ItemName = "E107", "an item of a split is used for something else";
     CallsOff = "E108", "an outward tool stands in a branch that can be called off";
     OtherBranch = "E109", "what leaves was approved in another branch";
+    TeamItself = "E110", "a team is a member of itself";
+    TeamBrings = "E111", "a team is not brought what it takes, or does not make what it is to give";
+    TeamParam = "E112", "a parameter of a team gets no value that it takes";
+    TeamOwn = "E113", "what is a team's own is named from outside";
 }
 
 impl Code {

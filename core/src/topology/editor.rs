@@ -35,11 +35,14 @@ pub struct Topology {
     /// Parameters of a run, by name.
     #[serde(default)]
     pub params: BTreeMap<String, Param>,
+    /// What a team that has this one as a member brings, by name.
+    #[serde(default)]
+    pub takes: BTreeMap<String, Taken>,
     /// What the team makes, by name.
     #[serde(default)]
     pub artefacts: BTreeMap<String, Artefact>,
     /// Who is on it: agents/NAME.toml, unless `file` or `tool` says otherwise.
-    pub team: BTreeMap<String, Member>,
+    pub team: BTreeMap<String, Seat>,
     /// Where each outcome of each member leads.
     pub handoffs: Handoffs,
     /// What a run may spend.
@@ -101,6 +104,41 @@ pub struct Written {
     /// Fields that have to be what another artefact says: { segment = "finding.segment" }.
     #[serde(default)]
     pub same: BTreeMap<String, String>,
+}
+
+/// What a team is brought.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Taken {
+    /// The name of a JSON Schema in schemas/; if left out, any will do, and it is only read.
+    pub schema: Option<String>,
+}
+
+/// Who is on the team: an agent, or a team of its own.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Seat {
+    /// A team.
+    Team(Team),
+    /// An agent.
+    Member(Member),
+}
+
+/// A team that is a member of this one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Team {
+    /// Its topology: topologies/NAME.toml.
+    pub topology: String,
+    /// Its parameters: paths such as `params.quarter`, or literals.
+    #[serde(default)]
+    pub params: BTreeMap<String, Arg>,
+    /// What it is brought: its name for that, and ours.
+    #[serde(default)]
+    pub takes: BTreeMap<String, String>,
+    /// What it brings: our name for that, and its own.
+    #[serde(default)]
+    pub gives: BTreeMap<String, String>,
 }
 
 /// An agent in its place on the team.
@@ -510,7 +548,17 @@ pub struct Rehearsal {
     pub test: Vec<Test>,
     /// Lines by agent.
     #[serde(flatten)]
-    pub agents: BTreeMap<String, Vec<Line>>,
+    pub agents: BTreeMap<String, Lines>,
+}
+
+/// What an agent says, or the members of a team that is a member.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Lines {
+    /// An agent's lines.
+    Agent(Vec<Line>),
+    /// Lines by agent of the team: [[research.watcher]].
+    Team(BTreeMap<String, Self>),
 }
 
 /// One scripted turn.

@@ -15,6 +15,7 @@ pub mod raw;
 pub mod recording;
 pub mod rule;
 pub mod secret;
+pub mod seen;
 pub mod shape;
 pub mod spec;
 pub mod speech;

@@ -77,6 +77,9 @@ pub struct Plan {
     pub checks: BTreeMap<String, Value>,
     /// Who is on it.
     pub team: BTreeMap<AgentName, Member>,
+    /// Teams that are members of this one: their own members are on the team as `TEAM.MEMBER`.
+    #[serde(default, skip_serializing_if = "Teams::is_empty")]
+    pub teams: Teams,
     /// Who gets the brief.
     pub start: AgentName,
     /// Where each outcome of each member leads; total.
@@ -99,6 +102,35 @@ pub struct Plan {
     pub recording: Option<Arc<Recording>>,
     /// True if the project has no `[people]`: one person, who may approve.
     pub single_person: bool,
+}
+
+/// A team that is a member of another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Team {
+    /// Its topology's file name without `.toml`.
+    pub topology: String,
+    /// What that is for, one sentence.
+    pub description: String,
+    /// Artefacts that it takes or gives: its name for each, and ours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<ArtefactName, ArtefactName>,
+    /// What its parameters are: those of the run, or values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, Arg>,
+    /// What its members may spend together.
+    pub budget: Budget,
+}
+
+/// Teams that are members of one, by their names in it: those of a team within another are there as `TEAM.INNER`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Teams(pub BTreeMap<AgentName, Team>);
+
+impl Teams {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// Whether models run.
@@ -389,8 +421,11 @@ pub enum EachTo {
     By {
         /// The key of an item under which the name stands.
         by: String,
-        /// The names that may.
+        /// Whom it may name.
         among: Vec<AgentName>,
+        /// What an item calls each of them, where that is not their name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        called: Vec<String>,
     },
 }
 
@@ -434,6 +469,19 @@ impl Split {
     /// Whether the join waits for every branch, so that what each of them made is there.
     pub fn needs_all(&self) -> bool {
         self.needs.is_none() && self.short == Short::Stop
+    }
+}
+
+impl EachTo {
+    /// What an item says, and whom it means by that; nothing if all branches are one member's.
+    pub fn words(&self) -> Vec<(&str, &AgentName)> {
+        match self {
+            Self::One(_) => vec![],
+            Self::By { among, called, .. } if called.is_empty() => {
+                among.iter().map(|member| (member.as_str(), member)).collect()
+            }
+            Self::By { among, called, .. } => called.iter().map(String::as_str).zip(among).collect(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod agent;
 pub mod handoff;
+pub mod names;
 pub mod project;
 pub mod rehearsal;
 pub mod rule;

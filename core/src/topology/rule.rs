@@ -107,6 +107,9 @@ impl Rule {
 
     /// What it does, in a sentence.
     pub fn words(&self) -> String {
+        if self.lines.is_empty() {
+            return format!("Hands on what its team ended with {}.", self.otherwise);
+        }
         let line = |line: &RuleLine| format!("{} if {} {}", line.outcome, line.path(), line.condition.words());
         let lines: Vec<String> = self.lines.iter().map(line).collect();
         format!("Decides by rule: {}; else {}.", lines.join("; "), self.otherwise)

@@ -39,6 +39,7 @@ impl Covered<'_> {
 
 pub(super) fn all(session: &Session, topology: &str, paths_max: u64, json: bool) -> Result<Exit, Stop> {
     let checked = session.project.check(topology, Mode::Rehearsal).map_err(Error::Faulty)?;
+    checked.by_itself().map_err(Error::Faulty)?;
     let seen = search(&checked.plan, paths_max);
     let covered = coverage(&checked.plan, &seen);
     let never: Vec<String> = covered.iter().filter(|of| !of.taken).map(Covered::name).collect();

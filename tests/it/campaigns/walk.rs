@@ -122,6 +122,7 @@ impl Walk {
             plan: self.plan.clone(),
             offers: Default::default(),
             agent: agent.parse().unwrap(),
+            member: agent.parse().unwrap(),
             brief: self.brief(params),
             model: "default".to_owned(),
             earlier,

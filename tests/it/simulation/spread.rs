@@ -97,7 +97,11 @@ fn over(random: &mut Random, begins: &[AgentName], list: &ArtefactName, level: u
         1 => Over::Times { times: small(random.between(2, 4)), to: first },
         which => {
             let among = vec![first.clone(), any(random)];
-            let to = if which == 2 { EachTo::One(first) } else { EachTo::By { by: "who".to_owned(), among } };
+            let to = if which == 2 {
+                EachTo::One(first)
+            } else {
+                EachTo::By { by: "who".to_owned(), among, called: vec![] }
+            };
             let (item, keys) = (name(&format!("item{level}")), vec!["items".to_owned()]);
             Over::Each(Each { artefact: list.clone(), keys, item, to, most: small(random.between(1, 5)) })
         }

@@ -22,14 +22,13 @@ pub(super) type Short = (Limit, Option<AgentName>, u64, u64);
 /// other turns have set aside is in the way: calls use less than the most that they may, so the turn waits for theirs.
 pub(super) fn fits(batch: &mut Batch, message: MessageId, agent: &AgentName, amount: Amount) -> Result<bool, Illegal> {
     let Some((what, whose, needed, limit)) = short(batch, agent, amount) else { return Ok(true) };
-    let others = batch.state.effects.values().filter(|effect| effect.message != message);
-    let beside = others.fold((Amount::default(), Amount::default()), |(run, own), effect| {
-        let is_own = effect.agent == *agent;
-        (run.plus(effect.reserved), if is_own { own.plus(effect.reserved) } else { own })
-    });
+    let others = |is_meant: &dyn Fn(&AgentName) -> bool| {
+        let others = batch.state.effects.values().filter(|effect| effect.message != message && is_meant(&effect.agent));
+        others.fold(Amount::default(), |all, effect| all.plus(effect.reserved))
+    };
     // Time that has passed does not come back.
-    let waits = what != Limit::ActiveTime && beside.0 != Amount::default();
-    if !waits || over(&batch.state, agent, amount, beside).is_some() {
+    let waits = what != Limit::ActiveTime && others(&|_| true) != Amount::default();
+    if !waits || over(&batch.state, agent, amount, &others).is_some() {
         exceeded(batch, what, whose, needed, limit)?;
     }
     Ok(false)
@@ -41,19 +40,33 @@ pub(super) fn short(batch: &Batch, agent: &AgentName, amount: Amount) -> Option<
         let used = batch.state.active_ms(batch.at);
         (used >= limit).then_some((Limit::ActiveTime, None, used, limit))
     });
-    over(&batch.state, agent, amount, Default::default()).or(active)
+    over(&batch.state, agent, amount, &|_| Amount::default()).or(active)
 }
 
-/// The limit of amounts that `amount` for `agent` would pass if less were reserved: in the run, and of the agent itself.
-fn over(state: &State, agent: &AgentName, amount: Amount, less: (Amount, Amount)) -> Option<Short> {
-    let without = |reserved: Amount, less| reserved.minus(less).unwrap_or_default();
-    let run = state.ledger.spent.plus(without(state.ledger.reserved, less.0)).plus(amount);
+/// What of the reserved amounts is left out of account, of those of the agents that are meant.
+type Less<'l> = &'l dyn Fn(&dyn Fn(&AgentName) -> bool) -> Amount;
+
+/// The limit of amounts that `amount` for `agent` would pass if less were reserved: in the run, of a team within it that the
+/// agent is of, and of the agent itself.
+fn over(state: &State, agent: &AgentName, amount: Amount, less: Less<'_>) -> Option<Short> {
+    let without = |used: Amount, less| used.minus(less).unwrap_or_default().plus(amount);
+    let passes = |what: Limit, used: Amount, limit: u64| used.of(what) > limit && amount.of(what) > 0;
+    let run = without(state.ledger.spent.plus(state.ledger.reserved), less(&|_| true));
     let of_run = RUN_LIMITS.into_iter().find_map(|what| {
         let limit = state.limit(what)?;
-        (run.of(what) > limit && amount.of(what) > 0).then_some((what, None, run.of(what), limit))
+        passes(what, run, limit).then(|| (what, None, run.of(what), limit))
     });
+    let of_teams = || {
+        state.plan.teams.of(agent).find_map(|(name, team)| {
+            let is_own = |agent: &AgentName| state.plan.teams.of(agent).any(|(of, _)| of == name);
+            let own = without(state.used_by(name), less(&is_own));
+            let limits = RUN_LIMITS.into_iter().filter_map(|what| Some((what, state.limit_of(team, what)?)));
+            let mut passed = limits.filter(|(what, limit)| passes(*what, own, *limit));
+            passed.next().map(|(what, limit)| (what, Some(name.clone()), own.of(what), limit))
+        })
+    };
     let account = state.ledger.by_agent.get(agent).copied().unwrap_or_default();
-    let own = account.spent.plus(without(account.reserved, less.1)).plus(amount);
+    let own = without(account.spent.plus(account.reserved), less(&|other| other == agent));
     let limits = state.member(agent).map(|member| &member.limits);
     let own_limits = [
         (Limit::Tokens, limits.and_then(|l| l.tokens), state.ledger.raise.tokens),
@@ -61,9 +74,9 @@ fn over(state: &State, agent: &AgentName, amount: Amount, less: (Amount, Amount)
     ];
     let of_agent = own_limits.into_iter().find_map(|(what, declared, raised)| {
         let limit = declared?.max(raised.unwrap_or(0));
-        (own.of(what) > limit && amount.of(what) > 0).then(|| (what, Some(agent.clone()), own.of(what), limit))
+        passes(what, own, limit).then(|| (what, Some(agent.clone()), own.of(what), limit))
     });
-    of_run.or(of_agent)
+    of_run.or_else(of_teams).or(of_agent)
 }
 
 /// Pauses the run, or stops it, because `needed` is over `limit`.

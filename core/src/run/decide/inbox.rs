@@ -183,14 +183,16 @@ fn raises(batch: &Batch, raise: &Raise) -> bool {
         declared.map(|declared| declared.max(raised.unwrap_or(0)))
     };
     let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
+    let teams = |what: Limit| state.plan.teams.0.values().filter_map(|team| state.limit_of(team, what)).min();
+    let of = |what: Limit| least(state.limit(what), teams(what));
     let (tokens, cost) = (before.tokens, before.cost.map(|cost| cost.0));
     let (turns, steps) = (before.turns.map(u64::from), before.steps_per_turn.map(u64::from));
     let limits = [
-        (raise.steps, state.limit(Limit::Steps)),
-        (raise.tokens, least(state.limit(Limit::Tokens), members(|limits| limits.tokens, tokens))),
-        (raise.cost.map(|c| c.0), least(state.limit(Limit::Cost), members(|limits| limits.cost.map(|c| c.0), cost))),
+        (raise.steps, of(Limit::Steps)),
+        (raise.tokens, least(of(Limit::Tokens), members(|limits| limits.tokens, tokens))),
+        (raise.cost.map(|c| c.0), least(of(Limit::Cost), members(|limits| limits.cost.map(|c| c.0), cost))),
         (raise.active_ms, state.limit(Limit::ActiveTime)),
-        (raise.recipients, state.limit(Limit::Recipients)),
+        (raise.recipients, of(Limit::Recipients)),
         (raise.turns.map(u64::from), members(|limits| Some(limits.turns.into()), turns)),
         (raise.steps_per_turn.map(u64::from), members(|limits| Some(limits.steps_per_turn.into()), steps)),
         (raise.call_timeout_ms, shortest_wait(state, |patience| patience.call_ms)),

@@ -132,9 +132,7 @@ type Found = (String, Vec<String>, Option<ArtefactName>);
 
 impl Path<'_> {
     fn check(&self, draft: &mut Draft<'_>, path: &At<String>) -> Option<Found> {
-        let mut parts = path.value.split('.').map(str::to_owned);
-        let root = parts.next().unwrap_or_default();
-        let keys: Vec<String> = parts.collect();
+        let (root, keys) = draft.rooted(self.raw, &path.value);
         match root.as_str() {
             "params" => {
                 self.param(draft, path, &keys)?;

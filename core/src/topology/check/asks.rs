@@ -82,6 +82,8 @@ pub(super) fn question(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, call: &C
         draft.fault(Code::Script, &call.tool.place, what, instead);
         return None;
     };
+    let may_ask: Vec<AgentName> =
+        may_ask.iter().map(|to| draft.teams.member_in(draft.teams.innermost(name), to)).collect();
     let args = call.args.value.as_object()?;
     let mut mistaken = vec![];
     for (key, _) in call.args.parts.iter().filter(|(key, _)| !ARGS.contains(&key.value.as_str())) {
@@ -123,10 +125,12 @@ pub(super) fn is_rendered(text: &str) -> bool {
 pub(super) fn answered(draft: &mut Draft<'_>, asks: &Asks, read: &Rehearsal, script: &Script) {
     let answers = |outcome: &String| outcome == ANSWER || is_rendered(outcome);
     for (agent, lines) in &read.agents {
-        let Some(may_ask) = asks.get(agent.value.as_str()) else { continue };
+        let Some((asker, may_ask)) = asks.get_key_value(agent.value.as_str()) else { continue };
+        let team = draft.teams.innermost(asker).cloned();
         for call in lines.iter().flat_map(|line| &line.calls).filter(|call| call.tool.value == ASK_TOOL) {
             let to = call.args.value.get("to").and_then(Value::as_str);
-            let Some(to) = may_ask.iter().find(|teammate| Some(teammate.as_str()) == to) else { continue };
+            let is_meant = |mate: &&AgentName| Some(draft.teams.member_in(team.as_ref(), mate).as_str()) == to;
+            let Some(to) = may_ask.iter().find(is_meant) else { continue };
             let Some(lines) = script.lines.get(to) else { continue };
             if !lines.iter().any(|line| line.outcome.as_ref().is_none_or(answers)) {
                 let what = format!("`{to}` is asked here, and has no line that answers");

@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::given::{Files, ReadError, Surroundings};
 use super::secrets;
-use crate::id::ArtefactName;
+use crate::id::{AgentName, ArtefactName};
 use crate::topology::fault::{At, Code, Fault, Faults, Place, nearest};
+use crate::topology::plan::{Script, Teams};
 use crate::topology::raw::{self, topology::Topology, walk};
+use crate::topology::seen::rooted;
 
 /// A check under way.
 pub(super) struct Draft<'a> {
@@ -39,6 +41,18 @@ pub(super) struct Draft<'a> {
     pub(super) incomplete: bool,
     /// Values that were read under a key that was probably meant.
     pub(super) guessed: Vec<Place>,
+    /// What it is brought as a member of another team.
+    pub(super) taken: BTreeSet<String>,
+    /// Whether it is checked as a member of others, and which these are.
+    pub(super) within: Vec<String>,
+    /// Teams that are members of it.
+    pub(super) teams: Teams,
+    /// Where the steps of such a team's budget are written.
+    pub(super) team_steps: BTreeMap<AgentName, Place>,
+    /// What its members say in a rehearsal, those of teams within it included.
+    pub(super) script: Script,
+    /// Names with dots that a check has made.
+    pub(super) made: BTreeSet<String>,
 }
 
 impl<'a> Draft<'a> {
@@ -59,7 +73,22 @@ impl<'a> Draft<'a> {
             steps_place: None,
             incomplete: false,
             guessed: vec![],
+            taken: BTreeSet::new(),
+            within: vec![],
+            teams: Teams::default(),
+            team_steps: BTreeMap::new(),
+            script: Script::default(),
+            made: BTreeSet::new(),
         }
+    }
+
+    /// All faults, in their order.
+    pub(super) fn finish(&mut self) -> Faults {
+        let mut faults = std::mem::take(&mut self.faults);
+        // A value under a key that was only guessed is no cause of its own.
+        faults.retain(|fault| fault.code == Code::Secret || !self.guessed.contains(&fault.place));
+        faults.sort();
+        faults
     }
 
     pub(super) fn fault(&mut self, code: Code, place: &Place, what: impl Into<String>, instead: impl Into<String>) {
@@ -95,7 +124,7 @@ impl<'a> Draft<'a> {
     /// Reads the topology's own file.
     pub(super) fn topology(&mut self) -> Option<Topology> {
         let path = format!("topologies/{}.toml", self.name);
-        if self.name.parse::<crate::id::AgentName>().is_err() {
+        if self.name.contains('.') || self.name.parse::<AgentName>().is_err() {
             let what = format!("{:?} is no topology's name", self.name);
             self.fault(Code::Name, &Place::top("topologies"), what, "give the file's name without .toml");
             return None;
@@ -152,6 +181,18 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// A path as the artefact or item that it begins with, `message` or `params`, and the keys below that.
+    pub(super) fn rooted(&self, raw: &Topology, path: &str) -> (String, Vec<String>) {
+        let names = raw.artefacts.iter().map(|(name, _)| name.value.as_str());
+        rooted(path, names.chain(self.items.keys().map(String::as_str)))
+    }
+
+    /// What the team of `agent` calls an artefact.
+    pub(super) fn called(&self, agent: &AgentName, artefact: &ArtefactName) -> ArtefactName {
+        let team = self.teams.innermost(agent);
+        self.teams.artefact_in(team, artefact).unwrap_or_else(|| artefact.clone())
+    }
+
     /// The schema of an artefact or an item, as far as it compiles.
     pub(super) fn schema(&self, name: &ArtefactName) -> Option<Value> {
         let of = || self.kinds.get(name.as_str()).and_then(|kind| self.schemas.get(kind));
@@ -160,6 +201,12 @@ impl<'a> Draft<'a> {
 
     /// The artefact that is named; the one that was meant if it is told.
     pub(super) fn artefact(&mut self, raw: &Topology, at: &At<String>) -> Option<ArtefactName> {
+        if self.taken.contains(&at.value) && self.items.contains_key(&at.value) {
+            let what = format!("`{}` is taken as it is: nobody knows what to write into it, or to approve", at.value);
+            let instead = format!("say what it is: {} = {{ schema = \"...\" }} under [takes]", at.value);
+            self.fault(Code::TeamBrings, &at.place, what, instead);
+            return None;
+        }
         if self.items.contains_key(&at.value) {
             let what = format!("`{}` is an item of a split: it is read, and nobody writes or approves it", at.value);
             self.fault(Code::ItemName, &at.place, what, "name an artefact of [artefacts]");

@@ -91,7 +91,7 @@ fn hop(draft: &mut Draft<'_>, seats: &[Seat], asks: &Asks, at: &At<String>) {
     };
     let part = |value: &str| At { value: value.to_owned(), place: at.place.clone() };
     let is_number = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
-    let member = agent.split_once('.').filter(|(_, branch)| is_number(branch)).map_or(agent, |(member, _)| member);
+    let member = agent.rsplit_once('.').filter(|(_, branch)| is_number(branch)).map_or(agent, |(member, _)| member);
     let Some(index) = recipient::expected(draft, seats, &part(member)) else { return };
     let seat = &seats[index];
     if outcome == QUESTION && asks.contains_key(&seat.name) {

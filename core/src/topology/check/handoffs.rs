@@ -57,7 +57,7 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) -> Ro
             Handoffs::By(ways) => {
                 let missing = by_outcome(draft, seats, from, ways, &mut routes);
                 if !missing.is_empty() && !raw.damaged {
-                    unhandled(draft, &seats[from], name, &missing);
+                    unhandled(draft, seats[from].name.as_str(), &name.place, &missing);
                 }
             }
         }
@@ -67,9 +67,7 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) -> Ro
         let is_asked = asks::is_asked(raw, seat.name.as_str()) && !routes.lead_to(index);
         let known = seat.kind != SeatKind::Unknown && !raw.damaged;
         if !handed.contains(&index) && known && !is_asked {
-            let what = format!("`{}` is not in [handoffs]: {} lead nowhere", seat.name, list(&seat.outcomes));
-            let instead = format!("write {} = {}", seat.name, example(&seat.outcomes));
-            draft.fault(Code::UnhandledOutcome, &seat.place, what, instead);
+            nowhere(draft, seat.name.as_str(), &seat.place, &seat.outcomes);
             draft.edges_missing = true;
         }
     }
@@ -93,9 +91,7 @@ fn example(outcomes: &[Outcome]) -> String {
 fn only(draft: &mut Draft<'_>, seats: &[Seat], from: usize, name: &At<String>, way: &Way, routes: &mut Routes) {
     let seat = &seats[from];
     if seat.outcomes.len() > 1 {
-        let what = format!("`{}` has the outcomes {}, and one recipient", seat.name, list(&seat.outcomes));
-        let instead = format!("write {} = {}", seat.name, example(&seat.outcomes));
-        draft.fault(Code::UnhandledOutcome, &name.place, what, instead);
+        too_few(draft, seat.name.as_str(), &name.place, &seat.outcomes);
         draft.edges_missing = true;
     }
     if let Some(route) = route(draft, seats, from, seat.outcomes.first(), way)
@@ -148,10 +144,23 @@ fn by_outcome(
     if mistaken { vec![] } else { missing }
 }
 
-fn unhandled(draft: &mut Draft<'_>, seat: &Seat, name: &At<String>, missing: &[Outcome]) {
+/// Tells of outcomes that a member's entry leaves out.
+pub(super) fn unhandled(draft: &mut Draft<'_>, name: &str, place: &Place, missing: &[Outcome]) {
     let (outcomes, are) = if missing.len() == 1 { ("outcome", "is") } else { ("outcomes", "are") };
-    let what = format!("the {outcomes} {} of `{}` {are} not handed on", list(missing), seat.name);
-    draft.fault(Code::UnhandledOutcome, &name.place, what, format!("add {} = \"...\"", missing[0]));
+    let what = format!("the {outcomes} {} of `{name}` {are} not handed on", list(missing));
+    draft.fault(Code::UnhandledOutcome, place, what, format!("add {} = \"...\"", missing[0]));
+}
+
+/// Tells of a member that has no entry.
+pub(super) fn nowhere(draft: &mut Draft<'_>, name: &str, place: &Place, outcomes: &[Outcome]) {
+    let what = format!("`{name}` is not in [handoffs]: {} lead nowhere", list(outcomes));
+    draft.fault(Code::UnhandledOutcome, place, what, format!("write {name} = {}", example(outcomes)));
+}
+
+/// Tells of one recipient for several outcomes.
+pub(super) fn too_few(draft: &mut Draft<'_>, name: &str, place: &Place, outcomes: &[Outcome]) {
+    let what = format!("`{name}` has the outcomes {}, and one recipient", list(outcomes));
+    draft.fault(Code::UnhandledOutcome, place, what, format!("write {name} = {}", example(outcomes)));
 }
 
 /// Tells of an outcome that is not declared; returns the unhandled one that was meant.

@@ -12,7 +12,11 @@ const RESERVED: [&str; 8] = ["start", "end", "failed", "test", "message", "param
 
 /// The name as its type; a fault if it is malformed.
 pub(super) fn parse<T: FromStr<Err = Malformed>>(draft: &mut Draft<'_>, at: &At<String>) -> Option<T> {
-    let parsed = at.value.parse::<T>();
+    let is_own = *at.place.file == *format!("topologies/{}.toml", draft.name);
+    let parsed = match at.value.contains('.') && is_own && !draft.made.contains(&at.value) {
+        true => format!("{}/", at.value).parse::<T>(),
+        false => at.value.parse::<T>(),
+    };
     if let Err(why) = &parsed {
         draft.fault(Code::Name, &at.place, format!("{:?} is no name", at.value), why.to_string());
     }

@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::names;
 use crate::id::ArtefactName;
 use crate::topology::bounds::{Bounds, is_less};
-use crate::topology::fault::Code;
+use crate::topology::fault::{At, Code};
 use crate::topology::plan::{Param, ParamKind};
 use crate::topology::raw::topology::{self, Topology};
 
@@ -86,6 +86,14 @@ fn bounds(draft: &mut Draft<'_>, name: &str, param: &topology::Param, kind: Para
     }
     bounds.one_of = written.parts.iter().map(|(_, value)| value.value.clone()).collect();
     bounds
+}
+
+/// Whether a parameter is written with the very bounds of another.
+pub(super) fn same_bounds(written: &topology::Param, bounds: &Bounds) -> bool {
+    let number = |at: &Option<At<Value>>| at.as_ref().and_then(|at| at.value.as_number().cloned());
+    let listed = written.one_of.as_ref().and_then(|one_of| one_of.value.as_array().cloned()).unwrap_or_default();
+    (number(&written.minimum), number(&written.maximum), listed)
+        == (bounds.minimum.clone(), bounds.maximum.clone(), bounds.one_of.clone())
 }
 
 /// Whether a value has a parameter's type.

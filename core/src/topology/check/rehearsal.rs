@@ -27,9 +27,13 @@ pub(super) fn check(
 ) -> (Option<Script>, Vec<Test>) {
     let path = format!("rehearsals/{}.toml", draft.name);
     let models: Vec<&Seat> = seats.iter().filter(|seat| seat.kind == SeatKind::Model).collect();
-    let needed = draft.around.mode == Mode::Rehearsal && !models.is_empty();
+    // What teams within it say by themselves, they say here too, unless its own file has other lines for them.
+    let inherited = std::mem::take(&mut draft.script);
+    let speaks = |seat: &&&Seat| !inherited.lines.contains_key(&seat.name);
+    let needed =
+        draft.around.mode == Mode::Rehearsal && models.iter().any(|seat| speaks(&seat)) && draft.within.is_empty();
     if !needed && draft.files.read(&path) == Err(ReadError::Missing) {
-        return (Some(Script::default()), vec![]);
+        return (Some(inherited), vec![]);
     }
     let Some((file, text)) = draft.text(&path, &raw.top) else { return (None, vec![]) };
     let read = draft.keep(rehearsal::read(&file, &text));
@@ -44,7 +48,7 @@ pub(super) fn check(
             SeatKind::Model => {
                 let results = results(draft.around, lines);
                 let member = seat.member.as_ref().filter(|_| seat.reads_known);
-                let scope = member.map(|member| Scope::of_instructions(draft, member, params));
+                let scope = member.map(|member| Scope::of_instructions(draft, (&seat.name, member), params));
                 let team = Team { seat, index, routes, asks, scope: scope.map(|scope| scope.of_rehearsal(results)) };
                 let lines = lines.iter().map(|line| self::line(draft, &team, line)).collect();
                 script.lines.insert(seat.name.clone(), lines);
@@ -60,13 +64,26 @@ pub(super) fn check(
             }
         }
     }
+    for (name, lines) in inherited.lines {
+        script.lines.entry(name).or_insert(lines);
+    }
     let silent = models.iter().filter(|seat| !script.lines.contains_key(&seat.name)).filter(|_| !draft.edges_missing);
     let silent: Vec<AgentName> = silent.map(|seat| seat.name.clone()).collect();
-    for name in silent {
+    let is_member = !draft.within.is_empty();
+    for name in silent.into_iter().filter(|_| !is_member) {
         let instead = format!("write [[{name}]] with outcome, note and writes into {path}");
         draft.fault(Code::NoScript, &read.top, format!("{path} has no line for `{name}`"), instead);
     }
     asks::answered(draft, asks, &read, &script);
+    if let Some(test) = read.tests.first().filter(|_| !draft.taken.is_empty()) {
+        let what = format!("`{}` does not run by itself: others bring what it takes", draft.name);
+        draft.fault(
+            Code::Expectation,
+            &test.name.place,
+            what,
+            "test it in the rehearsal of a team that has it as a member",
+        );
+    }
     let tests = read.tests.iter().map(|test| expectations::check(draft, raw, seats, asks, params, test)).collect();
     (Some(script), tests)
 }
@@ -125,10 +142,12 @@ fn answered(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, line: &rehearsal::L
     outcome(draft, seat, asks, line);
     let written = seat.member.as_ref().map(|member| member.writes.clone()).unwrap_or_default();
     let mut writes = BTreeMap::new();
+    let own: Vec<String> = written.iter().map(|artefact| draft.called(&seat.name, artefact).to_string()).collect();
     for (name, value) in &line.writes {
-        let Some(artefact) = written.iter().find(|artefact| artefact.as_str() == name.value) else {
+        let found = own.iter().position(|own| *own == name.value).and_then(|nth| written.get(nth));
+        let Some(artefact) = found else {
             let what = format!("artefact that `{}` writes", seat.name);
-            draft.unknown(Code::Script, name, &what, written.iter().map(ArtefactName::as_str));
+            draft.unknown(Code::Script, name, &what, own.iter().map(String::as_str));
             continue;
         };
         if let Some(schema) = draft.schema(artefact) {
@@ -271,9 +290,10 @@ fn writes(draft: &mut Draft<'_>, team: &Team<'_>, line: &rehearsal::Line) -> BTr
     let written = seat.member.as_ref().map(|member| member.writes.clone()).unwrap_or_default();
     let mut values = BTreeMap::new();
     let mut mistaken = false;
+    let own: Vec<String> = written.iter().map(|artefact| draft.called(&seat.name, artefact).to_string()).collect();
     for (name, value) in &line.writes {
         value.texts().iter().for_each(|at| template::template(draft, at, team.scope.as_ref()));
-        match written.iter().find(|artefact| artefact.as_str() == name.value) {
+        match own.iter().position(|own| *own == name.value).and_then(|nth| written.get(nth)) {
             Some(artefact) => {
                 // An answer to a question writes nothing, which is told.
                 let is_answer = line.outcome.as_ref().is_some_and(|at| at.value == ANSWER);
@@ -285,7 +305,7 @@ fn writes(draft: &mut Draft<'_>, team: &Team<'_>, line: &rehearsal::Line) -> BTr
             None => {
                 mistaken = true;
                 let what = format!("artefact that `{}` writes", seat.name);
-                draft.unknown(Code::Script, name, &what, written.iter().map(ArtefactName::as_str));
+                draft.unknown(Code::Script, name, &what, own.iter().map(String::as_str));
             }
         }
     }
@@ -296,6 +316,7 @@ fn writes(draft: &mut Draft<'_>, team: &Team<'_>, line: &rehearsal::Line) -> BTr
     });
     let missing = written.iter().find(|artefact| !values.contains_key(*artefact));
     if let (Some(artefact), true, false) = (missing, goes_on, mistaken) {
+        let artefact = draft.called(&seat.name, artefact);
         let what = format!("this line of `{}` does not write `{artefact}`", seat.name);
         let instead =
             format!("add writes.{artefact} = {{ ... }}; a turn writes all its artefacts unless it leads to end");

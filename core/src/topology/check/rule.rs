@@ -89,9 +89,7 @@ fn line(
     written: &written::RuleLine,
 ) -> Option<RuleLine> {
     let outcome = names::parse::<Outcome>(draft, &written.outcome);
-    let mut parts = written.when.value.split('.').map(str::to_owned);
-    let root = parts.next().unwrap_or_default();
-    let keys: Vec<String> = parts.collect();
+    let (root, keys) = draft.rooted(raw, &written.when.value);
     let schema = if root == "params" {
         Some(param(draft, params, &written.when, &keys)?)
     } else {

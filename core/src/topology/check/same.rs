@@ -10,9 +10,7 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology) {
         for (field, other) in &artefact.same {
             let keys: Vec<String> = field.value.split('.').map(str::to_owned).collect();
             leads(draft, field, &name.value, &keys);
-            let mut parts = other.value.split('.').map(str::to_owned);
-            let root = parts.next().unwrap_or_default();
-            let keys: Vec<String> = parts.collect();
+            let (root, keys) = draft.rooted(raw, &other.value);
             let at = At { value: root.clone(), place: other.place.clone() };
             if draft.artefact(raw, &at).is_none_or(|meant| meant.as_str() != root) {
                 continue;

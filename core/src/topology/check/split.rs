@@ -12,6 +12,7 @@ use crate::topology::fault::{At, Code, Fault, Place, nearest};
 use crate::topology::plan::{self, Over};
 use crate::topology::raw::handoff::{self, Each, EachTo, Handoffs, Way};
 use crate::topology::raw::topology::Topology;
+use crate::topology::seen::rooted;
 
 /// A split as far as the rules about paths need it.
 #[derive(Debug, Clone)]
@@ -42,8 +43,8 @@ fn item(draft: &mut Draft<'_>, raw: &Topology, each: &Each) {
     let schema = list(draft, raw, &each.list);
     draft.damaged |= schema.is_none();
     let schema = schema.unwrap_or_else(|| serde_json::json!({}));
-    if let EachTo::By(by, among) = &each.to {
-        names_a_member(draft, &schema, &each.list, by, among);
+    if let EachTo::By(by, among, called) = &each.to {
+        names_a_member(draft, &schema, &each.list, by, (among, called));
     }
     let name = &each.item;
     if names::parse_free::<ArtefactName>(draft, name).is_none() {
@@ -66,9 +67,8 @@ fn item(draft: &mut Draft<'_>, raw: &Topology, each: &Each) {
 
 /// What the items are of the list that a path leads to.
 fn list(draft: &mut Draft<'_>, raw: &Topology, path: &At<String>) -> Option<Value> {
-    let mut parts = path.value.split('.').map(str::to_owned);
-    let at = At { value: parts.next().unwrap_or_default(), place: path.place.clone() };
-    let keys: Vec<String> = parts.collect();
+    let (root, keys) = draft.rooted(raw, &path.value);
+    let at = At { value: root, place: path.place.clone() };
     let made = |draft: &Draft<'_>| draft.items.contains_key(&at.value);
     let collected = raw.artefacts.iter().any(|(name, of)| name.value == at.value && of.of.is_some());
     if collected || made(draft) {
@@ -129,7 +129,7 @@ fn names_a_member(
     item: &Value,
     list: &At<String>,
     by: &At<String>,
-    among: &At<Vec<At<String>>>,
+    (among, called): (&At<Vec<At<String>>>, &[String]),
 ) {
     let Some(properties) = item.get("properties").and_then(Value::as_object) else {
         // A list that is none is told, and says nothing of its items.
@@ -155,7 +155,7 @@ fn names_a_member(
         draft.fault(Code::SplitBy, &by.place, what, instead);
     }
     // Whom nobody is among, and who is misspelt there, is told.
-    let members = || among.value.iter().map(|member| member.value.as_str());
+    let members = || called.iter().map(String::as_str);
     let strange = |value: &&str| {
         !among.value.is_empty() && members().all(|member| member != *value) && nearest(value, members()).is_none()
     };
@@ -188,18 +188,20 @@ pub(super) fn fan(draft: &mut Draft<'_>, seats: &[Seat], way: &Way) -> Option<Fa
                     let (begin, to) = one(draft, seats, to)?;
                     (plan::EachTo::One(to), vec![begin])
                 }
-                EachTo::By(by, among) => {
+                EachTo::By(by, among, called) => {
                     let (begins, among) = several(draft, seats, among, "among")?;
-                    (plan::EachTo::By { by: by.value.clone(), among }, begins)
+                    let is_same = among.iter().map(AgentName::as_str).eq(called.iter().map(String::as_str));
+                    let called = if is_same || called.len() != among.len() { vec![] } else { called.clone() };
+                    (plan::EachTo::By { by: by.value.clone(), among, called }, begins)
                 }
             };
-            let mut keys = each.list.value.split('.').map(str::to_owned);
-            let artefact: ArtefactName = keys.next()?.parse().ok()?;
+            let (artefact, keys) = rooted(&each.list.value, draft.kinds.keys().map(String::as_str));
+            let artefact: ArtefactName = artefact.parse().ok()?;
             // What is misspelt is told.
             let is_known = draft.kinds.contains_key(artefact.as_str());
             let list = is_known.then(|| (artefact.clone(), each.list.place.clone()));
             let item = each.item.value.parse().ok()?;
-            (Over::Each(plan::Each { artefact, keys: keys.collect(), item, to, most: each.most }), begins, list)
+            (Over::Each(plan::Each { artefact, keys, item, to, most: each.most }), begins, list)
         }
     };
     let (over, begins, list) = fan;

@@ -74,7 +74,7 @@ fn seat(
         None => rule::check(draft, raw, params, entry, &mut seat, &mut member)?,
     }
     if let Some(at) = seat.instructions.take() {
-        let scope = Scope::of_instructions(draft, &member, params);
+        let scope = Scope::of_instructions(draft, (name, &member), params);
         template::template(draft, &at, Some(&scope).filter(|_| seat.reads_known));
     }
     seat.member = Some(member);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::args::{Lost, lead};
 use super::draft::Draft;
-use crate::id::ArtefactName;
+use crate::id::{AgentName, ArtefactName};
 use crate::topology::fault::{At, Code, Fault, nearest};
 use crate::topology::plan::{Member, Param};
 use crate::topology::template::{
@@ -27,10 +27,21 @@ pub(super) struct Scope {
 
 impl Scope {
     /// What instructions may name.
-    pub(super) fn of_instructions(draft: &Draft<'_>, member: &Member, params: &BTreeMap<String, Param>) -> Self {
+    pub(super) fn of_instructions(
+        draft: &Draft<'_>,
+        (agent, member): (&AgentName, &Member),
+        params: &BTreeMap<String, Param>,
+    ) -> Self {
         let schema = |artefact: &ArtefactName| draft.schema(artefact).unwrap_or_else(|| json!({}));
+        // Whoever is of a team within this one calls things as that team does.
+        let name = |artefact: &ArtefactName| draft.called(agent, artefact).to_string();
         let desk: BTreeMap<String, Value> =
-            member.reads.iter().map(|read| (read.artefact.to_string(), schema(&read.artefact))).collect();
+            member.reads.iter().map(|read| (name(&read.artefact), schema(&read.artefact))).collect();
+        let own = draft.teams.innermost(agent).and_then(|team| draft.teams.0.get(team));
+        let params: BTreeSet<String> = match own {
+            Some(team) => team.params.keys().cloned().collect(),
+            None => params.keys().cloned().collect(),
+        };
         let fields = |names: &mut dyn Iterator<Item = &String>| {
             let fields: serde_json::Map<String, Value> = names.map(|name| (name.clone(), json!({}))).collect();
             json!({ "properties": fields })
@@ -39,11 +50,11 @@ impl Scope {
             "from": {}, "outcome": {}, "note": {}, "round": {}, "branch": {}, "arrived": {},
         } });
         let names = [
-            ("brief".to_owned(), fields(&mut params.keys())),
+            ("brief".to_owned(), fields(&mut params.iter())),
             ("message".to_owned(), message),
             ("desk".to_owned(), fields(&mut desk.keys())),
         ];
-        Self { names: names.into(), desk, params: params.keys().cloned().collect() }
+        Self { names: names.into(), desk, params }
     }
 
     /// What a rehearsal of the same agent may name: the desk by its names, and results of calls with their schemas too.

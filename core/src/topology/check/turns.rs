@@ -29,7 +29,7 @@ pub(super) fn check(
         takes_steps[node.seat] = !node.is_free && node.outward.is_none();
     }
     let mut in_branch: Vec<(u32, bool)> = vec![(0, false); seats.len()];
-    let mut steps_at = vec![0_u64; graph.levels.len()];
+    let mut taken: Vec<(usize, usize, u64)> = vec![];
     for (level, place) in graph.levels.iter().enumerate() {
         let mut own = vec![0; seats.len()];
         for node in place.nodes.iter().filter(|node| reached[**node].is_some()) {
@@ -45,7 +45,7 @@ pub(super) fn check(
             let all = proof.turns.entry(seats[seat].name.clone()).or_insert(0);
             *all = all.saturating_add(u64::from(most).saturating_mul(instances[level]));
             if takes_steps[seat] {
-                steps_at[level] = steps_at[level].saturating_add(u64::from(most));
+                taken.push((level, seat, u64::from(most)));
             }
         }
     }
@@ -60,16 +60,29 @@ pub(super) fn check(
         let instead = format!("write limits = {{ turns = {most} }} or more, or fewer rounds");
         draft.fault(Code::TurnsTooFew, &seat.turns_place, what, instead);
     }
-    let steps = count::together(graph, &turns, |level| steps_at[level]);
-    let place = budget.steps.filter(|limit| *limit < steps);
-    if let Some(limit) = place {
-        let what = format!(
-            "the budget has {limit} steps, and the handoffs allow {steps} turns between two decisions of a person"
-        );
-        let instead = format!("write steps = {steps} or more (a turn takes one step at least), or fewer rounds");
-        let at = draft.steps_place.clone().unwrap_or_else(|| Place::top(draft.name));
-        draft.fault(Code::StepsTooFew, &at, what, instead);
+    let all = |within: &dyn Fn(usize) -> bool| {
+        let mut at = vec![0_u64; graph.levels.len()];
+        let within = taken.iter().filter(|(_, seat, _)| within(*seat));
+        within.for_each(|(level, _, most)| at[*level] = at[*level].saturating_add(*most));
+        count::together(graph, &turns, |level| at[level])
+    };
+    let place = draft.steps_place.clone().unwrap_or_else(|| Place::top(draft.name));
+    few(draft, "the budget", &place, budget.steps, all(&|_| true));
+    for (name, team) in &draft.teams.clone().0 {
+        let own: Vec<bool> = seats.iter().map(|seat| draft.teams.of(&seat.name).any(|(of, _)| of == name)).collect();
+        let whose = format!("the budget of the team `{name}`");
+        let place = draft.team_steps.get(name).cloned().unwrap_or_else(|| Place::top(draft.name));
+        few(draft, &whose, &place, team.budget.steps, all(&|seat| own[seat]));
     }
+}
+
+/// Tells of fewer steps than the handoffs allow.
+fn few(draft: &mut Draft<'_>, whose: &str, place: &Place, limit: Option<u64>, steps: u64) {
+    let Some(limit) = limit.filter(|limit| *limit < steps) else { return };
+    let what =
+        format!("{whose} has {limit} steps, and the handoffs allow {steps} turns between two decisions of a person");
+    let instead = format!("write steps = {steps} or more (a turn takes one step at least), or fewer rounds");
+    draft.fault(Code::StepsTooFew, place, what, instead);
 }
 
 /// Who may ask each member, by their places.

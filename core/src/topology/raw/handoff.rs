@@ -8,7 +8,7 @@ use crate::topology::fault::{At, Code, Fault, Place};
 use crate::topology::plan::{BRANCHES_MAX, Short};
 
 /// Where a member's outcomes lead.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Handoffs {
     /// A recipient for the only outcome.
     Only(Way),
@@ -17,7 +17,7 @@ pub enum Handoffs {
 }
 
 /// Where one outcome leads.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Way {
     /// The whole value.
     pub place: Place,
@@ -30,7 +30,7 @@ pub struct Way {
 }
 
 /// What lies between a member and the join.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Split {
     /// Which branches there are.
     pub over: Over,
@@ -41,7 +41,7 @@ pub struct Split {
 }
 
 /// The branches.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Over {
     /// One for each of these members.
     All(At<Vec<At<String>>>),
@@ -52,7 +52,7 @@ pub enum Over {
 }
 
 /// A split over a list.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Each {
     /// A path to the list.
     pub list: At<String>,
@@ -65,12 +65,12 @@ pub struct Each {
 }
 
 /// Whose the branches of a list are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum EachTo {
     /// All of one member.
     One(At<String>),
-    /// Each of the member that its item names under this key, who is one of these.
-    By(At<String>, At<Vec<At<String>>>),
+    /// Each of the member that its item names under this key, who is one of these; an item calls them as they are written.
+    By(At<String>, At<Vec<At<String>>>, Vec<String>),
 }
 
 /// `start`, and the rest of `[handoffs]`.
@@ -243,7 +243,8 @@ fn by(reader: &mut Reader, node: &Node<'_>) -> Option<EachTo> {
         return None;
     };
     let among = reader.strings(Some(node));
-    Some(EachTo::By(by?, reader.at(node.span(), among)))
+    let called = among.iter().map(|at| at.value.clone()).collect();
+    Some(EachTo::By(by?, reader.at(node.span(), among), called))
 }
 
 fn branches(reader: &mut Reader, node: &Node<'_>, least: u64) -> Option<u32> {

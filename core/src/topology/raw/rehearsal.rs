@@ -91,6 +91,10 @@ fn rehearsal(reader: &mut Reader, table: &DeTable<'_>) -> Option<Rehearsal> {
             strays.push((heading, values(reader, Some(inner))));
             continue;
         }
+        if let Some(inner) = node.get_ref().as_table().filter(|inner| is_team(inner)) {
+            team(reader, name, inner, &mut rehearsal.agents);
+            continue;
+        }
         let Some(array) = node.get_ref().as_array() else {
             let one = single(reader, name, node);
             rehearsal.agents.extend(one.map(|line| (reader.at(key.span(), name.to_owned()), vec![line])));
@@ -112,6 +116,30 @@ fn rehearsal(reader: &mut Reader, table: &DeTable<'_>) -> Option<Rehearsal> {
     }
     Some(rehearsal)
 }
+
+/// Whether a table is the lines of a team's members, as `[[research.watcher]]` begins them, and no line itself.
+fn is_team(table: &DeTable<'_>) -> bool {
+    let is_member =
+        |key: &str, node: &Node<'_>| !LINE.contains(&key) && (node.get_ref().is_array() || node.get_ref().is_table());
+    !table.is_empty() && table.iter().all(|(key, node)| is_member(key.get_ref(), node))
+}
+
+fn team(reader: &mut Reader, name: &str, table: &DeTable<'_>, agents: &mut Entries<Vec<Line>>) {
+    for (key, node) in table {
+        let name = format!("{name}.{}", key.get_ref());
+        match (node.get_ref().as_array(), node.get_ref().as_table()) {
+            (Some(array), _) => {
+                let lines = array.iter().filter_map(|node| line(reader, node)).collect();
+                agents.push((reader.at(key.span(), name), lines));
+            }
+            (_, Some(inner)) => team(reader, &name, inner, agents),
+            _ => {}
+        }
+    }
+}
+
+/// Keys of a line.
+const LINE: [&str; 5] = ["when", "calls", "outcome", "note", "writes"];
 
 /// `[editor]` for `[[editor]]`: told, and read as the one line that it is.
 /// What an agent writes whose own heading is misspelt, which is told: that heading, and what is written.
@@ -136,7 +164,7 @@ fn single(reader: &mut Reader, name: &str, node: &Node<'_>) -> Option<Line> {
 }
 
 fn line(reader: &mut Reader, node: &Node<'_>) -> Option<Line> {
-    let keys = reader.table(node, &["when", "calls", "outcome", "note", "writes"])?;
+    let keys = reader.table(node, &LINE)?;
     let calls = match keys.get("calls").map(|node| (node, node.get_ref().as_array())) {
         None => vec![],
         Some((_, Some(array))) => array.iter().filter_map(|node| call(reader, node)).collect(),

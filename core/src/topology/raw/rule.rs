@@ -8,7 +8,7 @@ use crate::topology::fault::{At, Code, Place};
 use crate::topology::rule::Condition;
 
 /// A line of a rule.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RuleLine {
     /// The whole line.
     pub place: Place,

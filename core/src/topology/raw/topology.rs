@@ -13,7 +13,7 @@ use crate::topology::fault::{At, Code, Fault, Place};
 use crate::topology::plan::{Action, ParamKind, WhenSpent};
 
 /// A topology file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Topology {
     /// Its start.
     pub top: Place,
@@ -21,6 +21,8 @@ pub struct Topology {
     pub description: String,
     /// `[params]`
     pub params: Entries<Param>,
+    /// `[takes]`: what a team that has this one as a member brings.
+    pub takes: Entries<Taken>,
     /// `[artefacts]`
     pub artefacts: Entries<Artefact>,
     /// `[team]`
@@ -40,7 +42,7 @@ pub struct Topology {
 }
 
 /// A parameter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Param {
     /// Its type; none is told.
     pub kind: Option<ParamKind>,
@@ -56,8 +58,15 @@ pub struct Param {
     pub description: String,
 }
 
+/// What a team is brought as a member of another one.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// The name of its schema; none if any will do.
+    pub schema: Option<At<String>>,
+}
+
 /// An artefact.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Artefact {
     /// The name of its schema; none is told, unless it is a list of what branches write.
     pub schema: Option<At<String>>,
@@ -70,12 +79,14 @@ pub struct Artefact {
 }
 
 /// An entry of `[team]`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Member {
     /// It is no table, which is told.
     pub broken: bool,
     /// Where its agent is written, below the root.
     pub file: Option<At<String>>,
+    /// The team that it is.
+    pub team: Option<Nested>,
     /// The tool that it is.
     pub tool: Option<At<String>>,
     /// The tool's arguments, and where they are.
@@ -102,8 +113,23 @@ pub struct Member {
     pub limits: Limits,
 }
 
+/// A team that is a member.
+#[derive(Debug, Clone)]
+pub struct Nested {
+    /// Its topology.
+    pub topology: At<String>,
+    /// What its parameters are.
+    pub params: Entries<Arg>,
+    /// What it is brought: its name for that, and ours.
+    pub takes: Entries<At<String>>,
+    /// What it brings: our name for that, and its own.
+    pub gives: Entries<At<String>>,
+    /// Keys that a team does not have.
+    pub foreign: Vec<At<String>>,
+}
+
 /// An argument of a tool.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Arg {
     /// A path.
     Path(At<String>),
@@ -112,7 +138,7 @@ pub enum Arg {
 }
 
 /// `[budget]`; `Some(None)` is "unlimited", `None` is absent or wrong and told.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Budget {
     /// Steps, and where.
     pub steps: Option<At<Option<u64>>>,
@@ -129,7 +155,7 @@ pub struct Budget {
 }
 
 /// `[supervisor]`
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Supervisor {
     /// Restarts within the window.
     pub max_restarts: Option<u32>,
@@ -150,11 +176,11 @@ pub fn read(file: &Arc<str>, text: &str) -> Read<Topology> {
     super::read(file, text, topology)
 }
 
-const TOP: [&str; 8] =
-    ["schema_version", "description", "params", "artefacts", "team", "handoffs", "budget", "supervisor"];
+const TOP: [&str; 9] =
+    ["schema_version", "description", "params", "takes", "artefacts", "team", "handoffs", "budget", "supervisor"];
 
 /// Sections that are tables.
-const SECTIONS: [&str; 6] = ["params", "artefacts", "team", "handoffs", "budget", "supervisor"];
+const SECTIONS: [&str; 7] = ["params", "takes", "artefacts", "team", "handoffs", "budget", "supervisor"];
 
 /// A section that stands within another one, as `[team.handoffs]`, put where it belongs, which is told.
 fn lifted<'s>(reader: &mut Reader, table: &DeTable<'s>) -> DeTable<'s> {
@@ -195,6 +221,8 @@ fn topology(reader: &mut Reader, table: &DeTable<'_>) -> Option<Topology> {
     let params = params.into_iter().filter_map(|(name, node)| Some((name, param(reader, node)?))).collect();
     let harmless = |fault: &Fault| fault.code == Code::UnknownKey && fault.did_you_mean.is_some();
     let before = reader.faults.len();
+    let takes = reader.entries(keys.get("takes"));
+    let takes = takes.into_iter().map(|(name, node)| (name, taken(reader, node))).collect();
     let artefacts = reader.entries(keys.get("artefacts"));
     let artefacts = artefacts.into_iter().filter_map(|(name, node)| Some((name, artefact(reader, node)?))).collect();
     let team = reader.entries(keys.get("team"));
@@ -208,6 +236,7 @@ fn topology(reader: &mut Reader, table: &DeTable<'_>) -> Option<Topology> {
         top: reader.place(0..0),
         description: description.map(|at| at.value).unwrap_or_default(),
         params,
+        takes,
         artefacts,
         team,
         start,
@@ -243,6 +272,12 @@ fn param(reader: &mut Reader, node: &Node<'_>) -> Option<Param> {
     Some(Param { kind, default, minimum, maximum, one_of, description })
 }
 
+fn taken(reader: &mut Reader, node: &Node<'_>) -> Taken {
+    let schema =
+        reader.table(node, &["schema"]).and_then(|keys| keys.get("schema").and_then(|node| reader.string(node)));
+    Taken { schema }
+}
+
 fn artefact(reader: &mut Reader, node: &Node<'_>) -> Option<Artefact> {
     let Some(keys) = reader.table(node, &["schema", "of", "checks", "same"]) else {
         return Some(Artefact { schema: None, of: None, checks: vec![], same: vec![] });
@@ -264,11 +299,45 @@ fn artefact(reader: &mut Reader, node: &Node<'_>) -> Option<Artefact> {
     Some(Artefact { schema, of, checks, same })
 }
 
+/// Keys of a member.
+const MEMBER: [&str; 16] = [
+    "topology", "params", "takes", "gives", "file", "tool", "args", "rule", "else", "reads", "writes", "approves",
+    "may_ask", "parallel", "model", "limits",
+];
+
+/// Those that only a team has.
+const OF_TEAMS: [&str; 3] = ["params", "takes", "gives"];
+
+fn nested(reader: &mut Reader, topology: &Node<'_>, keys: &Keys<'_, '_>) -> Option<Nested> {
+    let foreign = MEMBER.into_iter().filter(|key| *key != "topology" && !OF_TEAMS.contains(key));
+    let foreign = foreign.filter_map(|key| Some(reader.at(keys.get(key)?.span(), key.to_owned()))).collect();
+    let params = reader.entries(keys.get("params"));
+    let params = params.into_iter().filter_map(|(name, node)| Some((name, arg(reader, node)?))).collect();
+    let mut names = |key: &str| {
+        let entries = reader.entries(keys.get(key));
+        entries.into_iter().filter_map(|(name, node)| Some((name, reader.string(node)?))).collect()
+    };
+    let (takes, gives) = (names("takes"), names("gives"));
+    Some(Nested { topology: reader.string(topology)?, params, takes, gives, foreign })
+}
+
 fn member(reader: &mut Reader, node: &Node<'_>) -> Option<Member> {
-    let known = [
-        "file", "tool", "args", "rule", "else", "reads", "writes", "approves", "may_ask", "parallel", "model", "limits",
-    ];
-    let Some(keys) = reader.table(node, &known) else { return Some(Member { broken: true, ..Member::default() }) };
+    let Some(keys) = reader.table(node, &MEMBER) else { return Some(Member { broken: true, ..Member::default() }) };
+    if let Some(topology) = keys.get("topology") {
+        let team = nested(reader, topology, &keys);
+        return Some(Member { broken: team.is_none(), team, ..Member::default() });
+    }
+    for key in OF_TEAMS {
+        if let Some(node) = keys.get(key) {
+            let what = format!("a member that is no team has no `{key}`");
+            reader.fault(
+                Code::Unfit,
+                node.span(),
+                what,
+                format!("write topology = \"...\" beside it, or take `{key}` out"),
+            );
+        }
+    }
     let args = keys.get("args").map(|node| {
         let entries = reader.entries(Some(node));
         let args = entries.into_iter().filter_map(|(name, node)| Some((name, arg(reader, node)?))).collect();
@@ -276,6 +345,7 @@ fn member(reader: &mut Reader, node: &Node<'_>) -> Option<Member> {
     });
     Some(Member {
         broken: false,
+        team: None,
         file: keys.get("file").and_then(|node| reader.string(node)),
         tool: keys.get("tool").and_then(|node| reader.string(node)),
         args,
