@@ -1,5 +1,5 @@
-//! What a topology becomes when a team within it is inlined: its members, artefacts and handoffs under names of their own, its
-//! end where the team around it hands its outcomes on to.
+//! What a topology becomes when a team within it is inlined: its members, artefacts and handoffs under names of their own,
+//! its end where the team around it hands its outcomes on to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -130,8 +130,8 @@ fn renamed(inner: &mut Topology, joined: &Joined, known: &[String]) {
 /// Before the name of a recipient that is none of the team's own.
 const OUT: &str = "/";
 
-/// Lets every way to the end of the team lead where the team around it hands that outcome on to. Where one way cannot say so, or
-/// several share one bound or one split, they lead to a rule without lines, which hands on.
+/// Lets every way to the end of the team lead where the team around it hands that outcome on to. Where one way cannot say
+/// so, or several share one bound or one split, they lead to a rule without lines, which hands on.
 fn exits(draft: &mut Draft<'_>, inner: &mut Topology, joined: &Joined) {
     let outcome_of = |from: &At<String>, key: Option<&At<String>>| match key {
         Some(key) => key.value.parse().ok(),

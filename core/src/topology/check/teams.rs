@@ -1,9 +1,11 @@
-//! Rule: a team that is a member of another one is sound by itself, gets what it takes, gives what it makes, and each of its
-//! outcomes is handed on. It is inlined: from here on its members are on the team as `TEAM.MEMBER`, so that every other rule
-//! walks one graph and knows of no teams.
+//! Rule: a team that is a member of another one is sound by itself, gets what it takes, gives what it makes, and each of
+//! its outcomes is handed on. It is inlined: from here on its members are on the team as `TEAM.MEMBER`, so that every other
+//! rule walks one graph and knows of no teams.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::draft::Draft;
 use super::handoffs;
@@ -11,7 +13,7 @@ use super::inlined::{Inner, Joined, inline};
 use super::params::{has_type, word};
 use crate::id::{ArtefactName, Outcome};
 use crate::topology::fault::{At, Code};
-use crate::topology::plan::{Arg, ParamKind, Plan, Recipient};
+use crate::topology::plan::{Arg, Param, ParamKind, Plan, Recipient};
 use crate::topology::raw::handoff::{Handoffs, Over, Way};
 use crate::topology::raw::names::Named;
 use crate::topology::raw::topology::{self, Nested, Topology};
@@ -286,46 +288,15 @@ fn params(
             );
             continue;
         };
-        let wanted = format!("`{}` of `{topology}` is of type {}", param.value, word(takes.kind));
+        let of = format!("`{}` of `{topology}`", param.value);
         let value = match arg {
             topology::Arg::Value(value) => {
-                if !has_type(&value.value, takes.kind) || !takes.bounds.take(&value.value) {
-                    let within = takes.bounds.words().map_or_else(String::new, |words| format!(", {words}"));
-                    let what = format!("{wanted}{within}, and this is {}", value.value);
-                    draft.fault(
-                        Code::TeamParam,
-                        &value.place,
-                        what,
-                        format!("write a value of type {}{within}", word(takes.kind)),
-                    );
-                }
+                literal(draft, &of, takes, value);
                 Arg::Value(value.value.clone())
             }
             topology::Arg::Path(path) => {
-                let ours = path.value.strip_prefix("params.").unwrap_or_default();
-                let found = raw.params.iter().find(|(name, _)| name.value == ours).map(|(_, param)| param);
-                let Some(found) = found else {
-                    let known: Vec<String> =
-                        raw.params.iter().map(|(name, _)| format!("params.{}", name.value)).collect();
-                    draft.unknown(Code::TeamParam, path, "parameter of ours", known.iter().map(String::as_str));
-                    continue;
-                };
-                let fits = |kind: ParamKind| {
-                    kind == takes.kind || (kind, takes.kind) == (ParamKind::Integer, ParamKind::Number)
-                };
-                if let Some(kind) = found.kind.filter(|kind| !fits(*kind)) {
-                    let what = format!("{wanted}, and `{}` is of type {}", path.value, word(kind));
-                    let instead = format!("name a parameter of type {}, or write {{ value = ... }}", word(takes.kind));
-                    draft.fault(Code::TeamParam, &path.place, what, instead);
-                } else if !takes.bounds.is_open() && !super::params::same_bounds(found, &takes.bounds) {
-                    let words = takes.bounds.words().unwrap_or_default();
-                    let what = format!(
-                        "`{}` of `{topology}` is {words}, and `{}` can be something else",
-                        param.value, path.value
-                    );
-                    draft.fault(Code::TeamParam, &path.place, what, format!("give `{}` the same bounds", path.value));
-                }
-                Arg::Path { root: "params".to_owned(), keys: vec![ours.to_owned()] }
+                let Some(ours) = ours(draft, raw, &of, takes, path) else { continue };
+                Arg::Path { root: "params".to_owned(), keys: vec![ours] }
             }
         };
         values.insert(param.value.clone(), (arg.clone(), value));
@@ -345,6 +316,39 @@ fn params(
         }
     }
     values
+}
+
+/// Whether a value is one that a parameter takes.
+fn literal(draft: &mut Draft<'_>, of: &str, takes: &Param, value: &At<Value>) {
+    if has_type(&value.value, takes.kind) && takes.bounds.take(&value.value) {
+        return;
+    }
+    let within = takes.bounds.words().map_or_else(String::new, |words| format!(", {words}"));
+    let what = format!("{of} is of type {}{within}, and this is {}", word(takes.kind), value.value);
+    let instead = format!("write a value of type {}{within}", word(takes.kind));
+    draft.fault(Code::TeamParam, &value.place, what, instead);
+}
+
+/// The parameter of ours that a path names; whether a parameter takes what it can be is told.
+fn ours(draft: &mut Draft<'_>, raw: &Topology, of: &str, takes: &Param, path: &At<String>) -> Option<String> {
+    let ours = path.value.strip_prefix("params.").unwrap_or_default();
+    let found = raw.params.iter().find(|(name, _)| name.value == ours).map(|(_, param)| param);
+    let Some(found) = found else {
+        let known: Vec<String> = raw.params.iter().map(|(name, _)| format!("params.{}", name.value)).collect();
+        draft.unknown(Code::TeamParam, path, "parameter of ours", known.iter().map(String::as_str));
+        return None;
+    };
+    let fits = |kind: ParamKind| kind == takes.kind || (kind, takes.kind) == (ParamKind::Integer, ParamKind::Number);
+    if let Some(kind) = found.kind.filter(|kind| !fits(*kind)) {
+        let what = format!("{of} is of type {}, and `{}` is of type {}", word(takes.kind), path.value, word(kind));
+        let instead = format!("name a parameter of type {}, or write {{ value = ... }}", word(takes.kind));
+        draft.fault(Code::TeamParam, &path.place, what, instead);
+    } else if !takes.bounds.is_open() && !super::params::same_bounds(found, &takes.bounds) {
+        let words = takes.bounds.words().unwrap_or_default();
+        let what = format!("{of} is {words}, and `{}` can be something else", path.value);
+        draft.fault(Code::TeamParam, &path.place, what, format!("give `{}` the same bounds", path.value));
+    }
+    Some(ours.to_owned())
 }
 
 /// Where each of its outcomes leads; what is not handed on, or no outcome, is told.
