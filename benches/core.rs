@@ -211,6 +211,7 @@ fn settled(state: &State, effect: &Effect, items: u64, nth: u64) -> Settled {
             let manifest = Manifest { body, items: (0..items).map(item).collect(), desk };
             Settled::Prepared { no: ApprovalNo(1), manifest: Some(manifest) }
         }
+        (Wish::Rule, Role::Rule(rule)) => Settled::Ruled { outcome: rule.otherwise.clone(), line: None, note: body },
         (Wish::Deliver { .. }, _) => Settled::Performed { receipt: body },
         (wish, _) => unreachable!("{wish:?}"),
     }

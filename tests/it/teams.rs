@@ -158,7 +158,7 @@ fn the_budget_of_a_team_is_a_limit_on_what_its_members_spend_together() {
             &format!("stats.rank\", args = {{ rows = {rows} }}"),
         );
     put(folder.path(), "rehearsals/research.toml", &lines);
-    put(folder.path(), "rehearsals/campaign.toml", &OWN.split("[[test]]").next().unwrap());
+    put(folder.path(), "rehearsals/campaign.toml", OWN.split("[[test]]").next().unwrap());
     let (code, text) = callsheet(folder.path(), &["run", "campaign", "--rehearse"]);
     assert_eq!(code, 4, "{text}");
     assert!(text.contains("the next step of research would need 4 steps in all, the limit is 3"), "{text}");
