@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Form, Query, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::html;
 
@@ -36,8 +36,7 @@ pub(super) async fn show(Query(asked): Query<Pairs>) -> Html<String> {
 
 pub(super) async fn enter(State(site): State<Arc<Site>>, Form(given): Form<Pairs>) -> Result<Response, Fail> {
     if site.failures.are_many() {
-        let why = "too many tokens were wrong; wait a minute, then open the link that `callsheet serve` prints";
-        return Err(Fail::new(StatusCode::TOO_MANY_REQUESTS, why));
+        return Err(Fail::many_wrong());
     }
     let people = site.project.people();
     let token = given.get("token").map_or("", |token| token.trim());
@@ -61,9 +60,10 @@ fn with_cookie(site: &Site, value: &str, next: &str) -> Response {
     ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response()
 }
 
-/// `next`, if it is an address of ours.
+/// `next`, if it is an address of ours. A browser drops tabs and breaks of lines, and reads what stands around them as one.
 fn local(next: &str) -> &str {
-    let is_ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']);
+    let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let is_ours = is_plain && next.starts_with('/') && !next.starts_with("//");
     if is_ours { next } else { "/" }
 }
 

@@ -36,6 +36,12 @@ impl Fail {
         Self::new(StatusCode::FORBIDDEN, text)
     }
 
+    /// So many tokens were wrong that none is looked at.
+    pub(super) fn many_wrong() -> Self {
+        let why = "too many tokens were wrong; wait a minute, then open the link that `callsheet serve` prints";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, why)
+    }
+
     /// We failed.
     pub(super) fn broken(text: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)

@@ -34,7 +34,7 @@ pub(super) fn graph(plan: &Plan, view: Option<&View>, address: Option<&str>) -> 
     let href = |name: &AgentName| address.map(|address| format!("{address}{name}"));
     html! {
         div.graph {
-            svg.drawing viewBox=(box_) width=(drawing.width) height=(drawing.height) role="img" aria-label="The team and its handoffs" {
+            svg.drawing viewBox=(box_) width=(drawing.width) height=(drawing.height) role="group" aria-label="The team and its handoffs" {
                 text.brief x="14" y=(drawing.cards.first().map_or(30, |_| start_y(&drawing.ways) - 10)) {
                     "brief"
                 }

@@ -24,8 +24,11 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, n
     let path = request.uri().path().to_owned();
     let is_program = path.starts_with("/api/") || path == "/metrics";
     let refused = |fail: Fail| secured(if is_program { fail.json() } else { fail.into_response() });
-    if let Err(fail) = comes_from_here(&site, request.method(), request.headers()) {
+    if let Err(fail) = comes_from_here(&site, &request) {
         return refused(fail);
+    }
+    if bearer(request.headers()).is_some() && site.failures.are_many() {
+        return refused(Fail::many_wrong());
     }
     let person = person(&site, request.headers());
     let is_open = path == "/enter" || path.starts_with("/assets/");
@@ -64,9 +67,13 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, n
 }
 
 /// Whether the server is called by a name of its own, and by a page of its own if anything is to be done.
-fn comes_from_here(site: &Site, method: &Method, headers: &HeaderMap) -> Result<(), Fail> {
+fn comes_from_here(site: &Site, request: &Request) -> Result<(), Fail> {
+    let (method, headers) = (request.method(), request.headers());
     let is_own = |host: &str| site.hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
-    if !text(headers, &header::HOST).is_some_and(is_own) || headers.get_all(header::HOST).iter().count() != 1 {
+    let is_one = |name: &HeaderName| headers.get_all(name).iter().count() <= 1;
+    // An address that names a host of its own is for a proxy, and this is none.
+    let is_called = request.uri().authority().is_none() && text(headers, &header::HOST).is_some_and(is_own);
+    if !is_called || !is_one(&header::HOST) {
         let why =
             "this server is not called so: open the link that `callsheet serve` prints, or start it with --host NAME";
         return Err(Fail::new(StatusCode::MISDIRECTED_REQUEST, why));
@@ -76,7 +83,8 @@ fn comes_from_here(site: &Site, method: &Method, headers: &HeaderMap) -> Result<
     let host_of =
         |origin: &'_ str| origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")).map(str::to_owned);
     let is_ours = origin.map(|origin| host_of(origin).is_some_and(|host| is_own(&host)));
-    if is_ours == Some(false) || (headers.contains_key(header::ORIGIN) && origin.is_none()) {
+    let is_said = headers.contains_key(header::ORIGIN);
+    if is_ours == Some(false) || (is_said && origin.is_none()) || !is_one(&header::ORIGIN) {
         return Err(elsewhere());
     }
     let is_read = matches!(*method, Method::GET | Method::HEAD);
@@ -115,9 +123,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 fn person(site: &Site, headers: &HeaderMap) -> Option<Person> {
     let people = site.project.people();
     if let Some(token) = bearer(headers) {
-        if site.failures.are_many() {
-            return None;
-        }
         let name = site.keys.whose(token, people.iter().map(String::as_str));
         if name.is_none() {
             site.failures.one_more();

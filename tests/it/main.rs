@@ -88,4 +88,5 @@ mod tools_stats;
 mod topology;
 mod triage;
 mod waits;
+mod web;
 mod wire;

@@ -144,6 +144,8 @@ function keys() {
 
 theme();
 enter();
+// The link of somebody who stands before the door changes nothing but what is behind the `#`.
+addEventListener("hashchange", enter);
 scrub(draw);
 live();
 keys();
