@@ -15,6 +15,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<super::files::Config>(),
     Kind::of::<super::sink::Config>(),
     Kind::of::<super::email::Config>(),
+    Kind::of::<super::http::Config>(),
     Kind::of::<super::mcp::Config>(),
 ];
 

@@ -5,6 +5,7 @@ pub mod campaign_qa;
 mod check;
 pub mod email;
 pub mod files;
+pub mod http;
 mod item;
 pub mod kind;
 pub mod mcp;

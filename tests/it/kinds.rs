@@ -26,6 +26,7 @@ const LEAST: &[Least] = &[
          audience = \"data.query\"",
         &[("one.deliver", true)],
     ),
+    ("http", "hosts = [\"example.com\"]", &[("one.get", false)]),
     (
         "mcp",
         "command = [\"server\"]\ntools = { ask = { reach = \"reads_out\" }, act = { reach = \"acts_out\" } }",
