@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The test command: format, lints, tests, the storage lab, docs, and the shipped project's own checks and rehearsals. Needs a Rust toolchain
-# with rustfmt and clippy, a C compiler, Node.js with npm, and Python with venv and pip. Leaves nothing outside target/.
+# with rustfmt and clippy, a C compiler, Node.js with npm, Python with venv and pip, and Chromium, which it installs itself where it is
+# root on Debian. Leaves nothing else outside target/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -83,3 +84,28 @@ part faults cargo test --workspace --test lab -- --show-output
 part docs env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 part check cargo run --quiet -- check
 part rehearse cargo run --quiet -- test
+browser() { # A browser, if there is one or may be; its place is in CHROMIUM.
+    local name
+    for name in "${CHROMIUM:-chromium}" chromium-browser google-chrome; do
+        if CHROMIUM=$(command -v "$name"); then export CHROMIUM; return 0; fi
+    done
+    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then return 1; fi
+    apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends chromium >/dev/null
+    CHROMIUM=$(command -v chromium) && export CHROMIUM
+}
+page() { # The page in a real browser: its scripts' types, the walk of people, hostile texts. Its pictures are in target/page/shots.
+    mkdir -p target/page
+    cp tests/page/package.json tests/page/package-lock.json target/page/
+    npm ci --prefix target/page --ignore-scripts --no-audit --no-fund
+    target/page/node_modules/.bin/tsc --noEmit --checkJs --allowJs --strict --target es2022 --module es2022 \
+        --moduleResolution bundler --lib dom,dom.iterable,es2023 src/web/assets/*.js
+    if ! browser; then
+        echo "NOT RUN: the page in a browser: install Chromium (the package is often called chromium), or name it in CHROMIUM" >&2
+        [[ -z ${CI:-} ]]
+        return
+    fi
+    cargo build --quiet
+    node tests/page/walk.mjs
+    node tests/page/hostile.mjs
+}
+part page page

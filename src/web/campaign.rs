@@ -79,7 +79,7 @@ pub(super) async fn one(
                         "It has " (count(faults.len(), "fault")) ", and does not start before they are mended."
                     }
                 }
-                pre.raw { (text(&faults.render(false))) }
+                pre.raw tabindex="0" role="region" aria-label="text" { (text(&faults.render(false))) }
             },
         };
         Page { title: name, area: Area::Campaigns, live: None, body }.framed(site, &person)

@@ -135,7 +135,7 @@ fn inspector(look: &Look<'_>, news: &News) -> Markup {
             }
             (carried(look, &news.fact.is))
             (around(look, news))
-            details { summary { "The record as it is in the journal" } pre.raw { (text(&pretty(&head))) } }
+            details { summary { "The record as it is in the journal" } pre.raw tabindex="0" role="region" aria-label="text" { (text(&pretty(&head))) } }
         }
     }
 }
