@@ -32,7 +32,13 @@ pub fn tokens(bytes: usize) -> u64 {
 fn speak(ask: &Ask) -> Result<Reply, Failure> {
     let lines = ask.plan.script.as_ref().and_then(|script| script.lines.get(&ask.agent));
     let Some(lines) = lines.filter(|lines| !lines.is_empty()) else {
-        return Err(permanent(format!("{0} has no lines: write [[{0}]] in its rehearsal", ask.member)));
+        let member = &ask.member;
+        let file = if *member == ask.agent {
+            format!("rehearsals/{}.toml", ask.plan.name)
+        } else {
+            "its rehearsal".to_owned()
+        };
+        return Err(permanent(format!("{member} has no lines: write [[{member}]] in {file}")));
     };
     let scope = scope(ask);
     let (index, calls_made) = match under_way(ask) {
