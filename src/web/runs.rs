@@ -93,7 +93,7 @@ pub(super) fn table(lines: &[&RunLine], zone: &str) -> Markup {
                                 }
                             }
                             td { (words::mode(line.mode)) }
-                            td.n { (thousands(line.summary.steps)) }
+                            td.n data-unit="steps" { (thousands(line.summary.steps)) }
                             td.n { (cost(line)) }
                             td { (date_time(line.created_at, zone)) }
                         }
