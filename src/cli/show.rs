@@ -5,12 +5,12 @@ use super::paint::{self, Block, Safe, Tone, out, say, table, toned};
 use super::rendered;
 use super::session::Session;
 use super::story::mark_mode;
-use crate::id::{NanoUsd, RunNo};
+use crate::id::RunNo;
 use crate::run::event::Limit;
 use crate::service::overview::{Budget, Overview, artefact, overview};
 use crate::words::origin_word;
 use crate::words::time::date_time;
-use crate::words::{progress, version};
+use crate::words::{self, progress, version};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -99,8 +99,9 @@ fn head(session: &Session, run: &Overview, detail: bool) {
 fn spending(run: &Overview) {
     let rows = run.budget.iter().map(|budget| {
         let Budget { what, spent, reserved, limit } = *budget;
-        let limit = limit.map_or_else(|| "unlimited".to_owned(), |limit| amount(what, limit));
-        vec![limit_word(run, what).to_owned(), amount(what, spent), amount(what, reserved), limit]
+        let amount = |amount| words::amount(what, amount, |count| count.to_string());
+        let limit = limit.map_or_else(|| "unlimited".to_owned(), amount);
+        vec![words::limit(what, run.would_have_cost).to_owned(), amount(spent), amount(reserved), limit]
     });
     out(format!("\n{}", table(&["budget", "spent", "reserved", "limit"], rows)));
     if let Some(lost) = &run.calls.in_doubt {
@@ -114,32 +115,6 @@ fn spending(run: &Overview) {
     }
 }
 
-fn amount(of: Limit, amount: u64) -> String {
-    match of {
-        Limit::Cost => NanoUsd(amount).to_string(),
-        Limit::ActiveTime if amount >= 120_000 => format!("{} min", amount / 60_000),
-        Limit::ActiveTime => format!("{}.{} s", amount / 1_000, amount % 1_000 / 100),
-        _ => amount.to_string(),
-    }
-}
-
-fn limit_word(run: &Overview, of: Limit) -> &'static str {
-    match of {
-        Limit::Steps => "steps",
-        Limit::Tokens => "tokens",
-        Limit::Cost => cost_word(run),
-        Limit::ActiveTime => "active time",
-        Limit::Recipients => "recipients",
-        Limit::Turns => "turns",
-        Limit::StepsPerTurn => "steps per turn",
-    }
-}
-
-/// How money is called: where no model runs, it is what its prices would have come to.
-fn cost_word(run: &Overview) -> &'static str {
-    if run.would_have_cost { "would cost" } else { "cost" }
-}
-
 fn agents(run: &Overview) {
     let rows = run.agents.iter().map(|agent| {
         vec![
@@ -151,7 +126,7 @@ fn agents(run: &Overview) {
             agent.restarts.to_string(),
         ]
     });
-    let heading = ["agent", "turns", "steps", "tokens", cost_word(run), "restarts"];
+    let heading = ["agent", "turns", "steps", "tokens", words::limit(Limit::Cost, run.would_have_cost), "restarts"];
     out(format!("\n{}", table(&heading, rows)));
 }
 
@@ -171,7 +146,8 @@ fn turns(run: &Overview) {
         ]
     });
     if !run.turns.is_empty() {
-        let heading = ["turn", "agent", "on", "round", "steps", "tokens", cost_word(run)];
+        let heading =
+            ["turn", "agent", "on", "round", "steps", "tokens", words::limit(Limit::Cost, run.would_have_cost)];
         out(format!("\n{}", table(&heading, rows)));
     }
 }

@@ -3,10 +3,11 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::id::{NanoUsd, Seq};
+use crate::id::Seq;
 use crate::run::event::{Limit, Origin};
 use crate::text::characters;
 use crate::tool::part::shown::Shown;
+use crate::words;
 use crate::words::difference::Piece;
 use crate::words::origin_word;
 
@@ -115,12 +116,7 @@ pub(super) fn meter(spent: u64, reserved: u64, limit: Option<u64>) -> Markup {
 
 /// An amount with its unit.
 pub(super) fn amount(of: Limit, amount: u64) -> String {
-    match of {
-        Limit::Cost => NanoUsd(amount).to_string(),
-        Limit::ActiveTime if amount >= 120_000 => format!("{} min", amount / 60_000),
-        Limit::ActiveTime => format!("{}.{} s", amount / 1_000, amount % 1_000 / 100),
-        _ => thousands(amount),
-    }
+    words::amount(of, amount, thousands)
 }
 
 /// A count with its thousands apart.

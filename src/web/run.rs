@@ -26,6 +26,7 @@ use crate::run::view::count;
 use crate::service::act::enough;
 use crate::service::overview::overview;
 use crate::topology::plan::Mode;
+use crate::words;
 use crate::words::time::date_time;
 use look::{Asked, Look, limit_word};
 
@@ -235,6 +236,7 @@ fn sentence(look: &Look<'_>) -> Markup {
 fn buttons(look: &Look<'_>) -> Markup {
     let (run, status) = (look.at_a_glance, look.run.story.state().status());
     let raise = enough(look.run.story.state());
+    let raised = |what, enough| format!("Raise {} to {} and go on", words::limit(what, false), amount(what, enough));
     html! {
         div.actions {
             @for line in &run.waiting {
@@ -248,13 +250,13 @@ fn buttons(look: &Look<'_>) -> Markup {
             @match status {
                 Status::Ended(_) => "",
                 Status::Paused => @match raise {
-                    Some((what, enough)) => (one(look, "raise", &format!("Raise {} to {} and go on", limit_word(what, run.would_have_cost).to_lowercase(), amount(what, enough)), "primary")),
-                    None => (one(look, "resume", "Go on", "primary")),
+                    Some((what, enough)) => (look.button("raise", None, &raised(what, enough), "primary")),
+                    None => (look.button("resume", None, "Go on", "primary")),
                 },
                 _ => {
                     @if run.driven_by.is_none() && run.status == "running" {
-                        (one(look, "resume", "Go on", "primary"))
-                    } @else { (one(look, "pause", "Pause", "")) }
+                        (look.button("resume", None, "Go on", "primary"))
+                    } @else { (look.button("pause", None, "Pause", "")) }
                 }
             }
             @if !matches!(status, Status::Ended(_)) {
@@ -262,21 +264,10 @@ fn buttons(look: &Look<'_>) -> Markup {
                     summary.button { "Cancel" }
                     div.sheet {
                         p { "The run ends for good. What has left has left; everything is kept to read." }
-                        (one(look, "cancel", "Cancel this run", "danger"))
+                        (look.button("cancel", None, "Cancel this run", "danger"))
                     }
                 }
             }
-        }
-    }
-}
-
-/// A button that says one thing to the run.
-fn one(look: &Look<'_>, what: &str, label: &str, class: &str) -> Markup {
-    html! {
-        form method="post" action=(format!("/runs/{}/say", look.at_a_glance.run)) {
-            (look.person.key())
-            input type="hidden" name="what" value=(what);
-            button class=(format!("button {class}")) { (label) }
         }
     }
 }

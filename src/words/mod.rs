@@ -7,7 +7,7 @@ pub mod member;
 pub mod time;
 
 use crate::id::{NanoUsd, RunNo, Timestamp};
-use crate::run::event::Origin;
+use crate::run::event::{Limit, Origin};
 use crate::service::change::{Change, Part};
 use crate::service::list::Params;
 use crate::topology::plan::Mode;
@@ -46,6 +46,30 @@ pub fn mode(mode: Mode) -> &'static str {
 pub fn money(nano_usd: u64) -> String {
     const STEP: u64 = 100_000;
     NanoUsd(nano_usd.div_ceil(STEP).saturating_mul(STEP)).to_string()
+}
+
+/// What a limit is called; `would_cost` where no model runs, and money is what its prices would have come to.
+pub fn limit(of: Limit, would_cost: bool) -> &'static str {
+    match of {
+        Limit::Steps => "steps",
+        Limit::Tokens => "tokens",
+        Limit::Cost if would_cost => "would cost",
+        Limit::Cost => "cost",
+        Limit::ActiveTime => "active time",
+        Limit::Recipients => "recipients",
+        Limit::Turns => "turns",
+        Limit::StepsPerTurn => "steps per turn",
+    }
+}
+
+/// An amount of what a limit is of, with its unit; what is only counted as `counted` writes it.
+pub fn amount(of: Limit, amount: u64, counted: impl Fn(u64) -> String) -> String {
+    match of {
+        Limit::Cost => NanoUsd(amount).to_string(),
+        Limit::ActiveTime if amount >= 120_000 => format!("{} min", amount / 60_000),
+        Limit::ActiveTime => format!("{}.{} s", amount / 1_000, amount % 1_000 / 100),
+        Limit::Steps | Limit::Tokens | Limit::Recipients | Limit::Turns | Limit::StepsPerTurn => counted(amount),
+    }
 }
 
 /// How far an approval is that several people have to give; nothing if one is enough.

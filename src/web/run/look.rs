@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use maud::{Markup, html};
+
 use super::super::person::Person;
 use super::super::site::Site;
+use crate::id::MessageId;
 use crate::run::event::Limit;
 use crate::service::overview::Overview;
 use crate::service::reading::Reading;
+use crate::words;
 
 /// What a view is asked for in its address.
 pub(super) type Asked = BTreeMap<String, String>;
@@ -20,16 +24,22 @@ pub(super) struct Look<'l> {
     pub(super) asked: &'l Asked,
 }
 
-/// What a limit is called; `would_cost` where no model runs.
-pub(super) fn limit_word(of: Limit, would_cost: bool) -> &'static str {
-    match of {
-        Limit::Steps => "Steps",
-        Limit::Tokens => "Tokens",
-        Limit::Cost if would_cost => "Would cost",
-        Limit::Cost => "Cost",
-        Limit::ActiveTime => "Active time",
-        Limit::Recipients => "Recipients",
-        Limit::Turns => "Turns",
-        Limit::StepsPerTurn => "Steps per turn",
+impl Look<'_> {
+    /// A button that says one thing to the run, of one of its messages if that is given.
+    pub(super) fn button(&self, what: &str, message: Option<MessageId>, label: &str, class: &str) -> Markup {
+        html! {
+            form method="post" action=(format!("/runs/{}/say", self.at_a_glance.run)) {
+                (self.person.key())
+                input type="hidden" name="what" value=(what);
+                @if let Some(message) = message { input type="hidden" name="message" value=(message); }
+                button class=(format!("button {class}")) { (label) }
+            }
+        }
     }
+}
+
+/// What a limit is called at the beginning of a row.
+pub(super) fn limit_word(of: Limit, would_cost: bool) -> String {
+    let word = words::limit(of, would_cost);
+    word[..1].to_uppercase() + &word[1..]
 }

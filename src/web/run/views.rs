@@ -201,7 +201,8 @@ pub(super) fn supervision(look: &Look<'_>) -> Markup {
                     }
                     p.prose-text { (text(&letter.reason)) }
                     div.actions {
-                        (answer(look, letter.message.to_string().as_str(), "retry", "Try it again", "primary")) (answer(look, letter.message.to_string().as_str(), "discard", "Discard it", "danger"))
+                        (look.button("retry", Some(letter.message), "Try it again", "primary"))
+                        (look.button("discard", Some(letter.message), "Discard it", "danger"))
                     }
                 }
             }
@@ -232,16 +233,5 @@ pub(super) fn supervision(look: &Look<'_>) -> Markup {
         }
         h2.section { "What went wrong" span.muted { "newest first" } }
         (rows(&trouble, run.run.0, look.site.zone(), None))
-    }
-}
-
-fn answer(look: &Look<'_>, message: &str, what: &str, label: &str, class: &str) -> Markup {
-    html! {
-        form method="post" action=(format!("/runs/{}/say", look.at_a_glance.run)) {
-            (look.person.key())
-            input type="hidden" name="what" value=(what);
-            input type="hidden" name="message" value=(message);
-            button class=(format!("button {class}")) { (label) }
-        }
     }
 }
