@@ -76,6 +76,16 @@ connectors() { # MCP servers, into target/; the one that is written in Python un
     cp tests/connectors/time.txt "$at/time/installed.txt"
 }
 part servers connectors
+collector() { # A collector of OpenTelemetry, into target/, unless it is there as the lock wants it.
+    local at=target/collector lock=tests/collector/collector.txt
+    if cmp -s "$lock" "$at/installed.txt"; then return; fi
+    python3 -m venv --clear "$at"
+    "$at/bin/python" -m pip install --quiet --require-hashes --no-deps --no-compile --disable-pip-version-check -r "$lock"
+    # The program stands in the middle of a package; tests look for it where it is always.
+    (cd "$at" && ln -sf lib/python3*/site-packages/rotel/rotel-agent rotel-agent)
+    cp "$lock" "$at/installed.txt"
+}
+part spans collector
 # What a test needs is installed above: one that does not find it fails.
 export TEST_PARTS=all
 part tests cargo test

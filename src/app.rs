@@ -27,6 +27,7 @@ use crate::model::rehearsal::Rehearsal;
 use crate::model::replay::{self, Replay};
 use crate::model::trial::{Tried, trial};
 use crate::model::wire::{Limits, Wire};
+use crate::telemetry::{Collector, Telemetry};
 use crate::template::csv::{self, Csv};
 use crate::tool::campaign_qa::CampaignQa;
 use crate::tool::email;
@@ -61,6 +62,7 @@ pub struct Running {
     /// The system.
     pub system: System,
     lease: Lease,
+    telemetry: Option<Telemetry>,
 }
 
 impl Running {
@@ -68,6 +70,9 @@ impl Running {
     pub async fn stop(self) {
         self.system.stop().await;
         drop(self.lease);
+        if let Some(telemetry) = self.telemetry {
+            telemetry.finish().await;
+        }
     }
 }
 
@@ -249,6 +254,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Error> {
 /// As [`start`].
 pub async fn start_serving(settings: &Settings, park: bool) -> Result<Running, Error> {
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(&settings.journal, Open::ReadWrite)?);
+    let (store, telemetry) = told(settings, store);
     let lease = store.lease(this_process())?;
     let probe: Arc<dyn Probe> = match &settings.crash {
         Some(text) => Arc::new(Crash::read(text).map_err(Error::Environment)?),
@@ -256,7 +262,41 @@ pub async fn start_serving(settings: &Settings, park: bool) -> Result<Running, E
     };
     let out = settings.root.join("out");
     let ports = Ports { park, ..ports(settings, store, lease.id(), probe, (out, &settings.root))? };
-    running(ports, lease).await
+    Ok(Running { telemetry, ..running(ports, lease).await? })
+}
+
+/// The same journal, of which a collector hears if one is named. A name that is wrong is no reason not to work: `doctor` and `serve`
+/// tell of it.
+fn told(settings: &Settings, store: Arc<dyn Store>) -> (Arc<dyn Store>, Option<Telemetry>) {
+    let begun = collector(settings)
+        .and_then(|collector| collector.map(|collector| Telemetry::begin(Arc::clone(&store), collector)).transpose());
+    match begun {
+        Ok(Some((watched, telemetry))) => (watched, Some(telemetry)),
+        Ok(None) => (store, None),
+        Err(why) => {
+            tracing::warn!(%why, "there is no telemetry");
+            (store, None)
+        }
+    }
+}
+
+/// The collector of OpenTelemetry that the environment names, if it names one.
+///
+/// # Errors
+/// What is wrong with which variable.
+pub fn collector(settings: &Settings) -> Result<Option<Collector>, String> {
+    Collector::named(|name| settings.secret(name))
+}
+
+/// What the collector says to a request without spans; none where no collector is named.
+///
+/// # Errors
+/// Why it does not take spans, for people.
+pub async fn try_collector(settings: &Settings) -> Result<Option<String>, String> {
+    match collector(settings)? {
+        Some(collector) => collector.answers().await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Starts the system over a journal in memory, with its own folder for results and its own clock: for tests of
@@ -293,7 +333,7 @@ fn in_memory(settings: &Settings, out: PathBuf) -> Result<(Ports, Lease), Error>
 }
 
 async fn running(ports: Ports, lease: Lease) -> Result<Running, Error> {
-    Ok(Running { system: System::start(Arc::new(ports)).await?, lease })
+    Ok(Running { system: System::start(Arc::new(ports)).await?, lease, telemetry: None })
 }
 
 fn this_process() -> Holder {

@@ -170,6 +170,11 @@ pub fn log_filter() -> Option<String> {
     std::env::var("CALLSHEET_LOG").ok().filter(|filter| !filter.is_empty())
 }
 
+/// Whether the process's log is one JSON object a line.
+pub fn log_is_json() -> bool {
+    std::env::var("CALLSHEET_LOG_FORMAT").is_ok_and(|format| format == "json")
+}
+
 impl Settings {
     /// Reads what this process was started with.
     ///
@@ -326,7 +331,7 @@ impl Sources<'_> {
         let person = self.person(&mut origins);
         for (name, value) in self.environment.iter().filter(|(name, _)| name.starts_with("CALLSHEET_")) {
             if !["CALLSHEET_JOURNAL", "CALLSHEET_MODEL", "CALLSHEET_PERSON"].contains(&name.as_str()) {
-                let known = ["CALLSHEET_CRASH", "CALLSHEET_LOG"].contains(&name.as_str());
+                let known = ["CALLSHEET_CRASH", "CALLSHEET_LOG", "CALLSHEET_LOG_FORMAT"].contains(&name.as_str());
                 let value = if known { value.clone() } else { "unknown variable, ignored".to_owned() };
                 origins.push(Origin { setting: name.clone(), value, from: "environment".to_owned() });
             }

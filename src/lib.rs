@@ -13,6 +13,7 @@ pub mod journal;
 pub mod model;
 pub mod net;
 pub mod service;
+pub mod telemetry;
 pub mod template;
 pub mod text;
 pub mod tool;

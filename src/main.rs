@@ -11,11 +11,9 @@ async fn main() -> ExitCode {
             callsheet::cli::paint::say(format!("CALLSHEET_LOG is not understood: {why}"));
             EnvFilter::default()
         });
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(false)
-            .with_writer(|| callsheet::cli::paint::Log)
-            .init();
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+        let log = log.with_writer(|| callsheet::cli::paint::Log);
+        if callsheet::config::log_is_json() { log.json().init() } else { log.init() }
     }
     ExitCode::from(callsheet::cli::main().await as u8)
 }

@@ -8,9 +8,10 @@ use super::session::Session;
 use super::times::Askers;
 use crate::app;
 use crate::run::view::count;
+use crate::service::tools as service;
 use crate::topology::fault::Faults;
 use crate::topology::plan::Mode;
-use crate::topology::spec::{Reach, Repeat, ToolSpec};
+use crate::words::tool::{reach, repeat};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -61,6 +62,14 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         );
     }
     line("people", Ok(people(session)));
+    let collector = if args.offline {
+        app::collector(settings).map(|named| named.map(|collector| format!("spans go to {}", collector.place())))
+    } else {
+        app::try_collector(settings).await
+    };
+    if let Some(said) = collector.transpose() {
+        line("telemetry", said);
+    }
     match (settings.mode(), args.offline) {
         (Mode::Live, false) => {
             for (model, came) in app::try_models(settings).await {
@@ -90,20 +99,18 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
 
 /// What each tool declares, reads, and finds when it is opened; or why there is none.
 async fn tools(session: &Session, offline: bool) -> Result<Vec<(String, Result<String, String>)>, Faults> {
-    let tools = app::tools(&session.settings)?;
-    let mut found = Vec::new();
-    for tool in tools.values() {
-        let (spec, look) = (tool.spec(), tool.look());
-        let name = spec.name.to_string();
-        found.push((name.clone(), Ok(words(spec))));
-        found.extend(look.facts.into_iter().map(|fact| (name.clone(), Ok(format!("reads {fact}")))));
-        found.extend(look.faults.iter().map(|wrong| (name.clone(), Err(wrong.to_string()))));
+    let tools = service::tools(&session.project)?;
+    let mut lines = Vec::new();
+    for service::Found { spec, reads, faults } in service::found(&tools) {
+        let mut line = |said| lines.push((spec.name.to_string(), said));
+        line(Ok(format!("{}; {}", reach(&spec), repeat(&spec))));
+        reads.into_iter().for_each(|fact| line(Ok(format!("reads {fact}"))));
+        faults.into_iter().for_each(|wrong| line(Err(wrong)));
     }
     if !offline {
-        let tried = app::try_connections(&tools).await;
-        found.extend(tried.into_iter().map(|(name, came)| (name.to_string(), came)));
+        lines.extend(service::tried(&tools).await.into_iter().map(|(name, came)| (name.to_string(), came)));
     }
-    Ok(found)
+    Ok(lines)
 }
 
 /// What is said of a thing.
@@ -127,22 +134,6 @@ fn print(as_json: bool, name: &str, said: Said) {
     } else {
         out(format!("{} {} {}", toned(tone, word), toned(Tone::Strong, Safe(name)), Safe(&text)));
     }
-}
-
-/// What a tool declares, in words.
-fn words(spec: &ToolSpec) -> String {
-    let reach = match spec.reach {
-        Reach::Inside => "stays inside",
-        Reach::ReadsOut => "reads outside",
-        Reach::ActsOut => "acts outside, needs an approval",
-    };
-    let repeat = match spec.repeat {
-        Repeat::Pure => "it changes nothing",
-        Repeat::Idempotent { .. } => "it knows a repetition by its key",
-        Repeat::Queryable => "after a crash it says whether it happened",
-        Repeat::Once => "it is never repeated: after a crash, a person is asked",
-    };
-    format!("{reach}; {repeat}")
 }
 
 fn journal(session: &Session) -> Result<String, String> {

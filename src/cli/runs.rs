@@ -44,7 +44,7 @@ pub(super) fn runs(session: &Session, args: &Args) -> Result<Exit, Stop> {
             line.run.to_string(),
             line.topology.clone(),
             words::params(&line.given),
-            words::mode(line.mode).to_owned(),
+            line.mode.word().to_owned(),
             status(line),
             if line.would_have_cost { format!("would be {cost}") } else { cost },
             date_time(line.created_at, session.zone()),

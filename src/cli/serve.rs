@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::exit::{Exit, Stop};
 use super::paint::{Safe, Tone, out, say, toned};
 use super::session::Session;
+use crate::app;
 use crate::file;
 use crate::service::act::Driver;
 use crate::web::keys::Keys;
@@ -99,6 +100,11 @@ fn tell(session: &Session, keys: &Keys, at: SocketAddr, people: &[String]) {
         say(
             "this address can be reached from other machines, and what goes over it is not encrypted: put a proxy with TLS before it",
         );
+    }
+    match app::collector(&session.settings) {
+        Ok(Some(collector)) => say(format!("what runs do goes as spans to {}", Safe(&collector.place()))),
+        Ok(None) => {}
+        Err(why) => say(format!("there is no telemetry: {}", Safe(&why))),
     }
     say("Ctrl-C stops it; everything is kept");
 }

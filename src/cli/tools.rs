@@ -1,19 +1,17 @@
 //! `callsheet tools`: what each tool takes, how it is called, what it reaches and how it repeats, and which agents use it.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::exit::{Exit, Stop};
 use super::layout;
 use super::paint::{self, Safe, Tone, columns, out, raw, say, toned};
 use super::session::Session;
-use crate::app;
 use crate::service::error::Error;
-use crate::topology::check::{NamedQuery, Queries, check};
+use crate::service::tools::{Users, tools as tools_of, users};
+use crate::topology::check::{NamedQuery, Queries};
 use crate::topology::fault::nearest;
-use crate::topology::plan::{Mode, Role};
-use crate::topology::spec::{Reach, Repeat, ToolSpec};
+use crate::topology::spec::{Reach, ToolSpec};
+use crate::words::tool::{labels, reach, repeat};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -29,11 +27,8 @@ const WIDTH: usize = 80;
 /// Where texts beside a word begin.
 const INDENT: usize = 12;
 
-/// Who uses a tool: member and topology, by the tool's name.
-type Users = BTreeMap<String, Vec<(String, String)>>;
-
 pub(super) fn tools(session: &Session, args: &Args) -> Result<Exit, Stop> {
-    let tools = app::tools(&session.settings).map_err(Error::Faulty)?;
+    let tools = tools_of(&session.project).map_err(Error::Faulty)?;
     let is_wanted = |name: &str| match &args.name {
         Some(wanted) => name == wanted || name.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.')),
         None => true,
@@ -45,7 +40,7 @@ pub(super) fn tools(session: &Session, args: &Args) -> Result<Exit, Stop> {
             nearest(wanted, names.iter().copied()).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
         return Err(Stop::input(format!("there is no tool {wanted}{meant}\nthere are: {}", names.join(", "))));
     }
-    let (users, faulty) = users(session);
+    let Users { of: users, faulty } = users(&session.project);
     for tool in wanted {
         let (spec, queries) = (tool.spec(), tool.queries());
         let of = users.get(spec.name.as_str()).map(Vec::as_slice).unwrap_or_default();
@@ -72,31 +67,6 @@ pub(super) fn tools(session: &Session, args: &Args) -> Result<Exit, Stop> {
     Ok(Exit::Done)
 }
 
-/// Who uses which tool, and the topologies of which that cannot be said.
-fn users(session: &Session) -> (Users, Vec<String>) {
-    let (mut users, mut faulty) = (Users::new(), vec![]);
-    let Ok(around) = app::surroundings(&session.settings, Mode::Rehearsal) else {
-        return (users, session.project.topologies());
-    };
-    for topology in session.project.topologies() {
-        let Ok(checked) = check(&topology, &session.settings.folder(), &around) else {
-            faulty.push(topology);
-            continue;
-        };
-        for (member, is) in &checked.plan.team {
-            let used = match &is.role {
-                Role::Model { tools, .. } => tools.as_slice(),
-                Role::Tool { tool, .. } => std::slice::from_ref(tool),
-                Role::Person(_) | Role::Rule(_) => &[],
-            };
-            for tool in used {
-                users.entry(tool.to_string()).or_default().push((member.to_string(), topology.clone()));
-            }
-        }
-    }
-    (users, faulty)
-}
-
 fn print(spec: &ToolSpec, queries: &Queries, users: &[(String, String)]) {
     out(toned(Tone::Strong, Safe(spec.name.as_str())));
     told("", &spec.description);
@@ -117,12 +87,7 @@ fn print(spec: &ToolSpec, queries: &Queries, users: &[(String, String)]) {
     given(spec, queries);
     told("reach", reach(spec));
     told("repeat", repeat(spec));
-    let labels = [(spec.labels.private, "private"), (spec.labels.untrusted, "untrusted")];
-    let labels: Vec<&str> = labels.into_iter().filter_map(|(is, word)| is.then_some(word)).collect();
-    match labels.as_slice() {
-        [] => told("results", "carry no label"),
-        labels => told("results", &format!("are labelled {}", labels.join(", "))),
-    }
+    told("results", &labels(spec));
     let used: Vec<String> = users.iter().map(|(member, topology)| format!("{member} of {topology}")).collect();
     told("used by", if used.is_empty() { "nobody yet".to_owned() } else { used.join(", ") }.as_str());
     out("");
@@ -275,22 +240,5 @@ fn as_toml(value: &Value) -> String {
         }
         Value::Array(items) => format!("[{}]", items.iter().map(as_toml).collect::<Vec<_>>().join(", ")),
         other => other.to_string(),
-    }
-}
-
-fn reach(spec: &ToolSpec) -> &'static str {
-    match spec.reach {
-        Reach::Inside => "stays inside the project",
-        Reach::ReadsOut => "reads outside: what it asks is seen there",
-        Reach::ActsOut => "acts outside: a person approves every byte before",
-    }
-}
-
-fn repeat(spec: &ToolSpec) -> &'static str {
-    match spec.repeat {
-        Repeat::Pure => "has no effect, so it is done again after a crash",
-        Repeat::Idempotent { .. } => "knows a repetition by its key, so it is done again after a crash",
-        Repeat::Queryable => "after a crash it is asked whether it happened",
-        Repeat::Once => "is never repeated: after a crash a person is asked",
     }
 }

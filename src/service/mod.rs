@@ -19,3 +19,4 @@ pub mod single;
 pub mod start;
 pub mod story;
 pub mod test;
+pub mod tools;

@@ -61,7 +61,8 @@ impl From<Error> for Fail {
             | Error::UnknownApproval(_)
             | Error::NoApproval(_)
             | Error::NoArtefact { .. }
-            | Error::NoVersion { .. } => StatusCode::NOT_FOUND,
+            | Error::NoVersion { .. }
+            | Error::Unknown { what: "campaign", .. } => StatusCode::NOT_FOUND,
             Error::Closed { .. } | Error::Over { .. } | Error::Refused { .. } => StatusCode::CONFLICT,
             Error::Stranger { .. } => StatusCode::FORBIDDEN,
             _ => StatusCode::UNPROCESSABLE_ENTITY,

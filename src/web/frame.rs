@@ -27,14 +27,23 @@ pub(super) enum Area {
     Approvals,
     Runs,
     Campaigns,
+    Agents,
+    Connections,
     Audit,
+    /// The way to the last three, where a screen is too narrow for all.
+    More,
 }
 
-const AREAS: [(Area, &str, &str); 5] = [
+/// Those that are wanted every day come first: a narrow screen has no more than these at hand.
+const DAILY: [(Area, &str, &str); 4] = [
     (Area::Home, "/", "Home"),
     (Area::Approvals, "/approvals", "Approvals"),
     (Area::Runs, "/runs", "Runs"),
     (Area::Campaigns, "/campaigns", "Campaigns"),
+];
+const OTHERS: [(Area, &str, &str); 3] = [
+    (Area::Agents, "/agents", "Agents"),
+    (Area::Connections, "/connections", "Connections"),
     (Area::Audit, "/audit", "Audit"),
 ];
 
@@ -65,7 +74,7 @@ impl Page {
             div.shell {
                 header.side {
                     a.brand href="/" { (sign()) span { "Callsheet" small { (text(&project)) } } }
-                    (links("nav", self.area, waits))
+                    (links("nav", "Areas", &OTHERS, self.area, waits))
                     div.side-foot {
                         p.live {
                             i aria-hidden="true" {}
@@ -78,7 +87,7 @@ impl Page {
                 }
                 main id="main" tabindex="-1" { (self.body) }
             }
-            (links("tabbar", self.area, waits))
+            (links("tabbar", "Areas, at hand", &[(Area::More, "/more", "More")], self.area.at_hand(), waits))
         };
         Ok(Html(whole(&self.title, self.live.as_deref(), &page).into_string()))
     }
@@ -94,16 +103,23 @@ fn sign() -> Markup {
     }
 }
 
-fn links(class: &str, here: Area, waits: usize) -> Markup {
+fn links(class: &str, label: &str, others: &[(Area, &str, &str)], here: Area, waits: usize) -> Markup {
     html! {
-        nav class=(class) aria-label=(if class == "nav" { "Areas" } else { "Areas, at hand" }) {
-            @for (area, address, name) in AREAS {
-                a href=(address) aria-current=[(area == here).then_some("page")] {
+        nav class=(class) aria-label=(label) {
+            @for (area, address, name) in DAILY.iter().chain(others) {
+                a href=(address) aria-current=[(*area == here).then_some("page")] {
                     (name)
-                    @if area == Area::Approvals && waits > 0 { span.count { (waits) } }
+                    @if *area == Area::Approvals && waits > 0 { span.count { (waits) } }
                 }
             }
         }
+    }
+}
+
+impl Area {
+    /// Where it is found on a narrow screen.
+    fn at_hand(self) -> Self {
+        if OTHERS.iter().any(|(area, ..)| *area == self) { Self::More } else { self }
     }
 }
 

@@ -156,7 +156,8 @@ fn listed(card: &Card<'_>, plan: &Plan, view: Option<&View>, taken: &Taken, href
     }
 }
 
-fn kind(role: &Role) -> &'static str {
+/// What a member is, in a word.
+pub(super) fn kind(role: &Role) -> &'static str {
     match role {
         Role::Model { .. } => "model",
         Role::Person(_) => "person",

@@ -185,7 +185,7 @@ fn briefly(site: &Site, lines: &[&RunLine]) -> Markup {
                             strong { (line.topology) " " span.no { "run " (line.run) } }
                             span.item-sub { (said(line)) }
                             span.item-meta {
-                                (words::mode(line.mode)) ", " (thousands(line.summary.steps)) " steps, "
+                                (line.mode.word()) ", " (thousands(line.summary.steps)) " steps, "
                                 (words::money(line.summary.nano_usd)) ", since " (date_time(line.created_at, site.zone()))
                             }
                         }

@@ -14,12 +14,14 @@ mod guard;
 mod home;
 pub mod keys;
 mod layout;
+mod listen;
 mod metrics;
 mod parts;
 mod person;
 mod review;
 mod run;
 mod runs;
+mod setup;
 mod shell;
 mod site;
 
@@ -67,11 +69,7 @@ pub async fn serve(
         keys,
     };
     let site = Arc::new(site);
-    let mut ends = ends;
-    let ended = async move {
-        let _ = ends.wait_for(|ends| *ends).await;
-    };
-    axum::serve(listener, router(&site)).with_graceful_shutdown(ended).await.map_err(Stopped::System)?;
+    listen::listen(listener, router(&site), ends).await.map_err(Stopped::System)?;
     site.driver.interrupt().await;
     Ok(())
 }
@@ -121,6 +119,9 @@ fn router(site: &Arc<Site>) -> Router {
         .route("/approvals/{no}/decide", post(act::decide))
         .route("/approvals/{no}/edit", post(act::edit))
         .route("/approvals/{no}/answer", post(act::answer))
+        .route("/agents", get(setup::agents))
+        .route("/connections", get(setup::connections).post(setup::try_connections))
+        .route("/more", get(setup::more))
         .route("/audit", get(runs::audit))
         .route("/metrics", get(metrics::metrics))
         .route("/api/runs", get(api::runs).post(api::start))

@@ -92,7 +92,7 @@ pub(super) fn table(lines: &[&RunLine], zone: &str) -> Markup {
                                     (said(line))
                                 }
                             }
-                            td { (words::mode(line.mode)) }
+                            td { (line.mode.word()) }
                             td.n data-unit="steps" { (thousands(line.summary.steps)) }
                             td.n { (cost(line)) }
                             td { (date_time(line.created_at, zone)) }

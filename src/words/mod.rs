@@ -5,6 +5,7 @@ pub mod difference;
 pub mod error;
 pub mod member;
 pub mod time;
+pub mod tool;
 
 use crate::id::{NanoUsd, RunNo, Timestamp};
 use crate::run::event::{Limit, Origin};
@@ -30,16 +31,7 @@ pub fn params(params: &Params) -> String {
 /// A run by its number, whether models run in it, and with which parameters of its own.
 pub fn run(no: RunNo, mode: Mode, given: &Params) -> String {
     let given = if given.is_empty() { String::new() } else { format!(" with {}", params(given)) };
-    format!("run {no}, {}{given}", self::mode(mode))
-}
-
-/// Whether models run, in a word.
-pub fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Live => "live",
-        Mode::Rehearsal => "rehearsal",
-        Mode::Replay => "replay",
-    }
+    format!("run {no}, {}{given}", mode.word())
 }
 
 /// Money in a list, to a hundredth of a cent; what is less is not shown as nothing.

@@ -42,7 +42,10 @@ impl Project {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callsheet"));
         command.current_dir(self.folder.path()).stdin(Stdio::null());
-        command.env_remove("CALLSHEET_JOURNAL").env_remove("CALLSHEET_CRASH").env("CALLSHEET_PERSON", "ana");
+        for name in ["CALLSHEET_JOURNAL", "CALLSHEET_CRASH", "OTEL_EXPORTER_OTLP_ENDPOINT"] {
+            command.env_remove(name);
+        }
+        command.env("CALLSHEET_PERSON", "ana");
         command
     }
 

@@ -75,6 +75,7 @@ mod supervision;
 mod support;
 mod sweep;
 mod teams;
+mod telemetry;
 mod terminal;
 mod tidy;
 mod times;

@@ -146,6 +146,15 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rehearsal => "rehearsal",
+            Self::Replay => "replay",
+            Self::Live => "live",
+        }
+    }
+
     /// Whether model calls are settled as their provider charges them, a lost one at its maximum.
     pub fn charges(self) -> bool {
         self != Self::Rehearsal

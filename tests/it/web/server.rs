@@ -42,12 +42,7 @@ impl Server {
     /// Starts `command`, which is `callsheet` in some project, at `port`; 0 is any that is free.
     pub(super) fn start(mut command: Command, port: u16) -> Self {
         command.args(["serve", "--listen", &format!("127.0.0.1:{port}")]).env("CALLSHEET_PERSON", "ana");
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(std::fs::File::create("/tmp/pt/err").unwrap())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let link = lines.find(|line| line.contains("/enter#"));
         let link = link.unwrap_or_else(|| panic!("no link: {:?}", child.wait()));

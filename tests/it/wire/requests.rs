@@ -66,7 +66,7 @@ async fn asked_so(dialect: Dialect, path: &str, model: &str, prompt: &Prompt, ma
     let seen = Arc::new(Mutex::new(None));
     let kept = Arc::clone(&seen);
     let base = serve(move |asked| {
-        *kept.lock().unwrap() = Some(Asked { head: asked.head.clone(), body: asked.body.clone(), port: asked.port });
+        *kept.lock().unwrap() = Some(asked.clone());
         Played { bytes: b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n".to_vec(), then: Then::Close }
     });
     let wire = Wire::new(limits()).unwrap();

@@ -24,11 +24,14 @@ pub(crate) enum Then {
 }
 
 /// A request as it came.
+#[derive(Clone)]
 pub(crate) struct Asked {
     /// Its first line and its headers.
     pub(crate) head: String,
     /// Its body.
     pub(crate) body: String,
+    /// The same as it came: what is not text is lost above.
+    pub(crate) bytes: Vec<u8>,
     /// The client's port: one for each connection.
     pub(crate) port: u16,
 }
@@ -127,8 +130,9 @@ pub(crate) fn read(stream: &mut TcpStream) -> Option<Asked> {
             });
             let body_end = end + 4 + length.unwrap_or(0);
             if bytes.len() >= body_end {
-                let body = String::from_utf8(bytes[end + 4..body_end].to_vec()).unwrap();
-                return Some(Asked { head, body, port: stream.peer_addr().ok()?.port() });
+                let bytes = bytes[end + 4..body_end].to_vec();
+                let body = String::from_utf8_lossy(&bytes).into_owned();
+                return Some(Asked { head, body, bytes, port: stream.peer_addr().ok()?.port() });
             }
         }
         match stream.read(&mut buffer) {

@@ -1,0 +1,99 @@
+//! The tools of a project: what each declares and finds, and who uses it; and the members of all its teams.
+
+use std::collections::BTreeMap;
+
+use super::project::Project;
+use crate::app;
+use crate::id::ToolName;
+use crate::tool::Tools;
+use crate::topology::fault::Faults;
+use crate::topology::plan::{Member, Mode, Role};
+use crate::topology::spec::ToolSpec;
+
+/// Who uses which tool.
+#[derive(Debug, Default)]
+pub struct Users {
+    /// Member and topology, by the tool's name.
+    pub of: BTreeMap<String, Vec<(String, String)>>,
+    /// Topologies of which that cannot be said: they have faults.
+    pub faulty: Vec<String>,
+}
+
+/// Who uses which tool, in all topologies.
+pub fn users(project: &Project) -> Users {
+    let mut users = Users::default();
+    let members = members(project);
+    for (topology, name, member) in &members.all {
+        for tool in used(&member.role) {
+            users.of.entry(tool.to_string()).or_default().push((name.clone(), topology.clone()));
+        }
+    }
+    Users { faulty: members.faulty, ..users }
+}
+
+/// The tools that a member has.
+pub fn used(role: &Role) -> &[ToolName] {
+    match role {
+        Role::Model { tools, .. } => tools,
+        Role::Tool { tool, .. } => std::slice::from_ref(tool),
+        Role::Person(_) | Role::Rule(_) => &[],
+    }
+}
+
+/// The members of all teams.
+#[derive(Debug, Default)]
+pub struct Members {
+    /// Topology, name, and what it is there.
+    pub all: Vec<(String, String, Member)>,
+    /// Topologies of which that cannot be said: they have faults.
+    pub faulty: Vec<String>,
+}
+
+/// The members of all teams.
+pub fn members(project: &Project) -> Members {
+    let mut members = Members::default();
+    for topology in project.topologies() {
+        match project.check(&topology, Mode::Rehearsal) {
+            Ok(checked) => {
+                let team = checked.plan.team.iter();
+                members.all.extend(team.map(|(name, is)| (topology.clone(), name.to_string(), is.clone())));
+            }
+            Err(_) => members.faulty.push(topology),
+        }
+    }
+    members
+}
+
+/// A tool, as far as that is known without opening what it uses.
+#[derive(Debug)]
+pub struct Found {
+    /// What it declares.
+    pub spec: ToolSpec,
+    /// What it reads, a sentence each.
+    pub reads: Vec<String>,
+    /// What is wrong with that, a sentence each.
+    pub faults: Vec<String>,
+}
+
+/// What each tool declares and finds.
+pub fn found(tools: &Tools) -> Vec<Found> {
+    let found = tools.values().map(|tool| {
+        let look = tool.look();
+        let faults = look.faults.iter().map(ToString::to_string).collect();
+        Found { spec: tool.spec().clone(), reads: look.facts, faults }
+    });
+    found.collect()
+}
+
+/// The tools of the project.
+///
+/// # Errors
+/// Every `[tools.NAME]` that its kind does not understand.
+pub fn tools(project: &Project) -> Result<Tools, Faults> {
+    app::tools(&project.settings)
+}
+
+/// Opens what the tools would use: by the tool that tells of it, what is there or why it is not.
+pub async fn tried(tools: &Tools) -> Vec<(ToolName, Result<String, String>)> {
+    app::try_connections(tools).await
+}
