@@ -288,17 +288,6 @@ pub fn collector(settings: &Settings) -> Result<Option<Collector>, String> {
     Collector::named(|name| settings.secret(name))
 }
 
-/// What the collector says to a request without spans; none where no collector is named.
-///
-/// # Errors
-/// Why it does not take spans, for people.
-pub async fn try_collector(settings: &Settings) -> Result<Option<String>, String> {
-    match collector(settings)? {
-        Some(collector) => collector.answers().await.map(Some),
-        None => Ok(None),
-    }
-}
-
 /// Starts the system over a journal in memory, with its own folder for results and its own clock: for tests of
 /// rehearsals, which leave nothing behind and wait for nothing.
 ///

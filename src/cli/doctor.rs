@@ -7,6 +7,7 @@ use super::paint::{self, Safe, Tone, out, say, table, toned};
 use super::session::Session;
 use super::times::Askers;
 use crate::app;
+use crate::config::Settings;
 use crate::run::view::count;
 use crate::service::tools as service;
 use crate::topology::fault::Faults;
@@ -62,12 +63,7 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         );
     }
     line("people", Ok(people(session)));
-    let collector = if args.offline {
-        app::collector(settings).map(|named| named.map(|collector| format!("spans go to {}", collector.place())))
-    } else {
-        app::try_collector(settings).await
-    };
-    if let Some(said) = collector.transpose() {
+    if let Some(said) = telemetry(settings, args.offline).await {
         line("telemetry", said);
     }
     match (settings.mode(), args.offline) {
@@ -111,6 +107,15 @@ async fn tools(session: &Session, offline: bool) -> Result<Vec<(String, Result<S
         lines.extend(service::tried(&tools).await.into_iter().map(|(name, came)| (name.to_string(), came)));
     }
     Ok(lines)
+}
+
+/// What the collector says that the environment names, if it names one.
+async fn telemetry(settings: &Settings, offline: bool) -> Option<Result<String, String>> {
+    let collector = match app::collector(settings) {
+        Ok(named) => named?,
+        Err(why) => return Some(Err(why)),
+    };
+    Some(if offline { Ok(format!("spans go to {}", collector.place())) } else { collector.answers().await })
 }
 
 /// What is said of a thing.

@@ -85,6 +85,14 @@ impl Trace {
     /// Takes the next record, and gives the spans that end with it.
     pub(super) fn take(&mut self, seq: Seq, fact: &Fact, usage: &mut UsageOf<'_>) -> Vec<Span> {
         self.seen = seq;
+        if let Some((of, name, attributes)) = mark(&fact.is) {
+            self.mark(of, name, fact.at, attributes);
+        }
+        self.span(fact, usage)
+    }
+
+    /// Begins and ends what a record is about.
+    fn span(&mut self, fact: &Fact, usage: &mut UsageOf<'_>) -> Vec<Span> {
         let at = fact.at;
         match &fact.is {
             Event::Started { .. } => {
@@ -94,8 +102,7 @@ impl Trace {
             Event::MessageSent(message) => self.sent(message, at),
             Event::TurnBegan { message } => self.turn(*message, at),
             Event::TurnEnded { message, outcome, .. } => {
-                let outcome = text("callsheet.outcome", outcome.as_str());
-                self.end(Of::Turn(*message), at, None, vec![outcome])
+                self.end(Of::Turn(*message), at, None, vec![text("callsheet.outcome", outcome.as_str())])
             }
             Event::EffectAsked { id, message, wish, .. } => {
                 self.asked(*id, *message, wish, at);
@@ -103,79 +110,44 @@ impl Trace {
             }
             Event::EffectSettled { id, spent, result } => {
                 self.spent = self.spent.plus(*spent);
-                let used = match result {
-                    Settled::Replied(replied) => usage(replied.body.digest),
-                    Settled::Returned { .. }
-                    | Settled::Ruled { .. }
-                    | Settled::Prepared { .. }
-                    | Settled::Performed { .. }
-                    | Settled::NotPerformed
-                    | Settled::Numbered { .. } => None,
-                };
+                let used = if let Settled::Replied(replied) = result { usage(replied.body.digest) } else { None };
                 self.end(Of::Effect(*id), at, None, used.map(tokens).into_iter().flatten().collect())
             }
             Event::EffectFailed { id, class, spent, last, .. } => {
                 self.spent = self.spent.plus(*spent);
-                if *last {
-                    return self.end(Of::Effect(*id), at, Some(*class), Vec::new());
-                }
-                self.mark(Of::Effect(*id), "callsheet.attempt_failed", at, vec![text("error.type", class.word())])
+                if *last { self.end(Of::Effect(*id), at, Some(*class), Vec::new()) } else { Vec::new() }
             }
-            Event::RetryPlanned { id, attempt, .. } => {
-                self.mark(Of::Effect(*id), "callsheet.retry", at, vec![number("callsheet.attempt", (*attempt).into())])
-            }
-            Event::ModelSwitched { id, from, to, .. } => {
-                let attributes = vec![text("callsheet.from", from), text("callsheet.to", to)];
-                self.mark(Of::Effect(*id), "callsheet.model_switched", at, attributes)
-            }
-            Event::EffectBegan { id, .. } => self.mark(Of::Effect(*id), "callsheet.began", at, Vec::new()),
-            Event::FellInDoubt { id, .. } => self.mark(Of::Effect(*id), "callsheet.in_doubt", at, Vec::new()),
-            Event::ApprovalAsked { no, message, .. } => {
-                self.person(*no, Of::Turn(*message), "approval", at);
-                Vec::new()
-            }
-            Event::QuestionAsked { no, effect } => {
-                self.person(*no, Of::Effect(*effect), "question", at);
-                Vec::new()
-            }
-            Event::ApprovalDecided { no, decision, .. } => {
-                let decision = vec![text("callsheet.decision", decision.word())];
-                self.mark(Of::Person(*no), "callsheet.decided", at, decision)
-            }
+            Event::ApprovalAsked { no, message, .. } => self.person(*no, Of::Turn(*message), "approval", at),
+            Event::QuestionAsked { no, effect } => self.person(*no, Of::Effect(*effect), "question", at),
             Event::PersonAnswered { no, outcome, .. } => {
                 self.end(Of::Person(*no), at, None, vec![text("callsheet.outcome", outcome.as_str())])
             }
-            Event::QuestionAnswered { no, .. } => self.end(Of::Person(*no), at, None, Vec::new()),
-            Event::Reminded { no } => self.mark(Of::Person(*no), "callsheet.reminded", at, Vec::new()),
-            Event::Escalated { no, .. } => self.mark(Of::Person(*no), "callsheet.escalated", at, Vec::new()),
-            Event::ApprovalOverdue { no } => self.mark(Of::Person(*no), "callsheet.overdue", at, Vec::new()),
-            Event::ApprovalClosed { no, .. } => self.end(Of::Person(*no), at, None, Vec::new()),
-            Event::AnswerRefused { message, .. } => {
-                self.mark(Of::Turn(*message), "callsheet.answer_refused", at, Vec::new())
-            }
-            Event::ContextCut { message } => self.mark(Of::Turn(*message), "callsheet.context_cut", at, Vec::new()),
-            Event::AgentFailed { message, class, .. } => {
-                self.mark(Of::Turn(*message), "exception", at, vec![text("exception.type", class.word())])
+            Event::QuestionAnswered { no, .. } | Event::ApprovalClosed { no, .. } => {
+                self.end(Of::Person(*no), at, None, Vec::new())
             }
             Event::DeadLettered { message, class, .. } => {
                 let of = [Of::Handoff(*message), Of::Turn(*message)].map(|of| self.end(of, at, Some(*class), vec![]));
                 of.into_iter().flatten().collect()
             }
-            Event::Split { message, branches, .. } => {
-                let branches = vec![number("callsheet.branches", (*branches).into())];
-                self.mark(Of::Turn(*message), "callsheet.split", at, branches)
-            }
-            Event::AgentRestarted { agent, .. } => {
-                self.mark(Of::Run, "callsheet.restarted", at, vec![text("gen_ai.agent.name", agent.as_str())])
-            }
-            Event::Opened { epoch } => {
-                self.mark(Of::Run, "callsheet.opened", at, vec![number("callsheet.epoch", epoch.0)])
-            }
-            Event::Paused { .. } => self.mark(Of::Run, "callsheet.paused", at, Vec::new()),
-            Event::Resumed { .. } => self.mark(Of::Run, "callsheet.resumed", at, Vec::new()),
-            Event::CancelAsked { .. } => self.mark(Of::Run, "callsheet.cancel_asked", at, Vec::new()),
             Event::Ended { how } => self.over(*how, at),
-            Event::Heard { .. }
+            Event::ApprovalDecided { .. }
+            | Event::Reminded { .. }
+            | Event::Escalated { .. }
+            | Event::ApprovalOverdue { .. }
+            | Event::AnswerRefused { .. }
+            | Event::ContextCut { .. }
+            | Event::AgentFailed { .. }
+            | Event::Split { .. }
+            | Event::AgentRestarted { .. }
+            | Event::Opened { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::CancelAsked { .. }
+            | Event::RetryPlanned { .. }
+            | Event::ModelSwitched { .. }
+            | Event::EffectBegan { .. }
+            | Event::FellInDoubt { .. }
+            | Event::Heard { .. }
             | Event::InputRefused { .. }
             | Event::CalledOff { .. }
             | Event::VersionWritten(_)
@@ -266,9 +238,10 @@ impl Trace {
         self.begin(Of::Effect(id), Some(Of::Turn(message)), (name, kind), at, attributes);
     }
 
-    fn person(&mut self, no: ApprovalNo, parent: Of, what: &str, at: Timestamp) {
+    fn person(&mut self, no: ApprovalNo, parent: Of, what: &str, at: Timestamp) -> Vec<Span> {
         let attributes = vec![number("callsheet.approval", no.0)];
         self.begin(Of::Person(no), Some(parent), (what.to_owned(), SpanKind::Internal), at, attributes);
+        Vec::new()
     }
 
     /// The run is over, and with it whatever is still open.
@@ -340,12 +313,11 @@ impl Trace {
         }
     }
 
-    fn mark(&mut self, of: Of, name: &str, at: Timestamp, attributes: Vec<KeyValue>) -> Vec<Span> {
+    fn mark(&mut self, of: Of, name: &str, at: Timestamp, attributes: Vec<KeyValue>) {
         if let Some(span) = self.open.get_mut(&of) {
             let mark = Mark { name: name.to_owned(), time_unix_nano: nanos(at), attributes, ..Mark::default() };
             span.events.push(mark);
         }
-        Vec::new()
     }
 
     fn end(&mut self, of: Of, at: Timestamp, failed: Option<Class>, attributes: Vec<KeyValue>) -> Vec<Span> {
@@ -372,6 +344,69 @@ impl Trace {
             |(of, span): (&Of, &Span)| (matches!(of, Of::Person(_)) && span.parent_span_id == parent).then_some(*of);
         let within: Vec<Of> = self.open.iter().filter_map(is_within).collect();
         within.into_iter().flat_map(|of| self.end(of, at, None, Vec::new())).collect()
+    }
+}
+
+/// What happens within a span: of which, how it is called, and what is said of it.
+fn mark(event: &Event) -> Option<(Of, &'static str, Vec<KeyValue>)> {
+    let plain = |of: Of, name: &'static str| Some((of, name, Vec::new()));
+    match event {
+        Event::EffectFailed { id, class, last: false, .. } => {
+            Some((Of::Effect(*id), "callsheet.attempt_failed", vec![text("error.type", class.word())]))
+        }
+        Event::RetryPlanned { id, attempt, .. } => {
+            Some((Of::Effect(*id), "callsheet.retry", vec![number("callsheet.attempt", (*attempt).into())]))
+        }
+        Event::ModelSwitched { id, from, to, .. } => {
+            let attributes = vec![text("callsheet.from", from), text("callsheet.to", to)];
+            Some((Of::Effect(*id), "callsheet.model_switched", attributes))
+        }
+        Event::EffectBegan { id, .. } => plain(Of::Effect(*id), "callsheet.began"),
+        Event::FellInDoubt { id, .. } => plain(Of::Effect(*id), "callsheet.in_doubt"),
+        Event::ApprovalDecided { no, decision, .. } => {
+            Some((Of::Person(*no), "callsheet.decided", vec![text("callsheet.decision", decision.word())]))
+        }
+        Event::Reminded { no } => plain(Of::Person(*no), "callsheet.reminded"),
+        Event::Escalated { no, .. } => plain(Of::Person(*no), "callsheet.escalated"),
+        Event::ApprovalOverdue { no } => plain(Of::Person(*no), "callsheet.overdue"),
+        Event::AnswerRefused { message, .. } => plain(Of::Turn(*message), "callsheet.answer_refused"),
+        Event::ContextCut { message } => plain(Of::Turn(*message), "callsheet.context_cut"),
+        Event::AgentFailed { message, class, .. } => {
+            Some((Of::Turn(*message), "exception", vec![text("exception.type", class.word())]))
+        }
+        Event::Split { message, branches, .. } => {
+            Some((Of::Turn(*message), "callsheet.split", vec![number("callsheet.branches", (*branches).into())]))
+        }
+        Event::AgentRestarted { agent, .. } => {
+            Some((Of::Run, "callsheet.restarted", vec![text("gen_ai.agent.name", agent.as_str())]))
+        }
+        Event::Opened { epoch } => Some((Of::Run, "callsheet.opened", vec![number("callsheet.epoch", epoch.0)])),
+        Event::Paused { .. } => plain(Of::Run, "callsheet.paused"),
+        Event::Resumed { .. } => plain(Of::Run, "callsheet.resumed"),
+        Event::CancelAsked { .. } => plain(Of::Run, "callsheet.cancel_asked"),
+        Event::Started { .. }
+        | Event::MessageSent(_)
+        | Event::TurnBegan { .. }
+        | Event::TurnEnded { .. }
+        | Event::EffectAsked { .. }
+        | Event::EffectSettled { .. }
+        | Event::EffectFailed { .. }
+        | Event::ApprovalAsked { .. }
+        | Event::QuestionAsked { .. }
+        | Event::PersonAnswered { .. }
+        | Event::QuestionAnswered { .. }
+        | Event::ApprovalClosed { .. }
+        | Event::DeadLettered { .. }
+        | Event::Ended { .. }
+        | Event::Heard { .. }
+        | Event::InputRefused { .. }
+        | Event::CalledOff { .. }
+        | Event::VersionWritten(_)
+        | Event::EditRefused { .. }
+        | Event::PermitGiven { .. }
+        | Event::PermitVoided { .. }
+        | Event::DeadLetterAnswered { .. }
+        | Event::BudgetRaised { .. } => None,
     }
 }
 
