@@ -17,6 +17,7 @@ use super::site::Site;
 use super::parts::text;
 use crate::run::view::count;
 use crate::service::error::Error;
+use crate::topology::bill::Bill;
 use crate::topology::check::Checked;
 use crate::topology::plan::{Mode, Param, ParamKind, Plan};
 
@@ -99,7 +100,9 @@ fn page(site: &Site, person: &Person, checked: &Checked) -> Markup {
         div.campaign-below {
             section.panel.pad {
                 h2 { "What is proved of it" }
-                ul.plain { @for line in checked.proof.to_string().lines() { li { (text(line)) } } }
+                @let bill = Bill::of(plan).to_string();
+                @let proof = checked.proof.to_string();
+                ul.plain { @for line in proof.lines().chain(bill.lines()) { li { (text(line)) } } }
                 h2 { "Who does what" }
                 dl.fields { @for (name, member) in &plan.team { dt { (name) } dd { (text(&member.does)) } } }
             }

@@ -42,6 +42,18 @@ pub(super) fn text(text: &str) -> Markup {
     }
 }
 
+/// A sentence in which names of the files stand between backticks.
+pub(super) fn sentence(of: &str) -> Markup {
+    if !of.matches('`').count().is_multiple_of(2) {
+        return text(of);
+    }
+    html! {
+        @for (nth, part) in of.split('`').enumerate() {
+            @if nth % 2 == 1 { code { (text(part)) } } @else { (text(part)) }
+        }
+    }
+}
+
 /// Text in which digests stand by their first digits.
 pub(super) fn digests(of: &str) -> Markup {
     const WHOLE: usize = "sha256:".len() + 64;

@@ -14,7 +14,7 @@ use super::frame::{Area, Page};
 use super::person::Person;
 use super::site::Site;
 
-use super::parts::{address, difference, digests, item, origin, state, text, thousands, value};
+use super::parts::{address, difference, digests, item, origin, sentence, state, text, thousands, value};
 use super::run::strip;
 use crate::id::ApprovalNo;
 use crate::run::state::Wants;
@@ -92,7 +92,7 @@ fn page(site: &Site, person: &Person, review: &Review) -> Markup {
                 }
                 (state(if review.open { "waiting" } else { "done" }, &came(review, zone)))
             } }
-            @if let Some(said) = &review.said { p.sentence { (text(&handed_on(said))) } }
+            @if let Some(said) = &review.said { p.sentence { (sentence(&handed_on(said))) } }
             @let given = words::params(&line.given);
             @if !given.is_empty() { p.small.muted { (text(&given)) } }
         }

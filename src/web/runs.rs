@@ -88,9 +88,8 @@ pub(super) fn table(lines: &[&RunLine], zone: &str) -> Markup {
                                 " " span.muted { (text(&words::params(&line.given))) }
                             }
                             td {
-                                (state(shown_state(line), shown_state(line))) " " span.muted.small {
-                                    (said(line))
-                                }
+                                (state(shown_state(line), shown_state(line))) " "
+                                span.muted.small { (said(line)) }
                             }
                             td { (line.mode.word()) }
                             td.n data-unit="steps" { (thousands(line.summary.steps)) }

@@ -47,8 +47,7 @@ fn heard(answer: impl Fn(usize, &Asked) -> Played + Send + Sync + 'static) -> Ve
         }
     });
     runs(&place);
-    let spans = took.lock().unwrap().1.clone();
-    spans
+    took.lock().unwrap().1.clone()
 }
 
 fn runs(place: &str) {

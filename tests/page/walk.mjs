@@ -9,7 +9,7 @@ const SUBJECT = "Fifteen percent off, for old friends";
 /** The pages, by the names of their pictures; `run` is over, `open` waits for a decision. */
 const pages = (done, open, approval) => ({
   home: "/", campaigns: "/campaigns", campaign: "/campaigns/re-engagement", runs: "/runs", approvals: "/approvals", audit: "/audit", agents: "/agents", connections: "/connections", more: "/more",
-  graph: `/runs/${open}`, then: `/runs/${open}?at=30`, story: `/runs/${done}/story`, messages: `/runs/${done}/messages`,
+  graph: `/runs/${open}`, then: `/runs/${open}?at=30`, story: `/runs/${done}/story`, sequence: `/runs/${done}/sequence`, messages: `/runs/${done}/messages`,
   record: `/runs/${done}/messages?record=12`, drafts: `/runs/${done}/drafts`, budget: `/runs/${done}/budget`, supervision: `/runs/${done}/supervision`,
   branches: "/campaigns/best-of-three", faults: "/campaigns/launch", approval: `/approvals/${approval}`, decided: "/approvals/1", edit: `/approvals/${approval}/edit`, missing: "/runs/99",
 });

@@ -155,7 +155,7 @@ pub(super) fn budget(look: &Look<'_>) -> Markup {
             p.callout.waiting { (text(unsure)) }
         }
         h2.section { "By agent" }
-        (spent("agent", run.agents.iter().map(|agent| (html! { (agent.agent) }, format!("{} turns", agent.turns), agent.spent)), run.would_have_cost))
+        (spent("agent", run.agents.iter().map(|agent| (html! { (agent.agent) }, count(agent.turns as usize, "turn"), agent.spent)), run.would_have_cost))
         h2.section { "By turn" }
         (spent("turn", run.turns.iter().map(|turn| {
             let round = if turn.round > 1 { format!(", round {}", turn.round) } else { String::new() };
