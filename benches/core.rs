@@ -209,7 +209,7 @@ fn settled(state: &State, effect: &Effect, items: u64, nth: u64) -> Settled {
             let desk = roots.filter_map(|root| desk.get(&root).map(|held| (root, held.clone()))).collect();
             let item = |nth| ItemHead { digest: bodies(nth).digest, recipients: 1 };
             let manifest = Manifest { body, items: (0..items).map(item).collect(), desk };
-            Settled::Prepared { no: ApprovalNo(1), manifest: Some(manifest) }
+            Settled::Prepared { no: ApprovalNo(1), manifest: Some(manifest), rules: None }
         }
         (Wish::Rule, Role::Rule(rule)) => Settled::Ruled { outcome: rule.otherwise.clone(), line: None, note: body },
         (Wish::Deliver { .. }, _) => Settled::Performed { receipt: body },

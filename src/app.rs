@@ -31,10 +31,11 @@ use crate::telemetry::{Collector, Telemetry};
 use crate::template::csv::{self, Csv};
 use crate::tool::campaign_qa::CampaignQa;
 use crate::tool::email;
+use crate::tool::guard::{self, Guard};
 use crate::tool::kind::KINDS;
 use crate::tool::sql;
 use crate::tool::{Check, Tools};
-use crate::topology::check::Surroundings;
+use crate::topology::check::{Guards, Surroundings};
 use crate::topology::editor;
 use crate::topology::fault::Faults;
 use crate::topology::plan::{Mode, Plan};
@@ -136,8 +137,9 @@ impl<'s> Survey<'s> {
     pub fn of(settings: &'s Settings, mode: Mode) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         settings.sources.iter().for_each(|(file, text)| faults.source(file.clone(), text.clone()));
-        connect::check_settings(settings, &checks(), &mut faults);
-        match tools(settings) {
+        let tools = tools(settings);
+        connect::check_settings(settings, &checks(), tools.as_ref().unwrap_or(&Tools::new()), &mut faults);
+        match tools {
             Ok(tools) if faults.is_empty() => Ok(Self { around: around(settings, mode, &tools), settings, tools }),
             Ok(_) => Err(faults),
             Err(more) => {
@@ -178,7 +180,7 @@ fn looked(settings: &Settings, tools: &Tools, wanted: impl Fn(&ToolName) -> bool
         let connection = name.as_str().split('.').next().unwrap_or_default();
         let Some(table) = settings.tools.get(connection) else { continue };
         for wrong in tool.look().faults {
-            let fault = connect::told(wrong, table, &faults);
+            let fault = connect::told(wrong, &table.table, &faults);
             faults.push(fault);
         }
     }
@@ -191,7 +193,7 @@ fn looked(settings: &Settings, tools: &Tools, wanted: impl Fn(&ToolName) -> bool
 pub fn surveyed(settings: &Settings, mode: Mode) -> (Surroundings, Faults) {
     let connected = connect::connected(settings, &settings.root);
     let mut faults = connected.faults;
-    connect::check_settings(settings, &checks(), &mut faults);
+    connect::check_settings(settings, &checks(), &connected.tools, &mut faults);
     faults.join(looked(settings, &connected.tools, |_| true));
     faults.sort();
     let mut around = around(settings, mode, &connected.tools);
@@ -202,9 +204,24 @@ pub fn surveyed(settings: &Settings, mode: Mode) -> (Surroundings, Faults) {
 fn around(settings: &Settings, mode: Mode, tools: &Tools) -> Surroundings {
     let checks = checks();
     let specs = tools.values().map(|tool| tool.spec().clone());
-    let around = settings.surroundings(mode, specs, checks.iter().map(|check| check.name()));
+    let declared = settings.checks.iter().map(|(name, check)| (name, &check.table.value));
+    let declared: Vec<_> = declared.filter(|(_, table)| guard::is_declared(table)).collect();
+    let names = checks.iter().map(|check| check.name()).chain(declared.iter().map(|(name, _)| name.as_str()));
+    let around = settings.surroundings(mode, specs, names);
+    let guards = guards(&around.checks, tools);
     let queries = tools.iter().map(|(name, tool)| (name.clone(), tool.queries())).collect();
-    Surroundings { queries, ..around }
+    Surroundings { queries, guards, ..around }
+}
+
+/// What is known of the checks among these that the project declares itself. What is wrong with them is told elsewhere.
+fn guards(checks: &BTreeMap<String, Value>, tools: &Tools) -> Guards {
+    let leaving = tools.keys().map(|tool| (tool.clone(), guard::guarding(checks, tool).cloned().collect::<Vec<_>>()));
+    let gates = checks.iter().filter(|(_, table)| guard::is_declared(table));
+    let gates = gates.filter(|(name, table)| Guard::read(name, table).is_ok_and(|guard| guard.gates()));
+    Guards {
+        leaving: leaving.filter(|(_, names)| !names.is_empty()).collect(),
+        gates: gates.map(|(name, _)| name.clone()).collect(),
+    }
 }
 
 /// The CSV file at `path` as a project would declare it, lying at `shown` in it under the table name `table`; with what was

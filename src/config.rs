@@ -19,7 +19,7 @@ pub use origin::Origin;
 use origin::{Found, found, keep, word};
 
 use crate::id::ToolName;
-use crate::topology::check::{Surroundings, secrets};
+use crate::topology::check::{Guards, Surroundings, secrets};
 use crate::topology::fault::{At, Code, Fault, Faults, Place};
 use crate::topology::plan::Mode;
 use crate::topology::raw::project::{self, Project};
@@ -250,6 +250,7 @@ impl Settings {
         Surroundings {
             tools,
             checks: checks.into_iter().map(|name| (name.to_owned(), settings(name))).collect(),
+            guards: Guards::default(),
             unpriced: self.models.unpriced(),
             nowhere: self.models.nowhere(),
             models: self.models.specs(mode),

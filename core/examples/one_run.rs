@@ -15,7 +15,7 @@ use callsheet_core::run::decide::decide;
 use callsheet_core::run::event::{ActHead, BodyRef, Fact, Origin, Replied, Settled, Who, WriteHead};
 use callsheet_core::run::input::{Input, What};
 use callsheet_core::run::state::State;
-use callsheet_core::topology::check::{Files, ReadError, Surroundings, check};
+use callsheet_core::topology::check::{Files, Guards, ReadError, Surroundings, check};
 use callsheet_core::topology::plan::{Mode, ModelSpec};
 
 /// The project: the core reads files through a trait, so they may be anywhere.
@@ -58,6 +58,7 @@ fn main() {
     let around = Surroundings {
         tools: BTreeMap::new(),
         checks: BTreeMap::new(),
+        guards: Guards::default(),
         models: [("default".to_owned(), ModelSpec { model: "example/model".to_owned(), ..ModelSpec::default() })]
             .into(),
         unpriced: BTreeSet::new(),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::examiner::{Examiner, PROBLEMS_MAX, Verdict};
 use crate::id::{AgentName, ArtefactName, Outcome};
 use crate::run::state::Wants;
+use crate::tool::Sight;
 use crate::topology::plan::{ANSWER, Plan, Role};
 
 /// The outcomes that `agent` chooses among in an answer.
@@ -18,13 +19,13 @@ pub fn outcomes(plan: &Plan, agent: &AgentName, wants: Wants) -> Vec<Outcome> {
     }
 }
 
-/// What is against an answer of `agent`, a sentence each, and what was found of each version; `desk` is what they were shown.
+/// What is against an answer of `agent`, a sentence each, and what was found of each version; `sight` is what they were shown.
 pub fn examine(
     (plan, examiner): (&Plan, &Examiner),
     (agent, wants): (&AgentName, Wants),
     outcome: &Outcome,
     writes: &BTreeMap<ArtefactName, Value>,
-    desk: &BTreeMap<ArtefactName, Value>,
+    sight: &Sight<'_>,
 ) -> (Vec<String>, BTreeMap<ArtefactName, Verdict>) {
     let mut problems = Vec::new();
     let declared = outcomes(plan, agent, wants);
@@ -38,10 +39,10 @@ pub fn examine(
     problems.extend(misfit.foreign.iter().map(|name| format!("{agent} does not write {name}")));
     let mut verdicts = BTreeMap::new();
     for (artefact, body) in writes.iter().filter(|(name, _)| !misfit.foreign.contains(name)) {
-        let mut others = desk.clone();
+        let mut others = sight.desk.clone();
         others.extend(writes.iter().map(|(name, body)| (name.clone(), body.clone())));
         others.remove(artefact);
-        let verdict = examiner.examine(artefact, body, &others);
+        let verdict = examiner.examine(artefact, body, &Sight { desk: &others, ..*sight });
         problems.extend(verdict.problems.iter().cloned());
         verdicts.insert(artefact.clone(), verdict);
     }

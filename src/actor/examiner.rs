@@ -6,9 +6,12 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, ToolName};
+use crate::run::body::Applied;
 use crate::run::event::{Items, Lists};
-use crate::tool::{Check, Finding, Level};
+use crate::tool::guard::{self, Guard, Leaving};
+use crate::tool::{Check, Finding, Level, Sight};
 use crate::topology::plan::{Artefact, Each, EachTo, Plan};
 
 /// Faults of one artefact that are told of at once.
@@ -27,6 +30,18 @@ pub struct Examiner {
     split: BTreeMap<ArtefactName, Vec<Each>>,
     args: BTreeMap<ToolName, Validator>,
     settings: BTreeMap<String, Value>,
+    guards: BTreeMap<String, Arc<Guard>>,
+    leaving: BTreeMap<ToolName, Vec<String>>,
+}
+
+/// The checks of `plan` that its project declared.
+fn guards(plan: &Plan) -> Result<BTreeMap<String, Arc<Guard>>, Unmade> {
+    let declared = plan.checks.iter().filter(|(_, settings)| guard::is_declared(settings));
+    let read = |(name, settings): (&String, &Value)| {
+        let why = |why| Unmade::Rules { of: name.clone(), why };
+        Ok((name.clone(), Arc::new(Guard::read(name, settings).map_err(why)?)))
+    };
+    declared.map(read).collect()
 }
 
 /// Why a plan's schemas and checks cannot be had: it was made by another callsheet.
@@ -38,6 +53,14 @@ pub enum Unmade {
     /// It names a check that is not there.
     #[error("this callsheet has no check {0}")]
     NoCheck(String),
+    /// The rules of one of its checks are none.
+    #[error("the rules of {of} cannot be read: {why}")]
+    Rules {
+        /// Of which check.
+        of: String,
+        /// Why not.
+        why: String,
+    },
     /// One of its schemas is none.
     #[error("the schema of {of} does not compile: {why}")]
     Schema {
@@ -54,6 +77,8 @@ pub enum Unmade {
 pub struct Verdict {
     /// Why it is not taken: schema errors, and findings that must be mended.
     pub problems: Vec<String>,
+    /// Why its writer is not even asked again: a rule that stops the work there.
+    pub blocked: Option<String>,
     /// All that the checks said.
     pub findings: Vec<Finding>,
     /// Its lists that a handoff can split over.
@@ -67,9 +92,13 @@ impl Examiner {
     /// If a schema or a check of the plan is not to be had.
     pub fn new(plan: &Plan, checks: &[Arc<dyn Check>]) -> Result<Self, Unmade> {
         let mut artefacts = BTreeMap::new();
+        let guards = guards(plan)?;
         for (name, artefact) in &plan.artefacts {
             let schema = plan.schemas.get(&artefact.schema).ok_or_else(|| Unmade::NoSchema(artefact.schema.clone()))?;
-            let named = |check: &String| {
+            let named = |check: &String| -> Result<Arc<dyn Check>, Unmade> {
+                if let Some(guard) = guards.get(check) {
+                    return Ok(Arc::clone(guard) as Arc<dyn Check>);
+                }
                 let found = checks.iter().find(|known| known.name() == check);
                 found.cloned().ok_or_else(|| Unmade::NoCheck(check.clone()))
             };
@@ -85,11 +114,12 @@ impl Examiner {
         let same = plan.artefacts.iter().map(|(name, artefact)| (name.clone(), same(artefact))).collect();
         let split = plan.artefacts.keys().map(|name| (name.clone(), plan.splits_over(name).cloned().collect()));
         let (split, args) = (split.collect(), args.collect::<Result<_, Unmade>>()?);
-        Ok(Self { artefacts, same, split, args, settings: plan.checks.clone() })
+        let leaving = plan.leaving.clone();
+        Ok(Self { artefacts, same, split, args, settings: plan.checks.clone(), guards, leaving })
     }
 
-    /// Examines a version of `artefact`; `desk` is what its writer could read.
-    pub fn examine(&self, artefact: &ArtefactName, body: &Value, desk: &BTreeMap<ArtefactName, Value>) -> Verdict {
+    /// Examines a version of `artefact`; `sight` is what its writer could see.
+    pub fn examine(&self, artefact: &ArtefactName, body: &Value, sight: &Sight<'_>) -> Verdict {
         let Some((schema, checks)) = self.artefacts.get(artefact) else {
             return Verdict {
                 problems: vec![format!("{artefact} is not an artefact of this topology")],
@@ -101,13 +131,15 @@ impl Examiner {
             return Verdict { problems, ..Verdict::default() };
         }
         let none = json!({});
-        let look = |check: &Arc<dyn Check>| check.examine(body, desk, self.settings.get(check.name()).unwrap_or(&none));
+        let look =
+            |check: &Arc<dyn Check>| check.examine(body, sight, self.settings.get(check.name()).unwrap_or(&none));
         let findings: Vec<Finding> = checks.iter().flat_map(look).collect();
-        let must = findings.iter().filter(|finding| finding.level == Level::Must).take(PROBLEMS_MAX);
         let told = |f: &Finding| short(&format!("{artefact}{}: {} ({})", f.at, f.what, f.rule));
+        let blocked = findings.iter().find(|finding| finding.level == Level::Block).map(told);
+        let must = findings.iter().filter(|finding| finding.level.refuses()).take(PROBLEMS_MAX);
         let mut problems: Vec<String> = must.map(told).collect();
         let same = self.same.get(artefact).into_iter().flatten();
-        problems.extend(same.filter_map(|same| differs(artefact, body, same, desk)));
+        problems.extend(same.filter_map(|same| differs(artefact, body, same, sight.desk)));
         let mut lists = Lists::new();
         for each in self.split.get(artefact).into_iter().flatten() {
             match items(artefact, body, each) {
@@ -115,7 +147,43 @@ impl Examiner {
                 Err(why) => problems.push(short(&why)),
             }
         }
-        Verdict { problems, findings, lists }
+        Verdict { problems, blocked, findings, lists }
+    }
+
+    /// What the declared rules of `artefact` come to over a version of it.
+    pub fn ruled(&self, artefact: &ArtefactName, body: &Value, sight: &Sight<'_>) -> Vec<Applied> {
+        let checks = self.artefacts.get(artefact).map(|(_, checks)| checks);
+        let guards = checks.into_iter().flatten().filter_map(|check| self.guards.get(check.name()));
+        let ruled = guards.map(|guard| guard.of_artefact(artefact.as_str(), &guard.examine(body, sight, &Value::Null)));
+        ruled.flatten().collect()
+    }
+
+    /// Whether rules hold for what `tool` would do.
+    pub fn guards(&self, tool: &ToolName) -> bool {
+        self.leaving.contains_key(tool)
+    }
+
+    /// Whether a check looks at what tools gave in the run.
+    pub fn looks_back(&self) -> bool {
+        self.guards.values().any(|guard| guard.looks_back())
+    }
+
+    /// What the rules come to that hold for what `tool` would do, over one such thing.
+    ///
+    /// # Errors
+    /// If a check that holds for it is not there: then nothing leaves.
+    pub fn leaving(&self, tool: &ToolName, what: &Leaving<'_>, sight: &Sight<'_>) -> Result<Vec<Applied>, Failure> {
+        let mut applied = Vec::new();
+        for name in self.leaving.get(tool).into_iter().flatten() {
+            let missing = || {
+                Failure::new(
+                    Class::Policy,
+                    format!("the rules of {name} are not there, and nothing leaves without them"),
+                )
+            };
+            applied.extend(self.guards.get(name).ok_or_else(missing)?.leaving(what, sight));
+        }
+        Ok(applied)
     }
 
     /// The argument that the first fault of a call is in, if it is in one.

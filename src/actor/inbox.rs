@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::lift::{self, Bodies};
-use super::{Place, answered, ask};
+use super::{Place, answered, ask, ruled};
 use crate::failure::Failure;
 use crate::id::ArtefactName;
 use crate::journal::Posted;
@@ -13,6 +13,7 @@ use crate::run::body::Receipt;
 use crate::run::event::{Origin, Who, WriteHead};
 use crate::run::input::{Command, Post, Say};
 use crate::run::state::State;
+use crate::tool::{Read, Sight};
 
 /// Who posted `row`, and what; none if it cannot be read.
 pub(super) fn lift(
@@ -27,8 +28,13 @@ pub(super) fn lift(
         Say::Decide { approval, binds, decision, comment } => {
             Command::Decide { approval, binds, decision, comment: bodies.text(&comment) }
         }
+        Say::Accept { approval, binds, rules, comment } => {
+            Command::Accept { approval, binds, rules, comment: bodies.text(&comment) }
+        }
         Say::Edit { approval, binds, artefact, body } => {
-            let verdict = place.pinned.examiner.examine(&artefact, &body, &others(place, state, approval, &artefact)?);
+            let desk = others(place, state, approval, &artefact)?;
+            let sight = Sight { desk: &desk, calls: &calls(place, state)? };
+            let verdict = place.pinned.examiner.examine(&artefact, &body, &sight);
             let problems = (!verdict.problems.is_empty()).then(|| bodies.json(&json!(verdict.problems)));
             let findings = lift::findings(bodies, &verdict.findings);
             let (body, lists) = (bodies.json(&body), verdict.lists);
@@ -39,7 +45,8 @@ pub(super) fn lift(
                 Some(asked) => {
                     let desk = ask::desk(place.shelf(), &asked.desk)?;
                     let of = (&*place.pinned.plan, &place.pinned.examiner);
-                    answered::examine(of, (&asked.agent, asked.wants), &outcome, &writes, &desk)
+                    let sight = Sight { desk: &desk, calls: &calls(place, state)? };
+                    answered::examine(of, (&asked.agent, asked.wants), &outcome, &writes, &sight)
                 }
                 // The run refuses it.
                 None => Default::default(),
@@ -65,6 +72,11 @@ pub(super) fn lift(
         Say::Cancel => Command::Cancel,
     };
     Ok(Some((by, command)))
+}
+
+/// What tools gave in the run, if a check looks at that.
+fn calls(place: &Place, state: &State) -> Result<Vec<Read>, Failure> {
+    if place.pinned.examiner.looks_back() { ruled::calls(place.shelf(), &state.given) } else { Ok(Vec::new()) }
 }
 
 /// Who posted it, with what the project declares of them now. A project without people has one person; a run that was

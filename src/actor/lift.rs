@@ -20,7 +20,7 @@ use crate::run::body::{FailureReport, Repeated};
 use crate::run::event::{ActHead, BodyRef, CallHead, Origin, Replied, Settled, WriteHead};
 use crate::run::input::Failed;
 use crate::run::state::Turn;
-use crate::tool::Finding;
+use crate::tool::{Finding, Read, Sight};
 use crate::topology::plan::{ASK_TOOL, Member, QUESTIONS_PER_TURN_MAX, Role};
 
 /// A result with the bodies that it names.
@@ -73,20 +73,24 @@ impl<'a> Bodies<'a> {
     }
 }
 
-/// A model's reply as the core branches on it; `now` is what its turn was shown, `foreseen` what tools have against it.
+/// A model's reply as the core branches on it; `now` is what its turn was shown, `calls` what tools gave in the run so far,
+/// `foreseen` what they have against it.
+///
+/// # Errors
+/// If a rule stops the work at what it writes: why.
 pub(super) fn reply(
     bodies: &mut Bodies<'_>,
     pinned: &Pinned,
     turn: &Turn,
-    now: &Section,
+    (now, calls): (&Section, &[Read]),
     reply: &Reply,
     foreseen: Vec<String>,
-) -> Settled {
+) -> Result<Settled, String> {
     let body = bodies.bytes(serde_json::to_vec(reply).unwrap_or_default());
     let seen = &pinned.seen_by(&turn.agent);
     let act = match &reply.act {
         Act::Calls(calls) => ActHead::Calls(call_heads(bodies, seen, turn, now, calls, reply.origin)),
-        Act::Answer(answer) => answer_head(bodies, seen, turn, now, answer, reply.origin, foreseen),
+        Act::Answer(answer) => answer_head(bodies, seen, turn, (now, calls), answer, reply.origin, foreseen)?,
         Act::Unusable(problems) => ActHead::Answer {
             outcome: None,
             note: bodies.text(&reply.text),
@@ -94,7 +98,7 @@ pub(super) fn reply(
             problems: Some(bodies.json(&json!(problems))),
         },
     };
-    Settled::Replied(Replied::new(body, reply.origin, reply.line, act))
+    Ok(Settled::Replied(Replied::new(body, reply.origin, reply.line, act)))
 }
 
 /// Told in place of a result that stands there already. In words alone it helps no model that goes round in circles; that
@@ -210,11 +214,11 @@ fn answer_head(
     bodies: &mut Bodies<'_>,
     seen: &Seen<'_>,
     turn: &Turn,
-    now: &Section,
+    (now, calls): (&Section, &[Read]),
     answer: &Answer,
     origin: Origin,
     foreseen: Vec<String>,
-) -> ActHead {
+) -> Result<ActHead, String> {
     let (plan, examiner, agent) = (&seen.pinned.plan, &seen.pinned.examiner, &seen.agent);
     let mut problems = Vec::new();
     let is_question = turn.message.is_question();
@@ -235,7 +239,10 @@ fn answer_head(
     for (artefact, body) in answer.writes.iter().filter(|(name, _)| !misfit.foreign.contains(name)) {
         let mut others = shown.clone();
         others.remove(artefact);
-        let verdict = examiner.examine(artefact, body, &others);
+        let verdict = examiner.examine(artefact, body, &Sight { desk: &others, calls });
+        if let Some(blocked) = verdict.blocked {
+            return Err(blocked);
+        }
         problems.extend(verdict.problems);
         let findings = findings(bodies, &verdict.findings);
         let (artefact, lists) = (seen.artefact(artefact), verdict.lists);
@@ -245,7 +252,7 @@ fn answer_head(
     problems.truncate(PROBLEMS_MAX);
     let refused = (!problems.is_empty()).then(|| bodies.json(&json!(problems)));
     let outcome = known.then(|| answer.outcome.clone());
-    ActHead::Answer { outcome, note: bodies.text(&answer.note), writes: heads, problems: refused }
+    Ok(ActHead::Answer { outcome, note: bodies.text(&answer.note), writes: heads, problems: refused })
 }
 
 /// Findings as a body, if there are any.

@@ -24,6 +24,7 @@ mod perform;
 mod pinned;
 pub mod recording;
 mod rest;
+mod ruled;
 mod run;
 mod shelf;
 pub mod system;

@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 
 use super::ask::{self, Asked};
 use super::lift::{self, Bodies, Lifted};
-use super::{Heard, Place, Point, blocking};
+use super::{Heard, Place, Point, blocking, ruled};
 use crate::failure::Usage;
 use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, Digest, EffectId, RunNo, ToolName};
 use crate::journal::{Done, Op, Query};
 use crate::model::{Act, Answer, Pulse, Section};
-use crate::run::body::{Listed, Listing, Receipt};
+use crate::run::body::{Applied, Listed, Listing, Receipt};
 use crate::run::desk::Held;
 use crate::run::event::{BodyRef, ItemHead, Lists, Manifest, Origin, Part, Settled, Wish};
-use crate::run::state::{Effect, Turn};
-use crate::tool::{Approved, Call, Callable, Deadline, Intent, Item, Outward, Source, Tool};
+use crate::run::state::{Effect, Given, Turn};
+use crate::tool::{Approved, Call, Callable, Deadline, Intent, Item, Outward, Read, Sight, Source, Tool};
 use crate::topology::manner::{Patience, Wait, bytes_words, time_words};
 use crate::topology::plan::{Arg, Recipient, Role};
 use crate::topology::rule::{Ruled, below};
@@ -40,6 +40,8 @@ pub(super) struct Work {
     pub(super) outward: Option<(EffectId, Effect, Manifest)>,
     /// For an outward effect: the uptime after which it is not performed, whatever the clock is set to.
     pub(super) not_after_uptime_ms: Option<u64>,
+    /// What tools gave in the run so far, if a check looks at that.
+    pub(super) given: Vec<Given>,
     /// Where the artefacts on the desk come from.
     pub(super) origin: Origin,
     /// The attempt's time-out.
@@ -153,8 +155,10 @@ async fn model(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
     {
         problems.extend(same_as_before(answer, &ask::text(&note), &ask.now));
     }
-    let settled = lift::reply(bodies, &work.place.pinned, &work.turn, &ask.now, &reply, problems);
-    Ok((settled, reply.usage))
+    let calls = calls(work).await?;
+    let settled = lift::reply(bodies, &work.place.pinned, &work.turn, (&ask.now, &calls), &reply, problems);
+    let stopped = |why| Failure { usage: reply.usage, ..Failure::new(Class::Policy, why) };
+    Ok((settled.map_err(stopped)?, reply.usage))
 }
 
 /// Told to whoever hands on what they handed on before.
@@ -220,10 +224,11 @@ async fn own(work: &Arc<Work>, bodies: &mut Bodies<'_>, name: &ToolName) -> Outc
     let tool = callable(work, name)?;
     let call = Call { effect: work.id, args };
     let result = tool.call(call).await.map_err(|failure| of_tool(name, failure))?;
+    let calls = calls(work).await?;
     let pinned = &work.place.pinned;
     let mut lists = Lists::new();
     if let Some(artefact) = pinned.plan.team.get(&work.turn.agent).and_then(|member| member.writes.first()) {
-        let verdict = pinned.examiner.examine(artefact, &result, &desk);
+        let verdict = pinned.examiner.examine(artefact, &result, &Sight { desk: &desk, calls: &calls });
         let mut problems = verdict.problems;
         lists = verdict.lists;
         problems.extend(foreseen(work, std::iter::once((artefact, &result))).await?);
@@ -255,11 +260,26 @@ async fn rule(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
 }
 
 async fn prepare(work: &Arc<Work>, bodies: &mut Bodies<'_>, binds: Option<&crate::id::AgentName>) -> Outcome {
+    let calls = calls(work).await?;
+    let desk = reading(work, desk_and_message(work), |work| ask::desk(work.place.shelf(), &work.turn.desk)).await?;
+    let pinned = &work.place.pinned;
+    let mut applied = ruled::over_artefacts((&pinned.plan, &pinned.examiner), &work.turn.agent, &desk, &calls);
     let manifest = match binds {
-        Some(member) => Some(manifest(work, bodies, member).await?),
+        Some(member) => {
+            let (manifest, of_items) = manifest(work, bodies, member, &calls).await?;
+            applied.extend(of_items);
+            Some(manifest)
+        }
         None => None,
     };
-    Ok((Settled::Prepared { no: number(work).await?, manifest }, None))
+    let rules = ruled::ruling(bodies, &applied);
+    Ok((Settled::Prepared { no: number(work).await?, manifest, rules }, None))
+}
+
+/// What tools gave in the run so far, if a check looks at that.
+async fn calls(work: &Arc<Work>) -> Result<Vec<Read>, Failure> {
+    let bodies = work.given.iter().map(|given| given.result).collect();
+    reading(work, bodies, |work| ruled::calls(work.place.shelf(), &work.given)).await
 }
 
 /// What the outward member would do with the desk: every item with the digest of its final bytes.
@@ -267,7 +287,8 @@ async fn manifest(
     work: &Arc<Work>,
     bodies: &mut Bodies<'_>,
     member: &crate::id::AgentName,
-) -> Result<Manifest, Failure> {
+    calls: &[Read],
+) -> Result<(Manifest, Vec<Applied>), Failure> {
     let Some(Role::Tool { tool: name, args }) = work.place.pinned.plan.team.get(member).map(|m| &m.role) else {
         return Err(Failure::new(Class::Bug, format!("{member} is not a tool agent")));
     };
@@ -283,8 +304,14 @@ async fn manifest(
         let failure = Failure::new(Class::Invalid, format!("{name}: {}", problems.join("; ")));
         return Err(of_artefact(args, Failure { about, ..failure }));
     }
-    let prepared = outward(work, name)?.prepare(intent(work, resolved)).await;
+    let tool = outward(work, name)?;
+    let prepared = tool.prepare(intent(work, resolved)).await;
     let items = prepared.map_err(|failure| of_artefact(args, of_tool(name, failure)))?;
+    let pinned = &work.place.pinned;
+    let over = |item: &Item| ruled::over_item(&pinned.examiner, name, tool, item, calls);
+    let applied = items.iter().map(over).collect::<Result<Vec<_>, _>>()?.concat();
+    let about = |failure| ruled::about_approved(&pinned.plan, &work.turn.agent, args, failure);
+    ruled::kept_back(&applied).map_err(about)?;
     let mut heads = Vec::new();
     let mut listed = Vec::new();
     for item in items {
@@ -300,7 +327,7 @@ async fn manifest(
     });
     let desk = roots.filter_map(|root| work.turn.desk.get(&root).map(|held| (root, held.clone()))).collect();
     let body = bodies.of(&Listing { member: member.clone(), tool: name.clone(), items: listed });
-    Ok(Manifest { body, items: heads.into(), desk })
+    Ok((Manifest { body, items: heads.into(), desk }, applied))
 }
 
 async fn deliver(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
@@ -310,6 +337,10 @@ async fn deliver(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
     };
     let tool = outward(work, name)?;
     approved.deadline.check()?;
+    // Once more, over the bytes that leave now: what the rules of this run refuse never does.
+    let calls = calls(work).await?;
+    let applied = ruled::over_item(&work.place.pinned.examiner, name, tool, &approved.item, &calls)?;
+    ruled::kept_back(&applied).map_err(|failure| Failure { class: Class::Policy, ..failure })?;
     let receipt = if work.place.pinned.plan.mode.drafts() && !tool.spec().drafts {
         Receipt::at("recorded, not called: no model runs and the tool cannot draft")
     } else {

@@ -310,6 +310,7 @@ impl Live {
             nth_turn: past.turns_total.max(1),
             outward,
             not_after_uptime_ms: self.owner.not_after_uptime_ms(id),
+            given: if self.place.pinned.examiner.looks_back() { state.given.clone() } else { Vec::new() },
             origin: origins.max().unwrap_or(Origin::Computed),
             timeout_ms: owner::timeout_ms(state, &effect),
             patience: state.patience(&turn.agent, effect.model.as_deref()),

@@ -10,7 +10,7 @@ use crate::config::{Settings, ToolTable};
 use crate::id::ToolName;
 use crate::tool::kind::{self, KINDS, Kind};
 use crate::tool::open::{Ground, Secrets};
-use crate::tool::{Check, Tool, Tools, Wrong, email};
+use crate::tool::{Check, Tool, Tools, Wrong, email, guard};
 use crate::topology::code::Code;
 use crate::topology::fault::{At, Fault, Faults, Place, nearest};
 use crate::topology::raw::Tree;
@@ -111,10 +111,12 @@ fn smallest(table: &Tree, wrong: &dyn Fn(&Value) -> bool) -> Option<Place> {
     search(&table.value, table, "", wrong)
 }
 
-/// What is wrong with `[checks.NAME]`: no such check, or settings that it does not take.
-pub(super) fn check_settings(settings: &Settings, all: &[Arc<dyn Check>], faults: &mut Faults) {
+/// What is wrong with `[checks.NAME]`: no such check, settings that it does not take, or a rule whose examples do not do what
+/// they say.
+pub(super) fn check_settings(settings: &Settings, all: &[Arc<dyn Check>], tools: &Tools, faults: &mut Faults) {
     for (name, written) in &settings.checks {
         match all.iter().find(|check| check.name() == name) {
+            None if guard::is_declared(&written.table.value) => declared(settings, name, &written.table, tools, faults),
             Some(check) => faults.extend(shape::faults(&written.table, &check.settings())),
             None => {
                 let known: Vec<&str> = all.iter().map(|check| check.name()).collect();
@@ -126,14 +128,41 @@ pub(super) fn check_settings(settings: &Settings, all: &[Arc<dyn Check>], faults
     }
 }
 
-/// What a tool says of its table, as a fault of the file.
-pub(super) fn told(wrong: Wrong, table: &ToolTable, sources: &Faults) -> Fault {
+/// What is wrong with a check that the project declares itself.
+fn declared(settings: &Settings, name: &str, table: &Tree, tools: &Tools, faults: &mut Faults) {
+    let shape = shape::faults(table, &guard::schema());
+    if !shape.is_empty() {
+        return faults.extend(shape);
+    }
+    for wrong in guard::wrong(name, &table.value) {
+        let fault = told(wrong, table, faults);
+        faults.push(fault);
+    }
+    let leaving = table.part("leaving").map(|(_, list)| list.parts.iter()).into_iter().flatten();
+    let outward = |tool: &&Tool| matches!(tool, Tool::Outward(_));
+    let known: Vec<&str> = tools.values().filter(outward).map(|tool| tool.spec().name.as_str()).collect();
+    for (_, named) in leaving {
+        let Some(given) = named.value.as_str().filter(|given| !known.contains(given)) else { continue };
+        // Of a connection of which something is wrong, that is told.
+        let connection = given.split('.').next().unwrap_or_default();
+        let is_there = |tool: &Tool| tool.spec().name.as_str().split('.').next() == Some(connection);
+        if settings.tools.contains_key(connection) && !tools.values().any(is_there) {
+            continue;
+        }
+        let what = format!("no tool that acts on the world is named {given:?}");
+        let fault = Fault::new(Code::UnknownTool, &named.place, what, format!("there are: {}", known.join(", ")));
+        faults.push(fault.meant(given, known.iter().copied()));
+    }
+}
+
+/// What a tool or a rule says of its table, as a fault of the file.
+pub(super) fn told(wrong: Wrong, table: &Tree, sources: &Faults) -> Fault {
     let keys = wrong.at.iter().map(String::as_str);
     let (last, outer) = wrong.at.split_last().map_or(("", &[][..]), |(last, outer)| (last.as_str(), outer));
-    let place = match (wrong.is_key, table.table.at(outer.iter().map(String::as_str)).part(last)) {
+    let place = match (wrong.is_key, table.at(outer.iter().map(String::as_str)).part(last)) {
         (true, Some((key, _))) => key.place.clone(),
         _ => {
-            let at = table.table.at(keys);
+            let at = table.at(keys);
             // A file may be named by its path alone or within a table.
             let at = at.part("path").map_or(at, |(_, path)| path);
             match (wrong.within, at.value.as_str()) {

@@ -4,7 +4,7 @@ use super::exit::{Exit, Stop};
 use super::paint::say;
 use super::rendered;
 use super::session::Session;
-use crate::id::ApprovalNo;
+use crate::id::{ApprovalNo, Digest};
 use crate::run::event::{Decision, Refusal};
 use crate::run::input::Say;
 use crate::service::act::wanted;
@@ -18,6 +18,24 @@ pub(super) struct Args {
     /// Says why, or what to change; the agents read it
     #[arg(short, long, default_value = "")]
     message: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ApproveArgs {
+    #[command(flatten)]
+    args: Args,
+    /// Accepts that this rule does not hold, as `review` names it; once for each
+    #[arg(long, value_name = "RULE")]
+    accept: Vec<String>,
+}
+
+/// Approves, accepting the rules that are named.
+pub(super) async fn approve(session: &Session, ApproveArgs { args, accept }: ApproveArgs) -> Result<Exit, Stop> {
+    if accept.is_empty() {
+        return decide(session, args, Decision::Approve).await;
+    }
+    let rules = accept.into_iter().collect();
+    say_of(session, args, |approval, binds, comment| Say::Accept { approval, binds, rules, comment }).await
 }
 
 #[derive(Debug, clap::Args)]
@@ -44,12 +62,21 @@ pub(super) async fn decide(session: &Session, args: Args, decision: Decision) ->
         let command = decision.word().replace('_', "-");
         return Err(Stop::input(format!("say why: callsheet {command} {} -m \"...\"", args.number)));
     }
+    say_of(session, args, |approval, binds, comment| Say::Decide { approval, binds, decision, comment }).await
+}
+
+/// Says what `of` makes of an approval, of what it binds and of the words.
+async fn say_of(
+    session: &Session,
+    args: Args,
+    of: impl FnOnce(ApprovalNo, Digest, String) -> Say,
+) -> Result<Exit, Stop> {
     let project = &session.project;
     project.declared(project.who())?;
     let approval = ApprovalNo(args.number);
     let mut story = project.read(project.run_of_approval(approval)?)?;
     let binds = wanted(story.state(), approval, true).inspect_err(|error| changed(&story, approval, error))?;
-    session.act(&mut story, Say::Decide { approval, binds, decision, comment: args.message }).await
+    session.act(&mut story, of(approval, binds, args.message)).await
 }
 
 /// Tells what changed, if an approval is closed because its content was edited.

@@ -119,7 +119,7 @@ enum Command {
     Review(review::Args),
     /// Approves exactly what `review` shows, and lets the run go on
     #[command(after_help = "Example:\n  callsheet approve 1")]
-    Approve(decide::Args),
+    Approve(decide::ApproveArgs),
     /// Answers a question that an agent or the team asks of you
     #[command(
         after_help = "Examples:\n  callsheet answer 1 --outcome known goal='300 readers'\n  callsheet answer 2 -m \"For the newsletter.\""
@@ -225,7 +225,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::Trace(args) => trace::trace(&session, &args),
         Command::Approvals(args) => approvals::approvals(&session, &args),
         Command::Review(args) => review::review(&session, &args),
-        Command::Approve(args) => decide::decide(&session, args, crate::run::event::Decision::Approve).await,
+        Command::Approve(args) => decide::approve(&session, args).await,
         Command::RequestChanges(args) => {
             decide::decide(&session, args, crate::run::event::Decision::RequestChanges).await
         }

@@ -16,7 +16,7 @@ use super::typed::Typed;
 use crate::id::{ApprovalNo, Digest};
 use crate::run::event::Decision;
 use crate::run::input::Say;
-use crate::run::state::{Status, Wants};
+use crate::run::state::{Approval, Status, Wants};
 use crate::service::act::Driver;
 use crate::service::edit::Edit;
 use crate::service::follow::Live;
@@ -121,8 +121,21 @@ impl Prompt<'_> {
                     return Ok(After::Waits);
                 }
                 Answer::Decided(decision, comment) => {
+                    let gates = story.state().approvals.get(&no).into_iter().flat_map(Approval::gates);
+                    let gates: BTreeSet<String> = gates.filter(|_| decision == Decision::Approve).cloned().collect();
+                    // They are accepted one by one, by their names.
+                    if let Some(rule) = gates.iter().find(|rule| !comment.split_whitespace().any(|word| word == *rule))
+                    {
+                        say(format!(
+                            "{rule} does not hold: to approve it all the same, write `approve` and the rule's name after it"
+                        ));
+                        continue;
+                    }
                     answered.insert(no);
-                    let say_what = Say::Decide { approval: no, binds, decision, comment };
+                    let say_what = match gates.is_empty() {
+                        true => Say::Decide { approval: no, binds, decision, comment },
+                        false => Say::Accept { approval: no, binds, rules: gates, comment },
+                    };
                     let told = Self::post(self.session, self.driver, story, no, say_what);
                     tokio::select! {
                         told = told => told?,

@@ -78,6 +78,14 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> St
         }
         page.push_str(&takes(sheet));
     }
+    if !review.rules.is_empty() {
+        heading(&mut page, "Rules");
+        words::rule::lines(&review.rules).iter().for_each(|told| line(&mut page, told));
+        if review.open && !review.gates.is_empty() {
+            let accepts: Vec<String> = review.gates.iter().map(|rule| format!("--accept {rule}")).collect();
+            line(&mut page, &format!("approving it needs: callsheet approve {no} {}", accepts.join(" ")));
+        }
+    }
     heading(&mut page, "What it rests on");
     sentences(&review.work).iter().for_each(|told| line(&mut page, told));
     evidence(&mut page, review, plan, zone, how);

@@ -18,6 +18,7 @@ use crate::model::{Act, Reply, ToolCall};
 use crate::service::error::Error;
 use crate::service::single::{Desk, Heard, Single, ruled};
 use crate::service::start::{Start, Voice};
+use crate::tool::Sight;
 use crate::topology::fault::nearest;
 use crate::topology::plan::{Mode, Plan};
 
@@ -154,7 +155,7 @@ fn artefacts(plan: &Plan, given: &[String]) -> Result<Desk, Stop> {
     }
     let examiner = Examiner::new(plan, &app::checks()).map_err(|why| Stop::failed(why.to_string()))?;
     for (name, value) in &found {
-        let verdict = examiner.examine(name, value, &found);
+        let verdict = examiner.examine(name, value, &Sight::of(&found));
         if !verdict.problems.is_empty() {
             return Err(Stop::input(format!("--artefact {name}: {}", verdict.problems.join("\n"))));
         }

@@ -13,6 +13,7 @@ use crate::id::{ApprovalNo, ArtefactName, Digest};
 use crate::run::input::Say;
 use crate::run::state::Approval;
 use crate::run::view::{Texts as _, error_text};
+use crate::tool::{Read, Sight};
 use crate::topology::plan::Role;
 
 /// A draft that a person edits.
@@ -28,6 +29,7 @@ pub struct Edit {
     pub refused: Option<(Value, String)>,
     binds: Digest,
     others: BTreeMap<ArtefactName, Value>,
+    calls: Vec<Read>,
     examiner: Examiner,
 }
 
@@ -48,7 +50,7 @@ impl Edit {
         let others = approval.desk.keys().filter(|name| **name != artefact);
         let others = others.filter_map(|name| Some((name.clone(), read(name)?))).collect();
         let examiner = Examiner::new(&state.plan, &app::checks())?;
-        Ok(Self { no, artefact, before, refused, binds, others, examiner })
+        Ok(Self { no, artefact, before, refused, binds, others, calls: calls(story), examiner })
     }
 
     /// What it binds: the approval that the draft was shown in.
@@ -58,7 +60,8 @@ impl Edit {
 
     /// What is wrong with `body` in place of the draft, a sentence each.
     pub fn faults(&self, body: &Value) -> Vec<String> {
-        self.examiner.examine(&self.artefact, body, &self.others).problems
+        let sight = Sight { desk: &self.others, calls: &self.calls };
+        self.examiner.examine(&self.artefact, body, &sight).problems
     }
 
     /// What is posted to put `body` in its place.
@@ -74,6 +77,13 @@ impl Edit {
         let is_it = texts.value(refused.version).as_ref() == Some(body);
         is_it.then(|| error_text(&texts, refused.problems))
     }
+}
+
+/// What tools gave in the run, for checks that look at it.
+pub(super) fn calls(story: &Story) -> Vec<Read> {
+    let texts = story.texts();
+    let given = story.state().given.iter();
+    given.filter_map(|given| Some(Read { tool: given.tool.clone(), result: texts.value(given.result)? })).collect()
 }
 
 fn choose(story: &Story, approval: &Approval, named: Option<&str>) -> Result<ArtefactName, Error> {

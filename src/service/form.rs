@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::act::wanted;
+use super::edit::calls;
 use super::error::Error;
 use super::story::Story;
 use crate::actor::answered;
@@ -16,6 +17,7 @@ use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, Outcome};
 use crate::run::input::Say;
 use crate::run::state::{Approval, Wants};
 use crate::run::view::Texts as _;
+use crate::tool::{Read, Sight};
 use crate::topology::plan::Plan;
 
 /// What is wanted, as data.
@@ -38,6 +40,7 @@ pub struct Form {
     agent: AgentName,
     wants: Wants,
     desk: BTreeMap<ArtefactName, Value>,
+    calls: Vec<Read>,
     plan: Arc<Plan>,
     examiner: Examiner,
 }
@@ -60,6 +63,7 @@ impl Form {
             agent: asked.agent.clone(),
             wants: asked.wants,
             desk,
+            calls: calls(story),
             examiner: Examiner::new(&plan, &app::checks())?,
             plan,
         })
@@ -68,7 +72,8 @@ impl Form {
     /// What is wrong with an answer, a sentence each.
     pub fn faults(&self, outcome: &Outcome, writes: &BTreeMap<ArtefactName, Value>) -> Vec<String> {
         let of = (&*self.plan, &self.examiner);
-        answered::examine(of, (&self.agent, self.wants), outcome, writes, &self.desk).0
+        let sight = Sight { desk: &self.desk, calls: &self.calls };
+        answered::examine(of, (&self.agent, self.wants), outcome, writes, &sight).0
     }
 
     /// Whether an answer with this outcome has to write the artefacts.

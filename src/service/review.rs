@@ -1,6 +1,8 @@
 //! An approval as whoever decides it sees it, as data: what exactly would leave, to whom, and on what it rests. Items are
 //! shown from their final bytes by the tool that performs them; no model's words about them are among it.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,7 +14,7 @@ use super::project::Project;
 use super::story::{Bodies, Story};
 use crate::app;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Outcome, RunNo, Timestamp, as_iso_if_known};
-use crate::run::body::{Listed, Listing};
+use crate::run::body::{Applied, Listed, Listing};
 use crate::run::desk::{Desk, Held};
 use crate::run::event::{Decision, ItemHead, Manifest, Message, Origin, Who};
 use crate::run::state::{Approval, Fate, State, Wants};
@@ -44,6 +46,12 @@ pub struct Review {
     pub changes: Vec<Change>,
     /// What checks remarked.
     pub remarks: Vec<Remark>,
+    /// What declared rules came to over what is approved, each with its version.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Applied>,
+    /// Those among them that whoever approves has to accept by name.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub gates: BTreeSet<String>,
     /// The calls of tools so far.
     pub calls: Vec<Entry>,
     /// The latest words of whoever handed it on; none if they came from nobody.
@@ -199,6 +207,8 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo) -> Result<Review
         versions: versions(story, approval, &texts),
         changes: changes(story, no, approval),
         remarks: remarks(state, approval, &texts),
+        rules: approval.rules.as_ref().and_then(|ruling| read(&texts, ruling.body)).unwrap_or_default(),
+        gates: approval.gates().cloned().collect(),
         calls: story.calls.clone(),
         said,
         work: story.view.work(approval.message, &texts),

@@ -5,21 +5,53 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::id::ArtefactName;
+use crate::id::{ArtefactName, ToolName};
 
 /// A rule on an artefact's body. Pure and total: it runs on every version, whoever wrote it.
 pub trait Check: Send + Sync {
     /// The name in `checks = [...]`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// JSON Schema of what `callsheet.toml` may say under `[checks.NAME]`.
     fn settings(&self) -> Value {
         serde_json::json!({ "type": "object", "properties": {}, "additionalProperties": false })
     }
 
-    /// Examines `body`; `desk` holds the artefacts that its writer could read, `settings` what `callsheet.toml` says
+    /// Examines `body`; `sight` is what its writer could see beside it, `settings` what `callsheet.toml` says
     /// under `[checks.NAME]` (an empty object if nothing).
-    fn examine(&self, body: &Value, desk: &BTreeMap<ArtefactName, Value>, settings: &Value) -> Vec<Finding>;
+    fn examine(&self, body: &Value, sight: &Sight<'_>, settings: &Value) -> Vec<Finding>;
+}
+
+/// What a check looks at beside the body.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    /// The artefacts that its writer could read.
+    pub desk: &'a BTreeMap<ArtefactName, Value>,
+    /// What tools gave in this run so far, in order.
+    pub calls: &'a [Read],
+}
+
+impl<'a> Sight<'a> {
+    /// A desk, in a run that called nothing.
+    pub fn of(desk: &'a BTreeMap<ArtefactName, Value>) -> Self {
+        Self { desk, calls: &[] }
+    }
+}
+
+/// What a tool gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Read {
+    /// Which tool.
+    pub tool: ToolName,
+    /// What it returned.
+    pub result: Value,
+}
+
+impl Read {
+    /// One that no run made.
+    pub fn example(result: Value) -> Self {
+        Self { tool: ToolName::fixed("example.query"), result }
+    }
 }
 
 /// What a check found wrong.
@@ -39,8 +71,19 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
+    /// The version is refused, and its writer is not asked again: a person looks at it.
+    Block,
     /// The version is refused; its writer is asked again.
     Must,
+    /// The version stands; a person who approves it has to accept this by name.
+    Gate,
     /// The version stands; its readers are told.
     Should,
+}
+
+impl Level {
+    /// Whether the version is refused.
+    pub fn refuses(self) -> bool {
+        matches!(self, Self::Block | Self::Must)
+    }
 }

@@ -2,9 +2,10 @@
 //! whether, when and how often it is asked is decided in `run`.
 
 pub mod campaign_qa;
-mod check;
+pub mod check;
 pub mod email;
 pub mod files;
+pub mod guard;
 pub mod http;
 mod item;
 pub mod kind;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use check::{Check, Finding, Level};
+pub use check::{Check, Finding, Level, Read, Sight};
 pub use item::{Approved, Call, Deadline, Intent, Item, Look, Source};
 use part::shown::{self, Shown};
 

@@ -1,6 +1,6 @@
 //! What people do, as forms post it. Each form carries its session's key, and what it decides names what it binds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -103,26 +103,38 @@ pub(super) async fn decide(
     let word = filled.field("decision");
     let say = match word {
         "happened" | "did_not" => Say::Answer { question: no, happened: word == "happened" },
-        _ => decision(no, word, filled.binds()?, comment)?,
+        _ => {
+            let accepted = filled.fields.keys().filter_map(|field| field.strip_prefix("accept."));
+            decision(no, word, filled.binds()?, accepted.map(str::to_owned).collect(), comment)?
+        }
     };
     let story = post(&site, no, filled.person.who.clone(), say).await?;
     Ok(Redirect::to(&format!("/runs/{}", story.row.no)))
 }
 
-/// A decision in its word. Whoever does not approve has to say why.
-pub(super) fn decision(no: ApprovalNo, word: &str, binds: Digest, comment: String) -> Result<Say, Fail> {
+/// A decision in its word, with the rules that are accepted though they do not hold. Whoever does not approve has to say why.
+pub(super) fn decision(
+    no: ApprovalNo,
+    word: &str,
+    binds: Digest,
+    rules: BTreeSet<String>,
+    comment: String,
+) -> Result<Say, Fail> {
     let all = [Decision::Approve, Decision::RequestChanges, Decision::Reject];
     let decision = all.into_iter().find(|decision| decision.word() == word);
     let decision = decision.ok_or_else(|| Fail::input(format!("`{word}` is no decision")))?;
     if decision != Decision::Approve && comment.trim().is_empty() {
         return Err(Fail::input("say why: the agents read it"));
     }
-    Ok(Say::Decide { approval: no, binds, decision, comment })
+    match decision == Decision::Approve && !rules.is_empty() {
+        true => Ok(Say::Accept { approval: no, binds, rules, comment }),
+        false => Ok(Say::Decide { approval: no, binds, decision, comment }),
+    }
 }
 
 /// Posts to the run of an approval, and waits for its answer.
 pub(super) async fn post(site: &Arc<Site>, no: ApprovalNo, who: Who, say: Say) -> Result<Story, Fail> {
-    let is_decision = matches!(say, Say::Decide { .. });
+    let is_decision = matches!(say, Say::Decide { .. } | Say::Accept { .. });
     let read = site.look(move |site| {
         let story = site.project.read(site.project.run_of_approval(no)?)?;
         // Who was faster is told, also once the run is over.

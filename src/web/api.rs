@@ -1,7 +1,7 @@
 //! The same for programs: JSON in the shapes that the command line prints with `--json`. A program carries its person's token as
 //! `Authorization: Bearer`; a page of ours its session and its key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -150,6 +150,9 @@ pub(super) struct Decided {
     binds: Digest,
     #[serde(default)]
     comment: String,
+    /// Rules that do not hold and are accepted.
+    #[serde(default)]
+    accepts: BTreeSet<String>,
 }
 
 pub(super) async fn decide(
@@ -157,8 +160,8 @@ pub(super) async fn decide(
     Path(no): Path<u64>,
     sent: Sent<Decided>,
 ) -> Result<Json<Value>, Plain> {
-    let Decided { decision: word, binds, comment } = sent.said;
-    let say = decision(ApprovalNo(no), &word, binds, comment)?;
+    let Decided { decision: word, binds, comment, accepts } = sent.said;
+    let say = decision(ApprovalNo(no), &word, binds, accepts, comment)?;
     let story = post(&site, ApprovalNo(no), sent.person.who, say).await?;
     Ok(Json(json!({ "run": story.row.no, "status": story.state().status().word() })))
 }

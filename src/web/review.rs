@@ -27,6 +27,7 @@ use crate::topology::plan::Mode;
 use crate::words;
 use crate::words::approval::{came, handed_on};
 use crate::words::difference::lines;
+use crate::words::rule;
 use crate::words::time::date_time;
 
 pub(super) async fn show(
@@ -103,6 +104,7 @@ fn page(site: &Site, person: &Person, review: &Review) -> Markup {
                     Some(items) => @for one in items { (leaves(one)) },
                     None => @for version in &review.versions { (version_of(version, zone, true)) },
                 }
+                (rules(review))
                 (rests_on(review))
                 @if review.items.is_some() {
                     @for version in &review.versions { (version_of(version, zone, false)) }
@@ -140,6 +142,18 @@ fn leaves(one: &Item) -> Markup {
                 }
             }
             @match &one.parts { Some(parts) => (item(parts)), None => p.pad.muted { "erased" } }
+        }
+    }
+}
+
+/// Which rules were applied to it, in which version, and what they came to.
+fn rules(review: &Review) -> Markup {
+    html! {
+        @if !review.rules.is_empty() {
+            h2.section { "Rules" }
+            div.panel.pad {
+                ul.plain { @for told in rule::lines(&review.rules) { li { (text(&told)) } } }
+            }
         }
     }
 }
@@ -256,6 +270,17 @@ fn decide(person: &Person, review: &Review, zone: &str) -> Markup {
 fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
     let line = &review.line;
     let binds = line.binds.to_string();
+    let gates = |decision: &str| {
+        html! {
+            @if decision == "approve" {
+                @for rule in &review.gates {
+                    label.field {
+                        span { input type="checkbox" name=(format!("accept.{rule}")) value="yes" required; " I accept that " code { (rule) } " does not hold" }
+                    }
+                }
+            }
+        }
+    };
     let post = |class: &str, decision: &str, label: &str, does: &str, why: bool| {
         html! {
             form method="post" action=(format!("/approvals/{no}/decide")) {
@@ -263,6 +288,7 @@ fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
                 input type="hidden" name="binds" value=(binds);
                 input type="hidden" name="decision" value=(decision);
                 p.small { (does) }
+                (gates(decision))
                 label.field {
                     span { @if why { "Why" } @else { "Comment, if you like" } }
                     textarea name="comment" rows="3" required[why] {}

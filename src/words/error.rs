@@ -216,6 +216,10 @@ pub fn refusal(why: &Refusal, faults: Option<&str>) -> String {
             format!("`{name}` is not one of the people that callsheet.toml declares; say who you are with --as NAME")
         }
         Refusal::StarterMayNot => "whoever started the run may not approve here; somebody else has to".to_owned(),
+        Refusal::Unaccepted { rules } => {
+            let rules = rules.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            format!("it does not hold what {rules} says: whoever approves it has to accept that by name")
+        }
         Refusal::NotTheirs => "this approval is not about that artefact".to_owned(),
         Refusal::FaultyEdit { .. } => format!("the edited version has faults:\n{}", faults.unwrap_or_default()),
         Refusal::UnknownDeadLetter => "there is no such dead letter; `callsheet dead-letters` lists them".to_owned(),

@@ -4,6 +4,7 @@ pub mod approval;
 pub mod difference;
 pub mod error;
 pub mod member;
+pub mod rule;
 pub mod time;
 pub mod tool;
 

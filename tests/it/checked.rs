@@ -58,7 +58,7 @@ struct List {
 }
 
 /// Lists of mistakes by the kind of file that they are in.
-const KINDS: [&str; 8] = ["topology", "agent", "rehearsal", "callsheet", "schema", "listed", "rule", "person"];
+const KINDS: [&str; 9] = ["topology", "agent", "rehearsal", "callsheet", "schema", "listed", "rule", "person", "guard"];
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/check")

@@ -14,6 +14,7 @@ use callsheet::model::{Act, Answer, Ask, Model, Reply};
 use callsheet::run::event::{Decision, Ending, Event, Origin, Wish};
 use callsheet::run::state::Status;
 use callsheet::run::view::work::{Work, sentences};
+use callsheet::tool::Sight;
 use callsheet::topology::order;
 use callsheet::topology::plan::{Mode, Plan, Role};
 use callsheet::topology::recording::Recording;
@@ -487,7 +488,7 @@ fn fields_that_have_to_agree_are_compared_where_both_say_something() {
         (json!({ "segment": "b" }), BTreeMap::new(), None),
     ];
     for (args, desk, says) in cases {
-        let problems = examiner.examine(&"audience".parse().unwrap(), &audience(args), &desk).problems;
+        let problems = examiner.examine(&"audience".parse().unwrap(), &audience(args), &Sight::of(&desk)).problems;
         assert_eq!(problems.len(), usize::from(says.is_some()), "{problems:?}");
         assert!(says.is_none_or(|says| problems[0].contains(says)), "{problems:?}");
     }

@@ -30,6 +30,7 @@ mod founded;
 mod fuzz;
 mod gateway;
 mod golden;
+mod guards;
 mod http;
 mod kept;
 mod killed;

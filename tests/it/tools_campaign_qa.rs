@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use callsheet::id::ArtefactName;
-use callsheet::tool::Check;
 use callsheet::tool::campaign_qa::CampaignQa;
+use callsheet::tool::{Check, Sight};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ fn check(case: &Case) -> Option<String> {
     if let Some(Value::Object(more)) = &case.settings {
         settings.as_object_mut().unwrap().extend(more.clone());
     }
-    let found = CampaignQa.examine(&body(case), case.desk.as_ref().unwrap_or(&desk()), &settings);
+    let found = CampaignQa.examine(&body(case), &Sight::of(case.desk.as_ref().unwrap_or(&desk())), &settings);
     let mut got: Vec<_> = found
         .iter()
         .map(|one| {
@@ -107,10 +107,10 @@ fn the_table_holds() {
 #[test]
 fn a_body_that_is_no_sequence_is_said_to_be_none() {
     for body in [json!(null), json!([]), json!({ "mails": {} }), json!({ "mails": [1, null, "x"] })] {
-        let found = CampaignQa.examine(&body, &desk(), &json!({}));
+        let found = CampaignQa.examine(&body, &Sight::of(&desk()), &json!({}));
         assert!(!found.is_empty(), "{body}");
     }
-    let found = CampaignQa.examine(&json!({}), &desk(), &json!({}));
+    let found = CampaignQa.examine(&json!({}), &Sight::of(&desk()), &json!({}));
     assert_eq!(found[0].rule, "campaign_qa.shape");
 }
 
@@ -118,6 +118,6 @@ fn a_body_that_is_no_sequence_is_said_to_be_none() {
 fn the_finding_names_the_number() {
     let mut body = base();
     body["mails"][0]["subject"] = "7,000 came back".into();
-    let found = CampaignQa.examine(&body, &desk(), &json!({ "link_hosts": ["example.com"] }));
+    let found = CampaignQa.examine(&body, &Sight::of(&desk()), &json!({ "link_hosts": ["example.com"] }));
     assert!(found[0].what.contains("7,000"), "{found:?}");
 }

@@ -40,6 +40,24 @@ pub struct Listed {
     pub again: Option<Value>,
 }
 
+/// What one rule of a declared check came to over one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The rule, such as `house.discount`.
+    pub rule: String,
+    /// Its version, as its file counts.
+    pub version: u32,
+    /// Over the rule as it was pinned: two rules that differ differ in it, whatever their versions say.
+    pub sha256: String,
+    /// Over what: an artefact, or something that would leave.
+    pub of: String,
+    /// What follows if it does not hold: `block`, `repair`, `gate` or `warn`.
+    pub on_fail: String,
+    /// What it found, a sentence each; nothing if it holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<String>,
+}
+
 /// What performing one thing came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {

@@ -3,7 +3,7 @@
 
 mod kind;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -103,6 +103,9 @@ pub enum Event {
         by: Who,
         decision: Decision,
         comment: Option<BodyRef>,
+        /// The rules that did not hold, and are accepted by name.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        accepts: BTreeSet<String>,
         /// When, if it was heard later.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         made_at: Option<Timestamp>,
@@ -450,8 +453,13 @@ pub enum Settled {
         line: Option<u32>,
         note: BodyRef,
     },
-    /// What a person is to approve; without a manifest, the versions on the desk.
-    Prepared { no: ApprovalNo, manifest: Option<Manifest> },
+    /// What a person is to approve; without a manifest, the versions on the desk. With what declared rules came to over it.
+    Prepared {
+        no: ApprovalNo,
+        manifest: Option<Manifest>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rules: Option<Ruling>,
+    },
     /// An item was performed.
     Performed { receipt: BodyRef },
     /// The sink says that it was not.
@@ -563,6 +571,16 @@ pub struct Manifest {
     pub items: Arc<[ItemHead]>,
     /// The versions that it was made from.
     pub desk: Desk,
+}
+
+/// What declared rules came to over what a person is to approve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ruling {
+    /// All of it: a list of [`Applied`](super::body::Applied).
+    pub body: BodyRef,
+    /// The rules that did not hold and leave it to a person: whoever approves has to accept each by its name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub gates: BTreeSet<String>,
 }
 
 /// An item of a manifest.
@@ -728,6 +746,8 @@ pub enum Refusal {
     NotDeclared { name: String },
     /// Whoever started the run may not approve here.
     StarterMayNot,
+    /// Rules that did not hold have to be accepted by name.
+    Unaccepted { rules: BTreeSet<String> },
     /// The edit is not of an artefact that this person approves.
     NotTheirs,
     /// The edited version has faults: a list of sentences.

@@ -87,8 +87,8 @@ impl State {
             Event::ApprovalAsked { no, message, binds, replaces, expires_at } => {
                 self.ask_approval(at, *no, *message, *binds, *replaces, *expires_at)
             }
-            Event::ApprovalDecided { no, by, decision, made_at, .. } => {
-                self.decided(*no, by, *decision, made_at.unwrap_or(at))
+            Event::ApprovalDecided { no, by, decision, accepts, made_at, .. } => {
+                self.decided(*no, by, *decision, accepts, made_at.unwrap_or(at))
             }
             Event::PersonAnswered { no, by, outcome, made_at, .. } => {
                 self.answered(*no, by, outcome, made_at.unwrap_or(at))

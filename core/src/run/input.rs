@@ -1,7 +1,7 @@
 //! What a run hears: the owner's own events, workers' results, posts from the inbox, and that time has passed.
 //! Time, jitter, numbers and bodies arrive here; the core makes none of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -103,6 +103,8 @@ pub struct Failed {
 pub enum Command {
     /// A decision on exactly `binds`.
     Decide { approval: ApprovalNo, binds: Digest, decision: Decision, comment: BodyRef },
+    /// An approval of exactly `binds`, though these rules do not hold over it.
+    Accept { approval: ApprovalNo, binds: Digest, rules: BTreeSet<String>, comment: BodyRef },
     /// A new version of an artefact in place of the one shown.
     Edit {
         approval: ApprovalNo,
@@ -153,6 +155,8 @@ pub struct Post {
 pub enum Say {
     /// A decision.
     Decide { approval: ApprovalNo, binds: Digest, decision: Decision, comment: String },
+    /// An approval, though these rules do not hold.
+    Accept { approval: ApprovalNo, binds: Digest, rules: BTreeSet<String>, comment: String },
     /// A new version.
     Edit { approval: ApprovalNo, binds: Digest, artefact: ArtefactName, body: Value },
     /// A person's answer to what is asked of them.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::branch::{Branch, SplitId};
 use super::desk::Desk;
 use super::event::{
-    Amount, CallHead, Decision, Ending, Limit, Manifest, Message, PauseReason, Raise, Version, Who, Wish,
+    Amount, CallHead, Decision, Ending, Limit, Manifest, Message, PauseReason, Raise, Ruling, Version, Who, Wish,
 };
 use super::queue::Queue;
 use super::split::OpenSplit;
@@ -49,6 +49,8 @@ pub struct State {
     pub effects: BTreeMap<EffectId, Effect>,
     /// Versions of artefacts that something in here has on its desk; the journal has the others.
     pub versions: BTreeMap<Digest, Version>,
+    /// What tools gave, in order; only where a check may look at it.
+    pub given: Vec<Given>,
     /// Splits whose branches have not met yet.
     pub splits: BTreeMap<SplitId, OpenSplit>,
     /// How often each bounded handoff was taken in a branch since the last reset.
@@ -100,6 +102,19 @@ pub struct Ledger {
     pub raise: Raise,
     /// Of what is spent: what calls took that failed.
     pub in_vain: InVain,
+}
+
+/// What a tool gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// Which tool.
+    pub tool: ToolName,
+    /// To whom.
+    pub agent: AgentName,
+    /// In the turn of which message.
+    pub message: MessageId,
+    /// Its result.
+    pub result: Digest,
 }
 
 /// What calls took that failed.
@@ -258,6 +273,8 @@ pub struct Approval {
     pub manifest: Option<Manifest>,
     /// The desk that it was made from.
     pub desk: Desk,
+    /// What declared rules came to over it.
+    pub rules: Option<Ruling>,
     /// When.
     pub asked_at: Timestamp,
     /// Until when.
@@ -276,6 +293,13 @@ pub struct Approval {
     pub refused: Option<RefusedEdit>,
     /// What it came to.
     pub fate: Option<Fate>,
+}
+
+impl Approval {
+    /// The rules that did not hold over it, each of which whoever approves has to accept by its name.
+    pub fn gates(&self) -> impl Iterator<Item = &String> {
+        self.rules.iter().flat_map(|ruling| &ruling.gates)
+    }
 }
 
 /// A person's version that could not be prepared.
@@ -430,6 +454,7 @@ impl State {
             turns: BTreeMap::new(),
             effects: BTreeMap::new(),
             versions: BTreeMap::new(),
+            given: Vec::new(),
             splits: BTreeMap::new(),
             rounds: BTreeMap::new(),
             handed: BTreeMap::new(),

@@ -44,7 +44,7 @@ use super::proof::Proof;
 use super::raw;
 use crate::id::ArtefactName;
 use draft::Draft;
-pub use given::{Files, NamedQuery, Queries, ReadError, Surroundings, Test};
+pub use given::{Files, Guards, NamedQuery, Queries, ReadError, Surroundings, Test};
 use seat::Seat;
 
 /// A topology that may start.
@@ -101,6 +101,7 @@ fn flat(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked>
     same::check(draft, raw);
     let seats = team::check(draft, raw, &params);
     draft.places = seats.iter().enumerate().map(|(place, seat)| (seat.name.to_string(), place)).collect();
+    gated::asked(draft, raw, &seats);
     let routes = handoffs::check(draft, raw, &seats);
     let budget = budget::check(draft, raw);
     let supervisor = budget::supervisor(draft, raw);
@@ -117,8 +118,6 @@ fn flat(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked>
     if draft.incomplete || !draft.faults.is_empty() {
         return None;
     }
-    let checks = artefacts.values().flat_map(|artefact| artefact.checks.iter());
-    let checks = checks.filter_map(|name| Some((name.clone(), draft.around.checks.get(name)?.clone()))).collect();
     let mut members = BTreeMap::new();
     for seat in &seats {
         let mut member = seat.member.clone()?;
@@ -128,6 +127,11 @@ fn flat(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked>
         member.may_ask = asks.get(&seat.name).cloned().unwrap_or_default();
         members.insert(seat.name.clone(), member);
     }
+    let tools = team::tools(draft, &members);
+    let leaving = draft.around.guards.leaving.iter().filter(|(tool, _)| tools.contains_key(*tool));
+    let leaving: BTreeMap<_, _> = leaving.map(|(tool, checks)| (tool.clone(), checks.clone())).collect();
+    let checks = artefacts.values().flat_map(|artefact| artefact.checks.iter()).chain(leaving.values().flatten());
+    let checks = checks.filter_map(|name| Some((name.clone(), draft.around.checks.get(name)?.clone()))).collect();
     let plan = Plan {
         format: plan::PLAN_FORMAT,
         name: draft.name.to_owned(),
@@ -137,7 +141,8 @@ fn flat(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked>
         artefacts,
         schemas: std::mem::take(&mut draft.schemas),
         checks,
-        tools: team::tools(draft, &members),
+        leaving,
+        tools,
         team: members,
         teams: draft.teams.clone(),
         start: seats.get(routes.start.as_ref()?.0)?.name.clone(),
@@ -260,6 +265,7 @@ mod tests {
         let around = Surroundings {
             tools: BTreeMap::new(),
             checks: BTreeMap::new(),
+            guards: Guards::default(),
             models: BTreeMap::new(),
             unpriced: BTreeSet::new(),
             nowhere: BTreeMap::new(),

@@ -75,6 +75,7 @@ codes! {
     Unapprovable = "E064", "an outward tool takes what nobody can approve";
     TwoBound = "E065", "one approval leads to more than one outward tool";
     Overruled = "E066", "what a person said no to can still leave";
+    GateUnasked = "E067", "a rule leaves it to a person, and nobody approves the artefact";
     ParamDefault = "E070", "a parameter's default or bounds do not fit its type";
     Script = "E080", "a rehearsal says what its agent cannot do";
     NoScript = "E081", "a rehearsal has no line for an agent";
@@ -85,6 +86,7 @@ codes! {
     Data = "E090", "data is not what is declared of it, or a query counts with a text";
     Query = "E091", "a named query cannot be asked";
     Unaccepted = "E092", "nobody has accepted the tools of an MCP server as they are";
+    Example = "E093", "an example of a rule does not do what it says";
     SplitList = "E100", "a split is over what is no list";
     SplitBy = "E101", "an item of a split does not say whose branch it is";
     SplitBranches = "E102", "a split has too few branches, or too many";

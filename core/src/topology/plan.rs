@@ -73,8 +73,11 @@ pub struct Plan {
     pub artefacts: BTreeMap<ArtefactName, Artefact>,
     /// JSON Schemas by name, each whole.
     pub schemas: BTreeMap<String, Value>,
-    /// Settings of the checks that artefacts name.
+    /// Settings of the checks that artefacts name, and of those whose rules hold for what leaves.
     pub checks: BTreeMap<String, Value>,
+    /// Checks whose rules hold for the final bytes of what a tool would do.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub leaving: BTreeMap<ToolName, Vec<String>>,
     /// Who is on it.
     pub team: BTreeMap<AgentName, Member>,
     /// Teams that are members of this one: their own members are on the team as `TEAM.MEMBER`.

@@ -165,7 +165,7 @@ fn of_effect(state: &State, id: EffectId, effect: &Effect, at: Timestamp, bodies
         Wish::Prepare { binds } => {
             let no = ApprovalNo(state.approvals.len() as u64 + state.questions.len() as u64 + 1);
             let manifest = binds.as_ref().map(|member| manifest(state, effect, member, bodies));
-            found.push(settled("", Settled::Prepared { no, manifest }));
+            found.push(settled("", Settled::Prepared { no, manifest, rules: None }));
             found.extend(broken);
         }
         Wish::Deliver { .. } => {

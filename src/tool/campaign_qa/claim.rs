@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::super::part::args::quoted;
-use super::found::Found;
-use super::number::{self, Around, Number};
+use super::super::part::prose::found::Found;
+use super::super::part::prose::moment;
+use super::super::part::prose::number::{self, Around, Number};
+use super::super::part::prose::words::{self, List};
+use super::super::part::prose::written::{chars, written};
 use super::settings::Settings;
-use super::words::{self, List};
-use super::{link, moment, tag, text};
 use crate::id::ArtefactName;
 use crate::text::digit;
 
@@ -99,57 +100,12 @@ pub(super) fn numbers(text: &str, sources: &Sources, counts: &[u32], at: &str, f
     }
 }
 
-/// How many lines the lists of a text have.
-pub(super) fn counts(text: &str) -> Vec<u32> {
-    moment::items(&chars(text)).lengths
-}
-
-fn chars(text: &str) -> Vec<char> {
-    let ours = tag::without_foreign(text);
-    link::without_links(&text::with_fallbacks(&ours)).chars().collect()
-}
-
 /// A small digit that refers to a note, or that a word ends in.
 fn is_note(chars: &[char], place: usize) -> bool {
     let number = |c: Option<&char>| c.is_some_and(|c| c.is_numeric());
     let before = place.checked_sub(1).and_then(|at| chars.get(at));
     let after = chars.get(place + 1);
     moment::is_raised(chars[place]) && !number(before) && !number(after) && after != Some(&'%')
-}
-
-/// The numbers of a text, other than dates, times of day, numbers of lists, and parts of names.
-fn written(chars: &[char], items: &moment::Items) -> Vec<(Number, Around)> {
-    let mut found = Vec::new();
-    let mut place = 0;
-    while place < chars.len() {
-        if digit(chars[place]).is_none() {
-            place += 1;
-            continue;
-        }
-        if items.places.contains(&place) {
-            place += number::digits(chars, place);
-            continue;
-        }
-        if let Some(end) = moment::end_of(chars, place) {
-            place = end;
-            continue;
-        }
-        let end = number::end_of(chars, place);
-        let around = Around::of(chars, place, end);
-        let number = number::number(&chars[place..end], &around);
-        if !is_in_name(chars, place, &number, &around) {
-            found.push((number, around));
-        }
-        place = end;
-    }
-    found
-}
-
-/// Whether it belongs to a word such as `Q3`, `B2B` or `X-15`; scripts that part no words have no such names.
-fn is_in_name(chars: &[char], place: usize, number: &Number, around: &Around) -> bool {
-    let cased = |c: char| c == '_' || c.is_lowercase() || c.is_uppercase();
-    let hyphened = around.previous == Some('-') && place > 1 && chars[place - 2].is_uppercase();
-    (around.previous.is_some_and(cased) || hyphened) && !number.percent && !number::is_money(around)
 }
 
 /// Whether it says how many days something holds.

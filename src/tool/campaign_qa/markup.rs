@@ -2,8 +2,8 @@
 //! read well as plain text are left alone.
 
 use super::super::part::args::quoted;
-use super::found::Found;
-use super::{link, text};
+use super::super::part::prose::found::Found;
+use super::super::part::prose::{link, text};
 
 /// Longest stretch that marks enclose, in bytes.
 const BYTES_MAX: usize = 400;

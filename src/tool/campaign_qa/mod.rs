@@ -2,25 +2,15 @@
 //! text only; voice and taste are a critic's.
 
 mod claim;
-mod found;
-mod link;
 mod markup;
-mod moment;
-mod number;
 mod settings;
-mod tag;
-mod text;
-mod words;
-
-use std::collections::BTreeMap;
 
 use serde_json::Value;
-use unicode_segmentation::UnicodeSegmentation as _;
 
-use self::found::Found;
 pub use self::settings::Settings;
-use super::{Check, Finding};
-use crate::id::ArtefactName;
+use super::check::{Check, Finding, Sight};
+use super::part::prose::found::Found;
+use super::part::prose::{link, tag, text, written};
 
 /// Longest subject that any mail program shows whole; beyond it a mail is refused.
 const SUBJECT_CHARS_MAX: usize = 150;
@@ -34,7 +24,7 @@ const UNSUBSCRIBE: &str = "{{unsubscribe_url}}";
 pub struct CampaignQa;
 
 impl Check for CampaignQa {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "campaign_qa"
     }
 
@@ -42,14 +32,14 @@ impl Check for CampaignQa {
         schemars::schema_for!(Settings).to_value()
     }
 
-    fn examine(&self, body: &Value, desk: &BTreeMap<ArtefactName, Value>, settings: &Value) -> Vec<Finding> {
-        let mut found = Found::default();
+    fn examine(&self, body: &Value, sight: &Sight<'_>, settings: &Value) -> Vec<Finding> {
+        let mut found = Found::of(self.name());
         match serde_json::from_value::<Settings>(settings.clone()) {
-            Ok(settings) => sequence(body, &settings, &claim::Sources::of(desk, &settings), &mut found),
+            Ok(settings) => sequence(body, &settings, &claim::Sources::of(sight.desk, &settings), &mut found),
             // What is not understood is not passed over.
             Err(why) => found.must("settings", "", format!("[checks.campaign_qa] cannot be read: {why}")),
         }
-        found.0
+        found.all
     }
 }
 
@@ -69,12 +59,12 @@ fn sequence(body: &Value, settings: &Settings, sources: &claim::Sources, found: 
     let earlier: Vec<i64> = mails.iter().map(day).collect();
     for (place, mail) in mails.iter().enumerate() {
         let sources = sources.on(day(mail), &earlier[..place]);
-        let written = |field: &str| mail.get(field).and_then(Value::as_str).unwrap_or_default();
+        let said = |field: &str| mail.get(field).and_then(Value::as_str).unwrap_or_default();
         // What a subject promises may be the list below it.
-        let counts = claim::counts(&text::plain(written("text")));
+        let counts = written::counts(&text::plain(said("text")));
         for field in ["subject", "preheader", "text"] {
             let at = format!("/mails/{place}/{field}");
-            let plain = text::plain(written(field));
+            let plain = text::plain(said(field));
             match field {
                 "subject" => subject(&plain, settings, &at, found),
                 "preheader" if plain.trim().is_empty() => {
@@ -85,13 +75,13 @@ fn sequence(body: &Value, settings: &Settings, sources: &claim::Sources, found: 
                 }
                 _ => {}
             }
-            text::invisible(written(field), &at, found);
+            text::invisible(said(field), &at, found);
             text::mixed(&link::without_links(&plain), &at, found);
-            link::links(&plain, settings, &at, found);
+            link::links(&plain, &settings.link_hosts, &at, found);
             claim::numbers(&plain, &sources, &counts, &at, found);
             tag::foreign(&plain, &at, found);
             let ours = tag::without_foreign(&plain);
-            text::tags(&ours, settings, &at, found);
+            text::tags(&ours, &settings.merge_tags, &settings.platform_tags, &at, found);
             text::placeholders(&ours, &at, found);
             markup::marks(&ours, &at, found);
         }
@@ -116,7 +106,7 @@ fn days(mails: &[Value], found: &mut Found) {
 
 fn subject(subject: &str, settings: &Settings, at: &str, found: &mut Found) {
     // As readers count: an emoji of several parts is one.
-    let chars = subject.graphemes(true).count();
+    let chars = text::length(subject);
     if subject.trim().is_empty() {
         return found.must("subject", at, "there is no subject: write one");
     }
@@ -126,15 +116,5 @@ fn subject(subject: &str, settings: &Settings, at: &str, found: &mut Found) {
         let most = settings.subject_chars_max;
         found.should("subject", at, format!("the subject has {chars} characters: more than {most} are cut off"));
     }
-    let words = text::with_fallbacks(subject);
-    // A script without capitals cannot shout in them.
-    let letters = words.chars().filter(|c| c.is_alphabetic()).count();
-    let capitals = words.chars().filter(|c| c.is_uppercase()).count();
-    let small = words.chars().any(|c| c.is_lowercase() && c != '\u{df}');
-    if capitals >= 5 && !small && capitals * 2 > letters {
-        found.should("subject", at, "the subject is all capitals: write it as a sentence");
-    }
-    if subject.contains("!!") {
-        found.should("subject", at, "the subject shouts (!!): one exclamation mark at most");
-    }
+    text::shouting(subject, at, found);
 }

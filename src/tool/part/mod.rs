@@ -8,6 +8,7 @@ pub mod disk;
 pub mod duration;
 pub mod hidden;
 pub mod outbox;
+pub mod prose;
 pub mod record;
 pub mod shown;
 

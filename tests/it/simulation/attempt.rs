@@ -128,13 +128,13 @@ impl Makes {
                 let Some(ruled) = self.ruled(state, effect) else { return Verdict::Hangs };
                 ruled
             }
-            Wish::Prepare { binds: None } => Settled::Prepared { no: self.number(), manifest: None },
+            Wish::Prepare { binds: None } => Settled::Prepared { no: self.number(), manifest: None, rules: None },
             Wish::Prepare { binds: Some(member) } => {
                 if let Some(refused) = self.prepare_refused(state, turn, member.as_str()) {
                     return Verdict::Result(Err(refused), None);
                 }
                 let manifest = self.manifest(state, turn, member.as_str());
-                Settled::Prepared { no: self.number(), manifest: Some(manifest) }
+                Settled::Prepared { no: self.number(), manifest: Some(manifest), rules: None }
             }
             Wish::Question { .. } => Settled::Numbered { no: self.number() },
             Wish::Deliver { .. } | Wish::Query { .. } => return Verdict::Hangs,

@@ -190,6 +190,7 @@ fn refused(why: &Refusal) -> Option<Rare> {
         Refusal::Unreadable => Rare::RowUnreadable,
         Refusal::UnknownApproval
         | Refusal::UnknownOutcome
+        | Refusal::Unaccepted { .. }
         | Refusal::UnknownDeadLetter
         | Refusal::Closed
         | Refusal::NothingToDo => return None,

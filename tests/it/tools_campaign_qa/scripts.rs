@@ -20,7 +20,7 @@ fn rules(subject: &str, text: &str) -> BTreeSet<String> {
     let text = format!("{text}\n\n{{{{unsubscribe_url}}}}");
     let mail = json!({ "id": "one", "day": 0, "subject": subject, "preheader": "More inside", "text": text });
     let settings = json!({ "link_hosts": ["example.com", "www.example.com", "bücher.example"] });
-    let found = CampaignQa.examine(&json!({ "name": "x", "mails": [mail] }), &shipped_desk(), &settings);
+    let found = CampaignQa.examine(&json!({ "name": "x", "mails": [mail] }), &Sight::of(&shipped_desk()), &settings);
     found.into_iter().map(|one| one.rule.strip_prefix("campaign_qa.").unwrap().to_owned()).collect()
 }
 
@@ -83,7 +83,7 @@ fn what_is_left_of_a_term_may_be_said() {
         let texts = ["15 % for 14 days.", "Hello.", &format!("{days} days left.")]
             .map(|text| format!("{text} {{{{unsubscribe_url}}}}"));
         let mails = json!([mail("a", 0, &texts[0]), mail("b", 4, &texts[1]), mail("c", day, &texts[2])]);
-        let found = CampaignQa.examine(&json!({ "mails": mails }), &shipped_desk(), &json!({}));
+        let found = CampaignQa.examine(&json!({ "mails": mails }), &Sight::of(&shipped_desk()), &json!({}));
         found.into_iter().map(|one| one.rule).collect::<Vec<_>>()
     };
     for (day, days) in [(9, "14"), (9, "9"), (9, "5"), (18, "14")] {

@@ -28,11 +28,14 @@ pub(super) fn decided(
     batch: &mut Batch,
     no: ApprovalNo,
     by: &Who,
-    decision: Decision,
+    (decision, accepts): (Decision, &BTreeSet<String>),
     comment: BodyRef,
 ) -> Result<(), Illegal> {
-    let made_at = batch.posted_at;
-    batch.emit(Event::ApprovalDecided { no, by: by.clone(), decision, comment: Some(comment), made_at })?;
+    let (by, made_at) = (by.clone(), batch.posted_at);
+    // What did not fail needs no word of anybody.
+    let gates = batch.state.approvals.get(&no).into_iter().flat_map(Approval::gates);
+    let accepts = gates.filter(|rule| decision == Decision::Approve && accepts.contains(*rule)).cloned().collect();
+    batch.emit(Event::ApprovalDecided { no, by, decision, comment: Some(comment), accepts, made_at })?;
     let approval = batch.state.approvals.get(&no).ok_or_else(|| impossible("no such approval"))?;
     if approval.fate.is_none() {
         return Ok(());

@@ -1,5 +1,7 @@
 //! What people post: each row is heard or refused by an event, which is the poster's answer.
 
+use std::collections::BTreeSet;
+
 use super::batch::{Batch, impossible};
 use super::{approval, ending, outward};
 use crate::id::{ApprovalNo, ArtefactName, Digest, Outcome};
@@ -46,6 +48,7 @@ fn over(batch: &Batch, say: Option<&(Who, Command)>) -> Refusal {
         Some((
             _,
             Command::Decide { approval, binds, .. }
+            | Command::Accept { approval, binds, .. }
             | Command::Edit { approval, binds, .. }
             | Command::Respond { approval, binds, .. },
         )) => match standing(batch, *approval, *binds) {
@@ -58,9 +61,11 @@ fn over(batch: &Batch, say: Option<&(Who, Command)>) -> Refusal {
 
 fn refusal(batch: &Batch, by: &Who, command: &Command) -> Option<Refusal> {
     match command {
-        Command::Decide { approval, binds, decision, .. } => {
-            may_decide(batch, by, *approval, *binds, *decision == Decision::Approve).err()
+        Command::Decide { approval, binds, decision: Decision::Approve, .. } => {
+            may_approve(batch, by, (*approval, *binds), &BTreeSet::new()).err()
         }
+        Command::Accept { approval, binds, rules, .. } => may_approve(batch, by, (*approval, *binds), rules).err(),
+        Command::Decide { approval, binds, .. } => may_decide(batch, by, *approval, *binds, false).err(),
         Command::Edit { approval, binds, artefact, problems, .. } => {
             may_edit(batch, by, *approval, *binds, artefact, *problems).err()
         }
@@ -120,6 +125,20 @@ fn may_decide(batch: &Batch, by: &Who, no: ApprovalNo, binds: Digest, approves: 
         return Err(Refusal::AlreadyApproved);
     }
     Ok(())
+}
+
+/// Whether `by` may approve, accepting `accepts`: every rule that did not hold, and leaves it to a person, has to be among
+/// them.
+fn may_approve(
+    batch: &Batch,
+    by: &Who,
+    (no, binds): (ApprovalNo, Digest),
+    accepts: &BTreeSet<String>,
+) -> Result<(), Refusal> {
+    may_decide(batch, by, no, binds, true)?;
+    let gates = batch.state.approvals.get(&no).into_iter().flat_map(Approval::gates);
+    let rules: BTreeSet<String> = gates.filter(|rule| !accepts.contains(*rule)).cloned().collect();
+    if rules.is_empty() { Ok(()) } else { Err(Refusal::Unaccepted { rules }) }
 }
 
 /// Whether `by` may give this answer: it is wanted of them, they declare its outcome, and it writes what it has to.
@@ -214,7 +233,10 @@ fn shortest_wait(state: &State, of: fn(Patience) -> u64) -> Option<u64> {
 fn obey(batch: &mut Batch, by: &Who, command: &Command) -> Result<(), Illegal> {
     match command {
         Command::Decide { approval, decision, comment, .. } => {
-            approval::decided(batch, *approval, by, *decision, *comment)
+            approval::decided(batch, *approval, by, (*decision, &BTreeSet::new()), *comment)
+        }
+        Command::Accept { approval, rules, comment, .. } => {
+            approval::decided(batch, *approval, by, (Decision::Approve, rules), *comment)
         }
         Command::Edit { approval, artefact, body, findings, lists, .. } => {
             edit(batch, by, *approval, artefact, *body, *findings, lists.clone())

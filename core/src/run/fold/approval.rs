@@ -6,7 +6,7 @@ use super::Legal;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, MessageId, Outcome, Timestamp};
 use crate::run::binds_desk;
 use crate::run::desk::{Desk, Held};
-use crate::run::event::{BodyRef, Closed, Decision, Manifest, Raise, Who};
+use crate::run::event::{BodyRef, Closed, Decision, Manifest, Raise, Ruling, Who};
 use crate::run::state::{Approval, Fate, Permit, RefusedEdit, State, Wants};
 use crate::topology::plan::{ANSWER, Role};
 
@@ -18,7 +18,7 @@ impl State {
         message: MessageId,
         agent: AgentName,
         desk: Desk,
-        manifest: Option<Manifest>,
+        (manifest, rules): (Option<Manifest>, Option<Ruling>),
     ) {
         let is_question = self.turns.get(&message).is_some_and(|turn| turn.message.is_question());
         let approves = self.person(&agent).is_some_and(|person| !person.approves.is_empty());
@@ -35,6 +35,7 @@ impl State {
             binds,
             manifest,
             desk,
+            rules,
             asked_at: self.now,
             expires_at: self.now,
             overdue: false,
@@ -73,11 +74,21 @@ impl State {
     }
 
     /// What a person decided at `made_at`; an approval that needs more than one person stays open until they all approved.
-    pub(super) fn decided(&mut self, no: ApprovalNo, by: &Who, decision: Decision, made_at: Timestamp) -> Legal {
+    pub(super) fn decided(
+        &mut self,
+        no: ApprovalNo,
+        by: &Who,
+        decision: Decision,
+        accepts: &BTreeSet<String>,
+        made_at: Timestamp,
+    ) -> Legal {
         let needed = self.needed(no)?;
         let approval = self.open_approval_mut(no)?;
         if approval.wants != Wants::Decision {
             return Err("an answer is wanted, and no decision");
+        }
+        if decision == Decision::Approve && approval.gates().any(|rule| !accepts.contains(rule)) {
+            return Err("a rule that did not hold was not accepted");
         }
         // Nobody decides before they are asked, whatever the clock of theirs says.
         approval.decided_at = Some(made_at.max(approval.asked_at));

@@ -6,7 +6,7 @@ use crate::id::{AgentName, ApprovalNo, EffectId, Epoch, MessageId, Outcome, Time
 use crate::run::event::{
     ActHead, Amount, BodyRef, CallHead, Ending, Limit, Part, Raise, Reason, Replied, Settled, Wish,
 };
-use crate::run::state::{Began, Effect, InVain, Ledger, State, Turn};
+use crate::run::state::{Began, Effect, Given, InVain, Ledger, State, Turn};
 use crate::topology::plan::Role;
 use crate::topology::spec::Repeat;
 
@@ -160,6 +160,12 @@ impl State {
         match result {
             Settled::Replied(replied) => self.take_reply(effect.message, replied)?,
             Settled::Returned { body, labels, .. } => {
+                if let (Wish::Tool { tool, .. } | Wish::Own { tool }, false) =
+                    (&effect.wish, self.plan.checks.is_empty())
+                {
+                    let (tool, agent, message) = (tool.clone(), effect.agent.clone(), effect.message);
+                    self.given.push(Given { tool, agent, message, result: body.digest });
+                }
                 let turn = self.turn_mut(effect.message)?;
                 turn.labels = turn.labels.join(*labels);
                 turn.shown_bytes += u64::from(body.bytes);
@@ -167,11 +173,11 @@ impl State {
                     turn.unseen.push(Part::Result(call, body.digest));
                 }
             }
-            Settled::Prepared { no, manifest } => {
+            Settled::Prepared { no, manifest, rules } => {
                 let turn = self.turn_mut(effect.message)?;
                 turn.approval = Some(*no);
                 let (agent, desk) = (turn.agent.clone(), turn.desk.clone());
-                self.prepared(*no, effect.message, agent, desk, manifest.clone());
+                self.prepared(*no, effect.message, agent, desk, (manifest.clone(), rules.clone()));
             }
             Settled::Ruled { outcome, line, .. } => self.ruled(&effect, outcome, *line)?,
             Settled::Performed { .. } | Settled::Numbered { .. } => {}

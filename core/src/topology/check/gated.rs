@@ -10,9 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::branches::Merges;
 use super::draft::Draft;
 use super::graph::{Edge, Graph, Kind, Node, Walk};
+use super::seat::Seat;
 use crate::id::{AgentName, ArtefactName};
 use crate::topology::fault::{Code, Fault};
+use crate::topology::plan::Role;
 use crate::topology::proof::{Approval, Gate};
+use crate::topology::raw::topology::Topology;
 
 /// The outcome that approves.
 const APPROVE: &str = "approve";
@@ -53,6 +56,32 @@ pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, merges: &Merges) -> Ve
         }
     }
     gates
+}
+
+/// Whoever is to accept what a rule found has to be there: somebody approves each artefact of which a rule may leave it to a
+/// person.
+pub(super) fn asked(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) {
+    // What a team is brought, or gives, is approved by those who have it as a member.
+    if !draft.taken.is_empty() {
+        return;
+    }
+    let approves = |seat: &Seat, artefact: &str| match seat.member.as_ref().map(|member| &member.role) {
+        Some(Role::Person(person)) => person.approves.iter().any(|name| name.as_str() == artefact),
+        // Of whom something is wrong, it is told.
+        None => true,
+        Some(_) => false,
+    };
+    for (name, artefact) in &raw.artefacts {
+        let gates = artefact.checks.iter().filter(|check| draft.around.guards.gates.contains(&check.value));
+        let unasked = gates.filter(|_| !seats.iter().any(|seat| approves(seat, &name.value)));
+        let faults = unasked.map(|check| {
+            let what = format!("`{}` may leave `{}` to a person, and nobody approves it", check.value, name.value);
+            let instead = format!("let a person approve it: approves = [\"{}\"]", name.value);
+            Fault::new(Code::GateUnasked, &check.place, what, instead)
+        });
+        let faults: Vec<Fault> = faults.collect();
+        draft.faults.extend(faults);
+    }
 }
 
 /// Who approves `artefact` on every way to each of `senders`, and who on some ways; by the sender's place in the team.

@@ -45,6 +45,8 @@ pub struct Surroundings {
     pub tools: BTreeMap<ToolName, ToolSpec>,
     /// Every check there is, with its settings (an empty object if none).
     pub checks: BTreeMap<String, Value>,
+    /// What is known of the checks that the project declares itself.
+    pub guards: Guards,
     /// Models by alias; `default` is one if there is a default.
     pub models: BTreeMap<String, ModelSpec>,
     /// Models that have no price and are not declared free.
@@ -65,6 +67,15 @@ pub struct Surroundings {
     pub broken: BTreeSet<String>,
     /// Whether the project's file could not be read, which is told: nothing is known of its connections, models and people.
     pub unread: bool,
+}
+
+/// Checks that a project declares itself.
+#[derive(Debug, Clone, Default)]
+pub struct Guards {
+    /// Those whose rules hold for what a tool would do.
+    pub leaving: BTreeMap<ToolName, Vec<String>>,
+    /// Those that may leave it to a person.
+    pub gates: BTreeSet<String>,
 }
 
 /// Named queries, by name.

@@ -8,47 +8,47 @@ use super::words::{self, List};
 use crate::text::{category, digit};
 
 /// A number of a text.
-pub(super) struct Number {
+pub(in crate::tool) struct Number {
     /// As it is written, with its sign.
-    pub(super) shown: String,
+    pub(in crate::tool) shown: String,
     /// What it may mean; `4.210` is two things.
-    pub(super) readings: Vec<Reading>,
-    pub(super) percent: bool,
+    pub(in crate::tool) readings: Vec<Reading>,
+    pub(in crate::tool) percent: bool,
     /// Digits alone, and few enough for a counter.
-    pub(super) whole: Option<u32>,
+    pub(in crate::tool) whole: Option<u32>,
 }
 
 /// One meaning of a number.
-pub(super) struct Reading {
-    pub(super) value: f64,
+pub(in crate::tool) struct Reading {
+    pub(in crate::tool) value: f64,
     /// One unit of its last written digit.
-    pub(super) step: f64,
+    pub(in crate::tool) step: f64,
 }
 
 /// What stands around a number, in small letters.
-pub(super) struct Around {
+pub(in crate::tool) struct Around {
     /// The word before it.
-    pub(super) before: String,
+    pub(in crate::tool) before: String,
     /// The two words after it.
-    pub(super) after: [String; 2],
+    pub(in crate::tool) after: [String; 2],
     /// The two words after the other end of its range, if it begins one.
-    pub(super) beyond: [String; 2],
+    pub(in crate::tool) beyond: [String; 2],
     /// Letters directly after it, perhaps past a hyphen, a dot or an apostrophe.
-    pub(super) glued: String,
+    pub(in crate::tool) glued: String,
     /// Whether an apostrophe parts these from it.
-    pub(super) apostrophe: bool,
+    pub(in crate::tool) apostrophe: bool,
     /// Directly before it.
-    pub(super) previous: Option<char>,
+    pub(in crate::tool) previous: Option<char>,
     /// From its end on, a little.
-    pub(super) rest: String,
+    pub(in crate::tool) rest: String,
     /// Whether a dot after it ends no sentence, since that goes on in small letters.
-    pub(super) dot_goes_on: bool,
+    pub(in crate::tool) dot_goes_on: bool,
     /// Whether it labels what follows: `Tip 3:` in a line of its own, `No. 3`.
-    pub(super) label: bool,
+    pub(in crate::tool) label: bool,
 }
 
 /// Where the number that begins at `place` ends: digits, and separators with a digit after them.
-pub(super) fn end_of(chars: &[char], place: usize) -> usize {
+pub(in crate::tool) fn end_of(chars: &[char], place: usize) -> usize {
     let mut end = place;
     loop {
         match chars.get(end) {
@@ -61,24 +61,24 @@ pub(super) fn end_of(chars: &[char], place: usize) -> usize {
     }
 }
 
-pub(super) fn is_digit(chars: &[char], at: usize) -> bool {
+pub(in crate::tool) fn is_digit(chars: &[char], at: usize) -> bool {
     chars.get(at).is_some_and(|c| digit(*c).is_some())
 }
 
 /// How many digits stand at `at`.
-pub(super) fn digits(chars: &[char], at: usize) -> usize {
+pub(in crate::tool) fn digits(chars: &[char], at: usize) -> usize {
     (at..).take_while(|at| is_digit(chars, *at)).count()
 }
 
 /// The whole number of at most four digits at `at`, and its length.
-pub(super) fn small(chars: &[char], at: usize) -> Option<(u32, usize)> {
+pub(in crate::tool) fn small(chars: &[char], at: usize) -> Option<(u32, usize)> {
     let length = Some(digits(chars, at)).filter(|length| (1..=4).contains(length))?;
     let value = chars[at..at + length].iter().filter_map(|c| digit(*c)).fold(0, |value, digit| value * 10 + digit);
     Some((value, length))
 }
 
 impl Around {
-    pub(super) fn of(chars: &[char], start: usize, end: usize) -> Self {
+    pub(in crate::tool) fn of(chars: &[char], start: usize, end: usize) -> Self {
         let before = || chars[..start].iter().rev().skip_while(|c| is_gap(**c)).take_while(|c| is_letter(**c));
         let mut before: Vec<char> = before().copied().collect();
         before.reverse();
@@ -104,7 +104,7 @@ impl Around {
     }
 
     /// The first and second word after it, and those after its range.
-    pub(super) fn words_after(&self) -> impl Iterator<Item = &String> {
+    pub(in crate::tool) fn words_after(&self) -> impl Iterator<Item = &String> {
         [&self.after[0], &self.beyond[0]].into_iter()
     }
 }
@@ -151,7 +151,7 @@ fn is_letter(c: char) -> bool {
 }
 
 /// The number of these digits and separators.
-pub(super) fn number(chars: &[char], around: &Around) -> Number {
+pub(in crate::tool) fn number(chars: &[char], around: &Around) -> Number {
     let text: String = chars.iter().map(|c| plain(*c)).filter(|c| !matches!(c, '\'' | &GROUP_SPACE)).collect();
     let rest = around.rest.trim_start();
     let (factor, sign) = match around.glued.as_str() {
@@ -204,7 +204,7 @@ fn reading(whole: &str, decimals: &str, factor: f64) -> Reading {
 }
 
 /// Whether a symbol of a currency stands beside the number.
-pub(super) fn is_money(around: &Around) -> bool {
+pub(in crate::tool) fn is_money(around: &Around) -> bool {
     let currency = |c: Option<char>| c.is_some_and(|c| category(c) == GeneralCategory::CurrencySymbol);
     currency(around.previous) || currency(around.rest.trim_start().chars().next())
 }

@@ -67,7 +67,7 @@ const PERCENT: &str = "percent percentage prozent procent pourcent процен�
 
 /// One of the lists above.
 #[derive(Clone, Copy)]
-pub(super) enum List {
+pub(in crate::tool) enum List {
     Months,
     Days,
     Hours,
@@ -84,13 +84,13 @@ static LISTS: LazyLock<[BTreeSet<String>; 7]> = LazyLock::new(|| {
 });
 
 /// Whether the list has the word, given in small letters.
-pub(super) fn has(list: List, word: &str) -> bool {
+pub(in crate::tool) fn has(list: List, word: &str) -> bool {
     LISTS[list as usize].contains(word)
 }
 
 /// Whether the word is a month, or an English one cut to three letters or more. Those of other languages are not cut, since
 /// "out" and "set" would be months.
-pub(super) fn is_month(word: &str) -> bool {
+pub(in crate::tool) fn is_month(word: &str) -> bool {
     let english = || MONTHS.trim_start().lines().next().into_iter().flat_map(str::split_whitespace);
     has(List::Months, word) || (word.chars().count() >= 3 && english().any(|month| month.starts_with(word)))
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::part::args::quoted;
+use super::super::args::quoted;
 use super::found::Found;
 
 /// What is found between the marks of a tag.
@@ -44,7 +44,7 @@ const TAGS: [(&str, &str, Inner); 20] = [
 const BYTES_MAX: usize = 400;
 
 /// Reports tags of other platforms.
-pub(super) fn foreign(text: &str, at: &str, found: &mut Found) {
+pub(in crate::tool) fn foreign(text: &str, at: &str, found: &mut Found) {
     for place in places(text) {
         let tag = quoted(&text[place]);
         found.must("merge_tags", at, format!("{tag} is a tag of another platform: write {{{{name|fallback}}}}"));
@@ -52,7 +52,7 @@ pub(super) fn foreign(text: &str, at: &str, found: &mut Found) {
 }
 
 /// The text without them, for whoever reads the rest of it.
-pub(super) fn without_foreign(text: &str) -> String {
+pub(in crate::tool) fn without_foreign(text: &str) -> String {
     let (mut out, mut from) = (String::with_capacity(text.len()), 0);
     for place in places(text) {
         out.push_str(&text[from..place.start]);

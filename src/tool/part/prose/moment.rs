@@ -6,7 +6,7 @@ use super::number::{Around, digits, is_digit, small};
 use super::words::{self, List};
 
 /// Where the date or time of day ends that begins at `place`, if one does.
-pub(super) fn end_of(chars: &[char], place: usize) -> Option<usize> {
+pub(in crate::tool) fn end_of(chars: &[char], place: usize) -> Option<usize> {
     // Part of a longer number is none.
     let inside = place > 1 && matches!(chars[place - 1], '.' | ',' | '/') && is_digit(chars, place - 2);
     let end = date(chars, place).or_else(|| short_date(chars, place)).or_else(|| clock(chars, place));
@@ -98,15 +98,15 @@ fn minutes(chars: &[char], at: usize) -> Option<usize> {
 }
 
 /// The numbers of a list: lines that begin with one, two, three and so on.
-pub(super) struct Items {
+pub(in crate::tool) struct Items {
     /// Where these numbers begin.
-    pub(super) places: BTreeSet<usize>,
+    pub(in crate::tool) places: BTreeSet<usize>,
     /// How many lines each list has, numbered or with a mark.
-    pub(super) lengths: Vec<u32>,
+    pub(in crate::tool) lengths: Vec<u32>,
 }
 
 /// The lists of a text.
-pub(super) fn items(chars: &[char]) -> Items {
+pub(in crate::tool) fn items(chars: &[char]) -> Items {
     let mut items = Items { places: BTreeSet::new(), lengths: Vec::new() };
     let (mut numbered, mut marked) = (0, 0);
     let mut start = 0;
@@ -153,13 +153,13 @@ fn item(chars: &[char], at: usize) -> Option<u32> {
 }
 
 /// The value of a digit in a circle, which Unicode counts as another number.
-pub(super) fn circled(c: char) -> Option<u32> {
+pub(in crate::tool) fn circled(c: char) -> Option<u32> {
     let plain = super::text::compatible(&c.to_string());
     let inner = plain.trim_matches(['(', ')', '.']);
     Some(inner).filter(|_| !c.is_ascii() && crate::text::digit(c).is_none() && !is_raised(c))?.parse().ok()
 }
 
 /// A small digit above or below the line.
-pub(super) fn is_raised(c: char) -> bool {
+pub(in crate::tool) fn is_raised(c: char) -> bool {
     matches!(c, '\u{B2}' | '\u{B3}' | '\u{B9}' | '\u{2070}'..='\u{2089}')
 }

@@ -2,17 +2,17 @@
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::props::{GeneralCategory, Script};
+use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::super::part::args::quoted;
+use super::super::args::quoted;
 use super::found::Found;
-use super::settings::Settings;
 use crate::text::category;
 
 /// Stands between the groups of a number, where it cannot be broken.
-pub(super) const GROUP_SPACE: char = '\u{A0}';
+pub(in crate::tool) const GROUP_SPACE: char = '\u{A0}';
 
 /// The text as a reader takes it: forms that mean the same as one, characters that do not show left out.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::tool) fn plain(text: &str) -> String {
     let seen: Vec<char> = text.chars().filter(|c| !crate::text::is_unseen(*c)).collect();
     // A space that parts the thousands of a number is kept apart from one between two numbers.
     let part = |at: usize| {
@@ -34,12 +34,32 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// The text in compatible forms: full-width and bold letters as plain ones.
-pub(super) fn compatible(text: &str) -> String {
+pub(in crate::tool) fn compatible(text: &str) -> String {
     ComposingNormalizerBorrowed::new_nfkc().normalize(text).into_owned()
 }
 
+/// How long a text is, as readers count: an emoji of several parts is one.
+pub(in crate::tool) fn length(text: &str) -> usize {
+    text.graphemes(true).count()
+}
+
+/// Reports a subject that shouts.
+pub(in crate::tool) fn shouting(subject: &str, at: &str, found: &mut Found) {
+    let words = with_fallbacks(subject);
+    // A script without capitals cannot shout in them.
+    let letters = words.chars().filter(|c| c.is_alphabetic()).count();
+    let capitals = words.chars().filter(|c| c.is_uppercase()).count();
+    let small = words.chars().any(|c| c.is_lowercase() && c != '\u{df}');
+    if capitals >= 5 && !small && capitals * 2 > letters {
+        found.should("subject", at, "the subject is all capitals: write it as a sentence");
+    }
+    if subject.contains("!!") {
+        found.should("subject", at, "the subject shouts (!!): one exclamation mark at most");
+    }
+}
+
 /// Reports characters that do not show, and that no script needs there.
-pub(super) fn invisible(text: &str, at: &str, found: &mut Found) {
+pub(in crate::tool) fn invisible(text: &str, at: &str, found: &mut Found) {
     if let Some(c) = crate::text::first_hidden(text) {
         let code = u32::from(c);
         found.must(
@@ -51,7 +71,7 @@ pub(super) fn invisible(text: &str, at: &str, found: &mut Found) {
 }
 
 /// Reports words that mix letters which look alike: `pаypal` with a Cyrillic `а`.
-pub(super) fn mixed(text: &str, at: &str, found: &mut Found) {
+pub(in crate::tool) fn mixed(text: &str, at: &str, found: &mut Found) {
     for word in text.split(|c: char| !c.is_alphabetic()) {
         let alike: Vec<Script> = word
             .chars()
@@ -101,7 +121,7 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
 }
 
 /// The text as somebody sees it for whom each merge tag has no value.
-pub(super) fn with_fallbacks(text: &str) -> String {
+pub(in crate::tool) fn with_fallbacks(text: &str) -> String {
     let words = |piece: &Piece<'_>| match piece {
         Piece::Words(words) => (*words).to_owned(),
         Piece::Tag(inner) => inner.split_once('|').map_or(" ", |(_, fallback)| fallback).to_owned(),
@@ -110,8 +130,8 @@ pub(super) fn with_fallbacks(text: &str) -> String {
     pieces(text).iter().map(words).collect()
 }
 
-/// Merge tags: known, closed, and with a fallback where a recipient may have no value.
-pub(super) fn tags(text: &str, settings: &Settings, at: &str, found: &mut Found) {
+/// Merge tags: known, closed, and with a fallback where a recipient may have no value; those in `always` have one.
+pub(in crate::tool) fn tags(text: &str, known: &[String], always: &[String], at: &str, found: &mut Found) {
     for piece in pieces(text) {
         let inner = match piece {
             Piece::Words(_) => continue,
@@ -124,10 +144,10 @@ pub(super) fn tags(text: &str, settings: &Settings, at: &str, found: &mut Found)
         let (name, fallback) = inner.split_once('|').map_or((inner, None), |(name, after)| (name, Some(after)));
         let is_in = |list: &[String]| list.iter().any(|known| known == name);
         let missing = fallback.is_none_or(|fallback| fallback.trim().is_empty());
-        if is_in(&settings.platform_tags) {
+        if is_in(always) {
             continue;
-        } else if !is_in(&settings.merge_tags) {
-            let known = settings.merge_tags.join(", ");
+        } else if !is_in(known) {
+            let known = known.join(", ");
             found.must("merge_tags", at, format!("the merge tag {} is not known; known are {known}", quoted(inner)));
         } else if missing {
             found.must("merge_tags", at, format!("{{{{{inner}}}}} has no fallback: write {{{{{name}|there}}}}"));
@@ -139,7 +159,7 @@ pub(super) fn tags(text: &str, settings: &Settings, at: &str, found: &mut Found)
 const LEFT_OVER: [&str; 6] = ["TODO", "TBD", "TBC", "FIXME", "XXX", "XXXX"];
 
 /// Placeholders that nobody filled in.
-pub(super) fn placeholders(text: &str, at: &str, found: &mut Found) {
+pub(in crate::tool) fn placeholders(text: &str, at: &str, found: &mut Found) {
     let text = with_fallbacks(text);
     let mut report = |what: &str| {
         found.must("placeholders", at, format!("{} is left over: fill it in or take it out", quoted(what)));

@@ -1,8 +1,7 @@
-//! Links in a text: found however they are written, and led only where the settings allow.
+//! Links in a text: found however they are written, and led only to hosts that are allowed.
 
-use super::super::part::args::quoted;
+use super::super::args::quoted;
 use super::found::Found;
-use super::settings::Settings;
 use super::text;
 
 /// Ends of names that mail programs turn into links by themselves.
@@ -14,15 +13,15 @@ const TURNED_INTO_LINKS: [&str; 20] = [
 const UTM: [&str; 3] = ["utm_source", "utm_medium", "utm_campaign"];
 
 /// Reports links that lead elsewhere, are not https, or cannot be told apart in the figures afterwards.
-pub(super) fn links(text: &str, settings: &Settings, at: &str, found: &mut Found) {
+pub(in crate::tool) fn links(text: &str, hosts: &[String], at: &str, found: &mut Found) {
     for word in words(text) {
         let lower = word.to_ascii_lowercase();
         if let Some(rest) = lower.strip_prefix("https://") {
-            url(word, &word[word.len() - rest.len()..], settings, at, found);
+            url(word, &word[word.len() - rest.len()..], hosts, at, found);
         } else if lower.contains("://") || starts_scheme(&lower) {
             found.must("links", at, format!("{} is no https link: write https://", quoted(word)));
         } else if let Some((_, host)) = word.split_once('@') {
-            if is_host(host) && !is_allowed(host, settings) {
+            if is_host(host) && !is_allowed(host, hosts) {
                 found.should("links", at, format!("the address {} is outside link_hosts", quoted(word)));
             }
         } else if looks_like_link(&lower) {
@@ -32,7 +31,7 @@ pub(super) fn links(text: &str, settings: &Settings, at: &str, found: &mut Found
 }
 
 /// The text without its links, for whoever reads the rest of it.
-pub(super) fn without_links(text: &str) -> String {
+pub(in crate::tool) fn without_links(text: &str) -> String {
     let parts = text.split_inclusive(char::is_whitespace).flat_map(|word| {
         let before = before_scheme(word);
         // Lines stay lines.
@@ -61,10 +60,10 @@ fn before_scheme(word: &str) -> &str {
     &word[..starts.min().unwrap_or(word.len())]
 }
 
-fn url(word: &str, after: &str, settings: &Settings, at: &str, found: &mut Found) {
+fn url(word: &str, after: &str, hosts: &[String], at: &str, found: &mut Found) {
     let authority = after.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    if !is_allowed(authority, settings) || after.contains('\\') {
-        let hosts = settings.link_hosts.join(", ");
+    if !is_allowed(authority, hosts) || after.contains('\\') {
+        let hosts = hosts.join(", ");
         return found.must("links", at, format!("{} does not lead to link_hosts ({hosts})", quoted(word)));
     }
     // What stands after # never reaches a server, so nobody counts it.
@@ -82,9 +81,9 @@ fn url(word: &str, after: &str, settings: &Settings, at: &str, found: &mut Found
 
 /// A host, exactly: no port, no user, no other letters that look alike. One with letters of other scripts is the same in
 /// the form that servers are asked for.
-fn is_allowed(host: &str, settings: &Settings) -> bool {
+fn is_allowed(host: &str, hosts: &[String]) -> bool {
     let Some(host) = asked_for(host) else { return false };
-    settings.link_hosts.iter().any(|allowed| asked_for(allowed).is_some_and(|allowed| allowed == host))
+    hosts.iter().any(|allowed| asked_for(allowed).is_some_and(|allowed| allowed == host))
 }
 
 fn asked_for(host: &str) -> Option<String> {
