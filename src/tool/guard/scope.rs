@@ -47,7 +47,7 @@ pub(super) fn of_body(rule: &Rule, body: &Value) -> Result<Vec<Group>, String> {
 }
 
 fn wanted(rule: &Rule, piece: &Piece) -> bool {
-    rule.fields.is_empty() || rule.fields.iter().any(|field| *field == piece.field)
+    rule.fields.is_empty() || rule.fields.contains(&piece.field)
 }
 
 fn walk(at: &str, field: &str, value: &Value, pieces: &mut Vec<Piece>) {

@@ -41,7 +41,8 @@ fn stands_in(text: &str, term: &str, (from, to): (bool, bool)) -> bool {
     text.match_indices(term).any(|(at, found)| {
         let before = text[..at].chars().next_back();
         let after = text[at + found.len()..].chars().next();
-        !(from && goes_on(first, before)) && !(to && goes_on(last, after))
+        let is_part = (from && goes_on(first, before)) || (to && goes_on(last, after));
+        !is_part
     })
 }
 
