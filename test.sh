@@ -117,5 +117,6 @@ page() { # The page in a real browser: its scripts' types, the walk of people, h
     cargo build --quiet
     node tests/page/walk.mjs
     node tests/page/hostile.mjs
+    node tests/page/failures.mjs
 }
 part page page

@@ -217,8 +217,10 @@ fn sentence(look: &Look<'_>) -> Markup {
             (date_time(line.expires_at, zone)) ". "
         }
         @for question in &run.questions { "Question " (question) ": nobody knows whether an act happened. " }
-        @if !run.dead_letters.is_empty() {
-            (count(run.dead_letters.len(), "message")) " could not be handled: see Supervision. "
+        @if let Some((first, others)) = run.dead_letters.split_first() {
+            b { (text(&first.to)) } " could not handle message " (first.message) ": " (text(&first.reason))
+            @if !others.is_empty() { ", and " (count(others.len(), "other message")) " could not be handled either" }
+            ". "
         }
         @if let Some(why) = &run.paused { "Paused: " (text(why)) ". " }
         @for result in &run.results {
@@ -239,6 +241,9 @@ fn buttons(look: &Look<'_>) -> Markup {
     let raised = |what, enough| format!("Raise {} to {} and go on", words::limit(what, false), amount(what, enough));
     html! {
         div.actions {
+            @if !run.dead_letters.is_empty() {
+                a.button.primary href=(format!("/runs/{}/supervision", run.run)) { "Decide what becomes of it" }
+            }
             @for line in &run.waiting {
                 a.button.primary href=(format!("/approvals/{}", line.approval)) {
                     "Review approval " (line.approval)
