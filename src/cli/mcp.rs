@@ -6,9 +6,13 @@ use serde_json::{Value, json};
 
 use super::exit::{Exit, Stop};
 use super::paint::{self, Safe, Tone, hung, out, raw, say, toned};
+use super::serve::ends;
 use super::session::Session;
 use crate::app::mcp::{self, LOCK_FILE, Seen, Server};
+use crate::mcp as offered;
+use crate::run::event::Who;
 use crate::run::view::count;
+use crate::service::act::Driver;
 use crate::topology::fault::nearest;
 
 #[derive(Debug, clap::Args)]
@@ -19,6 +23,11 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
+    /// Offers the campaigns to other agents as an MCP server, over its input and output; it never approves anything
+    #[command(
+        after_help = "Example, for an MCP client's configuration:\n  { \"command\": \"callsheet\", \"args\": [\"--project\", \"DIR\", \"mcp\", \"serve\"] }"
+    )]
+    Serve,
     /// Lists the servers of callsheet.toml, and what was accepted of each; it asks none of them
     #[command(after_help = "Example:\n  callsheet mcp list")]
     List {
@@ -53,6 +62,7 @@ const DIGEST_CHARS_MIN: usize = 8;
 
 pub(super) async fn mcp(session: &Session, args: &Args) -> Result<Exit, Stop> {
     match &args.what {
+        What::Serve => serve(session).await,
         What::List { json } => Ok(list(session, *json)),
         What::Inspect { name, json } => {
             let server = server(session, name)?;
@@ -65,6 +75,15 @@ pub(super) async fn mcp(session: &Session, args: &Args) -> Result<Exit, Stop> {
             accept(session, name, &server, &seen, digest.as_deref())
         }
     }
+}
+
+/// The campaigns for other agents. What is said to people goes to the error output: the other one is the protocol's.
+async fn serve(session: &Session) -> Result<Exit, Stop> {
+    let driver = Driver::serve(&session.project).await?;
+    let who = Who { how: "mcp".to_owned(), ..session.project.who() };
+    say("offering the campaigns to whoever speaks MCP on this input; Ctrl-C stops it, and everything is kept");
+    let served = offered::serve((session.project.clone(), driver), who, ends()?).await;
+    served.map(|()| Exit::Done).map_err(Stop::failed)
 }
 
 fn list(session: &Session, as_json: bool) -> Exit {

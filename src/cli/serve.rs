@@ -65,6 +65,18 @@ pub(super) async fn serve(session: &Session, args: &Args) -> Result<Exit, Stop> 
             Err(error) => say(format!("run {no} was interrupted, and cannot go on: {}", Safe(&Told::from(error).text))),
         }
     }
+    match serving((session.project.clone(), driver), keys, (listener, &args.host), ends()?).await {
+        Ok(()) => {
+            say("stopped; everything is kept, and callsheet serve goes on with it");
+            Ok(Exit::Done)
+        }
+        Err(Stopped::Service(error)) => Err(error.into()),
+        Err(error @ Stopped::System(_)) => Err(Stop::failed(error.to_string())),
+    }
+}
+
+/// Says when this process is asked to end: by Ctrl-C, or by whoever runs services.
+pub(super) fn ends() -> Result<watch::Receiver<bool>, Stop> {
     let (end, ends) = watch::channel(false);
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::spawn(async move {
@@ -74,14 +86,7 @@ pub(super) async fn serve(session: &Session, args: &Args) -> Result<Exit, Stop> 
         }
         let _ = end.send(true);
     });
-    match serving((session.project.clone(), driver), keys, (listener, &args.host), ends).await {
-        Ok(()) => {
-            say("stopped; everything is kept, and callsheet serve goes on with it");
-            Ok(Exit::Done)
-        }
-        Err(Stopped::Service(error)) => Err(error.into()),
-        Err(error @ Stopped::System(_)) => Err(Stop::failed(error.to_string())),
-    }
+    Ok(ends)
 }
 
 /// Where it is, and whose links are whose.

@@ -2,6 +2,7 @@
 //! server, what acts on the world, and what is pinned. Real servers are in `mcp/servers.rs`.
 
 mod hostile;
+mod offered;
 mod pinned;
 mod servers;
 mod typed;

@@ -19,7 +19,7 @@ const ROWS: [&[&str]; 12] = [
     &["app"],
     &["service"],
     &["words"],
-    &["web"],
+    &["web", "mcp"],
     &["cli"],
 ];
 
