@@ -104,7 +104,7 @@ impl Own<'_> {
     }
 
     fn artefact(&self, artefact: &ArtefactName) -> ArtefactName {
-        self.plan.teams.artefact_in(self.team, artefact).unwrap_or_else(|| artefact.clone())
+        self.plan.artefact_in(self.team, artefact).unwrap_or_else(|| artefact.clone())
     }
 
     fn brief(&self, brief: Brief) -> Brief {

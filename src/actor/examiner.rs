@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use crate::failure::{Class, Failure};
 use crate::id::{ArtefactName, ToolName};
 use crate::run::body::Applied;
+use crate::run::desk::put_section;
 use crate::run::event::{Items, Lists};
 use crate::tool::guard::{self, Guard, Leaving};
 use crate::tool::{Check, Finding, Level, Sight};
-use crate::topology::plan::{Artefact, Each, EachTo, Plan};
+use crate::topology::plan::{Artefact, Each, EachTo, Plan, Section};
 
 /// Faults of one artefact that are told of at once.
 pub(super) const PROBLEMS_MAX: usize = 20;
@@ -27,6 +28,7 @@ const VALUE_BYTES_MAX: usize = 200;
 pub struct Examiner {
     artefacts: BTreeMap<ArtefactName, (Validator, Vec<Arc<dyn Check>>)>,
     same: BTreeMap<ArtefactName, Vec<Same>>,
+    sections: BTreeMap<ArtefactName, Section>,
     split: BTreeMap<ArtefactName, Vec<Each>>,
     args: BTreeMap<ToolName, Validator>,
     settings: BTreeMap<String, Value>,
@@ -112,10 +114,12 @@ impl Examiner {
         };
         let same = |artefact: &Artefact| artefact.same.iter().filter_map(same).collect();
         let same = plan.artefacts.iter().map(|(name, artefact)| (name.clone(), same(artefact))).collect();
+        let section = |(name, artefact): (&ArtefactName, &Artefact)| Some((name.clone(), artefact.section.clone()?));
+        let sections = plan.artefacts.iter().filter_map(section).collect();
         let split = plan.artefacts.keys().map(|name| (name.clone(), plan.splits_over(name).cloned().collect()));
         let (split, args) = (split.collect(), args.collect::<Result<_, Unmade>>()?);
         let leaving = plan.leaving.clone();
-        Ok(Self { artefacts, same, split, args, settings: plan.checks.clone(), guards, leaving })
+        Ok(Self { artefacts, same, sections, split, args, settings: plan.checks.clone(), guards, leaving })
     }
 
     /// Examines a version of `artefact`; `sight` is what its writer could see.
@@ -131,8 +135,8 @@ impl Examiner {
             return Verdict { problems, ..Verdict::default() };
         }
         let none = json!({});
-        let look =
-            |check: &Arc<dyn Check>| check.examine(body, sight, self.settings.get(check.name()).unwrap_or(&none));
+        let settings = |check: &dyn Check| self.settings.get(check.name()).unwrap_or(&none);
+        let look = |check: &Arc<dyn Check>| self.found(artefact, &**check, body, sight, settings(&**check));
         let findings: Vec<Finding> = checks.iter().flat_map(look).collect();
         let told = |f: &Finding| short(&format!("{artefact}{}: {} ({})", f.at, f.what, f.rule));
         let blocked = findings.iter().find(|finding| finding.level == Level::Block).map(told);
@@ -154,8 +158,24 @@ impl Examiner {
     pub fn ruled(&self, artefact: &ArtefactName, body: &Value, sight: &Sight<'_>) -> Vec<Applied> {
         let checks = self.artefacts.get(artefact).map(|(_, checks)| checks);
         let guards = checks.into_iter().flatten().filter_map(|check| self.guards.get(check.name()));
-        let ruled = guards.map(|guard| guard.of_artefact(artefact.as_str(), &guard.examine(body, sight, &Value::Null)));
-        ruled.flatten().collect()
+        let found = |guard: &Guard| self.found(artefact, guard, body, sight, &Value::Null);
+        guards.flat_map(|guard| guard.of_artefact(artefact.as_str(), &found(guard))).collect()
+    }
+
+    /// What a check finds. Of a section it is shown the whole as its writer leaves it, and what it finds of others' sections
+    /// is not that writer's to mend.
+    fn found(
+        &self,
+        artefact: &ArtefactName,
+        check: &dyn Check,
+        body: &Value,
+        sight: &Sight<'_>,
+        settings: &Value,
+    ) -> Vec<Finding> {
+        let Some(section) = self.sections.get(artefact) else { return check.examine(body, sight, settings) };
+        let (whole, others) = self.around(section, body, sight.desk);
+        let found = check.examine(&whole, &Sight { desk: &others, ..*sight }, settings);
+        found.into_iter().filter_map(|finding| within(finding, section)).collect()
     }
 
     /// Whether rules hold for what `tool` would do.
@@ -186,6 +206,27 @@ impl Examiner {
         Ok(applied)
     }
 
+    /// The whole with a section in it as its writer leaves it, and what else is on their desk.
+    fn around(
+        &self,
+        section: &Section,
+        body: &Value,
+        desk: &BTreeMap<ArtefactName, Value>,
+    ) -> (Value, BTreeMap<ArtefactName, Value>) {
+        let mut others = desk.clone();
+        let mut whole = others.remove(&section.of).unwrap_or_else(|| json!({}));
+        // Sections that are written beside it.
+        others.retain(|name, body| match self.sections.get(name).filter(|beside| beside.of == section.of) {
+            Some(beside) => {
+                put_section(&mut whole, &beside.at, body.take());
+                false
+            }
+            None => true,
+        });
+        put_section(&mut whole, &section.at, body.clone());
+        (whole, others)
+    }
+
     /// The argument that the first fault of a call is in, if it is in one.
     pub fn misfit(&self, tool: &ToolName, args: &Value) -> Option<String> {
         let path = self.args.get(tool)?.iter_errors(args).next()?.instance_path().to_string();
@@ -198,6 +239,12 @@ impl Examiner {
     }
 }
 
+/// What a check found of a whole, if it is about this section: what others wrote is not its writer's to mend.
+fn within(finding: Finding, section: &Section) -> Option<Finding> {
+    let at = finding.at.strip_prefix(&section.pointer()).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+    Some(Finding { at: at.to_owned(), ..finding })
+}
+
 /// A field that has to be what another artefact says.
 struct Same {
     field: String,
@@ -208,12 +255,15 @@ struct Same {
 /// What is against such a field; nothing, if one of the two says nothing.
 fn differs(artefact: &ArtefactName, body: &Value, same: &Same, desk: &BTreeMap<ArtefactName, Value>) -> Option<String> {
     let Same { field, artefact: other, keys } = same;
-    let own = field.split('.').try_fold(body, |at, key| at.get(key))?;
+    // No field means all of a section.
+    let own = field.split('.').filter(|key| !key.is_empty()).try_fold(body, |at, key| at.get(key))?;
     let theirs = keys.iter().try_fold(desk.get(other)?, |at, key| at.get(key))?;
     let differ = own != theirs && !own.is_null() && !theirs.is_null();
     let other = || std::iter::once(other.as_str()).chain(keys.iter().map(String::as_str)).collect::<Vec<_>>().join(".");
-    differ
-        .then(|| short(&format!("{artefact}.{field} is {own}, and {} is {theirs}: they have to be the same", other())))
+    let dot = if field.is_empty() { "" } else { "." };
+    differ.then(|| {
+        short(&format!("{artefact}{dot}{field} is {own}, and {} is {theirs}: they have to be the same", other()))
+    })
 }
 
 /// The items of the list in `body` that `each` splits over.

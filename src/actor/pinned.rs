@@ -7,7 +7,7 @@ use super::examiner::{Examiner, Unmade};
 use crate::id::{AgentName, ArtefactName, Digest};
 use crate::model::prompt::Offers;
 use crate::tool::Check;
-use crate::topology::plan::Plan;
+use crate::topology::plan::{Plan, Section};
 
 /// A plan as runs pin it, shared by all runs of it.
 pub struct Pinned {
@@ -56,7 +56,9 @@ impl Pinned {
 impl Seen<'_> {
     /// The name by which everybody calls what the member calls so.
     pub(super) fn artefact(&self, own: &ArtefactName) -> ArtefactName {
-        self.whole.teams.artefact_out(self.team, own)
+        let out = |own: &ArtefactName| self.whole.teams.artefact_out(self.team, own);
+        let section = self.pinned.plan.section(own);
+        section.and_then(|of| Section::name(&out(&of.of), &of.at)).unwrap_or_else(|| out(own))
     }
 
     /// The name by which everybody calls whom the member calls so.

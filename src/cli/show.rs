@@ -40,7 +40,9 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
             paint::json(&body);
         } else {
             let last = story.view.versions_of(wanted).len();
-            let title = version(wanted, written.no, written.written_at, session.zone());
+            let title = version(written.artefact.as_str(), written.no, written.written_at, session.zone());
+            let is_section = written.artefact.as_str() != wanted;
+            let title = if is_section { format!("{wanted}, last written as {title}") } else { title };
             let others =
                 if last > 1 { format!("; there are {last}: --version N shows another") } else { String::new() };
             say(format!("{title}, by {}{others}", Safe(&written.by)));

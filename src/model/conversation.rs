@@ -8,7 +8,7 @@ use super::prompt::{Prompt, Said, Spoken, SpokenCall};
 use super::template::Scope;
 use super::{Act, Ask, Exchange, Section, ToolCall};
 use crate::failure::{Class, Failure};
-use crate::id::{AgentName, Outcome};
+use crate::id::{AgentName, ArtefactName, Outcome};
 use crate::topology::plan::{ANSWER, Handoff, Member, Plan, QUESTIONS_PER_TURN_MAX, Recipient, Role, is_template};
 
 /// What a model would be told to do: its instructions, a template over `brief`, `message` and `desk`.
@@ -114,6 +114,12 @@ fn closing(ask: &Ask, member: &Member, names: &Names) -> String {
         let names: Vec<String> = member.writes.iter().map(|name| format!("`{name}`")).collect();
         let unless = if may_end(&ask.plan, &ask.agent) { ", unless the work ends there" } else { "" };
         text.push_str(&format!("- `writes` holds your finished work: the whole of {}{unless}\n", names.join(" and ")));
+        for (name, section) in member.writes.iter().filter_map(|name| Some((name, ask.plan.section(name)?))) {
+            let (of, at) = (&section.of, &section.at);
+            text.push_str(&format!(
+                "- `{name}` is the section `{at}` of `{of}`: what you give takes its place, and the rest of `{of}` stays as it is\n"
+            ));
+        }
     }
     text.push_str("- `note` says in one sentence, in your own words, what you did\n");
     text.push_str("- `outcome` says what becomes of it:\n");
@@ -190,10 +196,18 @@ fn section_said(said: &mut Vec<Said>, ask: &Ask, section: &Section, names: &Name
     let mut text = format!("<brief>\n{}\n</brief>\n", json!(ask.brief));
     let writes = ask.plan.team.get(&ask.agent).map(|member| member.writes.as_slice()).unwrap_or_default();
     for (name, body) in &section.desk {
-        let own = if writes.contains(name) { " yours=\"as it stands now\"" } else { "" };
+        let parts = writes.iter().filter_map(|own| ask.plan.section(own)).filter(|part| part.of == *name);
+        let parts: Vec<&str> = parts.map(|part| part.at.as_str()).collect();
+        let own = match &parts[..] {
+            _ if writes.contains(name) => " yours=\"as it stands now\"".to_owned(),
+            [] => String::new(),
+            parts => format!(" yours=\"its {}, as it stands now\"", parts.join(" and ")),
+        };
         text.push_str(&format!("<artefact name=\"{name}\"{own}>\n{body}\n</artefact>\n"));
-        if let Some(findings) = section.checks.get(name) {
-            text.push_str(&format!("<findings artefact=\"{name}\">\n{findings}\n</findings>\n"));
+        let is_of =
+            |found: &&ArtefactName| *found == name || ask.plan.section(found).is_some_and(|part| part.of == *name);
+        for (found, findings) in section.checks.iter().filter(|(found, _)| is_of(found)) {
+            text.push_str(&format!("<findings artefact=\"{found}\">\n{findings}\n</findings>\n"));
         }
     }
     text.push_str(&format!("<message>\n{}\n</message>\n{closing}", json!(section.message)));

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::story::{Bodies, Story};
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest};
+use crate::run::desk::{Held, newest};
 use crate::run::state::Approval;
 use crate::run::view::Texts as _;
 use crate::topology::plan::Role;
@@ -45,8 +46,8 @@ pub(super) fn changes(story: &Story, no: ApprovalNo, approval: &Approval) -> Vec
         Some(Role::Person(person)) => person.approves.as_slice(),
         _ => &[],
     };
-    let one = |name: &ArtefactName| {
-        let now = approval.desk.get(name)?.version()?;
+    let one = |(name, now): (ArtefactName, Digest)| {
+        let name = &name;
         let shown = shown_before(story, no, &approval.agent, name).filter(|(_, before)| *before != now);
         let (to, _) = story.view.nth(name, now)?;
         let (shown_in, before) = match shown {
@@ -55,7 +56,10 @@ pub(super) fn changes(story: &Story, no: ApprovalNo, approval: &Approval) -> Vec
         };
         change(story, &texts, name, (before, now), shown_in)
     };
-    signs.iter().filter_map(one).collect()
+    let now = signs.iter().filter_map(|name| Some((name, approval.desk.get(name)?)));
+    // Lists and items are no versions of their own.
+    let now = now.filter(|(_, held)| matches!(held, Held::Version(_) | Held::Sections { .. }));
+    now.flat_map(|(name, held)| held.named(name)).filter_map(one).collect()
 }
 
 /// How a version of an artefact differs from the one before it; nothing if it is the first.
@@ -69,7 +73,7 @@ pub fn since_before(story: &Story, name: &ArtefactName, now: Digest) -> Option<C
 fn shown_before(story: &Story, no: ApprovalNo, agent: &AgentName, name: &ArtefactName) -> Option<(ApprovalNo, Digest)> {
     let earlier = story.state().approvals.range(..no).rev();
     let mut shown = earlier.filter(|(_, of)| of.agent == *agent);
-    shown.find_map(|(no, of)| Some((*no, of.desk.get(name)?.version()?)))
+    shown.find_map(|(no, of)| Some((*no, newest(&story.state().plan, &of.desk, name)?)))
 }
 
 /// What changed between an approval and the one that replaced it.

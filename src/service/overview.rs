@@ -282,6 +282,13 @@ fn latest(state: &State) -> BTreeMap<String, Held> {
     desks.flatten().map(|(name, held)| (name.to_string(), held.clone())).collect()
 }
 
+/// The version of an artefact with sections that was written last.
+fn last_section<'s>(story: &'s Story, held: &Held) -> Option<&'s Version> {
+    let on: Vec<Digest> = held.versions().collect();
+    let versions = story.view.versions().filter(|version| on.contains(&version.body.digest));
+    versions.max_by_key(|version| story.view.nth(&version.artefact, version.body.digest).map(|(_, at)| at))
+}
+
 /// A version of an artefact: the one of this number, or the newest that somebody was handed. Its text is none if it was
 /// erased.
 ///
@@ -293,10 +300,15 @@ pub fn artefact(story: &Story, name: &str, no: Option<usize>) -> Result<(Written
     let last = versions.len();
     let found = match no {
         Some(no) => versions.get(no.wrapping_sub(1)),
-        None => latest.get(name).and_then(|held| {
-            let newest = held.versions().last()?;
-            versions.iter().find(|version| version.body.digest == newest)
-        }),
+        None => match (latest.get(name), name.rsplit_once('.')) {
+            (Some(Held::Sections { .. }), _) => last_section(story, &latest[name]),
+            (Some(held), _) => {
+                held.versions().last().and_then(|newest| versions.iter().find(|of| of.body.digest == newest))
+            }
+            // A section is on no desk by itself.
+            (None, Some(_)) => versions.last(),
+            (None, None) => None,
+        },
     };
     let written = found.and_then(|version| written(story, version));
     match (written, no) {

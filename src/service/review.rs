@@ -255,18 +255,19 @@ fn versions(story: &Story, approval: &Approval, texts: &Bodies) -> Vec<Version> 
     let state = story.state();
     let outward = approval.manifest.as_ref().map(|manifest| &manifest.desk);
     let beside = approval.desk.iter().filter(|(name, _)| outward.is_none_or(|of| !of.contains_key(*name)));
-    let versions = beside.flat_map(|(name, held)| held.versions().map(move |version| (name, held, version)));
-    let version = |(name, held, digest): (&ArtefactName, &Held, Digest)| {
-        let nth = story.view.nth(name, digest);
+    let versions =
+        beside.flat_map(|(name, held)| held.named(name).into_iter().map(move |(of, version)| (of, held, version)));
+    let version = |(name, held, digest): (ArtefactName, &Held, Digest)| {
+        let nth = story.view.nth(&name, digest);
         Version {
-            artefact: name.clone(),
+            artefact: name,
             digest,
             no: nth.map(|(no, _)| no),
             written_at: nth.map(|(_, at)| at),
             by: state.versions.get(&digest).map(|version| (version.writer.clone(), version.origin)),
             body: match held {
                 Held::Item { .. } => texts.held(held),
-                Held::Version(_) | Held::All(_) => texts.value(digest),
+                Held::Version(_) | Held::All(_) | Held::Sections { .. } => texts.value(digest),
             },
         }
     };
@@ -275,7 +276,7 @@ fn versions(story: &Story, approval: &Approval, texts: &Bodies) -> Vec<Version> 
 
 fn remarks(state: &State, approval: &Approval, texts: &Bodies) -> Vec<Remark> {
     let mut remarks = Vec::new();
-    for (name, version) in approval.desk.iter().flat_map(|(name, held)| held.versions().map(move |of| (name, of))) {
+    for (name, version) in approval.desk.iter().flat_map(|(name, held)| held.named(name)) {
         let findings = state.versions.get(&version).and_then(|version| version.findings);
         let findings = findings.and_then(|found| texts.value(found.digest)).and_then(|list| list.as_array().cloned());
         remarks.extend(findings.unwrap_or_default().iter().map(|finding| Remark {

@@ -61,6 +61,7 @@ mod replies;
 mod requests;
 mod results;
 mod screens;
+mod sections;
 mod shown;
 mod silence;
 mod simulation;

@@ -8,12 +8,12 @@ mod split;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::branch::Branch;
-use super::desk::{Desk, Held};
+use super::desk::{self, Desk, Held};
 use super::event::{Amount, BodyRef, DeadLetterAnswer, Event, Fact, Message, Part, Reason, Version};
 use super::state::{Conversation, DeadLetter, Effect, State, Turn};
 use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Outcome, Timestamp};
-use crate::topology::plan::{EXPIRED, Member, Memory, Recipient, Role};
+use crate::topology::plan::{EXPIRED, Member, Memory, Plan, Recipient, Role};
 use crate::topology::spec::Labels;
 
 /// An event that cannot have happened in this state.
@@ -27,11 +27,16 @@ pub struct Illegal {
 }
 
 /// What a member is shown of its desk: what it reads, and, if it is a model that is sent back to its own work, that too.
-fn on_desk(member: &Member) -> impl Iterator<Item = &ArtefactName> {
-    let reads = member.reads.iter().map(|read| &read.artefact);
+/// Whoever writes a section is shown all of what it is a part of.
+fn on_desk<'a>(plan: &'a Plan, member: &'a Member) -> Vec<&'a ArtefactName> {
+    let mut shown: Vec<&ArtefactName> = member.reads.iter().map(|read| &read.artefact).collect();
     let is_model = matches!(member.role, Role::Model { .. });
-    let is_read = |name: &ArtefactName| member.reads.iter().any(|read| read.artefact == *name);
-    reads.chain(member.writes.iter().filter(move |name| is_model && !is_read(name)))
+    for own in member.writes.iter().filter(|_| is_model).map(|name| plan.whole(name)) {
+        if !shown.contains(&own) {
+            shown.push(own);
+        }
+    }
+    shown
 }
 
 type Legal<T = ()> = Result<T, &'static str>;
@@ -241,16 +246,16 @@ impl State {
                 arrival.note.digest,
             ));
         }
-        for artefact in self.member(agent).into_iter().flat_map(on_desk) {
+        for artefact in self.member(agent).into_iter().flat_map(|member| on_desk(&self.plan, member)) {
             let Some(held) = message.desk.get(artefact) else { continue };
             parts.push(Part::Artefact(artefact.clone(), held.clone()));
             for version in held.versions().filter_map(|version| self.versions.get(&version)) {
                 labels = labels.join(version.labels);
                 bytes += u64::from(version.body.bytes);
                 // Of a list's items their own writers have been told.
-                let findings = version.findings.filter(|_| held.version().is_some());
+                let findings = version.findings.filter(|_| !matches!(held, Held::All(_) | Held::Item { .. }));
                 bytes += findings.map_or(0, |f| u64::from(f.bytes));
-                parts.extend(findings.map(|f| Part::Findings(artefact.clone(), f.digest)));
+                parts.extend(findings.map(|f| Part::Findings(version.artefact.clone(), f.digest)));
             }
         }
         (parts, bytes, labels)
@@ -265,8 +270,8 @@ impl State {
     }
 
     fn write(&mut self, version: &Version) -> Legal {
-        let turn = self.turn_mut(version.message)?;
-        let before = turn.desk.insert(version.artefact.clone(), version.body.digest.into());
+        let turn = self.turns.get_mut(&version.message).ok_or("no such turn")?;
+        let before = desk::put(&self.plan, &mut turn.desk, &version.artefact, version.body.digest);
         let branch = turn.message.branch.clone();
         // A long run writes the same artefact anew and anew; what it no longer has anywhere is in the journal.
         for before in before.iter().flat_map(Held::versions) {
@@ -365,8 +370,11 @@ impl State {
         let Some(asker) = turn.message.asked_by.filter(|_| turn.message.is_mend()) else { return };
         let writes = self.member(&turn.agent).map(|member| member.writes.clone()).unwrap_or_default();
         let Some(asker) = self.turns.get_mut(&asker) else { return };
-        let written = writes.into_iter().filter_map(|name| Some((turn.desk.get(&name).cloned()?, name)));
-        asker.desk.extend(written.map(|(digest, name)| (name, digest)));
+        for name in writes {
+            if let Some(version) = desk::newest(&self.plan, &turn.desk, &name) {
+                desk::put(&self.plan, &mut asker.desk, &name, version);
+            }
+        }
         asker.labels = asker.labels.join(turn.labels);
     }
 

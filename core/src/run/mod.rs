@@ -23,8 +23,8 @@ use crate::id::Digest;
 pub fn binds_desk(desk: &Desk) -> Digest {
     let held = |held: &Held| match held {
         Held::Version(version) => version.0.to_vec(),
-        // A list or an item is bound by how it is written down: which versions, in which order, and where in them.
-        Held::All(_) | Held::Item { .. } => serde_json::to_vec(held).unwrap_or_default(),
+        // All else is bound by how it is written down: which versions, in which order, and where in what.
+        Held::All(_) | Held::Item { .. } | Held::Sections { .. } => serde_json::to_vec(held).unwrap_or_default(),
     };
     let parts: Vec<_> = desk.iter().map(|(name, on)| (name.as_str().as_bytes(), held(on))).collect();
     let parts: Vec<&[u8]> = parts.iter().flat_map(|(name, on)| [*name, on.as_slice()]).collect();

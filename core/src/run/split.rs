@@ -30,14 +30,17 @@ pub struct OpenSplit {
 
 impl OpenSplit {
     /// The desk of the join: what was there before the split, and what each branch that arrived added. Artefacts that are
-    /// collected are lists in the order of the branches; what they are lists of ends with its branch, as its item does.
+    /// collected are lists in the order of the branches; what they are lists of ends with its branch, as its item does, and
+    /// what nobody reads beyond.
     pub fn merged(&self, plan: &Plan, split: &Split) -> Desk {
         let mut desk = self.desk.clone();
         let of = |list| plan.artefacts.get(list).and_then(|artefact| artefact.of.as_ref());
-        let parts: Vec<_> = split.collects.iter().filter_map(of).chain(split.item()).collect();
+        let parts: Vec<_> = split.collects.iter().filter_map(of).chain(&split.ends).chain(split.item()).collect();
         for (name, held) in self.arrived.values().flat_map(|message| &message.desk) {
-            if self.desk.get(name) != Some(held) && !parts.contains(&name) {
-                desk.insert(name.clone(), held.clone());
+            let before = self.desk.get(name);
+            if before != Some(held) && !parts.contains(&name) {
+                let joined = desk.get(name).map_or_else(|| held.clone(), |beside| held.beside(before, beside));
+                desk.insert(name.clone(), joined);
             }
         }
         for list in &split.collects {

@@ -30,6 +30,7 @@ mod schemas;
 mod scripted;
 mod seat;
 pub mod secrets;
+mod sections;
 mod split;
 mod team;
 mod teams;
@@ -96,7 +97,8 @@ fn whole(draft: &mut Draft<'_>, raw: raw::topology::Topology) -> Option<(Checked
 
 fn flat(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked> {
     let params = params::check(draft, raw);
-    let artefacts = schemas::check(draft, raw);
+    let mut artefacts = schemas::check(draft, raw);
+    sections::check(draft, raw, &mut artefacts);
     split::items(draft, raw);
     same::check(draft, raw);
     let seats = team::check(draft, raw, &params);
@@ -105,7 +107,8 @@ fn flat(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked>
     let routes = handoffs::check(draft, raw, &seats);
     let budget = budget::check(draft, raw);
     let supervisor = budget::supervisor(draft, raw);
-    let graph = graph::Graph::new(seats.iter().enumerate().map(graph::Node::new).collect(), &routes);
+    let nodes = sections::on(draft, seats.iter().enumerate().map(graph::Node::new).collect());
+    let graph = graph::Graph::new(nodes, &routes);
     let asks = asks::check(draft, raw, &seats);
     let merges = if draft.damaged { None } else { branches::check(draft, raw, &graph) };
     draft.damaged |= merges.is_none();
@@ -146,7 +149,7 @@ fn flat(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked>
         team: members,
         teams: draft.teams.clone(),
         start: seats.get(routes.start.as_ref()?.0)?.name.clone(),
-        handoffs: routes.table(&seats, |split| branches::collects(&merges, split)),
+        handoffs: routes.table(&seats, |index, split| branches::merged(&merges, index, split)),
         failures: routes.failures(&seats),
         budget,
         supervisor,

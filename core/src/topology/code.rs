@@ -101,6 +101,7 @@ codes! {
     TeamBrings = "E111", "a team is not brought what it takes, or does not make what it is to give";
     TeamParam = "E112", "a parameter of a team gets no value that it takes";
     TeamOwn = "E113", "what is a team's own is named from outside";
+    Section = "E114", "a section of an artefact cannot be written by itself";
 }
 
 impl Code {

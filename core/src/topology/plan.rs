@@ -211,6 +211,30 @@ pub struct Artefact {
     /// For what branches of a split make together: of which artefact it is the list of all their versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<ArtefactName>,
+    /// For a part of another artefact that members write by itself: of which, and where it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<Section>,
+}
+
+/// A part of an artefact that members write by itself; it is an artefact of its own, `report.pricing`, which nobody reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Section {
+    /// The artefact that it is a part of: that is read, and approved.
+    pub of: ArtefactName,
+    /// The keys that lead to it there, with dots between them.
+    pub at: String,
+}
+
+impl Section {
+    /// The place of it in the whole, as a JSON pointer.
+    pub fn pointer(&self) -> String {
+        format!("/{}", self.at.replace('.', "/"))
+    }
+
+    /// What an artefact's section of that place is called.
+    pub fn name(of: &ArtefactName, at: &str) -> Option<ArtefactName> {
+        format!("{of}.{at}").parse().ok()
+    }
 }
 
 /// An agent in its place on a team.
@@ -388,6 +412,9 @@ pub struct Split {
     /// The lists of what its branches write: artefacts with `of` that are made at its join.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub collects: Vec<ArtefactName>,
+    /// What several branches write and nobody reads beyond the join: it ends with its branch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ends: Vec<ArtefactName>,
 }
 
 /// The branches of a split.
@@ -730,12 +757,23 @@ impl Plan {
     pub fn may_mend(&self, person: &AgentName, writer: &AgentName) -> bool {
         let (Some(asking), Some(asked)) = (self.team.get(person), self.team.get(writer)) else { return false };
         let (Role::Person(of), false) = (&asking.role, matches!(asked.role, Role::Person(_))) else { return false };
-        let approves = |artefact: &ArtefactName| of.approves.contains(artefact);
+        let approves = |artefact: &ArtefactName| of.approves.contains(self.whole(artefact));
         asked.writes.iter().any(approves) && asked.writes.iter().all(|name| approves(name) || !self.leaves(name))
+    }
+
+    /// The artefact under whose name `artefact` is on a desk: of a section the one that it is a part of.
+    pub fn whole<'a>(&'a self, artefact: &'a ArtefactName) -> &'a ArtefactName {
+        self.section(artefact).map_or(artefact, |section| &section.of)
+    }
+
+    /// What part of another artefact `artefact` is, if it is one.
+    pub fn section(&self, artefact: &ArtefactName) -> Option<&Section> {
+        self.artefacts.get(artefact)?.section.as_ref()
     }
 
     /// Whether some member delivers `artefact`.
     fn leaves(&self, artefact: &ArtefactName) -> bool {
+        let artefact = self.whole(artefact);
         self.team.values().any(|member| match &member.role {
             Role::Tool { tool, args } => {
                 let takes = |arg: &Arg| matches!(arg, Arg::Path { root, .. } if root == artefact.as_str());

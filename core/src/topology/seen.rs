@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::plan::{Arg, Each, Handoff, Line, Member, Over, Plan, Recipient, Role, Rounds, Script, Split, Team, Teams};
+use super::plan::{
+    Arg, Each, Handoff, Line, Member, Over, Plan, Recipient, Role, Rounds, Script, Section, Split, Team, Teams,
+};
 use super::rule::below;
 use crate::id::{AgentName, ArtefactName};
 
@@ -74,9 +76,12 @@ impl Plan {
         let artefacts = self.artefacts.iter().filter_map(|(name, artefact)| {
             let mut artefact = artefact.clone();
             artefact.of = artefact.of.and_then(|of| self.teams.artefact_in(Some(team), &of));
+            if let Some(section) = &mut artefact.section {
+                section.of = self.teams.artefact_in(Some(team), &section.of)?;
+            }
             artefact.same =
                 artefact.same.iter().filter_map(|(field, other)| self.same_in(team, field, other)).collect();
-            Some((self.teams.artefact_in(Some(team), name)?, artefact))
+            Some((self.artefact_in(Some(team), name)?, artefact))
         });
         let own = |name: &AgentName| inner(team, name.as_str())?.parse::<AgentName>().ok();
         let members = self.team.iter().filter_map(|(name, member)| Some((own(name)?, self.seen_member(team, member))));
@@ -88,7 +93,7 @@ impl Plan {
             let spoken = |line: &Line| {
                 let writes = line.writes.iter();
                 let writes =
-                    writes.filter_map(|(name, value)| Some((self.teams.artefact_in(Some(team), name)?, value.clone())));
+                    writes.filter_map(|(name, value)| Some((self.artefact_in(Some(team), name)?, value.clone())));
                 Line { writes: writes.collect(), ..line.clone() }
             };
             let lines = script.lines.iter();
@@ -108,6 +113,14 @@ impl Plan {
         }
     }
 
+    /// What a team calls an artefact, which may be a section; none if it does not know it.
+    pub fn artefact_in(&self, team: Option<&AgentName>, artefact: &ArtefactName) -> Option<ArtefactName> {
+        match self.section(artefact) {
+            None => self.teams.artefact_in(team, artefact),
+            Some(section) => Section::name(&self.teams.artefact_in(team, &section.of)?, &section.at),
+        }
+    }
+
     fn same_in(&self, team: &AgentName, field: &str, other: &str) -> Option<(String, String)> {
         let (root, keys) = self.root(other)?;
         let path: Vec<String> =
@@ -117,7 +130,8 @@ impl Plan {
 
     /// The artefact that a path begins with, and the keys below it.
     pub fn root(&self, path: &str) -> Option<(ArtefactName, Vec<String>)> {
-        let (root, keys) = rooted(path, self.artefacts.keys().map(ArtefactName::as_str));
+        let whole = self.artefacts.iter().filter(|(_, artefact)| artefact.section.is_none());
+        let (root, keys) = rooted(path, whole.map(|(name, _)| name.as_str()));
         Some((root.parse().ok()?, keys))
     }
 
@@ -126,7 +140,7 @@ impl Plan {
         member.reads.iter_mut().for_each(|read| {
             read.artefact = self.teams.artefact_in(Some(team), &read.artefact).unwrap_or_else(|| read.artefact.clone());
         });
-        member.writes = member.writes.iter().filter_map(|name| self.teams.artefact_in(Some(team), name)).collect();
+        member.writes = member.writes.iter().filter_map(|name| self.artefact_in(Some(team), name)).collect();
         member.may_ask = member.may_ask.iter().map(|name| self.teams.member_in(Some(team), name)).collect();
         if let Role::Person(person) = &mut member.role {
             person.approves =
@@ -161,7 +175,8 @@ impl Plan {
             }
             other => other.clone(),
         };
-        Split { over, collects: split.collects.iter().map(name).collect(), ..split.clone() }
+        let names = |artefacts: &[ArtefactName]| artefacts.iter().map(name).collect();
+        Split { over, collects: names(&split.collects), ends: names(&split.ends), ..split.clone() }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use callsheet::failure::Class;
 use callsheet::id::{EffectId, MessageId};
+use callsheet::run::branch::SplitId;
+use callsheet::run::desk::{Desk, Held, newest};
 use callsheet::run::event::{
     ActHead, Closed, DeadLetterAnswer, Decision, Ending, Event, Fact, Limit, Message, Part, PauseReason, Reason,
     Refusal, Rule, Settled, Wish,
@@ -18,8 +20,9 @@ impl Scene {
     /// Counts what `facts`, decided in `state`, went through.
     pub(super) fn see(&mut self, state: &State, facts: &[Fact]) {
         let mut began = 0;
-        for rare in facts.iter().flat_map(|fact| of_branches(state, facts, &fact.is)) {
-            self.seen.see(rare);
+        for fact in facts {
+            let rare = of_branches(state, facts, &fact.is).into_iter().chain(of_sections(state, &fact.is));
+            rare.for_each(|rare| self.seen.see(rare));
         }
         for fact in facts {
             if let Event::EffectBegan { .. } = fact.is {
@@ -336,6 +339,39 @@ fn of_branches(state: &State, facts: &[Fact], event: &Event) -> Vec<Rare> {
             let agent = state.queued.get(message).map(|message| &message.to);
             let mut others = state.turns.values().map(|turn| Recipient::Member(turn.agent.clone()));
             rare.extend(others.any(|other| agent == Some(&other)).then_some(Rare::TwiceAtOnce));
+        }
+        _ => {}
+    }
+    rare
+}
+
+/// What sections, what ends with its branch, and teams within the team went through.
+fn of_sections(state: &State, event: &Event) -> Vec<Rare> {
+    let in_sections = |desk: &Desk| desk.values().any(|held| matches!(held, Held::Sections { .. }));
+    let mut rare = Vec::new();
+    match event {
+        Event::VersionWritten(version) => {
+            let Some(turn) = state.turns.get(&version.message) else { return rare };
+            let is_section = state.plan.section(&version.artefact).is_some();
+            let before = newest(&state.plan, &turn.desk, &version.artefact).is_some();
+            let over = matches!(turn.desk.get(&version.artefact), Some(Held::Sections { .. }));
+            rare.extend(is_section.then_some(Rare::SectionWritten));
+            rare.extend((is_section && before).then_some(Rare::SectionAnew));
+            rare.extend((!is_section && over).then_some(Rare::WholeAfterSections));
+        }
+        Event::MessageSent(Message { joins: Some(joined), from: Some(from), branch, desk, .. }) => {
+            rare.extend(in_sections(desk).then_some(Rare::SectionsJoin));
+            let id = SplitId { within: branch.clone(), from: from.clone(), nth: joined.nth };
+            let (Some(open), Some((_, split))) = (state.splits.get(&id), state.split_handoff(&id)) else { return rare };
+            let made = |name| open.arrived.values().any(|message| message.desk.get(name) != open.desk.get(name));
+            rare.extend(split.ends.iter().any(made).then_some(Rare::EndsWithBranch));
+        }
+        Event::ApprovalDecided { no, decision: Decision::Approve, .. } => {
+            let desk = state.approvals.get(no).map(|approval| &approval.desk);
+            rare.extend(desk.is_some_and(in_sections).then_some(Rare::SectionsApproved));
+        }
+        Event::Paused { why: PauseReason::Budget { agent: Some(agent), .. } } => {
+            rare.extend(state.plan.teams.0.contains_key(agent).then_some(Rare::PausedByTeam));
         }
         _ => {}
     }

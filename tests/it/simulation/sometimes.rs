@@ -40,7 +40,11 @@ rare! {
     DeadLetterDiscarded, DeadLetterStops, StepsAsBilled, TurnsAsBilled, AskedAsBilled,
     // Branches
     SplitOverNothing, SplitWithinSplit, SplitAgain, Joins, JoinsEarly, JoinsShort, FallsShort, CalledOff, CalledOffWithCall,
-    CalledOffWithApproval, CalledOffWithDeadLetter, ArrivedBeforeCrash, DeadLetterInBranch, TwiceAtOnce,
+    CalledOffWithApproval, CalledOffWithDeadLetter, ArrivedBeforeCrash, DeadLetterInBranch, TwiceAtOnce, EndsWithBranch,
+    // Sections
+    SectionWritten, SectionAnew, WholeAfterSections, SectionsJoin, SectionsApproved,
+    // Teams within
+    PausedByTeam,
     // Ends
     EndsDone, EndsRejected, EndsFailed, EndsCancelled, EndsStopped,
 }

@@ -23,13 +23,14 @@ pub(crate) fn spread(plan: &mut Plan, random: &mut Random, level: u32) {
     let of_scouts = random.chance(400);
     let acts = !of_scouts && plan.tools.values().any(|tool| tool.reach == Reach::ActsOut);
     let collects = if of_scouts { Vec::new() } else { collected(plan, random, level) };
+    let ends = if of_scouts { Vec::new() } else { ended(plan, random) };
 
     let begins = if of_scouts { vec![scout.clone()] } else { [vec![plan.start.clone()], models].concat() };
     let over = over(random, &begins, &list, level);
     let needs_less = !acts && random.chance(700);
     let needs = (needs_less && random.chance(700)).then(|| u32::try_from(random.between(1, 3)).unwrap_or(1));
     let short = if needs_less && random.chance(500) { Short::GoOn } else { Short::Stop };
-    let split = Split { over, needs, short, collects };
+    let split = Split { over, needs, short, collects, ends };
 
     let member = |writes: Vec<ArtefactName>, outcomes: &[&str], memory| Member {
         writes,
@@ -114,7 +115,17 @@ fn collected(plan: &mut Plan, random: &mut Random, level: u32) -> Vec<ArtefactNa
     let Some(of) = random.pick(&written).cloned() else { return Vec::new() };
     let list = name::<ArtefactName>(&format!("all{level}"));
     let like = plan.artefacts.get(&of).cloned();
-    let Some(like) = like.filter(|like| like.of.is_none()) else { return Vec::new() };
+    // A list is of what one member writes whole.
+    let is_whole = |like: &Artefact| like.of.is_none() && like.section.is_none();
+    let has_sections = plan.artefacts.values().any(|other| other.section.as_ref().is_some_and(|part| part.of == of));
+    let Some(like) = like.filter(|like| is_whole(like) && !has_sections) else { return Vec::new() };
     plan.artefacts.insert(list.clone(), Artefact { of: Some(of), ..like });
     vec![list]
+}
+
+/// Sometimes what branches write ends with them; not what leaves or is approved, which is read beyond.
+fn ended(plan: &Plan, random: &mut Random) -> Vec<ArtefactName> {
+    let written = plan.team.values().flat_map(|member| &member.writes).map(|name| plan.whole(name).clone());
+    let written: Vec<ArtefactName> = written.collect();
+    random.pick(&written).filter(|_| random.chance(200)).cloned().into_iter().collect()
 }

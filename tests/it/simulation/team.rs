@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use callsheet::config::Folder;
-use callsheet::id::{AgentName, NanoUsd};
+use callsheet::id::{AgentName, ArtefactName, NanoUsd};
 use callsheet::topology::check::{Surroundings, check};
 use callsheet::topology::plan::{
-    Action, Budget, Escalate, Expires, Expiry, Handoff, Limits, Memory, Mode, ModelSpec, Person, Plan, Recipient, Role,
-    Supervisor, WhenSpent,
+    Action, Artefact, Budget, Escalate, Expires, Expiry, Handoff, Limits, Member, Memory, Mode, ModelSpec, Person,
+    Plan, Recipient, Role, Section, Supervisor, Team, WhenSpent,
 };
 use callsheet::topology::spec::{Reach, Repeat};
 
@@ -57,6 +57,12 @@ pub(crate) fn draw(random: &mut Random, mut later: Option<&mut Random>) -> Plan 
         for member in plan.team.values_mut() {
             member.memory = if later.chance(300) { Memory::Run } else { Memory::Turn };
         }
+        if later.chance(300) {
+            sections(&mut plan, later);
+        }
+        if later.chance(300) {
+            plan = grouped(&plan, later);
+        }
         for level in 0..2 {
             if later.chance(250) {
                 spread(&mut plan, later, level);
@@ -84,6 +90,52 @@ fn second(plan: &mut Plan, random: &mut Random) {
         *leads = to(&second);
     }
     plan.team.insert(second, plan.team[&first].clone());
+}
+
+/// Models that wrote an artefact write sections of it instead; the first of them both.
+fn sections(plan: &mut Plan, random: &mut Random) {
+    let is_model = |member: &Member| matches!(member.role, Role::Model { .. });
+    let written = plan.team.values().filter(|member| is_model(member)).flat_map(|member| member.writes.clone());
+    let written: Vec<ArtefactName> = written.collect();
+    let Some(of) = random.pick(&written).filter(|of| plan.splits_over(of).next().is_none()).cloned() else { return };
+    let parts =
+        ["one", "two"].map(|at| (Section::name(&of, at).unwrap(), Section { of: of.clone(), at: at.to_owned() }));
+    let like = plan.artefacts[&of].clone();
+    let [one, two] = parts.map(|(name, section)| {
+        plan.artefacts.insert(name.clone(), Artefact { section: Some(section), ..like.clone() });
+        name
+    });
+    let writers = plan.team.values_mut().filter(|member| is_model(member) && member.writes.contains(&of));
+    for (nth, member) in writers.enumerate() {
+        let own = match random.below(4) {
+            0 if nth > 0 => vec![one.clone()],
+            1 if nth > 0 => vec![two.clone()],
+            2 => vec![of.clone()],
+            _ => vec![one.clone(), two.clone()],
+        };
+        member.writes.retain(|name| *name != of);
+        member.writes.extend(own);
+    }
+}
+
+/// Some members are a team of their own within the team, with a budget of theirs: under longer names, as `check` would
+/// call them.
+fn grouped(plan: &Plan, random: &mut Random) -> Plan {
+    let mut text = serde_json::to_string(plan).unwrap();
+    for name in plan.team.keys().filter(|_| random.chance(500)) {
+        text = text.replace(&format!("\"{name}\""), &format!("\"crew.{name}\""));
+    }
+    let mut plan: Plan = serde_json::from_str(&text).unwrap();
+    let budget = budget(random);
+    let team = Team {
+        topology: "crew".to_owned(),
+        description: "Some of them.".to_owned(),
+        names: BTreeMap::new(),
+        params: BTreeMap::new(),
+        budget,
+    };
+    plan.teams.0.insert(name("crew"), team);
+    plan
 }
 
 /// Sometimes the models have one to be asked in their place, and that one another.

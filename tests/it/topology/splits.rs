@@ -140,6 +140,7 @@ const MISTAKES: &[Mistake] = &[
     ("over a path that is misspelt", &[("plan.channels", "plan.chanels")], "E100", "each =", "channels"),
     ("over an artefact that is misspelt", &[("plan.channels", "plans.channels")], "E011", "each =", "plan"),
     ("over a list that is collected", &[("plan.channels", "posts")], "E100", "each =", "a member writes"),
+    ("over a list in sections", &[("writes = [\"plan\"]", "writes = [\"plan.channels\"]")], "E100", "each =", "whole"),
     ("without most", &[(", most = 8", "")], "E005", "each =", "most = 8"),
     ("most of none", &[("most = 8", "most = 0")], "E006", "each =", "from 1 to 1000"),
     ("most of too many", &[("most = 8", "most = 1001")], "E006", "each =", "from 1 to 1000"),
@@ -236,7 +237,13 @@ const MISTAKES: &[Mistake] = &[
         "editor ",
         "branch only",
     ),
-    ("a part beyond the join", &[("reads = [\"posts\"]", "reads = [\"posts\", \"post\"]")], "E024", "editor ", "post?"),
+    (
+        "a part beyond the join",
+        &[("reads = [\"posts\"]", "reads = [\"posts\", \"post\"]")],
+        "E024",
+        "editor ",
+        "read \"posts\"",
+    ),
     (
         "a list before the split",
         &[(
@@ -424,4 +431,30 @@ fn each_mistake_with_a_split_is_told_once_on_its_line_with_what_to_write() {
     }
     println!("{} mistakes, {} told wrongly", MISTAKES.len(), complaints.len());
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+}
+
+#[test]
+fn a_list_in_a_script_is_not_longer_than_its_split_takes() {
+    let check = |items: usize| {
+        let item = "{ who = \"writer\" }";
+        let lines = [("writer", "post"), ("editor", "copy")]
+            .map(|(name, artefact)| format!("[[{name}]]\nnote = \"n\"\nwrites.{artefact} = {{}}\n"));
+        let list = vec![item; items].join(", ");
+        let script = format!(
+            "schema_version = 1\n[[planner]]\nnote = \"n\"\nwrites.plan.channels = [{list}]\n{}",
+            lines.concat()
+        );
+        check("launch", &project(TEAM).with("rehearsals/launch.toml", &script), &surroundings())
+    };
+    assert!(check(8).is_ok(), "{:?}", check(8).err().map(|faults| faults.render(false)));
+    let faults = check(9).unwrap_err();
+    let told: Vec<(&str, &str)> = faults.iter().map(|fault| (fault.code.as_str(), fault.instead.as_str())).collect();
+    assert_eq!(told, [("E085", "write 8 or less, or a greater `most`")], "{faults}");
+}
+
+#[test]
+fn the_way_into_a_branch_that_is_left_past_its_join_is_shown() {
+    let faults = checked(&changed(&[("writer   = \"editor\"", "writer   = \"end\"")])).unwrap_err();
+    let fault = faults.iter().next().unwrap();
+    assert_eq!(fault.path, ["start", "planner (done, into a branch)", "writer"]);
 }

@@ -14,7 +14,7 @@ use callsheet::topology::fault::{Code, Faults};
 use callsheet::topology::proof::Proof;
 
 use super::written::surroundings;
-use drawn::{Dice, ITEM, Kind, Over, PS, Someone, files, has_items, reached, team};
+use drawn::{DELIVERED, Dice, ITEM, Kind, Over, PS, S, Someone, files, has_items, reached, team};
 use turned::{Taken, most, stretches};
 use walked::{Oracle, Seen};
 
@@ -34,6 +34,9 @@ struct Tally {
 
 impl Tally {
     fn drawn(&mut self, team: &[Someone]) {
+        for one in team.iter().filter(|one| one.writes & S != 0) {
+            *self.forms.entry(if one.wholly { "wholes" } else { "sections" }).or_default() += 1;
+        }
         for way in team.iter().flat_map(|one| &one.ways) {
             let Some(split) = &way.1.split else { continue };
             let form = match split.over {
@@ -63,8 +66,8 @@ fn compare(seed: u64, tally: &mut Tally) {
         team.iter_mut().for_each(|one| one.reads &= !ITEM);
     }
     tally.drawn(&team);
-    let mut oracle = Oracle { team: &team, seen: Seen::default(), known: BTreeMap::new() };
-    oracle.explore(0, &[], 0);
+    let mut oracle = Oracle { team: &team, seen: Seen::default(), known: BTreeMap::new(), ends: vec![] };
+    oracle.explore(0, &[], 0, 0);
     // Most teams collect only what a branch writes.
     let reads = team.iter().any(|one| one.reads & PS != 0);
     let collects = oracle.seen.collected || reads || seed.is_multiple_of(4);
@@ -80,11 +83,16 @@ fn compare(seed: u64, tally: &mut Tally) {
         tally.count(verdict, is);
         is
     };
+    let sections = team.iter().filter(|one| !one.wholly).fold(0, |all, one| all | one.writes & S);
+    let unmade = sections != 0 && sections != S && team.iter().all(|one| !one.wholly);
+    if agree("a part that nobody writes", unmade, &[Code::Section]) {
+        return;
+    }
     if agree("astray", seen.astray, &[Code::PastJoin, Code::SplitItself, Code::SplitBranches]) {
         return;
     }
     let stuck = agree("stuck", seen.is_stuck(), &[Code::NoEnd]);
-    let twice = !stuck && agree("two writers", !seen.twice.is_empty(), &[Code::TwoWriters]);
+    let twice = !stuck && agree("two writers", seen.is_twice(), &[Code::TwoWriters]);
     if stuck || twice {
         return;
     }
@@ -104,6 +112,8 @@ fn compare(seed: u64, tally: &mut Tally) {
         *tally.verdicts.entry("bounds that are exact").or_default() += u64::from(most == proved);
     }
     assert_eq!(seen.approved, signed(&checked.proof), "{}", shown());
+    tally.count("accepted with sections", result.is_ok() && sections != 0);
+    tally.count("accepted with what ends", result.is_ok() && !seen.several.is_empty());
     tally.count("accepted", result.is_ok());
     tally.count("accepted with a split", result.is_ok() && seen.deepest > 0);
     tally.count("accepted with a split in a branch", result.is_ok() && seen.deepest > 1);
@@ -116,8 +126,9 @@ fn signed(proof: &Proof) -> BTreeMap<(usize, usize), (u8, u8)> {
     let bits = |names: &[AgentName]| names.iter().map(|name| 1 << place(name)).fold(0_u8, |bits, bit| bits | bit);
     let gates = proof.gates.iter().flat_map(|gate| gate.approvals.iter().map(move |of| (&gate.sender, of)));
     let signed = gates.map(|(sender, (artefact, approval))| {
-        let (always, bit) = (bits(&approval.always), usize::from(artefact.as_str() == "b"));
-        ((place(sender), bit), (always, always | bits(&approval.sometimes)))
+        let always = bits(&approval.always);
+        let place_of = DELIVERED.iter().position(|(name, _)| *name == artefact.as_str()).unwrap();
+        ((place(sender), place_of), (always, always | bits(&approval.sometimes)))
     });
     signed.collect()
 }
@@ -128,8 +139,10 @@ fn the_verdict_on_splits_is_that_of_every_walk() {
     let mut tally = Tally::default();
     (0..teams).for_each(|seed| compare(seed, &mut tally));
     println!("{teams} random teams, 0 disagreements; drawn: {:?}; found: {:?}", tally.forms, tally.verdicts);
-    for form in ["all", "times", "each", "by", "needs", "go_on", "rounds"] {
+    for form in ["all", "times", "each", "by", "needs", "go_on", "rounds", "sections", "wholes"] {
         assert!(tally.forms.get(form).is_some_and(|drawn| *drawn > 100), "{form}: {:?}", tally.forms);
     }
-    assert!(tally.verdicts["accepted with a split"] > 20, "{:?}", tally.verdicts);
+    for verdict in ["accepted with a split", "accepted with sections", "accepted with what ends"] {
+        assert!(tally.verdicts[verdict] > 10, "{verdict}: {:?}", tally.verdicts);
+    }
 }

@@ -156,6 +156,23 @@ fn the_members_of_a_team_see_what_they_would_see_by_themselves() {
 }
 
 #[test]
+fn a_section_of_what_a_team_gives_is_a_section_of_ours() {
+    let given = LAUNCH
+        .replace("gives = { report = \"paper\" }", "gives = { report = \"paper\", copy = \"note\" }")
+        .replace("reads = [\"report\"], writes = [\"copy\"]", "reads = [\"report\", \"copy\"]");
+    let research = RESEARCH.replace("writes = [\"note\"]", "writes = [\"note.text\"]");
+    for (launch, of) in [(given.as_str(), "copy"), (LAUNCH, "research.note")] {
+        let plan = plan(launch, &research);
+        let written = &plan.team["research.critic"].writes[0];
+        assert_eq!(written.to_string(), format!("{of}.text"));
+        assert_eq!(plan.section(written).unwrap().of.as_str(), of);
+        let seen = plan.seen_by(&"research".parse().unwrap());
+        assert_eq!(seen.team["critic"].writes[0].as_str(), "note.text");
+        assert_eq!(seen.section(&"note.text".parse().unwrap()).unwrap().of.as_str(), "note");
+    }
+}
+
+#[test]
 fn teams_are_within_teams() {
     let middle = r#"schema_version = 1
 description = "Looks twice."

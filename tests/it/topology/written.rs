@@ -127,7 +127,7 @@ fn member(one: &Someone) -> (String, String) {
 pub(crate) fn surroundings() -> Surroundings {
     let mut around = around(Mode::Live);
     let any = json!({});
-    let send = tool("out.send", Reach::ActsOut, json!({ "a": any, "b": any }), &[]);
+    let send = tool("out.send", Reach::ActsOut, json!({ "a": any, "b": any, "s": any }), &[]);
     let mut look = tool("look.up", Reach::ReadsOut, json!({}), &[]);
     look.labels = Labels { private: true, untrusted: true };
     let count = tool("count.words", Reach::Inside, json!({}), &[]);

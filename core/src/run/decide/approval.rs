@@ -5,7 +5,7 @@ use super::deliver;
 use std::collections::BTreeSet;
 
 use crate::id::{ApprovalNo, Digest, EffectId, Outcome, Timestamp};
-use crate::run::desk::Held;
+use crate::run::desk::{self, Held};
 use crate::run::event::{BodyRef, Closed, Decision, Event, Origin, Settled, Version, Who, WriteHead};
 use crate::run::fold::Illegal;
 use crate::run::state::{Approval, Effect, Fate, Permit, Wants};
@@ -69,7 +69,7 @@ pub(super) fn answered(
     let turn = turn.cloned().ok_or_else(|| impossible("no such turn"))?;
     for write in writes.iter().cloned() {
         batch.emit(Event::VersionWritten(Version {
-            base: turn.desk.get(&write.artefact).and_then(Held::version),
+            base: desk::newest(&batch.state.plan, &turn.desk, &write.artefact),
             artefact: write.artefact,
             body: write.body,
             message: turn.message.id,

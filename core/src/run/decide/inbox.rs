@@ -15,6 +15,7 @@ use crate::run::input::Command;
 use crate::run::state::{Approval, Fate, State, Wants};
 use crate::topology::manner::Patience;
 use crate::topology::plan::{ANSWER, Limits, Person, Role};
+use crate::topology::spec::Labels;
 
 /// Hears the row at `place`.
 pub(super) fn hear(
@@ -287,8 +288,11 @@ fn edit(
     lists: Lists,
 ) -> Result<(), Illegal> {
     let approval = batch.state.approvals.get(&no).ok_or_else(|| impossible("no such approval"))?;
-    let base = approval.desk.get(artefact).and_then(Held::version);
-    let labels = base.and_then(|base| batch.state.versions.get(&base)).map(|version| version.labels);
+    let before = approval.desk.get(artefact);
+    let base = before.and_then(Held::version);
+    let versions = before.into_iter().flat_map(Held::versions);
+    let labels = versions.filter_map(|version| batch.state.versions.get(&version)).map(|version| version.labels);
+    let labels = labels.reduce(Labels::join);
     let (message, writer) = (approval.message, approval.agent.clone());
     approval::close(batch, no, Closed::Edited)?;
     batch.emit(Event::VersionWritten(Version {

@@ -4,7 +4,7 @@ use super::batch::{Batch, impossible};
 use super::{approval, ask, budget, deliver, outward, retry};
 use crate::failure::{Class, Usage};
 use crate::id::{EffectId, MessageId, Outcome};
-use crate::run::desk::Held;
+use crate::run::desk;
 use crate::run::event::{ActHead, Amount, BodyRef, Event, Lists, Origin, Replied, Settled, Version, Wish, WriteHead};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
@@ -158,7 +158,7 @@ fn may_end_with(batch: &Batch, turn: &Turn, outcome: &Outcome, writes: &[WriteHe
 
 fn write_version(batch: &mut Batch, turn: &Turn, write: WriteHead, labels: Labels) -> Result<(), Illegal> {
     let WriteHead { artefact, body, findings, origin, lists } = write;
-    let base = turn.desk.get(&artefact).and_then(Held::version);
+    let base = desk::newest(&batch.state.plan, &turn.desk, &artefact);
     let (message, writer) = (turn.message.id, turn.agent.clone());
     let version = Version { artefact, body, message, writer, person: None, base, labels, origin, findings, lists };
     batch.emit(Event::VersionWritten(version))

@@ -97,9 +97,14 @@ impl Branches {
             let kept: BTreeSet<Digest> = message.desk.values().flat_map(Held::versions).collect();
             let lost = open.made.iter().find(|(name, versions)| {
                 let is_kept = |of_branch: &Vec<Digest>| of_branch.iter().all(|version| kept.contains(version));
-                let is_listed = joins(state, &id, &open.outcome).is_some_and(|split| collects(state, split, name));
-                // Of what several write and nobody collects, which `check` refuses, that of one is kept.
-                if is_listed { !versions.iter().all(is_kept) } else { !versions.iter().any(is_kept) }
+                let split = joins(state, &id, &open.outcome);
+                let whole = state.plan.whole(name);
+                let ends = split.is_some_and(|split| split.ends.contains(whole));
+                let is_listed = split.is_some_and(|split| collects(state, split, name));
+                // Of what several write and nobody collects, which `check` refuses, that of one is kept; and beside a whole
+                // no section of it need be.
+                let is_kept = if is_listed { versions.iter().all(is_kept) } else { versions.iter().any(is_kept) };
+                !is_kept && !ends && (whole == *name || !open.made.contains_key(whole))
             });
             ensure("I1", lost.is_none(), || format!("{} loses what its branches made of {lost:?}", message.id))?;
             return Ok(Sent::Joins(open.arrived.into_values().collect()));
@@ -122,9 +127,19 @@ impl Branches {
             return Ok(Sent::Passes);
         }
         for (name, held) in message.desk.iter().filter(|(name, held)| open.desk.get(*name) != Some(*held)) {
-            // Its item ends with the branch.
-            if !matches!(held, Held::Item { .. }) {
-                open.made.entry(name.clone()).or_default().push(held.versions().collect());
+            let before: BTreeSet<Digest> = open.desk.get(name).into_iter().flat_map(Held::versions).collect();
+            match held {
+                // Its item ends with the branch.
+                Held::Item { .. } => {}
+                // Each section is one of its own; those that were there before the branch are not made in it.
+                Held::Sections { .. } => {
+                    for (of, version) in held.named(name).into_iter().filter(|(_, of)| !before.contains(of)) {
+                        open.made.entry(of).or_default().push(vec![version]);
+                    }
+                }
+                Held::Version(_) | Held::All(_) => {
+                    open.made.entry(name.clone()).or_default().push(held.versions().collect());
+                }
             }
         }
         let new = open.arrived.insert(index, message.id).is_none();

@@ -125,16 +125,30 @@ fn fault(draft: &Draft<'_>, graph: &Graph, merges: &Merges, missing: &Missing<'_
     let others = graph.nodes.iter().filter(|other| other.name != *name && other.writes.contains(*artefact));
     let others: BTreeSet<String> = others.map(|other| format!("`{}`", other.name)).collect();
     let others: Vec<String> = others.into_iter().collect();
+    // Beyond a join there is the list of it.
+    let joins = path.iter().filter_map(|edge| match edge.kind {
+        Kind::Join(split) => merges.get(&split),
+        Kind::Hand | Kind::Enter(_) => None,
+    });
+    let list_instead =
+        draft.lists.get(*artefact).filter(|list| joins.clone().any(|merge| merge.collects.contains(*list)));
     let list = merges.values().any(|merge| merge.collects.contains(*artefact));
+    let section = draft.sections.contains_key(artefact.as_str());
+    let read = draft.sections.get(artefact.as_str()).map_or(*artefact, |section| &section.of);
     // What a person approves and what leaves cannot be absent.
     let or_absent = match node.approves.is_none() && node.outward.is_none() {
-        true => format!(", or read \"{artefact}?\" if it may be absent then"),
+        true => format!(", or read \"{read}?\" if {} may be absent then", if section { "some of it" } else { "it" }),
         false => String::new(),
     };
     let (what, instead) = if draft.items.contains_key(artefact.as_str()) {
         (
             format!("`{name}` reads `{artefact}`, which is there only in the branches of its split"),
             format!("read it in a branch only{or_absent}"),
+        )
+    } else if let Some(list) = list_instead {
+        (
+            format!("`{name}` reads `{artefact}`, which ends with the branches that write it"),
+            format!("read \"{list}\", the list of what all of them wrote"),
         )
     } else if list {
         (
@@ -143,7 +157,10 @@ fn fault(draft: &Draft<'_>, graph: &Graph, merges: &Merges, missing: &Missing<'_
         )
     } else if !others.is_empty() {
         (
-            format!("`{name}` may read `{artefact}` before it is written"),
+            match section {
+                true => format!("`{name}` may read `{read}` before its section `{artefact}` is written"),
+                false => format!("`{name}` may read `{artefact}` before it is written"),
+            },
             format!("lead the path that is shown through {} first, in [handoffs]{or_absent}", others.join(" or ")),
         )
     } else if node.writes.contains(*artefact) {

@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
-use super::graph::{Astray, Graph, Split};
+use super::graph::{Astray, Graph, Kind, Split};
 use crate::id::ArtefactName;
 use crate::topology::fault::{Code, Fault};
-use crate::topology::plan::{BRANCHES_MAX, Over};
+use crate::topology::plan::{self, BRANCHES_MAX, Over};
 use crate::topology::raw::topology::Topology;
 
 /// What comes of each split, by the place of its handoff among the routes.
@@ -21,6 +21,10 @@ pub(super) struct Merge {
     pub(super) adds: BTreeSet<ArtefactName>,
     /// The lists that are made at its join.
     pub(super) collects: BTreeSet<ArtefactName>,
+    /// What several branches write and nobody reads beyond the join: it ends there.
+    pub(super) ends: BTreeSet<ArtefactName>,
+    /// What its join may have another version of.
+    pub(super) changes: BTreeSet<ArtefactName>,
     /// What persons in its branches answer for, and can refuse.
     pub(super) refuses: BTreeSet<ArtefactName>,
 }
@@ -29,12 +33,16 @@ pub(super) struct Merge {
 #[derive(Debug, Clone, Default)]
 struct Done {
     writes: BTreeSet<ArtefactName>,
+    changes: BTreeSet<ArtefactName>,
     refuses: BTreeSet<ArtefactName>,
 }
 
-/// The lists that are made at the join of a split.
-pub(super) fn collects(merges: &Merges, split: usize) -> Vec<ArtefactName> {
-    merges.get(&split).map(|merge| merge.collects.iter().cloned().collect()).unwrap_or_default()
+/// The split of a plan, with what comes of its branches at its join.
+pub(super) fn merged(merges: &Merges, index: usize, split: &plan::Split) -> plan::Split {
+    let names = |of: fn(&Merge) -> &BTreeSet<ArtefactName>| {
+        merges.get(&index).map(|merge| of(merge).iter().cloned().collect()).unwrap_or_default()
+    };
+    plan::Split { collects: names(|merge| &merge.collects), ends: names(|merge| &merge.ends), ..split.clone() }
 }
 
 /// None if splits are not nested well, which is told: then nothing can be said of paths.
@@ -62,6 +70,7 @@ fn strays(draft: &mut Draft<'_>, graph: &Graph) {
     // Who went past a join comes to the end of the run in the wrong branch, and that is no cause of its own.
     let past = graph.strays.iter().filter(|stray| matches!(stray.to, Astray::Outer(_)));
     let past: BTreeSet<usize> = past.map(|stray| graph.nodes[stray.from].level).collect();
+    let ways = graph.walk(|_, flag| Some(flag));
     for stray in &graph.strays {
         let follows = matches!(stray.to, Astray::End { .. }) && past.contains(&graph.nodes[stray.from].level);
         if follows || !told.insert(stray.place.span.start) {
@@ -99,7 +108,12 @@ fn strays(draft: &mut Draft<'_>, graph: &Graph) {
                 "let its branches begin with other members than its join".to_owned(),
             ),
         };
-        draft.fault(code, &stray.place, what, instead);
+        let way = ways.way(stray.from, false).unwrap_or_default();
+        let mut told = graph.told(&way);
+        if told.last().is_none_or(|last| *last != node.name.to_string()) {
+            told.push(node.name.to_string());
+        }
+        draft.faults.push(Fault::new(code, &stray.place, what, instead).on_path(told));
     }
 }
 
@@ -183,6 +197,7 @@ impl Merging<'_, '_> {
         let mut done = Done::default();
         for node in self.graph.levels[level].nodes.iter().map(|node| &self.graph.nodes[*node]) {
             done.writes.extend(node.writes.iter().cloned());
+            done.changes.extend(node.changes.iter().cloned());
             done.refuses.extend(node.approves.iter().flatten().cloned());
         }
         let inner = self.graph.splits.iter().filter(|(_, split)| {
@@ -194,6 +209,7 @@ impl Merging<'_, '_> {
             self.merge(index);
             let Some(merge) = self.merges.get(&index) else { continue };
             done.writes.extend(merge.adds.iter().cloned());
+            done.changes.extend(merge.changes.iter().cloned());
             done.refuses.extend(merge.refuses.iter().cloned());
         }
         self.done.insert(level, done.clone());
@@ -215,40 +231,136 @@ impl Merging<'_, '_> {
             }
         }
         merge.refuses = branches.iter().flat_map(|done| done.refuses.iter().cloned()).collect();
-        for artefact in &merge.adds {
-            let by: Vec<usize> = (0..branches.len()).filter(|at| branches[*at].writes.contains(artefact)).collect();
-            self.twice(split, artefact, &by);
+        for artefact in merge.adds.clone() {
+            let by: Vec<usize> = (0..branches.len()).filter(|at| branches[*at].writes.contains(&artefact)).collect();
+            let Some(who) = self.writers(split, &by) else { continue };
+            let whole = self.draft.sections.get(artefact.as_str()).map(|section| section.of.clone());
+            let read = whole.as_ref().unwrap_or(&artefact);
+            match self.reader(index, read) {
+                None => drop(merge.ends.insert(artefact)),
+                // It is told of the whole.
+                Some(_)
+                    if whole.as_ref().is_some_and(|whole| by.iter().all(|at| branches[*at].writes.contains(whole))) => {
+                }
+                Some(reader) => {
+                    let wholly = by.iter().find(|at| branches[**at].writes.contains(read)).filter(|_| whole.is_some());
+                    let wholly = wholly.map(|at| self.begins(split, *at).to_owned());
+                    self.twice(split, &artefact, &who, &reader, wholly.as_deref());
+                }
+            }
+        }
+        // It ends under the name that it has on a desk, so a whole with all of its sections.
+        let whole = |name: &ArtefactName| self.draft.sections.get(name.as_str()).map_or(name, |of| &of.of).clone();
+        merge.ends = merge.ends.iter().map(whole).collect();
+        merge.changes = branches.iter().flat_map(|done| done.changes.iter().cloned()).collect();
+        for brought in [&mut merge.adds, &mut merge.changes] {
+            brought.retain(|artefact| !merge.ends.contains(&whole(artefact)));
         }
         merge.adds.extend(merge.collects.iter().cloned());
+        merge.changes.extend(merge.collects.iter().cloned());
         self.merges.insert(index, merge);
     }
 
-    /// Tells of an artefact that two branches bring to the join; `by` are those that write it.
-    fn twice(&mut self, split: &Split, artefact: &ArtefactName, by: &[usize]) {
-        let Some(fan) = &split.route.fan else { return };
-        let name = |at: usize| {
-            let begin = self.graph.levels[split.branches[at]].begin;
-            begin.map_or("", |node| self.graph.nodes[node].name.as_str())
+    /// The first member of the branches at this place of a split.
+    fn begins(&self, split: &Split, branch: usize) -> &str {
+        let begin = self.graph.levels[split.branches[branch]].begin;
+        begin.map_or("", |node| self.graph.nodes[node].name.as_str())
+    }
+
+    /// Whose branches they are, if two or more of them write what those at the places `by` write.
+    fn writers(&self, split: &Split, by: &[usize]) -> Option<String> {
+        let fan = split.route.fan.as_ref()?;
+        match (&fan.split.over, by) {
+            (Over::All(_), [_]) => None,
+            (_, [one, other, ..]) => {
+                let (one, other) = (self.begins(split, *one), self.begins(split, *other));
+                (fan.split.most() > 1).then(|| format!("the branches of `{one}` and `{other}` both"))
+            }
+            (_, [one]) if fan.split.most() > 1 => Some(format!("two branches of `{}` both", self.begins(split, *one))),
+            _ => None,
+        }
+    }
+
+    /// Who reads `artefact` beyond the join of a split before it is written anew, in words, or that nobody reads it in the
+    /// branches either, which is a list that was forgotten. In those branches what ended in them is not there.
+    fn reader(&self, index: usize, artefact: &ArtefactName) -> Option<String> {
+        let graph = self.graph;
+        let split = graph.splits.get(&index)?;
+        let joins = |split: &Split| {
+            let levels: BTreeSet<usize> =
+                split.branches.iter().flat_map(|branch| &graph.levels[*branch].around).copied().collect();
+            let is_join = move |node: &usize| {
+                Some(graph.nodes[*node].seat) == split.route.to && levels.contains(&graph.nodes[*node].level)
+            };
+            (0..graph.nodes.len()).filter(is_join).collect::<Vec<_>>()
         };
-        let who = match (&fan.split.over, by) {
-            (Over::All(_), [one, other, ..]) => format!("the branches of `{}` and `{}` both", name(*one), name(*other)),
-            (Over::All(_), _) => return,
-            _ if fan.split.most() == 1 => return,
-            (_, [one, other, ..]) => format!("the branches of `{}` and `{}` both", name(*one), name(*other)),
-            (_, [one]) => format!("two branches of `{}` both", name(*one)),
-            _ => return,
+        let mut next = joins(split);
+        let mut seen = BTreeSet::new();
+        while let Some(node) = next.pop() {
+            if !seen.insert(node) {
+                continue;
+            }
+            let at = &graph.nodes[node];
+            if at.reads.contains(artefact) {
+                return Some(format!("`{}` reads it beyond the join", at.name));
+            }
+            // What it splits over is what its own turn leaves.
+            if at.writes.contains(artefact) {
+                continue;
+            }
+            if self.splits_over(node, artefact) {
+                return Some(format!("`{}` splits over it beyond the join", at.name));
+            }
+            for edge in graph.from(node).filter(|edge| edge.kind != Kind::Enter(index)) {
+                match edge.to {
+                    Some(to) => next.push(to),
+                    // The end of a branch leads to its join.
+                    None => next.extend(
+                        graph.levels[at.level].of.and_then(|of| graph.splits.get(&of)).into_iter().flat_map(joins),
+                    ),
+                }
+            }
+        }
+        let is_within = |level: usize| {
+            let mut around = graph.open_around(level).into_iter().chain([level]);
+            around.any(|level| split.branches.contains(&level))
         };
+        let looks = |at: usize| graph.nodes[at].reads.contains(artefact) || self.splits_over(at, artefact);
+        let is_read = (0..graph.nodes.len()).any(|at| is_within(graph.nodes[at].level) && looks(at));
+        (!is_read).then(|| "nobody reads it".to_owned())
+    }
+
+    /// Whether a member splits over a list in `artefact`.
+    fn splits_over(&self, node: usize, artefact: &ArtefactName) -> bool {
+        let list = |of: &usize| self.graph.splits[of].route.fan.as_ref()?.list.as_ref().map(|(list, _)| list);
+        self.graph.from(node).any(|edge| matches!(&edge.kind, Kind::Join(of) if list(of) == Some(artefact)))
+    }
+
+    /// Tells of an artefact that two branches bring to the join, where somebody reads it; `wholly` is who writes all of
+    /// what others write a section of.
+    fn twice(&mut self, split: &Split, artefact: &ArtefactName, who: &str, reader: &str, wholly: Option<&str>) {
         let is_list = self.lists.values().flatten().any(|list| list == artefact);
-        let (what, instead) = if is_list {
-            (
+        let section = self.draft.sections.get(artefact.as_str());
+        let (what, instead) = match (section, wholly) {
+            _ if is_list => (
                 format!("{who} collect `{artefact}`, and one desk has one"),
                 "let the join within the branch make one artefact of the list, and collect that".to_owned(),
-            )
-        } else {
-            (
-                format!("{who} write `{artefact}`, and the join has one desk"),
+            ),
+            (Some(section), Some(wholly)) => (
+                format!("{who} write `{artefact}`: that of `{wholly}` writes all of `{}`", section.of),
+                format!(
+                    "let it write a section beside that, or write \"{}\" before the split or beyond it",
+                    section.of
+                ),
+            ),
+            (Some(section), None) => (
+                format!("{who} write the section `{}` of `{}`, and the join has one desk", section.at, section.of),
+                "let each write a section of its own".to_owned(),
+            ),
+            (None, _) => (
+                format!("{who} write `{artefact}`, and {reader}"),
                 format!("collect them: write NAME = {{ of = \"{artefact}\" }} under [artefacts], or write others"),
-            )
+            ),
         };
         self.draft.fault(Code::TwoWriters, &split.route.place, what, instead);
     }

@@ -9,7 +9,7 @@ use super::given::{Files, ReadError, Surroundings};
 use super::secrets;
 use crate::id::{AgentName, ArtefactName};
 use crate::topology::fault::{At, Code, Fault, Faults, Place, nearest};
-use crate::topology::plan::{Script, Teams};
+use crate::topology::plan::{Script, Section, Teams};
 use crate::topology::raw::{self, topology::Topology, walk};
 use crate::topology::seen::rooted;
 
@@ -25,6 +25,12 @@ pub(super) struct Draft<'a> {
     pub(super) kinds: BTreeMap<String, String>,
     /// Items of splits, which are on the desks of their branches, each with its schema.
     pub(super) items: BTreeMap<String, Value>,
+    /// Parts of artefacts that members write by themselves, by the names under which they are written.
+    pub(super) sections: BTreeMap<String, Section>,
+    /// Lists of what branches write, by what they are lists of.
+    pub(super) lists: BTreeMap<ArtefactName, ArtefactName>,
+    /// Artefacts of which some section is none, which is told.
+    pub(super) unsectioned: BTreeSet<String>,
     /// Members or artefacts are unknown, so that nothing can be said of paths.
     pub(super) damaged: bool,
     /// Handoffs are missing, so that nothing can be said of what is not reached.
@@ -65,6 +71,9 @@ impl<'a> Draft<'a> {
             schemas: BTreeMap::new(),
             kinds: BTreeMap::new(),
             items: BTreeMap::new(),
+            sections: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            unsectioned: BTreeSet::new(),
             damaged: false,
             edges_missing: false,
             places: HashMap::new(),
@@ -190,7 +199,10 @@ impl<'a> Draft<'a> {
     /// What the team of `agent` calls an artefact.
     pub(super) fn called(&self, agent: &AgentName, artefact: &ArtefactName) -> ArtefactName {
         let team = self.teams.innermost(agent);
-        self.teams.artefact_in(team, artefact).unwrap_or_else(|| artefact.clone())
+        let section = self.sections.get(artefact.as_str());
+        let called = self.teams.artefact_in(team, section.map_or(artefact, |section| &section.of));
+        let called = called.and_then(|of| section.map_or(Some(of.clone()), |section| Section::name(&of, &section.at)));
+        called.unwrap_or_else(|| artefact.clone())
     }
 
     /// The schema of an artefact or an item, as far as it compiles.
@@ -237,8 +249,21 @@ impl<'a> Draft<'a> {
         if names.contains(&at.value.as_str()) {
             return at.value.parse().ok();
         }
+        if let Some(whole) = within(&at.value, names.iter().copied()) {
+            let whole = whole.to_owned();
+            let what = format!("`{}` is a part of `{whole}`, and what is not written is named whole", at.value);
+            let fault = Fault::new(Code::Section, &at.place, what, format!("write \"{whole}\""));
+            self.faults.push(fault.meaning(&at.value, Some(&whole)));
+            return whole.parse().ok();
+        }
         let meant = self.unknown(Code::UnknownArtefact, at, "artefact", names);
         self.damaged |= meant.is_none();
         meant?.parse().ok()
     }
+}
+
+/// The artefact that `name` would be a part of: the longest of `artefacts` that it begins with.
+pub(super) fn within<'n>(name: &str, artefacts: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let begins = |whole: &&str| name.strip_prefix(whole).is_some_and(|rest| rest.starts_with('.'));
+    artefacts.filter(begins).max_by_key(|whole| whole.len())
 }

@@ -123,13 +123,13 @@ fn walk<'g>(graph: &'g Graph, merges: &Merges, artefact: &ArtefactName, count: i
 
 /// Whether `artefact` can be another one at the join of a split, or be refused before it.
 fn changes(merges: &Merges, split: usize, artefact: &ArtefactName) -> bool {
-    merges.get(&split).is_some_and(|merge| merge.adds.contains(artefact) || merge.refuses.contains(artefact))
+    merges.get(&split).is_some_and(|merge| merge.changes.contains(artefact) || merge.refuses.contains(artefact))
 }
 
 /// Whether what was approved of `artefact` before `edge` counts no longer: its writer writes, or a person says no.
 fn undoes(graph: &Graph, edge: &Edge, artefact: &ArtefactName) -> bool {
     let from = &graph.nodes[edge.from];
-    from.writes.contains(artefact) || answers_for(from, artefact) && edge.outcome.as_str() != APPROVE
+    from.changes.contains(artefact) || answers_for(from, artefact) && edge.outcome.as_str() != APPROVE
 }
 
 /// Whether `node` is a person who approves `artefact`.

@@ -124,7 +124,12 @@ pub(super) struct Node {
     /// The outward tool it is, and what that delivers.
     pub(super) outward: Option<(ToolName, BTreeSet<ArtefactName>)>,
     pub(super) needs: Vec<(ArtefactName, Place)>,
+    /// What is there after each of its turns: what it writes, and with a whole all of its sections.
     pub(super) writes: BTreeSet<ArtefactName>,
+    /// What is another one after each of its turns: what it writes, and with a section the whole.
+    pub(super) changes: BTreeSet<ArtefactName>,
+    /// What it is shown, if that is there.
+    pub(super) reads: BTreeSet<ArtefactName>,
     pub(super) outcomes: usize,
     /// Whether its turns take no step: a rule's, and those of a person who answers.
     pub(super) is_free: bool,
@@ -518,6 +523,8 @@ impl Node {
             SeatKind::Person { approves, .. } if !approves.is_empty() => Some(approves.clone()),
             _ => None,
         };
+        let writes: BTreeSet<_> = seat.member.iter().flat_map(|member| member.writes.iter().cloned()).collect();
+        let reads = seat.member.iter().flat_map(|member| member.reads.iter().map(|read| read.artefact.clone()));
         Self {
             seat: place,
             level: 0,
@@ -526,7 +533,9 @@ impl Node {
             approves,
             outward,
             needs: seat.needs.clone(),
-            writes: seat.member.iter().flat_map(|member| member.writes.iter().cloned()).collect(),
+            changes: writes.clone(),
+            reads: reads.collect(),
+            writes,
             outcomes: seat.outcomes.len(),
             is_free: matches!(seat.kind, SeatKind::Rule | SeatKind::Person { .. }),
         }

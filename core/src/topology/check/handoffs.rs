@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::recipient::{is_failure, member, recipient, target};
 use super::seat::{Seat, SeatKind};
 use super::split::{self, Fan};
-use crate::id::{AgentName, ArtefactName, Outcome};
+use crate::id::{AgentName, Outcome};
 use crate::topology::fault::{At, Code, Place};
 use crate::topology::plan::{Handoff, Recipient, Rounds, Split};
 use crate::topology::raw::handoff::{Handoffs, Way};
@@ -198,13 +198,13 @@ impl Routes {
     pub(super) fn table(
         &self,
         seats: &[Seat],
-        collects: impl Fn(usize) -> Vec<ArtefactName>,
+        merged: impl Fn(usize, &Split) -> Split,
     ) -> BTreeMap<AgentName, BTreeMap<Outcome, Handoff>> {
         let recipient = |to: Option<usize>| to.map_or(Recipient::End, |to| Recipient::Member(seats[to].name.clone()));
         let mut table: BTreeMap<AgentName, BTreeMap<Outcome, Handoff>> = BTreeMap::new();
         for (index, route) in self.all.iter().enumerate() {
             let rounds = route.rounds.map(|(max, then)| Rounds { max, then: recipient(then) });
-            let split = route.fan.as_ref().map(|fan| Split { collects: collects(index), ..fan.split.clone() });
+            let split = route.fan.as_ref().map(|fan| merged(index, &fan.split));
             let handoff = Handoff { to: recipient(route.to), rounds, split };
             table.entry(seats[route.from].name.clone()).or_default().insert(route.outcome.clone(), handoff);
         }

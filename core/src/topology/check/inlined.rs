@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::draft::Draft;
+use super::draft::{Draft, within};
 use crate::id::{AgentName, ArtefactName, Outcome};
 use crate::topology::fault::{At, Code, Place};
-use crate::topology::plan::{Arg, Plan, Script, Team};
+use crate::topology::plan::{Arg, Plan, Script, Section, Team};
 use crate::topology::raw::handoff::{Handoffs, Way};
 use crate::topology::raw::names::Named;
 use crate::topology::raw::topology::{self, Member, Topology};
@@ -89,6 +89,9 @@ fn known(inner: &Topology) -> Vec<String> {
         }
     });
     known.extend(inner.takes.iter().map(|(name, _)| name.value.clone()));
+    // A section is named by what it is a part of.
+    let artefacts = || inner.artefacts.iter().map(|(name, _)| name.value.as_str());
+    known.retain(|name| artefacts().any(|artefact| artefact == name) || within(name, artefacts()).is_none());
     known
 }
 
@@ -110,9 +113,9 @@ fn renamed(inner: &mut Topology, joined: &Joined, known: &[String]) {
         Named::Member(at) if ["end", "failed"].contains(&at.value.as_str()) => {}
         Named::Member(at) => at.value = format!("{team}.{}", at.value),
         Named::Artefact(at) => {
-            let name = at.value.trim_end_matches('?').to_owned();
-            let (flat, place) = ours(&name);
-            at.value.replace_range(..name.len(), &flat);
+            let (root, _) = rooted(at.value.trim_end_matches('?'), known.iter().map(String::as_str));
+            let (flat, place) = ours(&root);
+            at.value.replace_range(..root.len(), &flat);
             // What is wrong with what it is brought is told where that is said.
             at.place = place.unwrap_or_else(|| at.place.clone());
         }
@@ -301,6 +304,10 @@ fn declare(draft: &mut Draft<'_>, joined: &Joined) {
     for (agent, lines) in &joined.inner.script.lines {
         let Ok(agent) = format!("{name}.{agent}").parse::<AgentName>() else { continue };
         let lines = lines.iter().map(|line| {
+            let ours = |theirs: &ArtefactName| match plan.section(theirs) {
+                None => ours(theirs),
+                Some(section) => Section::name(&ours(&section.of)?, &section.at),
+            };
             let writes = line.writes.iter().filter_map(|(theirs, value)| Some((ours(theirs)?, value.clone())));
             crate::topology::plan::Line { writes: writes.collect(), ..line.clone() }
         });

@@ -1,7 +1,7 @@
 //! The graph of a team that was checked already, from its plan: for what is counted of a run's own plan, wherever that is
 //! read. Faults have no place in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::{Graph, Node};
 use super::handoffs::{Route, Routes};
@@ -65,6 +65,8 @@ fn node(plan: &Plan, seat: usize, name: &AgentName, member: &Member, place: &Pla
         outward,
         needs: vec![],
         writes: member.writes.iter().cloned().collect(),
+        changes: member.writes.iter().cloned().collect(),
+        reads: BTreeSet::new(),
         outcomes: plan.outcomes(name).count(),
         is_free: matches!(member.role, Role::Rule(_) | Role::Person(_)),
     }

@@ -11,10 +11,10 @@ use super::handoffs::Routes;
 use super::params::{has_type, word};
 use super::seat::{Seat, SeatKind};
 use super::template::{self, Scope};
-use super::{expectations, names, recipient, scripted};
+use super::{expectations, names, recipient, scripted, sections};
 use crate::id::{AgentName, ArtefactName, ToolName};
 use crate::topology::fault::{At, Code};
-use crate::topology::plan::{ANSWER, ASK_TOOL, EXPIRED, Line, Mode, Param, Role, Script, ScriptedCall};
+use crate::topology::plan::{ANSWER, ASK_TOOL, EXPIRED, Line, Mode, Over, Param, Role, Script, ScriptedCall};
 use crate::topology::raw::{Tree, rehearsal, topology::Topology};
 
 pub(super) fn check(
@@ -143,7 +143,7 @@ fn answered(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, line: &rehearsal::L
     let written = seat.member.as_ref().map(|member| member.writes.clone()).unwrap_or_default();
     let mut writes = BTreeMap::new();
     let own: Vec<String> = written.iter().map(|artefact| draft.called(&seat.name, artefact).to_string()).collect();
-    for (name, value) in &line.writes {
+    for (name, value) in &sections::of_line(draft, line, &own) {
         let found = own.iter().position(|own| *own == name.value).and_then(|nth| written.get(nth));
         let Some(artefact) = found else {
             let what = format!("artefact that `{}` writes", seat.name);
@@ -291,7 +291,7 @@ fn writes(draft: &mut Draft<'_>, team: &Team<'_>, line: &rehearsal::Line) -> BTr
     let mut values = BTreeMap::new();
     let mut mistaken = false;
     let own: Vec<String> = written.iter().map(|artefact| draft.called(&seat.name, artefact).to_string()).collect();
-    for (name, value) in &line.writes {
+    for (name, value) in &sections::of_line(draft, line, &own) {
         value.texts().iter().for_each(|at| template::template(draft, at, team.scope.as_ref()));
         match own.iter().position(|own| *own == name.value).and_then(|nth| written.get(nth)) {
             Some(artefact) => {
@@ -300,6 +300,7 @@ fn writes(draft: &mut Draft<'_>, team: &Team<'_>, line: &rehearsal::Line) -> BTr
                 if let Some(schema) = draft.schema(artefact).filter(|_| !is_answer) {
                     scripted::check(draft, Code::ScriptedValue, artefact.as_str(), value, &schema, &[]);
                 }
+                too_many(draft, routes, artefact, value);
                 values.insert(artefact.clone(), value.value.clone());
             }
             None => {
@@ -323,4 +324,24 @@ fn writes(draft: &mut Draft<'_>, team: &Team<'_>, line: &rehearsal::Line) -> BTr
         draft.fault(Code::Script, &line.place, what, instead);
     }
     values
+}
+
+/// Tells of a list that stands in the script and is longer than the splits over it take.
+fn too_many(draft: &mut Draft<'_>, routes: &Routes, artefact: &ArtefactName, value: &Tree) {
+    let overs = routes.all.iter().filter_map(|route| route.fan.as_ref()).map(|fan| &fan.split.over);
+    for over in overs {
+        let Over::Each(each) = over else { continue };
+        let list = value.at(each.keys.iter().map(String::as_str));
+        let items = list.value.as_array().map_or(0, Vec::len);
+        if each.artefact == *artefact && items > each.most as usize {
+            let what = format!("this list has {items} items, and the split over it takes {}", each.most);
+            draft.fault(
+                Code::ScriptedValue,
+                &list.place,
+                what,
+                format!("write {} or less, or a greater `most`", each.most),
+            );
+            return;
+        }
+    }
 }

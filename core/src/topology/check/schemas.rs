@@ -31,7 +31,7 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology) -> BTreeMap<ArtefactN
         draft.kinds.insert(name.value.clone(), schema.value.clone());
         let checks = artefact.checks.iter().map(|at| at.value.clone()).collect();
         let same = artefact.same.iter().map(|(field, other)| (field.value.clone(), other.value.clone())).collect();
-        artefacts.insert(parsed, Artefact { schema: schema.value.clone(), checks, same, of: None });
+        artefacts.insert(parsed, Artefact { schema: schema.value.clone(), checks, same, of: None, section: None });
     }
     for (name, artefact) in &raw.artefacts {
         if let (Some(of), Ok(parsed)) = (&artefact.of, name.value.parse()) {
@@ -68,7 +68,8 @@ fn list(
         draft.schemas.insert(schema.clone(), whole);
     }
     draft.kinds.insert(name.value.clone(), schema.clone());
-    Some(Artefact { schema, checks, same: BTreeMap::new(), of: Some(part) })
+    draft.lists.extend(name.value.parse().map(|list| (part.clone(), list)));
+    Some(Artefact { schema, checks, same: BTreeMap::new(), of: Some(part), section: None })
 }
 
 /// A schema as it stands under `items` of another one: its references lead to where it is now.

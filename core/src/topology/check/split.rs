@@ -77,6 +77,11 @@ fn list(draft: &mut Draft<'_>, raw: &Topology, path: &At<String>) -> Option<Valu
         draft.fault(Code::SplitList, &path.place, what, instead);
         return None;
     }
+    if draft.sections.values().any(|section| section.of.as_str() == at.value) {
+        let what = format!("`{}` is written by sections, so a list in it may be nobody's", at.value);
+        draft.fault(Code::SplitList, &path.place, what, "split over a list in an artefact that a member writes whole");
+        return None;
+    }
     let name = draft.artefact(raw, &at)?;
     // What is wrong with the schema is told where that is.
     let root = draft.schema(&name)?;
@@ -103,7 +108,7 @@ fn list(draft: &mut Draft<'_>, raw: &Topology, path: &At<String>) -> Option<Valu
 }
 
 /// A part of a schema as a schema of its own, with the definitions that it may refer to.
-fn alone(root: &Value, part: &Value) -> Value {
+pub(super) fn alone(root: &Value, part: &Value) -> Value {
     let mut at = part;
     for _ in 0..16 {
         let target = at.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix('#'));
@@ -206,7 +211,7 @@ pub(super) fn fan(draft: &mut Draft<'_>, seats: &[Seat], way: &Way) -> Option<Fa
     };
     let (over, begins, list) = fan;
     let needs = written.needs.as_ref().map(|at| at.value);
-    let split = plan::Split { over, needs, short: written.short.unwrap_or_default(), collects: vec![] };
+    let split = plan::Split { over, needs, short: written.short.unwrap_or_default(), collects: vec![], ends: vec![] };
     if let Some(at) = written.needs.as_ref().filter(|at| at.value > split.most()) {
         let what = format!("the join needs {} branches, and there are {} at most", at.value, split.most());
         draft.fault(Code::SplitBranches, &at.place, what, format!("write needs = {} or less", split.most()));

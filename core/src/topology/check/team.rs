@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::draft::Draft;
 use super::seat::{Seat, SeatKind, also_reads, limits, unfit};
 use super::template::{self, Scope};
-use super::{args, names, person, rule};
+use super::{args, names, person, rule, sections};
 use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
 use crate::topology::fault::{At, Code, Place};
 use crate::topology::plan::{Budget, Member, Memory, Mode, ModelSpec, Param, Read, Role, TOOL_OUTCOME};
@@ -97,7 +97,8 @@ fn artefacts(draft: &mut Draft<'_>, raw: &Topology, list: &[At<String>]) -> Vec<
         let what = format!("`{}` is a list of what branches write: it is made where they meet", at.value);
         draft.fault(Code::Collected, &at.place, what, "write the artefact that it is a list of");
     }
-    list.iter().filter(|at| !collected(at)).filter_map(|at| draft.artefact(raw, at)).collect()
+    let found = list.iter().filter(|at| !collected(at)).filter_map(|at| sections::written(draft, raw, at));
+    found.collect()
 }
 
 fn reads(draft: &mut Draft<'_>, raw: &Topology, entry: &raw::topology::Member, seat: &mut Seat) -> Vec<Read> {

@@ -7,14 +7,26 @@ use serde_json::json;
 
 use super::super::Memory;
 
-/// Artefacts, as bits: two that tools deliver, one that is collected and its list, one that has a list, and its items.
-pub(super) const NAMES: [&str; 6] = ["a", "b", "p", "ps", "plan", "it"];
+/// Artefacts, as bits: two that tools deliver, one that is collected and its list, one that has a list, and its items; the
+/// two sections of one that tools deliver, too, which is there when both are.
+pub(super) const NAMES: [&str; 8] = ["a", "b", "p", "ps", "plan", "it", "s.one", "s.two"];
 pub(super) const A: u8 = 1;
 pub(super) const B: u8 = 2;
 pub(super) const P: u8 = 4;
 pub(super) const PS: u8 = 8;
 pub(super) const PLAN: u8 = 16;
 pub(super) const ITEM: u8 = 32;
+pub(super) const ONE: u8 = 64;
+pub(super) const TWO: u8 = 128;
+pub(super) const S: u8 = ONE | TWO;
+
+/// What tools deliver.
+pub(super) const DELIVERED: [(&str, u8); 3] = [("a", A), ("b", B), ("s", S)];
+
+/// What is there as one thing: a section goes with the whole.
+pub(super) fn whole(bit: u8) -> u8 {
+    if bit & S != 0 { S } else { bit }
+}
 
 /// A small generator with a seed (splitmix64).
 pub(super) struct Dice(pub(super) u64);
@@ -68,6 +80,8 @@ pub(super) struct Someone {
     pub(super) kind: Kind,
     pub(super) reads: u8,
     pub(super) writes: u8,
+    /// Whether it writes both sections as one.
+    pub(super) wholly: bool,
     /// Delivered by a tool, approved by a person.
     pub(super) holds: u8,
     pub(super) ways: Vec<(&'static str, Way)>,
@@ -221,7 +235,14 @@ pub(super) fn someone(dice: &mut Dice, index: usize, size: usize) -> Someone {
     let mut pick = |of: &[u8], chance: usize| of.iter().filter(|_| dice.chance(chance)).fold(0, |bits, bit| bits | bit);
     let (reads, writes, holds) = (pick(&[A, B, P, PS, PLAN, ITEM], 12), pick(&[A, B, P, PLAN], 8), pick(&[A, B], 2));
     let writes = if index == 0 && !size.is_multiple_of(4) { writes | A | B | PLAN } else { writes };
+    let (reads, holds) = (reads | pick(&[S], 10), holds | pick(&[S], 6));
+    let writes = match writes | pick(&[ONE, TWO, S], 9) {
+        writes if index == 0 && size.is_multiple_of(2) => writes | S,
+        writes => writes,
+    };
+    let wholly = writes & S == S && dice.below(3) > 0;
     Someone {
+        wholly: wholly && kind == Kind::Model,
         kind,
         reads: if kind == Kind::Model { reads } else { 0 },
         writes: if kind == Kind::Model { writes } else { 0 },
@@ -267,9 +288,15 @@ pub(super) fn reached(team: Vec<Someone>) -> Vec<Someone> {
         .collect()
 }
 
+/// Names of artefacts; of both sections the name of the whole, if that is meant.
+pub(super) fn names(bits: u8, wholly: bool) -> Vec<String> {
+    let of = |bit: usize| bits & (1 << bit) != 0 && !(wholly && S & (1 << bit) != 0);
+    let names = NAMES.iter().enumerate().filter(|(bit, _)| of(*bit)).map(|(_, name)| format!("{name:?}"));
+    names.chain((wholly && bits & S != 0).then(|| "\"s\"".to_owned())).collect()
+}
+
 pub(super) fn list(bits: u8) -> String {
-    let names = NAMES.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0).map(|(_, name)| format!("{name:?}"));
-    format!("[{}]", names.collect::<Vec<_>>().join(", "))
+    format!("[{}]", names(bits, true).join(", "))
 }
 
 pub(super) fn told(to: Option<usize>) -> String {
@@ -306,16 +333,18 @@ pub(super) fn files(team: &[Someone], collects: bool) -> Memory {
     let plan = json!({ "type": "object", "properties": { "items": { "type": "array", "items": {
         "type": "object", "properties": { "who": { "type": "string" } }, "required": ["who"] } } } });
     let mut text = "schema_version = 1\ndescription = \"random\"\n[artefacts]\nplan = { schema = \"plan\" }\n\
-        a = { schema = \"any\" }\nb = { schema = \"any\" }\np = { schema = \"any\" }\n"
+        a = { schema = \"any\" }\nb = { schema = \"any\" }\np = { schema = \"any\" }\ns = { schema = \"two\" }\n"
         .to_owned();
+    let two = json!({ "type": "object", "required": ["one", "two"], "properties": { "one": {}, "two": {} } });
     text.push_str(if collects { "ps = { of = \"p\" }\n[team]\n" } else { "[team]\n" });
     let mut files = Memory::default().with("schemas/any.json", "{}").with("schemas/plan.json", &plan.to_string());
+    files = files.with("schemas/two.json", &two.to_string());
     let mut handoffs = "[handoffs]\nstart = \"m0\"\n".to_owned();
     for (index, one) in team.iter().enumerate() {
         let outcomes: Vec<&str> = one.ways.iter().map(|(outcome, _)| *outcome).collect();
         let (entry, agent) = match one.kind {
             Kind::Model => (
-                format!("reads = {}, writes = {}", list(one.reads), list(one.writes)),
+                format!("reads = {}, writes = [{}]", list(one.reads), names(one.writes, one.wholly).join(", ")),
                 format!(
                     "kind = \"model\"\noutcomes = {outcomes:?}\ninstructions = \"x\"\nlimits = {{ turns = 1000000 }}"
                 ),
@@ -325,8 +354,8 @@ pub(super) fn files(team: &[Someone], collects: bool) -> Memory {
                 "kind = \"person\"\nexpires = { after = \"1d\", then = \"reject\" }".to_owned(),
             ),
             Kind::Sender => {
-                let args = NAMES.iter().enumerate().filter(|(bit, _)| one.holds & (1 << bit) != 0);
-                let args: Vec<String> = args.map(|(_, name)| format!("{name} = {name:?}")).collect();
+                let args = DELIVERED.iter().filter(|(_, bits)| one.holds & bits != 0);
+                let args: Vec<String> = args.map(|(name, _)| format!("{name} = {name:?}")).collect();
                 (format!("tool = \"out.send\", args = {{ {} }}", args.join(", ")), String::new())
             }
         };
