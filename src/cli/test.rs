@@ -1,9 +1,11 @@
 //! `callsheet test`: runs the tests of the rehearsals, in memory, and says which hold.
 
+use serde_json::json;
+
 use super::exit::{Exit, Stop};
-use super::paint::{Safe, Tone, out, say, toned};
+use super::paint::{self, Safe, Tone, out, say, toned};
 use super::session::Session;
-use crate::service::test::{Difference, test as differences};
+use crate::service::test::{Difference, test as tested};
 use crate::topology::fault::Fault;
 use crate::topology::plan::Mode;
 use crate::words::error::refusal;
@@ -12,12 +14,15 @@ use crate::words::error::refusal;
 pub(super) struct Args {
     /// The topologies to test; all of the project if you name none
     topologies: Vec<String>,
+    /// Prints NDJSON: one JSON object for each test, with the steps, calls and tokens that it took
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn test(session: &Session, args: &Args) -> Result<Exit, Stop> {
     let project = &session.project;
     let names = if args.topologies.is_empty() { project.topologies() } else { args.topologies.clone() };
-    let (mut passed, mut failed, mut exit) = (0, 0, Exit::Done);
+    let (mut holding, mut failed, mut exit) = (0_u64, 0_u64, Exit::Done);
     let mut told: Vec<Fault> = Vec::new();
     for name in names {
         let checked = match project.check_to_start(&name, Mode::Rehearsal, None) {
@@ -27,19 +32,27 @@ pub(super) async fn test(session: &Session, args: &Args) -> Result<Exit, Stop> {
                 // What several topologies share is told once.
                 faults.retain(|fault| !told.contains(fault));
                 told.extend(faults.iter().cloned());
-                super::check::tell(&name, &faults, false);
+                super::check::tell(&name, &faults, args.json);
                 continue;
             }
         };
         for test in &checked.tests {
             // What ends one test says nothing of the others.
-            let lines = match differences(project, &checked, test).await {
-                Ok(differences) => differences.iter().flat_map(words).collect(),
-                Err(error) => vec![Stop::from(error).text],
+            let (lines, took) = match tested(project, &checked, test).await {
+                Ok(tested) => (tested.differences.iter().flat_map(words).collect(), tested.took),
+                Err(error) => (vec![Stop::from(error).text], None),
             };
+            if args.json {
+                let (test, passed) = (&test.name, lines.is_empty());
+                let told =
+                    json!({ "topology": name, "test": test, "passed": passed, "differences": lines, "took": took });
+                paint::json(&told);
+                (holding, failed) = (holding + u64::from(passed), failed + u64::from(!passed));
+                continue;
+            }
             let title = format!("{name}: {}", test.name);
             if lines.is_empty() {
-                passed += 1;
+                holding += 1;
                 out(format!("{} {}", toned(Tone::Good, "pass"), Safe(&title)));
                 continue;
             }
@@ -48,7 +61,7 @@ pub(super) async fn test(session: &Session, args: &Args) -> Result<Exit, Stop> {
             lines.iter().for_each(|line| out(format!("     {}", Safe(line))));
         }
     }
-    say(format!("{passed} passed, {failed} failed"));
+    say(format!("{holding} passed, {failed} failed"));
     Ok(if failed > 0 && exit == Exit::Done { Exit::Failed } else { exit })
 }
 

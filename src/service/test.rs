@@ -16,9 +16,9 @@ use crate::actor::system::{Handle, Progress};
 use crate::app::{self, Running};
 use crate::clock::{Clock as _, Machine, Moved};
 use crate::config::Settings;
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, MessageId};
 use crate::journal::Query;
-use crate::run::event::{Decision, Event, Refusal, Who};
+use crate::run::event::{Decision, Event, Refusal, Who, Wish};
 use crate::run::input::{Brief, Post, Say};
 use crate::run::state::{State, Status, Wants};
 use crate::run::view::Texts as _;
@@ -67,15 +67,42 @@ pub enum Difference {
     Refused { why: Refusal },
 }
 
-/// Runs a test, with its files in a folder that goes with it: what does not hold.
+/// What came of a test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tested {
+    /// What does not hold.
+    pub differences: Vec<Difference>,
+    /// What the run took; none if it did not begin.
+    pub took: Option<Took>,
+}
+
+/// What a run took. A rehearsal takes the same each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Took {
+    /// Calls of models and tools.
+    pub steps: u64,
+    /// Of those: of models.
+    pub model_calls: u64,
+    /// Model calls that waited for each other: the rest ran beside them.
+    pub longest_way: u64,
+    /// Tokens in and out.
+    pub tokens: u64,
+    /// Billionths of a dollar that they would have cost.
+    pub cost_nano_usd: u64,
+    /// How often people were asked.
+    pub approvals: u64,
+}
+
+/// Runs a test, with its files in a folder that goes with it: what does not hold, and what it took.
 ///
 /// # Errors
 /// If it cannot be run.
-pub async fn test(project: &Project, checked: &Checked, test: &Test) -> Result<Vec<Difference>, Error> {
+pub async fn test(project: &Project, checked: &Checked, test: &Test) -> Result<Tested, Error> {
     let mut brief = Brief::new();
     for (name, param) in &checked.plan.params {
         let Some(value) = test.params.get(name).or(param.default.as_ref()) else {
-            return Ok(vec![Difference::Param { name: name.clone() }]);
+            let differences = vec![Difference::Param { name: name.clone() }];
+            return Ok(Tested { differences, took: None });
         };
         brief.insert(name.clone(), value.clone());
     }
@@ -89,13 +116,39 @@ pub async fn test(project: &Project, checked: &Checked, test: &Test) -> Result<V
     let handle = running.system.run(&plan, &brief, tester(1)).await?;
     let store = Arc::clone(&running.system.ports().store);
     let row = store.runs(&Query { id: Some(handle.run), ..Query::default() })?.pop().ok_or(Error::NothingYet)?;
-    let mut story = Story::open(store, row)?;
+    let mut story = Story::open(Arc::clone(&store), row.clone())?;
     let decided = decide_all(&running, &clock, &handle, &mut story, test).await;
     running.stop().await;
-    Ok(match decided? {
+    let differences = match decided? {
         Some(wrong) => vec![wrong],
         None => differences(&story, test),
-    })
+    };
+    Ok(Tested { differences, took: Some(took(Story::open(store, row)?)?) })
+}
+
+/// What the run of a story that nobody has read yet took.
+fn took(mut story: Story) -> Result<Took, Error> {
+    let mut took = Took::default();
+    // Model calls that came before each message, and those within its turn.
+    let (mut before, mut within): (BTreeMap<MessageId, u64>, BTreeMap<MessageId, u64>) = Default::default();
+    for news in story.news()? {
+        if let Event::EffectAsked { message, wish: Wish::Model { .. }, .. } = &news.fact.is {
+            took.model_calls += 1;
+            *within.entry(*message).or_default() += 1;
+        }
+        if let Event::MessageSent(message) = &news.fact.is {
+            let arrived = message.joins.iter().flat_map(|joins| &joins.arrived).map(|arrival| arrival.message);
+            let after = |of: &MessageId| before.get(of).unwrap_or(&0) + within.get(of).unwrap_or(&0);
+            let way = message.cause.iter().chain(&arrived.collect::<Vec<_>>()).map(after).max().unwrap_or(0);
+            took.longest_way = took.longest_way.max(way);
+            before.insert(message.id, way);
+        }
+    }
+    let state = story.state();
+    let spent = state.ledger.spent;
+    (took.steps, took.tokens, took.cost_nano_usd) = (spent.steps, spent.tokens, spent.cost.0);
+    took.approvals = state.approvals.len() as u64;
+    Ok(took)
 }
 
 /// The person who decides, or another one, where several have to approve.

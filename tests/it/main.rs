@@ -22,6 +22,7 @@ mod config;
 mod data;
 mod decisions;
 mod declared;
+mod dial;
 mod doctor;
 mod door;
 mod durable;
