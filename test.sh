@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The test command: format, lints, tests, the storage lab, docs, and the shipped project's own checks and rehearsals. Needs a Rust toolchain
-# with rustfmt and clippy, a C compiler, Node.js with npm, Python with venv and pip, and Chromium, which it installs itself where it is
-# root on Debian. Leaves nothing else outside target/.
+# with rustfmt and clippy, a C compiler, Node.js with npm, Python with venv and pip, and PostgreSQL, Poppler and Chromium, which it installs
+# itself where it is root on Debian. Leaves nothing else outside target/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -86,6 +86,22 @@ collector() { # A collector of OpenTelemetry, into target/, unless it is there a
     cp "$lock" "$at/installed.txt"
 }
 part spans collector
+installed() { # PACKAGE: installs it, where that may be.
+    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then return 1; fi
+    apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends "$1" >/dev/null
+}
+database() { # A PostgreSQL server's programs; the tests start it themselves, on a port of its own.
+    if command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || installed postgresql; then return; fi
+    echo "install PostgreSQL (the package is often called postgresql), or put its programs on the path" >&2
+    return 1
+}
+part database database
+documents() { # What PDF files are read with.
+    if command -v pdftotext >/dev/null || installed poppler-utils; then return; fi
+    echo "install Poppler's pdftotext (the package is often called poppler-utils)" >&2
+    return 1
+}
+part papers documents
 # What a test needs is installed above: one that does not find it fails.
 export TEST_PARTS=all
 part tests cargo test
@@ -99,8 +115,7 @@ browser() { # A browser, if there is one or may be; its place is in CHROMIUM.
     for name in "${CHROMIUM:-chromium}" chromium-browser google-chrome; do
         if CHROMIUM=$(command -v "$name"); then export CHROMIUM; return 0; fi
     done
-    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then return 1; fi
-    apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends chromium >/dev/null
+    installed chromium || return 1
     CHROMIUM=$(command -v chromium) && export CHROMIUM
 }
 page() { # The page in a real browser: its scripts' types, the walk of people, hostile texts. Its pictures are in target/page/shots.

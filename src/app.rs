@@ -1,7 +1,9 @@
 //! Settings -> the running system: the only file that names concrete stores, models, tools and checks.
 
 mod connect;
+pub mod data;
 pub mod mcp;
+mod past;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -32,9 +34,10 @@ use crate::template::csv::{self, Csv};
 use crate::tool::campaign_qa::CampaignQa;
 use crate::tool::email;
 use crate::tool::guard::{self, Guard};
+use crate::tool::history::Past;
 use crate::tool::kind::KINDS;
 use crate::tool::sql;
-use crate::tool::{Check, Tools};
+use crate::tool::{Check, Opened, Tools};
 use crate::topology::check::{Guards, Surroundings};
 use crate::topology::editor;
 use crate::topology::fault::Faults;
@@ -85,6 +88,11 @@ pub fn store(settings: &Settings) -> Result<Arc<dyn Store>, journal::Error> {
     Ok(Arc::new(Sqlite::open(&settings.journal, Open::ReadOnly)?))
 }
 
+/// The past of a project, as its journal has it.
+pub fn past(store: Arc<dyn Store>) -> Arc<dyn Past> {
+    Arc::new(past::Journal(Some(store)))
+}
+
 /// The checks there are.
 pub fn checks() -> Vec<Arc<dyn Check>> {
     vec![Arc::new(CampaignQa)]
@@ -95,11 +103,11 @@ pub fn checks() -> Vec<Arc<dyn Check>> {
 /// # Errors
 /// Every `[tools.NAME]` that its kind does not understand.
 pub fn tools(settings: &Settings) -> Result<Tools, Faults> {
-    tools_writing(settings, &settings.root)
+    tools_writing(settings, &settings.root, None)
 }
 
 /// Opens what the tools of the project would use: by the tool that tells of it, what is there or why it is not.
-pub async fn try_connections(tools: &Tools) -> Vec<(ToolName, Result<String, String>)> {
+pub async fn try_connections(tools: &Tools) -> Vec<(ToolName, Result<Opened, String>)> {
     let mut tried = Vec::new();
     for (name, tool) in tools {
         if let Some(open) = tool.open() {
@@ -110,8 +118,8 @@ pub async fn try_connections(tools: &Tools) -> Vec<(ToolName, Result<String, Str
 }
 
 /// The tools of the project, whose sinks keep their records below `records`.
-fn tools_writing(settings: &Settings, records: &Path) -> Result<Tools, Faults> {
-    let connected = connect::connected(settings, records);
+fn tools_writing(settings: &Settings, records: &Path, past: Option<Arc<dyn Store>>) -> Result<Tools, Faults> {
+    let connected = connect::connected(settings, records, past);
     if connected.faults.is_empty() { Ok(connected.tools) } else { Err(connected.faults) }
 }
 
@@ -191,7 +199,7 @@ fn looked(settings: &Settings, tools: &Tools, wanted: impl Fn(&ToolName) -> bool
 /// What topologies are checked against as far as it is there, and every fault of `callsheet.toml` that its reader does not
 /// know of: its tools, their data and queries, and its checks.
 pub fn surveyed(settings: &Settings, mode: Mode) -> (Surroundings, Faults) {
-    let connected = connect::connected(settings, &settings.root);
+    let connected = connect::connected(settings, &settings.root, None);
     let mut faults = connected.faults;
     connect::check_settings(settings, &checks(), &connected.tools, &mut faults);
     faults.join(looked(settings, &connected.tools, |_| true));
@@ -356,12 +364,12 @@ fn ports(
 ) -> Result<Ports, Error> {
     Ok(Ports {
         writer: Writer::new(Arc::clone(&store))?,
+        tools: tools_writing(settings, records, Some(Arc::clone(&store))).map_err(Error::Faults)?,
         store,
         owner,
         rehearsal: rehearsal(settings),
         replay: Arc::new(Replay),
         live: Some(Arc::new(live(settings))),
-        tools: tools_writing(settings, records).map_err(Error::Faults)?,
         checks: checks(),
         clock: Arc::new(Machine),
         probe,

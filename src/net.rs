@@ -11,13 +11,7 @@ use reqwest::{Client, ClientBuilder};
 /// # Errors
 /// Why there is no TLS, for people.
 pub fn client(connect_timeout: Duration) -> Result<ClientBuilder, String> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS: {error}"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let tls = tls()?;
     Ok(Client::builder()
         .tls_backend_preconfigured(tls)
         .http1_only()
@@ -27,6 +21,20 @@ pub fn client(connect_timeout: Duration) -> Result<ClientBuilder, String> {
         .no_proxy()
         .connect_timeout(connect_timeout)
         .user_agent(concat!("callsheet/", env!("CARGO_PKG_VERSION"))))
+}
+
+/// TLS with the machine's certificate authorities, and no certificate of our own.
+///
+/// # Errors
+/// Why there is no TLS, for people.
+pub fn tls() -> Result<rustls::ClientConfig, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    Ok(rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS: {error}"))?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
 }
 
 /// Whether `host` is this machine, by its name or address as a URL says it.

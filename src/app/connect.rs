@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::past::Journal;
 use crate::config::{Settings, ToolTable};
 use crate::id::ToolName;
+use crate::journal::Store;
+use crate::tool::history::{self, Past};
 use crate::tool::kind::{self, KINDS, Kind};
-use crate::tool::open::{Ground, Secrets};
+use crate::tool::open::{Ground, Open, Secrets};
 use crate::tool::{Check, Tool, Tools, Wrong, email, guard};
 use crate::topology::code::Code;
 use crate::topology::fault::{At, Fault, Faults, Place, nearest};
@@ -26,12 +29,14 @@ pub(super) struct Connected {
     pub(super) broken: BTreeSet<String>,
 }
 
-/// The tools of the project, whose sinks keep their records below `records`.
-pub(super) fn connected(settings: &Settings, records: &Path) -> Connected {
+/// The tools of the project, whose sinks keep their records below `records`, and whose `past` is read where something runs.
+pub(super) fn connected(settings: &Settings, records: &Path, past: Option<Arc<dyn Store>>) -> Connected {
     let mut faults = Faults::default();
     settings.sources.iter().for_each(|(file, text)| faults.source(file.clone(), text.clone()));
     let by_name = |tool: Tool| (tool.spec().name.clone(), tool);
-    let mut tools: Tools = kind::built_in().into_iter().flatten().map(by_name).collect();
+    let past: Arc<dyn Past> = Arc::new(Journal(past));
+    let built_in = kind::built_in().into_iter().chain(history::open(&past)).flatten();
+    let mut tools: Tools = built_in.map(by_name).collect();
     let mut broken = settings.broken_tools.clone();
     let words = kind::words();
     for (name, table) in settings.tools.iter().filter(|(_, table)| !words.contains(&table.kind.value.as_str())) {
@@ -60,6 +65,15 @@ pub(super) fn connected(settings: &Settings, records: &Path) -> Connected {
 pub(super) fn secrets(settings: &Settings) -> Secrets {
     let settings = settings.clone();
     Secrets::new(move |name| settings.secret(name).map(str::to_owned))
+}
+
+/// What a table says, as its kind reads it; or the first thing that is wrong with it.
+pub(super) fn config<C: Open>(table: &Tree) -> Result<C, String> {
+    let schema = KINDS.iter().find(|kind| kind.word == C::KIND).map(Kind::schema);
+    if let Some(fault) = schema.and_then(|schema| shape::faults(table, &schema).into_iter().next()) {
+        return Err(fault.what);
+    }
+    C::deserialize(&table.value).map_err(|why| why.to_string())
 }
 
 /// The tools of one table, or what is wrong with it; nothing of a tool that it rests on, which is told itself.

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize as _;
-
 use super::connect;
 use crate::config::Settings;
 use crate::tool::Tools;
 use crate::tool::mcp::{self, Config};
 use crate::tool::open::{Ground, Open as _};
-use crate::topology::shape;
 
 pub use crate::tool::mcp::{LOCK_FILE, List, Seen, Server};
 
@@ -23,11 +20,7 @@ fn server(settings: &Settings, name: &str, table: &crate::topology::raw::Tree) -
     let tools = Tools::new();
     let secrets = connect::secrets(settings);
     let ground = Ground { root: &settings.root, records: &settings.root, tools: &tools, secrets };
-    let schema = crate::tool::kind::KINDS.iter().find(|kind| kind.word == Config::KIND).map(|kind| kind.schema());
-    if let Some(fault) = schema.and_then(|schema| shape::faults(table, &schema).into_iter().next()) {
-        return Err(fault.what);
-    }
-    let config = Config::deserialize(&table.value).map_err(|why| why.to_string())?;
+    let config: Config = connect::config(table)?;
     Server::new(&config, name, &ground).map_err(|why| why.what)
 }
 

@@ -45,7 +45,10 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
     let found = tools(session, args.offline).await;
     let tools_fail = found.is_err();
     match found {
-        Ok(found) => found.into_iter().for_each(|(name, found)| line(&name, found)),
+        Ok((found, remarks)) => {
+            found.into_iter().for_each(|(name, found)| line(&name, found));
+            remarks.into_iter().for_each(|(name, text)| print(args.json, &name, Said::Noted(text)));
+        }
         Err(faults) => line("tools", Err(faults.render(false))),
     }
     let mut askers = Askers::default();
@@ -93,10 +96,13 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
     Ok(if wrong == 0 { Exit::Done } else { Exit::Failed })
 }
 
+/// What is well or to be mended, and what somebody should look at, each by the name of a tool.
+type Lines = (Vec<(String, Result<String, String>)>, Vec<(String, String)>);
+
 /// What each tool declares, reads, and finds when it is opened; or why there is none.
-async fn tools(session: &Session, offline: bool) -> Result<Vec<(String, Result<String, String>)>, Faults> {
+async fn tools(session: &Session, offline: bool) -> Result<Lines, Faults> {
     let tools = service::tools(&session.project)?;
-    let mut lines = Vec::new();
+    let (mut lines, mut remarks) = (Vec::new(), Vec::new());
     for service::Found { spec, reads, faults } in service::found(&tools) {
         let mut line = |said| lines.push((spec.name.to_string(), said));
         line(Ok(format!("{}; {}", reach(&spec), repeat(&spec))));
@@ -104,9 +110,13 @@ async fn tools(session: &Session, offline: bool) -> Result<Vec<(String, Result<S
         faults.into_iter().for_each(|wrong| line(Err(wrong)));
     }
     if !offline {
-        lines.extend(service::tried(&tools).await.into_iter().map(|(name, came)| (name.to_string(), came)));
+        for (name, came) in service::tried(&tools).await {
+            let told = came.as_ref().map(|opened| opened.remarks.as_slice()).unwrap_or_default();
+            remarks.extend(told.iter().map(|remark| (name.to_string(), remark.clone())));
+            lines.push((name.to_string(), came.map(|opened| opened.text)));
+        }
     }
-    Ok(lines)
+    Ok((lines, remarks))
 }
 
 /// What the collector says that the environment names, if it names one.

@@ -7,6 +7,7 @@ mod changes;
 mod check;
 mod completions;
 mod control;
+mod data;
 mod dead_letters;
 mod decide;
 mod doctor;
@@ -87,6 +88,9 @@ enum Command {
     /// Shows what MCP servers list, and accepts it: agents get nothing that nobody has accepted
     #[command(after_help = "Example:\n  callsheet mcp inspect memory")]
     Mcp(mcp::Args),
+    /// Shows what a database holds, and accepts it for models to see
+    #[command(after_help = "Example:\n  callsheet data inspect shop")]
+    Data(data::Args),
     /// Tries one agent on one message: shows all that it reads, and what it answers
     #[command(after_help = "Example:\n  callsheet try analyst --message \"Look at 2026-Q1.\"")]
     Try(single::Args),
@@ -216,6 +220,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::New(args) => new::new(&session, &args),
         Command::Tools(args) => tools::tools(&session, &args),
         Command::Mcp(args) => mcp::mcp(&session, &args).await,
+        Command::Data(args) => data::data(&session, &args).await,
         Command::Try(args) => single::single(&session, &args).await,
         Command::Test(args) => test::test(&session, &args).await,
         Command::Runs(args) => runs::runs(&session, &args),

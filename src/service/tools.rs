@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::project::Project;
 use crate::app;
 use crate::id::ToolName;
-use crate::tool::Tools;
+use crate::tool::{Opened, Tools};
 use crate::topology::fault::Faults;
 use crate::topology::plan::{Member, Mode, Role};
 use crate::topology::spec::ToolSpec;
@@ -94,6 +94,6 @@ pub fn tools(project: &Project) -> Result<Tools, Faults> {
 }
 
 /// Opens what the tools would use: by the tool that tells of it, what is there or why it is not.
-pub async fn tried(tools: &Tools) -> Vec<(ToolName, Result<String, String>)> {
+pub async fn tried(tools: &Tools) -> Vec<(ToolName, Result<Opened, String>)> {
     app::try_connections(tools).await
 }

@@ -21,6 +21,28 @@ pub struct Look {
     pub faults: Vec<Wrong>,
 }
 
+/// What was found when a connection was opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// What is there.
+    pub text: String,
+    /// What works, and somebody should look at.
+    pub remarks: Vec<String>,
+}
+
+impl Opened {
+    /// All of it as one text.
+    pub fn whole(self) -> String {
+        std::iter::once(self.text).chain(self.remarks).collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl From<String> for Opened {
+    fn from(text: String) -> Self {
+        Self { text, remarks: Vec::new() }
+    }
+}
+
 /// One call of a tool that reads or computes.
 #[derive(Debug, Clone)]
 pub struct Call {

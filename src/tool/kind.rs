@@ -12,7 +12,9 @@ use crate::topology::spec::Reach;
 /// In the order in which they are opened: a tool may rest on those of earlier kinds.
 pub static KINDS: &[Kind] = &[
     Kind::of::<super::sql::Config>(),
+    Kind::of::<super::postgres::Config>(),
     Kind::of::<super::files::Config>(),
+    Kind::of::<super::documents::Config>(),
     Kind::of::<super::sink::Config>(),
     Kind::of::<super::email::Config>(),
     Kind::of::<super::http::Config>(),

@@ -3,15 +3,18 @@
 
 pub mod campaign_qa;
 pub mod check;
+pub mod documents;
 pub mod email;
 pub mod files;
 pub mod guard;
+pub mod history;
 pub mod http;
 mod item;
 pub mod kind;
 pub mod mcp;
 pub mod open;
 pub mod part;
+pub mod postgres;
 pub mod sink;
 pub mod sql;
 pub mod stats;
@@ -25,7 +28,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use check::{Check, Finding, Level, Read, Sight};
-pub use item::{Approved, Call, Deadline, Intent, Item, Look, Source};
+pub use item::{Approved, Call, Deadline, Intent, Item, Look, Opened, Source};
 use part::shown::{self, Shown};
 
 use crate::failure::{Class, Failure, Work};
@@ -73,7 +76,7 @@ impl Tool {
     }
 
     /// As [`Declared::open`].
-    pub fn open(&self) -> Option<Work<'_, String>> {
+    pub fn open(&self) -> Option<Work<'_, Opened>> {
         self.declared().open()
     }
 
@@ -100,7 +103,7 @@ pub trait Declared: Send + Sync {
     /// looks at, and for all but one of the tools that share a connection.
     ///
     /// [`look`]: Declared::look
-    fn open(&self) -> Option<Work<'_, String>> {
+    fn open(&self) -> Option<Work<'_, Opened>> {
         None
     }
 

@@ -167,8 +167,11 @@ pub(super) async fn connections(
 pub(super) async fn try_connections(State(site): State<Arc<Site>>, filled: Filled) -> Result<Html<String>, Fail> {
     let project = Arc::clone(&site.project);
     let tools = site.look(move |_| tools::tools(&project).map_err(Error::Faulty)).await?;
-    let mut tried: Tried =
-        tools::tried(&tools).await.into_iter().map(|(name, came)| (name.to_string(), came)).collect();
+    let mut tried: Tried = tools::tried(&tools)
+        .await
+        .into_iter()
+        .map(|(name, came)| (name.to_string(), came.map(crate::tool::Opened::whole)))
+        .collect();
     for (model, came) in app::try_models(&site.project.settings).await {
         tried.insert(format!("model {model}"), came.map(|tried| tried.text));
     }

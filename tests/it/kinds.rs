@@ -17,8 +17,10 @@ type Least = (&'static str, &'static str, &'static [(&'static str, bool)]);
 
 /// The least that each kind takes.
 const LEAST: &[Least] = &[
-    ("sql", "csv = { t = \"t.csv\" }", &[("one.query", false)]),
+    ("sql", "csv = { t = \"t.csv\" }\nfree_sql = true", &[("one.query", false)]),
+    ("postgres", "url_env = \"DATABASE_URL\"\nfree_sql = true", &[("one.query", false)]),
     ("files", "root = \"a\"", &[("one.read", false), ("one.list", false), ("one.publish", true)]),
+    ("documents", "root = \"a\"", &[("one.search", false), ("one.read", false)]),
     ("sink", "", &[("one.deliver", true)]),
     (
         "email",
@@ -38,7 +40,7 @@ const LEAST: &[Least] = &[
 fn project(kind: &str, rest: &str) -> Result<Tools, String> {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "t.csv", "a\n1\n");
-    let data = "[tools.data]\nkind = \"sql\"\ncsv = { t = \"t.csv\" }\n";
+    let data = "[tools.data]\nkind = \"sql\"\ncsv = { t = \"t.csv\" }\nfree_sql = true\n";
     write(dir.path(), "callsheet.toml", format!("schema_version = 1\n{data}[tools.one]\nkind = {kind:?}\n{rest}\n"));
     let flags = Flags { project: Some(dir.path().to_owned()), ..Flags::default() };
     let settings = Settings::load(&flags).map_err(|why| why.to_string())?;

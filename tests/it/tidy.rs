@@ -37,11 +37,12 @@ const SOURCES: [&str; 2] = ["core/src", "src"];
 const EVERYWHERE: [&str; 5] = ["core/src", "src", "tests", "examples", "benches"];
 
 /// What speaks to servers.
-const SPEAKERS: [&str; 6] = [
+const SPEAKERS: [&str; 7] = [
     "src/net.rs",
     "src/model/wire/",
     "src/tool/mcp/",
     "src/tool/http/",
+    "src/tool/postgres/",
     "src/telemetry/send.rs",
     // It is spoken to, and speaks to nobody.
     "src/web/listen.rs",
@@ -113,6 +114,7 @@ const BANS: [Ban; 11] = [
             "tool::email",
             "tool::files",
             "tool::mcp",
+            "tool::postgres",
             "tool::sink",
             "tool::sql",
             "tool::stats",
@@ -121,7 +123,7 @@ const BANS: [Ban; 11] = [
         instead: "ask app.rs for it: tools come from the table in tool::kind, checks from app.rs",
     },
     Ban {
-        words: &["reqwest", "hyper", "rustls"],
+        words: &["reqwest", "hyper", "rustls", "tokio_postgres"],
         holds_in: |file| is_source(file) && !SPEAKERS.iter().any(|speaker| file.starts_with(speaker)),
         instead: "speak to servers through model::wire or a kind of tool that does, which have a cap for everything",
     },

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::tools::{call, config, write};
 
 fn open(root: &Path, text: &str) -> Result<Tool, String> {
-    let tools = crate::tools::open::<sql::Config>("data", config(text)?, root)?;
+    let tools = crate::tools::open::<sql::Config>("data", config(&format!("free_sql = true\n{text}"))?, root)?;
     Ok(tools[0].clone())
 }
 
@@ -73,6 +73,68 @@ async fn what_platforms_export_is_right_or_refused_with_the_setting_that_mends_i
             assert_eq!(rows(&tool, &sql).await.to_string(), right, "{file}: {sql}");
         }
     }
+}
+
+/// What `callsheet data inspect` would have somebody paste gives the same values as what a person wrote.
+#[tokio::test]
+async fn what_is_guessed_of_an_export_gives_what_is_right() {
+    let exports: Exports = toml::from_str(include_str!("../cases/csv/exports.toml")).unwrap();
+    let mut tried = 0;
+    for Export { file, sql, right, .. } in exports.export {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/csv").join(&file);
+        let guess = sql::guess(&from, &file);
+        let Some(sql) = sql else {
+            assert!(guess.is_err(), "{file} has to be mended: {guess:?}");
+            continue;
+        };
+        let guess = guess.unwrap_or_else(|why| panic!("{why}"));
+        let settings = format!("{}\n[csv.t.columns]\n{}", guess.settings.join("\n"), guess.declared.join("\n"));
+        let (_dir, tool) = case(&file, &settings);
+        assert_eq!(rows(&tool, &sql).await.to_string(), right, "{file}: {settings}\n{sql}");
+        assert_eq!(tool.look().faults, [], "{file}");
+        let shown: Vec<String> = guess.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+        assert_eq!(tool.look().facts, [format!("t({}), {} rows", shown.join(", "), guess.rows)], "{file}");
+        tried += 1;
+    }
+    assert!(tried >= 8, "{tried}");
+}
+
+/// A file, what is guessed of it, and what is told beside it.
+#[test]
+fn what_could_be_read_in_two_ways_is_told_and_never_chosen_in_silence() {
+    let cases: [(&str, &[&str], &str); 14] = [
+        ("a\n1\n2\n", &[], ""),
+        ("a\n9.90\n1.5\n", &["decimal = \".\""], ""),
+        ("a\n1.205\n2.617\n", &["decimal = \".\""], "a fraction, or thousands?"),
+        ("a;b\n1.205;3,5\n2.617;4,5\n", &["delimiter = \";\"", "decimal = \",\"", "thousands = \".\""], ""),
+        ("a\n01.07.2026\n22.07.2026\n", &["\"a\" = { type = \"date\", format = \"%d.%m.%Y\" }"], ""),
+        ("a\n07/22/2026\n07/23/2026\n", &["\"a\" = { type = \"date\", format = \"%m/%d/%Y\" }"], ""),
+        ("a\n07/01/2026\n07/02/2026\n", &["\"a\" = \"text\""], "could be \"%m/%d/%Y\" or \"%d/%m/%Y\""),
+        ("a\n7/22/26 13:05\n7/23/26 9:00\n", &["\"a\" = { type = \"datetime\", format = \"%m/%d/%y %H:%M\" }"], ""),
+        ("a\n01.07.2026\nsoon enough\n", &[], ""),
+        ("a,b\n1,x\nn/a,y\n3,z\n", &["empty = [\"n/a\"]"], ""),
+        ("a,b\n1,x\nfour,y\n3,z\n", &["\"a\" = \"text\""], "is no value"),
+        ("a\n$5\n$6.50\n", &["\"a\" = { type = \"number\", unit = \"$\" }"], ""),
+        ("Report\n\na,b\n1,2\n", &["skip = 2"], ""),
+        ("s,n,k\nx,10,1\ny,20,3\nTotal,30,4\n", &["leave_out = [\"Total\"]"], ""),
+    ];
+    for (text, settings, remark) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "t.csv", text);
+        let guess = sql::guess(&dir.path().join("t.csv"), "t.csv").unwrap_or_else(|why| panic!("{text:?}: {why}"));
+        let mut set: Vec<String> = guess.settings.iter().chain(&guess.declared).map(|line| spaced(line)).collect();
+        let mut wanted: Vec<String> = settings.iter().map(|line| spaced(line)).collect();
+        set.sort();
+        wanted.sort();
+        assert_eq!(set, wanted, "{text:?}");
+        let told = guess.remarks.join("\n");
+        assert!(told.contains(remark) && (remark.is_empty() == told.is_empty()), "{text:?}: {told}");
+    }
+}
+
+/// A line of TOML whatever stands between its words and quotes.
+fn spaced(line: &str) -> String {
+    line.chars().filter(|c| !c.is_whitespace() && *c != '"').collect()
 }
 
 /// A file and what is said of it: its columns and types, or the fault.

@@ -17,6 +17,11 @@ fn open(root: &Path, text: &str) -> Result<Tool, String> {
     Ok(tools[0].clone())
 }
 
+/// With SQL text, unless `text` says what holds of it.
+fn open_free(root: &Path, text: &str) -> Result<Tool, String> {
+    if text.contains("free_sql") { open(root, text) } else { open(root, &format!("free_sql = true\n{text}")) }
+}
+
 fn project() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "data/t.csv", T);
@@ -45,7 +50,7 @@ async fn it_answers_free_and_named_queries() {
         args = { least = "integer" }
     "#;
     for source in BOTH {
-        let tool = open(dir.path(), &format!("{source}{queries}")).unwrap();
+        let tool = open_free(dir.path(), &format!("{source}{queries}")).unwrap();
         let found = call(&tool, json!({ "query": "above", "args": { "least": 1 } })).await.unwrap();
         let expected = json!({
             "columns": ["a", "b"], "row_count": 2, "truncated": false, "source": { "query": "above" },
@@ -73,7 +78,7 @@ async fn arguments_that_do_not_fit_are_invalid() {
         description = "rows above"
         args = { least = "integer" }
     "#;
-    let tool = open(dir.path(), text).unwrap();
+    let tool = open_free(dir.path(), text).unwrap();
     let cases = [
         (json!({}), "either"),
         (json!({ "query": "above", "sql": "SELECT 1" }), "either"),
@@ -93,7 +98,7 @@ async fn arguments_that_do_not_fit_are_invalid() {
         let why = call(&tool, args.clone()).await.unwrap_err();
         assert!(why.class == Class::Invalid && why.reason.contains(says), "{args}: {why:?}");
     }
-    let closed = open(dir.path(), &text.replace("[queries", "free_sql = false\n[queries")).unwrap();
+    let closed = open(dir.path(), text).unwrap();
     assert!(call(&closed, json!({ "sql": "SELECT 1" })).await.unwrap_err().reason.contains("free_sql"));
 }
 
@@ -110,12 +115,13 @@ fn a_configuration_that_contradicts_itself_is_refused() {
         ("csv = { sqlite_x = \"a.csv\" }", "no table name"),
         ("csv = { t = \"a.csv\" }\nrows_max = 0", "1 or more"),
         ("csv = { t = \"a.csv\" }\nfree_sql = false", "nothing could be asked"),
+        ("csv = { t = \"a.csv\" }\nfree_sql = true\nhide = [\"t.\"]", "names no column"),
         ("csv = { t = \"a.csv\" }\ntimeout = \"5\"", "such as \"5s\""),
         ("csv = { t = \"a.csv\" }\ntimeuot = \"5s\"", "unknown field"),
     ];
     let dir = tempfile::tempdir().unwrap();
     for (text, says) in cases {
-        let why = open(dir.path(), text).err().unwrap_or_default();
+        let why = open_free(dir.path(), text).err().unwrap_or_default();
         assert!(why.contains(says), "{text}: {why}");
     }
 }
@@ -137,7 +143,7 @@ async fn a_malformed_file_is_named_with_its_line() {
     for (bytes, says) in cases {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "t.csv", bytes);
-        let tool = open(dir.path(), "csv = { t = \"t.csv\" }").unwrap();
+        let tool = open_free(dir.path(), "csv = { t = \"t.csv\" }").unwrap();
         let why = call(&tool, json!({ "sql": "SELECT * FROM t" })).await.unwrap_err();
         assert!(why.class == Class::Permanent && why.reason.contains(says), "{:?}: {why:?}", bytes.escape_ascii());
     }
@@ -148,7 +154,7 @@ async fn a_malformed_file_is_named_with_its_line() {
         "this is no database, but it is long enough to be read as a header of one, 100 bytes or more of it",
     );
     for text in ["csv = { t = \"t.csv\" }", "sqlite = \"no.db\"", "sqlite = \"t.db\""] {
-        let tool = open(dir.path(), text).unwrap();
+        let tool = open_free(dir.path(), text).unwrap();
         let why = call(&tool, json!({ "sql": "SELECT 1" })).await.unwrap_err();
         assert!(why.class == Class::Permanent, "{text}: {why:?}");
     }
@@ -158,7 +164,7 @@ async fn a_malformed_file_is_named_with_its_line() {
 async fn columns_have_the_narrowest_type_that_all_cells_have() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "t.csv", "\u{FEFF}i,r,z,e,n\n1,1.5,007,,x1\n-2,2,008,,\n,0.25,009,,NaN\n");
-    let tool = open(dir.path(), "csv = { t = \"t.csv\" }").unwrap();
+    let tool = open_free(dir.path(), "csv = { t = \"t.csv\" }").unwrap();
     let found = call(&tool, json!({ "sql": "SELECT * FROM t" })).await.unwrap();
     let expected = json!([
         { "i": 1, "r": 1.5, "z": "007", "e": null, "n": "x1" },
@@ -171,7 +177,7 @@ async fn columns_have_the_narrowest_type_that_all_cells_have() {
 #[tokio::test]
 async fn a_changed_file_is_seen_and_an_unchanged_one_is_not_read_again() {
     let dir = project();
-    let tool = open(dir.path(), BOTH[0]).unwrap();
+    let tool = open_free(dir.path(), BOTH[0]).unwrap();
     let sum = json!({ "sql": "SELECT sum(a) AS s FROM t" });
     assert_eq!(call(&tool, sum.clone()).await.unwrap()["rows"][0]["s"], 6);
     // Same length and time: what is loaded stands.
@@ -195,7 +201,7 @@ async fn a_link_out_of_the_project_is_refused() {
     for name in ["t.csv", "t.db"] {
         std::os::unix::fs::symlink(outside.path().join(name), dir.path().join("link")).unwrap();
         for text in ["csv = { t = \"link\" }", "sqlite = \"link\""] {
-            let tool = open(dir.path(), text).unwrap();
+            let tool = open_free(dir.path(), text).unwrap();
             let why = call(&tool, json!({ "sql": "SELECT * FROM t" })).await.unwrap_err();
             assert!(why.reason.contains("symbolic link"), "{why:?}");
         }
@@ -206,6 +212,8 @@ async fn a_link_out_of_the_project_is_refused() {
 #[derive(Deserialize)]
 struct Cases {
     refused: Vec<String>,
+    calls: Vec<String>,
+    shapes: Vec<String>,
     bomb: Vec<Bomb>,
 }
 
@@ -242,10 +250,12 @@ async fn nothing_but_reading_passes_the_engine() {
     let before = files(dir.path());
     let path = |name: &str| dir.path().join("data").join(name).display().to_string();
     let cases = cases();
-    assert!(cases.refused.len() >= 60);
+    let called = cases.calls.iter().flat_map(|called| cases.shapes.iter().map(move |of| of.replace("{call}", called)));
+    let all: Vec<String> = cases.refused.iter().cloned().chain(called).collect();
+    assert!(all.len() >= 300, "{}", all.len());
     for source in BOTH {
-        let tool = open(dir.path(), source).unwrap();
-        for sql in &cases.refused {
+        let tool = open_free(dir.path(), source).unwrap();
+        for sql in &all {
             let sql = sql.replace("{canary}", &path("canary.txt")).replace("{out}", &path("out.txt"));
             let answer = call(&tool, json!({ "sql": sql })).await;
             assert!(is_refused(&answer), "{source}{sql}: {answer:?}");
@@ -253,6 +263,45 @@ async fn nothing_but_reading_passes_the_engine() {
         }
         let rest = call(&tool, json!({ "sql": "SELECT count(*) AS n, sum(a) AS s FROM t" })).await.unwrap();
         assert_eq!(rest["rows"], json!([{ "n": 3, "s": 6 }]));
+    }
+    println!("sqlite: {} bypasses in each of two connections, 0 taken: 0 changes, 0 files read", all.len());
+}
+
+#[tokio::test]
+async fn hidden_columns_are_reached_by_named_queries_only() {
+    let dir = project();
+    let db = rusqlite::Connection::open(dir.path().join("data/t.db")).unwrap();
+    db.execute_batch("CREATE VIEW v AS SELECT a, b AS c FROM t").unwrap();
+    let queries = "[queries.all]\nsql = \"SELECT a, b FROM t WHERE a = 1\"\ndescription = \"all\"\n";
+    for (source, hide) in BOTH.iter().flat_map(|source| ["t.b", "B", "T.B"].map(|hide| (source, hide))) {
+        let tool = open_free(dir.path(), &format!("{source}free_sql = true\nhide = [{hide:?}]\n{queries}")).unwrap();
+        let said = tool.spec().args["properties"]["sql"]["description"].as_str().unwrap().to_owned();
+        assert!(said.contains("t(a ") && !said.contains("b "), "{source}{hide}: {said}");
+        let with_view = if source.contains("sqlite") { "SELECT c FROM v" } else { "SELECT b FROM t" };
+        for sql in [
+            "SELECT b FROM t",
+            "SELECT * FROM t",
+            "SELECT a FROM t WHERE b = 'one'",
+            "SELECT a FROM t ORDER BY b",
+            "SELECT x.b FROM (SELECT * FROM t) x",
+            "WITH c AS (SELECT b AS z FROM t) SELECT count(z) FROM c",
+            "SELECT count(DISTINCT b) AS n FROM t",
+            "SELECT a FROM t NATURAL JOIN t AS u",
+            "SELECT a FROM t NATURAL JOIN (SELECT 'one' AS b) AS u",
+            "SELECT a FROM t JOIN (SELECT 'one' AS b) AS u USING (b)",
+            "SELECT a FROM main.t NATURAL LEFT JOIN (SELECT 1 AS a, 'one' AS B) AS u",
+            "SELECT n.a FROM n WHERE EXISTS (SELECT 1 FROM t WHERE t.b = 'one')",
+            with_view,
+        ] {
+            let answer = call(&tool, json!({ "sql": sql })).await;
+            assert!(answer.as_ref().is_err_and(|why| why.class == Class::Policy), "{source}{hide}: {sql}: {answer:?}");
+        }
+        for sql in ["SELECT a FROM t", "SELECT count(*) AS n FROM t", "SELECT n.a FROM n JOIN t ON t.a = n.a"] {
+            assert!(call(&tool, json!({ "sql": sql })).await.is_ok(), "{source}{hide}: {sql}");
+        }
+        let named = call(&tool, json!({ "query": "all" })).await.unwrap();
+        assert_eq!(named["rows"], json!([{ "a": 1, "b": "one" }]), "{source}{hide}");
+        assert!(call(&tool, json!({ "sql": "SELECT b FROM t" })).await.is_err(), "{source}{hide}: also after it");
     }
 }
 
@@ -281,7 +330,7 @@ async fn bombs(source: &str) {
     for bomb in bombs {
         // A connection each: what an earlier one left behind is not this one's.
         let text = format!("{source}timeout = \"300ms\"\nrows_max = 1_000\nbytes_max = 100_000");
-        let tool = open(dir.path(), &text).unwrap();
+        let tool = open_free(dir.path(), &text).unwrap();
         let answer = call(&tool, json!({ "sql": bomb.sql })).await;
         let why = answer.as_ref().err().map_or("", |why| &why.reason);
         // On a busy machine the time may be up before the cap that is aimed at.
@@ -294,7 +343,7 @@ async fn bombs(source: &str) {
 #[tokio::test]
 async fn a_query_whose_time_is_up_holds_up_nobody() {
     let dir = project();
-    let tool = open(dir.path(), &format!("{}timeout = \"2s\"", BOTH[0])).unwrap();
+    let tool = open_free(dir.path(), &format!("{}timeout = \"2s\"", BOTH[0])).unwrap();
     let long = "printf('%.*c', 250000, 'x')";
     let many = vec![format!("instr({long} || a, printf('%.*c', 125000, 'x') || 'y')"); 400].join(" + ");
     let sql = format!("SELECT sum({many}) AS x FROM n");
@@ -307,7 +356,7 @@ async fn a_query_whose_time_is_up_holds_up_nobody() {
 #[tokio::test]
 async fn bounded_functions_answer_as_the_engines_do() {
     let dir = project();
-    let tool = open(dir.path(), BOTH[0]).unwrap();
+    let tool = open_free(dir.path(), BOTH[0]).unwrap();
     let cases = [
         ("instr('abcb', 'b')", json!(2)),
         ("instr('äbc', 'b')", json!(2)),
@@ -339,7 +388,7 @@ async fn caps_are_exact() {
     let bytes: usize = (0..10).map(|n| json!({ "a": n }).to_string().len() + 1).sum();
     let cases = [("rows_max = 10".to_owned(), 10), (format!("bytes_max = {bytes}"), 10)];
     for (cap, most) in cases {
-        let tool = open(dir.path(), &format!("{}{cap}", BOTH[0])).unwrap();
+        let tool = open_free(dir.path(), &format!("{}{cap}", BOTH[0])).unwrap();
         assert_eq!(call(&tool, rows(most)).await.unwrap()["row_count"], most);
         assert_eq!(call(&tool, rows(most + 1)).await.unwrap_err().class, Class::Invalid, "{cap}");
     }
@@ -348,7 +397,7 @@ async fn caps_are_exact() {
 #[tokio::test]
 async fn dropping_the_call_stops_the_query() {
     let dir = project();
-    let tool = open(dir.path(), &format!("{}timeout = \"1h\"", BOTH[0])).unwrap();
+    let tool = open_free(dir.path(), &format!("{}timeout = \"1h\"", BOTH[0])).unwrap();
     let endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
     {
         let mut running = Box::pin(call(&tool, json!({ "sql": endless })));

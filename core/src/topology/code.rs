@@ -85,7 +85,7 @@ codes! {
     ScriptedValue = "E085", "a rehearsal writes what the artefact's schema does not take";
     Data = "E090", "data is not what is declared of it, or a query counts with a text";
     Query = "E091", "a named query cannot be asked";
-    Unaccepted = "E092", "nobody has accepted the tools of an MCP server as they are";
+    Unaccepted = "E092", "nobody has accepted what a server lists or a database holds as it is";
     Example = "E093", "an example of a rule does not do what it says";
     SplitList = "E100", "a split is over what is no list";
     SplitBy = "E101", "an item of a split does not say whose branch it is";

@@ -12,7 +12,7 @@ use crate::id::ToolName;
 use crate::tool::open::Secrets;
 use crate::tool::part::args::{invalid, permanent, read};
 use crate::tool::part::hidden::Hidden;
-use crate::tool::{Call, Callable, Declared};
+use crate::tool::{Call, Callable, Declared, Opened};
 use crate::topology::spec::ToolSpec;
 
 pub(super) struct Endpoint {
@@ -84,12 +84,12 @@ impl Declared for Endpoint {
         &self.spec
     }
 
-    fn open(&self) -> Option<Work<'_, String>> {
+    fn open(&self) -> Option<Work<'_, Opened>> {
         Some(Box::pin(async move {
             let url = self.template.sample().map_err(permanent)?;
             let host = self.fetcher.reached(&url).await?;
             self.keys.headers()?;
-            Ok(format!("{host} takes connections"))
+            Ok(Opened::from(format!("{host} takes connections")))
         }))
     }
 }

@@ -11,7 +11,7 @@ use super::link::Link;
 use crate::failure::{Class, Failure, Work};
 use crate::run::body::Receipt;
 use crate::tool::part::args::{permanent, read};
-use crate::tool::{Approved, Declared, Intent, Item, Look, Outward};
+use crate::tool::{Approved, Declared, Intent, Item, Look, Opened, Outward};
 use crate::topology::spec::{Connection, Repeat, ToolSpec};
 
 /// How much of an answer stands in a receipt.
@@ -44,7 +44,7 @@ impl Declared for Acting {
         self.0.look()
     }
 
-    fn open(&self) -> Option<Work<'_, String>> {
+    fn open(&self) -> Option<Work<'_, Opened>> {
         self.0.open()
     }
 }

@@ -8,7 +8,7 @@ use super::answer;
 use super::link::Link;
 use crate::failure::Work;
 use crate::tool::part::args::read;
-use crate::tool::{Call, Callable, Declared, Look, Wrong};
+use crate::tool::{Call, Callable, Declared, Look, Opened, Wrong};
 use crate::topology::code::Code;
 use crate::topology::spec::ToolSpec;
 
@@ -43,13 +43,13 @@ impl Declared for Asked {
         Look { facts: Vec::new(), faults: wrong.into_iter().collect() }
     }
 
-    fn open(&self) -> Option<Work<'_, String>> {
+    fn open(&self) -> Option<Work<'_, Opened>> {
         // That nothing is accepted is told by a look.
-        (self.is_first && self.link.accepted().is_ok()).then(|| -> Work<'_, String> {
+        (self.is_first && self.link.accepted().is_ok()).then(|| -> Work<'_, Opened> {
             Box::pin(async {
                 let session = self.link.session().await?;
                 let tools = session.list.names().count();
-                Ok(format!("{} answers, and lists the {tools} tools that were accepted", session.server))
+                Ok(format!("{} answers, and lists the {tools} tools that were accepted", session.server).into())
             })
         })
     }

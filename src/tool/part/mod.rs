@@ -1,4 +1,4 @@
-//! What several kinds of tool are made of: names, arguments, durations, paths, records, the outbox, and how items are shown.
+//! What several kinds of tool are made of: names, arguments, durations, paths, records, the lock, the outbox, and how items are shown.
 //! No kind of its own.
 
 pub mod args;
@@ -7,6 +7,7 @@ pub mod beneath;
 pub mod disk;
 pub mod duration;
 pub mod hidden;
+pub mod lock;
 pub mod outbox;
 pub mod prose;
 pub mod record;

@@ -6,8 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::part::duration::Milliseconds;
+use super::asked::Offer;
+use super::hide::Hide;
+use super::query::Query;
 use super::table::Table;
-use crate::topology::plan::ParamKind;
 use crate::topology::spec::Labels;
 
 /// What `[tools.NAME]` says for `kind = "sql"`.
@@ -35,21 +37,19 @@ pub struct Config {
     #[serde(default)]
     pub queries: BTreeMap<String, Query>,
     /// Whether SQL text may be given instead of a query's name.
-    #[serde(default = "free_sql")]
+    #[serde(default)]
     pub free_sql: bool,
+    /// Columns that SQL text reaches in no way and that nobody who writes it is shown: `table.column`, or `column` of every
+    /// table. Named queries may use them.
+    #[serde(default)]
+    pub hide: Vec<Hide>,
 }
 
-/// A named query.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Query {
-    /// One SELECT statement, with `:name` for each argument.
-    pub sql: String,
-    /// What it answers.
-    pub description: String,
-    /// Its arguments and their types.
-    #[serde(default)]
-    pub args: BTreeMap<String, ParamKind>,
+impl Config {
+    /// What can be asked.
+    pub(super) fn offer(&self) -> Offer<'_> {
+        Offer { queries: &self.queries, free_sql: self.free_sql }
+    }
 }
 
 fn rows_max() -> u64 {
@@ -62,8 +62,4 @@ fn bytes_max() -> u64 {
 
 fn timeout() -> Milliseconds {
     Milliseconds(5_000)
-}
-
-fn free_sql() -> bool {
-    true
 }

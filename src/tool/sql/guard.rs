@@ -8,6 +8,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 
+use super::hide::Hide;
+
 /// Functions that compute from their arguments alone. Whatever is not here (files, extensions, randomness, versions of
 /// the library, full text) is refused by name.
 const FUNCTIONS: &[&str] = &[
@@ -132,11 +134,20 @@ pub(super) fn close(connection: &mut Connection) -> rusqlite::Result<()> {
     ] {
         connection.set_limit(limit, most)?;
     }
-    connection.authorizer(Some(authorize))
+    allow(connection, &[])
 }
 
-fn authorize(asked: AuthContext<'_>) -> Authorization {
+/// Lets statements that are prepared from now on read everything but these columns, through views as well.
+pub(super) fn allow(connection: &mut Connection, hidden: &[Hide]) -> rusqlite::Result<()> {
+    let hidden = hidden.to_vec();
+    connection.authorizer(Some(move |asked: AuthContext<'_>| authorize(&asked, &hidden)))
+}
+
+fn authorize(asked: &AuthContext<'_>, hidden: &[Hide]) -> Authorization {
     match asked.action {
+        AuthAction::Read { table_name, column_name } if hidden.iter().any(|hide| hide.is(table_name, column_name)) => {
+            Authorization::Deny
+        }
         AuthAction::Select | AuthAction::Recursive | AuthAction::Read { .. } => Authorization::Allow,
         AuthAction::Function { function_name } if listed(function_name) => Authorization::Allow,
         _ => Authorization::Deny,

@@ -13,6 +13,7 @@ use super::super::part::args::permanent;
 use super::super::part::beneath;
 use super::column::{self, Kind, Read};
 use super::config::Config;
+use super::hide::Hide;
 use super::table::Table;
 use super::text::{self, Record, Told};
 use super::{function, guard, total};
@@ -122,7 +123,13 @@ impl Columns {
 
     /// The table with its columns and their types, for people and models.
     pub(super) fn shown(&self) -> String {
-        let columns = self.columns.iter().map(|(name, kind)| match kind {
+        self.shown_but(&[])
+    }
+
+    /// The same without the columns that are hidden.
+    pub(super) fn shown_but(&self, hidden: &[Hide]) -> String {
+        let seen = self.columns.iter().filter(|(name, _)| !hidden.iter().any(|hide| hide.is(&self.table, name)));
+        let columns = seen.map(|(name, kind)| match kind {
             Some(kind) => format!("{name} {}", kind.word()),
             None => name.clone(),
         });

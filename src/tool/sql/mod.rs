@@ -1,45 +1,49 @@
 //! The `sql` kind: `NAME.query` over CSV files or one SQLite file, where the engine itself refuses all but reading.
 
+pub(in crate::tool) mod asked;
 mod column;
 mod config;
 mod function;
 mod guard;
+mod guess;
+mod hidden;
+pub(in crate::tool) mod hide;
 mod load;
-mod named;
+pub(in crate::tool) mod named;
 mod number;
 mod origin;
 mod profile;
+mod query;
 mod rows;
-mod shape;
+pub(in crate::tool) mod shape;
 mod table;
 mod text;
 mod total;
 mod worker;
 
-pub use config::{Config, Query};
+pub use config::Config;
+pub use guess::{Guess, guess};
+pub use hide::Hide;
 pub use profile::{Profile, Seen, profile};
+pub use query::Query;
 pub use table::Table;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tokio::sync::Mutex;
 
-use self::rows::Ask;
+use self::asked::Ask;
 use super::open::{Ground, Open};
-use super::part::args::{invalid, quoted, read};
+use super::part::args::invalid;
 use super::part::{Error, beneath, tool_name};
 use super::{Call, Callable, Declared, Look, Tool, Wrong};
 use crate::failure::Failure;
 use crate::failure::Work;
-use crate::id::Digest;
 use crate::topology::check::{NamedQuery, Queries};
-use crate::topology::plan::ParamKind;
 use crate::topology::spec::ToolSpec;
 
 /// Time beside the query's own: loading the files, and waiting for other queries on the same connection.
@@ -63,7 +67,7 @@ impl Open for Config {
         let config = &shared.config;
         // Whoever writes SQL is shown what there is; a fault of the data is told when it is asked, and by `look`.
         let tables = if config.free_sql { shared.tables() } else { Vec::new() };
-        let args = arguments(config, &tables);
+        let args = asked::arguments(&config.offer(), &tables);
         let spec = ToolSpec::callable(tool_name(name, "query")?, &description(config), args);
         let (labels, call_timeout_ms) = (config.labels, config.timeout.0.saturating_add(WAITING_MS));
         let spec = ToolSpec {
@@ -105,7 +109,8 @@ impl Shared {
     /// The tables with their columns and types; none if the data cannot be read.
     fn tables(&self) -> Vec<String> {
         let Ok(loaded) = self.fresh(&AtomicBool::new(false)) else { return Vec::new() };
-        let tables = loaded.tables.iter().filter(|table| table.is_table()).map(load::Columns::shown).collect();
+        let tables = loaded.tables.iter().filter(|table| table.is_table());
+        let tables = tables.map(|table| table.shown_but(&self.config.hide)).collect();
         self.put(loaded);
         tables
     }
@@ -114,15 +119,6 @@ impl Shared {
     fn fresh(&self, stopped: &AtomicBool) -> Result<load::Loaded, Failure> {
         load::fresh(self.take(), &self.name, &self.config, &self.root, stopped)
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Args {
-    query: Option<String>,
-    sql: Option<String>,
-    #[serde(default)]
-    args: Map<String, Value>,
 }
 
 impl Declared for Sql {
@@ -175,7 +171,7 @@ impl Declared for Sql {
 impl Callable for Sql {
     fn call(&self, call: Call) -> Work<'_, Value> {
         Box::pin(async move {
-            let ask = self.ask(read(self.spec.name.as_str(), call.args)?)?;
+            let ask = Ask::of(self.spec.name.as_str(), call.args, self.shared.config.offer())?;
             // One after the other; whoever gives up leaves the line.
             let _turn = self.shared.turn.lock().await;
             // Whichever way this future ends, `stop` is dropped and the engine stops at its next look.
@@ -197,28 +193,6 @@ impl Callable for Sql {
     }
 }
 
-impl Sql {
-    fn ask(&self, args: Args) -> Result<Ask, Failure> {
-        let config = &self.shared.config;
-        match (args.query, args.sql) {
-            (Some(name), None) => {
-                let query = config.queries.get(&name).ok_or_else(|| {
-                    let known: Vec<_> = config.queries.keys().map(String::as_str).collect();
-                    invalid(format!("there is no query {}; there is: {}", quoted(&name), known.join(", ")))
-                })?;
-                fits(&name, query, &args.args)?;
-                Ok(Ask { sql: query.sql.clone(), args: args.args, source: json!({ "query": name }) })
-            }
-            (None, Some(sql)) if config.free_sql => {
-                let digest = Digest::of("callsheet sql 1", &[sql.as_bytes()]);
-                Ok(Ask { sql, args: args.args, source: json!({ "sql_digest": digest }) })
-            }
-            (None, Some(_)) => Err(invalid("SQL text is not taken here (free_sql = false): name a query")),
-            _ => Err(invalid("give either \"query\" (a name) or \"sql\" (one SELECT)")),
-        }
-    }
-}
-
 /// Set when nobody waits for the query any more.
 #[derive(Default)]
 struct Stop(Arc<AtomicBool>);
@@ -226,34 +200,6 @@ struct Stop(Arc<AtomicBool>);
 impl Drop for Stop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-fn fits(name: &str, query: &Query, args: &Map<String, Value>) -> Result<(), Failure> {
-    if let Some(unknown) = args.keys().find(|key| !query.args.contains_key(*key)) {
-        return Err(invalid(format!("the query {name} has no argument {}", quoted(unknown))));
-    }
-    for (arg, kind) in &query.args {
-        let value = args.get(arg).ok_or_else(|| invalid(format!("the query {name} needs the argument {arg}")))?;
-        let right = match kind {
-            ParamKind::String => value.is_string(),
-            ParamKind::Integer => value.is_i64(),
-            ParamKind::Number => value.is_number(),
-            ParamKind::Boolean => value.is_boolean(),
-        };
-        if !right {
-            return Err(invalid(format!("the argument {arg} of the query {name} is to be a {}", kind_word(*kind))));
-        }
-    }
-    Ok(())
-}
-
-fn kind_word(kind: ParamKind) -> &'static str {
-    match kind {
-        ParamKind::String => "string",
-        ParamKind::Integer => "integer",
-        ParamKind::Number => "number",
-        ParamKind::Boolean => "boolean",
     }
 }
 
@@ -285,7 +231,7 @@ fn validate(name: &str, config: &Config) -> Result<(), Error> {
         }
     }
     if config.queries.is_empty() && !config.free_sql {
-        return wrong_in("free_sql", "has neither queries nor free_sql: nothing could be asked".into());
+        return wrong_in("free_sql", "has neither queries nor free_sql = true: nothing could be asked".into());
     }
     Ok(())
 }
@@ -304,59 +250,4 @@ fn description(config: &Config) -> String {
         text.push_str(" Name one of its queries, and give that query's arguments in args.");
     }
     text
-}
-
-/// The arguments; `tables` are those that free SQL may ask, with their columns and types, as far as they are known.
-fn arguments(config: &Config, tables: &[String]) -> Value {
-    let mut properties = Map::new();
-    if !config.queries.is_empty() {
-        let names: Vec<_> = config.queries.keys().collect();
-        properties.insert("query".into(), json!({ "type": "string", "enum": names, "description": queries(config) }));
-    }
-    if config.free_sql {
-        let known = if tables.is_empty() { String::new() } else { format!(" of {}", tables.join("; ")) };
-        let description = match config.queries.is_empty() {
-            true => format!("one SELECT{known}"),
-            false => format!("one SELECT{known}; instead of a query"),
-        };
-        properties.insert("sql".into(), json!({ "type": "string", "description": description }));
-    }
-    properties.insert("args".into(), values(config));
-    let required: &[&str] = match (config.queries.is_empty(), config.free_sql) {
-        (false, false) => &["query"],
-        (true, true) => &["sql"],
-        _ => &[],
-    };
-    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
-}
-
-/// What each query answers, a line each.
-fn queries(config: &Config) -> String {
-    let line = |(name, query): (&String, &Query)| {
-        let args: Vec<_> = query.args.keys().map(String::as_str).collect();
-        format!("{name}({}): {}", args.join(", "), query.description)
-    };
-    config.queries.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// The values of parameters: those of the queries with their types. Which query needs which is in the queries' lines.
-fn values(config: &Config) -> Value {
-    let mut kinds: BTreeMap<&String, Vec<ParamKind>> = BTreeMap::new();
-    for (arg, kind) in config.queries.values().flat_map(|query| &query.args) {
-        let known = kinds.entry(arg).or_default();
-        if !known.contains(kind) {
-            known.push(*kind);
-        }
-    }
-    let typed = |(arg, kinds): (&String, Vec<ParamKind>)| match kinds[..] {
-        [kind] => (arg.clone(), json!({ "type": kind_word(kind) })),
-        _ => (arg.clone(), json!({})),
-    };
-    let properties: Map<String, Value> = kinds.into_iter().map(typed).collect();
-    if config.free_sql {
-        let description = "values of the :name parameters";
-        return json!({ "type": "object", "properties": properties, "description": description });
-    }
-    let description = "the arguments that the query names";
-    json!({ "type": "object", "properties": properties, "description": description, "additionalProperties": false })
 }

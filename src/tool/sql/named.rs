@@ -6,8 +6,8 @@ use std::ops::Range;
 use rusqlite::PrepFlags;
 
 use super::super::Wrong;
-use super::config::Query;
 use super::load::{Columns, Loaded};
+use super::query::Query;
 use super::rows;
 use crate::topology::code::Code;
 use crate::topology::fault::nearest;
@@ -100,7 +100,11 @@ fn at(name: &str, what: String, within: Range<usize>) -> Wrong {
 
 /// Parameters that are not declared, and arguments that are not used; of a misspelt one only the former.
 pub(super) fn parameters(name: &str, query: &Query) -> Vec<Wrong> {
-    let used = used(&query.sql);
+    parameters_of(name, query, &used(&query.sql))
+}
+
+/// The same of a statement in which these are `used`, each with its place.
+pub(in crate::tool) fn parameters_of(name: &str, query: &Query, used: &[(&str, Range<usize>)]) -> Vec<Wrong> {
     let mut unused: Vec<&str> = query.args.keys().map(String::as_str).collect();
     unused.retain(|arg| !used.iter().any(|(used, _)| used == arg));
     let mut wrong = Vec::new();

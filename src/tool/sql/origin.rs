@@ -474,7 +474,7 @@ fn counted(op: &Op, state: &[Option<Value>]) -> Vec<(u128, String)> {
 const COMPARISON: &str = "a comparison with a number";
 
 /// Instructions that seek a key in a cursor.
-const SEARCHES: [&str; 10] =
+pub(super) const SEARCHES: [&str; 10] =
     ["SeekLT", "SeekLE", "SeekGE", "SeekGT", "IdxLE", "IdxGT", "IdxLT", "IdxGE", "Found", "NotFound"];
 
 /// Instructions that may go on at their second operand.

@@ -8,19 +8,13 @@ use rusqlite::{ErrorCode, PrepFlags, Statement};
 use serde_json::{Map, Number, Value, json};
 
 use super::super::part::args::{invalid, permanent, quoted};
-use super::config::{Config, Query};
+use super::asked::Ask;
+use super::config::Config;
 use super::load::Loaded;
 use super::origin;
+use super::query::Query;
 use crate::failure::{Class, Failure};
 use crate::topology::plan::ParamKind;
-
-/// One statement with its parameters, taken from the arguments.
-pub(super) struct Ask {
-    pub(super) sql: String,
-    pub(super) args: Map<String, Value>,
-    /// Where the statement comes from, as the result tells it.
-    pub(super) source: Value,
-}
 
 /// The result of `ask`, or why there is none.
 pub(super) fn answer(
@@ -35,10 +29,18 @@ pub(super) fn answer(
     }
     let grown = Arc::default();
     super::guard::brake(&mut loaded.connection, stopped, &grown).map_err(|why| failure(&why, &grown))?;
+    let hidden = if ask.query.is_none() { config.hide.as_slice() } else { &[] };
+    super::guard::allow(&mut loaded.connection, hidden).map_err(|why| failure(&why, &grown))?;
     let mut statement = prepared(loaded, &ask.sql, &grown)?;
+    if !hidden.is_empty() {
+        let read = super::hidden::read(&loaded.connection, &ask.sql, &loaded.tables, hidden);
+        if let Some(column) = read.map_err(|why| failure(&why, &grown))? {
+            return Err(Failure::new(Class::Policy, format!("the SQL would read {column}, which is hidden")));
+        }
+    }
     counts_numbers(loaded, &ask.sql, setting, &|name| ask.args.get(name).is_some_and(Value::is_number), &grown)?;
     bind(&mut statement, &ask.args)?;
-    collect(&mut statement, config, &ask.source, &grown)
+    collect(&mut statement, config, &ask.source(), &grown)
 }
 
 pub(super) fn prepared<'c>(loaded: &'c Loaded, sql: &str, grown: &AtomicBool) -> Result<Statement<'c>, Failure> {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// The JSON Schema of an answer whose rows have these columns; any, if nothing is known of them.
-pub(super) fn of(columns: Option<&[String]>) -> Value {
+pub(in crate::tool) fn of(columns: Option<&[String]>) -> Value {
     let cell = json!({ "type": ["string", "number", "null"] });
     let row = match columns {
         None => json!({ "type": "object", "additionalProperties": cell }),

@@ -1,0 +1,51 @@
+//! The data of a project, as people look at it: files as they would be declared, and databases, of which they accept what
+//! these hold.
+
+use std::path::Path;
+
+use super::connect;
+use crate::config::Settings;
+use crate::tool::Tools;
+use crate::tool::open::{Ground, Open as _};
+use crate::tool::postgres::{self, Config};
+use crate::tool::sql;
+use crate::topology::fault::nearest;
+
+pub use crate::tool::part::lock::LOCK_FILE;
+pub use crate::tool::postgres::{Accepted, Postgres, Table};
+pub use crate::tool::sql::Guess;
+
+/// The database of `[tools.name]`.
+///
+/// # Errors
+/// A sentence, for people: there is none, or its table is wrong.
+pub fn database(settings: &Settings, name: &str) -> Result<Postgres, String> {
+    let tables = || settings.tools.iter().filter(|(_, table)| table.kind.value == Config::KIND);
+    let Some((_, table)) = tables().find(|(known, _)| known.as_str() == name) else {
+        let known: Vec<&str> = tables().map(|(name, _)| name.as_str()).collect();
+        let meant = nearest(name, known.iter().copied()).map(|name| format!("; did you mean {name}?"));
+        let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let meant = meant.unwrap_or_default();
+        return Err(format!("there is no [tools.{name}] with kind = \"postgres\"{meant}\nthere are: {there}"));
+    };
+    let (tools, secrets) = (Tools::new(), connect::secrets(settings));
+    let ground = Ground { root: &settings.root, records: &settings.root, tools: &tools, secrets };
+    let config: Config = connect::config(&table.table).map_err(|why| format!("[tools.{name}]: {why}"))?;
+    Postgres::new(config, name, &ground).map_err(|why| why.to_string())
+}
+
+/// How the CSV file at `path` is written, called `shown` in what is told.
+///
+/// # Errors
+/// Why there is no table in it, with its line.
+pub fn guess(path: &Path, shown: &str) -> Result<Guess, String> {
+    sql::guess(path, shown)
+}
+
+/// Writes down that what the database `name` holds is accepted as it was `seen`.
+///
+/// # Errors
+/// Why that cannot be written, for people.
+pub fn accept(settings: &Settings, name: &str, seen: &Accepted) -> Result<(), String> {
+    postgres::accept(&settings.root, name, seen)
+}

@@ -1,0 +1,295 @@
+//! How the file of a platform is written, found out by its reader: what it would refuse is set as it advises, until nothing is
+//! left to refuse. What could be read in two ways is a text, or told.
+
+use std::path::Path;
+
+use rusqlite::types::Value as Cell;
+
+use super::column::{self, Kind, Read};
+use super::load::{self, FILE_BYTES_MAX};
+use super::table::Table;
+use super::text::{self, Record, Told};
+use super::total;
+use crate::file;
+
+/// A file as it would be declared, with what is in it then.
+#[derive(Debug, Clone)]
+pub struct Guess {
+    /// What stands below `[tools.NAME.csv.TABLE]` beside its path: lines of TOML.
+    pub settings: Vec<String>,
+    /// What stands below `[tools.NAME.csv.TABLE.columns]`, if anything does.
+    pub declared: Vec<String>,
+    /// Its columns in their order, each with its type.
+    pub columns: Vec<(String, &'static str)>,
+    /// How many rows it has.
+    pub rows: usize,
+    /// The first of them, as a query gives them.
+    pub preview: Vec<Vec<String>>,
+    /// What was settled without knowing, a sentence each.
+    pub remarks: Vec<String>,
+}
+
+/// How the reader says that a number could be either.
+const EITHER: &str = "a fraction, or thousands?";
+/// Rows of the preview.
+const PREVIEW_ROWS: usize = 5;
+/// Settings of one file.
+const SETTINGS_MAX: usize = 1_100;
+
+/// What platforms write where they have no value.
+const NO_VALUE: [&str; 16] = [
+    "-",
+    "--",
+    "---",
+    "\u{2013}",
+    "\u{2014}",
+    "n/a",
+    "na",
+    "#n/a",
+    "null",
+    "none",
+    "nan",
+    "(not set)",
+    "not set",
+    "(none)",
+    "k. a.",
+    "n. v.",
+];
+
+/// How days are written.
+const DATES: [&str; 16] = [
+    "%d.%m.%Y",
+    "%d.%m.%y",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%m/%d/%y",
+    "%d/%m/%y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%d %b %Y",
+    "%d %B %Y",
+    "%d. %B %Y",
+    "%d-%b-%Y",
+    "%d-%b-%y",
+    "%a, %b %d, %Y",
+];
+
+/// How times are written behind them.
+const TIMES: [&str; 7] = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %I:%M %p"];
+
+/// Looks at the file at `path`, called `shown` in what is told.
+///
+/// # Errors
+/// Why there is no table in it, with its line.
+pub fn guess(path: &Path, shown: &str) -> Result<Guess, String> {
+    let bytes = file::bytes(path, FILE_BYTES_MAX + 1)
+        .map_err(|why| format!("{shown} cannot be read: {}", file::words(&why)))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("{shown} is larger than 256 MiB: load it into a SQLite file, and use sqlite = \"...\""));
+    }
+    let (mut settings, mut remarks) = (toml::Table::new(), Vec::new());
+    for _ in 0..SETTINGS_MAX {
+        let (fault, column) = match read(&bytes, &table(&settings)?) {
+            Ok((columns, rows)) => return Ok(guessed(&settings, &columns, rows, remarks)),
+            Err(why) => *why,
+        };
+        let told = || format!("{shown}:{}: {}", fault.line, fault.what);
+        let taken = match &column {
+            Some((name, cells)) => {
+                let set = of_column(&fault, name, cells, &mut remarks);
+                take(&mut settings, set) || take(&mut settings, as_text(name))
+            }
+            None => advised(&fault.instead).is_some_and(|advised| take(&mut settings, advised)),
+        };
+        if !taken {
+            return Err(told());
+        }
+    }
+    Err(format!("{shown}: it is written in more unusual ways than can be told"))
+}
+
+/// What is wrong first, with the cells of its column, if it is about one.
+type Wrong = Box<(Told, Option<(String, Vec<String>)>)>;
+
+fn read(bytes: &[u8], table: &Table) -> Result<(Vec<Read>, usize), Wrong> {
+    let whole = |fault: Told| -> Wrong { Box::new((fault, None)) };
+    let told = |line, what: &str| whole(Told { line, what: what.to_owned(), instead: String::new(), unknown: None });
+    let text = text::decoded(bytes, &table.form).map_err(whole)?;
+    let mut records = text::records(&text, &table.form, &|| false).map_err(whole)?.unwrap_or_default();
+    if records.is_empty() {
+        return Err(told(1, "the file is empty: the first line is to name the columns"));
+    }
+    let header = records.remove(0);
+    let names = load::names(&header, table).map_err(|mut faults| whole(faults.remove(0)))?;
+    let rows = total::without_left_out(records, &table.form).map_err(whole)?;
+    if rows.is_empty() {
+        return Err(told(header.line, "there is a header and no row below it"));
+    }
+    let (mut columns, mut open) = (Vec::new(), None);
+    for (place, name) in names.iter().enumerate() {
+        match column::read(table, name, place, &rows) {
+            Ok(read) => columns.push(read),
+            Err(fault) => {
+                let is_ambiguous = fault.what.contains(EITHER);
+                let wrong = Box::new((fault, Some((name.clone(), cells(place, &rows)))));
+                // Another column may settle it.
+                if !is_ambiguous {
+                    return Err(wrong);
+                }
+                open.get_or_insert(wrong);
+            }
+        }
+    }
+    if let Some(open) = open {
+        return Err(open);
+    }
+    match total::unnoticed(&rows, &columns, &table.form) {
+        Some(fault) => Err(whole(fault)),
+        None => Ok((columns, rows.len())),
+    }
+}
+
+fn cells(place: usize, rows: &[Record<'_>]) -> Vec<String> {
+    let cell = |row: &Record<'_>| row.cells.get(place).map(|cell| cell.trim().to_owned());
+    rows.iter().filter_map(cell).filter(|cell| !cell.is_empty()).collect()
+}
+
+fn table(settings: &toml::Table) -> Result<Table, String> {
+    let mut whole = settings.clone();
+    whole.insert("path".to_owned(), "x".into());
+    whole.try_into().map_err(|why: toml::de::Error| why.message().to_owned())
+}
+
+/// What is set for a column of which this is wrong.
+fn of_column(fault: &Told, name: &str, cells: &[String], remarks: &mut Vec<String>) -> toml::Table {
+    let is_no_value = |cell: &String| NO_VALUE.contains(&cell.to_lowercase().as_str());
+    let line = fault.line;
+    if fault.instead.contains("type = \"date") {
+        return dated(name, cells, line, remarks);
+    }
+    let Some(advised) = advised(&fault.instead) else { return as_text(name) };
+    if let Some(toml::Value::Array(empty)) = advised.get("empty") {
+        let cell = empty.first().and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+        if is_no_value(&cell) {
+            return advised;
+        }
+        remarks.push(format!("line {line}: {}; its column is a text, unless {cell:?} is no value", fault.what));
+        return as_text(name);
+    }
+    if fault.what.contains(EITHER) {
+        remarks.push(format!(
+            "line {line}: {} It is read as a fraction; write thousands = \".\" and decimal = \",\" if it is not.",
+            fault.what
+        ));
+    }
+    advised
+}
+
+/// The one format that all cells have; if there are two, which is meant nobody knows.
+fn dated(name: &str, cells: &[String], line: usize, remarks: &mut Vec<String>) -> toml::Table {
+    let values = || cells.iter().filter(|cell| !NO_VALUE.contains(&cell.to_lowercase().as_str()));
+    let formats =
+        DATES.iter().flat_map(|date| TIMES.iter().map(move |time| (format!("{date}{time}"), !time.is_empty())));
+    let fits = |(format, timed): &(String, bool)| {
+        let reads = |cell: &String| match timed {
+            true => jiff::civil::DateTime::strptime(format, cell).is_ok(),
+            false => jiff::civil::Date::strptime(format, cell).is_ok(),
+        };
+        values().all(reads)
+    };
+    let found: Vec<(String, bool)> = formats.filter(fits).collect();
+    match found.as_slice() {
+        [(format, timed)] => {
+            let kind = if *timed { "datetime" } else { "date" };
+            let column = [("type", kind.to_owned()), ("format", format.clone())];
+            let column = column.into_iter().map(|(key, value)| (key.to_owned(), value.into()));
+            of(name, column.collect::<toml::Table>().into())
+        }
+        [] => {
+            remarks.push(format!("line {line}: the dates of {name:?} are in no format that is known here: it is a text, and does not sort"));
+            as_text(name)
+        }
+        several => {
+            let several: Vec<String> = several.iter().map(|(format, _)| format!("{format:?}")).collect();
+            remarks.push(format!(
+                "line {line}: the dates of {name:?} could be {}: it is a text until you say which, such as {{ type = \"date\", \
+                 format = {} }}",
+                several.join(" or "),
+                several[0]
+            ));
+            as_text(name)
+        }
+    }
+}
+
+fn as_text(name: &str) -> toml::Table {
+    of(name, "text".into())
+}
+
+fn of(name: &str, column: toml::Value) -> toml::Table {
+    let columns = toml::Table::from_iter([(name.to_owned(), column)]);
+    toml::Table::from_iter([("columns".to_owned(), columns.into())])
+}
+
+/// The settings that are advised first: what is written before the words between advices.
+fn advised(instead: &str) -> Option<toml::Table> {
+    let ends = [", or ", " (or ", ", if ", ", with ", " with ", " to keep"];
+    let first = ends.iter().filter_map(|end| instead.find(end)).min().map_or(instead, |end| &instead[..end]);
+    let whole: toml::Table = toml::from_str(&format!("advised = {{ {first} }}")).ok()?;
+    whole.get("advised")?.as_table().filter(|table| !table.is_empty()).cloned()
+}
+
+/// Adds what is advised; lists and tables that are there get longer. Whether there is anything new in it.
+fn take(settings: &mut toml::Table, advised: toml::Table) -> bool {
+    let mut taken = false;
+    for (key, value) in advised {
+        match (settings.get_mut(&key), value) {
+            (None, value) => {
+                settings.insert(key, value);
+                taken = true;
+            }
+            (Some(toml::Value::Array(there)), toml::Value::Array(more)) => {
+                let new: Vec<_> = more.into_iter().filter(|value| !there.contains(value)).collect();
+                taken |= !new.is_empty();
+                there.extend(new);
+            }
+            (Some(toml::Value::Table(there)), toml::Value::Table(more)) => {
+                for (name, column) in more {
+                    taken |= there.get(&name) != Some(&column);
+                    there.insert(name, column);
+                }
+            }
+            _ => {}
+        }
+    }
+    taken
+}
+
+fn guessed(settings: &toml::Table, columns: &[Read], rows: usize, remarks: Vec<String>) -> Guess {
+    let key = |key: &str| toml::Value::from(key).to_string();
+    let set = settings.iter().filter(|(name, _)| *name != "columns").map(|(name, value)| format!("{name} = {value}"));
+    let declared = settings.get("columns").and_then(toml::Value::as_table).into_iter().flatten();
+    let declared = declared.map(|(name, column)| format!("{} = {column}", key(name)));
+    let kind = |column: &Read| match column.kind {
+        Kind::Integer => "integer",
+        Kind::Real => "number",
+        Kind::Text => "text",
+    };
+    let cell = |cell: &Cell| match cell {
+        Cell::Null | Cell::Blob(_) => String::new(),
+        Cell::Integer(whole) => whole.to_string(),
+        Cell::Real(real) => real.to_string(),
+        Cell::Text(text) => text.clone(),
+    };
+    let row = |at: usize| columns.iter().map(|column| column.cells.get(at).map(cell).unwrap_or_default()).collect();
+    Guess {
+        settings: set.collect(),
+        declared: declared.collect(),
+        columns: columns.iter().map(|column| (column.name.clone(), kind(column))).collect(),
+        rows,
+        preview: (0..rows.min(PREVIEW_ROWS)).map(row).collect(),
+        remarks,
+    }
+}

@@ -1,0 +1,93 @@
+//! What somebody tries who wants more than to read: as text of a model, and as named queries, where nothing but the server
+//! and the transaction stand against it. The role is one that may write.
+
+use serde::Deserialize;
+use serde_json::json;
+use tokio_postgres::Client;
+
+use super::server::{CANARY, secrets, server};
+use super::{FREE, is_harmless, opened, tool};
+use crate::tools::call;
+
+#[derive(Deserialize)]
+struct Cases {
+    refused: Vec<String>,
+    calls: Vec<String>,
+    shapes: Vec<String>,
+    bomb: Vec<Bomb>,
+}
+
+#[derive(Deserialize)]
+struct Bomb {
+    name: String,
+    sql: String,
+    says: Vec<String>,
+}
+
+fn cases() -> Cases {
+    toml::from_str(include_str!("../../cases/tools/postgres_bypass.toml")).unwrap()
+}
+
+/// Statements that never end by themselves, each with what its cap says.
+pub(super) fn bombs() -> Vec<(String, String, Vec<String>)> {
+    cases().bomb.into_iter().map(|bomb| (bomb.name, bomb.sql, bomb.says)).collect()
+}
+
+/// All that a statement could have changed.
+const STATE: &str = "
+SELECT concat_ws('|',
+  (SELECT md5(string_agg(o::text, ',' ORDER BY id)) FROM orders o), (SELECT md5(string_agg(a::text, ',' ORDER BY a)) FROM n),
+  (SELECT string_agg(w::text, ',') FROM inner_matters.wages w), (SELECT concat(last_value, is_called) FROM numbers),
+  (SELECT string_agg(concat(relname, relkind, relacl), ',' ORDER BY oid) FROM pg_class WHERE oid >= 16384),
+  (SELECT string_agg(concat(proname, proacl), ',' ORDER BY oid) FROM pg_proc WHERE oid >= 16384),
+  (SELECT string_agg(concat(nspname, nspacl), ',' ORDER BY oid) FROM pg_namespace WHERE nspname !~ 'temp'),
+  (SELECT string_agg(concat(rolname, rolsuper), ',' ORDER BY oid) FROM pg_roles), (SELECT string_agg(concat(datname, datacl), ',') FROM pg_database WHERE datname IN ('z', current_database())),
+  (SELECT string_agg(concat(loid, md5(data)), ',' ORDER BY loid) FROM pg_largeobject),
+  (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())),
+  (SELECT count(*) FROM pg_prepared_xacts), (SELECT count(*) FROM pg_extension), (SELECT count(*) FROM pg_replication_slots))";
+
+async fn state(owner: &Client) -> String {
+    owner.query_one(STATE, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_but_reading_passes() {
+    let Some(server) = server() else { return };
+    let (owner, dir) = (server.database("bypass").await, tempfile::tempdir().unwrap());
+    let (file, out) = (server.canary().display().to_string(), server.out());
+    let url = server.url("writer", "bypass");
+    let text = opened(dir.path(), FREE, secrets(&url)).await;
+    let cases = cases();
+    let called =
+        cases.calls.iter().flat_map(|called| cases.shapes.iter().map(move |shape| shape.replace("{call}", called)));
+    let all: Vec<String> = cases.refused.iter().cloned().chain(called).collect();
+    let all: Vec<String> =
+        all.iter().map(|sql| sql.replace("{canary}", &file).replace("{out}", &out.display().to_string())).collect();
+    assert!(all.len() >= 300, "{}", all.len());
+    let before = state(&owner).await;
+    let (mut taken, mut named) = (Vec::new(), 0);
+    for sql in &all {
+        let answer = call(&text, json!({ "sql": sql })).await;
+        taken.extend(answer.as_ref().ok().map(|found| format!("{sql}: {found}")));
+        assert!(answer.as_ref().err().is_none_or(is_harmless), "{sql}: {answer:?}");
+        assert_eq!(state(&owner).await, before, "{sql}");
+
+        // As the project's own words it may be answered, if it only reads; nothing else stands in its way but the engine.
+        let table = json!({
+            "url_env": "SHOP_URL", "timeout": "400ms", "queries": { "x": { "sql": sql, "description": "x" } },
+        });
+        let table = toml::to_string(&table).unwrap();
+        let answer = call(&tool(dir.path(), &table, secrets(&url)), json!({ "query": "x" })).await;
+        named += usize::from(answer.is_ok());
+        let told = answer.as_ref().map_or_else(|why| why.reason.clone(), ToString::to_string);
+        assert!(!told.contains(CANARY), "{sql}: {told}");
+        assert_eq!(state(&owner).await, before, "{sql}, as a named query");
+        assert!(!out.exists(), "{sql}");
+    }
+    assert_eq!(taken, Vec::<String>::new(), "taken as text of a model");
+    println!(
+        "postgres: {} bypasses as a model's text, 0 taken; as named queries of a role that may write, {named} only read: \
+         0 changes, 0 files read",
+        all.len()
+    );
+}
