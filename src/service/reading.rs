@@ -10,7 +10,7 @@ use crate::run::state::State;
 use crate::run::view::{Entry, View};
 
 /// Runs that are kept folded; the one that nobody has looked at for longest makes room.
-const KEPT_MAX: usize = 64;
+const KEPT_MAX: usize = 256;
 
 /// The runs that people look at.
 pub struct Readings {
@@ -57,6 +57,17 @@ impl Readings {
             }
         }
         Ok(look(&reading))
+    }
+
+    /// The records of a run after `after`, so many at most. Where there are none, nothing is folded to know it.
+    ///
+    /// # Errors
+    /// As [`Readings::look`].
+    pub fn after(&self, no: RunNo, after: Seq, limit: usize) -> Result<Vec<Arc<News>>, Error> {
+        if self.project.run(Some(no))?.last <= after {
+            return Ok(Vec::new());
+        }
+        self.look(no, |run| run.after(after, limit))
     }
 
     fn kept(&self, no: RunNo) -> Option<Arc<Mutex<Reading>>> {

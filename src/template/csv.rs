@@ -1,6 +1,7 @@
-//! The project for a CSV file of one's own: its table with what each column is, two named queries made of its header, and a
+//! The project for a CSV file of one's own: its table with what each column is, named queries made of its header, and a
 //! team that reads it and writes a newsletter for approval.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{File, Template};
@@ -35,6 +36,8 @@ pub struct Csv {
 const MEASURES_MAX: usize = 4;
 /// Values that a column by which rows are counted may have.
 const GROUPS_MAX: usize = 60;
+/// Columns by which rows are counted, each by a query of its own.
+const QUERIES_MAX: usize = 3;
 /// Figures of the newsletter.
 const FIGURES_MAX: usize = 3;
 
@@ -100,7 +103,8 @@ impl Csv {
              description = \"All rows together: how many there are, and of each number the total or the average.\"\n\
              sql = '''SELECT count(*) AS row_count{measured}\nFROM \"{table}\"'''\n"
         );
-        if let Some(group) = self.group() {
+        let order = if measured.is_empty() { 2 } else { 3 };
+        for group in self.groups() {
             let (name, column) = (word(&group.name), ident(&group.name));
             let figure = self.figure().replace('_', " ");
             let _ = write!(
@@ -108,17 +112,14 @@ impl Csv {
                 "\n[tools.{tool}.queries.by_{name}]\n\
                  description = \"By {name}: how many rows, and of each number the total or the average; the largest {figure} first.\"\n\
                  sql = '''SELECT {column} AS \"{name}\", count(*) AS row_count{measured}\nFROM \"{table}\"\n\
-                 GROUP BY 1 ORDER BY 3 DESC, 1'''\n"
+                 GROUP BY 1 ORDER BY {order} DESC, 1'''\n"
             );
-            if measured.is_empty() {
-                text = text.replace("ORDER BY 3 DESC", "ORDER BY 2 DESC");
-            }
         }
         text
     }
 
-    /// The text column by which rows are counted: its values come up again and again. One that has a usual name goes first.
-    fn group(&self) -> Option<&Column> {
+    /// The text columns by which rows are counted: their values come up again and again. One that has a usual name goes first.
+    fn groups(&self) -> Vec<&Column> {
         let fits = |column: &&Column| {
             column.kind == "text"
                 && is_quotable(column)
@@ -129,7 +130,18 @@ impl Csv {
             let name = word(&column.name);
             GROUPS.iter().position(|group| name.contains(group)).unwrap_or(GROUPS.len())
         };
-        self.columns.iter().filter(fits).min_by_key(|column| (usual(column), column.distinct))
+        let mut groups: Vec<&Column> = self.columns.iter().filter(fits).collect();
+        groups.sort_by_key(|column| (usual(column), column.distinct));
+        // A query is called as its column is, and two columns may come to one word.
+        let mut names = BTreeSet::new();
+        groups.retain(|column| names.insert(word(&column.name)));
+        groups.truncate(QUERIES_MAX);
+        groups
+    }
+
+    /// The one that the newsletter is about.
+    fn group(&self) -> Option<&Column> {
+        self.groups().into_iter().next()
     }
 
     /// What is computed of the columns of numbers, and what that is called, the most telling first. Ids are no numbers.

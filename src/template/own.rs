@@ -104,7 +104,7 @@ pub fn topology(name: &str, seats: &[(String, Seat)], schema: &str, is_whole: bo
     let steps = 20 * seats.len();
     let text = format!(
         "#:schema ../.schema/topology.json\nschema_version = 1\ndescription = \"Say in one sentence what {name} is for.\"\n\
-         params = {{ topic = {{ type = \"string\", default = \"our seed swap\", description = \"what it is about\" }} }}\n\
+         params = {{ topic = {{ type = \"string\", default = \"what is new\", description = \"what it is about\" }} }}\n\
          budget = {{ steps = {steps}, tokens = 200_000, cost_usd = 2.00, active_time = \"1h\" }}\n\n\
          [artefacts]\n{}\n\n[team]\n{team}\n[handoffs]\nstart = \"{start}\"\n{handoffs}",
         made.join("\n")

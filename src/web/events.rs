@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
@@ -17,6 +18,9 @@ use crate::service::story::News;
 
 /// Events that wait for a slow browser; the journal keeps the rest for it.
 const AHEAD: usize = 64;
+
+/// How long it takes at least from one look at the journal to the next: with a thousand runs at work, something is always new.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// From where a browser goes on, if it does not say so itself.
 #[derive(serde::Deserialize)]
@@ -54,7 +58,7 @@ pub(super) async fn run(
     tokio::spawn(async move {
         let mut watched = Watched::of(&site);
         loop {
-            let Ok(news) = site.look(move |site| site.readings.look(no, |run| run.after(after, AHEAD))).await else {
+            let Ok(news) = site.look(move |site| site.readings.after(no, after, AHEAD)).await else {
                 return;
             };
             for news in &news {
@@ -94,8 +98,12 @@ impl Watched {
 
     /// Waits until something was written; false once the server ends or the browser has gone.
     async fn changed(&mut self, sink: &mpsc::Sender<Event>) -> bool {
+        let changed = async {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.changes.changed().await.is_ok()
+        };
         tokio::select! {
-            changed = self.changes.changed() => changed.is_ok(),
+            changed = changed => changed,
             _ = self.ends.wait_for(|ends| *ends) => false,
             () = sink.closed() => false,
         }

@@ -114,7 +114,7 @@ fn a_csv_of_ones_own_becomes_a_team_that_writes_a_newsletter_about_it() {
             ("init --csv clicks.csv", 0, &["data/clicks.csv (a copy of clicks.csv", "callsheet run newsletter"]),
             ("check", 0, &["ok newsletter"]),
             ("test", 0, &["2 passed, 0 failed"]),
-            ("tools clicks", 0, &["by_segment(): ", "query = \"by_segment\"", "analyst of newsletter"]),
+            ("tools clicks", 0, &["by_segment(): ", "by_newsletter(): ", "query = \"by_", "analyst of newsletter"]),
             ("run newsletter", 3, &["regulars comes first of 3: clicks per 100 delivered 11.22"]),
             ("approve 1", 0, &["newsletter.md"]),
         ],
