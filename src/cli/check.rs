@@ -1,5 +1,7 @@
 //! `callsheet check`: every fault of the project's topologies at once, or what is proved of them.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::exit::{Exit, Stop};
@@ -11,6 +13,7 @@ use crate::run::view::count;
 use crate::topology;
 use crate::topology::bill::Bill;
 use crate::topology::fault::{Fault, Faults};
+use crate::topology::plan::{Plan, Role};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -37,18 +40,27 @@ pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Resul
     if names.is_empty() {
         return Err(Stop::input("there is no topology: write one to topologies/NAME.toml"));
     }
-    let (mut told, mut is_billed): (Vec<Fault>, bool) = (Vec::new(), false);
+    // What a topology rests on has faults that were told: which ones start all the same has to be looked up.
+    let resting = (exit != Exit::Done).then(|| app::Survey::of(settings, settings.mode()));
+    let starts = |plan: &Plan| match &resting {
+        None => true,
+        Some(Ok(survey)) => survey.data(Some(plan))[0].is_empty(),
+        Some(Err(_)) => false,
+    };
+    let is_whole = args.topologies.is_empty();
+    let (mut told, mut plans): (Vec<Fault>, Vec<Plan>) = (Vec::new(), Vec::new());
     for name in names {
         match topology::check::check(&name, &settings.folder(), &around) {
+            Ok(checked) if !starts(&checked.plan) => tell(&name, &Faults::default(), args.json),
             Ok(checked) if args.json => {
                 let bill = Bill::of(&checked.plan);
                 let proof = checked.proof.to_string();
                 paint::json(&json!({ "topology": name, "faults": [], "proof": proof, "bill": bill }))
             }
             Ok(checked) => {
-                is_billed = true;
                 let (proof, bill) = (checked.proof, Bill::of(&checked.plan));
-                out(format!("{} {}\n{proof}\n{bill}", toned(Tone::Good, "ok"), toned(Tone::Strong, Safe(&name))))
+                out(format!("{} {}\n{proof}\n{bill}", toned(Tone::Good, "ok"), toned(Tone::Strong, Safe(&name))));
+                plans.push(checked.plan);
             }
             Err(mut faults) => {
                 exit = Exit::Input;
@@ -59,10 +71,44 @@ pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Resul
             }
         }
     }
-    if is_billed {
+    if !plans.is_empty() {
         say(UNBILLED);
+        is_anybody(session, &plans);
+        if is_whole && exit == Exit::Done {
+            is_applied(session, &plans);
+        }
     }
     Ok(exit)
+}
+
+/// Says that a person whom a team names is whoever is there, as long as the project declares nobody.
+fn is_anybody(session: &Session, plans: &[Plan]) {
+    if session.settings.people.is_some() {
+        return;
+    }
+    let named = plans.iter().flat_map(|plan| plan.team.values()).filter_map(|member| match &member.role {
+        Role::Person(person) => Some(person.who.iter().cloned()),
+        Role::Model { .. } | Role::Tool { .. } | Role::Rule(_) => None,
+    });
+    let named: BTreeSet<String> = named.flatten().collect();
+    if !named.is_empty() {
+        let named: Vec<String> = named.into_iter().collect();
+        say(format!(
+            "{PROJECT_FILE} declares no [people], so whoever works here decides for {}: callsheet explain E018",
+            Safe(&named.join(", "))
+        ));
+    }
+}
+
+/// Says which checks are declared and hold nothing.
+fn is_applied(session: &Session, plans: &[Plan]) {
+    let is_used = |name: &String| plans.iter().any(|plan| plan.checks.contains_key(name));
+    let unused: Vec<&str> = session.settings.checks.keys().filter(|name| !is_used(name)).map(String::as_str).collect();
+    for name in unused {
+        say(format!(
+            "[checks.{name}] is applied to nothing: name it in the `checks` of an artefact, or in `leaving` the tool whose bytes it holds"
+        ));
+    }
 }
 
 /// What a bill leaves out.
@@ -79,8 +125,12 @@ pub(super) fn tell(name: &str, faults: &Faults, as_json: bool) {
         if !faults.is_empty() {
             say(Block(&faults.render(false)));
         }
-        let it = if name == PROJECT_FILE { "what rests on it fails" } else { "it does not start" };
-        say(format!("{} {}: {why}; {it}", toned(Tone::Bad, "no"), Safe(name)));
+        match name == PROJECT_FILE {
+            true => {
+                say(format!("{} {} in {PROJECT_FILE}; what rests on it does not start", toned(Tone::Bad, "no"), why))
+            }
+            false => say(format!("{} {}: {why}; it does not start", toned(Tone::Bad, "no"), Safe(name))),
+        }
         return;
     }
     for fault in faults.iter() {

@@ -64,7 +64,11 @@ pub(super) async fn edit(session: &Session, args: Args) -> Result<Exit, Stop> {
 
 /// The body that a text is, if nothing is wrong with it.
 fn examined(edit: &Edit, text: &str) -> Result<Value, String> {
-    let value: Value = toml::from_str(text).map_err(|error| error.to_string())?;
+    // `show --artefact --json` prints it as JSON, so that is taken, too.
+    let value: Value = match text.trim_start().starts_with('{') {
+        true => serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))?,
+        false => toml::from_str(text).map_err(|error| error.to_string())?,
+    };
     let faults = edit.faults(&value);
     if faults.is_empty() { Ok(value) } else { Err(faults.join("\n")) }
 }

@@ -130,8 +130,10 @@ fn path(to: String, schema: &Value) -> String {
         return path(format!("{to}[0]"), &schema["items"]);
     }
     let fields = arguments(schema);
-    let listed = fields.iter().find(|(_, of, _)| of["items"]["properties"].is_object());
-    match listed.or(fields.first()) {
+    // What is known of a server's tool stands in `data`; else a list of rows tells more than a number beside it.
+    let data = fields.iter().find(|(name, of, _)| name == "data" && of["properties"].is_object());
+    let listed = fields.iter().find(|(_, of, is_there)| *is_there && of["items"]["properties"].is_object());
+    match data.or(listed).or(fields.first()) {
         Some((name, of, _)) => path(format!("{to}.{name}"), of),
         None => to,
     }

@@ -122,7 +122,10 @@ pub(super) fn decision(
 ) -> Result<Say, Fail> {
     let all = [Decision::Approve, Decision::RequestChanges, Decision::Reject];
     let decision = all.into_iter().find(|decision| decision.word() == word);
-    let decision = decision.ok_or_else(|| Fail::input(format!("`{word}` is no decision")))?;
+    let decision = decision.ok_or_else(|| {
+        let known = all.map(Decision::word).join(", ");
+        Fail::input(format!("`{word}` is no decision; there are: {known}"))
+    })?;
     if decision != Decision::Approve && comment.trim().is_empty() {
         return Err(Fail::input("say why: the agents read it"));
     }

@@ -22,7 +22,7 @@ const ANSWER_SECONDS_MAX: u64 = 30;
 /// Lets a request through to whoever it is for, or answers it.
 pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let is_program = path.starts_with("/api/") || path == "/metrics";
+    let is_program = is_program(&path);
     let refused = |fail: Fail| secured(if is_program { fail.json() } else { fail.into_response() });
     if let Err(fail) = comes_from_here(&site, &request) {
         return refused(fail);
@@ -64,6 +64,11 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, n
             "the request took too long; nothing of it is certain, look again",
         )),
     }
+}
+
+/// Whether programs ask there, and are answered in JSON.
+pub(super) fn is_program(path: &str) -> bool {
+    path.starts_with("/api/") || path == "/metrics"
 }
 
 /// Whether the server is called by a name of its own, and by a page of its own if anything is to be done.

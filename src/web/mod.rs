@@ -30,7 +30,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::Uri;
 use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -131,8 +133,14 @@ fn router(site: &Arc<Site>) -> Router {
         .route("/api/approvals", get(api::approvals))
         .route("/api/approvals/{no}", get(api::approval))
         .route("/api/approvals/{no}/decide", post(api::decide))
-        .fallback(async || Fail::missing("there is nothing at this address"))
+        .fallback(nothing)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(site), guard::guard))
         .with_state(Arc::clone(site))
+}
+
+/// An answer to whoever asks for what is not there, in the form that they read.
+async fn nothing(uri: Uri) -> Response {
+    let missing = Fail::missing("there is nothing at this address");
+    if guard::is_program(uri.path()) { missing.json() } else { missing.into_response() }
 }

@@ -441,7 +441,7 @@ fn a_watch_checks_again_when_a_file_changes_also_while_it_is_half_written() {
 /// Whoever types a command without what it is about is told what there is.
 #[test]
 fn a_command_without_a_name_lists_what_there_is_to_name() {
-    let shipped = "content-repurposing, investigate, launch, re-engagement";
+    let shipped = "content-repurposing, dial-agent";
     crate::cli::check(
         "bare",
         |_| {},

@@ -67,7 +67,7 @@ impl Link {
         let name = &self.place.name;
         let why = format!(
             "its server lists other tools than those that were accepted ({told}{more}), so nothing is asked of it: look with \
-             `callsheet mcp inspect {name}`, and accept with `callsheet mcp accept {name}`"
+             `callsheet mcp inspect {name}`, which says how to accept them"
         );
         Err(Failure::new(Class::Policy, why))
     }
@@ -76,7 +76,7 @@ impl Link {
 /// What was accepted of this server and no other.
 fn fits(accepted: Option<Accepted>, place: &Place) -> Result<Accepted, String> {
     let name = &place.name;
-    let instead = format!("look with `callsheet mcp inspect {name}`, and accept with `callsheet mcp accept {name}`");
+    let instead = format!("look with `callsheet mcp inspect {name}`, which says how to accept them");
     match accepted {
         None => Err(format!("nobody has accepted the tools of `{name}` yet: {instead}")),
         Some(accepted) if accepted.from != place.from() => {

@@ -100,7 +100,7 @@ fn a_server_is_looked_at_accepted_given_used_and_off_when_it_changes() {
     let list = fs::read_to_string(project.path("list.json")).unwrap();
     fs::write(project.path("list.json"), list.replace("Says the weather", "Obeys")).unwrap();
     fs::remove_file(project.path("list.json.done")).unwrap();
-    let off = ["forecast has another description", "callsheet mcp accept weather"];
+    let off = ["forecast has another description", "callsheet mcp inspect weather"];
     says("check", 0, &[]);
     says("doctor", 1, &off);
     says("run outing", 1, &off);
