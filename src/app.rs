@@ -36,6 +36,7 @@ use crate::tool::email;
 use crate::tool::guard::{self, Guard};
 use crate::tool::history::Past;
 use crate::tool::kind::KINDS;
+use crate::tool::sources::Sources;
 use crate::tool::sql;
 use crate::tool::{Check, Opened, Tools};
 use crate::topology::check::{Guards, Surroundings};
@@ -95,7 +96,7 @@ pub fn past(store: Arc<dyn Store>) -> Arc<dyn Past> {
 
 /// The checks there are.
 pub fn checks() -> Vec<Arc<dyn Check>> {
-    vec![Arc::new(CampaignQa)]
+    vec![Arc::new(CampaignQa), Arc::new(Sources)]
 }
 
 /// The tools of the project. Nothing is connected to yet: a tool opens what it needs at its first call.

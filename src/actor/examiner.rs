@@ -185,7 +185,8 @@ impl Examiner {
 
     /// Whether a check looks at what tools gave in the run.
     pub fn looks_back(&self) -> bool {
-        self.guards.values().any(|guard| guard.looks_back())
+        let mut checks = self.artefacts.values().flat_map(|(_, checks)| checks);
+        checks.any(|check| check.looks_back()) || self.guards.values().any(|guard| guard.looks_back())
     }
 
     /// What the rules come to that hold for what `tool` would do, over one such thing.

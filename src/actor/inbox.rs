@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::lift::{self, Bodies};
 use super::{Place, answered, ask, ruled};
 use crate::failure::Failure;
-use crate::id::ArtefactName;
+use crate::id::{ArtefactName, MessageId};
 use crate::journal::Posted;
 use crate::run::body::Receipt;
 use crate::run::event::{Origin, Who, WriteHead};
@@ -33,7 +33,9 @@ pub(super) fn lift(
         }
         Say::Edit { approval, binds, artefact, body } => {
             let desk = others(place, state, approval, &artefact)?;
-            let sight = Sight { desk: &desk, calls: &calls(place, state)? };
+            let base = state.approvals.get(&approval).and_then(|approval| approval.desk.get(&artefact)?.version());
+            let own = base.and_then(|base| state.versions.get(&base)).map(|version| version.message);
+            let sight = Sight { desk: &desk, calls: &calls(place, state, own)? };
             let verdict = place.pinned.examiner.examine(&artefact, &body, &sight);
             let problems = (!verdict.problems.is_empty()).then(|| bodies.json(&json!(verdict.problems)));
             let findings = lift::findings(bodies, &verdict.findings);
@@ -45,7 +47,7 @@ pub(super) fn lift(
                 Some(asked) => {
                     let desk = ask::desk(place.shelf(), &asked.desk)?;
                     let of = (&*place.pinned.plan, &place.pinned.examiner);
-                    let sight = Sight { desk: &desk, calls: &calls(place, state)? };
+                    let sight = Sight { desk: &desk, calls: &calls(place, state, Some(asked.message))? };
                     answered::examine(of, (&asked.agent, asked.wants), &outcome, &writes, &sight)
                 }
                 // The run refuses it.
@@ -75,8 +77,8 @@ pub(super) fn lift(
 }
 
 /// What tools gave in the run, if a check looks at that.
-fn calls(place: &Place, state: &State) -> Result<Vec<Read>, Failure> {
-    if place.pinned.examiner.looks_back() { ruled::calls(place.shelf(), &state.given) } else { Ok(Vec::new()) }
+fn calls(place: &Place, state: &State, own: Option<MessageId>) -> Result<Vec<Read>, Failure> {
+    if place.pinned.examiner.looks_back() { ruled::calls(place.shelf(), &state.given, own) } else { Ok(Vec::new()) }
 }
 
 /// Who posted it, with what the project declares of them now. A project without people has one person; a run that was

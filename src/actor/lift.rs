@@ -158,6 +158,9 @@ fn call_heads(
                 misfit.push(format!("{} is not offered any more in this turn: end it with what you have", call.tool));
                 None
             }
+            None if offered.contains(&call.tool) && barred(pinned, turn, &call.tool).is_some() => {
+                barred(pinned, turn, &call.tool)
+            }
             None if offered.contains(&call.tool) => {
                 match &args {
                     Ok(args) => misfit.extend(pinned.examiner.call(&call.tool, args)),
@@ -193,6 +196,15 @@ fn call_heads(
         CallHead { call: call.id.clone(), tool: call.tool.clone(), args, refused, misfit, asks, again, typed }
     });
     heads.collect()
+}
+
+/// Why a call may not be made with what its turn was shown: the rule of two.
+fn barred(pinned: &Pinned, turn: &Turn, tool: &ToolName) -> Option<String> {
+    let arg = pinned.plan.tools.get(tool)?.bars(turn.labels)?;
+    Some(format!(
+        "{tool} is not asked in this turn: it was shown what is private and what others wrote, and {arg} takes neither; go on \
+         without it"
+    ))
 }
 
 /// Whom a question goes to, and its text; or what is against it.

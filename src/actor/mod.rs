@@ -24,7 +24,7 @@ mod perform;
 mod pinned;
 pub mod recording;
 mod rest;
-mod ruled;
+pub mod ruled;
 mod run;
 mod shelf;
 pub mod system;

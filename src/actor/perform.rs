@@ -133,6 +133,11 @@ async fn attempt(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
 
 async fn model(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
     let mode = work.place.pinned.plan.mode;
+    let told = work.effect.model.as_ref().and_then(|alias| work.place.pinned.plan.models.get(alias));
+    if let Some(spec) = told.filter(|spec| spec.refuses_private && work.turn.labels.private) {
+        let why = format!("{} may not be told what is private, and this turn was shown it", spec.model);
+        return Err(Failure::new(Class::Policy, why));
+    }
     let model = work.place.ports.model(mode);
     let model = model.ok_or_else(|| Failure::new(Class::Permanent, "no model is connected to this callsheet"))?;
     let shown: Vec<Digest> = work.turn.shown.iter().flat_map(Part::read).collect();
@@ -222,6 +227,10 @@ async fn own(work: &Arc<Work>, bodies: &mut Bodies<'_>, name: &ToolName) -> Outc
     })
     .await?;
     let tool = callable(work, name)?;
+    if let Some(arg) = tool.spec().bars(work.turn.labels) {
+        let why = format!("{name} is asked outside, and {arg} takes neither what is private nor what others wrote: both were shown");
+        return Err(Failure::new(Class::Policy, why));
+    }
     let call = Call { effect: work.id, args };
     let result = tool.call(call).await.map_err(|failure| of_tool(name, failure))?;
     let calls = calls(work).await?;
@@ -279,7 +288,7 @@ async fn prepare(work: &Arc<Work>, bodies: &mut Bodies<'_>, binds: Option<&crate
 /// What tools gave in the run so far, if a check looks at that.
 async fn calls(work: &Arc<Work>) -> Result<Vec<Read>, Failure> {
     let bodies = work.given.iter().map(|given| given.result).collect();
-    reading(work, bodies, |work| ruled::calls(work.place.shelf(), &work.given)).await
+    reading(work, bodies, |work| ruled::calls(work.place.shelf(), &work.given, Some(work.turn.message.id))).await
 }
 
 /// What the outward member would do with the desk: every item with the digest of its final bytes.

@@ -9,7 +9,7 @@ use super::examiner::{Examiner, PROBLEMS_MAX};
 use super::lift::Bodies;
 use super::shelf::Shelf;
 use crate::failure::{Class, Failure};
-use crate::id::{AgentName, ArtefactName, ToolName};
+use crate::id::{AgentName, ArtefactName, MessageId, ToolName};
 use crate::run::body::Applied;
 use crate::run::event::Ruling;
 use crate::run::state::Given;
@@ -17,10 +17,20 @@ use crate::tool::guard::{self, Leaving, OnFail};
 use crate::tool::{Item, Outward, Read, Sight};
 use crate::topology::plan::{Arg, Plan, Role};
 
-/// What tools gave in the run so far, for checks that look at it.
-pub(super) fn calls(shelf: Shelf<'_>, given: &[Given]) -> Result<Vec<Read>, Failure> {
-    let read = |given: &Given| Ok(Read { tool: given.tool.clone(), result: shelf.json(given.result)? });
-    given.iter().map(read).collect()
+/// What tools gave in the run so far, for checks that look at it; `own` is the message of the turn that wrote what they look at.
+pub(super) fn calls(shelf: Shelf<'_>, given: &[Given], own: Option<MessageId>) -> Result<Vec<Read>, Failure> {
+    let read = |given: &&Given| {
+        let is_own = Some(given.message) == own;
+        Ok(Read { tool: given.tool.clone(), result: shelf.json(given.result)?, is_own })
+    };
+    in_order(given).iter().map(read).collect()
+}
+
+/// What was given, turn by turn, in the order in which each turn asked for it.
+pub fn in_order(given: &[Given]) -> Vec<&Given> {
+    let mut given: Vec<&Given> = given.iter().collect();
+    given.sort_by_key(|given| (given.message, given.ordinal));
+    given
 }
 
 /// The artefacts that `agent` approves, if it is a person.

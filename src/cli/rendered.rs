@@ -53,6 +53,7 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> St
         line(&mut page, &format!("binds {}", review.line.binds));
     }
     changes(&mut page, &review.changes);
+    claims(&mut page, review);
     match &review.items {
         Some(items) => {
             let tool = review.tool.as_deref().unwrap_or_default();
@@ -90,6 +91,19 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> St
     sentences(&review.work).iter().for_each(|told| line(&mut page, told));
     evidence(&mut page, review, plan, zone, how);
     page
+}
+
+/// The claims, each with the record that it comes from.
+fn claims(page: &mut String, review: &Review) {
+    if review.claims.is_empty() {
+        return;
+    }
+    heading(page, &count(review.claims.len(), "claim"));
+    for cited in &review.claims {
+        line(page, &words::claim::says(cited));
+        let record = cited.record.map(|record| format!(" (record {record})")).unwrap_or_default();
+        line(page, &format!("  from {}{record}", words::claim::source(cited)));
+    }
 }
 
 /// An item as its tool shows it; whether rows were left out.
@@ -254,7 +268,8 @@ fn title(version: &Version, zone: &str, how: How) -> String {
         (Some(no), Some(at)) => words::version(artefact.as_str(), no, at, zone),
         _ => artefact.to_string(),
     };
-    if how.detail { format!("{name}, {}", version.digest.short()) } else { name }
+    let labels = version.labels.told();
+    if how.detail { format!("{name}, {}{labels}", version.digest.short()) } else { name }
 }
 
 fn heading(page: &mut String, text: &str) {

@@ -42,6 +42,7 @@ fn provider(name: &At<String>, written: &project::Provider, faults: &mut Faults)
         base_url: base_url.trim_end_matches('/').to_owned(),
         key_env: key_env.or(known_key),
         key_file,
+        refuses_private: !written.accepts_private,
         omits: omits(written, faults),
         asking: written.asking.clone(),
     })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::NanoUsd;
-use crate::model::wire::{self, Extra, Way};
+use crate::model::wire::Extra;
 use crate::topology::fault::{Code, Fault, Faults, Place, nearest};
 use crate::topology::plan::{Dialect, Mode, ModelSpec, provider_and_name};
 use crate::topology::raw::project::{Asking, Price, Project};
@@ -49,6 +49,8 @@ pub struct Provider {
     pub key_env: Option<String>,
     /// The file that holds its key, below the project's folder.
     pub key_file: Option<String>,
+    /// Whether nothing private is shown to its models.
+    pub refuses_private: bool,
     /// What its server does not take and is not sent.
     pub omits: BTreeSet<Extra>,
     /// What is set for all of its models.
@@ -69,7 +71,7 @@ pub fn known_providers() -> BTreeMap<String, Provider> {
     let known = KNOWN.into_iter().map(|(name, dialect, base_url, key_env)| {
         let key_env = key_env.map(str::to_owned);
         let (omits, asking) = (BTreeSet::new(), Asking::default());
-        let provider = Provider { dialect, base_url: base_url.to_owned(), key_env, key_file: None, omits, asking };
+        let provider = Provider { dialect, base_url: base_url.to_owned(), key_env, key_file: None, refuses_private: false, omits, asking };
         (name.to_owned(), provider)
     });
     known.collect()
@@ -85,18 +87,18 @@ impl Models {
             Mode::Rehearsal => {
                 let price = self.priced_as.as_ref().and_then(|model| self.prices.get(model));
                 let aliases = named.into_keys().chain([DEFAULT.to_owned()]);
-                aliases.map(|alias| (alias, spec("rehearsal".to_owned(), price, true))).collect()
+                aliases.map(|alias| (alias, spec("rehearsal".to_owned(), price))).collect()
             }
             Mode::Live => {
                 let live = |(alias, model): (String, String)| {
-                    let local = provider_and_name(&model).and_then(|(provider, _)| self.providers.get(provider));
-                    let local = local.is_some_and(|provider| wire::way(&provider.base_url) == Ok(Way::Local));
+                    let provider = provider_and_name(&model).and_then(|(provider, _)| self.providers.get(provider));
+                    let refuses_private = provider.is_some_and(|provider| provider.refuses_private);
                     let fallback = self.fallback(&alias, &model);
                     let price = self.prices.get(&model);
                     let Asking { call_timeout_ms, idle_timeout_ms, .. } = self.asking(&model);
                     let manner = Some(self.manner(&model));
-                    let spec = spec(model, price, local);
-                    (alias, ModelSpec { fallback, call_timeout_ms, idle_timeout_ms, manner, ..spec })
+                    let spec = spec(model, price);
+                    (alias, ModelSpec { refuses_private, fallback, call_timeout_ms, idle_timeout_ms, manner, ..spec })
                 };
                 named.into_iter().map(live).collect()
             }
@@ -186,7 +188,7 @@ pub(super) fn told(models: &Models, file: &Project, faults: &mut Faults) {
     }
 }
 
-fn spec(model: String, price: Option<&Price>, accepts_private: bool) -> ModelSpec {
+fn spec(model: String, price: Option<&Price>) -> ModelSpec {
     let of = |part: fn(&Price) -> NanoUsd| price.map_or(NanoUsd(0), part);
     ModelSpec {
         model,
@@ -194,7 +196,6 @@ fn spec(model: String, price: Option<&Price>, accepts_private: bool) -> ModelSpe
         output_per_million: of(|price| price.output_per_million),
         cached_per_million: price.and_then(|price| price.cached_per_million),
         cache_write_per_million: price.and_then(|price| price.cache_write_per_million),
-        accepts_private,
         ..ModelSpec::default()
     }
 }

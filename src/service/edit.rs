@@ -8,10 +8,12 @@ use super::act::wanted;
 use super::error::Error;
 use super::story::Story;
 use crate::actor::examiner::Examiner;
+use crate::actor::ruled::in_order;
 use crate::app;
-use crate::id::{ApprovalNo, ArtefactName, Digest};
+use crate::id::{ApprovalNo, ArtefactName, Digest, MessageId};
+use crate::run::desk::Held;
 use crate::run::input::Say;
-use crate::run::state::Approval;
+use crate::run::state::{Approval, Given};
 use crate::run::view::{Texts as _, error_text};
 use crate::tool::{Read, Sight};
 use crate::topology::plan::Role;
@@ -49,8 +51,10 @@ impl Edit {
         let before = read(&artefact).ok_or_else(|| Error::Erased(artefact.clone()))?;
         let others = approval.desk.keys().filter(|name| **name != artefact);
         let others = others.filter_map(|name| Some((name.clone(), read(name)?))).collect();
+        let version = approval.desk.get(&artefact).and_then(Held::version);
+        let own = version.and_then(|version| state.versions.get(&version)).map(|version| version.message);
         let examiner = Examiner::new(&state.plan, &app::checks())?;
-        Ok(Self { no, artefact, before, refused, binds, others, calls: calls(story), examiner })
+        Ok(Self { no, artefact, before, refused, binds, others, calls: calls(story, own), examiner })
     }
 
     /// What it binds: the approval that the draft was shown in.
@@ -79,11 +83,15 @@ impl Edit {
     }
 }
 
-/// What tools gave in the run, for checks that look at it.
-pub(super) fn calls(story: &Story) -> Vec<Read> {
+/// What tools gave in the run, for checks that look at it; `own` is the message of the turn that wrote what they look at. What was
+/// erased is nothing.
+pub(super) fn calls(story: &Story, own: Option<MessageId>) -> Vec<Read> {
     let texts = story.texts();
-    let given = story.state().given.iter();
-    given.filter_map(|given| Some(Read { tool: given.tool.clone(), result: texts.value(given.result)? })).collect()
+    let read = |given: &Given| {
+        let (tool, is_own) = (given.tool.clone(), Some(given.message) == own);
+        Read { tool, result: texts.value(given.result).unwrap_or_default(), is_own }
+    };
+    in_order(&story.state().given).into_iter().map(read).collect()
 }
 
 fn choose(story: &Story, approval: &Approval, named: Option<&str>) -> Result<ArtefactName, Error> {

@@ -63,7 +63,7 @@ impl Form {
             agent: asked.agent.clone(),
             wants: asked.wants,
             desk,
-            calls: calls(story),
+            calls: calls(story, Some(asked.message)),
             examiner: Examiner::new(&plan, &app::checks())?,
             plan,
         })

@@ -9,6 +9,7 @@ pub mod edit;
 pub mod error;
 pub mod follow;
 pub mod form;
+pub mod ledger;
 pub mod letter;
 pub mod list;
 pub mod overview;

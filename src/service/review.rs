@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::change::{Change, changes};
 use super::error::Error;
 use super::form::{Sheet, sheet};
+use super::ledger::{self, Cited};
 use super::list::ApprovalLine;
 use super::project::Project;
 use super::story::{Bodies, Story};
@@ -23,6 +24,8 @@ use crate::run::view::work::Work;
 use crate::run::view::{Entry, Texts as _, note, read};
 use crate::tool::part::shown::{self, Shown};
 use crate::tool::{self, Tool};
+use crate::topology::plan::Role;
+use crate::topology::spec::Labels;
 
 /// An approval.
 #[derive(Debug, Clone, Serialize)]
@@ -46,6 +49,9 @@ pub struct Review {
     pub changes: Vec<Change>,
     /// What checks remarked.
     pub remarks: Vec<Remark>,
+    /// The claims of what is approved, each with the record that it comes from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Cited>,
     /// What declared rules came to over what is approved, each with its version.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Applied>,
@@ -128,6 +134,9 @@ pub struct Version {
     /// When it was written.
     #[serde(serialize_with = "as_iso_if_known")]
     pub written_at: Option<Timestamp>,
+    /// What it may carry: what others wrote, what is private.
+    #[serde(skip_serializing_if = "Labels::is_none")]
+    pub labels: Labels,
     /// Who wrote it, and where its words come from.
     pub by: Option<(AgentName, Origin)>,
     /// Its text; none if it was erased.
@@ -207,6 +216,7 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo) -> Result<Review
         versions: versions(story, approval, &texts),
         changes: changes(story, no, approval),
         remarks: remarks(state, approval, &texts),
+        claims: ledger::cited(story, &approval.desk, &approved(state, approval), &texts),
         rules: approval.rules.as_ref().and_then(|ruling| read(&texts, ruling.body)).unwrap_or_default(),
         gates: approval.gates().cloned().collect(),
         calls: story.calls.clone(),
@@ -214,6 +224,14 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo) -> Result<Review
         work: story.view.work(approval.message, &texts),
         form: (approval.fate.is_none() && approval.wants != Wants::Decision).then(|| sheet(&state.plan, approval)),
     })
+}
+
+/// What a person approves.
+fn approved(state: &State, approval: &Approval) -> Vec<ArtefactName> {
+    match state.member(&approval.agent).map(|member| &member.role) {
+        Some(Role::Person(person)) => person.approves.clone(),
+        _ => Vec::new(),
+    }
 }
 
 fn said(state: &State, message: &Message, texts: &Bodies) -> Said {
@@ -264,6 +282,7 @@ fn versions(story: &Story, approval: &Approval, texts: &Bodies) -> Vec<Version> 
             digest,
             no: nth.map(|(no, _)| no),
             written_at: nth.map(|(_, at)| at),
+            labels: state.versions.get(&digest).map(|version| version.labels).unwrap_or_default(),
             by: state.versions.get(&digest).map(|version| (version.writer.clone(), version.origin)),
             body: match held {
                 Held::Item { .. } => texts.held(held),

@@ -1,6 +1,7 @@
 //! A run as a story: its durable records, read as they come, folded once into what people see. Whoever follows a run, shows
 //! it, decides on it and then drives it goes on with the same story, so that nothing is read twice.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
@@ -8,9 +9,9 @@ use serde_json::Value;
 
 use super::error::Error;
 use crate::actor::history::{self, Loaded};
-use crate::id::{Digest, RunId, Seq};
+use crate::id::{Digest, EffectId, RunId, Seq};
 use crate::journal::{Record, RunRow, Store};
-use crate::run::event::Fact;
+use crate::run::event::{Event, Fact, Settled};
 use crate::run::state::State;
 use crate::run::view::{Entry, Kind, Texts, View};
 
@@ -23,6 +24,8 @@ pub struct Story {
     pub view: View,
     /// The calls of tools so far.
     pub calls: Vec<Entry>,
+    /// The record of each result that a tool gave so far.
+    pub given: BTreeMap<EffectId, Seq>,
     /// The messages that reached `end` so far.
     pub results: Vec<Entry>,
     /// What went wrong last, if anything did.
@@ -89,7 +92,7 @@ impl Story {
         let (digest, plan_json, plan) = history::pinned_plan(store.as_ref(), row.id)?;
         let view = View::new(State::new(row.id, Arc::new(plan)));
         let (calls, results) = (Vec::new(), Vec::new());
-        Ok(Self { store, row, view, calls, results, trouble: None, plan: digest, plan_json, seq: Seq(0) })
+        Ok(Self { store, row, view, calls, given: BTreeMap::new(), results, trouble: None, plan: digest, plan_json, seq: Seq(0) })
     }
 
     /// What its records come to so far.
@@ -121,6 +124,9 @@ impl Story {
             self.calls.extend(entry.iter().filter(|entry| entry.kind == Kind::Call).cloned());
             if entry.as_ref().is_some_and(|entry| entry.kind == Kind::Trouble) {
                 self.trouble.clone_from(&entry);
+            }
+            if let Event::EffectSettled { id, result: Settled::Returned { .. }, .. } = &fact.is {
+                self.given.insert(*id, record.seq);
             }
             self.results.extend(entry.iter().filter(|entry| entry.to.as_deref() == Some("end")).cloned());
             news.push(News { record, fact, entry });

@@ -179,6 +179,7 @@ pub const TEMPLATES: [Template; 8] = [
             "agents/brief_analyst.md",
             "agents/brief_sceptic.toml",
             "agents/brief_sceptic.md",
+            "agents/approver.toml",
             "schemas/watchlist.json",
             "schemas/observation.json",
             "schemas/competitive_brief.json",

@@ -17,6 +17,11 @@ pub trait Check: Send + Sync {
         serde_json::json!({ "type": "object", "properties": {}, "additionalProperties": false })
     }
 
+    /// Whether it looks at what tools gave in the run.
+    fn looks_back(&self) -> bool {
+        false
+    }
+
     /// Examines `body`; `sight` is what its writer could see beside it, `settings` what `callsheet.toml` says
     /// under `[checks.NAME]` (an empty object if nothing).
     fn examine(&self, body: &Value, sight: &Sight<'_>, settings: &Value) -> Vec<Finding>;
@@ -27,7 +32,7 @@ pub trait Check: Send + Sync {
 pub struct Sight<'a> {
     /// The artefacts that its writer could read.
     pub desk: &'a BTreeMap<ArtefactName, Value>,
-    /// What tools gave in this run so far, in order.
+    /// What tools gave in this run so far, turn by turn, in the order in which each turn asked for it.
     pub calls: &'a [Read],
 }
 
@@ -45,12 +50,14 @@ pub struct Read {
     pub tool: ToolName,
     /// What it returned.
     pub result: Value,
+    /// Whether it was given in the turn that wrote what is examined.
+    pub is_own: bool,
 }
 
 impl Read {
     /// One that no run made.
     pub fn example(result: Value) -> Self {
-        Self { tool: ToolName::fixed("example.query"), result }
+        Self { tool: ToolName::fixed("example.query"), result, is_own: true }
     }
 }
 

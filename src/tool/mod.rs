@@ -16,6 +16,7 @@ pub mod open;
 pub mod part;
 pub mod postgres;
 pub mod sink;
+pub mod sources;
 pub mod sql;
 pub mod stats;
 mod wrong;

@@ -27,7 +27,7 @@ use crate::topology::plan::Mode;
 use crate::words;
 use crate::words::approval::{came, handed_on};
 use crate::words::difference::lines;
-use crate::words::rule;
+use crate::words::{claim, rule};
 use crate::words::time::date_time;
 
 pub(super) async fn show(
@@ -100,6 +100,7 @@ fn page(site: &Site, person: &Person, review: &Review) -> Markup {
         div.approval-cols {
             div {
                 @for change in &review.changes { (changed(change)) }
+                (claims(review))
                 @match &review.items {
                     Some(items) => @for one in items { (leaves(one)) },
                     None => @for version in &review.versions { (version_of(version, zone, true)) },
@@ -142,6 +143,31 @@ fn leaves(one: &Item) -> Markup {
                 }
             }
             @match &one.parts { Some(parts) => (item(parts)), None => p.pad.muted { "erased" } }
+        }
+    }
+}
+
+/// The claims, each with a link to the record that it comes from.
+fn claims(review: &Review) -> Markup {
+    html! {
+        @if !review.claims.is_empty() {
+            h2.section { (count(review.claims.len(), "claim")) }
+            div.panel.pad {
+                ul.plain {
+                    @for cited in &review.claims {
+                        li {
+                            (text(&claim::says(cited)))
+                            p.small.muted {
+                                "from "
+                                @match cited.record {
+                                    Some(record) => a href=(address(review.line.run.0, record)) { (text(&claim::source(cited))) },
+                                    None => (text(&claim::source(cited))),
+                                }
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }
@@ -224,7 +250,7 @@ fn version_of(version: &Version, zone: &str, is_open: bool) -> Markup {
         details.panel.pad.draft open[is_open] {
             summary {
                 (name) @if let Some((by, of)) = &version.by { ", by " (by) " " (origin(Some(*of))) }
-                " " code.digest { (version.digest.short()) }
+                " " code.digest { (version.digest.short()) } (version.labels.told())
             }
             @match &version.body { Some(body) => (value(body)), None => p.muted { "erased" } }
         }

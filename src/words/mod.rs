@@ -1,6 +1,7 @@
 //! Words that every face says alike: of a run, an approval, a version, a time, and of what cannot be done. No colours, no widths.
 
 pub mod approval;
+pub mod claim;
 pub mod difference;
 pub mod error;
 pub mod member;

@@ -49,7 +49,6 @@ pub(crate) fn team() -> Plan {
     let spec = |model: &str, fallback: Option<&str>| ModelSpec {
         model: model.to_owned(),
         fallback: fallback.map(str::to_owned),
-        accepts_private: true,
         ..ModelSpec::default()
     };
     plan.models.values_mut().for_each(|of| *of = spec("test/first", Some("second")));

@@ -58,8 +58,8 @@ struct List {
 }
 
 /// Lists of mistakes by the kind of file that they are in.
-const KINDS: [&str; 10] =
-    ["topology", "agent", "rehearsal", "callsheet", "schema", "listed", "rule", "person", "guard", "section"];
+const KINDS: [&str; 11] =
+    ["topology", "agent", "rehearsal", "callsheet", "schema", "listed", "rule", "person", "guard", "section", "labels"];
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/check")

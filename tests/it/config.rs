@@ -124,7 +124,7 @@ fn models_have_their_prices_and_a_rehearsal_the_one_it_is_priced_as() {
     assert_eq!(live.models["default"].model, "openrouter/unpriced");
     assert_eq!(live.unpriced.iter().collect::<Vec<_>>(), ["openrouter/unpriced"]);
     assert_eq!(live.checks["other"], json!({}));
-    assert!(live.models["local"].accepts_private && !live.models["judge"].accepts_private);
+    assert!(!live.models["local"].refuses_private, "nobody says so");
     let rehearsal = settings.surroundings(Mode::Rehearsal, [], []);
     for alias in ["judge", "default"] {
         assert_eq!(rehearsal.models[alias].model, "rehearsal");

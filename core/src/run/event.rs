@@ -272,6 +272,9 @@ pub struct Message {
     pub asked_by: Option<MessageId>,
     /// Where its note comes from.
     pub origin: Origin,
+    /// What its note may carry: all that whoever says it was shown; what a person says is theirs.
+    #[serde(default, skip_serializing_if = "Labels::is_none")]
+    pub labels: Labels,
     /// The branch that it is in.
     #[serde(default, skip_serializing_if = "Branch::is_root")]
     pub branch: Branch,
@@ -304,6 +307,9 @@ pub struct Arrival {
     pub outcome: Outcome,
     /// What it said.
     pub note: BodyRef,
+    /// What that may carry.
+    #[serde(default, skip_serializing_if = "Labels::is_none")]
+    pub labels: Labels,
 }
 
 impl Message {

@@ -233,11 +233,12 @@ impl State {
     /// What a turn's first request shows, the bytes and the labels of all that.
     fn first_parts(&self, agent: &AgentName, message: &Message) -> (Vec<Part>, u64, Labels) {
         let mut parts = vec![Part::Instructions];
-        let mut labels = Labels::default();
+        let mut labels = message.labels;
         let mut bytes = u64::from(message.note.bytes) + self.brief.map_or(0, |brief| u64::from(brief.bytes));
         parts.extend(self.brief.map(|brief| Part::Brief(brief.digest)));
         parts.push(Part::Note(message.note.digest));
         for arrival in message.joins.iter().flat_map(|joins| &joins.arrived) {
+            labels = labels.join(arrival.labels);
             bytes += u64::from(arrival.note.bytes);
             parts.push(Part::Arrived(
                 arrival.index,
@@ -315,7 +316,8 @@ impl State {
         if is_person && outcome.as_str() == EXPIRED {
             self.unanswered(&turn.message);
         } else {
-            self.answer(&turn.message, note, turn.labels);
+            let labels = self.says(&turn);
+            self.answer(&turn.message, note, labels);
         }
         if self.member(&turn.agent).is_some_and(|member| member.memory == Memory::Run)
             && let Some(past) = self.pasts.get_mut(&(turn.agent.clone(), turn.message.branch.clone()))

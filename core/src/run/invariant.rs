@@ -12,7 +12,7 @@
 //! | I7 | What is spent and reserved stays within every limit, and the ledger is what the facts sum up to. |
 //! | I8 | Nothing acts on the world without a permit that holds and has an unused slot for that item. |
 //! | I9 | No message takes an undeclared way, no turn ends with an undeclared outcome, no tool is called that is not offered. |
-//! | I10 | Labels are carried from what was shown to what is made of it. |
+//! | I10 | Labels are carried from what was shown to what is made of it; what is private and what others wrote meet in no question to the outside. |
 //! | I11 | Replaying the facts leads to the state: held by the simulation. |
 //! | I12 | Time and records only go on. |
 //! | I13 | An ownership that is over appends nothing. |

@@ -6,6 +6,7 @@ use super::desk::{Desk, Held};
 use super::event::{Arrival, BodyRef, Joined, Message, Origin};
 use crate::id::{MessageId, Outcome};
 use crate::topology::plan::{Plan, Split};
+use crate::topology::spec::Labels;
 
 /// A split whose branches have not met yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +19,8 @@ pub struct OpenSplit {
     pub note: BodyRef,
     /// Where that comes from.
     pub origin: Origin,
+    /// What that may carry.
+    pub labels: Labels,
     /// How often its handoff has been taken, this time included.
     pub round: u32,
     /// What was on the desk when it split.
@@ -58,9 +61,9 @@ impl OpenSplit {
     /// What the join is told of the branches.
     pub fn joined(&self, nth: u32) -> Joined {
         let arrival = |(index, message): (&u32, &Message)| {
-            let Message { id, from, outcome, note, .. } = message;
-            let (index, message, outcome, note) = (*index, *id, outcome.clone(), *note);
-            from.clone().map(|from| Arrival { index, message, from, outcome, note })
+            let Message { id, from, outcome, note, labels, .. } = message;
+            let (index, message, outcome, note, labels) = (*index, *id, outcome.clone(), *note, *labels);
+            from.clone().map(|from| Arrival { index, message, from, outcome, note, labels })
         };
         Joined { nth, branches: self.branches, arrived: self.arrived.iter().filter_map(arrival).collect() }
     }

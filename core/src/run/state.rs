@@ -107,12 +107,16 @@ pub struct Ledger {
 /// What a tool gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Given {
+    /// The call.
+    pub id: EffectId,
     /// Which tool.
     pub tool: ToolName,
     /// To whom.
     pub agent: AgentName,
     /// In the turn of which message.
     pub message: MessageId,
+    /// As which of the effects that the turn asked for.
+    pub ordinal: u32,
     /// Its result.
     pub result: Digest,
 }
@@ -490,6 +494,11 @@ impl State {
         let mut wanted: Vec<_> = self.effects.iter().filter(|(_, effect)| ready(effect)).collect();
         wanted.sort_by_key(|(_, effect)| (effect.message, effect.ordinal));
         wanted.into_iter().map(|(id, effect)| (*id, self.not_before(effect))).collect()
+    }
+
+    /// What the words of a turn may carry: all that whoever says them was shown. What a person says is theirs.
+    pub fn says(&self, turn: &Turn) -> Labels {
+        if self.person(&turn.agent).is_some() { Labels::default() } else { turn.labels }
     }
 
     /// Whether somebody still wants what an attempt of `id` under way comes to: the run goes on, and its turn was not given

@@ -16,6 +16,7 @@ mod graph;
 mod handoffs;
 mod inlined;
 mod json;
+mod labels;
 mod names;
 mod params;
 mod person;
@@ -158,6 +159,10 @@ fn flat(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked>
         recording: draft.around.recording.clone(),
         single_person: draft.around.single_person,
     };
+    labels::check(draft, &seats, &plan);
+    if !draft.faults.is_empty() {
+        return None;
+    }
     let takes = raw.takes.iter().filter_map(|(name, _)| name.value.parse().ok()).collect();
     Some(Checked { plan, proof, tests, takes })
 }

@@ -76,6 +76,8 @@ codes! {
     TwoBound = "E065", "one approval leads to more than one outward tool";
     Overruled = "E066", "what a person said no to can still leave";
     GateUnasked = "E067", "a rule leaves it to a person, and nobody approves the artefact";
+    RuleOfTwo = "E068", "what is private and what others wrote meet in what is asked outside";
+    NotToBeTold = "E069", "a model is shown what is private, and may not be told";
     ParamDefault = "E070", "a parameter's default or bounds do not fit its type";
     Script = "E080", "a rehearsal says what its agent cannot do";
     NoScript = "E081", "a rehearsal has no line for an agent";

@@ -30,8 +30,9 @@ pub struct ModelSpec {
     /// The longest silence within a reply, if it is written for the model or its provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout_ms: Option<u64>,
-    /// Whether private data may be shown to it.
-    pub accepts_private: bool,
+    /// True if nothing private may be shown to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refuses_private: bool,
     /// What is particular to requests to it. A plan that is older has none: its model is asked as callsheet.toml says then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manner: Option<Manner>,

@@ -99,6 +99,15 @@ impl ToolSpec {
         Self { result: Some(schema), ..self }
     }
 
+    /// The first argument that takes neither label, of a tool that asks outside, where both would meet in it: the rule of two.
+    /// What acts on the world has its gate.
+    pub fn bars(&self, labels: Labels) -> Option<&str> {
+        let both = labels.untrusted && labels.private && self.reach == Reach::ReadsOut;
+        let args = self.args.get("properties").and_then(Value::as_object).filter(|_| both);
+        let neither = |arg: &&String| self.accepts.get(*arg).is_none_or(|takes| !takes.untrusted && !takes.private);
+        args?.keys().find(neither).map(String::as_str)
+    }
+
     /// How `now`, the tool of this name as it is now, differs from this, in what a run relies on when it acts: a sentence
     /// each. A plan that is older than `connection` says nothing of it.
     pub fn changes(&self, now: &Self) -> Vec<String> {
@@ -190,6 +199,18 @@ pub struct Labels {
 }
 
 impl Labels {
+    /// Whether it says nothing.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is said of it after something that carries it: `, private, untrusted`; nothing if it says nothing.
+    pub fn told(self) -> String {
+        let words = [(self.private, ", private"), (self.untrusted, ", untrusted")];
+        words.into_iter().filter_map(|(is, word)| is.then_some(word)).collect()
+    }
+
     /// What carries both.
     #[must_use]
     pub fn join(self, other: Self) -> Self {

@@ -8,15 +8,11 @@ use serde_json::Value;
 use super::super::part::args::quoted;
 use super::super::part::prose::found::Found;
 use super::super::part::prose::moment;
-use super::super::part::prose::number::{self, Around, Number};
-use super::super::part::prose::words::{self, List};
-use super::super::part::prose::written::{chars, written};
+use super::super::part::prose::number::{self, Number};
+use super::super::part::prose::written::{chars, is_no_claim, is_term, written};
 use super::settings::Settings;
 use crate::id::ArtefactName;
 use crate::text::digit;
-
-/// Largest number that counts days, dates, hours or ordinals.
-const COUNTER_MAX: u32 = 31;
 
 /// The numbers that may be written.
 #[derive(Clone)]
@@ -106,50 +102,4 @@ fn is_note(chars: &[char], place: usize) -> bool {
     let before = place.checked_sub(1).and_then(|at| chars.get(at));
     let after = chars.get(place + 1);
     moment::is_raised(chars[place]) && !number(before) && !number(after) && after != Some(&'%')
-}
-
-/// Whether it says how many days something holds.
-fn is_term(number: &Number, around: &Around) -> bool {
-    let spelled = around.words_after().any(|word| words::has(List::Days, word));
-    let joined =
-        ["日間", "日内", "天", "일간", "일 동안"].iter().any(|unit| around.rest.trim_start().starts_with(unit));
-    !number.percent && (spelled || joined)
-}
-
-fn is_no_claim(number: &Number, around: &Around) -> bool {
-    let Some(value) = number.whole.filter(|_| !number.percent && !number::is_money(around)) else { return false };
-    let month_before = words::is_month(&around.before);
-    let year = number.shown.chars().count() == 4 && ((1900..=2100).contains(&value) || month_before);
-    let small = value <= COUNTER_MAX;
-    year || (small && (is_date(around, month_before) || is_hour(value, around) || is_counted(number, around)))
-}
-
-fn is_date(around: &Around, month_before: bool) -> bool {
-    let month = |after: &[String; 2]| {
-        let linked = after[0].chars().count() <= 3 && words::is_month(&after[1]);
-        words::is_month(&after[0]) || linked
-    };
-    let unit = ['月', '日', '号', '號', '일', '월'];
-    month_before || month(&around.after) || month(&around.beyond) || around.rest.starts_with(unit)
-}
-
-fn is_hour(value: u32, around: &Around) -> bool {
-    let spelled = around.words_after().any(|word| words::has(List::Hours, word)) || {
-        let rest = around.rest.trim_start();
-        ["a.m", "p.m", "a. m", "p. m", "o'c", "o\u{2019}c"].iter().any(|half| rest.starts_with(half))
-    };
-    let minute = around.rest.starts_with(['分', '분']) && around.before.ends_with(['時', '时', '点', '點', '시']);
-    let sign = around.rest.starts_with(['時', '时', '点', '點', '시']);
-    minute || (value <= 24 && (spelled || sign || words::has(List::At, &around.before)))
-}
-
-/// Days, ordinals and labels.
-fn is_counted(number: &Number, around: &Around) -> bool {
-    let day = is_term(number, around) || words::has(List::Days, &around.before);
-    let ending = words::has(List::Ordinals, &around.glued) || (around.apostrophe && !around.glued.is_empty());
-    let labelled = around.previous == Some('第') || around.rest.starts_with("番目") || around.rest.starts_with("つ目");
-    let dotted =
-        around.dot_goes_on || (around.rest.starts_with(". ") && words::has(List::BeforeOrdinal, &around.before));
-    let heart = around.previous == Some('<') && number.whole == Some(3);
-    day || ending || labelled || dotted || heart || around.label
 }

@@ -89,11 +89,6 @@ impl Guard {
         self.settings.rules.values().any(|rule| rule.on_fail == OnFail::Gate)
     }
 
-    /// Whether a rule looks at what the run read.
-    pub fn looks_back(&self) -> bool {
-        self.settings.rules.values().any(|rule| rule.columns.is_some())
-    }
-
     /// What its rules come to over something that leaves, each of those that are about such a thing.
     pub fn leaving(&self, what: &Leaving<'_>, sight: &Sight<'_>) -> Vec<Applied> {
         let of_kind =
@@ -243,6 +238,10 @@ impl Check for Guard {
 
     fn settings(&self) -> Value {
         schema()
+    }
+
+    fn looks_back(&self) -> bool {
+        self.settings.rules.values().any(|rule| rule.columns.is_some())
     }
 
     fn examine(&self, body: &Value, sight: &Sight<'_>, _: &Value) -> Vec<Finding> {

@@ -88,7 +88,6 @@ fn models(plan: &mut Plan, random: &mut Random) {
         cached_per_million: Some(price()),
         cache_write_per_million: Some(price()),
         fallback: fallback.map(str::to_owned),
-        accepts_private: true,
         ..ModelSpec::default()
     };
     let other = spec(None);

@@ -21,6 +21,7 @@ pub(super) fn end_turn(
     if turn.message.asked_by.is_some() {
         return batch.emit(Event::TurnEnded { message, outcome: outcome.clone(), note });
     }
+    let labels = batch.state.says(turn);
     let handoff = batch.state.handoff(&agent, outcome).ok_or_else(|| impossible("no such outcome"))?.clone();
     let key = (branch.clone(), agent.clone(), outcome.clone());
     let taken = batch.state.rounds.get(&key).copied().unwrap_or(0);
@@ -44,6 +45,7 @@ pub(super) fn end_turn(
         exhausted,
         asked_by: None,
         origin,
+        labels,
         branch,
         joins: None,
     }))
@@ -75,6 +77,7 @@ fn aside(
 ) -> Result<(), Illegal> {
     let turn = batch.state.turns.get(&message).ok_or_else(|| impossible("no such turn"))?;
     let (from, desk, branch) = (turn.agent.clone(), turn.desk.clone(), turn.message.branch.clone());
+    let labels = batch.state.says(turn);
     batch.emit(Event::MessageSent(Message {
         id: MessageId(batch.state.messages_sent + 1),
         cause: None,
@@ -87,6 +90,7 @@ fn aside(
         exhausted: false,
         asked_by: Some(message),
         origin,
+        labels,
         branch,
         joins: None,
     }))

@@ -35,6 +35,7 @@ use super::state::State;
 use crate::id::{MessageId, Outcome};
 use crate::run::event::Origin;
 use crate::topology::plan::Recipient;
+use crate::topology::spec::Labels;
 
 /// What an input comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +69,7 @@ pub fn decide(state: State, input: &Input) -> Result<Decided, Illegal> {
                 exhausted: false,
                 asked_by: None,
                 origin: Origin::Person,
+                labels: Labels::default(),
                 branch: Branch::default(),
                 joins: None,
             };

@@ -23,6 +23,7 @@ pub(super) fn split(
 ) -> Result<(), Illegal> {
     let turn = batch.state.turns.get(&message).ok_or_else(|| impossible("no such turn"))?;
     let (from, within, desk) = (turn.agent.clone(), turn.message.branch.clone(), turn.desk.clone());
+    let labels = batch.state.says(turn);
     // Its list was counted when it was written, and whoever wrote one that cannot be split was asked again.
     let planned = batch.state.branches(of, &desk).ok_or_else(|| impossible("a split over no list"))?;
     let branches = u32::try_from(planned.len()).unwrap_or(u32::MAX);
@@ -46,6 +47,7 @@ pub(super) fn split(
             exhausted: false,
             asked_by: None,
             origin,
+            labels,
             branch: id.branch(index),
             joins: None,
         }))?;
@@ -105,6 +107,7 @@ fn join(batch: &mut Batch, id: &SplitId) -> Result<(), Illegal> {
         exhausted: false,
         asked_by: None,
         origin: open.origin,
+        labels: open.labels,
         branch: id.within.clone(),
         joins: Some(open.joined(id.nth)),
     }))

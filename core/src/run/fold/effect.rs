@@ -164,7 +164,7 @@ impl State {
                     (&effect.wish, self.plan.checks.is_empty())
                 {
                     let (tool, agent, message) = (tool.clone(), effect.agent.clone(), effect.message);
-                    self.given.push(Given { tool, agent, message, result: body.digest });
+                    self.given.push(Given { id, tool, agent, message, ordinal: effect.ordinal, result: body.digest });
                 }
                 let turn = self.turn_mut(effect.message)?;
                 turn.labels = turn.labels.join(*labels);

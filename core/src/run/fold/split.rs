@@ -33,6 +33,7 @@ impl State {
             outcome: outcome.clone(),
             note,
             origin,
+            labels: self.says(turn),
             round,
             desk: turn.desk.clone(),
             branches,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::broken::{Broken, Holds, ensure};
 use crate::failure::Class;
 use crate::id::{ApprovalNo, Digest, EffectId, Epoch, MessageId, Timestamp, ToolName};
-use crate::run::event::{Amount, Settled, Wish};
+use crate::run::event::{ActHead, Amount, CallHead, Replied, Settled, Wish};
 use crate::run::state::State;
 use crate::topology::spec::{Repeat, ToolSpec};
 
@@ -133,6 +133,19 @@ impl Effects {
             Wish::Tool { tool, .. } | Wish::Own { tool } => Some(tool),
             _ => None,
         }
+    }
+
+    /// I10: nobody asks outside, in an argument that takes neither, who was shown what is private and what others wrote.
+    pub(super) fn barred(&self, state: &State, id: EffectId, result: &Settled) -> Holds {
+        let Settled::Replied(Replied { act: ActHead::Calls(calls), .. }) = result else { return Ok(()) };
+        let of = self.by_message.iter().find(|(_, effects)| effects.contains(&id)).map(|(message, _)| message);
+        let Some(turn) = of.and_then(|message| state.turns.get(message)) else { return Ok(()) };
+        let bars = |call: &&CallHead| state.plan.tools.get(&call.tool).is_some_and(|spec| spec.bars(turn.labels).is_some());
+        let asked = calls.iter().filter(|call| call.refused.is_none() && call.asks.is_none()).find(bars);
+        ensure("I10", asked.is_none(), || {
+            let tool = asked.map_or("", |call| call.tool.as_str());
+            format!("{} asks {tool} with what is private and what others wrote", turn.agent)
+        })
     }
 
     /// The message whose turn asked a rule by this effect.

@@ -100,6 +100,7 @@ impl Watch {
             }
             Event::EffectSettled { id, spent, result } => {
                 self.labelled(state, *id, result)?;
+                self.effects.barred(state, *id, result)?;
                 self.ruled(state, *id, result)?;
                 self.effects.settle(*id, *spent, result)
             }
@@ -492,12 +493,15 @@ fn is_at(state: &State, message: MessageId, place: Place) -> Holds {
     })
 }
 
-/// I10, as far as it goes: labels are carried from what was shown to what is made of it.
+/// I10: labels are carried from what was shown to what is made of it.
 fn carries_labels(state: &State, message: MessageId) -> Holds {
     let Some(turn) = state.turns.get(&message) else { return Ok(()) };
     let reads = state.member(&turn.agent).into_iter().flat_map(|member| &member.reads);
     let shown = reads.filter_map(|read| turn.desk.get(&read.artefact)).flat_map(Held::versions);
     let shown = shown.filter_map(|version| state.versions.get(&version));
+    let said = turn.message.joins.iter().flat_map(|joins| &joins.arrived).map(|arrival| arrival.labels);
+    let said = said.chain([turn.message.labels]).filter(|labels| !turn.labels.accepts(*labels)).count();
+    ensure("I10", said == 0, || format!("{message} loses the labels of {said} of its notes"))?;
     let lost = shown.filter(|version| !turn.labels.accepts(version.labels)).count();
     ensure("I10", lost == 0, || format!("{message} loses the labels of {lost} versions"))
 }

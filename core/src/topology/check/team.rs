@@ -360,7 +360,7 @@ pub(super) fn models(draft: &mut Draft<'_>, seats: &[Seat], budget: &Budget) -> 
 }
 
 fn rehearsed() -> ModelSpec {
-    ModelSpec { model: "rehearsal".to_owned(), accepts_private: true, ..ModelSpec::default() }
+    ModelSpec { model: "rehearsal".to_owned(), ..ModelSpec::default() }
 }
 
 /// What the tools that the team uses declare.

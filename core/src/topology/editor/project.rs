@@ -77,6 +77,8 @@ pub struct Provider {
     /// Whether its key may travel in the clear.
     #[serde(default)]
     pub allow_http: bool,
+    /// Whether private data may be shown to its models; true if it is not written.
+    pub accepts_private: Option<bool>,
     /// Parts of a request that its server does not take, such as "tool_choice" or "stream_options".
     #[serde(default)]
     pub omit: Vec<Extra>,

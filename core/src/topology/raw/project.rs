@@ -67,6 +67,8 @@ pub struct Provider {
     pub key_file: Option<At<String>>,
     /// Whether its key may travel in the clear.
     pub allow_http: bool,
+    /// Whether private data may be shown to its models.
+    pub accepts_private: bool,
     /// Parts of a request that its server does not take.
     pub omit: Vec<At<String>>,
     /// What is set for all of its models.
@@ -206,7 +208,7 @@ fn models(reader: &mut Reader, node: &Node<'_>) -> Models {
 }
 
 fn provider(reader: &mut Reader, node: &Node<'_>) -> Option<Provider> {
-    let own = ["dialect", "base_url", "key_env", "key_file", "allow_http", "omit"];
+    let own = ["dialect", "base_url", "key_env", "key_file", "allow_http", "accepts_private", "omit"];
     let keys = reader.table(node, &[&own[..], &ASKING].concat())?;
     let words = [("openai", Dialect::OpenAi), ("anthropic", Dialect::Anthropic), ("gemini", Dialect::Gemini)];
     let dialect = match keys.get("dialect") {
@@ -220,9 +222,10 @@ fn provider(reader: &mut Reader, node: &Node<'_>) -> Option<Provider> {
     let mut text = |key: &str| keys.get(key).and_then(|node| reader.string(node));
     let (key_env, key_file) = (text("key_env"), text("key_file"));
     let allow_http = keys.get("allow_http").and_then(|node| reader.boolean(node)).unwrap_or(false);
+    let accepts_private = keys.get("accepts_private").and_then(|node| reader.boolean(node)).unwrap_or(true);
     let omit = reader.strings(keys.get("omit"));
     let asking = asking(reader, &keys);
-    Some(Provider { dialect, base_url, key_env, key_file, allow_http, omit, asking })
+    Some(Provider { dialect, base_url, key_env, key_file, allow_http, accepts_private, omit, asking })
 }
 
 /// Keys of [`Asking`].

@@ -1,0 +1,18 @@
+//! What is said of a claim: what stands at its place, and where that comes from.
+
+use crate::service::ledger::{Cited, Pointer};
+
+/// A claim in a line: what it says, and what stands at its place.
+pub fn says(cited: &Cited) -> String {
+    match (cited.says.is_empty(), cited.what.is_empty()) {
+        (false, false) => format!("{}: {}", cited.says, cited.what),
+        (false, true) => cited.says.clone(),
+        (true, _) => cited.what.clone(),
+    }
+}
+
+/// Where it comes from, in a line.
+pub fn source(cited: &Cited) -> String {
+    let place = |pointer: &Pointer| format!("{} at {}", pointer.source, pointer.at);
+    cited.from.iter().map(place).collect::<Vec<_>>().join(", which has it from ")
+}
