@@ -354,7 +354,9 @@ async fn rests(driven: &Driven<'_>) -> Status {
     let mut progress = driven.handle.progress();
     let waiting = async {
         loop {
-            let status = progress.borrow_and_update().status;
+            let is_running = progress.borrow_and_update().status == Status::Running;
+            // What it says may be older than the journal.
+            let status = if is_running { Status::Running } else { driven.state().status() };
             if status != Status::Running || progress.changed().await.is_err() {
                 return status;
             }
