@@ -228,7 +228,9 @@ async fn own(work: &Arc<Work>, bodies: &mut Bodies<'_>, name: &ToolName) -> Outc
     .await?;
     let tool = callable(work, name)?;
     if let Some(arg) = tool.spec().bars(work.turn.labels) {
-        let why = format!("{name} is asked outside, and {arg} takes neither what is private nor what others wrote: both were shown");
+        let why = format!(
+            "{name} is asked outside, and {arg} takes neither what is private nor what others wrote: both were shown"
+        );
         return Err(Failure::new(Class::Policy, why));
     }
     let call = Call { effect: work.id, args };

@@ -71,7 +71,15 @@ pub fn known_providers() -> BTreeMap<String, Provider> {
     let known = KNOWN.into_iter().map(|(name, dialect, base_url, key_env)| {
         let key_env = key_env.map(str::to_owned);
         let (omits, asking) = (BTreeSet::new(), Asking::default());
-        let provider = Provider { dialect, base_url: base_url.to_owned(), key_env, key_file: None, refuses_private: false, omits, asking };
+        let provider = Provider {
+            dialect,
+            base_url: base_url.to_owned(),
+            key_env,
+            key_file: None,
+            refuses_private: false,
+            omits,
+            asking,
+        };
         (name.to_owned(), provider)
     });
     known.collect()

@@ -94,7 +94,8 @@ fn follow(
         *record = id.and_then(|id| story.given.get(&id).copied());
         return;
     }
-    let Some((artefact, held)) = desk.iter().find(|(artefact, _)| artefact.as_str() == claim.source && *artefact != name)
+    let Some((artefact, held)) =
+        desk.iter().find(|(artefact, _)| artefact.as_str() == claim.source && *artefact != name)
     else {
         return;
     };

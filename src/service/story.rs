@@ -92,7 +92,18 @@ impl Story {
         let (digest, plan_json, plan) = history::pinned_plan(store.as_ref(), row.id)?;
         let view = View::new(State::new(row.id, Arc::new(plan)));
         let (calls, results) = (Vec::new(), Vec::new());
-        Ok(Self { store, row, view, calls, given: BTreeMap::new(), results, trouble: None, plan: digest, plan_json, seq: Seq(0) })
+        Ok(Self {
+            store,
+            row,
+            view,
+            calls,
+            given: BTreeMap::new(),
+            results,
+            trouble: None,
+            plan: digest,
+            plan_json,
+            seq: Seq(0),
+        })
     }
 
     /// What its records come to so far.

@@ -113,13 +113,21 @@ fn examine(body: &Value, sight: &Sight<'_>, settings: &Settings, found: &mut Fou
     }
     for (at, value) in &parts.numbers {
         if !numbers.iter().any(|known| (known - value).abs() < 1e-9) {
-            found.must("number", at, format!("{value} is the number of no claim: add a claim with its source, or leave it out"));
+            found.must(
+                "number",
+                at,
+                format!("{value} is the number of no claim: add a claim with its source, or leave it out"),
+            );
         }
     }
     for (at, said) in &parts.texts {
         for number in unclaimed(said, &numbers) {
             let number = quoted(&number);
-            found.must("number", at, format!("{number} is the number of no claim: add a claim with its source, or leave it out"));
+            found.must(
+                "number",
+                at,
+                format!("{number} is the number of no claim: add a claim with its source, or leave it out"),
+            );
         }
     }
 }
@@ -201,7 +209,8 @@ fn unclaimed(text: &str, known: &[f64]) -> Vec<String> {
     let near = |value: f64, step: f64| known.iter().any(|known| (known.abs() - value).abs() <= 0.5 * step + 1e-9);
     let numbers = written::written(&chars, &moment::items(&chars)).into_iter();
     let open = numbers.filter(|(number, around)| {
-        !written::is_no_claim(number, around) && !number.readings.iter().any(|reading| near(reading.value, reading.step))
+        !written::is_no_claim(number, around)
+            && !number.readings.iter().any(|reading| near(reading.value, reading.step))
     });
     open.map(|(number, _)| number.shown).collect()
 }
@@ -223,13 +232,17 @@ pub fn found<'a>(source: &str, sight: &Sight<'a>) -> Result<From<'a>, String> {
     match (calls.as_slice(), nth) {
         ([], None) => match sight.desk.iter().find(|(artefact, _)| artefact.as_str() == name) {
             Some((_, body)) => Ok(From::Artefact(body)),
-            None => Err(format!("there is no result and no artefact {}: there are {}", quoted(source), there_is(sight))),
+            None => {
+                Err(format!("there is no result and no artefact {}: there are {}", quoted(source), there_is(sight)))
+            }
         },
         ([], Some(_)) => Err(format!("{name} was not called in this turn: there are {}", there_is(sight))),
         ([(place, read)], None) => Ok(From::Call(*place, &read.result)),
-        (many, None) => {
-            Err(format!("{name} was called {} times in this turn: say which, {name}#1 to {name}#{}", many.len(), many.len()))
-        }
+        (many, None) => Err(format!(
+            "{name} was called {} times in this turn: say which, {name}#1 to {name}#{}",
+            many.len(),
+            many.len()
+        )),
         (calls, Some(nth)) => match calls.get(nth) {
             Some((place, read)) => Ok(From::Call(*place, &read.result)),
             None => Err(format!("{name} was called {} times in this turn, so there is no {source}", calls.len())),
@@ -255,7 +268,8 @@ fn holds(claim: &Claim, sight: &Sight<'_>) -> Result<(), String> {
         From::Call(_, result) if !body::is_result(result) => return Err(format!("{source} gave no result")),
         From::Call(_, whole) | From::Artefact(whole) => whole,
     };
-    let value = pointed(whole, &claim.at).map_err(|why| format!("{source} has nothing at {}: {why}", quoted(&claim.at)))?;
+    let value =
+        pointed(whole, &claim.at).map_err(|why| format!("{source} has nothing at {}: {why}", quoted(&claim.at)))?;
     let number = claim.number.as_ref().filter(|number| !number.is_null());
     let quote = claim.quote.as_deref().map(str::trim).filter(|quote| !quote.is_empty());
     if number.is_none() && quote.is_none() {

@@ -27,8 +27,8 @@ use crate::topology::plan::Mode;
 use crate::words;
 use crate::words::approval::{came, handed_on};
 use crate::words::difference::lines;
-use crate::words::{claim, rule};
 use crate::words::time::date_time;
+use crate::words::{claim, rule};
 
 pub(super) async fn show(
     State(site): State<Arc<Site>>,

@@ -54,7 +54,8 @@ fn a_claim_holds_if_what_it_says_stands_at_its_place() {
         let settings = case.settings.clone().unwrap_or(json!({}));
         let found = Sources.examine(&case.body, &sight, &settings);
         let said: Vec<&str> = found.iter().map(|finding| finding.what.as_str()).collect();
-        let is_right = said.len() == case.found.len() && said.iter().zip(&case.found).all(|(said, part)| said.contains(part));
+        let is_right =
+            said.len() == case.found.len() && said.iter().zip(&case.found).all(|(said, part)| said.contains(part));
         assert!(is_right, "{}: expected {:?}, found {said:#?}", case.name, case.found);
         assert!(found.iter().all(|finding| finding.level.refuses()), "{}", case.name);
     }
@@ -102,7 +103,8 @@ fn whoever_approves_sees_each_claim_with_the_record_of_the_call_that_it_comes_fr
     assert!(shown.contains(chain), "{shown}");
     let (_, json) = project.types("review 1 --json");
     let json = serde_json::Deserializer::from_str(&json).into_iter::<Value>().next().unwrap().unwrap();
-    let records: Vec<u64> = json["claims"].as_array().unwrap().iter().map(|claim| claim["record"].as_u64().unwrap()).collect();
+    let records: Vec<u64> =
+        json["claims"].as_array().unwrap().iter().map(|claim| claim["record"].as_u64().unwrap()).collect();
     assert_eq!(records.len(), 3);
     let (_, messages) = project.types("messages 1 --json");
     for (nth, record) in records.iter().enumerate() {

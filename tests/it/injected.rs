@@ -314,7 +314,13 @@ fn all<'c>(cases: &'c Cases, orders: &'c [Order], channels: &'c [Channel]) -> Ve
 }
 
 /// Plays one case until the run rests at the approver, or is stuck; what was refused on the way.
-async fn play(rig: &Rig, system: &callsheet::actor::system::System, world: &World, plan: &Plan, case: &Case<'_>) -> (Status, usize) {
+async fn play(
+    rig: &Rig,
+    system: &callsheet::actor::system::System,
+    world: &World,
+    plan: &Plan,
+    case: &Case<'_>,
+) -> (Status, usize) {
     let at_tool = !matches!(case.channel, Channel::Brief | Channel::Answer | Channel::Comment);
     if at_tool {
         world.says.lock().unwrap().insert(case.mark.clone(), (case.channel, case.text.clone()));
@@ -336,13 +342,17 @@ async fn play(rig: &Rig, system: &callsheet::actor::system::System, world: &Worl
         match approval.wants {
             Wants::Sentence => {
                 let (outcome, comment) = ("answer".parse().unwrap(), case.text.clone());
-                let say = Say::Respond { approval: no, binds: approval.binds, outcome, writes: BTreeMap::new(), comment };
+                let say =
+                    Say::Respond { approval: no, binds: approval.binds, outcome, writes: BTreeMap::new(), comment };
                 driven.say("ada", say).await.unwrap();
             }
             _ if !commented => {
                 commented = true;
                 let (decision, comment) = (Decision::RequestChanges, case.text.clone());
-                driven.say("ada", Say::Decide { approval: no, binds: approval.binds, decision, comment }).await.unwrap();
+                driven
+                    .say("ada", Say::Decide { approval: no, binds: approval.binds, decision, comment })
+                    .await
+                    .unwrap();
             }
             _ => return (status, refused(&driven)),
         }

@@ -392,7 +392,8 @@ impl View {
                 };
                 let result = texts.value(body.digest);
                 let text = result.as_ref().map_or_else(erased, |result| call::told(args.as_ref(), result));
-                let detail = result.as_ref().map(|result| format!("{}{}", call::detail(args.as_ref(), result), labels.told()));
+                let detail =
+                    result.as_ref().map(|result| format!("{}{}", call::detail(args.as_ref(), result), labels.told()));
                 let origin = Some(*origin);
                 Some(Entry { origin, detail, ..entry(agent.as_str(), tool.as_str(), text, Kind::Call) })
             }
@@ -436,8 +437,7 @@ impl View {
 
     fn version_entry(&self, version: &Version) -> Entry {
         let nth = self.versions.get(&version.artefact).map_or(0, Vec::len) + 1;
-        let detail =
-            format!("{} {}, {} bytes", version.artefact, version.body.digest.short(), version.body.bytes);
+        let detail = format!("{} {}, {} bytes", version.artefact, version.body.digest.short(), version.body.bytes);
         let detail = Some(format!("{detail}{}", version.labels.told()));
         let by = version.person.as_ref().map_or_else(|| version.writer.to_string(), |person| person.name.clone());
         let checked = if version.findings.is_some() { "; the checks remarked something" } else { "" };

@@ -140,7 +140,8 @@ impl Effects {
         let Settled::Replied(Replied { act: ActHead::Calls(calls), .. }) = result else { return Ok(()) };
         let of = self.by_message.iter().find(|(_, effects)| effects.contains(&id)).map(|(message, _)| message);
         let Some(turn) = of.and_then(|message| state.turns.get(message)) else { return Ok(()) };
-        let bars = |call: &&CallHead| state.plan.tools.get(&call.tool).is_some_and(|spec| spec.bars(turn.labels).is_some());
+        let bars =
+            |call: &&CallHead| state.plan.tools.get(&call.tool).is_some_and(|spec| spec.bars(turn.labels).is_some());
         let asked = calls.iter().filter(|call| call.refused.is_none() && call.asks.is_none()).find(bars);
         ensure("I10", asked.is_none(), || {
             let tool = asked.map_or("", |call| call.tool.as_str());

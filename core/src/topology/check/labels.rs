@@ -43,7 +43,8 @@ fn two(plan: &Plan, flow: &Flow<'_>, seat: &Seat, member: &Member, held: &Held<'
         seat.name,
         untrusted.join(" -> ")
     );
-    let instead = "let one member read what others wrote and another one what is private, and let a person stand between them";
+    let instead =
+        "let one member read what others wrote and another one what is private, and let a person stand between them";
     Some(Fault { path: private, ..Fault::new(Code::RuleOfTwo, &seat.place, what, instead) })
 }
 
