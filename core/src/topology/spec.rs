@@ -200,7 +200,6 @@ pub struct Labels {
 
 impl Labels {
     /// Whether it says nothing.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }

@@ -207,11 +207,11 @@ fn written<'p>(plan: &'p Plan, name: &'p ArtefactName) -> &'p ArtefactName {
         return of;
     }
     let splits = plan.handoffs.values().flat_map(BTreeMap::values).filter_map(|handoff| handoff.split.as_ref());
-    let lists = splits.filter_map(|split| match &split.over {
+    let mut lists = splits.filter_map(|split| match &split.over {
         Over::Each(each) if each.item == *name => Some(&each.artefact),
         _ => None,
     });
-    lists.last().unwrap_or(name)
+    lists.next().unwrap_or(name)
 }
 
 /// Whether what `from` says can reach `to` with a message.
