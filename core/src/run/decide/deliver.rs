@@ -18,10 +18,10 @@ pub(super) fn end_turn(
 ) -> Result<(), Illegal> {
     let turn = batch.state.turns.get(&message).ok_or_else(|| impossible("no such turn"))?;
     let (agent, desk, branch) = (turn.agent.clone(), turn.desk.clone(), turn.message.branch.clone());
+    let labels = batch.state.says(turn);
     if turn.message.asked_by.is_some() {
         return batch.emit(Event::TurnEnded { message, outcome: outcome.clone(), note });
     }
-    let labels = batch.state.says(turn);
     let handoff = batch.state.handoff(&agent, outcome).ok_or_else(|| impossible("no such outcome"))?.clone();
     let key = (branch.clone(), agent.clone(), outcome.clone());
     let taken = batch.state.rounds.get(&key).copied().unwrap_or(0);
