@@ -84,7 +84,7 @@ fn plan(settings: &Settings) -> Plan {
 }
 
 fn who() -> Who {
-    Who { name: "bench".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false }
+    Who { name: "bench".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false, via: None }
 }
 
 async fn campaign(system: &System, plan: &Plan) -> (Status, callsheet::id::RunId) {

@@ -173,7 +173,7 @@ impl Driven {
 }
 
 fn who() -> Who {
-    Who { name: "bench".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false }
+    Who { name: "bench".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false, via: None }
 }
 
 fn bodies(nth: u64) -> BodyRef {

@@ -340,7 +340,7 @@ async fn ended(handle: &Handle) -> Status {
 }
 
 fn who(name: &str) -> Who {
-    Who { name: name.to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false }
+    Who { name: name.to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false, via: None }
 }
 
 /// The least, the median and the most.

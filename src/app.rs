@@ -17,11 +17,11 @@ use crate::actor::{NoProbe, Point, Ports, Probe};
 use crate::clock::{Clock, Machine};
 use crate::config::Settings;
 use crate::file;
-use crate::id::ToolName;
+use crate::id::{RunId, ToolName};
 use crate::journal::memory::Memory;
 use crate::journal::sqlite::{Open, Sqlite};
 use crate::journal::writer::Writer;
-use crate::journal::{self, Holder, Lease, OwnerId, Store};
+use crate::journal::{self, Holder, Lease, Op, OwnerId, Store};
 use crate::model::Model;
 use crate::model::live::Live;
 use crate::model::paced::Paced;
@@ -29,6 +29,7 @@ use crate::model::rehearsal::Rehearsal;
 use crate::model::replay::{self, Replay};
 use crate::model::trial::{Tried, trial};
 use crate::model::wire::{Limits, Wire};
+use crate::run::input::Post;
 use crate::telemetry::{Collector, Telemetry};
 use crate::template::csv::{self, Csv};
 use crate::tool::campaign_qa::CampaignQa;
@@ -92,6 +93,17 @@ pub fn store(settings: &Settings) -> Result<Arc<dyn Store>, journal::Error> {
 /// The past of a project, as its journal has it.
 pub fn past(store: Arc<dyn Store>) -> Arc<dyn Past> {
     Arc::new(past::Journal(Some(store)))
+}
+
+/// Posts to a run's inbox without driving it, for whoever drives it next.
+///
+/// # Errors
+/// If the journal cannot be written.
+pub fn post(settings: &Settings, run: RunId, post: &Post) -> Result<(), Error> {
+    let store = Sqlite::open(&settings.journal, Open::ReadWrite)?;
+    let json = serde_json::to_vec(post).map_err(system::Error::from)?;
+    let posted = store.commit(&[Op::Post { run, id: Machine.id(), json, at: Machine.now() }]);
+    Ok(posted.into_iter().try_for_each(|posted| posted.map(drop))?)
 }
 
 /// The checks there are.

@@ -78,7 +78,8 @@ fn main() {
     let run = RunId(uuid::Uuid::nil());
     let mut state = State::new(run, Arc::clone(&plan));
     let mut journal: Vec<Fact> = Vec::new();
-    let by = Who { name: "ana".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false };
+    let by =
+        Who { name: "ana".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false, via: None };
     let start =
         What::Start { plan: body("the plan").digest, mode: plan.mode, brief: body("brief"), note: body("note"), by };
     let mut heard = vec![start];

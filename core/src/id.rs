@@ -135,6 +135,7 @@ macro_rules! number {
 number!(/** The number people know a run by; project-wide, never reused. */ RunNo(u64), "");
 number!(/** The number people know an approval or a question by; project-wide, never reused. */ ApprovalNo(u64), "");
 number!(/** A message's place among the messages of its run, from 1. */ MessageId(u32), "m");
+number!(/** A comment's place among the comments of its run, from 1. */ CommentNo(u32), "c");
 number!(/** A record's place in its run's journal, from 1; 0 is before the first. */ Seq(u64), "");
 number!(/** Counts the ownerships of a run, from 1; an append of an older epoch is refused. */ Epoch(u64), "");
 

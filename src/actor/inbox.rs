@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::lift::{self, Bodies};
-use super::{Place, answered, ask, ruled};
+use super::{Place, answered, ask, remarked, ruled};
 use crate::failure::Failure;
 use crate::id::{ArtefactName, MessageId};
 use crate::journal::Posted;
-use crate::run::body::Receipt;
-use crate::run::event::{Origin, Who, WriteHead};
-use crate::run::input::{Command, Post, Say};
+use crate::run::body::{Receipt, Remark};
+use crate::run::event::{BodyRef, Origin, Who, WriteHead};
+use crate::run::input::{Assignee, Command, Post, Say};
 use crate::run::state::State;
 use crate::tool::{Read, Sight};
 
@@ -63,6 +63,36 @@ pub(super) fn lift(
             let writes = writes.collect();
             Command::Respond { approval, binds, outcome, writes, comment: bodies.text(&comment), problems }
         }
+        Say::Look { approval, binds } => Command::Look { approval, binds },
+        Say::Assign { approval, to, text } => {
+            let nobody = to.as_ref().filter(|to| is_empty_group(place, to)).map(|to| format!("nobody is in {to}"));
+            let is_empty = text.trim().is_empty();
+            let said = if is_empty { Vec::new() } else { remarked::said(&text) };
+            let problems: Vec<String> = said.into_iter().chain(nobody).collect();
+            let to = to.map(|to| assignee(place, to));
+            let remark = (!is_empty).then(|| bodies.text(&text));
+            Command::Assign { approval, to, remark, problems: told(bodies, &problems) }
+        }
+        Say::Comment { artefact, version, at, text, blocks } => {
+            let known = state.versions.contains_key(&version);
+            // What no desk has is refused; its text is not looked for.
+            let body = if known { place.shelf().json(version).ok() } else { None };
+            let problems = if known { remarked::faults(&at, &text, body.as_ref()) } else { Vec::new() };
+            let mentions = remarked::mentions(&text, &place.ports.people);
+            let remark = bodies.of(&Remark { at, text });
+            Command::Comment { artefact, version, remark, blocks, mentions, problems: told(bodies, &problems) }
+        }
+        Say::Reply { comment, text } => {
+            let (problems, mentions) = (remarked::said(&text), remarked::mentions(&text, &place.ports.people));
+            let remark = bodies.of(&Remark { at: String::new(), text });
+            Command::Reply { comment, remark, mentions, problems: told(bodies, &problems) }
+        }
+        Say::Resolve { comment, text } => {
+            let is_empty = text.trim().is_empty();
+            let problems = if is_empty { Vec::new() } else { remarked::said(&text) };
+            let remark = (!is_empty).then(|| bodies.of(&Remark { at: String::new(), text }));
+            Command::Resolve { comment, remark, problems: told(bodies, &problems) }
+        }
         Say::Answer { question, happened } => {
             let receipt = bodies.of(&Receipt::at(format!("{} says that it happened", by.name)));
             Command::Answer { question, happened, receipt }
@@ -79,6 +109,25 @@ pub(super) fn lift(
 /// What tools gave in the run, if a check looks at that.
 fn calls(place: &Place, state: &State, own: Option<MessageId>) -> Result<Vec<Read>, Failure> {
     if place.pinned.examiner.looks_back() { ruled::calls(place.shelf(), &state.given, own) } else { Ok(Vec::new()) }
+}
+
+/// To whom something is handed: a person as the project declares them, or a group.
+fn assignee(place: &Place, to: String) -> Assignee {
+    if to.starts_with("group:") {
+        return Assignee::Group(to);
+    }
+    let who = Who { name: to, how: "named".to_owned(), groups: Vec::new(), undeclared: false, via: None };
+    Assignee::Person(known(place, who))
+}
+
+fn is_empty_group(place: &Place, to: &str) -> bool {
+    let in_it = |name: &str| place.ports.people.values().flatten().any(|of| of == name);
+    to.strip_prefix("group:").is_some_and(|name| !in_it(name))
+}
+
+/// What is wrong with something, as the body that a refusal names.
+fn told(bodies: &mut Bodies<'_>, problems: &[String]) -> Option<BodyRef> {
+    (!problems.is_empty()).then(|| bodies.json(&json!(problems)))
 }
 
 /// Who posted it, with what the project declares of them now. A project without people has one person; a run that was

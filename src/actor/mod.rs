@@ -23,6 +23,7 @@ pub mod owner;
 mod perform;
 mod pinned;
 pub mod recording;
+pub mod remarked;
 mod rest;
 pub mod ruled;
 mod run;

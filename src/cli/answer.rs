@@ -44,7 +44,7 @@ pub(super) async fn answer(session: &Session, args: Args) -> Result<Exit, Stop> 
     let form = Form::of(&story, no)?;
     let is_typed = !args.fields.is_empty() || args.file.is_some() || args.outcome.is_some() || !args.message.is_empty();
     if !is_typed && is_terminal() {
-        let review = review(project, &story, no)?;
+        let review = review(project, &story, no, &project.who())?;
         out(rendered::approval(&review, &story.state().plan, session.zone(), How::default()));
         let mut typed = Typed::open();
         let filled = tokio::select! {

@@ -8,6 +8,7 @@ use crate::run::state::Wants;
 use crate::run::view::count;
 use crate::service::list::{self, ApprovalLine, Open, Params};
 use crate::words;
+use crate::words::approval::on_it;
 use crate::words::time::date_time;
 
 #[derive(Debug, clap::Args)]
@@ -41,7 +42,8 @@ pub(super) fn approvals(session: &Session, args: &Args) -> Result<Exit, Stop> {
                 let waits = waits(&asked.line);
                 let items = asked.items.map_or_else(String::new, |of| format!(" ({} to leave)", count(of, "item")));
                 let progress = words::progress(asked.line.needed, &asked.line.approved_by);
-                let progress = progress.map_or_else(String::new, |progress| format!(", {progress}"));
+                let told = progress.into_iter().chain(on_it(&asked.line));
+                let progress: String = told.map(|told| format!(", {told}")).collect();
                 vec![
                     asked.line.approval.to_string(),
                     format!(

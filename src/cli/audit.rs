@@ -4,13 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Stop};
-use super::paint::{self, Safe, Tone, out, toned};
+use super::paint::{self, Safe, Tone, out, table, toned};
 use super::session::Session;
 use crate::file::words;
 use crate::id::RunNo;
 use crate::journal::audit::{Checkpoint, Verified};
 use crate::run::view::count;
-use crate::service::audit::{Audit, checkpoints, verify};
+use crate::service::audit::{Act, Audit, acts, checkpoints, verify};
+use crate::words::approval::channel;
+use crate::words::time::date_time;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -29,6 +31,15 @@ enum What {
         #[arg(long, value_name = "FILE")]
         against: Option<PathBuf>,
         /// Prints one JSON object: what was verified, where each run stands, and the files that differ
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists who looked at what, said what and decided what in a run, when, and over which channel
+    #[command(after_help = "Example:\n  callsheet audit people 1")]
+    People {
+        /// The run; the newest if none is given
+        run: Option<u64>,
+        /// Prints NDJSON: one JSON object for each
         #[arg(long)]
         json: bool,
     },
@@ -51,6 +62,20 @@ pub(super) fn audit(session: &Session, args: &Args) -> Result<Exit, Stop> {
                 report(&audit);
             }
             Ok(if audit.evidence.differing.is_empty() { Exit::Done } else { Exit::Waiting })
+        }
+        What::People { run, json } => {
+            let (_, acts) = acts(&session.project, run.map(RunNo))?;
+            if *json {
+                acts.iter().for_each(paint::json);
+            } else {
+                let row = |act: &Act| {
+                    let via = act.by.via.map(channel).unwrap_or_default();
+                    let (at, how) = (date_time(act.at, session.zone()), act.by.how.clone());
+                    vec![act.seq.to_string(), at, act.by.name.clone(), how, via.to_owned(), act.text.clone()]
+                };
+                out(table(&["record", "when", "who", "known by", "channel", "what"], acts.iter().map(row)));
+            }
+            Ok(Exit::Done)
         }
         What::Checkpoint { run } => {
             checkpoints(&session.project, run.map(RunNo))?.iter().for_each(paint::json);

@@ -4,10 +4,11 @@ use super::exit::{Exit, Stop};
 use super::paint::say;
 use super::rendered;
 use super::session::Session;
-use crate::id::{ApprovalNo, Digest};
+use crate::id::{ApprovalNo, CommentNo, Digest};
 use crate::run::event::{Decision, Refusal};
 use crate::run::input::Say;
 use crate::service::act::wanted;
+use crate::service::comment::{number, open_on, sent_along};
 use crate::service::error::Error;
 use crate::service::story::Story;
 
@@ -35,7 +36,16 @@ pub(super) async fn approve(session: &Session, ApproveArgs { args, accept }: App
         return decide(session, args, Decision::Approve).await;
     }
     let rules = accept.into_iter().collect();
-    say_of(session, args, |approval, binds, comment| Say::Accept { approval, binds, rules, comment }).await
+    say_of(session, args, &[], |approval, binds, comment| Say::Accept { approval, binds, rules, comment }).await
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RequestArgs {
+    #[command(flatten)]
+    args: Args,
+    /// Sends comments along, such as c1,c3, or `all` that are open: the agents read them as your words
+    #[arg(long, value_name = "COMMENTS", value_delimiter = ',')]
+    send: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -58,17 +68,26 @@ struct Answer {
 }
 
 pub(super) async fn decide(session: &Session, args: Args, decision: Decision) -> Result<Exit, Stop> {
+    post(session, args, decision, &[]).await
+}
+
+pub(super) async fn request_changes(session: &Session, args: RequestArgs) -> Result<Exit, Stop> {
+    post(session, args.args, Decision::RequestChanges, &args.send).await
+}
+
+async fn post(session: &Session, args: Args, decision: Decision, send: &[String]) -> Result<Exit, Stop> {
     if decision != Decision::Approve && args.message.trim().is_empty() {
         let command = decision.word().replace('_', "-");
         return Err(Stop::input(format!("say why: callsheet {command} {} -m \"...\"", args.number)));
     }
-    say_of(session, args, |approval, binds, comment| Say::Decide { approval, binds, decision, comment }).await
+    say_of(session, args, send, |approval, binds, comment| Say::Decide { approval, binds, decision, comment }).await
 }
 
 /// Says what `of` makes of an approval, of what it binds and of the words.
 async fn say_of(
     session: &Session,
     args: Args,
+    send: &[String],
     of: impl FnOnce(ApprovalNo, Digest, String) -> Say,
 ) -> Result<Exit, Stop> {
     let project = &session.project;
@@ -76,7 +95,16 @@ async fn say_of(
     let approval = ApprovalNo(args.number);
     let mut story = project.read(project.run_of_approval(approval)?)?;
     let binds = wanted(story.state(), approval, true).inspect_err(|error| changed(&story, approval, error))?;
-    session.act(&mut story, of(approval, binds, args.message)).await
+    let comment = sent_along(&story, approval, &args.message, &chosen(&story, approval, send)?)?;
+    session.act(&mut story, of(approval, binds, comment)).await
+}
+
+/// The comments that are sent along: those that are named, or `all` that are open on what the approval rests on.
+fn chosen(story: &Story, approval: ApprovalNo, send: &[String]) -> Result<Vec<CommentNo>, Error> {
+    match send {
+        [all] if all == "all" => Ok(open_on(story, approval)),
+        named => named.iter().map(|named| number(named)).collect(),
+    }
 }
 
 /// Tells what changed, if an approval is closed because its content was edited.

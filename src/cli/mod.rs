@@ -5,6 +5,8 @@ mod approvals;
 mod audit;
 mod changes;
 mod check;
+mod claim;
+mod comment;
 mod completions;
 mod control;
 mod data;
@@ -134,10 +136,30 @@ enum Command {
     Edit(edit::Args),
     /// Asks the agents for another draft and tells them why
     #[command(after_help = "Example:\n  callsheet request-changes 1 -m \"Warmer, please.\"")]
-    RequestChanges(decide::Args),
+    RequestChanges(decide::RequestArgs),
     /// Rejects what waits, and tells why
     #[command(after_help = "Example:\n  callsheet reject 1 -m \"We do not write to them this month.\"")]
     Reject(decide::Args),
+    /// Says that you are on what waits; others see it, and may still decide
+    #[command(after_help = "Example:\n  callsheet claim 1")]
+    Claim(claim::Args),
+    /// Hands what waits to somebody else who may decide it, and says why
+    #[command(after_help = "Example:\n  callsheet delegate 1 --to ben -m \"It is his campaign.\"")]
+    Delegate(claim::DelegateArgs),
+    /// Lists the comments on versions of artefacts, and how they stand
+    #[command(after_help = "Example:\n  callsheet comments 1")]
+    Comments(comment::ListArgs),
+    /// Comments on a version, or on a part of it; with --blocking nobody approves that until it is resolved
+    #[command(
+        after_help = "Example:\n  callsheet comment 1 sequence --at /mails/0/subject --blocking -m \"Too loud, @ben.\""
+    )]
+    Comment(comment::Args),
+    /// Answers a comment
+    #[command(after_help = "Example:\n  callsheet reply 1 c1 -m \"It is the brand's tone.\"")]
+    Reply(comment::ReplyArgs),
+    /// Settles a comment: it stops nothing any more
+    #[command(after_help = "Example:\n  callsheet resolve 1 c1 -m \"Agreed with ben.\"")]
+    Resolve(comment::ResolveArgs),
     /// Answers the question whether something left that nobody is sure of
     #[command(after_help = "Example:\n  callsheet settle 2 --did-not")]
     Settle(decide::SettleArgs),
@@ -231,9 +253,13 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::Approvals(args) => approvals::approvals(&session, &args),
         Command::Review(args) => review::review(&session, &args),
         Command::Approve(args) => decide::approve(&session, args).await,
-        Command::RequestChanges(args) => {
-            decide::decide(&session, args, crate::run::event::Decision::RequestChanges).await
-        }
+        Command::RequestChanges(args) => decide::request_changes(&session, args).await,
+        Command::Claim(args) => claim::claim(&session, args).await,
+        Command::Delegate(args) => claim::delegate(&session, args).await,
+        Command::Comments(args) => comment::comments(&session, &args),
+        Command::Comment(args) => comment::comment(&session, args).await,
+        Command::Reply(args) => comment::reply(&session, args).await,
+        Command::Resolve(args) => comment::resolve(&session, args).await,
         Command::Reject(args) => decide::decide(&session, args, crate::run::event::Decision::Reject).await,
         Command::Answer(args) => answer::answer(&session, args).await,
         Command::Edit(args) => edit::edit(&session, args).await,

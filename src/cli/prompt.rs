@@ -95,6 +95,7 @@ impl Prompt<'_> {
                 return Ok(After::Waits);
             };
             self.show(story, no)?;
+            self.driver.looked(story, no, &self.session.project.who()).await?;
             if wants != Wants::Decision {
                 answered.insert(no);
                 match self.fill(story, no).await? {
@@ -147,7 +148,7 @@ impl Prompt<'_> {
     }
 
     fn show(&self, story: &Story, no: ApprovalNo) -> Result<(), Stop> {
-        let review = review(&self.session.project, story, no)?;
+        let review = review(&self.session.project, story, no, &self.session.project.who())?;
         out(rendered::approval(&review, &story.state().plan, self.session.zone(), How::default()));
         Ok(())
     }

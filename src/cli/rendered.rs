@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::changes::change as changed;
+use super::comment::tell;
 use super::paint::{Block, Field, Safe, Tone, toned};
 use super::sheet::takes;
 use crate::id::ApprovalNo;
@@ -17,7 +18,7 @@ use crate::service::story::Story;
 use crate::tool::part::shown::Shown;
 use crate::topology::plan::Plan;
 use crate::words;
-use crate::words::approval::{came, handed_on};
+use crate::words::approval::{came, handed_on, looked, on_it};
 use crate::words::origin_word;
 
 /// How far in an object stands that is shown on one line, if it is short.
@@ -49,6 +50,7 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> St
     if let Some(progress) = words::progress(review.line.needed, &review.line.approved_by) {
         line(&mut page, &progress);
     }
+    on_it(&review.line).into_iter().chain(looked(&review.line, zone)).for_each(|told| line(&mut page, &told));
     if how.detail {
         line(&mut page, &format!("binds {}", review.line.binds));
     }
@@ -86,6 +88,10 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> St
             let accepts: Vec<String> = review.gates.iter().map(|rule| format!("--accept {rule}")).collect();
             line(&mut page, &format!("approving it needs: callsheet approve {no} {}", accepts.join(" ")));
         }
+    }
+    if !review.comments.is_empty() {
+        heading(&mut page, "Comments");
+        review.comments.iter().for_each(|of| tell(&mut page, of, zone));
     }
     heading(&mut page, "What it rests on");
     sentences(&review.work).iter().for_each(|told| line(&mut page, told));

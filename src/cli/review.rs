@@ -1,12 +1,16 @@
 //! `callsheet review`: what would leave, to whom, on what evidence.
 
 use super::exit::{Exit, Stop};
-use super::paint::{self, Block, out, say};
+use super::paint::{self, Block, Safe, out, say};
 use super::rendered::{self, How};
 use super::session::Session;
 use super::story::mark_mode;
 use crate::id::ApprovalNo;
+use crate::run::view::count;
+use crate::service::attend::{look, note};
 use crate::service::review::{Came, Question, question, review as read};
+use crate::service::thread::Comment;
+use crate::words::thread::who_settles;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -29,7 +33,14 @@ pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
     if let Some(question) = question(&story, no) {
         return Ok(asked(&question, args.json));
     }
-    let review = read(project, &story, no)?;
+    let me = project.who();
+    let review = read(project, &story, no, &me)?;
+    // That it was looked at is noted beside: whoever cannot write here reads all the same.
+    if let Some(post) = look(project, &story, no, &me)
+        && let Err(error) = note(project, &story, &post)
+    {
+        tracing::warn!(%error, "that the approval was looked at cannot be noted");
+    }
     if args.json {
         paint::json(&review);
         return Ok(Exit::Done);
@@ -41,6 +52,19 @@ pub(super) fn review(session: &Session, args: &Args) -> Result<Exit, Stop> {
         match review.form {
             Some(_) => say(format!("callsheet answer {no}")),
             None => {
+                let stops: Vec<&Comment> =
+                    review.comments.iter().filter(|comment| comment.stops.contains(&no)).collect();
+                if !stops.is_empty() {
+                    let run = review.line.run;
+                    let open = count(stops.len(), "open comment");
+                    let settles = who_settles(&stops);
+                    say(format!(
+                        "{open} block{} approval; {}: callsheet resolve {run} {} -m TEXT",
+                        if stops.len() == 1 { "s" } else { "" },
+                        Safe(&settles),
+                        stops[0].comment
+                    ));
+                }
                 say(format!("callsheet approve {no} | request-changes {no} -m TEXT | edit {no} | reject {no} -m TEXT"))
             }
         }

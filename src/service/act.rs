@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::answer::{Step, Waiting};
+use super::attend::look;
 use super::error::Error;
 use super::follow::Live;
 use super::list::is_interrupted;
@@ -11,7 +12,7 @@ use super::project::Project;
 use super::start::Start;
 use super::story::Story;
 use crate::app::{self, Running};
-use crate::id::{ApprovalNo, Digest, RunNo};
+use crate::id::{ApprovalNo, Digest, RunId, RunNo};
 use crate::journal::RunRow;
 use crate::run::event::{Limit, PauseReason, Raise, Refusal, Who};
 use crate::run::input::{Post, Say};
@@ -71,6 +72,27 @@ impl Driver {
                 return answer;
             }
         }
+    }
+
+    /// Notes that `who` looks at an approval, unless that is known; the run hears it by and by.
+    ///
+    /// # Errors
+    /// If the journal refuses it.
+    pub async fn looked(&self, story: &Story, no: ApprovalNo, who: &Who) -> Result<(), Error> {
+        match look(&self.project, story, no, who) {
+            Some(post) => self.note(story.row.id, &post).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Posts what nobody waits for an answer to.
+    ///
+    /// # Errors
+    /// If the journal refuses it.
+    pub async fn note(&self, run: RunId, post: &Post) -> Result<(), Error> {
+        let system = &self.running.system;
+        system.post(run, system.ports().clock.id(), post).await?;
+        Ok(())
     }
 
     /// Makes a run and starts it. When this returns, the run is durable.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
+use super::comment::comments;
 use super::error::Error;
 use super::follow::Live;
 use super::story::{News, Story};
@@ -137,8 +138,12 @@ async fn changed(live: Option<&mut Live>) -> bool {
 }
 
 fn refused(why: Refusal, story: &Story) -> Error {
+    if let Refusal::Blocked { comments: numbers } = &why {
+        let comments = comments(story).into_iter().filter(|comment| numbers.contains(&comment.comment)).collect();
+        return Error::Blocked { run: story.row.no, comments };
+    }
     let faults = match &why {
-        Refusal::FaultyEdit { problems } | Refusal::FaultyAnswer { problems } => {
+        Refusal::FaultyEdit { problems } | Refusal::FaultyAnswer { problems } | Refusal::FaultyComment { problems } => {
             Some(error_text(&story.texts(), *problems))
         }
         _ => None,

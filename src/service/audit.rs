@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use super::error::Error;
 use super::project::Project;
+use super::story::News;
 use crate::actor::evidence::{self, Evidence};
-use crate::id::RunNo;
+use crate::id::{RunNo, Seq, Timestamp, as_iso};
 use crate::journal::audit::{self, Checkpoint, Verified};
+use crate::run::event::{Event, Who};
 
 /// What holds.
 #[derive(Debug, Serialize)]
@@ -15,6 +17,56 @@ pub struct Audit {
     pub chain: Verified,
     /// Of plans, manifests and delivered files.
     pub evidence: Evidence,
+}
+
+/// Something that a person did in a run, or looked at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Act {
+    /// Its record.
+    pub seq: Seq,
+    /// When it was done, which may be before it was heard.
+    #[serde(serialize_with = "as_iso")]
+    pub at: Timestamp,
+    /// By whom, how that is known, and over which channel.
+    pub by: Who,
+    /// The record's kind.
+    pub what: &'static str,
+    /// In a sentence.
+    pub text: String,
+}
+
+/// Who looked at what, said what and did what in a run, in order.
+///
+/// # Errors
+/// If the run cannot be read.
+pub fn acts(project: &Project, run: Option<RunNo>) -> Result<(RunNo, Vec<Act>), Error> {
+    let row = project.run(run)?;
+    let no = row.no;
+    let mut story = project.story(row)?;
+    Ok((no, story.news()?.iter().filter_map(act).collect()))
+}
+
+fn act(news: &News) -> Option<Act> {
+    let event = &news.fact.is;
+    let by = event.by()?.clone();
+    let text = match (&news.entry, event) {
+        (Some(entry), _) => format!("{}: {}", entry.word, entry.text),
+        (None, Event::Looked { no, .. }) => format!("looked at approval {no}"),
+        (None, _) => event.kind().to_owned(),
+    };
+    let made_at = if let Event::ApprovalDecided { made_at, .. }
+    | Event::PersonAnswered { made_at, .. }
+    | Event::Looked { made_at, .. }
+    | Event::Assigned { made_at, .. }
+    | Event::CommentMade { made_at, .. }
+    | Event::CommentReplied { made_at, .. }
+    | Event::CommentResolved { made_at, .. } = event
+    {
+        *made_at
+    } else {
+        None
+    };
+    Some(Act { seq: news.record.seq, at: made_at.unwrap_or(news.fact.at), by, what: event.kind(), text })
 }
 
 /// Verifies one run or all, against checkpoints that were exported before.

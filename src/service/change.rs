@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::story::{Bodies, Story};
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, Timestamp, as_iso_if_known};
 use crate::run::desk::{Held, newest};
 use crate::run::state::Approval;
 use crate::run::view::Texts as _;
@@ -23,6 +23,9 @@ pub struct Change {
     pub to: usize,
     /// The approval in which the earlier version was shown to the same member, if it was.
     pub shown_in: Option<ApprovalNo>,
+    /// When whoever asks looked at the earlier version, if it is the last that they looked at.
+    #[serde(serialize_with = "as_iso_if_known")]
+    pub looked_at: Option<Timestamp>,
     /// The parts that differ, in the order of their names.
     pub parts: Vec<Part>,
 }
@@ -38,9 +41,9 @@ pub struct Part {
     pub now: Option<String>,
 }
 
-/// How what approval `no` is about differs from what the same member was shown before; or, for what it has not been shown
+/// How what approval `no` is about differs from what `viewer` last looked at; else from what the same member was shown before; or, for what it has not been shown
 /// yet, from the version before.
-pub(super) fn changes(story: &Story, no: ApprovalNo, approval: &Approval) -> Vec<Change> {
+pub(super) fn changes(story: &Story, no: ApprovalNo, approval: &Approval, viewer: &str) -> Vec<Change> {
     let (state, texts) = (story.state(), story.texts());
     let signs = match state.member(&approval.agent).map(|member| &member.role) {
         Some(Role::Person(person)) => person.approves.as_slice(),
@@ -48,6 +51,12 @@ pub(super) fn changes(story: &Story, no: ApprovalNo, approval: &Approval) -> Vec
     };
     let one = |(name, now): (ArtefactName, Digest)| {
         let name = &name;
+        if let Some((shown_in, before, at)) =
+            looked_before(story, no, name, viewer).filter(|(_, before, _)| *before != now)
+        {
+            let change = change(story, &texts, name, (before, now), Some(shown_in))?;
+            return Some(Change { looked_at: Some(at), ..change });
+        }
         let shown = shown_before(story, no, &approval.agent, name).filter(|(_, before)| *before != now);
         let (to, _) = story.view.nth(name, now)?;
         let (shown_in, before) = match shown {
@@ -67,6 +76,19 @@ pub fn since_before(story: &Story, name: &ArtefactName, now: Digest) -> Option<C
     let (no, _) = story.view.nth(name, now)?;
     let before = story.view.versions_of(name.as_str()).get(no.checked_sub(2)?)?.body.digest;
     change(story, &story.texts(), name, (before, now), None)
+}
+
+/// The version of `name` that `viewer` looked at last before approval `no`, in which approval, and when.
+fn looked_before(
+    story: &Story,
+    no: ApprovalNo,
+    name: &ArtefactName,
+    viewer: &str,
+) -> Option<(ApprovalNo, Digest, Timestamp)> {
+    story.state().approvals.range(..no).rev().find_map(|(no, of)| {
+        let at = of.looked.iter().filter(|look| look.by == viewer).map(|look| look.at).max()?;
+        Some((*no, newest(&story.state().plan, &of.desk, name)?, at))
+    })
 }
 
 /// The version of `name` that `agent` was shown in the approval before `no`.
@@ -96,7 +118,7 @@ fn change(
     let ((from, _), (to, _)) = (story.view.nth(name, before)?, story.view.nth(name, now)?);
     // A text that was erased has nothing to be compared with.
     let (before, now) = (texts.value(before)?, texts.value(now)?);
-    Some(Change { artefact: name.clone(), from, to, shown_in, parts: parts(&before, &now) })
+    Some(Change { artefact: name.clone(), from, to, shown_in, looked_at: None, parts: parts(&before, &now) })
 }
 
 /// The parts in which two values differ.

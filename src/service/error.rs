@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::thread::Comment;
 use crate::actor::examiner;
 use crate::actor::history;
 use crate::actor::system::{self, Gone};
@@ -73,6 +74,16 @@ pub enum Error {
         /// What is wrong with what was written, if that is why.
         faults: Option<String>,
     },
+    /// Comments on it are open that block it.
+    #[error("comments block it")]
+    Blocked {
+        run: RunNo,
+        /// Those comments.
+        comments: Vec<Comment>,
+    },
+    /// What is wrong with a comment, a sentence each.
+    #[error("{}", .0.join("; "))]
+    Remark(Vec<String>),
     /// Whoever drives the run did not answer in time; what was posted is kept.
     #[error("the process that drives the run did not answer")]
     Unanswered,

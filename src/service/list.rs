@@ -12,9 +12,10 @@ use super::error::Error;
 use super::project::Project;
 use super::story::Bodies;
 use crate::actor::history;
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, RunId, RunNo, Seq, Timestamp, as_iso};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, RunId, RunNo, Seq, Timestamp, as_iso, as_iso_if_known};
 use crate::journal::{RunRow, Summary};
-use crate::run::state::{Approval, State, Wants};
+use crate::run::event::Channel;
+use crate::run::state::{Approval, Look, State, Wants};
 use crate::run::view::Texts as _;
 use crate::run::view::models::models;
 use crate::topology::plan::{Mode, Plan};
@@ -222,6 +223,13 @@ pub struct ApprovalLine {
     pub reminded: u32,
     /// Who else was told, and may say something since.
     pub escalated_to: Option<String>,
+    /// Who is on it, while it is open: a person, or a group.
+    pub assigned_to: Option<String>,
+    /// Who opened it to read it.
+    pub looked: Vec<Looked>,
+    /// When it was decided or answered, last by whom it took.
+    #[serde(serialize_with = "as_iso_if_known")]
+    pub decided_at: Option<Timestamp>,
 }
 
 impl ApprovalLine {
@@ -242,7 +250,28 @@ impl ApprovalLine {
             wants: approval.wants,
             reminded: approval.reminded.0,
             escalated_to: approval.escalated_to.clone(),
+            assigned_to: approval.assigned_to.clone().filter(|_| approval.fate.is_none()),
+            looked: approval.looked.iter().map(Looked::of).collect(),
+            decided_at: approval.decided_at,
         }
+    }
+}
+
+/// That somebody opened an approval to read it, the first time over a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Looked {
+    /// Who.
+    pub by: String,
+    /// How.
+    pub via: Option<Channel>,
+    /// When.
+    #[serde(serialize_with = "as_iso")]
+    pub at: Timestamp,
+}
+
+impl Looked {
+    fn of(look: &Look) -> Self {
+        Self { by: look.by.clone(), via: look.via, at: look.at }
     }
 }
 

@@ -3,8 +3,10 @@
 
 pub mod act;
 pub mod answer;
+pub mod attend;
 pub mod audit;
 pub mod change;
+pub mod comment;
 pub mod edit;
 pub mod error;
 pub mod follow;
@@ -20,4 +22,5 @@ pub mod single;
 pub mod start;
 pub mod story;
 pub mod test;
+pub mod thread;
 pub mod tools;

@@ -14,7 +14,7 @@ use crate::app;
 use crate::config::Settings;
 use crate::id::{ApprovalNo, RunNo};
 use crate::journal::{Query, RunRow, Store};
-use crate::run::event::Who;
+use crate::run::event::{Channel, Who};
 use crate::run::state::State;
 use crate::tool::part::outbox;
 use crate::topology::check::{Checked, check};
@@ -207,7 +207,7 @@ impl Project {
         } else {
             person.map_or("unknown", |person| person.known.word())
         };
-        Who { name, how: how.to_owned(), groups: Vec::new(), undeclared: false }
+        Who { name, how: how.to_owned(), groups: Vec::new(), undeclared: false, via: Some(Channel::Command) }
     }
 
     /// `who`, if the project knows them: where people are declared, nobody else starts or decides anything.

@@ -6,13 +6,16 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::attend::may_take;
 use super::change::{Change, changes};
+use super::comment::on_approval;
 use super::error::Error;
 use super::form::{Sheet, sheet};
 use super::ledger::{self, Cited};
 use super::list::ApprovalLine;
 use super::project::Project;
 use super::story::{Bodies, Story};
+use super::thread::Comment;
 use crate::app;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Outcome, RunNo, Timestamp, as_iso_if_known};
 use crate::run::body::{Applied, Listed, Listing};
@@ -37,6 +40,8 @@ pub struct Review {
     pub open: bool,
     /// What it came to, if it does not.
     pub came_to: Option<Came>,
+    /// To whom it can be handed.
+    pub may_take: Vec<String>,
     /// The versions that it was made from.
     pub desk: Desk,
     /// The tool by which items would leave.
@@ -47,6 +52,8 @@ pub struct Review {
     pub versions: Vec<Version>,
     /// How what it is about differs from what was shown before, or from the version before.
     pub changes: Vec<Change>,
+    /// What people remarked on what it rests on.
+    pub comments: Vec<Comment>,
     /// What checks remarked.
     pub remarks: Vec<Remark>,
     /// The claims of what is approved, each with the record that it comes from.
@@ -187,11 +194,11 @@ pub fn question(story: &Story, no: ApprovalNo) -> Option<Question> {
     Some(Question { question: no, run: story.row.no, effect: *effect, why })
 }
 
-/// The approval of this number.
+/// The approval of this number, as `viewer` sees it: what changed since they last looked.
 ///
 /// # Errors
 /// If the run has none.
-pub fn review(project: &Project, story: &Story, no: ApprovalNo) -> Result<Review, Error> {
+pub fn review(project: &Project, story: &Story, no: ApprovalNo, viewer: &Who) -> Result<Review, Error> {
     let (state, texts) = (story.state(), story.texts());
     let approval = state.approvals.get(&no).ok_or(Error::UnknownApproval(no))?;
     let manifest = approval.manifest.as_ref();
@@ -210,11 +217,13 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo) -> Result<Review
             Fate::Edited(by) => Came::Replaced { by: *by },
             Fate::Lapsed => Came::Lapsed,
         }),
+        may_take: may_take(project, state, approval),
         desk: approval.desk.clone(),
         tool,
         items,
         versions: versions(story, approval, &texts),
-        changes: changes(story, no, approval),
+        changes: changes(story, no, approval, &viewer.name),
+        comments: on_approval(story, approval),
         remarks: remarks(state, approval, &texts),
         claims: ledger::cited(story, &approval.desk, &approved(state, approval), &texts),
         rules: approval.rules.as_ref().and_then(|ruling| read(&texts, ruling.body)).unwrap_or_default(),

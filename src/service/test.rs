@@ -154,7 +154,7 @@ fn took(mut story: Story) -> Result<Took, Error> {
 /// The person who decides, or another one, where several have to approve.
 fn tester(nth: usize) -> Who {
     let name = if nth == 1 { "test".to_owned() } else { format!("test {nth}") };
-    Who { name, how: "claimed".to_owned(), groups: Vec::new(), undeclared: false }
+    Who { name, how: "claimed".to_owned(), groups: Vec::new(), undeclared: false, via: None }
 }
 
 /// Answers what is asked, as the test says; then approves.

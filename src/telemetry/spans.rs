@@ -134,6 +134,11 @@ impl Trace {
             | Event::Reminded { .. }
             | Event::Escalated { .. }
             | Event::ApprovalOverdue { .. }
+            | Event::Looked { .. }
+            | Event::Assigned { .. }
+            | Event::CommentMade { .. }
+            | Event::CommentReplied { .. }
+            | Event::CommentResolved { .. }
             | Event::AnswerRefused { .. }
             | Event::ContextCut { .. }
             | Event::AgentFailed { .. }
@@ -369,6 +374,11 @@ fn mark(event: &Event) -> Option<(Of, &'static str, Vec<KeyValue>)> {
         Event::Reminded { no } => plain(Of::Person(*no), "callsheet.reminded"),
         Event::Escalated { no, .. } => plain(Of::Person(*no), "callsheet.escalated"),
         Event::ApprovalOverdue { no } => plain(Of::Person(*no), "callsheet.overdue"),
+        Event::Looked { no, .. } => plain(Of::Person(*no), "callsheet.looked"),
+        Event::Assigned { no, .. } => plain(Of::Person(*no), "callsheet.assigned"),
+        Event::CommentMade { .. } => plain(Of::Run, "callsheet.comment_made"),
+        Event::CommentReplied { .. } => plain(Of::Run, "callsheet.comment_replied"),
+        Event::CommentResolved { .. } => plain(Of::Run, "callsheet.comment_resolved"),
         Event::AnswerRefused { message, .. } => plain(Of::Turn(*message), "callsheet.answer_refused"),
         Event::ContextCut { message } => plain(Of::Turn(*message), "callsheet.context_cut"),
         Event::AgentFailed { message, class, .. } => {

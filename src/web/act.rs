@@ -11,10 +11,11 @@ use super::person::Filled;
 use super::site::Site;
 
 use super::forms;
-use crate::id::{ApprovalNo, Digest, MessageId, NanoUsd, RunNo};
+use crate::id::{ApprovalNo, CommentNo, Digest, MessageId, NanoUsd, RunNo};
 use crate::run::event::{DeadLetterAnswer, Decision, Limit, Raise, Who};
 use crate::run::input::Say;
 use crate::service::act::{enough, wanted};
+use crate::service::comment::{number, sent_along};
 use crate::service::edit::Edit;
 use crate::service::form::Form as Asked;
 use crate::service::start::{Start, Voice};
@@ -104,12 +105,56 @@ pub(super) async fn decide(
     let say = match word {
         "happened" | "did_not" => Say::Answer { question: no, happened: word == "happened" },
         _ => {
+            let comment = along(&site, no, comment, sent(&filled)?).await?;
             let accepted = filled.fields.keys().filter_map(|field| field.strip_prefix("accept."));
             decision(no, word, filled.binds()?, accepted.map(str::to_owned).collect(), comment)?
         }
     };
     let story = post(&site, no, filled.person.who.clone(), say).await?;
     Ok(Redirect::to(&format!("/runs/{}", story.row.no)))
+}
+
+/// Takes an approval on, hands it on, or gives it back.
+pub(super) async fn assign(
+    State(site): State<Arc<Site>>,
+    Path(no): Path<u64>,
+    filled: Filled,
+) -> Result<Redirect, Fail> {
+    let (to, text) = (filled.field("to").to_owned(), filled.field("text").to_owned());
+    let say = assigned(ApprovalNo(no), &filled.person.who, Some(to).filter(|to| !to.is_empty()), text)?;
+    post(&site, ApprovalNo(no), filled.person.who.clone(), say).await?;
+    Ok(Redirect::to(&format!("/approvals/{no}")))
+}
+
+/// That somebody is on it. Whoever hands it to somebody else has to say why.
+pub(super) fn assigned(approval: ApprovalNo, who: &Who, to: Option<String>, text: String) -> Result<Say, Fail> {
+    if to.as_ref().is_some_and(|to| *to != who.name) && text.trim().is_empty() {
+        return Err(Fail::input("say why you hand it on"));
+    }
+    Ok(Say::Assign { approval, to, text })
+}
+
+/// The comments that a form sends along.
+fn sent(filled: &Filled) -> Result<Vec<CommentNo>, Fail> {
+    let named = filled.fields.keys().filter_map(|name| name.strip_prefix("send."));
+    named.map(|named| number(named).map_err(Fail::from)).collect()
+}
+
+/// What somebody says with their decision, and the comments that they send along with it.
+pub(super) async fn along(
+    site: &Arc<Site>,
+    no: ApprovalNo,
+    words: String,
+    sent: Vec<CommentNo>,
+) -> Result<String, Fail> {
+    if sent.is_empty() {
+        return Ok(words);
+    }
+    site.look(move |site| {
+        let row = site.project.run_of_approval(no)?;
+        site.readings.look(row.no, |run| sent_along(&run.story, no, &words, &sent))?
+    })
+    .await
 }
 
 /// A decision in its word, with the rules that are accepted though they do not hold. Whoever does not approve has to say why.

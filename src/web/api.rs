@@ -4,19 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Path, Query, Request, State};
+use axum::{Extension, Json};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::act::{begin, decision, post};
+use super::act::{along, assigned, begin, decision, post};
+use super::comments::{self, Version, Wanted};
 use super::fail::{Fail, Plain};
 use super::person::Person;
+use super::review::looks;
 use super::site::{Site, nothing_yet};
 
-use crate::id::{ApprovalNo, Digest, RunNo, Seq};
+use crate::id::{ApprovalNo, CommentNo, Digest, RunNo, Seq};
+use crate::service::comment;
 use crate::service::error::Error;
 use crate::service::list::{self, Filter};
 use crate::service::overview::overview;
@@ -113,16 +116,23 @@ pub(super) async fn approvals(State(site): State<Arc<Site>>) -> Result<Json<Valu
     Ok(site.look(move |site| Ok(Json(json!(nothing_yet(list::open(&site.project))?)))).await?)
 }
 
-pub(super) async fn approval(State(site): State<Arc<Site>>, Path(no): Path<u64>) -> Result<Json<Value>, Plain> {
+pub(super) async fn approval(
+    State(site): State<Arc<Site>>,
+    Extension(person): Extension<Person>,
+    Path(no): Path<u64>,
+) -> Result<Json<Value>, Plain> {
+    let viewer = person.who.clone();
     let read = site.look(move |site| {
         let no = ApprovalNo(no);
         let row = site.project.run_of_approval(no)?;
         site.readings.look(row.no, |run| match question(&run.story, no) {
             Some(question) => Ok(Json(json!(question))),
-            None => Ok::<_, Error>(Json(json!(review(&site.project, &run.story, no)?))),
+            None => Ok::<_, Error>(Json(json!(review(&site.project, &run.story, no, &viewer)?))),
         })?
     });
-    Ok(read.await?)
+    let read = read.await?;
+    looks(&site, ApprovalNo(no), person.who).await?;
+    Ok(read)
 }
 
 #[derive(Deserialize)]
@@ -153,6 +163,9 @@ pub(super) struct Decided {
     /// Rules that do not hold and are accepted.
     #[serde(default)]
     accepts: BTreeSet<String>,
+    /// Comments that are sent along, as the person's words.
+    #[serde(default)]
+    send: Vec<CommentNo>,
 }
 
 pub(super) async fn decide(
@@ -160,8 +173,91 @@ pub(super) async fn decide(
     Path(no): Path<u64>,
     sent: Sent<Decided>,
 ) -> Result<Json<Value>, Plain> {
-    let Decided { decision: word, binds, comment, accepts } = sent.said;
+    let Decided { decision: word, binds, comment, accepts, send } = sent.said;
+    let comment = along(&site, ApprovalNo(no), comment, send).await?;
     let say = decision(ApprovalNo(no), &word, binds, accepts, comment)?;
     let story = post(&site, ApprovalNo(no), sent.person.who, say).await?;
     Ok(Json(json!({ "run": story.row.no, "status": story.state().status().word() })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Assigned {
+    /// Nobody gives it back.
+    to: Option<String>,
+    #[serde(default)]
+    text: String,
+}
+
+pub(super) async fn assign(
+    State(site): State<Arc<Site>>,
+    Path(no): Path<u64>,
+    sent: Sent<Assigned>,
+) -> Result<Json<Value>, Plain> {
+    let Assigned { to, text } = sent.said;
+    let say = assigned(ApprovalNo(no), &sent.person.who, to, text)?;
+    let story = post(&site, ApprovalNo(no), sent.person.who, say).await?;
+    Ok(Json(json!({ "run": story.row.no, "status": story.state().status().word() })))
+}
+
+pub(super) async fn comments(State(site): State<Arc<Site>>, Path(no): Path<u64>) -> Result<Json<Value>, Plain> {
+    let read = site.look(move |site| site.readings.look(RunNo(no), |run| Json(json!(comment::comments(&run.story)))));
+    Ok(read.await?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Remarked {
+    artefact: String,
+    version: Option<usize>,
+    #[serde(default)]
+    at: String,
+    text: String,
+    #[serde(default)]
+    blocks: bool,
+}
+
+pub(super) async fn remark(
+    State(site): State<Arc<Site>>,
+    Path(no): Path<u64>,
+    sent: Sent<Remarked>,
+) -> Result<Json<Value>, Plain> {
+    let Remarked { artefact, version, at, text, blocks } = sent.said;
+    let wanted = Wanted { artefact, version: Version::No(version), at, text, blocks };
+    let say = move |site: &Site| wanted.say(site, RunNo(no));
+    Ok(Json(json!(comments::post(&site, RunNo(no), sent.person.who, say).await?)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Answered {
+    #[serde(default)]
+    text: String,
+}
+
+pub(super) async fn reply(
+    State(site): State<Arc<Site>>,
+    Path((no, comment)): Path<(u64, String)>,
+    sent: Sent<Answered>,
+) -> Result<Json<Value>, Plain> {
+    answered(&site, no, &comment, "reply", sent).await
+}
+
+pub(super) async fn resolve(
+    State(site): State<Arc<Site>>,
+    Path((no, comment)): Path<(u64, String)>,
+    sent: Sent<Answered>,
+) -> Result<Json<Value>, Plain> {
+    answered(&site, no, &comment, "resolve", sent).await
+}
+
+async fn answered(
+    site: &Arc<Site>,
+    no: u64,
+    comment: &str,
+    what: &str,
+    sent: Sent<Answered>,
+) -> Result<Json<Value>, Plain> {
+    let say = comments::said(comment, what, sent.said.text)?;
+    Ok(Json(json!(comments::post(site, RunNo(no), sent.person.who, |_| Ok(say)).await?)))
 }

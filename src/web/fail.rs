@@ -63,7 +63,9 @@ impl From<Error> for Fail {
             | Error::NoArtefact { .. }
             | Error::NoVersion { .. }
             | Error::Unknown { what: "campaign", .. } => StatusCode::NOT_FOUND,
-            Error::Closed { .. } | Error::Over { .. } | Error::Refused { .. } => StatusCode::CONFLICT,
+            Error::Closed { .. } | Error::Over { .. } | Error::Refused { .. } | Error::Blocked { .. } => {
+                StatusCode::CONFLICT
+            }
             Error::Stranger { .. } => StatusCode::FORBIDDEN,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };

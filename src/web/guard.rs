@@ -14,7 +14,7 @@ use super::fail::Fail;
 use super::person::Person;
 use super::site::Site;
 use crate::clock::{Clock as _, Machine};
-use crate::run::event::Who;
+use crate::run::event::{Channel, Who};
 
 /// How long an answer may take, and so how slowly a request may come.
 const ANSWER_SECONDS_MAX: u64 = 30;
@@ -132,17 +132,21 @@ fn person(site: &Site, headers: &HeaderMap) -> Option<Person> {
         if name.is_none() {
             site.failures.one_more();
         }
-        return Some(Person { who: who(name?, "token"), form: String::new(), session: None });
+        return Some(Person { who: who(name?, "token", Channel::Api), form: String::new(), session: None });
     }
     let session = session(site, headers)?;
     let name = site.keys.person(session, Machine.now())?;
     // Somebody whom the file does not declare any more is out.
     let name = people.iter().find(|known| **known == name)?;
-    Some(Person { who: who(name, "session"), form: site.keys.form(session), session: Some(session.to_owned()) })
+    Some(Person {
+        who: who(name, "session", Channel::Page),
+        form: site.keys.form(session),
+        session: Some(session.to_owned()),
+    })
 }
 
-fn who(name: &str, how: &str) -> Who {
-    Who { name: name.to_owned(), how: how.to_owned(), groups: Vec::new(), undeclared: false }
+fn who(name: &str, how: &str, via: Channel) -> Who {
+    Who { name: name.to_owned(), how: how.to_owned(), groups: Vec::new(), undeclared: false, via: Some(via) }
 }
 
 fn session<'h>(site: &Site, headers: &'h HeaderMap) -> Option<&'h str> {

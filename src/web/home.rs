@@ -149,6 +149,7 @@ fn approval(site: &Site, asked: &Asked) -> Markup {
                     @if let Some(progress) = words::progress(line.needed, &line.approved_by) {
                         "; " (text(&progress))
                     }
+                    @if let Some(on_it) = words::approval::on_it(line) { "; " b { (text(&on_it)) } }
                 }
                 span.item-meta {
                     "approval " (line.approval) ", " (words::run(line.run, line.mode, &list::Params::new())) ", since "

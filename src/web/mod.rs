@@ -4,6 +4,7 @@
 mod act;
 mod api;
 mod campaign;
+mod comments;
 mod enter;
 mod events;
 mod fail;
@@ -35,7 +36,7 @@ use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::service::act::Driver;
 use crate::service::error::Error;
@@ -65,6 +66,7 @@ pub async fn serve(
         hosts: hosts(at, names),
         cookie: format!("callsheet_{}", at.port()),
         failures: Failures::default(),
+        remarks: Mutex::default(),
         ends: ends.clone(),
         project,
         driver,
@@ -115,12 +117,15 @@ fn router(site: &Arc<Site>) -> Router {
         .route("/runs/{no}/budget", get(run::budget))
         .route("/runs/{no}/supervision", get(run::supervision))
         .route("/runs/{no}/say", post(act::say))
+        .route("/runs/{no}/comments", post(comments::make))
+        .route("/runs/{no}/comments/{comment}", post(comments::answer))
         .route("/approvals", get(home::approvals))
         .route("/approvals/{no}", get(review::show))
         .route("/approvals/{no}/edit", get(forms::edit))
         .route("/approvals/{no}/decide", post(act::decide))
         .route("/approvals/{no}/edit", post(act::edit))
         .route("/approvals/{no}/answer", post(act::answer))
+        .route("/approvals/{no}/assign", post(act::assign))
         .route("/agents", get(setup::agents))
         .route("/connections", get(setup::connections).post(setup::try_connections))
         .route("/more", get(setup::more))
@@ -130,9 +135,13 @@ fn router(site: &Arc<Site>) -> Router {
         .route("/api/runs/{no}", get(api::run))
         .route("/api/runs/{no}/records", get(api::records))
         .route("/api/runs/{no}/events", get(events::run))
+        .route("/api/runs/{no}/comments", get(api::comments).post(api::remark))
+        .route("/api/runs/{no}/comments/{comment}/reply", post(api::reply))
+        .route("/api/runs/{no}/comments/{comment}/resolve", post(api::resolve))
         .route("/api/approvals", get(api::approvals))
         .route("/api/approvals/{no}", get(api::approval))
         .route("/api/approvals/{no}/decide", post(api::decide))
+        .route("/api/approvals/{no}/assign", post(api::assign))
         .fallback(nothing)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(site), guard::guard))

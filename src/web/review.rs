@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method};
 use axum::response::Html;
 use maud::{Markup, html};
 
+use super::comments::{Stands, Talk};
 use super::fail::Fail;
 use super::forms::answer_form;
 use super::frame::{Area, Page};
@@ -17,15 +19,19 @@ use super::site::Site;
 use super::parts::{address, difference, digests, item, origin, sentence, state, text, thousands, value};
 use super::run::strip;
 use crate::id::ApprovalNo;
+use crate::run::event::Who;
 use crate::run::state::Wants;
 use crate::run::view::count;
 use crate::run::view::work::sentences;
+use crate::service::attend::look;
 use crate::service::change::Change;
+use crate::service::comment::{Shown, rests_on};
 use crate::service::error::Error;
 use crate::service::review::{Item, Question, Review, Version, question, review as read};
+use crate::service::thread::Comment;
 use crate::topology::plan::Mode;
 use crate::words;
-use crate::words::approval::{came, handed_on};
+use crate::words::approval::{came, handed_on, looked, on_it};
 use crate::words::difference::lines;
 use crate::words::time::date_time;
 use crate::words::{claim, rule};
@@ -34,19 +40,48 @@ pub(super) async fn show(
     State(site): State<Arc<Site>>,
     Extension(person): Extension<Person>,
     Path(no): Path<u64>,
+    method: Method,
+    headers: HeaderMap,
 ) -> Result<Html<String>, Fail> {
-    site.look(move |site| {
+    // What a browser fetches in advance nobody looks at.
+    let is_looked_at = method == Method::GET && !headers.contains_key("sec-purpose");
+    let viewer = person.who.clone();
+    let page = site.look(move |site| {
         let no = ApprovalNo(no);
         let row = site.project.run_of_approval(no)?;
         let body = site.readings.look(row.no, |run| match question(&run.story, no) {
             Some(question) => Ok::<_, Error>(asked(&question, &person)),
-            None => Ok(page(site, &person, &read(&site.project, &run.story, no)?)),
+            None => {
+                let on = rests_on(&run.story, no);
+                Ok(page(site, &person, &read(&site.project, &run.story, no, &person.who)?, &on))
+            }
         });
         let title = format!("Approval {no}");
         let live = Some(format!("/runs/{}/events?after={}", row.no, row.last));
         Page { title, area: Area::Approvals, live, body: body?? }.framed(site, &person)
-    })
-    .await
+    });
+    let page = page.await?;
+    if is_looked_at {
+        looks(&site, ApprovalNo(no), viewer).await?;
+    }
+    Ok(page)
+}
+
+/// Notes who looked at an approval: that decides nothing, and nobody waits for it.
+pub(super) async fn looks(site: &Arc<Site>, no: ApprovalNo, who: Who) -> Result<(), Fail> {
+    let looked = site.look(move |site| {
+        let row = site.project.run_of_approval(no)?;
+        site.readings.look(row.no, |run| look(&site.project, &run.story, no, &who).map(|post| (row.id, post)))
+    });
+    if let Some((run, post)) = looked.await? {
+        let site = Arc::clone(site);
+        tokio::spawn(async move {
+            if let Err(error) = site.driver.note(run, &post).await {
+                tracing::warn!(%error, "that an approval was looked at cannot be noted");
+            }
+        });
+    }
+    Ok(())
 }
 
 /// Whether something happened that nobody is sure of.
@@ -73,7 +108,7 @@ fn asked(question: &Question, person: &Person) -> Markup {
     }
 }
 
-fn page(site: &Site, person: &Person, review: &Review) -> Markup {
+fn page(site: &Site, person: &Person, review: &Review, on: &[Shown]) -> Markup {
     let (line, zone) = (&review.line, site.zone());
     let is_decision = line.wants == Wants::Decision;
     html! {
@@ -106,7 +141,8 @@ fn page(site: &Site, person: &Person, review: &Review) -> Markup {
                     None => @for version in &review.versions { (version_of(version, zone, true)) },
                 }
                 (rules(review))
-                (rests_on(review))
+                (remarks(site, person, review, on))
+                (evidence(review))
                 @if review.items.is_some() {
                     @for version in &review.versions { (version_of(version, zone, false)) }
                 }
@@ -116,9 +152,12 @@ fn page(site: &Site, person: &Person, review: &Review) -> Markup {
         @if review.open {
             div.thumb-bar {
                 a.button href="#decide" { "More" }
-                a.button.primary href=(if is_decision { "#approve" } else { "#decide" }) {
-                    (if is_decision { "Approve\u{2026}" } else { "Answer" })
-                }
+                @let (to, does) = match (is_decision, stops(review).next().is_some()) {
+                    (true, true) => ("#comments", "Comments block it"),
+                    (true, false) => ("#approve", "Approve\u{2026}"),
+                    (false, _) => ("#decide", "Answer"),
+                };
+                a.button.primary href=(to) { (does) }
             }
         }
     }
@@ -184,8 +223,37 @@ fn rules(review: &Review) -> Markup {
     }
 }
 
+/// What people remarked on what it rests on, and forms that say more.
+fn remarks(site: &Site, person: &Person, review: &Review, on: &[Shown]) -> Markup {
+    let (no, run) = (review.line.approval, review.line.run);
+    let talk = Talk { person, run, stands: Stands::Approval(no), zone: site.zone() };
+    let stops: Vec<&Comment> = stops(review).collect();
+    html! {
+        @if review.open || !review.comments.is_empty() {
+            h2.section id="comments" { "Comments" }
+            div.panel.pad {
+                @if !stops.is_empty() {
+                    p.callout.waiting {
+                        (count(stops.len(), "open comment")) (if stops.len() == 1 { " blocks" } else { " block" })
+                        " approval; " (text(&words::thread::who_settles(&stops))) "."
+                    }
+                }
+                @for comment in &review.comments { (talk.thread(comment, review.open)) }
+                @if review.open {
+                    div.actions { @for of in on { (talk.form(of.artefact.as_str(), of.version, &of.body)) } }
+                }
+            }
+        }
+    }
+}
+
+/// The comments that stop it.
+fn stops(review: &Review) -> impl Iterator<Item = &Comment> {
+    review.comments.iter().filter(|comment| comment.stops.contains(&review.line.approval))
+}
+
 /// Who did what for it, and what checks remarked.
-fn rests_on(review: &Review) -> Markup {
+fn evidence(review: &Review) -> Markup {
     let line = &review.line;
     html! {
         h2.section { "What it rests on" }
@@ -285,10 +353,41 @@ fn decide(person: &Person, review: &Review, zone: &str) -> Markup {
                 }
                 @if line.reminded > 0 { dt { "reminded" } dd { (count(line.reminded as usize, "time")) } }
                 @if let Some(to) = &line.escalated_to { dt { "escalated to" } dd { (text(to)) } }
+                @if let Some(on_it) = on_it(line) { dt { "now" } dd { b { (text(&on_it)) } } }
             }
+            @if let Some(looked) = looked(line, zone) { p.small.muted { (text(&looked)) } }
+            @if review.open { (attend(person, review)) }
             @if !review.open { p.callout.done { (text(&came(review, zone))) } }
             @else if let Some(sheet) = &review.form { (answer_form(person, review, sheet)) }
             @else { (buttons(person, review, no)) }
+        }
+    }
+}
+
+/// Who is on it, for others to see; whoever may decide still may.
+fn attend(person: &Person, review: &Review) -> Markup {
+    let (line, me) = (&review.line, &person.who.name);
+    let is_mine = line.assigned_to.as_ref() == Some(me);
+    let action = format!("/approvals/{}/assign", line.approval);
+    let others: Vec<&String> = review.may_take.iter().filter(|name| *name != me).collect();
+    html! {
+        div.actions.attend {
+            form method="post" action=(action) {
+                (person.key())
+                input type="hidden" name="to" value=(if is_mine { "" } else { me });
+                button.button.small { (if is_mine { "Give it back" } else { "I am on it" }) }
+            }
+            @if !others.is_empty() {
+                details.confirm {
+                    summary.button.small { "Delegate" }
+                    form method="post" action=(action) {
+                        (person.key())
+                        label.field { span { "To whom" } select name="to" { @for name in &others { option { (text(name)) } } } }
+                        label.field { span { "Why" } textarea name="text" rows="2" required {} }
+                        button.button { "Hand it on" }
+                    }
+                }
+            }
         }
     }
 }
@@ -307,6 +406,9 @@ fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
             }
         }
     };
+    let stopped = count(stops(review).count(), "open comment");
+    let is_stopped = stops(review).next().is_some();
+    let open: Vec<&Comment> = review.comments.iter().filter(|comment| comment.open).collect();
     let post = |class: &str, decision: &str, label: &str, does: &str, why: bool| {
         html! {
             form method="post" action=(format!("/approvals/{no}/decide")) {
@@ -318,6 +420,18 @@ fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
                 label.field {
                     span { @if why { "Why" } @else { "Comment, if you like" } }
                     textarea name="comment" rows="3" required[why] {}
+                }
+                @if decision == "request_changes" && !open.is_empty() {
+                    fieldset.choices {
+                        legend { "Send along, as your words" }
+                        @for comment in &open {
+                            @let said = comment.said.first().and_then(|remark| remark.text.as_deref()).unwrap_or_default();
+                            label.tick {
+                                input type="checkbox" name=(format!("send.{}", comment.comment)) value="yes" checked[words::thread::author(comment) == person.who.name];
+                                span { (comment.comment) " " (text(said)) }
+                            }
+                        }
+                    }
                 }
                 button class=(format!("button {class}")) { (label) }
             }
@@ -331,9 +445,15 @@ fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
     };
     html! {
         div.decide-buttons {
-            details.confirm id="approve" {
-                summary.button.primary.big { "Approve\u{2026}" }
-                div.sheet { (post("primary big", "approve", &approve, then, false)) }
+            @if is_stopped {
+                p.callout.waiting id="approve" {
+                    (stopped) " to resolve before anybody approves: " a href="#comments" { "comments" }
+                }
+            } @else {
+                details.confirm id="approve" {
+                    summary.button.primary.big { "Approve\u{2026}" }
+                    div.sheet { (post("primary big", "approve", &approve, then, false)) }
+                }
             }
             details.confirm {
                 summary.button { "Request changes" }

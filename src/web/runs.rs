@@ -13,7 +13,8 @@ use super::frame::{Area, Page};
 use super::person::Person;
 use super::site::{Site, nothing_yet};
 
-use super::parts::{state, text, thousands};
+use super::parts::{address, state, text, thousands};
+use crate::id::RunNo;
 use crate::run::view::count;
 use crate::service::audit;
 use crate::service::list::{self, Filter, RunLine, STATES};
@@ -129,9 +130,15 @@ pub(super) fn said(line: &RunLine) -> Markup {
 pub(super) async fn audit(
     State(site): State<Arc<Site>>,
     Extension(person): Extension<Person>,
+    Query(asked): Query<BTreeMap<String, String>>,
 ) -> Result<Html<String>, Fail> {
     site.look(move |site| {
         let verified = audit::verify(&site.project, None, &[]);
+        let run = asked.get("run").and_then(|no| no.parse().ok()).map(RunNo);
+        let acts = match audit::acts(&site.project, run) {
+            Err(crate::service::error::Error::NothingYet) => None,
+            acts => Some(acts?),
+        };
         let body = html! {
             div.page-head {
                 h1 { "Audit" }
@@ -163,10 +170,37 @@ pub(super) async fn audit(
             }
             p.muted {
                 "Whoever owns the disk can rewrite all of it. A checkpoint that is kept elsewhere finds that: "
-                code { "callsheet audit export" }
+                code { "callsheet audit checkpoint" }
             }
         };
+        let body = html! { (body) @if let Some((no, acts)) = &acts { (people(*no, acts, site.zone())) } };
         Page { title: "Audit".to_owned(), area: Area::Audit, live: None, body }.framed(site, &person)
     })
     .await
+}
+
+/// Who looked at what, said what and decided what in a run.
+fn people(no: RunNo, acts: &[audit::Act], zone: &str) -> Markup {
+    html! {
+        h2.section { "Who did what in run " (no) }
+        form.filters method="get" {
+            label.select { "Run " input type="number" name="run" min="1" value=(no); }
+            button.button { "Show" }
+        }
+        div.panel.scroll tabindex="0" role="region" aria-label="who did what" {
+            table.data.wide {
+                thead {
+                    tr {
+                        th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "Channel" } th scope="col" { "What" }
+                    }
+                }
+                tbody { @for act in acts { tr {
+                    th scope="row" { a href=(address(no.0, act.seq)) { (date_time(act.at, zone)) } }
+                    td { (text(&act.by.name)) " " span.muted { "(" (text(&act.by.how)) ")" } }
+                    td { (act.by.via.map(words::approval::channel).unwrap_or_default()) }
+                    td { (text(&act.text)) }
+                } } }
+            }
+        }
+    }
 }

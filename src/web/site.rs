@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::fail::Fail;
 use super::keys::Keys;
@@ -30,6 +30,8 @@ pub(super) struct Site {
     /// Ends what would go on for ever.
     pub(super) ends: watch::Receiver<bool>,
     pub(super) failures: Failures,
+    /// Held by whoever remarks something: a double click finds what its first click said.
+    pub(super) remarks: Mutex<()>,
 }
 
 /// Tokens that were wrong lately.

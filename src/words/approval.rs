@@ -1,7 +1,8 @@
 //! Words of an approval: what it came to, and who handed it on.
 
 use crate::id::AgentName;
-use crate::run::event::Decision;
+use crate::run::event::{Channel, Decision};
+use crate::service::list::{ApprovalLine, Looked};
 use crate::service::review::{Came, Review, Said};
 
 use super::time::date_time;
@@ -10,12 +11,50 @@ use super::time::date_time;
 pub fn came(review: &Review, zone: &str) -> String {
     match &review.came_to {
         None => format!("open until {}", date_time(review.line.expires_at, zone)),
-        Some(Came::Decided { by, decision }) => format!("decided by {}: {}", by.name, word(*decision)),
-        Some(Came::Answered { by, outcome }) => format!("answered by {}: {outcome}", by.name),
+        Some(Came::Decided { by, decision }) => {
+            format!("decided by {}: {}{}", by.name, word(*decision), how(review, by.via, zone))
+        }
+        Some(Came::Answered { by, outcome }) => {
+            format!("answered by {}: {outcome}{}", by.name, how(review, by.via, zone))
+        }
         Some(Came::Replaced { by: Some(by) }) => format!("replaced by {by}"),
         Some(Came::Replaced { by: None }) => "edited; its new approval is being prepared".to_owned(),
         Some(Came::Lapsed) => "closed without a decision".to_owned(),
     }
+}
+
+/// Over which channel something was said, and when.
+fn how(review: &Review, via: Option<Channel>, zone: &str) -> String {
+    let via = via.map(|via| format!(", {}", channel(via))).unwrap_or_default();
+    let at = review.line.decided_at.map(|at| format!(", {}", date_time(at, zone))).unwrap_or_default();
+    format!("{via}{at}")
+}
+
+/// How somebody said something or looked at it.
+pub fn channel(via: Channel) -> &'static str {
+    match via {
+        Channel::Page => "on the page",
+        Channel::Command => "by a command",
+        Channel::Api => "by a program",
+    }
+}
+
+/// Who looked at it, how and when, one after the other; nothing if nobody has.
+pub fn looked(line: &ApprovalLine, zone: &str) -> Option<String> {
+    let one = |look: &Looked| {
+        let via = look.via.map(|via| format!("{}, ", channel(via))).unwrap_or_default();
+        format!("{} ({via}{})", look.by, date_time(look.at, zone))
+    };
+    let all: Vec<String> = line.looked.iter().map(one).collect();
+    (!all.is_empty()).then(|| format!("looked at by {}", all.join(", ")))
+}
+
+/// Who is on it; nothing if nobody says so.
+pub fn on_it(line: &ApprovalLine) -> Option<String> {
+    line.assigned_to.as_ref().map(|to| match to.strip_prefix("group:") {
+        Some(group) => format!("handed to the group {group}"),
+        None => format!("{to} is on it"),
+    })
 }
 
 /// A decision, as what somebody did.

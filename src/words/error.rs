@@ -1,11 +1,13 @@
 //! Why something cannot be done, in words, with what to do instead.
 
+use super::thread::{author, place, who_settles};
 use crate::actor::{history, system};
 use crate::app;
-use crate::id::{AgentName, ArtefactName};
+use crate::id::{AgentName, ArtefactName, RunNo};
 use crate::journal;
 use crate::run::event::{Refusal, Who};
 use crate::service::error::{Error, ParamFault, Untried};
+use crate::service::thread::Comment;
 use crate::topology::fault::nearest;
 use crate::topology::plan::{Param, ParamKind};
 
@@ -112,6 +114,8 @@ impl From<Error> for Told {
             }
             Error::Stranger { who, known } => Self::input(stranger(&who, &known)),
             Error::Refused { why, faults } => Self::input(refusal(&why, faults.as_deref())),
+            Error::Blocked { run, comments } => Self::input(blocked(run, &comments)),
+            Error::Remark(faults) => Self::input(faults.join("\n")),
             Error::Unanswered => Self::failed(
                 "the process that drives the run did not answer; what you said is kept, and the run hears it as soon as it can",
             ),
@@ -190,6 +194,22 @@ fn stranger(who: &Who, known: &[String]) -> String {
     )
 }
 
+/// Which comments stop an approval, and who can settle them.
+fn blocked(run: RunNo, comments: &[Comment]) -> String {
+    let one = |of: &Comment| {
+        let said = of.said.first().and_then(|remark| remark.text.as_deref()).unwrap_or_default();
+        format!("  {} of {} on {}: {said}", of.comment, author(of), place(of))
+    };
+    let list: Vec<String> = comments.iter().map(one).collect();
+    let first = comments.first().map_or_else(|| "c1".to_owned(), |of| of.comment.to_string());
+    let stop = if comments.len() == 1 { "an open comment blocks" } else { "open comments block" };
+    format!(
+        "{stop} this approval:\n{}\n{}: callsheet resolve {run} {first} -m \"...\"",
+        list.join("\n"),
+        who_settles(&comments.iter().collect::<Vec<_>>())
+    )
+}
+
 /// A refusal in words, with what to do; `faults` is what is wrong with what was written.
 pub fn refusal(why: &Refusal, faults: Option<&str>) -> String {
     match why {
@@ -222,6 +242,18 @@ pub fn refusal(why: &Refusal, faults: Option<&str>) -> String {
         }
         Refusal::NotTheirs => "this approval is not about that artefact".to_owned(),
         Refusal::FaultyEdit { .. } => format!("the edited version has faults:\n{}", faults.unwrap_or_default()),
+        Refusal::NotTheirsToDecide { to } => format!("{to} may not decide this, so it cannot be handed to them"),
+        Refusal::Blocked { .. } => "open comments block it; `callsheet comments` lists them".to_owned(),
+        Refusal::UnknownComment => "there is no such comment; `callsheet comments` lists them".to_owned(),
+        Refusal::AlreadyResolved { by } => format!("{by} has resolved it"),
+        Refusal::NotYoursToResolve { by } => {
+            format!("only {by}, who made it, and whoever may approve what it is on can resolve it")
+        }
+        Refusal::SayWhy => "it is not your comment: say why it is settled".to_owned(),
+        Refusal::UnknownVersion => {
+            "another version has taken that one's place; look at it, and comment on it".to_owned()
+        }
+        Refusal::FaultyComment { .. } => faults.unwrap_or_default().to_owned(),
         Refusal::UnknownDeadLetter => "there is no such dead letter; `callsheet dead-letters` lists them".to_owned(),
         Refusal::NothingToDo => "there is nothing to do: the run is in that state already".to_owned(),
         Refusal::RaiseTooLow => "a new limit has to be above the one in force".to_owned(),

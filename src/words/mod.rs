@@ -6,6 +6,7 @@ pub mod difference;
 pub mod error;
 pub mod member;
 pub mod rule;
+pub mod thread;
 pub mod time;
 pub mod tool;
 
@@ -90,8 +91,11 @@ pub fn origin_word(origin: Origin) -> &'static str {
 
 /// Which versions a change is between.
 pub fn change(change: &Change) -> String {
-    let Change { artefact, from, to, shown_in, .. } = change;
+    let Change { artefact, from, to, shown_in, looked_at, .. } = change;
     let shown = shown_in.map_or_else(String::new, |no| format!(", which approval {no} showed"));
+    if looked_at.is_some() {
+        return format!("What changed in {artefact} since you last looked: version {to} after version {from}{shown}");
+    }
     format!("What changed in {artefact}: version {to} after version {from}{shown}")
 }
 

@@ -8,6 +8,7 @@
 
 mod announcement;
 mod attempts;
+mod attended;
 mod audit;
 mod autonomy;
 mod bodies;
@@ -19,6 +20,7 @@ mod choice;
 mod circles;
 mod claims;
 mod cli;
+mod comments;
 mod config;
 mod data;
 mod decisions;

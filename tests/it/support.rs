@@ -51,7 +51,7 @@ pub(crate) fn brief(plan: &Plan) -> Brief {
 }
 
 pub(crate) fn who(name: &str) -> Who {
-    Who { name: name.to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false }
+    Who { name: name.to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false, via: None }
 }
 
 /// How the commits of a journal in memory are answered.

@@ -136,10 +136,17 @@ await run("hostile texts", async (browser, keeps) => {
   };
   await everywhere();
   for (const [field, paths] of Object.entries(fields)) await seen(field, paths);
+  // A comment, its answers, and why it was settled.
+  for (let from = 0; from < vectors.length; from += 8) {
+    const text = vectors.slice(from, from + 8).join("\n");
+    if (from === 0) await project.asks(`/api/runs/${no}/comments`, { artefact: "letter", at: "/lines/0", text, blocks: true });
+    else await project.asks(`/api/runs/${no}/comments/c1/${from + 8 >= vectors.length ? "resolve" : "reply"}`, { text });
+  }
+  await seen("remarks on a version", [`/approvals/${next.approval}`, `/runs/${no}/drafts`, `/runs/${no}/story`]);
   await project.asks(`/api/approvals/${next.approval}/decide`, { decision: "reject", binds: next.binds, comment: vectors.join("\n") });
   records = await project.asks(`/api/runs/${no}/records`);
   await seen("comments", [record(records.find((one) => one.entry?.word === "reject").entry.seq)]);
   await everywhere();
   expect(shown >= 500, `only ${shown} texts are shown`);
-  return `${shown} texts in ${1 + Object.keys(fields).length} fields, all shown, none ran`;
+  return `${shown} texts in ${2 + Object.keys(fields).length} fields, all shown, none ran`;
 });

@@ -56,6 +56,7 @@ async function desktop(browser, project) {
   const second = page.url();
   await other.goto(second);
   await killed(page, project);
+  await talks(page, browser, "desk");
   await page.click("summary:has-text('Approve')");
   await page.click("#approve button:has-text('Approve')");
   await page.waitForURL(/\/runs\/\d+$/);
@@ -71,6 +72,37 @@ async function desktop(browser, project) {
   await says(page, "The journal is what was written");
   await page.context().close();
   return first;
+}
+
+/** Remarks something on a part of what waits; `blocks` stops whoever would approve it. */
+async function remarks(page, part, words, blocks) {
+  await page.click("#comments ~ .panel summary:has-text('Comment on sequence')");
+  const form = page.locator(".remark[open] form").first();
+  await form.locator("select").selectOption(part);
+  await form.locator("textarea").fill(words);
+  if (blocks) await form.locator("input[type=checkbox]").check();
+  await form.locator("button").click();
+  await page.waitForURL(/#comments$/);
+  await says(page, words);
+}
+
+/** What somebody blocks can be approved by nobody, with a word why, until it is resolved. */
+async function talks(page, browser, name) {
+  await remarks(page, "/mails/0/subject", `Too loud, @ben. ${name}`, true);
+  await says(page, "blocks approval");
+  expect(await page.locator("#approve button").count() === 0, "a button approves what is blocked");
+  const [binds, key] = await page.evaluate(() => ["binds", "key"].map((name) => document.querySelector(`.decide [name=${name}]`)?.getAttribute("value")));
+  const told = await page.evaluate(async ([binds, key]) => {
+    const answer = await fetch(`${location.pathname}/decide`, { method: "POST", body: new URLSearchParams({ binds, key, decision: "approve", comment: "" }) });
+    return `${answer.status} ${await answer.text()}`;
+  }, [binds, key]);
+  expect(/^409 /.test(told) && told.includes("an open comment blocks this approval"), `approved although it is blocked: ${told}`);
+  await browser.looks(page, `blocked-${page.viewportSize().width}-light`);
+  await page.click(".thread summary:has-text('Reply or resolve')");
+  await page.fill(".thread details[open] textarea", "It is the brand's tone.");
+  await page.click(".thread details[open] button:has-text('Resolve')");
+  await says(page, "resolved by ana");
+  await page.waitForSelector("#approve summary, #approve button");
 }
 
 /** Writes another subject, looks at what changes, and puts it in the draft's place. */
@@ -108,6 +140,8 @@ async function phone(browser, project) {
   await enters(page, project.link);
   const no = await starts(page);
   const href = await page.getAttribute("main a.primary:has-text('Review approval')", "href");
+  await page.goto(project.base + href);
+  await talks(page, browser, "phone");
   await page.goto(project.base + href);
   let taps = 0;
   const tap = async (what) => {
@@ -162,5 +196,5 @@ await run("walk", async (browser, keeps) => {
   const done = await desktop(browser, project);
   await phone(browser, project);
   const counted = await every(browser, project, done);
-  return `from link to mail on two screens, and ${counted} pages without a serious fault`;
+  return `from link to mail on two screens, with a talk that blocks it, and ${counted} pages without a serious fault`;
 });

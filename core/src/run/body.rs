@@ -81,6 +81,16 @@ impl Receipt {
     }
 }
 
+/// What a person remarks on a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// On which part of it, as a JSON pointer; empty for all of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub at: String,
+    /// In words.
+    pub text: String,
+}
+
 /// Why something failed: what its head does not need to branch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureReport {

@@ -2,17 +2,22 @@
 //! Heads only: texts and artefacts are named by digest, so that a body can be erased and the fold still holds.
 
 mod kind;
+mod limit;
+mod who;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use limit::{Amount, Limit, Raise};
+pub use who::{Channel, Who};
+
 use super::branch::Branch;
 use super::desk::{Desk, Held};
 use crate::failure::Class;
 use crate::id::{
-    AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, NanoUsd, Outcome, Timestamp, ToolName,
+    AgentName, ApprovalNo, ArtefactName, CommentNo, Digest, EffectId, Epoch, MessageId, Outcome, Timestamp, ToolName,
 };
 use crate::topology::plan::{MEND, Mode, Recipient};
 use crate::topology::spec::Labels;
@@ -138,6 +143,58 @@ pub enum Event {
     QuestionAsked { no: ApprovalNo, effect: EffectId },
     /// A person said whether it happened.
     QuestionAnswered { no: ApprovalNo, by: Who, happened: bool },
+    /// A person opened what an approval is about, to read it.
+    Looked {
+        no: ApprovalNo,
+        by: Who,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_at: Option<Timestamp>,
+    },
+    /// Somebody takes an approval or a question on, or hands it to `to`, a person or a group; to nobody gives it back.
+    Assigned {
+        no: ApprovalNo,
+        by: Who,
+        to: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remark: Option<BodyRef>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_at: Option<Timestamp>,
+    },
+    /// A person remarks something on a version. One that blocks stops whoever would approve that, until it is resolved.
+    CommentMade {
+        no: CommentNo,
+        artefact: ArtefactName,
+        version: Digest,
+        by: Who,
+        remark: BodyRef,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        blocks: bool,
+        /// The people whom it names.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<String>,
+        /// When, if it was heard later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_at: Option<Timestamp>,
+    },
+    /// Somebody answers a comment.
+    CommentReplied {
+        no: CommentNo,
+        by: Who,
+        remark: BodyRef,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_at: Option<Timestamp>,
+    },
+    /// A comment is settled: it stops nothing any more.
+    CommentResolved {
+        no: CommentNo,
+        by: Who,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remark: Option<BodyRef>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_at: Option<Timestamp>,
+    },
     /// An agent died: a panic, an error, a hang.
     AgentFailed { agent: AgentName, message: MessageId, class: Class, reason: BodyRef },
     /// The supervisor starts it again, not before a time.
@@ -218,31 +275,6 @@ impl From<Rule> for Reason {
 impl From<BodyRef> for Reason {
     fn from(told: BodyRef) -> Self {
         Self::Told(told)
-    }
-}
-
-/// A person, as far as known when they acted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Who {
-    /// Their name.
-    pub name: String,
-    /// How it is known: `claimed`, `os_user`, `token`, `single-person project`.
-    pub how: String,
-    /// The groups that they were in.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
-    /// True if the project declares its people, and they are none of them: what they say is refused.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub undeclared: bool,
-}
-
-impl Who {
-    /// Whether they are `who`: a name, or `group:NAME` for everybody in a group.
-    pub fn is(&self, who: &str) -> bool {
-        match who.strip_prefix("group:") {
-            Some(group) => self.groups.iter().any(|of| of == group),
-            None => *who == self.name,
-        }
     }
 }
 
@@ -598,19 +630,6 @@ pub struct ItemHead {
     pub recipients: u64,
 }
 
-/// What is spent or reserved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Amount {
-    /// Model and tool calls.
-    pub steps: u64,
-    /// Tokens in and out.
-    pub tokens: u64,
-    /// Money.
-    pub cost: NanoUsd,
-    /// People reached.
-    pub recipients: u64,
-}
-
 /// What a person decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -673,52 +692,6 @@ pub enum PauseReason {
     Intensity { agent: AgentName, restarts: u32 },
 }
 
-/// A limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Limit {
-    /// Model and tool calls.
-    Steps,
-    /// Tokens.
-    Tokens,
-    /// Billionths of a dollar.
-    Cost,
-    /// Milliseconds with an effect under way.
-    ActiveTime,
-    /// People reached.
-    Recipients,
-    /// Turns of an agent between two decisions of a person.
-    Turns,
-    /// Steps of one turn.
-    StepsPerTurn,
-}
-
-/// New limits; absent ones stay.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Raise {
-    /// Of the run.
-    pub steps: Option<u64>,
-    /// Of the run.
-    pub tokens: Option<u64>,
-    /// Of the run.
-    pub cost: Option<NanoUsd>,
-    /// Of the run, in milliseconds.
-    pub active_ms: Option<u64>,
-    /// Of the run.
-    pub recipients: Option<u64>,
-    /// Of each agent.
-    pub turns: Option<u32>,
-    /// Of each turn.
-    pub steps_per_turn: Option<u32>,
-    /// Of each call of a model, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub call_timeout_ms: Option<u64>,
-    /// Of the silence within each reply, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub idle_timeout_ms: Option<u64>,
-}
-
 /// Why a row of the inbox was refused; the poster's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -758,6 +731,22 @@ pub enum Refusal {
     NotTheirs,
     /// The edited version has faults: a list of sentences.
     FaultyEdit { problems: BodyRef },
+    /// It cannot be handed to somebody who may say nothing to it.
+    NotTheirsToDecide { to: String },
+    /// Comments on it are open that block it.
+    Blocked { comments: Vec<CommentNo> },
+    /// There is no such comment.
+    UnknownComment,
+    /// Somebody resolved it before.
+    AlreadyResolved { by: String },
+    /// Whoever made the comment resolves it, or somebody who may approve what it is on.
+    NotYoursToResolve { by: String },
+    /// Whoever resolves another's comment says why.
+    SayWhy,
+    /// No desk has that version any more, or a turn has put another one in its place.
+    UnknownVersion,
+    /// The comment has faults: a list of sentences.
+    FaultyComment { problems: BodyRef },
     /// There is no such dead letter.
     UnknownDeadLetter,
     /// There is nothing to pause or resume.

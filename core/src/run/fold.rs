@@ -2,6 +2,7 @@
 //! state is an error value, and changes nothing that anybody sees.
 
 mod approval;
+mod comment;
 mod effect;
 mod split;
 
@@ -109,6 +110,13 @@ impl State {
             Event::PermitVoided { no, by } => self.void(*no, *by),
             Event::QuestionAsked { no, effect } => self.question(*no, *effect),
             Event::QuestionAnswered { no, happened, .. } => self.answer_question(*no, *happened),
+            Event::Looked { no, by, made_at } => self.look(*no, by, made_at.unwrap_or(at)),
+            Event::Assigned { no, to, .. } => self.assign(*no, to.as_ref()),
+            Event::CommentMade { no, artefact, version, by, blocks, .. } => {
+                self.comment(*no, (artefact, *version), by, *blocks)
+            }
+            Event::CommentReplied { no, .. } => self.reply(*no),
+            Event::CommentResolved { no, by, .. } => self.resolve(*no, by),
             Event::AgentFailed { agent, message, .. } => self.died(at, agent, *message),
             Event::AgentRestarted { agent, not_before } => self.restart(at, agent, *not_before),
             Event::DeadLettered { message, class, reason } => self.dead_letter(*message, *class, *reason),
@@ -274,10 +282,17 @@ impl State {
         let turn = self.turns.get_mut(&version.message).ok_or("no such turn")?;
         let before = desk::put(&self.plan, &mut turn.desk, &version.artefact, version.body.digest);
         let branch = turn.message.branch.clone();
+        // A section takes the place of that section alone.
+        let now: BTreeSet<Digest> = turn.desk.values().flat_map(Held::versions).collect();
+        let gone: Vec<Digest> = before.iter().flat_map(Held::versions).filter(|one| !now.contains(one)).collect();
+        self.carry_comments(&gone, version.body.digest);
         // A long run writes the same artefact anew and anew; what it no longer has anywhere is in the journal.
         for before in before.iter().flat_map(Held::versions) {
-            if !self.has_on_a_desk(before, &branch) {
+            if self.has_on_a_desk(before, &branch) {
+                self.replaced.extend(gone.contains(&before).then_some(before));
+            } else {
                 self.versions.remove(&before);
+                self.replaced.remove(&before);
             }
         }
         self.versions.insert(version.body.digest, version.clone());

@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::event::{BodyRef, DeadLetterAnswer, Decision, Lists, Raise, Settled, Who, WriteHead};
 use crate::failure::{Class, Usage};
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, Timestamp};
+use crate::id::{
+    AgentName, ApprovalNo, ArtefactName, CommentNo, Digest, EffectId, Epoch, MessageId, Outcome, Timestamp,
+};
 use crate::topology::plan::Mode;
 
 /// One input: it comes to one batch of events, appended whole.
@@ -124,6 +126,23 @@ pub enum Command {
         comment: BodyRef,
         problems: Option<BodyRef>,
     },
+    /// What an approval binds was opened, to be read.
+    Look { approval: ApprovalNo, binds: Digest },
+    /// Somebody takes it on, or hands it to somebody; to nobody gives it back.
+    Assign { approval: ApprovalNo, to: Option<Assignee>, remark: Option<BodyRef>, problems: Option<BodyRef> },
+    /// A remark on a version, with what is wrong with it.
+    Comment {
+        artefact: ArtefactName,
+        version: Digest,
+        remark: BodyRef,
+        blocks: bool,
+        mentions: Vec<String>,
+        problems: Option<BodyRef>,
+    },
+    /// An answer to a comment.
+    Reply { comment: CommentNo, remark: BodyRef, mentions: Vec<String>, problems: Option<BodyRef> },
+    /// A comment is settled, and why, if that is said.
+    Resolve { comment: CommentNo, remark: Option<BodyRef>, problems: Option<BodyRef> },
     /// Whether an effect happened.
     Answer { question: ApprovalNo, happened: bool, receipt: BodyRef },
     /// What becomes of a dead letter.
@@ -136,6 +155,15 @@ pub enum Command {
     Resume,
     /// It ends.
     Cancel,
+}
+
+/// To whom something is handed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Assignee {
+    /// Everybody in a group, as `group:NAME`.
+    Group(String),
+    /// A person, with what the project declares of them.
+    Person(Who),
 }
 
 /// A row of the inbox as it is posted: JSON.
@@ -168,6 +196,16 @@ pub enum Say {
         writes: BTreeMap<ArtefactName, Value>,
         comment: String,
     },
+    /// What an approval binds was opened, to be read.
+    Look { approval: ApprovalNo, binds: Digest },
+    /// Somebody takes it on, or hands it to a person, or to `group:NAME`, and says why; to nobody gives it back.
+    Assign { approval: ApprovalNo, to: Option<String>, text: String },
+    /// A remark on a version: on the part that a JSON pointer names, or on all of it.
+    Comment { artefact: ArtefactName, version: Digest, at: String, text: String, blocks: bool },
+    /// An answer to a comment.
+    Reply { comment: CommentNo, text: String },
+    /// A comment is settled; why, unless that is empty.
+    Resolve { comment: CommentNo, text: String },
     /// Whether an effect happened.
     Answer { question: ApprovalNo, happened: bool },
     /// What becomes of a dead letter.

@@ -17,6 +17,7 @@
 //! | I12 | Time and records only go on. |
 //! | I13 | An ownership that is over appends nothing. |
 //! | I14 | When faults stop, every run ends, or waits for a person: held by the simulation. |
+//! | I15 | Nobody approves what an open comment blocks, and nobody settles a comment that is not theirs to settle. |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,7 @@ use crate::topology::plan::{Recipient, Role};
 
 mod branches;
 mod broken;
+mod comments;
 mod outward;
 mod rounds;
 mod watch;

@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod branch;
+pub mod comment;
 pub mod decide;
 pub mod desk;
 pub mod event;

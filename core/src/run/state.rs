@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::branch::{Branch, SplitId};
-use super::desk::Desk;
+use super::comment::Comment;
+use super::desk::{Desk, Held};
 use super::event::{
-    Amount, CallHead, Decision, Ending, Limit, Manifest, Message, PauseReason, Raise, Ruling, Version, Who, Wish,
+    Amount, CallHead, Channel, Decision, Ending, Limit, Manifest, Message, PauseReason, Raise, Ruling, Version, Who,
+    Wish,
 };
 use super::queue::Queue;
 use super::split::OpenSplit;
 use crate::failure::Class;
 use crate::id::{
-    AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, RunId, Timestamp, ToolName,
+    AgentName, ApprovalNo, ArtefactName, CommentNo, Digest, EffectId, Epoch, MessageId, Outcome, RunId, Timestamp,
+    ToolName,
 };
 use crate::run::event::{BodyRef, Origin, Reason};
 use crate::topology::manner::Patience;
@@ -51,6 +54,8 @@ pub struct State {
     pub versions: BTreeMap<Digest, Version>,
     /// What tools gave, in order; only where a check may look at it.
     pub given: Vec<Given>,
+    /// Those of them in whose place a turn has put another one.
+    pub replaced: BTreeSet<Digest>,
     /// Splits whose branches have not met yet.
     pub splits: BTreeMap<SplitId, OpenSplit>,
     /// How often each bounded handoff was taken in a branch since the last reset.
@@ -63,6 +68,8 @@ pub struct State {
     pub approvals: BTreeMap<ApprovalNo, Approval>,
     /// Permits by the approval that gave them.
     pub permits: BTreeMap<ApprovalNo, Permit>,
+    /// Comments by number, resolved ones included.
+    pub comments: BTreeMap<CommentNo, Comment>,
     /// Open questions: whether an effect happened.
     pub questions: BTreeMap<ApprovalNo, EffectId>,
     /// What the supervisor knows of each agent.
@@ -289,6 +296,10 @@ pub struct Approval {
     pub reminded: (u32, Option<Timestamp>),
     /// Who else was told, and may say something since.
     pub escalated_to: Option<String>,
+    /// Who is on it: a person, or a group.
+    pub assigned_to: Option<String>,
+    /// Who opened it to read it.
+    pub looked: Vec<Look>,
     /// Who approved so far.
     pub approved_by: BTreeSet<String>,
     /// When the latest decision on it was made, which may be before it was heard.
@@ -304,6 +315,17 @@ impl Approval {
     pub fn gates(&self) -> impl Iterator<Item = &String> {
         self.rules.iter().flat_map(|ruling| &ruling.gates)
     }
+}
+
+/// That somebody opened an approval to read it, the first time over this channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Their name.
+    pub by: String,
+    /// How.
+    pub via: Option<Channel>,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A person's version that could not be prepared.
@@ -459,12 +481,14 @@ impl State {
             effects: BTreeMap::new(),
             versions: BTreeMap::new(),
             given: Vec::new(),
+            replaced: BTreeSet::new(),
             splits: BTreeMap::new(),
             rounds: BTreeMap::new(),
             handed: BTreeMap::new(),
             pasts: BTreeMap::new(),
             approvals: BTreeMap::new(),
             permits: BTreeMap::new(),
+            comments: BTreeMap::new(),
             questions: BTreeMap::new(),
             agents: BTreeMap::new(),
             asked_before: BTreeMap::new(),
@@ -695,6 +719,19 @@ impl State {
     }
 }
 
+impl Approval {
+    /// Whether `who` has opened it to read it, over the channel that they come by.
+    pub fn has_looked(&self, who: &Who) -> bool {
+        self.looked.iter().any(|look| (&look.by, look.via) == (&who.name, who.via))
+    }
+
+    /// Every version that it rests on.
+    pub fn rests_on(&self) -> impl Iterator<Item = Digest> + '_ {
+        let outward = self.manifest.iter().flat_map(|manifest| manifest.desk.values());
+        self.desk.values().chain(outward).flat_map(Held::versions)
+    }
+}
+
 impl Permit {
     /// Whether something may begin under it at `at`.
     pub fn holds(&self, at: Timestamp) -> bool {
@@ -718,39 +755,5 @@ impl Effect {
     /// Whether it acts on the world.
     pub fn is_outward(&self) -> bool {
         matches!(self.wish, Wish::Deliver { .. })
-    }
-}
-
-impl Amount {
-    /// Both together.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            steps: self.steps.saturating_add(other.steps),
-            tokens: self.tokens.saturating_add(other.tokens),
-            cost: crate::id::NanoUsd(self.cost.0.saturating_add(other.cost.0)),
-            recipients: self.recipients.saturating_add(other.recipients),
-        }
-    }
-
-    /// This without `other`; `None` if there is less than that.
-    pub fn minus(self, other: Self) -> Option<Self> {
-        Some(Self {
-            steps: self.steps.checked_sub(other.steps)?,
-            tokens: self.tokens.checked_sub(other.tokens)?,
-            cost: crate::id::NanoUsd(self.cost.0.checked_sub(other.cost.0)?),
-            recipients: self.recipients.checked_sub(other.recipients)?,
-        })
-    }
-
-    /// The part of it that `limit` bounds.
-    pub fn of(self, limit: Limit) -> u64 {
-        match limit {
-            Limit::Steps => self.steps,
-            Limit::Tokens => self.tokens,
-            Limit::Cost => self.cost.0,
-            Limit::Recipients => self.recipients,
-            Limit::ActiveTime | Limit::Turns | Limit::StepsPerTurn => 0,
-        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod call;
 pub mod choice;
+pub mod comment;
 mod entry;
 pub mod failing;
 pub mod models;
@@ -22,9 +23,10 @@ use super::branch::{Branch, SplitId};
 use super::event::{ActHead, Amount, BodyRef, Event, Fact, Message, Origin, Settled, Version, Wish};
 use super::state::{DeadLetter, State, Status};
 use crate::failure::Class;
-use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, MessageId, Outcome, Seq, Timestamp};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, CommentNo, Digest, EffectId, MessageId, Outcome, Seq, Timestamp};
 use crate::topology::plan::{EXPIRED, Recipient};
 use choice::Bases;
+use comment::{Remarked, Remarks};
 use entry::entry;
 pub use entry::{Entry, Kind};
 use failing::{Failing, Failures};
@@ -46,6 +48,7 @@ pub struct View {
     assumed: (usize, Amount),
     bases: Bases,
     failures: Failures,
+    remarks: Remarks,
 }
 
 impl View {
@@ -65,6 +68,7 @@ impl View {
             assumed: (0, Amount::default()),
             bases: Bases::default(),
             failures: Failures::default(),
+            remarks: Remarks::default(),
         }
     }
 
@@ -122,6 +126,11 @@ impl View {
     pub fn nth(&self, artefact: &ArtefactName, version: Digest) -> Option<(usize, Timestamp)> {
         let place = self.versions.get(artefact)?.iter().position(|of| of.body.digest == version)?;
         Some((place + 1, self.written_at.get(&version).copied()?))
+    }
+
+    /// All that was said in a comment, in order.
+    pub fn remarks(&self, no: CommentNo) -> &[Remarked] {
+        self.remarks.of(no)
     }
 
     /// What the turn of each message has spent so far.
@@ -182,7 +191,11 @@ impl View {
             | Event::Reminded { no }
             | Event::Escalated { no, .. }
             | Event::EditRefused { no, .. }
+            | Event::Looked { no, .. }
+            | Event::Assigned { no, .. }
             | Event::ApprovalOverdue { no } => of_approval(no),
+            // A comment is told of its version, which says where that was written.
+            Event::CommentMade { .. } | Event::CommentReplied { .. } | Event::CommentResolved { .. } => None,
             Event::QuestionAnswered { no, .. } => state.questions.get(no).and_then(of_effect),
             Event::DeadLetterAnswered { message, .. } => state.dead.get(message).map(|letter| &letter.message.branch),
             // What a run does as a whole, and what nobody is told of.
@@ -220,6 +233,9 @@ impl View {
                     add(&mut self.lost, *spent);
                 }
             }
+            Event::CommentMade { .. } | Event::CommentReplied { .. } | Event::CommentResolved { .. } => {
+                self.remarks.take(seq, fact);
+            }
             Event::VersionWritten(version) => {
                 self.written_at.entry(version.body.digest).or_insert(fact.at);
                 self.versions.entry(version.artefact.clone()).or_default().push(version.clone());
@@ -230,6 +246,7 @@ impl View {
             Event::ModelSwitched { .. } | Event::ContextCut { .. } | Event::AnswerRefused { .. } => {}
             Event::ApprovalAsked { .. } | Event::ApprovalDecided { .. } | Event::ApprovalClosed { .. } => {}
             Event::EditRefused { .. } | Event::ApprovalOverdue { .. } => {}
+            Event::Looked { .. } | Event::Assigned { .. } => {}
             Event::PersonAnswered { .. } | Event::Reminded { .. } | Event::Escalated { .. } => {}
             Event::PermitGiven { .. } | Event::PermitVoided { .. } => {}
             Event::QuestionAsked { .. } | Event::QuestionAnswered { .. } => {}
@@ -311,6 +328,15 @@ impl View {
                 people::question(state, self.whose_effect(*effect), *no, *effect, texts)
             }
             Event::QuestionAnswered { no, by, happened } => people::answered(*no, by, *happened),
+            Event::Assigned { no, by, to, remark, .. } => {
+                people::assigned(state, *no, by, to.as_deref(), *remark, texts)
+            }
+            Event::CommentMade { no, artefact, version, by, remark, blocks, .. } => {
+                let nth = self.nth(artefact, *version).map(|(nth, _)| nth);
+                comment::made(*no, by, (artefact, nth), *blocks, *remark, texts)
+            }
+            Event::CommentReplied { no, by, remark, .. } => comment::replied(*no, by, *remark, texts),
+            Event::CommentResolved { no, by, remark, .. } => comment::resolved(*no, by, *remark, texts),
             Event::AgentFailed { agent, class, reason, .. } => trouble::died(agent, *class, *reason, texts),
             Event::AgentRestarted { agent, .. } => trouble::restarts(state, agent),
             Event::DeadLettered { message, class, reason } => {
@@ -332,6 +358,8 @@ impl View {
             Event::Opened { .. } | Event::Heard { .. } | Event::TurnBegan { .. } => return None,
             Event::EffectAsked { .. } | Event::EffectBegan { .. } | Event::RetryPlanned { .. } => return None,
             Event::PermitGiven { .. } => return None,
+            // Who looked is told with what they looked at.
+            Event::Looked { .. } => return None,
         })
     }
 

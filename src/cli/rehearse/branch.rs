@@ -319,7 +319,7 @@ fn decider(person: &Person, approval: &Approval) -> Who {
 }
 
 pub(super) fn somebody(name: &str, groups: &[String]) -> Who {
-    Who { name: name.to_owned(), how: "rehearsed".to_owned(), groups: groups.to_vec(), undeclared: false }
+    Who { name: name.to_owned(), how: "rehearsed".to_owned(), groups: groups.to_vec(), undeclared: false, via: None }
 }
 
 fn heard(says: &str, what: What, at: Timestamp) -> Choice {

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::super::comments::{Stands, Talk};
 use super::super::parts::{address, amount, difference, meter, origin, state, text, thousands, value, word};
 use super::look::{Look, limit_word};
 use super::messages::rows;
@@ -9,6 +10,7 @@ use crate::id::ArtefactName;
 use crate::run::event::{Amount, Limit};
 use crate::run::view::{Entry, Kind, Texts as _, count};
 use crate::service::change::since_before;
+use crate::service::comment::comments;
 use crate::words;
 use crate::words::difference::lines;
 
@@ -83,7 +85,9 @@ pub(super) fn drafts(look: &Look<'_>) -> Markup {
     let mut names: Vec<&ArtefactName> = run.versions.iter().map(|version| &version.artefact).collect();
     names.sort();
     names.dedup();
-    let texts = story.texts();
+    let (texts, said, state) = (story.texts(), comments(story), story.state());
+    let is_live = state.ended.is_none();
+    let talk = Talk { person: look.person, run: run.run, stands: Stands::Drafts, zone: look.site.zone() };
     html! {
         @if names.is_empty() { div.empty.panel { strong { "Nothing is written yet" } } }
         nav.filters aria-label="Artefacts" {
@@ -117,11 +121,16 @@ pub(super) fn drafts(look: &Look<'_>) -> Markup {
                             }
                         }
                     }
+                    @let body = texts.value(version.version);
                     details open[version.no == 1] {
                         summary { "All of it" }
-                        @match texts.value(version.version) {
-                            Some(body) => (value(&body)), None => p.muted { "erased" }
-                        }
+                        @match &body { Some(body) => (value(body)), None => p.muted { "erased" } }
+                    }
+                    @for comment in said.iter().filter(|comment| comment.version == version.version) {
+                        (talk.thread(comment, is_live))
+                    }
+                    @if let Some(body) = body.filter(|_| is_live && state.is_current(name, version.version)) {
+                        div.actions { (talk.form(name.as_str(), version.version, &body)) }
                     }
                 }
             }

@@ -430,7 +430,7 @@ impl Play {
 }
 
 fn who() -> Who {
-    Who { name: "ada".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false }
+    Who { name: "ada".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false, via: None }
 }
 
 /// Plays `seeds`; what they went through, and the first that broke something.

@@ -1,8 +1,8 @@
 //! People: they answer what waits for them, and on bad days the wrong thing, twice, late, or to nobody's question.
 
-use callsheet::id::{ApprovalNo, MessageId};
+use callsheet::id::{ApprovalNo, CommentNo, MessageId};
 use callsheet::run::event::{DeadLetterAnswer, Decision, Limit, Lists, Origin, PauseReason, Raise, Who, WriteHead};
-use callsheet::run::input::Command;
+use callsheet::run::input::{Assignee, Command};
 use callsheet::run::invariant::Broken;
 use callsheet::run::state::{Fate, State, Wants};
 use callsheet::topology::plan::ANSWER;
@@ -23,6 +23,7 @@ fn everybody() -> [Who; 4] {
         how: "claimed".to_owned(),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
         undeclared: false,
+        via: None,
     };
     [who("ana", &["approvers"]), who("ben", &["approvers"]), who("cleo", &[]), who("dora", &["approvers"])]
 }
@@ -73,6 +74,10 @@ impl Scene {
         if self.makes.undeclared() {
             said.extend(self.makes.said_by_nobody(state));
         }
+        if self.makes.random.chance(self.makes.swarm.remark) {
+            said.extend(self.makes.remark(state));
+            said.extend(self.makes.attend(state));
+        }
         said.extend(self.sensible(state));
         said
     }
@@ -82,6 +87,7 @@ impl Scene {
         let mut said = Vec::new();
         let open: Vec<ApprovalNo> = state.open_approvals().map(|(no, _)| no).collect();
         for no in open {
+            said.extend(self.makes.settle(state, no));
             said.extend(self.makes.decide(state, no));
         }
         for (no, about) in &state.questions {
@@ -175,6 +181,69 @@ impl Makes {
         Some((who, Some(say), wrong))
     }
 
+    /// Somebody looks at what waits, or says who is on it.
+    fn attend(&mut self, state: &State) -> Option<Say> {
+        let open: Vec<ApprovalNo> = state.open_approvals().map(|(no, _)| no).collect();
+        let no = *self.random.pick(&open)?;
+        let approval = state.approvals.get(&no)?;
+        let who = self.anybody();
+        let to = match self.random.below(6) {
+            0 | 1 => return Some((who, Some(Command::Look { approval: no, binds: approval.binds }), false)),
+            2 => Some(Assignee::Group("group:approvers".to_owned())),
+            3 => None,
+            4 => Some(Assignee::Person(Who { undeclared: true, ..self.anybody() })),
+            _ => Some(Assignee::Person(self.anybody())),
+        };
+        let wrong = matches!(&to, Some(Assignee::Person(who)) if who.undeclared);
+        Some((who, Some(Command::Assign { approval: no, to, remark: None, problems: None }), wrong))
+    }
+
+    /// Somebody remarks something on a version that is on some desk, or answers a remark; now and then what cannot be taken.
+    fn remark(&mut self, state: &State) -> Option<Say> {
+        let (who, remark) = (self.anybody(), self.body());
+        let known: Vec<CommentNo> = state.comments.keys().copied().collect();
+        let (blocks, mentions) = (self.random.chance(600), Vec::new());
+        let command = match (self.random.below(8), self.random.pick(&known).copied()) {
+            (0, Some(comment)) => Command::Reply { comment, remark, mentions, problems: None },
+            // Of whoever it is, with a word or without one.
+            (1, Some(comment)) => {
+                let remark = self.random.chance(500).then_some(remark);
+                Command::Resolve { comment, remark, problems: None }
+            }
+            (2, _) => {
+                let (artefact, version) = (name("aside"), self.digest());
+                let say = Command::Comment { artefact, version, remark, blocks, mentions, problems: None };
+                return Some((who, Some(say), true));
+            }
+            (3, _) => {
+                let (comment, problems) = (CommentNo(0), None);
+                return Some((who, Some(Command::Reply { comment, remark, mentions, problems }), true));
+            }
+            _ => {
+                let versions: Vec<_> = state.versions.iter().map(|(at, of)| (of.artefact.clone(), *at)).collect();
+                let (artefact, version) = self.random.pick(&versions).cloned()?;
+                let problems = self.random.chance(100).then(|| self.body());
+                let wrong = problems.is_some();
+                let say = Command::Comment { artefact, version, remark, blocks, mentions, problems };
+                return Some((who, Some(say), wrong));
+            }
+        };
+        Some((who, Some(command), false))
+    }
+
+    /// Somebody who may approve settles what stops them, mostly.
+    fn settle(&mut self, state: &State, no: ApprovalNo) -> Vec<Say> {
+        let Some(approval) = state.approvals.get(&no) else { return Vec::new() };
+        let stops: Vec<CommentNo> = state.stops(approval).collect();
+        let mut said = Vec::new();
+        for comment in stops {
+            let who = if self.random.chance(300) { Some(self.anybody()) } else { self.approver(state, no) };
+            let remark = Some(self.body());
+            said.extend(who.map(|who| (who, Some(Command::Resolve { comment, remark, problems: None }), false)));
+        }
+        said
+    }
+
     fn dead_letter(&mut self) -> DeadLetterAnswer {
         if self.random.chance(self.swarm.stop_dead) {
             return *self
@@ -225,7 +294,13 @@ impl Makes {
 
     /// What would be heard, of anybody who is declared.
     fn said_by_nobody(&mut self, state: &State) -> Vec<Say> {
-        let ghost = Who { name: "ghost".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: true };
+        let ghost = Who {
+            name: "ghost".to_owned(),
+            how: "claimed".to_owned(),
+            groups: Vec::new(),
+            undeclared: true,
+            via: None,
+        };
         let open = state.open_approvals().next().map(|(no, approval)| (no, approval.binds, approval.wants));
         if let Some((no, _, Wants::Form | Wants::Sentence)) = open {
             let said = self.respond(state, no).into_iter();

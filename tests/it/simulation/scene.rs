@@ -329,6 +329,7 @@ impl Scene {
             how: "claimed".to_owned(),
             groups: vec!["approvers".to_owned()],
             undeclared: false,
+            via: None,
         };
         let (brief, note): (BodyRef, BodyRef) = (self.makes.body(), self.makes.body());
         let (plan, mode) = (self.makes.digest(), self.journal.truth.plan.mode);

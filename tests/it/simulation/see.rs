@@ -3,6 +3,7 @@
 use callsheet::failure::Class;
 use callsheet::id::{EffectId, MessageId};
 use callsheet::run::branch::SplitId;
+use callsheet::run::comment::Comment;
 use callsheet::run::desk::{Desk, Held, newest};
 use callsheet::run::event::{
     ActHead, Closed, DeadLetterAnswer, Decision, Ending, Event, Fact, Limit, Message, Part, PauseReason, Reason,
@@ -42,6 +43,22 @@ impl Scene {
                 Event::PermitVoided { .. } => Some(Rare::LaterNo),
                 Event::FellInDoubt { why: Some(_), .. } => Some(Rare::DoubtForPerson),
                 Event::MessageSent(Message { asked_by: Some(asker), to, .. }) => Some(teammate(state, *asker, to)),
+                Event::CommentMade { blocks: true, .. } => Some(Rare::CommentBlocks),
+                Event::Looked { .. } => Some(Rare::LookedAt),
+                Event::Assigned { to: None, .. } => Some(Rare::GivenBack),
+                Event::Assigned { to: Some(to), by, .. } => {
+                    Some(if *to == by.name { Rare::TakenOn } else { Rare::HandedOn })
+                }
+                Event::CommentReplied { .. } => Some(Rare::CommentReplied),
+                Event::CommentResolved { no, by, .. } => {
+                    let is_theirs = state.comments.get(no).is_some_and(|comment| comment.by == by.name);
+                    Some(if is_theirs { Rare::ResolvedByAuthor } else { Rare::ResolvedByApprover })
+                }
+                Event::VersionWritten(version) => {
+                    let on = |comment: &Comment| version.base.is_some_and(|base| comment.versions.contains(&base));
+                    let carried = state.comments.values().any(|comment| comment.is_open() && on(comment));
+                    carried.then_some(Rare::CommentFollowsDraft)
+                }
                 Event::PersonAnswered { outcome, .. } => Some(match outcome.as_str() {
                     ANSWER => Rare::PersonAnswersTeammate,
                     _ => Rare::PersonAnswers,
@@ -191,7 +208,15 @@ fn refused(why: &Refusal) -> Option<Rare> {
         Refusal::RaiseTooLow => Rare::RaiseTooLow,
         Refusal::RunOver => Rare::DecidedAfterEnd,
         Refusal::Unreadable => Rare::RowUnreadable,
+        Refusal::NotTheirsToDecide { .. } => Rare::HandedToStranger,
+        Refusal::Blocked { .. } => Rare::BlockedByComment,
+        Refusal::NotYoursToResolve { .. } => Rare::ResolvedByStranger,
+        Refusal::AlreadyResolved { .. } => Rare::ResolvedTwice,
+        Refusal::UnknownVersion => Rare::CommentOnOldVersion,
         Refusal::UnknownApproval
+        | Refusal::UnknownComment
+        | Refusal::SayWhy
+        | Refusal::FaultyComment { .. }
         | Refusal::UnknownOutcome
         | Refusal::Unaccepted { .. }
         | Refusal::UnknownDeadLetter

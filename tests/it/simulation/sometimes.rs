@@ -34,6 +34,9 @@ rare! {
     RoundsUsedUp, Rejected, PersonAnswers, PersonAnswersTeammate, NobodyAnswersTeammate, Reminded, Escalated,
     AnsweredTwice, AnswerForDecision, DecisionForAnswer, AnswerFaulty, RowUnreadable, LaterNo, WriterAskedAnew, WrittenAnew, AskedAnewInVain,
     EditRefused,
+    // Comments
+    CommentBlocks, CommentFollowsDraft, CommentReplied, ResolvedByAuthor, ResolvedByApprover, BlockedByComment, ResolvedByStranger,
+    ResolvedTwice, CommentOnOldVersion, LookedAt, TakenOn, HandedOn, GivenBack, HandedToStranger,
     // Limits and control
     PausedBySteps, PausedByTokens, PausedByCost, PausedByActiveTime, PausedByRecipients, PausedByTurns,
     PausedByStepsPerTurn, PausedByPerson, Raised, RaiseTooLow, CancelledWithOutward, DeadLetterRetried,

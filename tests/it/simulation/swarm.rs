@@ -57,6 +57,8 @@ pub(crate) struct Swarm {
     pub(crate) meddle: u64,
     pub(crate) cancel: u64,
     pub(crate) stop_dead: u64,
+    /// They remark something on a version.
+    pub(crate) remark: u64,
     /// How long a person takes to look, in milliseconds at most.
     pub(crate) person_ms: u64,
 }
@@ -104,6 +106,7 @@ impl Swarm {
             meddle: often(60),
             cancel: often(15),
             stop_dead: often(500),
+            remark: often(500),
             person_ms: 0,
         };
         drawn.happenings = random.between(20, 300);

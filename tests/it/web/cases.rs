@@ -191,8 +191,15 @@ fn methods(stage: &Stage) -> Vec<Case> {
         }
     }
     let fields = format!("?key={}&decision=approve&binds={}&what=cancel", stage.ana.key, stage.binds);
-    for path in ["/approvals/1/decide", "/approvals/1/answer", "/campaigns/announcement/start", "/runs/1/say", "/leave"]
-    {
+    for path in [
+        "/approvals/1/decide",
+        "/approvals/1/answer",
+        "/campaigns/announcement/start",
+        "/runs/1/say",
+        "/runs/1/comments",
+        "/approvals/1/assign",
+        "/leave",
+    ] {
         cases.push(case(format!("GET {path}"), stage.page(&format!("{path}{fields}")), 405, ""));
         let looked = stage.page(&format!("{path}{fields}")).method("HEAD");
         cases.push(case(format!("HEAD {path}"), looked, 405, ""));
@@ -215,6 +222,9 @@ fn keys(stage: &Stage) -> Vec<Case> {
         ("/approvals/1/answer", vec![("outcome", "approve")]),
         ("/campaigns/announcement/start", vec![("rehearse", "yes")]),
         ("/runs/1/say", vec![("what", "cancel")]),
+        ("/approvals/1/assign", vec![("to", "ana")]),
+        ("/runs/1/comments", vec![("artefact", "letter"), ("text", "x")]),
+        ("/runs/1/comments/c1", vec![("what", "resolve")]),
         ("/leave", vec![]),
     ];
     let mut cases = Vec::new();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::id::{ApprovalNo, Digest, EffectId, Outcome, Timestamp};
 use crate::run::desk::{self, Held};
-use crate::run::event::{BodyRef, Closed, Decision, Event, Origin, Settled, Version, Who, WriteHead};
+use crate::run::event::{BodyRef, Closed, Decision, Event, Origin, Refusal, Settled, Version, Who, WriteHead};
 use crate::run::fold::Illegal;
 use crate::run::state::{Approval, Effect, Fate, Permit, Wants};
 use crate::topology::plan::{EXPIRED, Expiry, Person};
@@ -157,6 +157,23 @@ pub(super) fn decision(approval: &Approval) -> Option<(&Who, Decision)> {
     match &approval.fate {
         Some(Fate::Decided(by, decision)) => Some((by, *decision)),
         _ => None,
+    }
+}
+
+/// The approval, if it is open and binds `binds`.
+pub(super) fn standing(batch: &Batch, no: ApprovalNo, binds: Digest) -> Result<&Approval, Refusal> {
+    let approval = batch.state.approvals.get(&no).ok_or(Refusal::UnknownApproval)?;
+    if let Some((by, decision)) = decision(approval) {
+        return Err(Refusal::AlreadyDecided { by: by.name.clone(), decision });
+    }
+    match approval.fate {
+        Some(Fate::Answered(ref by, ref outcome)) => {
+            Err(Refusal::AlreadyAnswered { by: by.name.clone(), outcome: outcome.clone() })
+        }
+        Some(Fate::Edited(by)) => Err(Refusal::Replaced { by }),
+        Some(_) => Err(Refusal::Closed),
+        None if approval.binds != binds => Err(Refusal::ContentChanged),
+        None => Ok(approval),
     }
 }
 

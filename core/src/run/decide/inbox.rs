@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::batch::{Batch, impossible};
-use super::{approval, ending, outward};
+use super::{approval, attend, comment, ending, outward};
 use crate::id::{ApprovalNo, ArtefactName, Digest, Outcome};
 use crate::run::desk::Held;
 use crate::run::event::{
@@ -12,7 +12,7 @@ use crate::run::event::{
 };
 use crate::run::fold::Illegal;
 use crate::run::input::Command;
-use crate::run::state::{Approval, Fate, State, Wants};
+use crate::run::state::{Approval, State, Wants};
 use crate::topology::manner::Patience;
 use crate::topology::plan::{ANSWER, Limits, Person, Role};
 use crate::topology::spec::Labels;
@@ -52,7 +52,7 @@ fn over(batch: &Batch, say: Option<&(Who, Command)>) -> Refusal {
             | Command::Accept { approval, binds, .. }
             | Command::Edit { approval, binds, .. }
             | Command::Respond { approval, binds, .. },
-        )) => match standing(batch, *approval, *binds) {
+        )) => match approval::standing(batch, *approval, *binds) {
             Err(why) => why,
             Ok(_) => Refusal::RunOver,
         },
@@ -73,6 +73,12 @@ fn refusal(batch: &Batch, by: &Who, command: &Command) -> Option<Refusal> {
         Command::Respond { approval, binds, outcome, writes, problems, .. } => {
             may_answer(batch, by, (*approval, *binds), outcome, writes, *problems).err()
         }
+        // Nothing comes of looking too late.
+        Command::Look { .. } => None,
+        Command::Assign { approval, to, problems, .. } => attend::refusal(batch, by, *approval, to.as_ref(), *problems),
+        Command::Comment { .. } | Command::Reply { .. } | Command::Resolve { .. } => {
+            comment::refusal(batch, by, command)
+        }
         Command::Answer { question, .. } => {
             (!batch.state.questions.contains_key(question)).then_some(Refusal::UnknownApproval)
         }
@@ -89,25 +95,8 @@ fn refusal(batch: &Batch, by: &Who, command: &Command) -> Option<Refusal> {
     }
 }
 
-/// The approval, if it is open and binds `binds`.
-fn standing(batch: &Batch, no: ApprovalNo, binds: Digest) -> Result<&Approval, Refusal> {
-    let approval = batch.state.approvals.get(&no).ok_or(Refusal::UnknownApproval)?;
-    if let Some((by, decision)) = approval::decision(approval) {
-        return Err(Refusal::AlreadyDecided { by: by.name.clone(), decision });
-    }
-    match approval.fate {
-        Some(Fate::Answered(ref by, ref outcome)) => {
-            Err(Refusal::AlreadyAnswered { by: by.name.clone(), outcome: outcome.clone() })
-        }
-        Some(Fate::Edited(by)) => Err(Refusal::Replaced { by }),
-        Some(_) => Err(Refusal::Closed),
-        None if approval.binds != binds => Err(Refusal::ContentChanged),
-        None => Ok(approval),
-    }
-}
-
 fn may_decide(batch: &Batch, by: &Who, no: ApprovalNo, binds: Digest, approves: bool) -> Result<(), Refusal> {
-    let approval = standing(batch, no, binds)?;
+    let approval = approval::standing(batch, no, binds)?;
     let person = approval::person(batch, approval).ok_or(Refusal::UnknownApproval)?;
     if approval.wants != Wants::Decision {
         return Err(Refusal::WantsAnswer);
@@ -137,6 +126,9 @@ fn may_approve(
     accepts: &BTreeSet<String>,
 ) -> Result<(), Refusal> {
     may_decide(batch, by, no, binds, true)?;
+    if let Some(blocked) = comment::blocks(batch, no) {
+        return Err(blocked);
+    }
     let gates = batch.state.approvals.get(&no).into_iter().flat_map(Approval::gates);
     let rules: BTreeSet<String> = gates.filter(|rule| !accepts.contains(*rule)).cloned().collect();
     if rules.is_empty() { Ok(()) } else { Err(Refusal::Unaccepted { rules }) }
@@ -151,7 +143,7 @@ fn may_answer(
     writes: &[WriteHead],
     problems: Option<BodyRef>,
 ) -> Result<(), Refusal> {
-    let approval = standing(batch, no, binds)?;
+    let approval = approval::standing(batch, no, binds)?;
     let person = approval::person(batch, approval).ok_or(Refusal::UnknownApproval)?;
     if approval.wants == Wants::Decision {
         return Err(Refusal::WantsDecision);
@@ -186,7 +178,7 @@ fn may_edit(
     problems: Option<BodyRef>,
 ) -> Result<(), Refusal> {
     may_decide(batch, by, no, binds, false)?;
-    let approval = standing(batch, no, binds)?;
+    let approval = approval::standing(batch, no, binds)?;
     let person = approval::person(batch, approval).ok_or(Refusal::UnknownApproval)?;
     if !person.approves.contains(artefact) || !approval.desk.contains_key(artefact) {
         return Err(Refusal::NotTheirs);
@@ -245,6 +237,13 @@ fn obey(batch: &mut Batch, by: &Who, command: &Command) -> Result<(), Illegal> {
         Command::Respond { approval, outcome, writes, comment, .. } => {
             approval::answered(batch, *approval, by, outcome, writes, *comment)
         }
+        Command::Look { approval, binds } => attend::look(batch, by, *approval, *binds),
+        Command::Assign { approval, to, remark, .. } => attend::assign(batch, by, *approval, to.as_ref(), *remark),
+        Command::Comment { artefact, version, remark, blocks, mentions, .. } => {
+            comment::make(batch, by, (artefact, *version), *remark, *blocks, mentions)
+        }
+        Command::Reply { comment: no, remark, mentions, .. } => comment::reply(batch, by, *no, *remark, mentions),
+        Command::Resolve { comment: no, remark, .. } => comment::resolve(batch, by, *no, *remark),
         Command::Answer { question, happened, receipt } => answer(batch, by, *question, *happened, *receipt),
         Command::DeadLetter { message, answer } => {
             batch.emit(Event::DeadLetterAnswered { message: *message, by: by.clone(), answer: *answer })?;

@@ -17,6 +17,8 @@ mod split;
 
 // Reactions.
 mod approval;
+mod attend;
+mod comment;
 mod inbox;
 mod outward;
 mod retry;

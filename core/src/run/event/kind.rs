@@ -37,6 +37,11 @@ impl Event {
             Self::PermitVoided { .. } => "permit_voided",
             Self::QuestionAsked { .. } => "question_asked",
             Self::QuestionAnswered { .. } => "question_answered",
+            Self::Looked { .. } => "looked",
+            Self::Assigned { .. } => "assigned",
+            Self::CommentMade { .. } => "comment_made",
+            Self::CommentReplied { .. } => "comment_replied",
+            Self::CommentResolved { .. } => "comment_resolved",
             Self::AgentFailed { .. } => "agent_failed",
             Self::AgentRestarted { .. } => "agent_restarted",
             Self::DeadLettered { .. } => "dead_lettered",
@@ -56,6 +61,11 @@ impl Event {
             | Self::ApprovalDecided { by, .. }
             | Self::PersonAnswered { by, .. }
             | Self::QuestionAnswered { by, .. }
+            | Self::Looked { by, .. }
+            | Self::Assigned { by, .. }
+            | Self::CommentMade { by, .. }
+            | Self::CommentReplied { by, .. }
+            | Self::CommentResolved { by, .. }
             | Self::DeadLetterAnswered { by, .. }
             | Self::Resumed { by }
             | Self::BudgetRaised { by, .. }

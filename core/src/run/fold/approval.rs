@@ -7,7 +7,7 @@ use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, MessageId, Outcome,
 use crate::run::binds_desk;
 use crate::run::desk::{Desk, Held};
 use crate::run::event::{BodyRef, Closed, Decision, Manifest, Raise, Ruling, Who};
-use crate::run::state::{Approval, Fate, Permit, RefusedEdit, State, Wants};
+use crate::run::state::{Approval, Fate, Look, Permit, RefusedEdit, State, Wants};
 use crate::topology::plan::{ANSWER, Role};
 
 impl State {
@@ -41,6 +41,8 @@ impl State {
             overdue: false,
             reminded: (0, None),
             escalated_to: None,
+            assigned_to: None,
+            looked: Vec::new(),
             decided_at: None,
             approved_by: BTreeSet::new(),
             refused: None,
@@ -68,8 +70,9 @@ impl State {
         let Some(old) = replaces.and_then(|old| self.approvals.get_mut(&old)) else { return Ok(()) };
         old.fate = Some(Fate::Edited(Some(no)));
         // Whoever was told of the one may say something to the other.
-        let escalated_to = old.escalated_to.clone();
-        self.open_approval_mut(no)?.escalated_to = escalated_to;
+        let (escalated_to, assigned_to) = (old.escalated_to.clone(), old.assigned_to.clone());
+        let new = self.open_approval_mut(no)?;
+        (new.escalated_to, new.assigned_to) = (escalated_to, assigned_to);
         Ok(())
     }
 
@@ -116,6 +119,21 @@ impl State {
         let approval = self.open_approval_mut(no)?;
         approval.decided_at = Some(made_at.max(approval.asked_at));
         approval.fate = Some(Fate::Answered(by.clone(), outcome.clone()));
+        Ok(())
+    }
+
+    /// Somebody opened it to read it, at `at`; over each channel that is said once.
+    pub(super) fn look(&mut self, no: ApprovalNo, by: &Who, at: Timestamp) -> Legal {
+        let approval = self.open_approval_mut(no)?;
+        if approval.has_looked(by) {
+            return Err("they have looked");
+        }
+        approval.looked.push(Look { by: by.name.clone(), via: by.via, at });
+        Ok(())
+    }
+
+    pub(super) fn assign(&mut self, no: ApprovalNo, to: Option<&String>) -> Legal {
+        self.open_approval_mut(no)?.assigned_to = to.cloned();
         Ok(())
     }
 
@@ -197,6 +215,9 @@ impl State {
         let turn = self.turns.get_mut(&approval.message).ok_or("no such turn")?;
         if turn.desk.insert(artefact.clone(), before) != Some(Held::Version(version)) {
             return Err("another version is on the desk");
+        }
+        for version in approval.rests_on() {
+            self.replaced.remove(&version);
         }
         Ok(())
     }

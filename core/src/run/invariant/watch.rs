@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::branches::{Branches, Sent};
 use super::broken::{Broken, Holds, ensure};
+use super::comments::Comments;
 use super::outward::{Effects, Permits, Permitted};
 use super::rounds::Taken;
 use crate::id::{ApprovalNo, ArtefactName, Digest, EffectId, Epoch, MessageId, Outcome, Timestamp};
@@ -37,6 +38,7 @@ pub struct Watch {
     answered: BTreeMap<MessageId, Outcome>,
     /// What rules came to, by the turn that asked them.
     ruled: BTreeMap<MessageId, Outcome>,
+    comments: Comments,
     effects: Effects,
     pub(super) paused: bool,
     pub(super) cancelled: bool,
@@ -113,8 +115,12 @@ impl Watch {
             Event::TurnEnded { message, outcome, .. } => self.turn_ended(state, *message, outcome),
             Event::ApprovalAsked { no, message, binds, .. } => self.approval_asked(state, *no, *message, *binds),
             Event::ApprovalDecided { no, by, decision, .. } => self.decided(state, *no, by, *decision),
+            Event::CommentMade { no, by, version, blocks, .. } => self.comments.made(*no, by, *version, *blocks),
+            Event::CommentReplied { no, .. } => self.comments.replied(*no),
+            Event::CommentResolved { no, by, remark, .. } => self.comments.resolved(state, *no, by, remark.is_some()),
             Event::PersonAnswered { no, by, outcome, .. } => self.person_answered(state, *no, by, outcome),
             Event::Reminded { no } | Event::Escalated { no, .. } => self.still_open(state, *no),
+            Event::Looked { no, .. } | Event::Assigned { no, .. } => self.still_open(state, *no),
             Event::ApprovalClosed { no, why } => self.closed(state, *no, *why),
             Event::EditRefused { no, artefact, version, .. } => self.edit_refused(state, *no, artefact, *version),
             Event::PermitGiven { no, manifest, slots } => self.permitted(state, *no, *manifest, *slots),
@@ -356,6 +362,7 @@ impl Watch {
             self.refuse(state, no);
             return Ok(());
         }
+        self.comments.approved(state, no)?;
         asked.approved_by.insert(by.name.clone());
         asked.approved = needed.is_some_and(|needed| asked.approved_by.len() >= needed);
         asked.open = !asked.approved;
@@ -375,13 +382,13 @@ impl Watch {
         Ok(())
     }
 
-    /// I8: that whoever is asked is reminded, or others are told, decides nothing.
+    /// I8: that whoever is asked is reminded, others are told, somebody looks or takes it on, decides nothing.
     fn still_open(&self, state: &State, no: ApprovalNo) -> Holds {
         let asked = self.approvals.get(&no).filter(|asked| asked.open && !asked.approved);
         let same = asked
             .zip(state.approvals.get(&no))
             .is_some_and(|(asked, approval)| approval.fate.is_none() && approval.approved_by == asked.approved_by);
-        ensure("I8", same, || format!("a reminder changes what approval {no} comes to"))
+        ensure("I8", same, || format!("what decides nothing changes what approval {no} comes to"))
     }
 
     /// I1, I8: an edit that goes back leaves the approval as it was, and what people wrote before it.
@@ -391,6 +398,7 @@ impl Watch {
             return ensure("I8", false, || format!("approval {no} opens again and was decided"));
         };
         asked.open = true;
+        self.comments.went_back(state, no);
         let key = (asked.message, artefact.clone());
         let edited = self.edits.remove(&key) == Some(version);
         ensure("I8", edited, || format!("approval {no} refuses an edit that nobody made"))?;
@@ -423,6 +431,7 @@ impl Watch {
 
     /// I8: nothing is edited under an open approval.
     fn written(&mut self, state: &State, version: &Version) -> Holds {
+        self.comments.written(state, version);
         if version.person.is_some() {
             let open = self.approvals.values().any(|asked| asked.message == version.message && asked.open);
             ensure("I8", !open, || format!("{} is edited under an open approval", version.artefact))?;

@@ -50,6 +50,24 @@ pub(super) fn question(state: &State, agent: &str, no: ApprovalNo, effect: Effec
     of_person("callsheet", "in doubt", text)
 }
 
+/// Somebody takes it on, hands it to `to`, or gives it back.
+pub(super) fn assigned(
+    state: &State,
+    no: ApprovalNo,
+    by: &Who,
+    to: Option<&str>,
+    remark: Option<BodyRef>,
+    texts: &dyn Texts,
+) -> Entry {
+    let what = what(state, no);
+    let why = remark.map(|remark| format!(": {}", note(texts, remark))).unwrap_or_default();
+    match to {
+        Some(to) if to == by.name => of_person(&by.name, "is on it", format!("{what} {no}{why}")),
+        Some(to) => of_person(&by.name, "delegates", format!("{what} {no} to {to}{why}")),
+        None => of_person(&by.name, "gives back", format!("{what} {no}{why}")),
+    }
+}
+
 pub(super) fn says(no: ApprovalNo, by: &Who, decision: Decision, comment: Option<BodyRef>, texts: &dyn Texts) -> Entry {
     let comment = comment.map(|comment| note(texts, comment)).filter(|comment| !comment.is_empty());
     let comment = comment.map_or_else(String::new, |comment| format!(": {comment}"));
