@@ -64,6 +64,31 @@ pub(super) fn lift(
             Command::Respond { approval, binds, outcome, writes, comment: bodies.text(&comment), problems }
         }
         Say::Look { approval, binds } => Command::Look { approval, binds },
+        say @ (Say::Assign { .. } | Say::Comment { .. } | Say::Reply { .. } | Say::Resolve { .. }) => {
+            let Some(command) = remarks(place, state, bodies, say) else { return Ok(None) };
+            command
+        }
+        Say::Answer { question, happened } => {
+            let receipt = bodies.of(&Receipt::at(format!("{} says that it happened", by.name)));
+            Command::Answer { question, happened, receipt }
+        }
+        Say::DeadLetter { message, answer } => Command::DeadLetter { message, answer },
+        Say::Raise(raise) => Command::Raise(raise),
+        Say::Pause => Command::Pause,
+        Say::Resume => Command::Resume,
+        Say::Cancel => Command::Cancel,
+    };
+    Ok(Some((by, command)))
+}
+
+/// What tools gave in the run, if a check looks at that.
+fn calls(place: &Place, state: &State, own: Option<MessageId>) -> Result<Vec<Read>, Failure> {
+    if place.pinned.examiner.looks_back() { ruled::calls(place.shelf(), &state.given, own) } else { Ok(Vec::new()) }
+}
+
+/// What somebody says about a version, or about who is on it: a command, once it is known whether it can be taken.
+fn remarks(place: &Place, state: &State, bodies: &mut Bodies<'_>, say: Say) -> Option<Command> {
+    Some(match say {
         Say::Assign { approval, to, text } => {
             let nobody = to.as_ref().filter(|to| is_empty_group(place, to)).map(|to| format!("nobody is in {to}"));
             let is_empty = text.trim().is_empty();
@@ -93,22 +118,8 @@ pub(super) fn lift(
             let remark = (!is_empty).then(|| bodies.of(&Remark { at: String::new(), text }));
             Command::Resolve { comment, remark, problems: told(bodies, &problems) }
         }
-        Say::Answer { question, happened } => {
-            let receipt = bodies.of(&Receipt::at(format!("{} says that it happened", by.name)));
-            Command::Answer { question, happened, receipt }
-        }
-        Say::DeadLetter { message, answer } => Command::DeadLetter { message, answer },
-        Say::Raise(raise) => Command::Raise(raise),
-        Say::Pause => Command::Pause,
-        Say::Resume => Command::Resume,
-        Say::Cancel => Command::Cancel,
-    };
-    Ok(Some((by, command)))
-}
-
-/// What tools gave in the run, if a check looks at that.
-fn calls(place: &Place, state: &State, own: Option<MessageId>) -> Result<Vec<Read>, Failure> {
-    if place.pinned.examiner.looks_back() { ruled::calls(place.shelf(), &state.given, own) } else { Ok(Vec::new()) }
+        _ => return None,
+    })
 }
 
 /// To whom something is handed: a person as the project declares them, or a group.

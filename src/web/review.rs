@@ -392,6 +392,25 @@ fn attend(person: &Person, review: &Review) -> Markup {
     }
 }
 
+/// The open comments, for whoever sends some along when they request changes.
+fn along(person: &Person, review: &Review) -> Markup {
+    let open: Vec<&Comment> = review.comments.iter().filter(|comment| comment.open).collect();
+    html! {
+                @if !open.is_empty() {
+                    fieldset.choices {
+                        legend { "Send along, as your words" }
+                        @for comment in &open {
+                            @let said = comment.said.first().and_then(|remark| remark.text.as_deref()).unwrap_or_default();
+                            label.tick {
+                                input type="checkbox" name=(format!("send.{}", comment.comment)) value="yes" checked[words::thread::author(comment) == person.who.name];
+                                span { (comment.comment) " " (text(said)) }
+                            }
+                        }
+                    }
+                }
+    }
+}
+
 fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
     let line = &review.line;
     let binds = line.binds.to_string();
@@ -408,7 +427,6 @@ fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
     };
     let stopped = count(stops(review).count(), "open comment");
     let is_stopped = stops(review).next().is_some();
-    let open: Vec<&Comment> = review.comments.iter().filter(|comment| comment.open).collect();
     let post = |class: &str, decision: &str, label: &str, does: &str, why: bool| {
         html! {
             form method="post" action=(format!("/approvals/{no}/decide")) {
@@ -421,18 +439,7 @@ fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
                     span { @if why { "Why" } @else { "Comment, if you like" } }
                     textarea name="comment" rows="3" required[why] {}
                 }
-                @if decision == "request_changes" && !open.is_empty() {
-                    fieldset.choices {
-                        legend { "Send along, as your words" }
-                        @for comment in &open {
-                            @let said = comment.said.first().and_then(|remark| remark.text.as_deref()).unwrap_or_default();
-                            label.tick {
-                                input type="checkbox" name=(format!("send.{}", comment.comment)) value="yes" checked[words::thread::author(comment) == person.who.name];
-                                span { (comment.comment) " " (text(said)) }
-                            }
-                        }
-                    }
-                }
+                @if decision == "request_changes" { (along(person, review)) }
                 button class=(format!("button {class}")) { (label) }
             }
         }

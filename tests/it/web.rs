@@ -154,6 +154,7 @@ fn what_is_not_from_here_or_from_nobody_is_refused_and_tells_nothing() {
     let mut cases = all(&stage);
     cases.extend(said::all(&stage));
     cases.extend(commented::all(&stage));
+    cases.extend(commented::others(&stage));
     cases.extend(attended::all(&stage));
     check(&stage, &cases);
     // Fewer at a time than make the door close.

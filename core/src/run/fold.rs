@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::branch::Branch;
 use super::desk::{self, Desk, Held};
-use super::event::{Amount, BodyRef, DeadLetterAnswer, Event, Fact, Message, Part, Reason, Version};
+use super::event::{Amount, BodyRef, DeadLetterAnswer, Event, Fact, Message, Part, Reason, Version, Who};
 use super::state::{Conversation, DeadLetter, Effect, State, Turn};
 use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Outcome, Timestamp};
@@ -63,10 +63,7 @@ impl State {
     /// What each event does, every one of them: a new one is folded here or does not compile.
     fn fold(&mut self, at: Timestamp, event: &Event) -> Legal {
         match event {
-            Event::Started { brief, by, .. } => {
-                (self.brief, self.starter) = (Some(*brief), Some(by.clone()));
-                Ok(())
-            }
+            Event::Started { brief, by, .. } => self.start(*brief, by),
             Event::Opened { epoch } => self.open(*epoch),
             Event::Heard { place, .. } | Event::InputRefused { place, .. } => self.hear(*place),
             Event::MessageSent(message) => self.send(message),
@@ -133,6 +130,11 @@ impl State {
             }
             Event::Ended { how } => self.end(*how),
         }
+    }
+
+    fn start(&mut self, brief: BodyRef, by: &Who) -> Legal {
+        (self.brief, self.starter) = (Some(brief), Some(by.clone()));
+        Ok(())
     }
 
     fn open(&mut self, epoch: crate::id::Epoch) -> Legal {

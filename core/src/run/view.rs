@@ -328,15 +328,10 @@ impl View {
                 people::question(state, self.whose_effect(*effect), *no, *effect, texts)
             }
             Event::QuestionAnswered { no, by, happened } => people::answered(*no, by, *happened),
-            Event::Assigned { no, by, to, remark, .. } => {
-                people::assigned(state, *no, by, to.as_deref(), *remark, texts)
+            Event::Assigned { .. } => return people::assigned(state, &fact.is, texts),
+            Event::CommentMade { .. } | Event::CommentReplied { .. } | Event::CommentResolved { .. } => {
+                return comment::entry_of(&fact.is, &|artefact, version| Some(self.nth(artefact, version)?.0), texts);
             }
-            Event::CommentMade { no, artefact, version, by, remark, blocks, .. } => {
-                let nth = self.nth(artefact, *version).map(|(nth, _)| nth);
-                comment::made(*no, by, (artefact, nth), *blocks, *remark, texts)
-            }
-            Event::CommentReplied { no, by, remark, .. } => comment::replied(*no, by, *remark, texts),
-            Event::CommentResolved { no, by, remark, .. } => comment::resolved(*no, by, *remark, texts),
             Event::AgentFailed { agent, class, reason, .. } => trouble::died(agent, *class, *reason, texts),
             Event::AgentRestarted { agent, .. } => trouble::restarts(state, agent),
             Event::DeadLettered { message, class, reason } => {
@@ -357,9 +352,7 @@ impl View {
             // What leads to something that is told, or has been told.
             Event::Opened { .. } | Event::Heard { .. } | Event::TurnBegan { .. } => return None,
             Event::EffectAsked { .. } | Event::EffectBegan { .. } | Event::RetryPlanned { .. } => return None,
-            Event::PermitGiven { .. } => return None,
-            // Who looked is told with what they looked at.
-            Event::Looked { .. } => return None,
+            Event::PermitGiven { .. } | Event::Looked { .. } => return None,
         })
     }
 

@@ -21,6 +21,9 @@ impl Scene {
     /// Counts what `facts`, decided in `state`, went through.
     pub(super) fn see(&mut self, state: &State, facts: &[Fact]) {
         let mut began = 0;
+        for rare in facts.iter().filter_map(|fact| of_comments(state, &fact.is)) {
+            self.seen.see(rare);
+        }
         for fact in facts {
             let rare = of_branches(state, facts, &fact.is).into_iter().chain(of_sections(state, &fact.is));
             rare.for_each(|rare| self.seen.see(rare));
@@ -43,22 +46,6 @@ impl Scene {
                 Event::PermitVoided { .. } => Some(Rare::LaterNo),
                 Event::FellInDoubt { why: Some(_), .. } => Some(Rare::DoubtForPerson),
                 Event::MessageSent(Message { asked_by: Some(asker), to, .. }) => Some(teammate(state, *asker, to)),
-                Event::CommentMade { blocks: true, .. } => Some(Rare::CommentBlocks),
-                Event::Looked { .. } => Some(Rare::LookedAt),
-                Event::Assigned { to: None, .. } => Some(Rare::GivenBack),
-                Event::Assigned { to: Some(to), by, .. } => {
-                    Some(if *to == by.name { Rare::TakenOn } else { Rare::HandedOn })
-                }
-                Event::CommentReplied { .. } => Some(Rare::CommentReplied),
-                Event::CommentResolved { no, by, .. } => {
-                    let is_theirs = state.comments.get(no).is_some_and(|comment| comment.by == by.name);
-                    Some(if is_theirs { Rare::ResolvedByAuthor } else { Rare::ResolvedByApprover })
-                }
-                Event::VersionWritten(version) => {
-                    let on = |comment: &Comment| version.base.is_some_and(|base| comment.versions.contains(&base));
-                    let carried = state.comments.values().any(|comment| comment.is_open() && on(comment));
-                    carried.then_some(Rare::CommentFollowsDraft)
-                }
                 Event::PersonAnswered { outcome, .. } => Some(match outcome.as_str() {
                     ANSWER => Rare::PersonAnswersTeammate,
                     _ => Rare::PersonAnswers,
@@ -312,6 +299,28 @@ fn dead(state: &State, facts: &[Fact], class: Class, message: MessageId) -> Opti
         Class::Policy => Some(Rare::ForbiddenCallsEndTurn),
         _ => None,
     }
+}
+
+/// What is said of versions, and who looks at what waits and takes it on.
+fn of_comments(state: &State, event: &Event) -> Option<Rare> {
+    Some(match event {
+        Event::CommentMade { blocks: true, .. } => Rare::CommentBlocks,
+        Event::CommentReplied { .. } => Rare::CommentReplied,
+        Event::CommentResolved { no, by, .. } => {
+            let is_theirs = state.comments.get(no).is_some_and(|comment| comment.by == by.name);
+            if is_theirs { Rare::ResolvedByAuthor } else { Rare::ResolvedByApprover }
+        }
+        Event::VersionWritten(version) => {
+            let on = |comment: &Comment| version.base.is_some_and(|base| comment.versions.contains(&base));
+            state.comments.values().find(|comment| comment.is_open() && on(comment))?;
+            Rare::CommentFollowsDraft
+        }
+        Event::Looked { .. } => Rare::LookedAt,
+        Event::Assigned { to: None, .. } => Rare::GivenBack,
+        Event::Assigned { to: Some(to), by, .. } if *to == by.name => Rare::TakenOn,
+        Event::Assigned { .. } => Rare::HandedOn,
+        _ => return None,
+    })
 }
 
 /// What splits and their branches went through.

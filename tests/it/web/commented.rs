@@ -12,8 +12,6 @@ pub(super) fn all(stage: &Stage) -> Vec<Case> {
     let form = |fields: &[(&str, &str)]| stage.form("/runs/1/comments", fields);
     let on = [("artefact", "letter"), ("version", version.as_str())];
     let with = |more: &[(&str, &str)]| form(&[on.as_slice(), more].concat());
-    let answers = |path: &str, fields: &[(&str, &str)]| stage.form(path, fields);
-    let program = |path: &str, value: serde_json::Value| stage.server.asks("POST", path).json(&value);
     let (zeros, long) = ("0".repeat(64), "x".repeat(4_001));
     vec![
         within("a comment that says nothing", with(&[("text", " ")]), 422, "has to say something"),
@@ -39,6 +37,14 @@ pub(super) fn all(stage: &Stage) -> Vec<Case> {
             404,
             "",
         ),
+    ]
+}
+
+/// The same about comments that are not there, and of programs.
+pub(super) fn others(stage: &Stage) -> Vec<Case> {
+    let answers = |path: &str, fields: &[(&str, &str)]| stage.form(path, fields);
+    let program = |path: &str, value: serde_json::Value| stage.server.asks("POST", path).json(&value);
+    vec![
         within(
             "an answer to no comment",
             answers("/runs/1/comments/c9", &[("what", "reply"), ("text", "x")]),

@@ -58,29 +58,29 @@ impl Remarks {
     }
 }
 
-pub(super) fn made(
-    no: CommentNo,
-    by: &Who,
-    (artefact, nth): (&ArtefactName, Option<usize>),
-    blocks: bool,
-    remark: BodyRef,
+/// What people see of something that is said in a comment; `nth` says which version of its artefact one is.
+pub(super) fn entry_of(
+    event: &Event,
+    nth: &dyn Fn(&ArtefactName, Digest) -> Option<usize>,
     texts: &dyn Texts,
-) -> Entry {
-    let said = read::<Remark>(texts, remark);
-    let part = said.as_ref().filter(|said| !said.at.is_empty()).map(|said| format!("{} of ", said.at));
-    let nth = nth.map(|nth| format!("version {nth} of ")).unwrap_or_default();
-    let text = said.map_or_else(erased, |said| said.text);
-    let blocks = if blocks { " (blocks approval)" } else { "" };
-    of_comment(by, "comments", format!("{no} on {}{nth}{artefact}{blocks}: {text}", part.unwrap_or_default()))
-}
-
-pub(super) fn replied(no: CommentNo, by: &Who, remark: BodyRef, texts: &dyn Texts) -> Entry {
-    of_comment(by, "replies", format!("{no}: {}", text(texts, remark)))
-}
-
-pub(super) fn resolved(no: CommentNo, by: &Who, remark: Option<BodyRef>, texts: &dyn Texts) -> Entry {
-    let why = remark.map(|remark| format!(": {}", text(texts, remark))).unwrap_or_default();
-    of_comment(by, "resolves", format!("{no}{why}"))
+) -> Option<Entry> {
+    if let Event::CommentMade { no, artefact, version, by, remark, blocks, .. } = event {
+        let said = read::<Remark>(texts, *remark);
+        let part = said.as_ref().filter(|said| !said.at.is_empty()).map(|said| format!("{} of ", said.at));
+        let nth = nth(artefact, *version).map(|nth| format!("version {nth} of ")).unwrap_or_default();
+        let text = said.map_or_else(erased, |said| said.text);
+        let blocks = if *blocks { " (blocks approval)" } else { "" };
+        let text = format!("{no} on {}{nth}{artefact}{blocks}: {text}", part.unwrap_or_default());
+        return Some(of_comment(by, "comments", text));
+    }
+    if let Event::CommentReplied { no, by, remark, .. } = event {
+        return Some(of_comment(by, "replies", format!("{no}: {}", text(texts, *remark))));
+    }
+    if let Event::CommentResolved { no, by, remark, .. } = event {
+        let why = remark.map(|remark| format!(": {}", text(texts, remark))).unwrap_or_default();
+        return Some(of_comment(by, "resolves", format!("{no}{why}")));
+    }
+    None
 }
 
 fn text(texts: &dyn Texts, remark: BodyRef) -> String {

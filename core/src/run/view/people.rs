@@ -4,7 +4,7 @@ use super::entry::{Entry, Kind, entry};
 use super::why::{no_words, reason_text};
 use super::words::{Texts, error_text, note};
 use crate::id::{ApprovalNo, ArtefactName, EffectId, Outcome};
-use crate::run::event::{BodyRef, Closed, Decision, Who};
+use crate::run::event::{BodyRef, Closed, Decision, Event, Who};
 use crate::run::state::{State, Wants};
 
 /// `agent` is asked to decide, perhaps in place of an earlier approval, or to answer.
@@ -50,22 +50,16 @@ pub(super) fn question(state: &State, agent: &str, no: ApprovalNo, effect: Effec
     of_person("callsheet", "in doubt", text)
 }
 
-/// Somebody takes it on, hands it to `to`, or gives it back.
-pub(super) fn assigned(
-    state: &State,
-    no: ApprovalNo,
-    by: &Who,
-    to: Option<&str>,
-    remark: Option<BodyRef>,
-    texts: &dyn Texts,
-) -> Entry {
-    let what = what(state, no);
+/// Somebody takes it on, hands it on, or gives it back.
+pub(super) fn assigned(state: &State, event: &Event, texts: &dyn Texts) -> Option<Entry> {
+    let Event::Assigned { no, by, to, remark, .. } = event else { return None };
+    let what = what(state, *no);
     let why = remark.map(|remark| format!(": {}", note(texts, remark))).unwrap_or_default();
-    match to {
-        Some(to) if to == by.name => of_person(&by.name, "is on it", format!("{what} {no}{why}")),
+    Some(match to {
+        Some(to) if *to == by.name => of_person(&by.name, "is on it", format!("{what} {no}{why}")),
         Some(to) => of_person(&by.name, "delegates", format!("{what} {no} to {to}{why}")),
         None => of_person(&by.name, "gives back", format!("{what} {no}{why}")),
-    }
+    })
 }
 
 pub(super) fn says(no: ApprovalNo, by: &Who, decision: Decision, comment: Option<BodyRef>, texts: &dyn Texts) -> Entry {
