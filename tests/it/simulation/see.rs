@@ -21,11 +21,9 @@ impl Scene {
     /// Counts what `facts`, decided in `state`, went through.
     pub(super) fn see(&mut self, state: &State, facts: &[Fact]) {
         let mut began = 0;
-        for rare in facts.iter().filter_map(|fact| of_comments(state, &fact.is)) {
-            self.seen.see(rare);
-        }
         for fact in facts {
             let rare = of_branches(state, facts, &fact.is).into_iter().chain(of_sections(state, &fact.is));
+            let rare = rare.chain(of_comments(state, &fact.is));
             rare.for_each(|rare| self.seen.see(rare));
         }
         for fact in facts {
