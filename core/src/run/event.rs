@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use limit::{Amount, Limit, Raise};
-pub use who::{Channel, Who};
+pub use who::{Channel, Decision, Who};
 
 use super::branch::Branch;
 use super::desk::{Desk, Held};
@@ -628,29 +628,6 @@ pub struct ItemHead {
     pub digest: Digest,
     /// How many it reaches.
     pub recipients: u64,
-}
-
-/// What a person decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// Exactly this, to exactly these.
-    Approve,
-    /// Another draft.
-    RequestChanges,
-    /// No.
-    Reject,
-}
-
-impl Decision {
-    /// The outcome that the person's turn ends with.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Approve => "approve",
-            Self::RequestChanges => "request_changes",
-            Self::Reject => "reject",
-        }
-    }
 }
 
 /// Why an approval closed without a decision.

@@ -5,6 +5,7 @@ use super::batch::Batch;
 use super::deliver;
 use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest};
+use crate::run::desk::Held;
 use crate::run::event::{BodyRef, Event, Wish};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
@@ -56,7 +57,10 @@ fn writer(state: &State, turn: &Turn, artefact: &ArtefactName) -> Option<Back> {
     let of = |name: &ArtefactName| state.versions.get(&turn.desk.get(name)?.version()?);
     let writer = &of(artefact)?.writer;
     let writes = &state.member(writer)?.writes;
-    let over = writes.iter().filter_map(of).any(|version| version.person.is_some());
+    // A section of what a person wrote is theirs as well.
+    let whole = |name| state.plan.section(name).map_or(name, |section| &section.of);
+    let held = writes.iter().filter_map(|name| turn.desk.get(whole(name))).flat_map(Held::versions);
+    let over = held.filter_map(|version| state.versions.get(&version)).any(|version| version.person.is_some());
     let may = turn.mends < MENDS_MAX && !over && state.may_mend(&turn.agent, writer);
     may.then(|| Back::Writer(writer.clone()))
 }

@@ -1,4 +1,4 @@
-//! Who said or did something, and how.
+//! Who said or did something, how, and what they decide.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,29 @@ impl Who {
         match who.strip_prefix("group:") {
             Some(group) => self.groups.iter().any(|of| of == group),
             None => *who == self.name,
+        }
+    }
+}
+
+/// What a person decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Exactly this, to exactly these.
+    Approve,
+    /// Another draft.
+    RequestChanges,
+    /// No.
+    Reject,
+}
+
+impl Decision {
+    /// The outcome that the person's turn ends with.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::RequestChanges => "request_changes",
+            Self::Reject => "reject",
         }
     }
 }
