@@ -61,7 +61,9 @@ pub(super) async fn answer(borrowed: Borrowed<'_>, question: &Question, caps: Ca
         // Dropped here: it is cancelled.
         return begun.and(answer.map_err(Unanswered::into_failure));
     }
-    sent(session.client.batch_execute("ROLLBACK")).await;
+    // Locks of the session would outlive the transaction; a model's SQL takes none.
+    let end = if question.is_free { "ROLLBACK" } else { "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()" };
+    sent(session.client.batch_execute(end)).await;
     borrowed.done();
     begun.and(answer.map_err(Unanswered::into_failure))
 }
