@@ -132,7 +132,7 @@ fn picture(drawn: &Sequence<'_>, lanes: &[&AgentName], run: u64, all: usize) -> 
     html! {
         @if all > RECORDS_MAX { p.muted { "The latest " (RECORDS_MAX) " of " (all) " records." } }
         div.graph.sequence tabindex="0" role="region" aria-label="sequence" {
-            svg.lanes viewBox=(format!("0 0 {width} {height}")) width=(width) height=(height) role="img" aria-label="What ran when, lane by lane" {
+            svg.lanes viewBox=(format!("0 0 {width} {height}")) width=(width) height=(height) role="group" aria-label="What ran when, lane by lane" {
                 @for name in lanes {
                     line.lane x1=(NAMES) y1=(y(name)) x2=(width) y2=(y(name)) {}
                     text.lane x="10" y=(y(name) + 4) { (name) }
