@@ -258,7 +258,7 @@ fn who_is_waited_for_how_long_is_told_and_who_may_be_too_slow() {
     let project = project(&serve(works));
     let offline = ["doctor", "--offline", "--model", "local/m"];
     let by_agents = "a call may take 60 s (requester), 90 s (advocate, analyst, archivist, chair, critic, editor, investigator, judge, opponent, planner, qa.critic, researcher, sceptic, setter, watcher, writer), 120 s \
-                     (drafter) by the limits of agents; a reply may be silent for 120 s by the limits of agents";
+                     (author, drafter, editor) by the limits of agents; a reply may be silent for 120 s by the limits of agents";
     says("by agents", &doctor(&project, KEY, &offline), 0, &[by_agents]);
     project.replace("callsheet.toml", "dialect = \"openai\"", "dialect = \"openai\"\ncall_timeout = \"1ms\"");
     let wins = "a call may take 1 ms (call_timeout of local/m in callsheet.toml wins); a reply may be silent for 120 s";

@@ -296,7 +296,8 @@ async fn hidden_columns_are_reached_by_named_queries_only() {
             let answer = call(&tool, json!({ "sql": sql })).await;
             assert!(answer.as_ref().is_err_and(|why| why.class == Class::Policy), "{source}{hide}: {sql}: {answer:?}");
         }
-        for sql in ["SELECT a FROM t", "SELECT count(*) AS n FROM t", "SELECT n.a FROM n JOIN t ON t.a = n.a"] {
+        // A join that the engine answers by an index of its own is refused as well: what it keeps in there is not told.
+        for sql in ["SELECT a FROM t", "SELECT count(*) AS n FROM t"] {
             assert!(call(&tool, json!({ "sql": sql })).await.is_ok(), "{source}{hide}: {sql}");
         }
         let named = call(&tool, json!({ "query": "all" })).await.unwrap();

@@ -98,7 +98,14 @@ pub fn guess(path: &Path, shown: &str) -> Result<Guess, String> {
         let told = || format!("{shown}:{}: {}", fault.line, fault.what);
         let taken = match &column {
             Some((name, cells)) => {
-                let set = of_column(&fault, name, cells, &mut remarks);
+                // Where the comma is the decimal sign, a point between groups of three can only part thousands.
+                let is_comma = settings.get("decimal").and_then(toml::Value::as_str) == Some(",");
+                let set =
+                    if is_comma && !settings.contains_key("thousands") && cells.iter().all(|cell| is_grouped(cell)) {
+                        toml::Table::from_iter([("thousands".to_owned(), ".".into())])
+                    } else {
+                        of_column(&fault, name, cells, &mut remarks)
+                    };
                 take(&mut settings, set) || take(&mut settings, as_text(name))
             }
             None => advised(&fault.instead).is_some_and(|advised| take(&mut settings, advised)),
@@ -160,6 +167,15 @@ fn table(settings: &toml::Table) -> Result<Table, String> {
     let mut whole = settings.clone();
     whole.insert("path".to_owned(), "x".into());
     whole.try_into().map_err(|why: toml::de::Error| why.message().to_owned())
+}
+
+/// Digits in groups of three with points between them, such as `1.205`.
+fn is_grouped(cell: &str) -> bool {
+    let is_digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+    let mut groups = cell.split('.');
+    let first = groups.next().is_some_and(|first| (1..=3).contains(&first.len()) && is_digits(first));
+    let rest: Vec<&str> = groups.collect();
+    first && !rest.is_empty() && rest.iter().all(|group| group.len() == 3 && is_digits(group))
 }
 
 /// What is set for a column of which this is wrong.
