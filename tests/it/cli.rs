@@ -320,7 +320,7 @@ fn faults_in_files_are_told_with_their_line_and_start_nothing() {
         (
             "unknown tool kind",
             |p| p.replace("callsheet.toml", "kind = \"sql\"", "kind = \"sqll\""),
-            &["sqll", "sql, files"],
+            &["sqll", "sql, postgres, files"],
         ),
         ("a tool's typo", |p| p.replace("callsheet.toml", "csv = {", "cvs = {"), &["cvs"]),
     ];

@@ -80,9 +80,14 @@ fn a_change_of_the_file_changes_no_run_that_has_begun() {
 /// A plan says how its models are asked, or is older than that; then the file does, as it did.
 #[test]
 fn plans_read_with_and_without() {
-    let old = json!({ "model": "local/m", "input_per_million": 1, "output_per_million": 2, "accepts_private": true });
-    let read: ModelSpec = serde_json::from_value(old.clone()).unwrap();
-    assert_eq!((read.manner.clone(), json!(read)), (None, old.clone()));
+    let old = json!({ "model": "local/m", "input_per_million": 1, "output_per_million": 2 });
+    // A still older one said what nothing was made of then.
+    let mut older = old.clone();
+    older["accepts_private"] = json!(true);
+    for plan in [&old, &older] {
+        let read: ModelSpec = serde_json::from_value(plan.clone()).unwrap();
+        assert_eq!((read.manner.clone(), json!(read)), (None, old.clone()));
+    }
     for (json, is_default) in [
         (json!({ "calls": "tools" }), true),
         (json!({ "calls": "json_schema", "temperature": 0.2, "extra": { "top_k": 40 } }), false),
