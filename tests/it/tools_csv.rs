@@ -110,7 +110,7 @@ fn what_could_be_read_in_two_ways_is_told_and_never_chosen_in_silence() {
         ("a\n01.07.2026\n22.07.2026\n", &["\"a\" = { type = \"date\", format = \"%d.%m.%Y\" }"], ""),
         ("a\n07/22/2026\n07/23/2026\n", &["\"a\" = { type = \"date\", format = \"%m/%d/%Y\" }"], ""),
         ("a\n07/01/2026\n07/02/2026\n", &["\"a\" = \"text\""], "could be \"%m/%d/%Y\" or \"%d/%m/%Y\""),
-        ("a\n7/22/26 13:05\n7/23/26 9:00\n", &["\"a\" = { type = \"datetime\", format = \"%m/%d/%y %H:%M\" }"], ""),
+        ("a\n7/22/26 13:05\n7/23/26 9:00\n", &["\"a\" = \"text\""], "could be \"%m/%d/%Y %H:%M\""),
         ("a\n01.07.2026\nsoon enough\n", &[], ""),
         ("a,b\n1,x\nn/a,y\n3,z\n", &["empty = [\"n/a\"]"], ""),
         ("a,b\n1,x\nfour,y\n3,z\n", &["\"a\" = \"text\""], "is no value"),
