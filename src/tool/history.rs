@@ -23,13 +23,13 @@ const RUNS_MAX: usize = 100;
 
 /// Where the past of a project is read.
 pub trait Past: Send + Sync {
-    /// The runs, newest first, so many at most: an object each, as [`runs_schema`] says.
+    /// The runs, newest first, so many at most: an object each, as `history.runs` declares it.
     ///
     /// # Errors
     /// If it cannot be read.
     fn runs(&self, wanted: &Wanted, most: usize) -> Result<Vec<Value>, Failure>;
 
-    /// What one run came to, as [`result_schema`] says.
+    /// What one run came to, as `history.result` declares it.
     ///
     /// # Errors
     /// If there is no such run, or it cannot be read.
