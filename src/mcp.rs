@@ -26,9 +26,10 @@ use crate::service::error::Error;
 use crate::service::overview::{Overview, overview};
 use crate::service::project::Project;
 use crate::service::reading::Readings;
-use crate::service::start::{Start, Voice};
-use crate::text::first_hidden;
-use crate::topology::plan::ParamKind;
+use crate::service::start::{Start, Voice, texts};
+use crate::text::characters;
+use crate::topology::check::Checked;
+use crate::topology::fault::Faults;
 use crate::words::error::Told;
 
 /// What an agent is told of all this.
@@ -199,16 +200,10 @@ fn told(error: Error) -> String {
 impl Offered {
     fn campaigns(&self) -> Result<Value, String> {
         let mode = self.project.settings.mode();
-        let one = |name: String| match self.project.check(&name, mode) {
+        let one = |(name, checked): (String, Result<Checked, Faults>)| match checked {
             Ok(checked) => {
                 let params = checked.plan.params.iter().map(|(name, param)| {
-                    let kind = match param.kind {
-                        ParamKind::String => "string",
-                        ParamKind::Integer => "integer",
-                        ParamKind::Number => "number",
-                        ParamKind::Boolean => "boolean",
-                    };
-                    let told = json!({ "type": kind, "description": param.description, "default": param.default });
+                    let told = json!({ "type": param.kind.word(), "description": param.description, "default": param.default });
                     (name.clone(), told)
                 });
                 let params: BTreeMap<String, Value> = params.collect();
@@ -216,14 +211,13 @@ impl Offered {
             }
             Err(faults) => json!({ "campaign": name, "faults": faults.len() }),
         };
-        let all: Vec<Value> = self.project.topologies().into_iter().map(one).collect();
+        let all: Vec<Value> = self.project.check_all(mode).into_iter().map(one).collect();
         Ok(json!({ "campaigns": all }))
     }
 
     async fn start(&self, args: JsonObject) -> Result<Value, String> {
         let Begin { campaign, params, rehearse } = read(args)?;
-        let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let params = params.into_iter().map(|(name, value)| (name, text(value))).collect();
+        let params = texts(params);
         let voice = if rehearse { Voice::Script } else { Voice::Named };
         let start =
             block_in_place(|| Start::of(&self.project, &campaign, &voice, &params, self.who.clone())).map_err(told)?;
@@ -309,11 +303,9 @@ fn status(seen: &Overview) -> Value {
 /// The same without characters that show nothing or change the order of others: nobody reads what they do not see.
 fn harmless(value: Value) -> Value {
     match value {
-        Value::String(text) if first_hidden(&text).is_some() => Value::String(
-            text.chars()
-                .map(|c| if first_hidden(c.encode_utf8(&mut [0; 4])).is_some() { '\u{FFFD}' } else { c })
-                .collect(),
-        ),
+        Value::String(text) => {
+            Value::String(characters(&text).map(|(c, is_hidden)| if is_hidden { '\u{FFFD}' } else { c }).collect())
+        }
         Value::Array(items) => items.into_iter().map(harmless).collect(),
         Value::Object(fields) => Value::Object(fields.into_iter().map(|(name, of)| (name, harmless(of))).collect()),
         other => other,

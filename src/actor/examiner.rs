@@ -178,6 +178,11 @@ impl Examiner {
         found.into_iter().filter_map(|finding| within(finding, section)).collect()
     }
 
+    /// Whether the project declared any rules.
+    pub fn has_rules(&self) -> bool {
+        !self.guards.is_empty()
+    }
+
     /// Whether rules hold for what `tool` would do.
     pub fn guards(&self, tool: &ToolName) -> bool {
         self.leaving.contains_key(tool)

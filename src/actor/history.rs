@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::failure::Failure;
 use crate::id::{Digest, RunId, RunNo, Seq};
 use crate::journal::{Cause, Error as JournalError, Query, Record, Store, Subject};
 use crate::run::event::{Event, Fact};
 use crate::run::fold::Illegal;
 use crate::run::state::State;
+use crate::run::view::Texts;
 use crate::topology::plan::{Mode, PLAN_FORMAT, Plan};
 
 /// Records read at a time.
@@ -230,4 +233,28 @@ pub fn read_fact(json: &[u8]) -> Result<Fact, Misread> {
 pub(super) fn read_plan(json: &[u8]) -> Result<Plan, Error> {
     let plan: Plan = serde_json::from_slice(json).map_err(Error::Plan)?;
     if plan.format == PLAN_FORMAT { Ok(plan) } else { Err(Error::PlanFormat { found: plan.format }) }
+}
+
+/// Texts of a run, from its journal.
+pub struct Bodies {
+    store: Arc<dyn Store>,
+    run: RunId,
+}
+
+impl Bodies {
+    /// The bodies of `run`.
+    pub fn new(store: Arc<dyn Store>, run: RunId) -> Self {
+        Self { store, run }
+    }
+
+    /// A body's bytes; none if it was erased.
+    pub fn bytes(&self, digest: Digest) -> Option<Vec<u8>> {
+        Some(self.store.body(self.run, digest).ok()??.bytes)
+    }
+}
+
+impl Texts for Bodies {
+    fn value(&self, digest: Digest) -> Option<Value> {
+        serde_json::from_slice(&self.bytes(digest)?).ok()
+    }
 }

@@ -272,9 +272,12 @@ async fn rule(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
 
 async fn prepare(work: &Arc<Work>, bodies: &mut Bodies<'_>, binds: Option<&crate::id::AgentName>) -> Outcome {
     let calls = calls(work).await?;
-    let desk = reading(work, desk_and_message(work), |work| ask::desk(work.place.shelf(), &work.turn.desk)).await?;
     let pinned = &work.place.pinned;
-    let mut applied = ruled::over_artefacts((&pinned.plan, &pinned.examiner), &work.turn.agent, &desk, &calls);
+    let mut applied = Vec::new();
+    if pinned.examiner.has_rules() {
+        let desk = reading(work, desk_and_message(work), |work| ask::desk(work.place.shelf(), &work.turn.desk)).await?;
+        applied = ruled::over_artefacts((&pinned.plan, &pinned.examiner), &work.turn.agent, &desk, &calls);
+    }
     let manifest = match binds {
         Some(member) => {
             let (manifest, of_items) = manifest(work, bodies, member, &calls).await?;

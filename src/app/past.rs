@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::actor::history::{self, Misread};
+use crate::actor::history::{self, Bodies, Misread};
 use crate::failure::{Class, Failure};
-use crate::id::{Digest, RunId, RunNo, Seq, Timestamp, as_iso};
+use crate::id::{RunId, RunNo, Seq, Timestamp, as_iso};
 use crate::journal::{self, Query, RunRow, Store};
 use crate::run::state::State;
 use crate::run::view::{Entry, Kind, Texts, View, note};
@@ -45,7 +45,7 @@ impl Past for Journal {
         let row = rows.first().ok_or_else(there_is_none)?;
         let mut told = told(store, row)?;
         let (view, entries) = viewed(store, row.id).map_err(|why| Failure::new(Class::Permanent, why.to_string()))?;
-        told.insert("results".to_owned(), results(view.state(), &Bodies { store, run: row.id }));
+        told.insert("results".to_owned(), results(view.state(), &Bodies::new(Arc::clone(store), row.id)));
         told.insert("decisions".to_owned(), said(&entries, Kind::Person));
         told.insert("left".to_owned(), said(&entries, Kind::Item));
         Ok(Value::Object(told))
@@ -60,7 +60,7 @@ fn unread(why: &journal::Error) -> Failure {
 fn told(store: &Arc<dyn Store>, row: &RunRow) -> Result<Map<String, Value>, Failure> {
     let start = history::started(store.as_ref(), row.id);
     let start = start.map_err(|why| Failure::new(Class::Permanent, why.to_string()))?;
-    let params = Bodies { store, run: row.id }.value(start.brief).filter(Value::is_object);
+    let params = Bodies::new(Arc::clone(store), row.id).value(start.brief).filter(Value::is_object);
     let summary = &row.summary;
     let told = json!({
         "run": row.no, "topology": row.topology, "status": summary.status, "rehearsal": start.mode != Mode::Live,
@@ -78,7 +78,7 @@ fn iso(at: Timestamp) -> Value {
 fn viewed(store: &Arc<dyn Store>, run: RunId) -> Result<(View, Vec<Entry>), history::Error> {
     let (_, _, plan) = history::pinned_plan(store.as_ref(), run)?;
     let mut view = View::new(State::new(run, Arc::new(plan)));
-    let (texts, mut entries) = (Bodies { store, run }, Vec::new());
+    let (texts, mut entries) = (Bodies::new(Arc::clone(store), run), Vec::new());
     history::follow(store.as_ref(), run, Seq(0), &mut |record, fact| {
         let entry = view.take(record.seq, &fact, &texts);
         entries.extend(entry.map_err(|illegal| Misread::from(illegal).at(record.seq))?);
@@ -98,7 +98,7 @@ fn said(entries: &[Entry], kind: Kind) -> Value {
 }
 
 /// What reached the end, with what was on its desk.
-fn results(state: &State, texts: &Bodies<'_>) -> Value {
+fn results(state: &State, texts: &Bodies) -> Value {
     let mut left = ARTEFACTS_BYTES_MAX;
     let result = |message: &crate::run::event::Message| {
         let mut artefacts = Map::new();
@@ -114,16 +114,4 @@ fn results(state: &State, texts: &Bodies<'_>) -> Value {
         })
     };
     state.results.iter().map(result).collect()
-}
-
-/// The texts of a run.
-struct Bodies<'s> {
-    store: &'s Arc<dyn Store>,
-    run: RunId,
-}
-
-impl Texts for Bodies<'_> {
-    fn value(&self, digest: Digest) -> Option<Value> {
-        serde_json::from_slice(&self.store.body(self.run, digest).ok()??.bytes).ok()
-    }
 }

@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::json;
 
+use super::accepted::{INDENT, line, told};
 use super::exit::{Exit, Stop};
 use super::paint::{self, Safe, Tone, hung, out, raw, say, toned};
 use super::session::Session;
@@ -36,9 +37,6 @@ enum What {
         name: String,
     },
 }
-
-/// Where texts beside a table begin.
-const INDENT: usize = 4;
 
 pub(super) async fn data(session: &Session, args: &Args) -> Result<Exit, Stop> {
     match &args.what {
@@ -127,14 +125,7 @@ async fn inspect(session: &Session, name: &str, as_json: bool) -> Result<Exit, S
         return Ok(exit);
     }
     show(&now);
-    match changes {
-        Some(changes) if changes.is_empty() => out("accepted: the same"),
-        Some(changes) => {
-            out(toned(Tone::Attention, "accepted was something else:"));
-            changes.iter().for_each(|change| line(change));
-        }
-        None => out("accepted: nothing yet"),
-    }
+    told(changes);
     if !is_accepted {
         say(format!("if models may see all that: callsheet data accept {name}"));
     }
@@ -156,8 +147,4 @@ fn show(now: &Accepted) {
     for (query, known) in &now.queries {
         line(&format!("the query {query} gives {}", known.columns.join(", ")));
     }
-}
-
-fn line(text: &str) {
-    hung(format!("{:INDENT$}{}", "", Safe(text)), INDENT);
 }

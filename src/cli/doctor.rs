@@ -52,8 +52,7 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         Err(faults) => line("tools", Err(faults.render(false))),
     }
     let mut askers = Askers::default();
-    for name in session.project.topologies() {
-        let checked = session.project.check(&name, Mode::Rehearsal);
+    for (name, checked) in session.project.check_all(Mode::Rehearsal) {
         checked.iter().for_each(|checked| askers.add(session, &checked.plan));
         // What is wrong with the tools is told above, once.
         if tools_fail && checked.is_err() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::accepted::{INDENT, line, told};
 use super::exit::{Exit, Stop};
 use super::paint::{self, Safe, Tone, hung, out, raw, say, toned};
 use super::serve::ends;
@@ -55,8 +56,6 @@ enum What {
     },
 }
 
-/// Where texts beside a tool begin.
-const INDENT: usize = 4;
 /// Shortest beginning of a digest that names one list.
 const DIGEST_CHARS_MIN: usize = 8;
 
@@ -158,14 +157,7 @@ fn inspect(name: &str, server: &Server, seen: &Seen, as_json: bool) -> Exit {
     }
     let tools = count(seen.list.names().count(), "tool");
     out(format!("{} lists {tools}, digest {}", Safe(&seen.server), digest.short()));
-    match changes {
-        Some(changes) if changes.is_empty() => out("accepted: the same"),
-        Some(changes) => {
-            out(toned(Tone::Attention, "accepted was something else:"));
-            changes.iter().for_each(|change| hung(format!("{:INDENT$}{}", "", Safe(change)), INDENT));
-        }
-        None => out("accepted: nothing yet"),
-    }
+    told(changes);
     if !is_accepted {
         say(format!("if you trust all that: callsheet mcp accept {name} --digest {}", digest.short()));
     }
@@ -174,18 +166,17 @@ fn inspect(name: &str, server: &Server, seen: &Seen, as_json: bool) -> Exit {
 
 fn print(server: &str, tool: &Value, given: Option<&str>) {
     let of = tool["name"].as_str().unwrap_or_default();
-    let told = |text: &str| hung(format!("{:INDENT$}{}", "", Safe(text)), INDENT);
     out(toned(Tone::Strong, Safe(of)));
     let description = tool["description"].as_str().or(tool["title"].as_str()).unwrap_or("says nothing of itself");
-    description.lines().filter(|line| !line.trim().is_empty()).for_each(told);
+    description.lines().filter(|line| !line.trim().is_empty()).for_each(line);
     let taken = tool["inputSchema"]["properties"].as_object().into_iter().flatten();
     let taken: Vec<&str> = taken.map(|(name, _)| name.as_str()).collect();
-    told(&format!("takes {}", if taken.is_empty() { "nothing".to_owned() } else { taken.join(", ") }));
-    told(&format!("the server says, and nobody holds it to that: {}", hints(&tool["annotations"])));
+    line(&format!("takes {}", if taken.is_empty() { "nothing".to_owned() } else { taken.join(", ") }));
+    line(&format!("the server says, and nobody holds it to that: {}", hints(&tool["annotations"])));
     match given {
-        Some(verb) => told(&format!("agents have it as {server}.{verb}")),
+        Some(verb) => line(&format!("agents have it as {server}.{verb}")),
         None => {
-            told("no agent has it; in callsheet.toml, after a look at what it does:");
+            line("no agent has it; in callsheet.toml, after a look at what it does:");
             let (verb, is_name) = verb(of);
             raw(format!("{:INDENT$}[tools.{server}.tools.{verb}]", ""));
             if !is_name {
@@ -248,7 +239,7 @@ fn accept(session: &Session, name: &str, server: &Server, seen: &Seen, wanted: O
     let tools = count(seen.list.names().count(), "tool");
     out(format!("{} accepted as {}: {tools}, digest {}", Safe(&seen.server), Safe(name), digest.short()));
     match changes {
-        Some(changes) => changes.iter().for_each(|change| hung(format!("{:INDENT$}{}", "", Safe(change)), INDENT)),
+        Some(changes) => changes.iter().for_each(|change| line(change)),
         None => hung(format!("{:INDENT$}{}", "", Safe(&seen.list.names().collect::<Vec<_>>().join(", "))), INDENT),
     }
     say(format!("{LOCK_FILE} says so: keep it with the project's files"));

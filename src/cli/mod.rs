@@ -1,5 +1,6 @@
 //! The command line: one file for each command, under one enum that delegates.
 
+mod accepted;
 mod answer;
 mod approvals;
 mod audit;

@@ -99,8 +99,8 @@ fn team(session: &Session, args: &Args, mode: Mode) -> Result<String, Stop> {
         };
     }
     let (mut on, mut others, mut faulty) = (vec![], vec![], None);
-    for name in session.project.topologies() {
-        match session.project.check(&name, mode) {
+    for (_, checked) in session.project.check_all(mode) {
+        match checked {
             Ok(checked) if checked.plan.team.keys().any(|member| member.as_str() == args.agent) => on.push(checked),
             Ok(checked) => others.extend(checked.plan.team.keys().map(ToString::to_string)),
             Err(faults) => faulty = faulty.or(Some(faults)),

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::story::{Bodies, Story};
+use super::story::Story;
+use crate::actor::history::Bodies;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, Timestamp, as_iso_if_known};
 use crate::run::desk::{Held, newest};
 use crate::run::state::Approval;

@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use super::error::Error;
 use super::overview::artefact;
-use super::story::{Bodies, Story};
+use super::story::Story;
 use super::thread::{Comment, Remark};
+use crate::actor::history::Bodies;
 use crate::actor::remarked::faults;
 use crate::id::{ApprovalNo, ArtefactName, CommentNo, Digest};
 use crate::run::body;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::edit::calls;
-use super::story::{Bodies, Story};
+use super::story::Story;
+use crate::actor::history::Bodies;
 use crate::actor::ruled::in_order;
 use crate::id::{AgentName, ArtefactName, Digest, Seq};
 use crate::run::desk::{Desk, Held};

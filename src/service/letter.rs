@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::story::{Bodies, Story};
+use super::story::Story;
+use crate::actor::history::Bodies;
 use crate::failure::Class;
 use crate::id::MessageId;
 use crate::run::body::FailureReport;

@@ -10,8 +10,7 @@ use serde_json::Value;
 
 use super::error::Error;
 use super::project::Project;
-use super::story::Bodies;
-use crate::actor::history;
+use crate::actor::history::{self, Bodies};
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, RunId, RunNo, Seq, Timestamp, as_iso, as_iso_if_known};
 use crate::journal::{RunRow, Summary};
 use crate::run::event::Channel;

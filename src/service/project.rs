@@ -162,6 +162,13 @@ impl Project {
         check(topology, &self.settings.folder(), &app::surroundings(&self.settings, mode)?)
     }
 
+    /// Checks every topology; what they are checked against is looked at once.
+    pub fn check_all(&self, mode: Mode) -> Vec<(String, Result<Checked, Faults>)> {
+        let around = app::surroundings(&self.settings, mode);
+        let checked = |name: &str| check(name, &self.settings.folder(), around.as_ref().map_err(Faults::clone)?);
+        self.topologies().into_iter().map(|name| (name.clone(), checked(&name))).collect()
+    }
+
     /// Checks a topology that is about to start, and what its tools would read, in whatever `mode`; with what is wrong with
     /// what others would read. One that is to be replayed from a recording has the models of then.
     ///

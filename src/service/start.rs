@@ -74,6 +74,12 @@ impl Start {
     }
 }
 
+/// Parameters that a program gives as JSON, as people would type them.
+pub fn texts(params: BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    params.into_iter().map(|(name, value)| (name, text(value))).collect()
+}
+
 /// The recording in `path`, if it is one of `topology`.
 fn recording_of(path: &Path, topology: &str) -> Result<Arc<Recording>, Error> {
     let recording = app::read_recording(path).map_err(Error::Recording)?;

@@ -8,12 +8,12 @@ use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use serde_json::Value;
 
 use super::error::Error;
-use crate::actor::history::{self, Loaded};
-use crate::id::{Digest, EffectId, RunId, Seq};
+use crate::actor::history::{self, Bodies, Loaded};
+use crate::id::{Digest, EffectId, Seq};
 use crate::journal::{Record, RunRow, Store};
 use crate::run::event::{Event, Fact, Settled};
 use crate::run::state::State;
-use crate::run::view::{Entry, Kind, Texts, View};
+use crate::run::view::{Entry, Kind, View};
 
 /// A reader of one run.
 pub struct Story {
@@ -56,30 +56,6 @@ impl Serialize for News {
         news.serialize_field("fact", &head)?;
         news.serialize_field("entry", &self.entry)?;
         news.end()
-    }
-}
-
-/// Texts of a run, from its journal.
-pub struct Bodies {
-    store: Arc<dyn Store>,
-    run: RunId,
-}
-
-impl Bodies {
-    /// The bodies of `run`.
-    pub fn new(store: Arc<dyn Store>, run: RunId) -> Self {
-        Self { store, run }
-    }
-
-    /// A body's bytes; none if it was erased.
-    pub fn bytes(&self, digest: Digest) -> Option<Vec<u8>> {
-        Some(self.store.body(self.run, digest).ok()??.bytes)
-    }
-}
-
-impl Texts for Bodies {
-    fn value(&self, digest: Digest) -> Option<Value> {
-        serde_json::from_slice(&self.bytes(digest)?).ok()
     }
 }
 

@@ -52,8 +52,8 @@ pub struct Members {
 /// The members of all teams.
 pub fn members(project: &Project) -> Members {
     let mut members = Members::default();
-    for topology in project.topologies() {
-        match project.check(&topology, Mode::Rehearsal) {
+    for (topology, checked) in project.check_all(Mode::Rehearsal) {
+        match checked {
             Ok(checked) => {
                 let team = checked.plan.team.iter();
                 members.all.extend(team.map(|(name, is)| (topology.clone(), name.to_string(), is.clone())));

@@ -24,6 +24,7 @@ use crate::service::error::Error;
 use crate::service::list::{self, Filter};
 use crate::service::overview::overview;
 use crate::service::review::{question, review};
+use crate::service::start::texts;
 
 /// The header in which a page's script carries its session's key.
 const KEY: &str = "x-callsheet-key";
@@ -147,9 +148,7 @@ pub(super) struct Started {
 
 pub(super) async fn start(State(site): State<Arc<Site>>, sent: Sent<Started>) -> Result<Json<Value>, Plain> {
     let Started { topology, params, rehearse } = sent.said;
-    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let params = params.into_iter().map(|(name, value)| (name, text(value))).collect();
-    let no = begin(&site, topology, params, rehearse, sent.person.who).await?;
+    let no = begin(&site, topology, texts(params), rehearse, sent.person.who).await?;
     Ok(Json(json!({ "run": no })))
 }
 

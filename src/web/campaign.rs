@@ -27,10 +27,6 @@ pub(super) async fn list(
 ) -> Result<Html<String>, Fail> {
     site.look(move |site| {
         let mode = site.project.settings.mode();
-        let all = site.project.topologies().into_iter().map(|name| {
-            let checked = site.project.check(&name, mode);
-            (name, checked)
-        });
         let body = html! {
             div.page-head {
                 h1 { "Campaigns" }
@@ -39,7 +35,7 @@ pub(super) async fn list(
                 }
             }
             ul.list.panel {
-                @for (name, checked) in all {
+                @for (name, checked) in site.project.check_all(mode) {
                     li.item { a href=(format!("/campaigns/{name}")) {
                         span.item-main {
                             strong { (name) }

@@ -1,10 +1,10 @@
 //! A later no counts: whatever a person says of a content but `approve` takes back what was approved of it before.
 
+use callsheet::actor::history::Bodies;
 use callsheet::failure::Class;
 use callsheet::run::event::{Decision, Event};
 use callsheet::run::state::Status;
 use callsheet::run::view::why::letter_text;
-use callsheet::service::story::Bodies;
 use callsheet::topology::plan::{Handoff, Plan, Recipient};
 use std::sync::Arc;
 

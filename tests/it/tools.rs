@@ -72,6 +72,38 @@ pub(crate) fn is_there(part: &Path, what: &str) -> bool {
     part.exists()
 }
 
+/// SQL that must be refused, as `tests/cases/tools` has it for an engine: each of `calls` is tried in each of `shapes`. What a
+/// bomb says at its cap is one word or several.
+#[derive(serde::Deserialize)]
+pub(crate) struct Bypasses<S> {
+    refused: Vec<String>,
+    calls: Vec<String>,
+    shapes: Vec<String>,
+    pub(crate) bomb: Vec<Bomb<S>>,
+}
+
+/// A statement that never ends by itself.
+#[derive(serde::Deserialize)]
+pub(crate) struct Bomb<S> {
+    pub(crate) name: String,
+    pub(crate) sql: String,
+    pub(crate) says: S,
+}
+
+impl<S: serde::de::DeserializeOwned> Bypasses<S> {
+    pub(crate) fn read(text: &str) -> Self {
+        toml::from_str(text).unwrap()
+    }
+
+    /// All that is to be refused, with these two files in it.
+    pub(crate) fn all(&self, canary: &str, out: &str) -> Vec<String> {
+        let called =
+            self.calls.iter().flat_map(|called| self.shapes.iter().map(move |of| of.replace("{call}", called)));
+        let all = self.refused.iter().cloned().chain(called);
+        all.map(|sql| sql.replace("{canary}", canary).replace("{out}", out)).collect()
+    }
+}
+
 /// The tool, which is called.
 pub(crate) fn callable(tool: &Tool) -> Arc<dyn Callable> {
     match tool {

@@ -5,10 +5,9 @@ use std::path::Path;
 
 use callsheet::failure::{Class, Failure};
 use callsheet::tool::{Tool, sql};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::tools::{call, config, write};
+use crate::tools::{Bypasses, call, config, write};
 
 const T: &str = "a,b\n1,one\n2,two\n3,\n";
 
@@ -209,23 +208,8 @@ async fn a_link_out_of_the_project_is_refused() {
     }
 }
 
-#[derive(Deserialize)]
-struct Cases {
-    refused: Vec<String>,
-    calls: Vec<String>,
-    shapes: Vec<String>,
-    bomb: Vec<Bomb>,
-}
-
-#[derive(Deserialize)]
-struct Bomb {
-    name: String,
-    sql: String,
-    says: String,
-}
-
-fn cases() -> Cases {
-    toml::from_str(include_str!("../cases/tools/sql_bypass.toml")).unwrap()
+fn cases() -> Bypasses<String> {
+    Bypasses::read(include_str!("../cases/tools/sql_bypass.toml"))
 }
 
 /// Every file below the project with its bytes.
@@ -249,14 +233,11 @@ async fn nothing_but_reading_passes_the_engine() {
     let dir = project();
     let before = files(dir.path());
     let path = |name: &str| dir.path().join("data").join(name).display().to_string();
-    let cases = cases();
-    let called = cases.calls.iter().flat_map(|called| cases.shapes.iter().map(move |of| of.replace("{call}", called)));
-    let all: Vec<String> = cases.refused.iter().cloned().chain(called).collect();
+    let all = cases().all(&path("canary.txt"), &path("out.txt"));
     assert!(all.len() >= 300, "{}", all.len());
     for source in BOTH {
         let tool = open_free(dir.path(), source).unwrap();
         for sql in &all {
-            let sql = sql.replace("{canary}", &path("canary.txt")).replace("{out}", &path("out.txt"));
             let answer = call(&tool, json!({ "sql": sql })).await;
             assert!(is_refused(&answer), "{source}{sql}: {answer:?}");
             assert_eq!(files(dir.path()), before, "{source}{sql}");

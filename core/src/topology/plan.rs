@@ -198,6 +198,18 @@ pub enum ParamKind {
     Boolean,
 }
 
+impl ParamKind {
+    /// The type's name in files and in JSON Schema.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+        }
+    }
+}
+
 /// A typed, versioned thing that the team makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artefact {

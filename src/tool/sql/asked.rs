@@ -84,19 +84,10 @@ fn fits(name: &str, query: &Query, args: &Map<String, Value>) -> Result<(), Fail
             ParamKind::Boolean => value.is_boolean(),
         };
         if !right {
-            return Err(invalid(format!("the argument {arg} of the query {name} is to be a {}", kind_word(*kind))));
+            return Err(invalid(format!("the argument {arg} of the query {name} is to be a {}", kind.word())));
         }
     }
     Ok(())
-}
-
-fn kind_word(kind: ParamKind) -> &'static str {
-    match kind {
-        ParamKind::String => "string",
-        ParamKind::Integer => "integer",
-        ParamKind::Number => "number",
-        ParamKind::Boolean => "boolean",
-    }
 }
 
 /// The arguments; `tables` are those that free SQL may ask, with their columns and types, as far as they are known.
@@ -142,7 +133,7 @@ fn values(offer: &Offer<'_>) -> Value {
         }
     }
     let typed = |(arg, kinds): (&String, Vec<ParamKind>)| match kinds[..] {
-        [kind] => (arg.clone(), json!({ "type": kind_word(kind) })),
+        [kind] => (arg.clone(), json!({ "type": kind.word() })),
         _ => (arg.clone(), json!({})),
     };
     let properties: Map<String, Value> = kinds.into_iter().map(typed).collect();

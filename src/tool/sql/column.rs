@@ -125,7 +125,7 @@ fn misfit(form: &Form, name: &str, column: &Column, cell: &str) -> String {
         ColumnKind::Date | ColumnKind::Datetime | ColumnKind::Boolean => {
             format!("empty = [{cell:?}], if it is no value")
         }
-        _ => match number::shape(cell) {
+        _ => match number::shape(cell, form) {
             Some(shape) => advice(form, name, cell, &shape),
             None => format!("empty = [{cell:?}], if it is no value, or columns = {{ {name:?} = \"text\" }}"),
         },
@@ -182,7 +182,7 @@ impl Look {
                 return Self::Real(real);
             }
         }
-        number::shape(cell).map_or(Self::Word, Self::Odd)
+        number::shape(cell, form).map_or(Self::Word, Self::Odd)
     }
 
     fn is_number(&self) -> bool {

@@ -5,12 +5,11 @@ use std::path::Path;
 
 use rusqlite::types::Value as Cell;
 
-use super::column::{self, Kind, Read};
-use super::load::{self, FILE_BYTES_MAX};
+use super::column::{self, Read};
 use super::table::Table;
 use super::text::{self, Record, Told};
 use super::total;
-use crate::file;
+use super::trial;
 
 /// A file as it would be declared, with what is in it then.
 #[derive(Debug, Clone)]
@@ -84,31 +83,20 @@ const TIMES: [&str; 7] = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"
 /// # Errors
 /// Why there is no table in it, with its line.
 pub fn guess(path: &Path, shown: &str) -> Result<Guess, String> {
-    let bytes = file::bytes(path, FILE_BYTES_MAX + 1)
-        .map_err(|why| format!("{shown} cannot be read: {}", file::words(&why)))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("{shown} is larger than 256 MiB: load it into a SQLite file, and use sqlite = \"...\""));
-    }
+    let bytes = trial::bytes(path, shown)?;
     let (mut settings, mut remarks) = (toml::Table::new(), Vec::new());
     for _ in 0..SETTINGS_MAX {
-        let (fault, column) = match read(&bytes, &table(&settings)?) {
+        let (fault, column) = match read(&bytes, &trial::table(&settings)?) {
             Ok((columns, rows)) => return Ok(guessed(&settings, &columns, rows, remarks)),
             Err(why) => *why,
         };
         let told = || format!("{shown}:{}: {}", fault.line, fault.what);
         let taken = match &column {
             Some((name, cells)) => {
-                // Where the comma is the decimal sign, a point between groups of three can only part thousands.
-                let is_comma = settings.get("decimal").and_then(toml::Value::as_str) == Some(",");
-                let set =
-                    if is_comma && !settings.contains_key("thousands") && cells.iter().all(|cell| is_grouped(cell)) {
-                        toml::Table::from_iter([("thousands".to_owned(), ".".into())])
-                    } else {
-                        of_column(&fault, name, cells, &mut remarks)
-                    };
-                take(&mut settings, set) || take(&mut settings, as_text(name))
+                let set = of_column(&fault, name, cells, &mut remarks);
+                trial::take(&mut settings, set) || trial::take(&mut settings, as_text(name))
             }
-            None => advised(&fault.instead).is_some_and(|advised| take(&mut settings, advised)),
+            None => advised(&fault.instead).is_some_and(|advised| trial::take(&mut settings, advised)),
         };
         if !taken {
             return Err(told());
@@ -122,18 +110,8 @@ type Wrong = Box<(Told, Option<(String, Vec<String>)>)>;
 
 fn read(bytes: &[u8], table: &Table) -> Result<(Vec<Read>, usize), Wrong> {
     let whole = |fault: Told| -> Wrong { Box::new((fault, None)) };
-    let told = |line, what: &str| whole(Told { line, what: what.to_owned(), instead: String::new(), unknown: None });
     let text = text::decoded(bytes, &table.form).map_err(whole)?;
-    let mut records = text::records(&text, &table.form, &|| false).map_err(whole)?.unwrap_or_default();
-    if records.is_empty() {
-        return Err(told(1, "the file is empty: the first line is to name the columns"));
-    }
-    let header = records.remove(0);
-    let names = load::names(&header, table).map_err(|mut faults| whole(faults.remove(0)))?;
-    let rows = total::without_left_out(records, &table.form).map_err(whole)?;
-    if rows.is_empty() {
-        return Err(told(header.line, "there is a header and no row below it"));
-    }
+    let (names, rows) = trial::rows(&text, table).map_err(whole)?;
     let (mut columns, mut open) = (Vec::new(), None);
     for (place, name) in names.iter().enumerate() {
         match column::read(table, name, place, &rows) {
@@ -161,21 +139,6 @@ fn read(bytes: &[u8], table: &Table) -> Result<(Vec<Read>, usize), Wrong> {
 fn cells(place: usize, rows: &[Record<'_>]) -> Vec<String> {
     let cell = |row: &Record<'_>| row.cells.get(place).map(|cell| cell.trim().to_owned());
     rows.iter().filter_map(cell).filter(|cell| !cell.is_empty()).collect()
-}
-
-fn table(settings: &toml::Table) -> Result<Table, String> {
-    let mut whole = settings.clone();
-    whole.insert("path".to_owned(), "x".into());
-    whole.try_into().map_err(|why: toml::de::Error| why.message().to_owned())
-}
-
-/// Digits in groups of three with points between them, such as `1.205`.
-fn is_grouped(cell: &str) -> bool {
-    let is_digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
-    let mut groups = cell.split('.');
-    let first = groups.next().is_some_and(|first| (1..=3).contains(&first.len()) && is_digits(first));
-    let rest: Vec<&str> = groups.collect();
-    first && !rest.is_empty() && rest.iter().all(|group| group.len() == 3 && is_digits(group))
 }
 
 /// What is set for a column of which this is wrong.
@@ -257,42 +220,11 @@ fn advised(instead: &str) -> Option<toml::Table> {
     whole.get("advised")?.as_table().filter(|table| !table.is_empty()).cloned()
 }
 
-/// Adds what is advised; lists and tables that are there get longer. Whether there is anything new in it.
-fn take(settings: &mut toml::Table, advised: toml::Table) -> bool {
-    let mut taken = false;
-    for (key, value) in advised {
-        match (settings.get_mut(&key), value) {
-            (None, value) => {
-                settings.insert(key, value);
-                taken = true;
-            }
-            (Some(toml::Value::Array(there)), toml::Value::Array(more)) => {
-                let new: Vec<_> = more.into_iter().filter(|value| !there.contains(value)).collect();
-                taken |= !new.is_empty();
-                there.extend(new);
-            }
-            (Some(toml::Value::Table(there)), toml::Value::Table(more)) => {
-                for (name, column) in more {
-                    taken |= there.get(&name) != Some(&column);
-                    there.insert(name, column);
-                }
-            }
-            _ => {}
-        }
-    }
-    taken
-}
-
 fn guessed(settings: &toml::Table, columns: &[Read], rows: usize, remarks: Vec<String>) -> Guess {
     let key = |key: &str| toml::Value::from(key).to_string();
     let set = settings.iter().filter(|(name, _)| *name != "columns").map(|(name, value)| format!("{name} = {value}"));
     let declared = settings.get("columns").and_then(toml::Value::as_table).into_iter().flatten();
     let declared = declared.map(|(name, column)| format!("{} = {column}", key(name)));
-    let kind = |column: &Read| match column.kind {
-        Kind::Integer => "integer",
-        Kind::Real => "number",
-        Kind::Text => "text",
-    };
     let cell = |cell: &Cell| match cell {
         Cell::Null | Cell::Blob(_) => String::new(),
         Cell::Integer(whole) => whole.to_string(),
@@ -303,7 +235,7 @@ fn guessed(settings: &toml::Table, columns: &[Read], rows: usize, remarks: Vec<S
     Guess {
         settings: set.collect(),
         declared: declared.collect(),
-        columns: columns.iter().map(|column| (column.name.clone(), kind(column))).collect(),
+        columns: columns.iter().map(|column| (column.name.clone(), column.kind.word())).collect(),
         rows,
         preview: (0..rows.min(PREVIEW_ROWS)).map(row).collect(),
         remarks,

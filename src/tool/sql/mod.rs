@@ -19,6 +19,7 @@ pub(in crate::tool) mod shape;
 mod table;
 mod text;
 mod total;
+mod trial;
 mod worker;
 
 pub use config::Config;

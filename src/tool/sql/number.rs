@@ -94,8 +94,8 @@ fn ungrouped(whole: &str, apart: char) -> Option<String> {
     (grouped && !digits.is_empty() && is_digits(&digits)).then_some(digits)
 }
 
-/// How `cell` is written, if people would read it as a number.
-pub(super) fn shape(cell: &str) -> Option<Shape> {
+/// How `cell` is written, if people would read it as a number: first as the file's form has it, then in any other way.
+pub(super) fn shape(cell: &str, form: &Form) -> Option<Shape> {
     // Most cells end here: they have no digit, or something that no number has.
     if !cell.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
@@ -108,7 +108,7 @@ pub(super) fn shape(cell: &str) -> Option<Shape> {
     if !text.bytes().all(is_written) {
         return None;
     }
-    for (decimal, thousands) in [
+    let mut ways = [
         ('.', None),
         ('.', Some(',')),
         (',', None),
@@ -116,7 +116,9 @@ pub(super) fn shape(cell: &str) -> Option<Shape> {
         ('.', Some(' ')),
         (',', Some(' ')),
         ('.', Some('\'')),
-    ] {
+    ];
+    ways.sort_by_key(|(decimal, _)| form.decimal.is_some_and(|known| known != *decimal));
+    for (decimal, thousands) in ways {
         let form = Form { decimal: Some(decimal), thousands, ..Form::default() };
         let inside = text.trim_start_matches('(').trim_end_matches(')');
         if canonical(inside, &form, None).is_some() {

@@ -7,11 +7,10 @@ use std::path::Path;
 use rusqlite::types::Value as Cell;
 
 use super::column;
-use super::load::{self, FILE_BYTES_MAX};
 use super::table::{ColumnKind, Table};
 use super::text::{self, Told};
 use super::total;
-use crate::file;
+use super::trial;
 
 /// A file as it would be declared.
 #[derive(Debug, Clone)]
@@ -47,22 +46,18 @@ const SETTINGS_MAX: usize = 5;
 /// # Errors
 /// Why there is no table in it, with its line.
 pub fn profile(path: &Path, shown: &str) -> Result<Profile, String> {
-    let bytes = file::bytes(path, FILE_BYTES_MAX + 1)
-        .map_err(|why| format!("{shown} cannot be read: {}", file::words(&why)))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("{shown} is larger than 256 MiB: load it into a SQLite file, and use sqlite = \"...\""));
-    }
+    let bytes = trial::bytes(path, shown)?;
     let mut settings = toml::Table::new();
     for _ in 0..SETTINGS_MAX {
         let mut remarks = Vec::new();
-        let fault = match columns(&bytes, &table(&settings)?, &mut remarks) {
+        let fault = match columns(&bytes, &trial::table(&settings)?, &mut remarks) {
             Ok((columns, rows)) => {
                 let form = settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
                 return Ok(Profile { form, columns, rows, remarks });
             }
             Err(fault) => fault,
         };
-        let taken = advised(&fault).is_some_and(|advised| take(&mut settings, advised));
+        let taken = advised(&fault).is_some_and(|advised| trial::take(&mut settings, advised));
         if !taken {
             return Err(format!("{shown}:{}: {}", fault.line, fault.what));
         }
@@ -77,47 +72,11 @@ fn advised(fault: &Told) -> Option<toml::Table> {
     (!table.is_empty() && table.keys().all(|key| FORM.contains(&key.as_str()))).then_some(table)
 }
 
-/// Adds what is advised; a list that is there gets longer. Whether there is anything new in it.
-fn take(settings: &mut toml::Table, advised: toml::Table) -> bool {
-    let mut taken = false;
-    for (key, value) in advised {
-        match (settings.get_mut(&key), value) {
-            (None, value) => {
-                settings.insert(key, value);
-                taken = true;
-            }
-            (Some(toml::Value::Array(there)), toml::Value::Array(more)) => {
-                let new: Vec<_> = more.into_iter().filter(|value| !there.contains(value)).collect();
-                taken |= !new.is_empty();
-                there.extend(new);
-            }
-            _ => return false,
-        }
-    }
-    taken
-}
-
-fn table(settings: &toml::Table) -> Result<Table, String> {
-    let mut whole = settings.clone();
-    whole.insert("path".to_owned(), "x".into());
-    whole.try_into().map_err(|why: toml::de::Error| why.message().to_owned())
-}
-
 type Columns = (Vec<Seen>, usize);
 
 fn columns(bytes: &[u8], table: &Table, remarks: &mut Vec<String>) -> Result<Columns, Told> {
-    let told = |line, what: &str| Told { line, what: what.to_owned(), instead: String::new(), unknown: None };
     let text = text::decoded(bytes, &table.form)?;
-    let mut records = text::records(&text, &table.form, &|| false)?.unwrap_or_default();
-    if records.is_empty() {
-        return Err(told(1, "the file is empty: the first line is to name the columns"));
-    }
-    let header = records.remove(0);
-    let names = load::names(&header, table).map_err(|mut faults| faults.remove(0))?;
-    let rows = total::without_left_out(records, &table.form)?;
-    if rows.is_empty() {
-        return Err(told(header.line, "there is a header and no row below it"));
-    }
+    let (names, rows) = trial::rows(&text, table)?;
     let (mut read, mut seen) = (Vec::new(), Vec::new());
     for (place, name) in names.iter().enumerate() {
         let (kind, column) = match column::read(table, name, place, &rows) {

@@ -1,31 +1,15 @@
 //! What somebody tries who wants more than to read: as text of a model, and as named queries, where nothing but the server
 //! and the transaction stand against it. The role is one that may write.
 
-use serde::Deserialize;
 use serde_json::json;
 use tokio_postgres::Client;
 
 use super::server::{CANARY, secrets, server};
 use super::{FREE, is_harmless, opened, tool};
-use crate::tools::call;
+use crate::tools::{Bypasses, call};
 
-#[derive(Deserialize)]
-struct Cases {
-    refused: Vec<String>,
-    calls: Vec<String>,
-    shapes: Vec<String>,
-    bomb: Vec<Bomb>,
-}
-
-#[derive(Deserialize)]
-struct Bomb {
-    name: String,
-    sql: String,
-    says: Vec<String>,
-}
-
-fn cases() -> Cases {
-    toml::from_str(include_str!("../../cases/tools/postgres_bypass.toml")).unwrap()
+fn cases() -> Bypasses<Vec<String>> {
+    Bypasses::read(include_str!("../../cases/tools/postgres_bypass.toml"))
 }
 
 /// Statements that never end by themselves, each with what its cap says.
@@ -63,12 +47,7 @@ async fn nothing_but_reading_passes() {
     let (file, out) = (server.canary().display().to_string(), server.out());
     let url = server.url("writer", "bypass");
     let text = opened(dir.path(), FREE, secrets(&url)).await;
-    let cases = cases();
-    let called =
-        cases.calls.iter().flat_map(|called| cases.shapes.iter().map(move |shape| shape.replace("{call}", called)));
-    let all: Vec<String> = cases.refused.iter().cloned().chain(called).collect();
-    let all: Vec<String> =
-        all.iter().map(|sql| sql.replace("{canary}", &file).replace("{out}", &out.display().to_string())).collect();
+    let all = cases().all(&file, &out.display().to_string());
     assert!(all.len() >= 300, "{}", all.len());
     let before = state(&owner).await;
     let (mut taken, mut named) = (Vec::new(), 0);

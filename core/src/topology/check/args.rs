@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::draft::Draft;
-use super::params::word;
 use crate::id::ArtefactName;
 use crate::topology::fault::{At, Code, Fault, Place};
 use crate::topology::plan::{Arg, Param};
@@ -152,7 +151,7 @@ impl Path<'_> {
     fn param(&self, draft: &mut Draft<'_>, path: &At<String>, keys: &[String]) -> Option<()> {
         let Some(name) = keys.first() else { return Some(()) };
         match self.params.get(name) {
-            Some(param) => self.agree(draft, path, &json!({ "type": word(param.kind) }), &json!({})),
+            Some(param) => self.agree(draft, path, &json!({ "type": param.kind.word() }), &json!({})),
             None => {
                 let at = At { value: name.clone(), place: path.place.clone() };
                 draft.unknown(Code::ToolPath, &at, "parameter", self.params.keys().map(String::as_str));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::asks::Asks;
 use super::draft::Draft;
 use super::given::Test;
-use super::params::{has_type, word};
+use super::params::has_type;
 use super::recipient;
 use super::scripted;
 use super::seat::{Seat, SeatKind};
@@ -50,8 +50,8 @@ pub(super) fn check(
                 draft.unknown(Code::Expectation, name, "parameter", params.keys().map(String::as_str));
             }
             Some(param) if !has_type(&value.value, param.kind) => {
-                let what = format!("`{}` is not of type {}", name.value, word(param.kind));
-                draft.fault(Code::Expectation, &value.place, what, format!("write a {}", word(param.kind)));
+                let what = format!("`{}` is not of type {}", name.value, param.kind.word());
+                draft.fault(Code::Expectation, &value.place, what, format!("write a {}", param.kind.word()));
             }
             Some(param) if !param.bounds.take(&value.value) => {
                 let words = param.bounds.words().unwrap_or_default();

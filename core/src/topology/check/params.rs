@@ -23,8 +23,8 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology) -> BTreeMap<String, P
         if let (Some(default), Some(kind)) = (&param.default, param.kind)
             && !has_type(&default.value, kind)
         {
-            let what = format!("the default of `{}` is not of type {}", name.value, word(kind));
-            let instead = format!("write a default of type {}, or change the type", word(kind));
+            let what = format!("the default of `{}` is not of type {}", name.value, kind.word());
+            let instead = format!("write a default of type {}, or change the type", kind.word());
             draft.fault(Code::ParamDefault, &default.place, what, instead);
         }
         let bounds = param.kind.map(|kind| bounds(draft, &name.value, param, kind)).unwrap_or_default();
@@ -45,14 +45,14 @@ fn bounds(draft: &mut Draft<'_>, name: &str, param: &topology::Param, kind: Para
     let [minimum, maximum] = [("minimum", &param.minimum), ("maximum", &param.maximum)].map(|(key, at)| {
         let at = at.as_ref()?;
         if matches!(kind, ParamKind::String | ParamKind::Boolean) {
-            let what = format!("`{name}` is of type {}, which has no {key}", word(kind));
+            let what = format!("`{name}` is of type {}, which has no {key}", kind.word());
             let instead = "take it out, write type = \"integer\" or \"number\", or list the values: one_of = [...]";
             draft.fault(Code::ParamDefault, &at.place, what, instead);
             return None;
         }
         if !has_type(&at.value, kind) {
-            let what = format!("the {key} of `{name}` is not of type {}", word(kind));
-            draft.fault(Code::ParamDefault, &at.place, what, format!("write a value of type {}", word(kind)));
+            let what = format!("the {key} of `{name}` is not of type {}", kind.word());
+            draft.fault(Code::ParamDefault, &at.place, what, format!("write a value of type {}", kind.word()));
         }
         at.value.as_number().cloned().map(|number| (number, &at.place))
     });
@@ -80,8 +80,13 @@ fn bounds(draft: &mut Draft<'_>, name: &str, param: &topology::Param, kind: Para
     for (_, value) in &written.parts {
         if !has_type(&value.value, kind) || !bounds.take(&value.value) {
             let range = bounds.words().map_or_else(String::new, |range| format!(", {range}"));
-            let what = format!("{} in one_of of `{name}` is no {}{range}", value.value, word(kind));
-            draft.fault(Code::ParamDefault, &value.place, what, format!("write a value of type {}{range}", word(kind)));
+            let what = format!("{} in one_of of `{name}` is no {}{range}", value.value, kind.word());
+            draft.fault(
+                Code::ParamDefault,
+                &value.place,
+                what,
+                format!("write a value of type {}{range}", kind.word()),
+            );
         }
     }
     bounds.one_of = written.parts.iter().map(|(_, value)| value.value.clone()).collect();
@@ -103,15 +108,5 @@ pub(super) fn has_type(value: &Value, kind: ParamKind) -> bool {
         ParamKind::Integer => value.is_i64() || value.is_u64(),
         ParamKind::Number => value.is_number(),
         ParamKind::Boolean => value.is_boolean(),
-    }
-}
-
-/// The type's name in files and in JSON Schema.
-pub(super) fn word(kind: ParamKind) -> &'static str {
-    match kind {
-        ParamKind::String => "string",
-        ParamKind::Integer => "integer",
-        ParamKind::Number => "number",
-        ParamKind::Boolean => "boolean",
     }
 }

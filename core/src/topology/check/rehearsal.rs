@@ -8,7 +8,7 @@ use super::asks::{self, Asks, is_rendered};
 use super::draft::Draft;
 use super::given::{Queries, ReadError, Surroundings, Test};
 use super::handoffs::Routes;
-use super::params::{has_type, word};
+use super::params::has_type;
 use super::seat::{Seat, SeatKind};
 use super::template::{self, Scope};
 use super::{expectations, names, recipient, scripted, sections};
@@ -253,8 +253,8 @@ fn query(draft: &mut Draft<'_>, queries: &Queries, args: &Tree) {
         let kind = takes.get(&key.value).copied();
         let is_known = !value.value.as_str().is_some_and(is_rendered);
         if let Some(kind) = kind.filter(|kind| is_known && !has_type(&value.value, *kind)) {
-            let what = format!("the argument `{}` of the query {name} is of type {}", key.value, word(kind));
-            draft.fault(Code::Script, &value.place, what, format!("write a value of type {}", word(kind)));
+            let what = format!("the argument `{}` of the query {name} is of type {}", key.value, kind.word());
+            draft.fault(Code::Script, &value.place, what, format!("write a value of type {}", kind.word()));
         }
     }
 }

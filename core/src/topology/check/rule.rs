@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::args::{follow, types};
 use super::draft::Draft;
 use super::names;
-use super::params::word;
 use super::seat::{Seat, SeatKind, limits, unfit};
 use crate::id::{ArtefactName, Outcome};
 use crate::topology::fault::{At, Code, Place};
@@ -124,7 +123,7 @@ fn param(draft: &mut Draft<'_>, params: &BTreeMap<String, Param>, path: &At<Stri
         return None;
     };
     if let Some(param) = params.get(name) {
-        return Some(json!({ "type": word(param.kind) }));
+        return Some(json!({ "type": param.kind.word() }));
     }
     let at = At { value: name.clone(), place: path.place.clone() };
     draft.unknown(Code::ToolPath, &at, "parameter", params.keys().map(String::as_str));

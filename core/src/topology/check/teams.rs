@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::draft::Draft;
 use super::handoffs;
 use super::inlined::{Inner, Joined, inline};
-use super::params::{has_type, word};
+use super::params::has_type;
 use crate::id::{ArtefactName, Outcome};
 use crate::topology::fault::{At, Code};
 use crate::topology::plan::{Arg, Param, ParamKind, Plan, Recipient};
@@ -324,8 +324,8 @@ fn literal(draft: &mut Draft<'_>, of: &str, takes: &Param, value: &At<Value>) {
         return;
     }
     let within = takes.bounds.words().map_or_else(String::new, |words| format!(", {words}"));
-    let what = format!("{of} is of type {}{within}, and this is {}", word(takes.kind), value.value);
-    let instead = format!("write a value of type {}{within}", word(takes.kind));
+    let what = format!("{of} is of type {}{within}, and this is {}", takes.kind.word(), value.value);
+    let instead = format!("write a value of type {}{within}", takes.kind.word());
     draft.fault(Code::TeamParam, &value.place, what, instead);
 }
 
@@ -340,8 +340,8 @@ fn ours(draft: &mut Draft<'_>, raw: &Topology, of: &str, takes: &Param, path: &A
     };
     let fits = |kind: ParamKind| kind == takes.kind || (kind, takes.kind) == (ParamKind::Integer, ParamKind::Number);
     if let Some(kind) = found.kind.filter(|kind| !fits(*kind)) {
-        let what = format!("{of} is of type {}, and `{}` is of type {}", word(takes.kind), path.value, word(kind));
-        let instead = format!("name a parameter of type {}, or write {{ value = ... }}", word(takes.kind));
+        let what = format!("{of} is of type {}, and `{}` is of type {}", takes.kind.word(), path.value, kind.word());
+        let instead = format!("name a parameter of type {}, or write {{ value = ... }}", takes.kind.word());
         draft.fault(Code::TeamParam, &path.place, what, instead);
     } else if !takes.bounds.is_open() && !super::params::same_bounds(found, &takes.bounds) {
         let words = takes.bounds.words().unwrap_or_default();
