@@ -11,9 +11,9 @@ use tracing::Instrument;
 
 use super::lift::Lifted;
 use super::msg::RunMsg;
-use super::owner::Attempt;
 use super::perform::{Work, perform};
 use crate::failure::Class;
+use crate::run::owner::Attempt;
 
 /// An agent.
 pub(super) struct Agent;

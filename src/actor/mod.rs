@@ -19,7 +19,6 @@ pub mod history;
 mod inbox;
 pub mod lift;
 mod msg;
-pub mod owner;
 mod perform;
 mod pinned;
 pub mod recording;
@@ -42,11 +41,19 @@ use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::id::{AgentName, Digest, RunId, RunNo};
 use crate::journal::writer::Writer;
-use crate::journal::{OwnerId, Store};
+use crate::journal::{self, OwnerId, Store};
 use crate::model::Model;
 use crate::run::body::Listing;
+use crate::run::owner;
 use crate::tool::{Check, Tools};
 use crate::topology::plan::Mode;
+
+/// Why this process let a run go.
+pub type Gone = owner::Gone<journal::Error>;
+
+/// What decides what is done next for a run, over a journal of the product.
+type Owner = owner::Owner<journal::Error>;
+type Order = owner::Order<journal::Error>;
 
 /// What the shell reaches the world through.
 pub struct Ports {

@@ -1,7 +1,7 @@
 //! What a run is told by its agents, the clock and the inbox.
 
 use super::lift::Lifted;
-use super::owner::Attempt;
+use crate::run::owner::Attempt;
 
 /// What a run is told.
 pub(super) enum RunMsg {

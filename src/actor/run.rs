@@ -1,4 +1,4 @@
-//! A live run as an actor: it carries out what its owner (`owner.rs`) orders. It commits what is to be appended and waits
+//! A live run as an actor: it carries out what its owner ([`owner`]) orders. It commits what is to be appended and waits
 //! for the disk, supervises the run's agents, keeps the timer, and tells who watches. It decides nothing.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -12,9 +12,8 @@ use super::agent::{self, Agent};
 use super::history::{Loaded, load};
 use super::lift::{Bodies, Lifted};
 use super::msg::RunMsg;
-use super::owner::{Append, Attempt, Gone, Order, Owner};
 use super::perform::Work;
-use super::{Place, Point, blocking, inbox, owner, shelf};
+use super::{Gone, Order, Owner, Place, Point, blocking, inbox, shelf};
 use crate::failure::Class;
 use crate::id::{AgentName, EffectId, Epoch, Seq, Timestamp};
 use crate::journal::{Body, Done, Op, Posted};
@@ -22,6 +21,7 @@ use crate::run::body::FailureReport;
 use crate::run::desk::Held;
 use crate::run::event::{Origin, Wish};
 use crate::run::input::What;
+use crate::run::owner::{self, Append, Attempt};
 use crate::run::state::Status;
 
 /// A run as an actor.

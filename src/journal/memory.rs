@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 
 use super::{
-    Batch, Body, Done, Due, Error, Holder, Lease, NewRun, Op, OwnerId, Posted, Query, Record, RunRow, Store, Summary,
-    chain, chain_start, verify,
+    Batch, Body, Done, Due, Error, Holder, Lease, Moved, NewRun, Op, OwnerId, Posted, Query, Record, RunRow, Store,
+    Summary, chain, chain_start, verify,
 };
 
 /// A journal that ends with the process.
@@ -260,6 +260,6 @@ impl Run {
     }
 
     fn conflict(&self) -> Error {
-        Error::Conflict { last: self.last(), epoch: self.epoch }
+        Moved { last: self.last(), epoch: self.epoch }.into()
     }
 }

@@ -3,7 +3,6 @@
 //!
 //! What a store has to do is listed in words in `tests/it/store.rs`, and every store is held to it there.
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
@@ -17,6 +16,7 @@ pub mod sqlite;
 mod verify;
 pub mod writer;
 
+pub use crate::run::record::{Batch, Body, Head, Moved, Quorum, Record, Summary, chain, chain_start};
 pub use cause::{Cause, Subject};
 pub use lease::{Holder, Lease, OwnerId};
 
@@ -127,99 +127,6 @@ pub struct NewRun {
     pub blobs: Vec<(Digest, Vec<u8>)>,
 }
 
-/// What one input came to: appended whole or not at all.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    /// Which run.
-    pub run: RunId,
-    /// The last record that its writer knows.
-    pub after: Seq,
-    /// Its writer's epoch.
-    pub epoch: Epoch,
-    /// The events; at least one.
-    pub heads: Vec<Head>,
-    /// Bodies that the heads name for the first time.
-    pub bodies: Vec<Body>,
-    /// The run as lists show it, after this batch.
-    pub summary: Summary,
-    /// When, for lists; no decision rests on it.
-    pub at: Timestamp,
-    /// Whether the ownership is given up with it: the last append of a run frees it without a commit of its own.
-    pub release: bool,
-}
-
-/// An event as bytes: branched on, hashed as stored, no personal data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
-    /// The event's kind, such as `message_sent`.
-    pub kind: String,
-    /// The version of that kind's JSON.
-    pub version: u16,
-    /// JSON.
-    pub json: Vec<u8>,
-}
-
-/// A head in its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// From 1, without gaps.
-    pub seq: Seq,
-    /// Under which ownership.
-    pub epoch: Epoch,
-    /// The event.
-    pub head: Head,
-    /// [`chain`] of the record before and this one.
-    pub chain: Digest,
-}
-
-/// The chain's link for a record: over the link before (for the first record [`chain_start`]), place, epoch, kind,
-/// version and JSON, length-prefixed.
-pub fn chain(before: Digest, seq: Seq, epoch: Epoch, head: &Head) -> Digest {
-    Digest::of(
-        "callsheet record 1",
-        &[
-            &before.0,
-            &seq.0.to_le_bytes(),
-            &epoch.0.to_le_bytes(),
-            head.kind.as_bytes(),
-            &head.version.to_le_bytes(),
-            &head.json,
-        ],
-    )
-}
-
-/// The link before a run's first record: no run's chain is another's.
-pub fn chain_start(run: RunId) -> Digest {
-    Digest::of("callsheet chain 1", &[run.0.as_bytes()])
-}
-
-/// Content that heads name by digest. It can be erased; the chain still holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Body {
-    /// Over salt and bytes.
-    pub digest: Digest,
-    /// Random, erased with the bytes: the digest alone does not confirm a guess.
-    pub salt: [u8; 16],
-    /// JSON, or an outward item's final bytes.
-    pub bytes: Vec<u8>,
-}
-
-impl Body {
-    /// A body with its digest.
-    pub fn new(salt: [u8; 16], bytes: Vec<u8>) -> Self {
-        Self { digest: Self::digest_of(&salt, &bytes), salt, bytes }
-    }
-
-    /// Whether the digest is that of the bytes.
-    pub fn is_whole(&self) -> bool {
-        self.digest == Self::digest_of(&self.salt, &self.bytes)
-    }
-
-    fn digest_of(salt: &[u8; 16], bytes: &[u8]) -> Digest {
-        Digest::of("callsheet body 1", &[salt, bytes])
-    }
-}
-
 /// A row of the inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
@@ -231,44 +138,6 @@ pub struct Posted {
     pub json: Vec<u8>,
     /// When it was posted, by the clock of whoever did.
     pub at: Timestamp,
-}
-
-/// A run as lists and timers need it: rebuildable from its records, written with them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Summary {
-    /// One word: `running`, `waiting`, `paused`, `stuck`, `done`, `failed`, `rejected`, `cancelled`, `stopped`, `bug`.
-    pub status: String,
-    /// When it wants to be woken, if nobody wakes it before.
-    pub wake_at: Option<Timestamp>,
-    /// What it waits for, in words.
-    pub waiting_for: Option<String>,
-    /// Approvals and questions open now.
-    pub approvals: Vec<ApprovalNo>,
-    /// Open approvals that more than one person has to give.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub quorums: Vec<Quorum>,
-    /// Steps taken.
-    pub steps: u64,
-    /// Tokens used.
-    pub tokens: u64,
-    /// Money spent, in billionths of a dollar.
-    pub nano_usd: u64,
-    /// Inbox rows heard.
-    pub heard: u64,
-    /// Whether nothing will happen any more.
-    pub over: bool,
-}
-
-/// How far the people are who have to approve together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quorum {
-    /// What they approve.
-    pub approval: ApprovalNo,
-    /// How many of them it needs.
-    pub needed: u32,
-    /// Who has approved.
-    pub approved_by: Vec<String>,
 }
 
 /// A run's row.
@@ -330,13 +199,8 @@ pub enum Error {
     #[error("no such run")]
     UnknownRun,
     /// Somebody else appended, or took the run over.
-    #[error("the run moved on: it stands at record {last}, epoch {epoch}")]
-    Conflict {
-        /// Where it stands.
-        last: Seq,
-        /// Whose it is.
-        epoch: Epoch,
-    },
+    #[error(transparent)]
+    Conflict(#[from] Moved),
     /// Somebody else who lives drives it.
     #[error("{by} is driving this run")]
     Owned {

@@ -42,7 +42,7 @@ impl From<journal::Error> for Told {
             }
             Newer { .. } | Unreadable(_) => Self::input(error.to_string()),
             Damaged(_) => Self::failed(format!("{error}; `callsheet audit verify` says where")),
-            Conflict { .. } => Self::failed(format!("{error}: another process drives it now")),
+            Conflict(_) => Self::failed(format!("{error}: another process drives it now")),
             Full | ReadOnly | Ended | Malformed(_) | Broken(_) => Self::failed(error.to_string()),
         }
     }

@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use callsheet::actor::owner::{Attempt, Gone, Moment, Order, Owner};
 use callsheet::failure::{Class, Failure, Work};
 use callsheet::id::{AgentName, Digest, EffectId, Epoch, Seq, Timestamp, ToolName};
-use callsheet::journal::{Batch, Head, Op, Query, Store as _, Summary, audit};
+use callsheet::journal::{Batch, Error, Head, Op, Query, Store as _, Summary, audit};
 use callsheet::model::{Act, Ask, Model, Reply, ToolCall};
 use callsheet::run::body::Receipt;
 use callsheet::run::event::{Amount, BodyRef, Decision, Ending, Event, FACT_VERSION, Fact, Origin, Settled, Wish};
 use callsheet::run::input::{Command, Failed, What};
+use callsheet::run::owner::{self, Attempt, Gone, Moment};
 use callsheet::run::state::{State, Status};
 use callsheet::tool::{Approved, Call, Callable, Declared, Intent, Item, Outward, Tool};
 use callsheet::topology::spec::{Repeat, ToolSpec};
@@ -22,6 +22,9 @@ use tokio::sync::{Barrier, Semaphore, mpsc};
 use super::supervision::{recorded, slow, with_sink};
 use super::support::{Driven, NEVER, Rig, brief, shipped, who};
 use super::tools::outward;
+
+type Owner = owner::Owner<Error>;
+type Order = owner::Order<Error>;
 
 /// Items that are performed at once.
 const ITEMS: usize = 64;

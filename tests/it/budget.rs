@@ -1,8 +1,8 @@
 //! Budgets of whole runs: exactly enough passes, one less pauses before it is passed and never after, a raise goes on.
 
+#[path = "../../core/tests/it/budget/crew.rs"]
+#[expect(dead_code, reason = "the core's tests play the smaller crews")]
 mod crew;
-mod interleavings;
-mod ledger;
 mod served;
 
 use std::sync::Arc;

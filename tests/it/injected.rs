@@ -19,9 +19,9 @@ use callsheet::topology::spec::{Connection, Labels, Reach, Repeat, ToolSpec};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::files::{Memory, surroundings};
 use super::support::{Driven, NEVER, Rig, who};
-use super::topology::written::surroundings;
-use super::topology::{Memory, cases};
+use super::topology::cases;
 
 /// What is private: whatever holds this.
 const SECRET: &str = "SECRET-4711";

@@ -6,6 +6,12 @@
     reason = "tests fail by panicking and say what they saw"
 )]
 
+#[path = "../../core/tests/it/files.rs"]
+mod files;
+#[path = "../../core/tests/it/random.rs"]
+#[expect(dead_code, reason = "the core's tests draw in more ways")]
+mod random;
+
 mod announcement;
 mod attempts;
 mod attended;
@@ -72,7 +78,6 @@ mod screens;
 mod sections;
 mod shown;
 mod silence;
-mod simulation;
 mod store;
 mod store_audit;
 mod store_file;

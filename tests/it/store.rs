@@ -11,8 +11,8 @@ use callsheet::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 use callsheet::journal::memory::Memory;
 use callsheet::journal::sqlite::{Open, Sqlite};
 use callsheet::journal::{
-    Batch, Body, Done, Due, Error, Head, Holder, Lease, NewRun, Op, OwnerId, Query, RunRow, Store, Subject, Summary,
-    chain, chain_start,
+    Batch, Body, Done, Due, Error, Head, Holder, Lease, Moved, NewRun, Op, OwnerId, Query, RunRow, Store, Subject,
+    Summary, chain, chain_start,
 };
 use uuid::Uuid;
 
@@ -110,7 +110,7 @@ fn texts(store: &dyn Store, run: RunId) -> Vec<String> {
 }
 
 fn conflict(last: u64, epoch: u64) -> Error {
-    Error::Conflict { last: Seq(last), epoch: Epoch(epoch) }
+    Error::Conflict(Moved { last: Seq(last), epoch: Epoch(epoch) })
 }
 
 fn numbers(store: &dyn Store, query: Query) -> Vec<u64> {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use callsheet::id::{Epoch, RunNo, Seq};
 use callsheet::journal::sqlite::{Limits, Open, Sqlite};
-use callsheet::journal::{Batch, Body, Done, Error, JOURNAL_FORMAT, Op, Posted, Query, Record, Store, Subject, audit};
+use callsheet::journal::{
+    Batch, Body, Done, Error, JOURNAL_FORMAT, Moved, Op, Posted, Query, Record, Store, Subject, audit,
+};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -75,7 +77,7 @@ fn what_was_written_is_there_for_the_next_and_for_others() {
     }
     assert_eq!(here.inbox(run_id(1), 2).unwrap()[0].json, b"from there");
     assert_eq!(one(&here, append(run_id(1), 3, 1, &["e"])), Ok(Done::Appended(Seq(4))));
-    let moved_on = Error::Conflict { last: Seq(4), epoch: Epoch(1) };
+    let moved_on = Error::Conflict(Moved { last: Seq(4), epoch: Epoch(1) });
     assert_eq!(one(&there, append(run_id(1), 3, 1, &["f"])), Err(moved_on));
     assert_eq!(reader.records(run_id(1), Seq(3), 9).unwrap().len(), 1);
     drop((here, there, reader));

@@ -66,7 +66,7 @@ fn a_killed_process_frees_its_runs_at_once_and_a_stopped_one_keeps_them() {
     child.wait().unwrap();
     assert_eq!(claim(false), Ok(Done::Claimed(Epoch(2))));
     assert!(!folder.path().join("owners").join(owner.0.to_string()).exists(), "swept up");
-    assert!(matches!(one(&store, append(run_id(1), 1, 1, &["x"])), Err(Error::Conflict { .. })));
+    assert!(matches!(one(&store, append(run_id(1), 1, 1, &["x"])), Err(Error::Conflict(_))));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use callsheet::id::{RunNo, Seq};
 use callsheet::journal::memory::Memory;
 use callsheet::journal::writer::{GROUP_OPS_MAX, Writer};
-use callsheet::journal::{Done, Error, Op, Store};
+use callsheet::journal::{Done, Error, Moved, Op, Store};
 
 use crate::store::{NOBODY, append, create, post, run_id};
 use crate::support::{Answered, Answers};
@@ -71,7 +71,7 @@ async fn what_waits_together_is_one_commit_and_a_conflict_is_its_own() {
         answers.push(wish.await);
     }
     assert_eq!(answers[0], Ok(Done::Appended(Seq(2))));
-    assert!(matches!(answers[1], Err(Error::Conflict { last: Seq(2), .. })), "{:?}", answers[1]);
+    assert!(matches!(answers[1], Err(Error::Conflict(Moved { last: Seq(2), .. }))), "{:?}", answers[1]);
     assert_eq!(answers[2], Ok(Done::Posted(1)));
     assert_eq!(gate.groups(), [1, 3]);
     assert_eq!(writer.commits(), 2);

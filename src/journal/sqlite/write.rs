@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 use crate::journal::{
-    Batch, Cause, Done, Error, Holder, NewRun, Op, OwnerId, Posted, Subject, Summary, chain, chain_start, verify,
+    Batch, Cause, Done, Error, Holder, Moved, NewRun, Op, OwnerId, Posted, Subject, Summary, chain, chain_start, verify,
 };
 
 use super::fault::Fault;
@@ -88,7 +88,7 @@ impl Standing {
     }
 
     fn conflict(&self) -> Error {
-        Error::Conflict { last: self.last, epoch: self.epoch }
+        Moved { last: self.last, epoch: self.epoch }.into()
     }
 }
 

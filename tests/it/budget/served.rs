@@ -92,7 +92,7 @@ impl Provider {
 
 /// The crowd, with prices, and all the budget that it may want.
 fn plan() -> Plan {
-    let mut plan = crew::plan(Crew::Crowd, &mut crate::simulation::random::Random::new(1));
+    let mut plan = crew::plan(Crew::Crowd, &mut crate::random::Random::new(1));
     plan.budget.steps = Some(1_000);
     (plan.budget.tokens, plan.budget.cost) = (Some(10_000_000), Some(NanoUsd(1_000_000_000_000)));
     plan.budget.active_ms = None;

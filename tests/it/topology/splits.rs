@@ -6,7 +6,7 @@ use callsheet::topology::plan::{Each, EachTo, Over, Recipient, Short};
 use serde_json::json;
 
 use super::Memory;
-use super::written::surroundings;
+use crate::files::surroundings;
 
 const TEAM: &str = r#"schema_version = 1
 description = "One writer a channel."

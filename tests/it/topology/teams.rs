@@ -8,7 +8,7 @@ use callsheet::topology::plan::{Arg, Plan, Recipient, Role};
 use serde_json::json;
 
 use super::Memory;
-use super::written::surroundings;
+use crate::files::surroundings;
 
 const LAUNCH: &str = r#"schema_version = 1
 description = "A campaign after some research."

@@ -30,13 +30,15 @@ copy() {
 build() { # SUITE
     if [[ $1 == lab ]]; then
         (cd "$tree/tests/lab" && cargo test --quiet --no-run)
+    elif [[ $1 == simulation || $1 == core\ * ]]; then
+        (cd "$tree" && cargo test --quiet -p callsheet-core --test it --no-run)
     else
-        (cd "$tree" && cargo test --quiet --test it --no-run)
+        (cd "$tree" && cargo test --quiet -p callsheet --test it --no-run)
     fi
 }
 
-it() { # ARGUMENT OF THE TEST BINARY...
-    (cd "$tree" && timeout 1200 cargo test --quiet --test it -- "$@")
+it() { # PACKAGE, ARGUMENT OF ITS TEST BINARY...
+    (cd "$tree" && timeout 1200 cargo test --quiet -p "$1" --test it -- "${@:2}")
 }
 
 # Runs a suite; the simulation in steps, so that an easy bug is told soon.
@@ -46,12 +48,13 @@ play() { # SUITE
     lab) (cd "$tree/tests/lab" && timeout 3600 cargo test --quiet) ;;
     simulation)
         for seeds in 0..50 50..1000 1000..20000; do
-            CALLSHEET_SEEDS=$seeds it --exact simulation::simulation || return 1
+            CALLSHEET_SEEDS=$seeds it callsheet-core --exact simulation::simulation || return 1
         done
         ;;
+    core\ *) it callsheet-core "${1#core }" ;;
     *)
         # shellcheck disable=SC2086 # several filters
-        it $1
+        it callsheet $1
         ;;
     esac
 }

@@ -56,7 +56,12 @@ impl State {
         let held = |row: RunRow| {
             let digests = store.bodies(row.id)?;
             let bodies = digests.iter().map(|(digest, _)| store.body(row.id, *digest)).collect::<Result<_, _>>()?;
-            Ok(Held { records: store.records(row.id, Seq(0), 10_000)?, inbox: store.inbox(row.id, 0)?, bodies, row })
+            Ok::<_, Error>(Held {
+                records: store.records(row.id, Seq(0), 10_000)?,
+                inbox: store.inbox(row.id, 0)?,
+                bodies,
+                row,
+            })
         };
         let runs = store.runs(&Query::default())?.into_iter().map(held).collect::<Result<_, _>>()?;
         let mut approvals = Vec::new();

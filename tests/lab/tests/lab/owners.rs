@@ -2,7 +2,7 @@
 
 use callsheet::id::{Epoch, Seq};
 use callsheet::journal::sqlite::{Open, Sqlite};
-use callsheet::journal::{Batch, Done, Error, Op, OwnerId, Store as _};
+use callsheet::journal::{Batch, Done, Error, Moved, Op, OwnerId, Store as _};
 use callsheet_lab::workload::{Workload, run_id};
 use uuid::Uuid;
 
@@ -20,9 +20,9 @@ fn a_zombie_is_refused_after_a_take_over() {
     let owner = OwnerId(Uuid::from_u128(9));
     let claimed = after.commit(&[Op::Claim { run: run_id(0), owner, take_over: true }]);
     assert_eq!(claimed, [Ok(Done::Claimed(Epoch(2)))]);
-    assert_eq!(before.commit(&[append(1)]), [Err(Error::Conflict { last, epoch: Epoch(2) })]);
+    assert_eq!(before.commit(&[append(1)]), [Err(Error::Conflict(Moved { last, epoch: Epoch(2) }))]);
     let end = Seq(last.0 * 2);
     assert_eq!(after.commit(&[append(2)]), [Ok(Done::Appended(end))]);
-    assert_eq!(before.commit(&[append(2)]), [Err(Error::Conflict { last: end, epoch: Epoch(2) })]);
+    assert_eq!(before.commit(&[append(2)]), [Err(Error::Conflict(Moved { last: end, epoch: Epoch(2) }))]);
     assert_eq!(before.records(run_id(0), Seq(0), 100).unwrap().len() as u64, end.0);
 }

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use callsheet::id::AgentName;
-use callsheet::topology::check::check;
-use callsheet::topology::fault::{Code, Faults};
-use callsheet::topology::proof::Proof;
+use callsheet_core::id::AgentName;
+use callsheet_core::topology::check::check;
+use callsheet_core::topology::fault::{Code, Faults};
+use callsheet_core::topology::proof::Proof;
 
-use super::written::{Kind, Someone, Way, files, surroundings};
+use super::files::surroundings;
+use super::written::{Kind, Someone, Way, files};
 
 const TEAMS: u64 = 12_000;
 /// A small generator with a seed (splitmix64).

@@ -1,7 +1,7 @@
 //! What a seed draws: how often each thing goes wrong. Many probabilities are nothing, so that runs differ in kind and
 //! one fault does not hide behind another.
 
-use super::random::Random;
+use crate::random::Random;
 
 /// Probabilities in permille, and a few habits.
 #[derive(Debug, Clone, Default)]

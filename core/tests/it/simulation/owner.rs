@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use callsheet::actor::owner::{self, Append, Attempt, Gone, Moment, Order};
-use callsheet::failure::Class;
-use callsheet::failure::Usage;
-use callsheet::id::{AgentName, Seq, Timestamp};
-use callsheet::journal::Error;
-use callsheet::run::event::{Fact, Settled, Wish};
-use callsheet::run::input::{Failed, What};
-use callsheet::run::invariant::Broken;
-use callsheet::run::state::{Effect, State};
+use callsheet_core::failure::Class;
+use callsheet_core::failure::Usage;
+use callsheet_core::id::{AgentName, Seq, Timestamp};
+use callsheet_core::run::event::{Fact, Settled, Wish};
+use callsheet_core::run::input::{Failed, What};
+use callsheet_core::run::invariant::Broken;
+use callsheet_core::run::owner::{self, Append, Attempt, Gone, Moment, Order};
+use callsheet_core::run::record::Moved;
+use callsheet_core::run::state::{Effect, State};
 
 use super::attempt::Verdict;
 use super::journal::broken;
@@ -92,7 +92,7 @@ impl Scene {
         Ok(())
     }
 
-    fn carry_out(&mut self, owner: usize, order: Order) -> Result<(), Broken> {
+    fn carry_out(&mut self, owner: usize, order: Order<Moved>) -> Result<(), Broken> {
         match order {
             Order::Nothing => {}
             Order::Append(append) => self.append(owner, &append)?,
@@ -140,7 +140,7 @@ impl Scene {
             self.seen.see(Rare::StaleAppendRefused);
             self.say(|| format!("owner {owner} is refused"));
             let (last, epoch) = (Seq(self.journal.facts.len() as u64), self.journal.epoch);
-            self.owners[owner].logic.fail(Gone::Journal(Error::Conflict { last, epoch }));
+            self.owners[owner].logic.fail(Gone::Journal(Moved { last, epoch }));
             return Ok(());
         }
         self.say_facts(owner, facts);

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use callsheet::id::{AgentName, ArtefactName};
-use callsheet::topology::plan::{
+use callsheet_core::id::{AgentName, ArtefactName};
+use callsheet_core::topology::plan::{
     Artefact, Each, EachTo, Handoff, Member, Memory, Over, Plan, Recipient, Role, Rounds, Short, Split,
 };
-use callsheet::topology::spec::Reach;
+use callsheet_core::topology::spec::Reach;
 
-use super::random::Random;
 use super::team::name;
+use crate::random::Random;
 
 /// Splits before `plan`'s start: the whole team goes on in each branch and joins where it ended, or scouts go before it.
 pub(crate) fn spread(plan: &mut Plan, random: &mut Random, level: u32) {

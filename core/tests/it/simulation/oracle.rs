@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use callsheet::id::{ApprovalNo, EffectId, MessageId};
-use callsheet::run::event::{Decision, Event, Fact, Settled, Who, Wish};
-use callsheet::run::input::Command;
-use callsheet::run::invariant::Broken;
-use callsheet::run::state::State;
-use callsheet::topology::plan::{Person, Role};
-use callsheet::topology::spec::Repeat;
+use callsheet_core::id::{ApprovalNo, EffectId, MessageId};
+use callsheet_core::run::event::{Decision, Event, Fact, Settled, Who, Wish};
+use callsheet_core::run::input::Command;
+use callsheet_core::run::invariant::Broken;
+use callsheet_core::run::state::State;
+use callsheet_core::topology::plan::{Person, Role};
+use callsheet_core::topology::spec::Repeat;
 
 use super::journal::{Row, broken};
 use super::sink::Sink;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use callsheet::id::{ApprovalNo, Digest, EffectId};
-use callsheet::run::event::Wish;
-use callsheet::run::invariant::Broken;
-use callsheet::run::state::State;
-use callsheet::topology::spec::Repeat;
+use callsheet_core::id::{ApprovalNo, Digest, EffectId};
+use callsheet_core::run::event::Wish;
+use callsheet_core::run::invariant::Broken;
+use callsheet_core::run::state::State;
+use callsheet_core::topology::spec::Repeat;
 
 use super::journal::broken;
 

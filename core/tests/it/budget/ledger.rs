@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use callsheet::failure::Class;
-use callsheet::id::{AgentName, EffectId, MessageId};
-use callsheet::run::event::{Amount, Ending, Event, Fact, Limit, Raise, Wish};
-use callsheet::run::state::State;
-use callsheet::topology::plan::{Plan, Recipient};
+use callsheet_core::failure::Class;
+use callsheet_core::id::{AgentName, EffectId, MessageId};
+use callsheet_core::run::event::{Amount, Ending, Event, Fact, Limit, Raise, Wish};
+use callsheet_core::run::state::State;
+use callsheet_core::topology::plan::{Plan, Recipient};
 
 const LIMITS: [Limit; 4] = [Limit::Steps, Limit::Tokens, Limit::Cost, Limit::Recipients];
 

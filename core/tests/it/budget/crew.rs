@@ -4,13 +4,12 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use callsheet::id::NanoUsd;
-use callsheet::topology::check::check;
-use callsheet::topology::plan::{Budget, Mode, ModelSpec, Plan, QUESTIONS_PER_TURN_MAX, Supervisor, WhenSpent};
+use callsheet_core::id::NanoUsd;
+use callsheet_core::topology::check::check;
+use callsheet_core::topology::plan::{Budget, Mode, ModelSpec, Plan, QUESTIONS_PER_TURN_MAX, Supervisor, WhenSpent};
 
-use crate::simulation::random::Random;
-use crate::topology::Memory;
-use crate::topology::written::surroundings;
+use crate::files::{Memory, surroundings};
+use crate::random::Random;
 
 /// Members of each team: a tree in which everybody asks four.
 const SIZES: [usize; 3] = [1, 6, 85];

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use callsheet::id::{Epoch, RunId, Seq, Timestamp};
-use callsheet::run::event::{Fact, Who};
-use callsheet::run::input::Command;
-use callsheet::run::invariant::{Broken, Watch, holds};
-use callsheet::run::state::State;
-use callsheet::topology::plan::Plan;
+use callsheet_core::id::{Epoch, RunId, Seq, Timestamp};
+use callsheet_core::run::event::{Fact, Who};
+use callsheet_core::run::input::Command;
+use callsheet_core::run::invariant::{Broken, Watch, holds};
+use callsheet_core::run::state::State;
+use callsheet_core::topology::plan::Plan;
 
 use super::bill::Billed;
 

@@ -1,5 +1,5 @@
 //! A run's owner as a value: it takes in what happens and says what is to be done, in order. It does no I/O, waits for
-//! nothing and starts nothing: the actor (`run.rs`) and the simulation carry its orders out, each in its own world.
+//! nothing and starts nothing: the product's actor and the simulation carry its orders out, each in its own world.
 //!
 //! Whoever drives it tells it what happened, then takes what follows from that, one by one ([`Owner::heed`]), and then
 //! what the run's state calls for ([`Owner::go_on`]).
@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::decide::{Decided, decide};
+use super::event::{BodyRef, Event, Fact, Settled, Wish};
+use super::input::{Failed, Input, What};
+use super::invariant;
+use super::record::{Batch, Body, Head, Moved, Summary};
+use super::state::{Effect, State, Status};
 use crate::failure::{Class, Usage};
-use crate::id::{AgentName, ApprovalNo, EffectId, Epoch, Seq, Timestamp};
-use crate::journal::{Batch, Body, Error, Head, Quorum, Summary};
-use crate::run::decide::{Decided, decide};
-use crate::run::event::{BodyRef, Event, FACT_VERSION, Fact, Settled, Wish};
-use crate::run::input::{Failed, Input, What};
-use crate::run::invariant;
-use crate::run::state::{Approval, Effect, State, Status};
+use crate::id::{AgentName, EffectId, Epoch, Seq, Timestamp};
 
 /// How long after its time-out an attempt counts as hung.
 const GRACE_MS: u64 = 500;
@@ -40,9 +40,9 @@ pub struct Attempt {
     pub nth: u64,
 }
 
-/// What is to be done.
+/// What is to be done; `E` is how a journal refuses.
 #[derive(Debug)]
-pub enum Order {
+pub enum Order<E> {
     /// Nothing follows from what was heard.
     Nothing,
     /// Append this; then [`Owner::appended`], or [`Owner::fail`].
@@ -60,7 +60,7 @@ pub enum Order {
     /// Say [`Owner::woken`] after so many milliseconds, and at no time that was ordered before.
     Timer(Option<u64>),
     /// Own the run no longer.
-    LetGo(Gone),
+    LetGo(Gone<E>),
 }
 
 /// What one input came to, to be appended whole.
@@ -74,23 +74,23 @@ pub struct Append {
 
 /// Why an owner let a run go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Gone {
+pub enum Gone<E> {
     /// It is over, or waits and was dropped from memory, or the process is ending.
     Parked,
     /// The journal refused: taken over, full, broken.
-    Journal(Error),
+    Journal(E),
     /// A broken invariant.
     Bug(String),
 }
 
-/// The owner of one run.
-pub struct Owner {
+/// The owner of one run, in a journal that refuses with `E`.
+pub struct Owner<E> {
     state: State,
     seq: Seq,
     /// This ownership, which the state says once that is durable.
     epoch: Epoch,
     parks: bool,
-    tasks: VecDeque<Task>,
+    tasks: VecDeque<Task<E>>,
     /// What is being appended comes to.
     pending: Option<Pending>,
     under_way: BTreeMap<EffectId, UnderWay>,
@@ -98,15 +98,15 @@ pub struct Owner {
     begun: BTreeMap<EffectId, u64>,
     started: u64,
     free: bool,
-    gone: Option<Gone>,
+    gone: Option<Gone<E>>,
 }
 
-enum Task {
+enum Task<E> {
     Hear(What, Vec<Body>),
     Read,
     KillHung(AgentName, Vec<Attempt>),
     Load,
-    LetGo(Gone),
+    LetGo(Gone<E>),
 }
 
 struct Pending {
@@ -121,7 +121,7 @@ struct UnderWay {
     hung_at: Timestamp,
 }
 
-impl Owner {
+impl<E: Clone + From<Moved>> Owner<E> {
     /// An owner of the run that the records up to `seq` make `state`. If it `parks`, it lets go of a run that only waits.
     pub fn new(state: State, seq: Seq, parks: bool) -> Self {
         let (epoch, tasks) = (state.epoch, VecDeque::new());
@@ -145,7 +145,7 @@ impl Owner {
     }
 
     /// Why it let the run go, if it did.
-    pub fn gone(&self) -> Option<&Gone> {
+    pub fn gone(&self) -> Option<&Gone<E>> {
         self.gone.as_ref()
     }
 
@@ -172,19 +172,14 @@ impl Owner {
     /// What is to be appended as the journal takes it.
     pub fn batch(&self, append: Append) -> Option<Batch> {
         let (pending, state) = (self.pending.as_ref()?, &self.state);
-        let head = |fact: &Fact| Head {
-            kind: fact.is.kind().to_owned(),
-            version: FACT_VERSION,
-            json: serde_json::to_vec(fact).unwrap_or_default(),
-        };
         Some(Batch {
             run: state.run,
             after: self.seq,
             // A run that breaks as it is opened says so under the new ownership.
             epoch: self.epoch.max(state.epoch),
-            heads: append.facts.iter().map(head).collect(),
+            heads: append.facts.iter().map(Head::of).collect(),
             bodies: append.bodies,
-            summary: summary(state),
+            summary: Summary::of(state),
             at: state.now,
             release: pending.last,
         })
@@ -197,7 +192,7 @@ impl Owner {
 }
 
 /// What happens.
-impl Owner {
+impl<E: Clone + From<Moved>> Owner<E> {
     /// The run is new: `what` starts it.
     pub fn starts(&mut self, what: What, bodies: Vec<Body>) {
         self.push(Task::Hear(what, bodies));
@@ -275,12 +270,12 @@ impl Owner {
         (self.state, self.seq) = (state, seq);
         if !ours {
             // Somebody else has it now, and says what becomes of it.
-            self.fail(Gone::Journal(Error::Conflict { last: seq, epoch }));
+            self.fail(Gone::Journal(Moved { last: seq, epoch }.into()));
         }
     }
 
     /// An order could not be carried out, and no order will be. The first such reason counts.
-    pub fn fail(&mut self, gone: Gone) {
+    pub fn fail(&mut self, gone: Gone<E>) {
         (self.pending, self.tasks) = (None, VecDeque::new());
         if self.gone.is_none() && matches!(gone, Gone::Bug(_)) {
             // The evidence is what is in the journal; the run says there that it will not go on.
@@ -291,13 +286,13 @@ impl Owner {
         self.tasks.push_back(Task::LetGo(gone));
     }
 
-    fn push(&mut self, task: Task) {
+    fn push(&mut self, task: Task<E>) {
         if self.gone.is_none() {
             self.tasks.push_back(task);
         }
     }
 
-    fn push_front(&mut self, task: Task) {
+    fn push_front(&mut self, task: Task<E>) {
         if self.gone.is_none() {
             self.tasks.push_front(task);
         }
@@ -305,7 +300,7 @@ impl Owner {
 }
 
 /// What follows.
-impl Owner {
+impl<E: Clone + From<Moved>> Owner<E> {
     /// What is heard next, if that is what is next.
     pub fn hears(&self) -> Option<&What> {
         match self.tasks.front() {
@@ -315,7 +310,7 @@ impl Owner {
     }
 
     /// What follows next from what happened; none once all of it is heeded.
-    pub fn heed(&mut self, moment: Moment) -> Option<Order> {
+    pub fn heed(&mut self, moment: Moment) -> Option<Order<E>> {
         Some(match self.tasks.pop_front()? {
             Task::Hear(what, bodies) => self.hear(moment, what, bodies),
             Task::Read => Order::Read(self.state.heard),
@@ -326,7 +321,7 @@ impl Owner {
     }
 
     /// One input: decided, and to be appended if it comes to anything that holds.
-    fn hear(&mut self, moment: Moment, what: What, bodies: Vec<Body>) -> Order {
+    fn hear(&mut self, moment: Moment, what: What, bodies: Vec<Body>) -> Order<E> {
         let input = Input { at: moment.at, jitter_permille: moment.jitter_permille, what };
         let nothing = State::new(self.state.run, Arc::clone(&self.state.plan));
         let Decided { facts, state } = match decide(std::mem::replace(&mut self.state, nothing), &input) {
@@ -350,14 +345,14 @@ impl Owner {
         Order::Append(Append { facts, bodies })
     }
 
-    fn breaks(&mut self, why: String) -> Order {
+    fn breaks(&mut self, why: String) -> Order<E> {
         self.fail(Gone::Bug(why));
         Order::Nothing
     }
 
     /// After all is heeded: what nobody wants any more is killed, what is outstanding and not under way is started, and
     /// then the owner waits or lets the run go.
-    pub fn go_on(&mut self, at: Timestamp) -> Vec<Order> {
+    pub fn go_on(&mut self, at: Timestamp) -> Vec<Order<E>> {
         if self.gone.is_some() {
             return Vec::new();
         }
@@ -377,7 +372,7 @@ impl Owner {
         orders
     }
 
-    fn kill_unwanted(&mut self) -> Vec<Order> {
+    fn kill_unwanted(&mut self) -> Vec<Order<E>> {
         let unwanted = self.by_agent(|id, _| !self.state.wants(id));
         self.under_way.retain(|id, _| self.state.wants(id));
         unwanted.into_iter().map(|(agent, attempts)| Order::KillUnwanted(agent, attempts)).collect()
@@ -392,7 +387,7 @@ impl Owner {
         found
     }
 
-    fn start(&mut self, id: EffectId, at: Timestamp) -> Option<Order> {
+    fn start(&mut self, id: EffectId, at: Timestamp) -> Option<Order<E>> {
         let effect = self.state.effects.get(&id)?;
         let hung_at = at.plus_ms(timeout_ms(&self.state, effect) + GRACE_MS);
         self.started += 1;
@@ -431,33 +426,5 @@ pub fn timeout_ms(state: &State, effect: &Effect) -> u64 {
         Wish::Prepare { .. } => state.plan.patience(&effect.agent, None).call_ms,
         Wish::Tool { tool: name, .. } | Wish::Own { tool: name } | Wish::Deliver { tool: name, .. } => tool(name),
         Wish::Query { .. } | Wish::Question { .. } | Wish::Rule => 30_000,
-    }
-}
-
-fn quorums(state: &State) -> Vec<Quorum> {
-    let quorum = |(no, approval): (ApprovalNo, &Approval)| {
-        let (needed, approved_by) = (state.needed_for(approval), approval.approved_by.iter().cloned().collect());
-        Quorum { approval: no, needed, approved_by }
-    };
-    state.open_approvals().map(quorum).filter(|quorum| quorum.needed > 1).collect()
-}
-
-/// The run as lists show it.
-fn summary(state: &State) -> Summary {
-    let status = state.status();
-    let spent = state.ledger.spent;
-    let waiting: Vec<String> = state.open_approvals().map(|(_, approval)| approval.agent.to_string()).collect();
-    let questions = state.questions.keys().copied();
-    Summary {
-        status: status.word().to_owned(),
-        wake_at: state.wake_at(),
-        waiting_for: (!waiting.is_empty()).then(|| waiting.join(", ")),
-        approvals: state.open_approvals().map(|(no, _)| no).chain(questions).collect(),
-        quorums: quorums(state),
-        steps: spent.steps,
-        tokens: spent.tokens,
-        nano_usd: spent.cost.0,
-        heard: state.heard,
-        over: matches!(status, Status::Ended(_)),
     }
 }

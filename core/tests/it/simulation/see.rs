@@ -1,18 +1,18 @@
 //! Which rare paths a batch of facts went.
 
-use callsheet::failure::Class;
-use callsheet::id::{EffectId, MessageId};
-use callsheet::run::branch::SplitId;
-use callsheet::run::comment::Comment;
-use callsheet::run::desk::{Desk, Held, newest};
-use callsheet::run::event::{
+use callsheet_core::failure::Class;
+use callsheet_core::id::{EffectId, MessageId};
+use callsheet_core::run::branch::SplitId;
+use callsheet_core::run::comment::Comment;
+use callsheet_core::run::desk::{Desk, Held, newest};
+use callsheet_core::run::event::{
     ActHead, Closed, DeadLetterAnswer, Decision, Ending, Event, Fact, Limit, Message, Part, PauseReason, Reason,
     Refusal, Rule, Settled, Wish,
 };
-use callsheet::run::input::Failed;
-use callsheet::run::state::{Effect, State, Turn};
-use callsheet::topology::plan::{ANSWER, EXPIRED, Mode, Recipient, Role};
-use callsheet::topology::spec::Repeat;
+use callsheet_core::run::input::Failed;
+use callsheet_core::run::state::{Effect, State, Turn};
+use callsheet_core::topology::plan::{ANSWER, EXPIRED, Mode, Recipient, Role};
+use callsheet_core::topology::spec::Repeat;
 
 use super::scene::{Handle, Scene};
 use super::sometimes::Rare;

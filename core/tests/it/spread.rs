@@ -3,23 +3,25 @@
 //! every way through it comes to, and puts the ways of the branches together at the join.
 
 mod drawn;
+mod grouped;
 mod turned;
 mod walked;
 
 use std::collections::BTreeMap;
 
-use callsheet::id::AgentName;
-use callsheet::topology::check::{Checked, check};
-use callsheet::topology::fault::{Code, Faults};
-use callsheet::topology::proof::Proof;
+use callsheet_core::id::AgentName;
+use callsheet_core::topology::check::{Checked, check};
+use callsheet_core::topology::fault::{Code, Faults};
+use callsheet_core::topology::proof::Proof;
 
-use super::written::surroundings;
+use super::files::surroundings;
 use drawn::{DELIVERED, Dice, ITEM, Kind, Over, PS, S, Someone, files, has_items, reached, team};
+use grouped::group;
 use turned::{Taken, most, stretches};
 use walked::{Oracle, Seen};
 
-/// Teams of the test; `CALLSHEET_TEAMS=20000` draws more.
-const TEAMS: u64 = 4_000;
+/// Teams of the test; `CALLSHEET_TEAMS=200000` draws more.
+const TEAMS: u64 = 20_000;
 
 /// The codes by which a verdict of the check is known.
 fn has(result: &Result<Checked, Faults>, codes: &[Code]) -> bool {
@@ -71,8 +73,9 @@ fn compare(seed: u64, tally: &mut Tally) {
     // Most teams collect only what a branch writes.
     let reads = team.iter().any(|one| one.reads & PS != 0);
     let collects = oracle.seen.collected || reads || seed.is_multiple_of(4);
-    let files = files(&team, collects);
+    let files = files(&team, collects, None);
     let result = check("random", &files, &surroundings());
+    same_in_a_team(&team, collects, &result, tally);
     let seen = oracle.seen;
     let shown = || {
         let told = result.as_ref().map_or_else(|faults| faults.render(false), |checked| checked.proof.to_string());
@@ -125,9 +128,36 @@ fn compare(seed: u64, tally: &mut Tally) {
     tally.count("accepted with a tool", result.is_ok() && seen.sends);
 }
 
+/// Some of the team as a team of its own is proved as it is without being one.
+fn same_in_a_team(team: &[Someone], collects: bool, flat: &Result<Checked, Faults>, tally: &mut Tally) {
+    let Some(group) = group(team) else { return };
+    let files = files(team, collects, Some(&group));
+    let nested = check("random", &files, &surroundings());
+    let told = |result: &Result<Checked, Faults>| match result {
+        Ok(checked) => checked.proof.to_string(),
+        Err(faults) => faults.render(false),
+    };
+    let texts = ["topologies/group.toml", "topologies/random.toml"].map(|name| files.text(name));
+    let shown = || format!("{}\n-- flat:\n{}\n-- with a team:\n{}", texts.join("\n"), told(flat), told(&nested));
+    assert_eq!(flat.is_ok(), nested.is_ok(), "{}", shown());
+    *tally.forms.entry("teams in teams").or_default() += 1;
+    let (Ok(flat), Ok(nested)) = (flat, &nested) else { return };
+    tally.count("accepted with a team in it", true);
+    for at in 0..team.len() {
+        let name = format!("m{at}");
+        let within = if group.members.contains(&at) { format!("g.{name}") } else { name.clone() };
+        let turns = |checked: &Checked, name: &str| checked.proof.turns.get(name).copied();
+        assert_eq!(turns(flat, &name), turns(nested, &within), "{name}: {}", shown());
+    }
+    assert_eq!(signed(&flat.proof), signed(&nested.proof), "{}", shown());
+}
+
 /// What the proof says of who approves, in the oracle's terms.
 fn signed(proof: &Proof) -> BTreeMap<(usize, usize), (u8, u8)> {
-    let place = |name: &AgentName| name.as_str().strip_prefix('m').and_then(|n| n.parse::<usize>().ok()).unwrap();
+    let place = |name: &AgentName| {
+        let own = name.as_str().trim_start_matches("g.");
+        own.strip_prefix('m').and_then(|n| n.parse::<usize>().ok()).unwrap()
+    };
     let bits = |names: &[AgentName]| names.iter().map(|name| 1 << place(name)).fold(0_u8, |bits, bit| bits | bit);
     let gates = proof.gates.iter().flat_map(|gate| gate.approvals.iter().map(move |of| (&gate.sender, of)));
     let signed = gates.map(|(sender, (artefact, approval))| {
@@ -144,10 +174,12 @@ fn the_verdict_on_splits_is_that_of_every_walk() {
     let mut tally = Tally::default();
     (0..teams).for_each(|seed| compare(seed, &mut tally));
     println!("{teams} random teams, 0 disagreements; drawn: {:?}; found: {:?}", tally.forms, tally.verdicts);
-    for form in ["all", "times", "each", "by", "needs", "go_on", "rounds", "sections", "wholes"] {
+    for form in ["all", "times", "each", "by", "needs", "go_on", "rounds", "sections", "wholes", "teams in teams"] {
         assert!(tally.forms.get(form).is_some_and(|drawn| *drawn > 100), "{form}: {:?}", tally.forms);
     }
-    for verdict in ["accepted with a split", "accepted with sections", "accepted with what ends"] {
+    for verdict in
+        ["accepted with a split", "accepted with sections", "accepted with what ends", "accepted with a team in it"]
+    {
         assert!(tally.verdicts[verdict] > 10, "{verdict}: {:?}", tally.verdicts);
     }
 }

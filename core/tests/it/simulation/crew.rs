@@ -1,8 +1,8 @@
 //! Random teams that are mostly well formed: one to three stretches of models and tools, each with a person at its end and
 //! perhaps a sender after that. The checks have the last word.
 
-use super::random::Random;
-use crate::topology::written::{Kind, Someone, Way};
+use crate::random::Random;
+use crate::written::{Kind, Someone, Way};
 
 /// Both artefacts.
 const ALL: u8 = 3;

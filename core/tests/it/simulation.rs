@@ -18,7 +18,6 @@ mod journal;
 mod oracle;
 mod owner;
 mod people;
-pub(crate) mod random;
 mod scene;
 mod see;
 mod sink;
@@ -115,7 +114,7 @@ fn simulation() {
             list.iter().map(|(seed, what, count)| format!("  seed {seed} (and {count} in all): {what}\n")).collect();
         panic!(
             "broken:\n{lines}The trace above is of seed {seed}; again with\n  \
-             CALLSHEET_SEED={seed} cargo test --test it -- --exact simulation::simulation --nocapture"
+             CALLSHEET_SEED={seed} cargo test -p callsheet-core --test it -- --exact simulation::simulation --nocapture"
         );
     }
     if seeds == SEEDS {

@@ -1,19 +1,19 @@
 //! What attempts come to: replies of models, results of tools, manifests, failures of every class.
 
-use callsheet::failure::Class;
-use callsheet::failure::Usage;
-use callsheet::id::{ApprovalNo, ArtefactName, Digest, NanoUsd};
-use callsheet::run::event::{
+use callsheet_core::failure::Class;
+use callsheet_core::failure::Usage;
+use callsheet_core::id::{ApprovalNo, ArtefactName, Digest, NanoUsd};
+use callsheet_core::run::event::{
     ActHead, BodyRef, CallHead, ItemHead, Items, Lists, Manifest, Origin, Replied, Settled, Wish, WriteHead,
 };
-use callsheet::run::input::Failed;
-use callsheet::run::state::{Effect, State, Turn};
-use callsheet::topology::plan::{ANSWER, ASK_TOOL, Arg, EachTo, QUESTIONS_PER_TURN_MAX, Recipient, Role};
-use callsheet::topology::spec::Labels;
+use callsheet_core::run::input::Failed;
+use callsheet_core::run::state::{Effect, State, Turn};
+use callsheet_core::topology::plan::{ANSWER, ASK_TOOL, Arg, EachTo, QUESTIONS_PER_TURN_MAX, Recipient, Role};
+use callsheet_core::topology::spec::Labels;
 
-use super::random::Random;
 use super::swarm::Swarm;
 use super::team::name;
+use crate::random::Random;
 
 /// What an attempt comes to, if it comes to anything.
 pub(crate) enum Verdict {

@@ -1,11 +1,13 @@
 //! People: they answer what waits for them, and on bad days the wrong thing, twice, late, or to nobody's question.
 
-use callsheet::id::{ApprovalNo, CommentNo, MessageId};
-use callsheet::run::event::{DeadLetterAnswer, Decision, Limit, Lists, Origin, PauseReason, Raise, Who, WriteHead};
-use callsheet::run::input::{Assignee, Command};
-use callsheet::run::invariant::Broken;
-use callsheet::run::state::{Fate, State, Wants};
-use callsheet::topology::plan::ANSWER;
+use callsheet_core::id::{ApprovalNo, CommentNo, MessageId};
+use callsheet_core::run::event::{
+    DeadLetterAnswer, Decision, Limit, Lists, Origin, PauseReason, Raise, Who, WriteHead,
+};
+use callsheet_core::run::input::{Assignee, Command};
+use callsheet_core::run::invariant::Broken;
+use callsheet_core::run::state::{Fate, State, Wants};
+use callsheet_core::topology::plan::ANSWER;
 
 use super::attempt::Makes;
 use super::journal::Row;

@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use callsheet::actor::owner::{self, Attempt};
-use callsheet::failure::Usage;
-use callsheet::id::{Epoch, RunId, Seq, Timestamp};
-use callsheet::run::event::{BodyRef, Fact, Settled, Who};
-use callsheet::run::input::Failed;
-use callsheet::run::invariant::Broken;
-use callsheet::run::state::{Effect, State};
+use callsheet_core::failure::Usage;
+use callsheet_core::id::{Epoch, RunId, Seq, Timestamp};
+use callsheet_core::run::event::{BodyRef, Fact, Settled, Who};
+use callsheet_core::run::input::Failed;
+use callsheet_core::run::invariant::Broken;
+use callsheet_core::run::owner::{self, Attempt};
+use callsheet_core::run::record::Moved;
+use callsheet_core::run::state::{Effect, State};
 
 use super::attempt::Makes;
 use super::journal::{Journal, Row, broken};
 use super::oracle::Oracle;
-use super::random::Random;
 use super::sink::Sink;
 use super::sometimes::{Rare, Sometimes};
 use super::swarm::Swarm;
 use super::team::{self, KEY_AGE_MS_MIN};
+use crate::random::Random;
 
 /// Happenings after the world has healed before the run counts as stuck.
 const HEALED_MAX: u64 = 4_000;
@@ -48,7 +49,7 @@ pub(crate) struct Scene {
 /// A process that drives the run, or believes that it does.
 pub(super) struct Owner {
     /// What it does: as the shell's.
-    pub(super) logic: owner::Owner,
+    pub(super) logic: owner::Owner<Moved>,
     pub(super) epoch: Epoch,
     pub(super) alive: bool,
     pub(super) timer: u64,
@@ -197,7 +198,7 @@ impl Scene {
     }
 
     fn see_end(&mut self, state: &State) {
-        use callsheet::run::event::Ending;
+        use callsheet_core::run::event::Ending;
         if let Some(ending) = state.ended {
             self.seen.see(match ending {
                 Ending::Done => Rare::EndsDone,
@@ -333,7 +334,7 @@ impl Scene {
         };
         let (brief, note): (BodyRef, BodyRef) = (self.makes.body(), self.makes.body());
         let (plan, mode) = (self.makes.digest(), self.journal.truth.plan.mode);
-        let start = callsheet::run::input::What::Start { plan, mode, brief, note, by };
+        let start = callsheet_core::run::input::What::Start { plan, mode, brief, note, by };
         let mut logic = owner::Owner::new(State::clone(&self.journal.truth), Seq(0), self.makes.swarm.park);
         logic.starts(start, Vec::new());
         self.owners.push(Owner::new(logic, Epoch(1)));
@@ -347,7 +348,7 @@ impl Scene {
 }
 
 impl Owner {
-    pub(super) fn new(logic: owner::Owner, epoch: Epoch) -> Self {
+    pub(super) fn new(logic: owner::Owner<Moved>, epoch: Epoch) -> Self {
         Self { logic, epoch, alive: true, timer: 0, stalled_until: 0 }
     }
 }

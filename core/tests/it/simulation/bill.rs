@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use callsheet::id::{AgentName, MessageId};
-use callsheet::run::event::{Event, Fact};
-use callsheet::run::invariant::Broken;
-use callsheet::run::state::State;
-use callsheet::topology::bill::{Bill, Most};
-use callsheet::topology::plan::{Member, Plan, Role};
-use callsheet::topology::spec::Reach;
+use callsheet_core::id::{AgentName, MessageId};
+use callsheet_core::run::event::{Event, Fact};
+use callsheet_core::run::invariant::Broken;
+use callsheet_core::run::state::State;
+use callsheet_core::topology::bill::{Bill, Most};
+use callsheet_core::topology::plan::{Member, Plan, Role};
+use callsheet_core::topology::spec::Reach;
 
 use super::journal::broken;
 use super::sometimes::Rare;

@@ -7,21 +7,21 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use callsheet::failure::{Class, Usage};
-use callsheet::id::{Digest, EffectId, Epoch, NanoUsd, RunId, Timestamp};
-use callsheet::run::decide::decide;
-use callsheet::run::event::{
+use callsheet_core::failure::{Class, Usage};
+use callsheet_core::id::{Digest, EffectId, Epoch, NanoUsd, RunId, Timestamp};
+use callsheet_core::run::decide::decide;
+use callsheet_core::run::event::{
     ActHead, BodyRef, CallHead, DeadLetterAnswer, Ending, Event, Fact, Limit, Lists, Origin, PauseReason, Raise,
     Replied, Settled, Who, Wish,
 };
-use callsheet::run::input::{Command, Failed, Input, What};
-use callsheet::run::state::{Effect, State, Status, Turn};
-use callsheet::topology::plan::{ANSWER, QUESTIONS_PER_TURN_MAX, Role};
-use callsheet::topology::spec::Labels;
+use callsheet_core::run::input::{Command, Failed, Input, What};
+use callsheet_core::run::state::{Effect, State, Status, Turn};
+use callsheet_core::topology::plan::{ANSWER, QUESTIONS_PER_TURN_MAX, Role};
+use callsheet_core::topology::spec::Labels;
 
 use super::crew::{self, Crew};
 use super::ledger::Ledger;
-use crate::simulation::random::Random;
+use crate::random::Random;
 
 /// Interleavings of the test command.
 const SEEDS: Range<u64> = 0..100_000;
@@ -477,8 +477,8 @@ fn no_interleaving_passes_a_limit_or_leaks_a_reservation() {
     if let Some((seed, what)) = broken {
         println!("{}", play(seed, true).1.join("\n"));
         panic!(
-            "seed {seed}: {what}\nThe trace above is of it; again with\n  CALLSHEET_BUDGET_SEED={seed} cargo test --test it \
-             -- --exact budget::interleavings::no_interleaving_passes_a_limit_or_leaks_a_reservation --nocapture"
+            "seed {seed}: {what}\nThe trace above is of it; again with\n  CALLSHEET_BUDGET_SEED={seed} cargo test \
+             -p callsheet-core --test it -- --exact budget::interleavings::no_interleaving_passes_a_limit_or_leaks_a_reservation --nocapture"
         );
     }
     if seeds == SEEDS {

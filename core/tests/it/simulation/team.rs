@@ -6,22 +6,22 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use callsheet::config::Folder;
-use callsheet::id::{AgentName, ArtefactName, NanoUsd};
-use callsheet::topology::check::{Surroundings, check};
-use callsheet::topology::plan::{
+use callsheet_core::id::{AgentName, ArtefactName, NanoUsd};
+use callsheet_core::topology::check::{Surroundings, check};
+use callsheet_core::topology::plan::{
     Action, Artefact, Budget, Escalate, Expires, Expiry, Handoff, Limits, Member, Memory, Mode, ModelSpec, Person,
     Plan, Recipient, Role, Section, Supervisor, Team, WhenSpent,
 };
-use callsheet::topology::spec::{Reach, Repeat};
+use callsheet_core::topology::spec::{Reach, Repeat};
 
 use super::crew;
-use super::random::Random;
 use super::spread::spread;
-use crate::topology::written::{files, surroundings};
+use crate::files::surroundings;
+use crate::random::Random;
+use crate::written::files;
 
 static FIXED: LazyLock<[Plan; 2]> = LazyLock::new(|| {
-    let folder = Folder::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/team"));
+    let folder = crate::files::Memory::below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/team"));
     ["letters", "posts"].map(|name| check(name, &folder, &AROUND).unwrap().plan)
 });
 
@@ -251,7 +251,7 @@ fn supervisor(random: &mut Random) -> Supervisor {
     let mut on = BTreeMap::new();
     if random.chance(250) {
         let actions = [Action::Retry, Action::Restart, Action::AskPerson, Action::Stop];
-        for class in callsheet::failure::Class::ALL {
+        for class in callsheet_core::failure::Class::ALL {
             if random.chance(200) {
                 on.insert(class.word().to_owned(), random.pick(&actions).copied().unwrap_or(Action::Retry));
             }

@@ -1,14 +1,8 @@
 //! Small teams as values, and the files that say the same: what random topologies are written from, well formed or not.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use callsheet::topology::check::Surroundings;
-use callsheet::topology::plan::Mode;
-use callsheet::topology::spec::{Labels, Reach};
-use serde_json::json;
-
-use super::{Memory, around, tool};
+use super::files::Memory;
 
 const ARTEFACTS: [&str; 2] = ["a", "b"];
 
@@ -121,18 +115,4 @@ fn member(one: &Someone) -> (String, String) {
             (format!("reads = {reads}, writes = {writes}, may_ask = {asks:?}"), agent)
         }
     }
-}
-
-/// What such teams refer to: one tool that acts on the world, one that asks it, one that does neither.
-pub(crate) fn surroundings() -> Surroundings {
-    let mut around = around(Mode::Live);
-    let any = json!({});
-    let send = tool("out.send", Reach::ActsOut, json!({ "a": any, "b": any, "s": any }), &[]);
-    let mut look = tool("look.up", Reach::ReadsOut, json!({}), &[]);
-    look.labels = Labels { private: true, untrusted: true };
-    let count = tool("count.words", Reach::Inside, json!({}), &[]);
-    around.tools = [send, look, count].map(|spec| (spec.name.clone(), spec)).into();
-    around.models = BTreeMap::from([("default".to_owned(), around.models["judge"].clone())]);
-    around.single_person = true;
-    around
 }

@@ -1,11 +1,11 @@
 //! Random teams whose handoffs split, as values, and the files that say the same.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::super::Memory;
+use super::grouped::Group;
+use crate::files::Memory;
 
 /// Artefacts, as bits: two that tools deliver, one that is collected and its list, one that has a list, and its items; the
 /// two sections of one that tools deliver, too, which is there when both are.
@@ -299,71 +299,130 @@ pub(super) fn list(bits: u8) -> String {
     format!("[{}]", names(bits, true).join(", "))
 }
 
-pub(super) fn told(to: Option<usize>) -> String {
-    to.map_or_else(|| "\"end\"".to_owned(), |to| format!("\"m{to}\""))
+/// What a member is called, or the end.
+type Called<'f> = &'f dyn Fn(Option<usize>) -> String;
+
+fn told(to: Option<usize>) -> String {
+    to.map_or_else(|| "end".to_owned(), |to| format!("m{to}"))
 }
 
-pub(super) fn members(of: &[usize]) -> String {
-    format!("[{}]", of.iter().map(|to| told(Some(*to))).collect::<Vec<_>>().join(", "))
-}
-
-pub(super) fn handoff(way: &Way) -> String {
-    let bound = way.rounds.map_or(String::new(), |(max, then)| format!(", rounds = {max}, then = {}", told(then)));
+fn handoff(way: &Way, called: Called<'_>) -> String {
+    let called = |to: Option<usize>| format!("{:?}", called(to));
+    let members = |of: &[usize]| format!("[{}]", of.iter().map(|to| called(Some(*to))).collect::<Vec<_>>().join(", "));
+    let bound = way.rounds.map_or(String::new(), |(max, then)| format!(", rounds = {max}, then = {}", called(then)));
     let Some(split) = &way.split else {
-        return if way.rounds.is_some() { format!("{{ to = {}{bound} }}", told(way.to)) } else { told(way.to) };
+        return if way.rounds.is_some() { format!("{{ to = {}{bound} }}", called(way.to)) } else { called(way.to) };
     };
     let over = match &split.over {
         Over::All(of) => format!("all = {}", members(of)),
-        Over::Times(most, to) => format!("times = {most}, to = \"m{to}\""),
-        Over::Each(most, to) => format!("each = \"plan.items\", as = \"it\", to = \"m{to}\", most = {most}"),
+        Over::Times(most, to) => format!("times = {most}, to = {}", called(Some(*to))),
+        Over::Each(most, to) => {
+            format!("each = \"plan.items\", as = \"it\", to = {}, most = {most}", called(Some(*to)))
+        }
         Over::By(most, of) => {
-            format!(
-                "each = \"plan.items\", as = \"it\", to = {{ by = \"who\", among = {} }}, most = {most}",
-                members(of)
-            )
+            let among = members(of);
+            format!("each = \"plan.items\", as = \"it\", to = {{ by = \"who\", among = {among} }}, most = {most}")
         }
     };
     let needs = split.needs.map_or(String::new(), |needs| format!(", needs = {needs}"));
     let short = if split.goes_on { ", short = \"go_on\"" } else { "" };
-    format!("{{ {over}, join = {}{needs}{short}{bound} }}", told(way.to))
+    format!("{{ {over}, join = {}{needs}{short}{bound} }}", called(way.to))
 }
 
-/// A project whose topology `random` is `team`.
-pub(super) fn files(team: &[Someone], collects: bool) -> Memory {
-    let plan = json!({ "type": "object", "properties": { "items": { "type": "array", "items": {
-        "type": "object", "properties": { "who": { "type": "string" } }, "required": ["who"] } } } });
-    let mut text = "schema_version = 1\ndescription = \"random\"\n[artefacts]\nplan = { schema = \"plan\" }\n\
-        a = { schema = \"any\" }\nb = { schema = \"any\" }\np = { schema = \"any\" }\ns = { schema = \"two\" }\n"
-        .to_owned();
-    let two = json!({ "type": "object", "required": ["one", "two"], "properties": { "one": {}, "two": {} } });
-    text.push_str(if collects { "ps = { of = \"p\" }\n[team]\n" } else { "[team]\n" });
-    let mut files = Memory::default().with("schemas/any.json", "{}").with("schemas/plan.json", &plan.to_string());
-    files = files.with("schemas/two.json", &two.to_string());
-    let mut handoffs = "[handoffs]\nstart = \"m0\"\n".to_owned();
-    for (index, one) in team.iter().enumerate() {
-        let outcomes: Vec<&str> = one.ways.iter().map(|(outcome, _)| *outcome).collect();
-        let (entry, agent) = match one.kind {
-            Kind::Model => (
+/// A member's entry in the team, and the rest of its agent's file.
+fn member(one: &Someone) -> (String, String) {
+    match one.kind {
+        Kind::Model => {
+            let outcomes: Vec<&str> = one.ways.iter().map(|(outcome, _)| *outcome).collect();
+            (
                 format!("reads = {}, writes = [{}]", list(one.reads), names(one.writes, one.wholly).join(", ")),
                 format!(
                     "kind = \"model\"\noutcomes = {outcomes:?}\ninstructions = \"x\"\nlimits = {{ turns = 1000000 }}"
                 ),
-            ),
-            Kind::Person => (
-                format!("approves = {}", list(one.holds)),
-                "kind = \"person\"\nexpires = { after = \"1d\", then = \"reject\" }".to_owned(),
-            ),
-            Kind::Sender => {
-                let args = DELIVERED.iter().filter(|(_, bits)| one.holds & bits != 0);
-                let args: Vec<String> = args.map(|(name, _)| format!("{name} = {name:?}")).collect();
-                (format!("tool = \"out.send\", args = {{ {} }}", args.join(", ")), String::new())
-            }
-        };
-        writeln!(text, "m{index} = {{ {entry} }}").unwrap();
-        files = files.with(&format!("agents/m{index}.toml"), &format!("schema_version = 1\ndoes = \"x\"\n{agent}\n"));
-        let ways: Vec<String> = one.ways.iter().map(|(outcome, way)| format!("{outcome} = {}", handoff(way))).collect();
-        writeln!(handoffs, "m{index} = {{ {} }}", ways.join(", ")).unwrap();
+            )
+        }
+        Kind::Person => (
+            format!("approves = {}", list(one.holds)),
+            "kind = \"person\"\nexpires = { after = \"1d\", then = \"reject\" }".to_owned(),
+        ),
+        Kind::Sender => {
+            let args = DELIVERED.iter().filter(|(_, bits)| one.holds & bits != 0);
+            let args: Vec<String> = args.map(|(name, _)| format!("{name} = {name:?}")).collect();
+            (format!("tool = \"out.send\", args = {{ {} }}", args.join(", ")), String::new())
+        }
     }
-    let budget = "[budget]\nsteps = \"unlimited\"\ntokens = 1\ncost_usd = \"unlimited\"\nactive_time = \"1h\"\n";
-    files.with("topologies/random.toml", &format!("{text}{handoffs}{budget}"))
+}
+
+const BUDGET: &str = "[budget]\nsteps = \"unlimited\"\ntokens = 1\ncost_usd = \"unlimited\"\nactive_time = \"1h\"\n";
+
+/// A topology: what it declares, whom it has, and who hands on to whom.
+fn topology(declared: &str, members: &[(String, String)], start: &str, handoffs: &[(String, String)]) -> String {
+    let lines =
+        |of: &[(String, String)]| of.iter().fold(String::new(), |all, (name, is)| all + &format!("{name} = {is}\n"));
+    format!(
+        "schema_version = 1\ndescription = \"random\"\n{declared}[team]\n{}[handoffs]\nstart = {start:?}\n{}{BUDGET}",
+        lines(members),
+        lines(handoffs)
+    )
+}
+
+/// The members `of` a team and their handoffs, each of which is called so.
+fn part(team: &[Someone], of: impl Fn(usize) -> bool, called: Called<'_>) -> [Vec<(String, String)>; 2] {
+    let of = || team.iter().enumerate().filter(|(at, _)| of(*at));
+    let members = of().map(|(at, one)| (told(Some(at)), format!("{{ {} }}", member(one).0)));
+    let handoffs = of().map(|(at, one)| {
+        let ways: Vec<String> =
+            one.ways.iter().map(|(outcome, way)| format!("{outcome} = {}", handoff(way, called))).collect();
+        (told(Some(at)), format!("{{ {} }}", ways.join(", ")))
+    });
+    [members.collect(), handoffs.collect()]
+}
+
+/// A project whose topology `random` is `team`, with a `group` of it as a team of its own.
+pub(super) fn files(team: &[Someone], collects: bool, group: Option<&Group>) -> Memory {
+    let plan = json!({ "type": "object", "properties": { "items": { "type": "array", "items": {
+        "type": "object", "properties": { "who": { "type": "string" } }, "required": ["who"] } } } });
+    let two = json!({ "type": "object", "required": ["one", "two"], "properties": { "one": {}, "two": {} } });
+    let mut files = Memory::default()
+        .with("schemas/any.json", "{}")
+        .with("schemas/plan.json", &plan.to_string())
+        .with("schemas/two.json", &two.to_string());
+    for (index, one) in team.iter().enumerate() {
+        let agent = format!("schema_version = 1\ndoes = \"x\"\n{}\n", member(one).1);
+        files = files.with(&format!("agents/m{index}.toml"), &agent);
+    }
+    let mut declared = "[artefacts]\nplan = { schema = \"plan\" }\n\
+        a = { schema = \"any\" }\nb = { schema = \"any\" }\np = { schema = \"any\" }\ns = { schema = \"two\" }\n"
+        .to_owned();
+    declared.push_str(if collects { "ps = { of = \"p\" }\n" } else { "" });
+    let Some(group) = group else {
+        let [members, handoffs] = part(team, |_| true, &told);
+        return files.with("topologies/random.toml", &topology(&declared, &members, "m0", &handoffs));
+    };
+    let is_in = |at: usize| group.members.contains(&at);
+    let [members, handoffs] = part(team, is_in, &|to| told(to.filter(|to| is_in(*to))));
+    let schema = |name: &str| match name {
+        "plan" => "schema = \"plan\"",
+        "it" => "",
+        _ => "schema = \"any\"",
+    };
+    let lines = |bits: u8| of(bits).map(|name| format!("{name} = {{ {} }}\n", schema(name))).collect::<String>();
+    let own = format!("[takes]\n{}[artefacts]\n{}", lines(group.takes), lines(group.gives));
+    let first = told(Some(group.first));
+    files = files.with("topologies/group.toml", &topology(&own, &members, &first, &handoffs));
+
+    let outer = |to: Option<usize>| if to.is_some_and(is_in) { "g".to_owned() } else { told(to) };
+    let [mut members, mut handoffs] = part(team, |at| !is_in(at), &outer);
+    let same = |bits: u8| of(bits).map(|name| format!("{name} = {name:?}")).collect::<Vec<_>>().join(", ");
+    let (takes, gives) = (same(group.takes), same(group.gives));
+    let entry = format!("{{ topology = \"group\", takes = {{ {takes} }}, gives = {{ {gives} }} }}");
+    members.push(("g".to_owned(), entry));
+    let exits = group.exits.iter().map(|(outcome, to)| format!("{outcome} = {:?}", outer(*to)));
+    handoffs.push(("g".to_owned(), format!("{{ {} }}", exits.collect::<Vec<_>>().join(", "))));
+    files.with("topologies/random.toml", &topology(&declared, &members, "m0", &handoffs))
+}
+
+/// The names of artefacts.
+fn of(bits: u8) -> impl Iterator<Item = &'static str> {
+    NAMES.into_iter().enumerate().filter(move |(bit, _)| bits & (1 << bit) != 0).map(|(_, name)| name)
 }
