@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use callsheet::failure::{Class, Failure};
 use callsheet::tool::http::Config;
-use callsheet::tool::http::address::{Finder, is_public};
 use callsheet::tool::open::{Ground, Secrets};
+use callsheet::tool::part::address::{Finder, is_public};
 use callsheet::tool::{Tool, Tools};
 use serde_json::{Value, json};
 

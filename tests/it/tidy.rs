@@ -38,12 +38,14 @@ const SOURCES: [&str; 2] = ["core/src", "src"];
 const EVERYWHERE: [&str; 6] = ["core/src", "core/tests", "src", "tests", "examples", "benches"];
 
 /// What speaks to servers.
-const SPEAKERS: [&str; 7] = [
+const SPEAKERS: [&str; 8] = [
     "src/net.rs",
     "src/model/wire/",
     "src/tool/mcp/",
     "src/tool/http/",
     "src/tool/postgres/",
+    // Which addresses may be asked, for all of these.
+    "src/tool/part/address.rs",
     "src/telemetry/send.rs",
     // It is spoken to, and speaks to nobody.
     "src/web/listen.rs",

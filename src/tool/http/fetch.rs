@@ -7,9 +7,9 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, StatusCode, Url};
 
-use super::address::{Guard, Refused};
 use crate::failure::{Class, Failure};
 use crate::net;
+use crate::tool::part::address::{Guard, Refused};
 use crate::tool::part::args::{invalid, permanent, quoted};
 use crate::tool::part::hidden::Hidden;
 

@@ -1,7 +1,6 @@
 //! The `http` kind: reading endpoints of web servers, and, where the file allows hosts, any address there. It gets and never
-//! sends; what it may reach is looked at at every step (`address.rs`).
+//! sends; what it may reach is looked at at every step (`../part/address.rs`).
 
-pub mod address;
 mod endpoint;
 mod fetch;
 mod page;
@@ -13,13 +12,13 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::address::{Finder, Guard};
 use self::endpoint::Endpoint;
 use self::fetch::{Bounds, Fetcher};
 use self::page::Page;
 use self::template::Template;
 use super::Tool;
 use super::open::{Ground, Open};
+use super::part::address::{self, Finder, Guard};
 use super::part::duration::Milliseconds;
 use super::part::{Error, tool_name};
 use crate::topology::spec::{Labels, Reach, ToolSpec};

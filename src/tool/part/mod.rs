@@ -1,6 +1,7 @@
-//! What several kinds of tool are made of: names, arguments, durations, paths, records, the lock, the outbox, and how items are shown.
+//! What several kinds of tool are made of: addresses, names, arguments, durations, paths, records, the lock, the outbox, and how items are shown.
 //! No kind of its own.
 
+pub mod address;
 pub mod args;
 pub mod article;
 pub mod beneath;

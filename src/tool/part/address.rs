@@ -48,7 +48,7 @@ pub type Finder = Arc<dyn Fn(String) -> Work<'static, Vec<IpAddr>> + Send + Sync
 
 /// Looks at every address before it is connected to.
 #[derive(Clone)]
-pub(super) struct Guard {
+pub struct Guard {
     finder: Finder,
     /// Hosts that may be anywhere.
     private: Arc<BTreeSet<String>>,
@@ -56,20 +56,26 @@ pub(super) struct Guard {
 
 /// Why an address is not asked.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum Refused {
+pub enum Refused {
+    /// It is not one that everybody can ask.
     #[error("{0} is not a public address; a host of your own network is named with private_hosts")]
     Private(String),
+    /// Nobody knows the name.
     #[error("there is no host {0}")]
     Nowhere(String),
 }
 
 impl Guard {
-    pub(super) fn new(finder: Finder, private: impl IntoIterator<Item = String>) -> Self {
+    /// Lets through public addresses, and those of the hosts in `private`, wherever these are.
+    pub fn new(finder: Finder, private: impl IntoIterator<Item = String>) -> Self {
         Self { finder, private: Arc::new(private.into_iter().collect()) }
     }
 
     /// Refuses an address that a URL names itself; a name is looked at when it is resolved.
-    pub(super) fn literal(&self, url: &Url) -> Result<(), Refused> {
+    ///
+    /// # Errors
+    /// It is not one that may be asked.
+    pub fn literal(&self, url: &Url) -> Result<(), Refused> {
         let host = url.host_str().unwrap_or_default();
         let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
         match address {
@@ -81,7 +87,10 @@ impl Guard {
     }
 
     /// The addresses of a host, all of which may be asked: one that may not is reason enough to ask none.
-    pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Refused> {
+    ///
+    /// # Errors
+    /// There is none, or one of them may not be asked.
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Refused> {
         let found = (self.finder)(host.to_owned()).await.map_err(|_| Refused::Nowhere(host.to_owned()))?;
         if found.is_empty() {
             return Err(Refused::Nowhere(host.to_owned()));
@@ -113,7 +122,7 @@ impl fmt::Debug for Guard {
 }
 
 /// The system's finder.
-pub(super) fn system() -> Finder {
+pub fn system() -> Finder {
     Arc::new(|host| {
         Box::pin(async move {
             let found = tokio::net::lookup_host((host.as_str(), 0)).await;
