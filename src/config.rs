@@ -5,6 +5,7 @@ mod asking;
 mod endpoint;
 mod folder;
 pub mod models;
+mod notify;
 mod origin;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use origin::{Found, found, keep, word};
 
 use crate::id::ToolName;
 use crate::topology::check::{Guards, Surroundings, secrets};
+use crate::topology::editor::Notify;
 use crate::topology::fault::{At, Code, Fault, Faults, Place};
 use crate::topology::plan::Mode;
 use crate::topology::raw::project::{self, Project};
@@ -67,6 +69,8 @@ pub struct Settings {
     pub checks: BTreeMap<String, CheckTable>,
     /// Groups by person; none means that the project has one person.
     pub people: Option<BTreeMap<String, Vec<String>>>,
+    /// Who is told of what waits for people, as far as it is well written.
+    pub notify: Option<Notify>,
     /// The journal's file.
     pub journal: PathBuf,
     /// Who is at the keyboard, as far as that is known.
@@ -344,6 +348,8 @@ impl Sources<'_> {
         let people = self.project.as_ref().and_then(|file| file.people.as_ref());
         let people = people.or(self.user.as_ref().and_then(|file| file.people.as_ref()));
         people.into_iter().flatten().for_each(|(name, _)| word(name, faults));
+        let notify = [&self.project, &self.user].into_iter().flatten().find_map(|file| file.notify.as_ref());
+        let notify = notify.and_then(|table| notify::read(table, people, faults));
         let text = |at: &At<String>| at.value.clone();
         let tool = |tool: &project::Tool| ToolTable {
             kind: tool.kind.clone(),
@@ -364,6 +370,7 @@ impl Sources<'_> {
             people: people.map(|people| {
                 people.iter().map(|(name, groups)| (text(name), groups.iter().map(text).collect())).collect()
             }),
+            notify,
             journal,
             person,
             crash: self.variable("CALLSHEET_CRASH").map(|(value, _)| value),

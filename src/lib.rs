@@ -13,6 +13,7 @@ pub mod journal;
 pub mod mcp;
 pub mod model;
 pub mod net;
+pub mod notify;
 pub mod service;
 pub mod telemetry;
 pub mod template;

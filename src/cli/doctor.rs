@@ -8,10 +8,12 @@ use super::session::Session;
 use super::times::Askers;
 use crate::app;
 use crate::config::Settings;
+use crate::notify::{self, Channel, Failed, Mark};
 use crate::run::view::count;
 use crate::service::tools as service;
 use crate::topology::fault::Faults;
 use crate::topology::plan::Mode;
+use crate::words::time::date_time;
 use crate::words::tool::{reach, repeat};
 
 #[derive(Debug, clap::Args)]
@@ -67,6 +69,9 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
     line("people", Ok(people(session)));
     if let Some(said) = telemetry(settings, args.offline).await {
         line("telemetry", said);
+    }
+    for (name, said) in notified(settings) {
+        line(&format!("notify {name}"), said);
     }
     match (settings.mode(), args.offline) {
         (Mode::Live, false) => {
@@ -125,6 +130,21 @@ async fn telemetry(settings: &Settings, offline: bool) -> Option<Result<String, 
         Err(why) => return Some(Err(why)),
     };
     Some(if offline { Ok(format!("spans go to {}", collector.place())) } else { collector.answers().await })
+}
+
+/// Whom the project tells of what waits, and who did not take what they were told last. Nothing is sent to try it.
+fn notified(settings: &Settings) -> Vec<(String, Result<String, String>)> {
+    let one = |(name, channel): (String, Result<Channel, String>)| {
+        let said = channel.and_then(|channel| match Mark::read(&notify::folder(settings), &name).failed {
+            None => Ok(format!("is told of what waits for people while serve runs, at {}", channel.place())),
+            Some(Failed { at, why }) => {
+                let at = date_time(at, &settings.timezone);
+                Err(format!("{why}, {at}; serve tries again as long as what it tells of waits"))
+            }
+        });
+        (name, said)
+    };
+    notify::channels(settings, "").into_iter().map(one).collect()
 }
 
 /// What is said of a thing.

@@ -1,6 +1,7 @@
 //! `callsheet serve`: the page and the interface for programs, and all runs of the project in one process.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,6 +12,7 @@ use super::paint::{Safe, Tone, out, say, toned};
 use super::session::Session;
 use crate::app;
 use crate::file;
+use crate::notify::{self, Channel};
 use crate::service::act::Driver;
 use crate::web::keys::Keys;
 use crate::web::{Stopped, serve as serving};
@@ -18,6 +20,9 @@ use crate::words::error::Told;
 
 /// The secret beside the journal of which links and sessions are made.
 const KEY_FILE: &str = "serve.key";
+
+/// How long the end waits for notices that are on their way.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -65,14 +70,35 @@ pub(super) async fn serve(session: &Session, args: &Args) -> Result<Exit, Stop> 
             Err(error) => say(format!("run {no} was interrupted, and cannot go on: {}", Safe(&Told::from(error).text))),
         }
     }
-    match serving((session.project.clone(), driver), keys, (listener, &args.host), ends()?).await {
+    let ends = ends()?;
+    let mut tellers = notify::begin(&session.project, channels(session, at), &ends);
+    match serving((session.project.clone(), driver), keys, (listener, &args.host), ends).await {
         Ok(()) => {
+            // What is on its way is let finish, so that it is noted; who takes nothing keeps nobody waiting.
+            let told = async { while tellers.join_next().await.is_some() {} };
+            let _ = tokio::time::timeout(LAST_WORDS, told).await;
             say("stopped; everything is kept, and callsheet serve goes on with it");
             Ok(Exit::Done)
         }
         Err(Stopped::Service(error)) => Err(error.into()),
         Err(error @ Stopped::System(_)) => Err(Stop::failed(error.to_string())),
     }
+}
+
+/// Whom the project tells of what waits.
+fn channels(session: &Session, at: SocketAddr) -> Vec<Channel> {
+    let told = notify::channels(&session.settings, &format!("http://{at}"));
+    let channel = |(name, channel): (String, Result<Channel, String>)| match channel {
+        Ok(channel) => {
+            say(format!("{} is told of what waits for people, at {}", Safe(&name), Safe(&channel.place())));
+            Some(channel)
+        }
+        Err(why) => {
+            say(format!("{} is told of nothing: {}", Safe(&name), Safe(&why)));
+            None
+        }
+    };
+    told.into_iter().filter_map(channel).collect()
 }
 
 /// Says when this process is asked to end: by Ctrl-C, or by whoever runs services.

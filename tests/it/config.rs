@@ -244,6 +244,42 @@ fn what_is_wrong_is_told_with_its_line() {
     }
 }
 
+const NOTIFY: &str = r#"schema_version = 1
+[people.ana]
+groups = ["legal"]
+[notify]
+link = "https://page.example"
+[notify.channels.ops]
+kind = "webhook"
+url_env = "HOOK"
+key_env = "HOOK_KEY"
+for = ["ana", "group:legal"]
+"#;
+
+#[test]
+fn how_people_cannot_be_told_is_said_with_its_line() {
+    let settings = Place::new(NOTIFY).read(&Flags::default(), &[]).unwrap();
+    assert_eq!(settings.notify.unwrap().channels["ops"].whom, ["ana", "group:legal"]);
+    for (find, replace, code, line, says) in [
+        ("link =", "links =", Code::UnknownKey, 5, "link"),
+        ("\"https://page.example\"", "\"page.example\"", Code::WrongValue, 5, "https://callsheet.example.com"),
+        ("\"https://page.example\"", "\"https://page.example/?a=b\"", Code::WrongValue, 5, "no such address"),
+        ("channels.ops", "channels.\"o p\"", Code::Name, 6, "is no name"),
+        ("\"webhook\"", "\"pager\"", Code::WrongValue, 7, "slack"),
+        ("url_env = \"HOOK\"", "url = \"https://hooks.example\"", Code::MissingKey, 6, "unknown key `url`"),
+        ("\"webhook\"", "\"slack\"", Code::WrongValue, 9, "leave `key_env` out"),
+        ("[\"ana\", ", "[\"eve\", ", Code::WrongValue, 10, "nobody as \"eve\""),
+        ("group:legal", "group:sales", Code::WrongValue, 10, "nobody as \"group:sales\""),
+    ] {
+        assert!(NOTIFY.contains(find), "{find}");
+        let place = Place::new(&NOTIFY.replacen(find, replace, 1));
+        let Err(Error::Faults(faults)) = place.read(&Flags::default(), &[]) else { panic!("{replace}: no fault") };
+        let first = faults.iter().next().unwrap();
+        assert_eq!((first.code, faults.position(first).0), (code, line), "{replace}: {faults}");
+        assert!(faults.to_string().contains(says), "{replace} does not say {says:?}: {faults}");
+    }
+}
+
 #[test]
 fn a_key_goes_over_tls_or_stays_on_this_machine() {
     let check = |url: &str, allow_http: bool, way: Result<Way, ()>| {

@@ -19,7 +19,7 @@ const ROWS: [&[&str]; 12] = [
     &["app"],
     &["service"],
     &["words"],
-    &["web", "mcp"],
+    &["web", "mcp", "notify"],
     &["cli"],
 ];
 
@@ -38,7 +38,7 @@ const SOURCES: [&str; 2] = ["core/src", "src"];
 const EVERYWHERE: [&str; 6] = ["core/src", "core/tests", "src", "tests", "examples", "benches"];
 
 /// What speaks to servers.
-const SPEAKERS: [&str; 8] = [
+const SPEAKERS: [&str; 9] = [
     "src/net.rs",
     "src/model/wire/",
     "src/tool/mcp/",
@@ -47,6 +47,7 @@ const SPEAKERS: [&str; 8] = [
     // Which addresses may be asked, for all of these.
     "src/tool/part/address.rs",
     "src/telemetry/send.rs",
+    "src/notify/send.rs",
     // It is spoken to, and speaks to nobody.
     "src/web/listen.rs",
 ];

@@ -9,6 +9,7 @@ use callsheet::id::Timestamp;
 use callsheet::model::rehearsal::Rehearsal;
 use callsheet::model::{Ask, Model, Reply};
 use callsheet::run::state::{Status, THROTTLED_MS_MAX};
+use callsheet::run::waits::What;
 
 use super::support::{Rig, shipped};
 
@@ -59,6 +60,14 @@ async fn check(class: Class, fails: u32, look_ms: u64, waits_for_approval: bool,
     let found = count.load(Ordering::SeqCst);
     let fits = if waits_for_approval { found > asked } else { found == asked };
     assert!(fits, "{class:?}, {fails} failures: asked {found} times, {asked} wanted");
+    // Either is something that people are told of.
+    let what: Vec<What> = driven.state().waits().into_iter().map(|wait| wait.what).collect();
+    let told = match what.as_slice() {
+        [What::Approval { reminded: 0, overdue: false, .. }] => waits_for_approval,
+        [What::Stuck { .. }] => !waits_for_approval,
+        _ => false,
+    };
+    assert!(told, "{class:?}, {fails} failures: {what:?} is told");
     driven.system.stop().await;
 }
 

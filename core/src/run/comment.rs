@@ -1,6 +1,6 @@
 //! A comment on a version, as far as a run branches on it: what it is on, and whether it stops approvals. What it says is a body.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{ArtefactName, Digest};
 
@@ -15,6 +15,10 @@ pub struct Comment {
     pub by: String,
     /// Whether it stops approvals while it is open.
     pub blocks: bool,
+    /// How much was said in it.
+    pub remarks: u32,
+    /// The people whom a remark names, by its number from 1.
+    pub named: BTreeMap<u32, Vec<String>>,
     /// Who settled it.
     pub resolved_by: Option<String>,
 }

@@ -108,11 +108,12 @@ impl State {
             Event::QuestionAsked { no, effect } => self.question(*no, *effect),
             Event::QuestionAnswered { no, happened, .. } => self.answer_question(*no, *happened),
             Event::Looked { no, by, made_at } => self.look(*no, by, made_at.unwrap_or(at)),
-            Event::Assigned { no, to, .. } => self.assign(*no, to.as_ref()),
-            Event::CommentMade { no, artefact, version, by, blocks, .. } => {
-                self.comment(*no, (artefact, *version), by, *blocks)
+            Event::Assigned { no, by, to, .. } => self.assign(*no, by, to.as_ref()),
+            Event::CommentMade { no, artefact, version, by, blocks, mentions, .. } => {
+                self.comment(*no, (artefact, *version), by, *blocks)?;
+                self.remark(*no, mentions)
             }
-            Event::CommentReplied { no, .. } => self.reply(*no),
+            Event::CommentReplied { no, mentions, .. } => self.remark(*no, mentions),
             Event::CommentResolved { no, by, .. } => self.resolve(*no, by),
             Event::AgentFailed { agent, message, .. } => self.died(at, agent, *message),
             Event::AgentRestarted { agent, not_before } => self.restart(at, agent, *not_before),

@@ -17,6 +17,7 @@ pub mod record;
 pub mod split;
 pub mod state;
 pub mod view;
+pub mod waits;
 
 use desk::{Desk, Held};
 

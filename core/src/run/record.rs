@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{FACT_VERSION, Fact};
 use super::state::{Approval, State, Status};
+use super::waits::Wait;
 use crate::id::{ApprovalNo, Digest, Epoch, RunId, Seq, Timestamp};
 
 /// What one input came to: appended whole or not at all.
@@ -123,6 +124,9 @@ pub struct Summary {
     /// Open approvals that more than one person has to give.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quorums: Vec<Quorum>,
+    /// What waits for people, and for whom.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<Wait>,
     /// Steps taken.
     pub steps: u64,
     /// Tokens used.
@@ -148,6 +152,7 @@ impl Summary {
             waiting_for: (!waiting.is_empty()).then(|| waiting.join(", ")),
             approvals: state.open_approvals().map(|(no, _)| no).chain(questions).collect(),
             quorums: quorums(state),
+            waits: state.waits(),
             steps: spent.steps,
             tokens: spent.tokens,
             nano_usd: spent.cost.0,

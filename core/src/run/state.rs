@@ -298,6 +298,8 @@ pub struct Approval {
     pub escalated_to: Option<String>,
     /// Who is on it: a person, or a group.
     pub assigned_to: Option<String>,
+    /// Whether somebody else put them on it.
+    pub handed_on: bool,
     /// Who opened it to read it.
     pub looked: Vec<Look>,
     /// Who approved so far.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::plan::{Action, Memory, ParamKind, Short, WhenSpent};
-pub use project::Project;
+pub use project::{Channel, ChannelKind, Notify, Project};
 pub use shape::{Branches, Count, Duration, Money, Outcomes, Restarts, Small, SmallOrNone, Times, Unlimited, Version};
 
 /// A limit, or "unlimited" written out.

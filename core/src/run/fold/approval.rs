@@ -42,6 +42,7 @@ impl State {
             reminded: (0, None),
             escalated_to: None,
             assigned_to: None,
+            handed_on: false,
             looked: Vec::new(),
             decided_at: None,
             approved_by: BTreeSet::new(),
@@ -70,9 +71,9 @@ impl State {
         let Some(old) = replaces.and_then(|old| self.approvals.get_mut(&old)) else { return Ok(()) };
         old.fate = Some(Fate::Edited(Some(no)));
         // Whoever was told of the one may say something to the other.
-        let (escalated_to, assigned_to) = (old.escalated_to.clone(), old.assigned_to.clone());
+        let (escalated_to, assigned_to, handed_on) = (old.escalated_to.clone(), old.assigned_to.clone(), old.handed_on);
         let new = self.open_approval_mut(no)?;
-        (new.escalated_to, new.assigned_to) = (escalated_to, assigned_to);
+        (new.escalated_to, new.assigned_to, new.handed_on) = (escalated_to, assigned_to, handed_on);
         Ok(())
     }
 
@@ -132,8 +133,10 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn assign(&mut self, no: ApprovalNo, to: Option<&String>) -> Legal {
-        self.open_approval_mut(no)?.assigned_to = to.cloned();
+    pub(super) fn assign(&mut self, no: ApprovalNo, by: &Who, to: Option<&String>) -> Legal {
+        let approval = self.open_approval_mut(no)?;
+        approval.handed_on = to.is_some_and(|to| *to != by.name);
+        approval.assigned_to = to.cloned();
         Ok(())
     }
 

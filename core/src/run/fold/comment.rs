@@ -1,6 +1,6 @@
 //! What comments come to in a state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Legal;
 use crate::id::{ArtefactName, CommentNo, Digest};
@@ -23,12 +23,22 @@ impl State {
             return Err("nobody works with that version");
         }
         let (artefact, by, versions) = (artefact.clone(), by.name.clone(), BTreeSet::from([version]));
-        self.comments.insert(no, Comment { artefact, versions, by, blocks, resolved_by: None });
+        self.comments.insert(
+            no,
+            Comment { artefact, versions, by, blocks, remarks: 0, named: BTreeMap::new(), resolved_by: None },
+        );
         Ok(())
     }
 
-    pub(super) fn reply(&self, no: CommentNo) -> Legal {
-        self.comments.get(&no).filter(|comment| comment.is_open()).map(|_| ()).ok_or("the comment is not open")
+    /// What is said in a comment, first by whoever makes it.
+    pub(super) fn remark(&mut self, no: CommentNo, mentions: &[String]) -> Legal {
+        let comment = self.comments.get_mut(&no).filter(|comment| comment.is_open());
+        let comment = comment.ok_or("the comment is not open")?;
+        comment.remarks += 1;
+        if !mentions.is_empty() {
+            comment.named.insert(comment.remarks, mentions.to_vec());
+        }
+        Ok(())
     }
 
     pub(super) fn resolve(&mut self, no: CommentNo, by: &Who) -> Legal {

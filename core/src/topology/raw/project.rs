@@ -27,6 +27,8 @@ pub struct Project {
     pub checks: Entries<Tree>,
     /// `[people.NAME]`; none means one person.
     pub people: Option<Entries<Vec<At<String>>>>,
+    /// `[notify]`
+    pub notify: Option<Tree>,
     /// `[journal] path`
     pub journal: Option<At<String>>,
 }
@@ -120,7 +122,7 @@ pub fn read(file: &Arc<str>, text: &str) -> Read<Project> {
 }
 
 fn project(reader: &mut Reader, table: &DeTable<'_>) -> Option<Project> {
-    let known = ["schema_version", "timezone", "models", "tools", "checks", "people", "journal"];
+    let known = ["schema_version", "timezone", "models", "tools", "checks", "people", "notify", "journal"];
     let keys = reader.keys(table, 0..0, &known);
     reader.schema_version(&keys);
     let tools = reader.entries(keys.get("tools"));
@@ -147,6 +149,10 @@ fn project(reader: &mut Reader, table: &DeTable<'_>) -> Option<Project> {
             })
             .collect()
     });
+    let notify = keys.get("notify").and_then(|node| {
+        reader.map(node)?;
+        Some(reader.tree(node))
+    });
     let journal = keys.get("journal").and_then(|node| reader.table(node, &["path"]));
     Some(Project {
         timezone: keys.get("timezone").and_then(|node| reader.string(node)),
@@ -155,6 +161,7 @@ fn project(reader: &mut Reader, table: &DeTable<'_>) -> Option<Project> {
         broken_tools,
         checks,
         people,
+        notify,
         journal: journal.and_then(|keys| keys.get("path").and_then(|node| reader.string(node))),
     })
 }
