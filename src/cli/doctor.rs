@@ -70,9 +70,7 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
     if let Some(said) = telemetry(settings, args.offline).await {
         line("telemetry", said);
     }
-    for (name, said) in notified(settings) {
-        line(&format!("notify {name}"), said);
-    }
+    notified(settings).into_iter().for_each(|(name, said)| line(&name, said));
     match (settings.mode(), args.offline) {
         (Mode::Live, false) => {
             for (model, came) in app::try_models(settings).await {
@@ -142,7 +140,7 @@ fn notified(settings: &Settings) -> Vec<(String, Result<String, String>)> {
                 Err(format!("{why}, {at}; serve tries again as long as what it tells of waits"))
             }
         });
-        (name, said)
+        (format!("notify {name}"), said)
     };
     notify::channels(settings, "").into_iter().map(one).collect()
 }
