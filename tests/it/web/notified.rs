@@ -226,7 +226,7 @@ fn nobody_waits_for_a_channel_that_hangs_refuses_or_leads_elsewhere() {
     };
     check(Arc::new(|| Played { bytes: Vec::new(), then: Then::Silence }), "");
     check(Arc::new(|| answers("404 Not Found", &[])), "does not take it (404)");
-    check(Arc::new(move || answers("307 Temporary Redirect", &[location.clone()])), "leads elsewhere");
+    check(Arc::new(move || answers("307 Temporary Redirect", std::slice::from_ref(&location))), "leads elsewhere");
     assert!(followed.try_recv().is_err(), "a redirect was followed");
 
     let (asked, was_asked) = channel();
