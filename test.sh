@@ -86,6 +86,12 @@ collector() { # A collector of OpenTelemetry, into target/, unless it is there a
     cp "$lock" "$at/installed.txt"
 }
 part spans collector
+document() { # What knows OpenAPI, into target/.
+    mkdir -p target/document
+    cp tests/document/package.json tests/document/package-lock.json target/document/
+    npm ci --prefix target/document --ignore-scripts --no-audit --no-fund
+}
+part document document
 installed() { # PACKAGE: installs it, where that may be.
     if ((EUID != 0)) || ! command -v apt-get >/dev/null; then return 1; fi
     apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends "$1" >/dev/null

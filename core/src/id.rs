@@ -1,11 +1,13 @@
 //! Newtypes that parse: the names, numbers, digests, money and times that the rest is written in.
 //! Nothing here reads a clock or makes a random number; both arrive from the shell.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
@@ -59,7 +61,7 @@ impl<T: FromStr<Err = Malformed>> de::Visitor<'_> for Parses<T> {
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, dots = $dots:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
         #[serde(transparent)]
         // Shared: a run names its members in every message, turn, effect and amount.
         pub struct $name(Arc<str>);
@@ -120,7 +122,7 @@ impl Outcome {
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident($inner:ty), $prefix:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
         pub struct $name(pub $inner);
 
@@ -140,7 +142,7 @@ number!(/** A record's place in its run's journal, from 1; 0 is before the first
 number!(/** Counts the ownerships of a run, from 1; an append of an older epoch is refused. */ Epoch(u64), "");
 
 /// A run, inside and in `--json`; people see its [`RunNo`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct RunId(pub uuid::Uuid);
 
@@ -226,8 +228,18 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+impl JsonSchema for Digest {
+    fn schema_name() -> Cow<'static, str> {
+        "Digest".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9a-f]{64}$", "description": "A SHA-256, in hexadecimal digits." })
+    }
+}
+
 /// An effect, the same on all its attempts and in every epoch: the idempotency key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct EffectId(pub Digest);
 
@@ -248,7 +260,7 @@ impl fmt::Display for EffectId {
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
@@ -276,6 +288,23 @@ pub fn as_iso<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
     }
 }
 
+/// The form of what [`as_iso`] writes.
+pub struct Iso;
+
+impl JsonSchema for Iso {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Iso".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
 /// As [`as_iso`], of a time that may not be known.
 ///
 /// # Errors
@@ -288,7 +317,7 @@ pub fn as_iso_if_known<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S
 }
 
 /// US dollars in billionths: enough for one token, an integer so that sums are exact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct NanoUsd(pub u64);
 

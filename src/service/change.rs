@@ -14,7 +14,7 @@ use crate::run::view::Texts as _;
 use crate::topology::plan::Role;
 
 /// How an artefact differs from an earlier version of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Change {
     /// Which.
     pub artefact: ArtefactName,
@@ -26,13 +26,15 @@ pub struct Change {
     pub shown_in: Option<ApprovalNo>,
     /// When whoever asks looked at the earlier version, if it is the last that they looked at.
     #[serde(serialize_with = "as_iso_if_known")]
+    #[schemars(with = "Option<crate::id::Iso>")]
     pub looked_at: Option<Timestamp>,
     /// The parts that differ, in the order of their names.
     pub parts: Vec<Part>,
 }
 
 /// A part of an artefact that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ChangedPart")]
 pub struct Part {
     /// Where it stands: the keys that lead to it; the items of a list are counted from 1.
     pub path: Vec<String>,

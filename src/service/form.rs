@@ -21,7 +21,7 @@ use crate::tool::{Read, Sight};
 use crate::topology::plan::Plan;
 
 /// What is wanted, as data.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Sheet {
     /// What is chosen among.
     pub outcomes: Vec<Outcome>,

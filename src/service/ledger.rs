@@ -19,7 +19,7 @@ use crate::tool::sources::{self, Claim, Entry, From};
 const DEEP: usize = 6;
 
 /// A claim, and where it comes from.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Cited {
     /// Of which artefact.
     pub artefact: ArtefactName,
@@ -36,7 +36,7 @@ pub struct Cited {
 }
 
 /// A place that a claim points at.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Pointer {
     /// Who wrote the claim.
     pub by: AgentName,

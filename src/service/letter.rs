@@ -14,7 +14,7 @@ use crate::run::view::why::letter_text;
 use crate::topology::plan::Recipient;
 
 /// A message that could not be handled.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Letter {
     /// The message: `dead-letters --retry` and `--discard` name it so.
     pub message: MessageId,

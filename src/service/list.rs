@@ -51,7 +51,7 @@ pub const STATES: [&str; 11] = [
 ];
 
 /// A run in a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct RunLine {
     /// Its number.
     pub run: RunNo,
@@ -65,9 +65,11 @@ pub struct RunLine {
     pub given: Params,
     /// When it was made.
     #[serde(serialize_with = "as_iso")]
+    #[schemars(with = "crate::id::Iso")]
     pub created_at: Timestamp,
     /// When something last happened.
     #[serde(serialize_with = "as_iso")]
+    #[schemars(with = "crate::id::Iso")]
     pub updated_at: Timestamp,
     /// Its last record.
     pub records: Seq,
@@ -77,6 +79,7 @@ pub struct RunLine {
     pub interrupted: bool,
     /// What it is doing, and has spent.
     #[serde(serialize_with = "summary_as_told")]
+    #[schemars(with = "Summary")]
     pub summary: Summary,
     /// Whether models run in it.
     pub mode: Mode,
@@ -173,7 +176,7 @@ pub(super) fn given(plan: &Plan, params: &Params) -> Params {
 }
 
 /// What waits for a person.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum Open {
     /// Something to be approved.
@@ -190,7 +193,7 @@ pub enum Open {
 }
 
 /// An approval, as every account of it begins.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct ApprovalLine {
     /// Its number.
     pub approval: ApprovalNo,
@@ -204,9 +207,11 @@ pub struct ApprovalLine {
     pub binds: Digest,
     /// When it was asked for.
     #[serde(serialize_with = "as_iso")]
+    #[schemars(with = "crate::id::Iso")]
     pub asked_at: Timestamp,
     /// Until when.
     #[serde(serialize_with = "as_iso")]
+    #[schemars(with = "crate::id::Iso")]
     pub expires_at: Timestamp,
     /// How many people have to approve.
     pub needed: u32,
@@ -228,6 +233,7 @@ pub struct ApprovalLine {
     pub looked: Vec<Looked>,
     /// When it was decided or answered, last by whom it took.
     #[serde(serialize_with = "as_iso_if_known")]
+    #[schemars(with = "Option<crate::id::Iso>")]
     pub decided_at: Option<Timestamp>,
 }
 
@@ -257,7 +263,7 @@ impl ApprovalLine {
 }
 
 /// That somebody opened an approval to read it, the first time over a channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Looked {
     /// Who.
     pub by: String,
@@ -265,6 +271,7 @@ pub struct Looked {
     pub via: Option<Channel>,
     /// When.
     #[serde(serialize_with = "as_iso")]
+    #[schemars(with = "crate::id::Iso")]
     pub at: Timestamp,
 }
 
@@ -275,7 +282,7 @@ impl Looked {
 }
 
 /// An approval that waits.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Asked {
     /// Its number, its run, and what it binds.
     #[serde(flatten)]

@@ -25,7 +25,7 @@ use crate::run::view::{Entry, Texts as _};
 use crate::topology::plan::{Mode, Recipient};
 
 /// A run at a glance.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Overview {
     /// Its number.
     pub run: RunNo,
@@ -39,6 +39,7 @@ pub struct Overview {
     pub epoch: Epoch,
     /// As lists have it.
     #[serde(serialize_with = "summary_as_told")]
+    #[schemars(with = "Summary")]
     pub summary: Summary,
     /// The pinned plan's digest.
     pub plan: Digest,
@@ -56,6 +57,7 @@ pub struct Overview {
     pub given: Params,
     /// When it was made.
     #[serde(serialize_with = "as_iso")]
+    #[schemars(with = "crate::id::Iso")]
     pub created_at: Timestamp,
     /// Who started it.
     pub started_by: Option<Who>,
@@ -94,7 +96,7 @@ pub struct Overview {
 }
 
 /// A limit, and what is used of it; money in billionths of a dollar, time in milliseconds.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, schemars::JsonSchema)]
 pub struct Budget {
     /// Of what.
     pub what: Limit,
@@ -107,7 +109,7 @@ pub struct Budget {
 }
 
 /// Calls of models whose price is not known for sure, a sentence for each kind.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct UnsureCalls {
     /// Nobody heard what they came to.
     pub in_doubt: Option<String>,
@@ -118,7 +120,7 @@ pub struct UnsureCalls {
 }
 
 /// A member.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Agent {
     /// Its name.
     pub agent: AgentName,
@@ -133,7 +135,7 @@ pub struct Agent {
 }
 
 /// A turn.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Turn {
     /// The message that it handles.
     pub message: MessageId,
@@ -150,7 +152,7 @@ pub struct Turn {
 }
 
 /// A version of an artefact.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Written {
     /// Of which.
     pub artefact: ArtefactName,
@@ -158,6 +160,7 @@ pub struct Written {
     pub no: usize,
     /// When it was written.
     #[serde(serialize_with = "as_iso")]
+    #[schemars(with = "crate::id::Iso")]
     pub written_at: Timestamp,
     /// Its digest.
     pub version: Digest,

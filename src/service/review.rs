@@ -32,7 +32,7 @@ use crate::topology::plan::Role;
 use crate::topology::spec::Labels;
 
 /// An approval.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Review {
     /// Its number, its run, and what it binds.
     #[serde(flatten)]
@@ -78,7 +78,7 @@ pub struct Review {
 }
 
 /// What an approval came to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Came {
@@ -93,7 +93,7 @@ pub enum Came {
 }
 
 /// An item that would leave.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Item {
     /// Over its final bytes.
     pub digest: Digest,
@@ -131,7 +131,8 @@ impl Item {
 }
 
 /// A version on the desk.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ShownVersion")]
 pub struct Version {
     /// Of which artefact.
     pub artefact: ArtefactName,
@@ -141,6 +142,7 @@ pub struct Version {
     pub no: Option<usize>,
     /// When it was written.
     #[serde(serialize_with = "as_iso_if_known")]
+    #[schemars(with = "Option<crate::id::Iso>")]
     pub written_at: Option<Timestamp>,
     /// What it may carry: what others wrote, what is private.
     #[serde(skip_serializing_if = "Labels::is_none")]
@@ -152,7 +154,8 @@ pub struct Version {
 }
 
 /// What a check remarked.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "CheckRemark")]
 pub struct Remark {
     /// On which artefact.
     pub artefact: ArtefactName,
@@ -161,7 +164,7 @@ pub struct Remark {
 }
 
 /// What somebody said when they handed it on.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Said {
     /// Who; none if it is the run's own first message.
     pub from: Option<AgentName>,
@@ -174,7 +177,7 @@ pub struct Said {
 }
 
 /// A question whether an act happened.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Question {
     /// Its number.
     pub question: ApprovalNo,

@@ -1,15 +1,17 @@
 //! A run as a story: its durable records, read as they come, folded once into what people see. Whoever follows a run, shows
 //! it, decides on it and then drives it goes on with the same story, so that nothing is read twice.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use serde_json::Value;
 
 use super::error::Error;
 use crate::actor::history::{self, Bodies, Loaded};
-use crate::id::{Digest, EffectId, Seq};
+use crate::id::{Digest, EffectId, Epoch, Seq};
 use crate::journal::{Record, RunRow, Store};
 use crate::run::event::{Event, Fact, Settled};
 use crate::run::state::State;
@@ -45,6 +47,31 @@ pub struct News {
     pub fact: Fact,
     /// What people see of it, if anything.
     pub entry: Option<Entry>,
+}
+
+/// The form of a record and of what people see of it.
+#[derive(JsonSchema)]
+#[schemars(rename = "Record")]
+#[expect(dead_code, reason = "News is written so")]
+struct Written {
+    /// Its place in the run's journal, from 1.
+    seq: Seq,
+    /// Under which ownership it was written.
+    epoch: Epoch,
+    /// What the journal has.
+    fact: Fact,
+    /// What people see of it, if anything.
+    entry: Option<Entry>,
+}
+
+impl JsonSchema for News {
+    fn schema_name() -> Cow<'static, str> {
+        Written::schema_name()
+    }
+
+    fn json_schema(schemas: &mut SchemaGenerator) -> Schema {
+        Written::json_schema(schemas)
+    }
 }
 
 impl Serialize for News {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::id::{ApprovalNo, ArtefactName, CommentNo, Digest, Seq, Timestamp, as_iso};
 
 /// A comment, with what was answered.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Comment {
     /// Its number within the run.
     pub comment: CommentNo,
@@ -32,12 +32,13 @@ pub struct Comment {
 }
 
 /// Something that was said in a comment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Remark {
     /// Its record.
     pub seq: Seq,
     /// When it was said.
     #[serde(serialize_with = "as_iso")]
+    #[schemars(with = "crate::id::Iso")]
     pub at: Timestamp,
     /// By whom.
     pub by: String,

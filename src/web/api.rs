@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, Path, Query, Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::{Extension, Json};
-use serde::Deserialize;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::act::{along, assigned, begin, decision, post};
 use super::comments::{self, Version, Wanted};
@@ -17,14 +18,17 @@ use super::fail::{Fail, Plain};
 use super::person::Person;
 use super::review::looks;
 use super::site::{Site, nothing_yet};
+use super::table::{Asked, Named};
 
 use crate::id::{ApprovalNo, CommentNo, Digest, RunNo, Seq};
 use crate::service::comment;
 use crate::service::error::Error;
-use crate::service::list::{self, Filter};
-use crate::service::overview::overview;
-use crate::service::review::{question, review};
+use crate::service::list::{self, Filter, Open, RunLine};
+use crate::service::overview::{Overview, overview};
+use crate::service::review::{Question, Review, question, review};
 use crate::service::start::texts;
+use crate::service::story::{News, Story};
+use crate::service::thread::Comment;
 
 /// The header in which a page's script carries its session's key.
 const KEY: &str = "x-callsheet-key";
@@ -68,67 +72,81 @@ fn told(rejected: &JsonRejection) -> String {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct Narrowed {
+    /// Only runs in this state.
     status: Option<String>,
+    /// Only runs of this topology.
     topology: Option<String>,
+    /// Only runs that are not over.
     #[serde(default)]
     live: bool,
+    /// So many runs at most: 100 unless it is written, 1000 at most.
     limit: Option<usize>,
 }
 
-pub(super) async fn runs(State(site): State<Arc<Site>>, Query(asked): Query<Narrowed>) -> Result<Json<Value>, Plain> {
+pub(super) async fn runs(
+    State(site): State<Arc<Site>>,
+    Asked(asked): Asked<Narrowed>,
+) -> Result<Json<Vec<RunLine>>, Plain> {
     let limit = asked.limit.unwrap_or(100).min(LIMIT_MAX);
     let filter = Filter { live: asked.live, status: asked.status, topology: asked.topology, limit };
-    Ok(site.look(move |site| Ok(Json(json!(nothing_yet(list::runs(&site.project, &filter))?)))).await?)
+    Ok(site.look(move |site| Ok(Json(nothing_yet(list::runs(&site.project, &filter))?))).await?)
 }
 
-pub(super) async fn run(State(site): State<Arc<Site>>, Path(no): Path<u64>) -> Result<Json<Value>, Plain> {
+pub(super) async fn run(State(site): State<Arc<Site>>, Named(no): Named<u64>) -> Result<Json<Overview>, Plain> {
     let read = site.look(move |site| {
         let project = &site.project;
-        site.readings.look(RunNo(no), |run| Json(json!(overview(project, &run.story))))
+        site.readings.look(RunNo(no), |run| Json(overview(project, &run.story)))
     });
     Ok(read.await?)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct After {
+    /// Only records after this one.
     #[serde(default)]
     after: u64,
+    /// So many records at most, 1000 at most.
     limit: Option<usize>,
 }
 
 pub(super) async fn records(
     State(site): State<Arc<Site>>,
-    Path(no): Path<u64>,
-    Query(After { after, limit }): Query<After>,
-) -> Result<Json<Value>, Plain> {
+    Named(no): Named<u64>,
+    Asked(After { after, limit }): Asked<After>,
+) -> Result<Json<Vec<Arc<News>>>, Plain> {
     let limit = limit.unwrap_or(LIMIT_MAX).min(LIMIT_MAX);
-    let read = site.look(move |site| {
-        site.readings.look(RunNo(no), |run| {
-            let news = run.after(Seq(after), limit);
-            Json(json!(news.iter().map(|news| json!(**news)).collect::<Vec<_>>()))
-        })
-    });
+    let read = site.look(move |site| site.readings.look(RunNo(no), |run| Json(run.after(Seq(after), limit))));
     Ok(read.await?)
 }
 
-pub(super) async fn approvals(State(site): State<Arc<Site>>) -> Result<Json<Value>, Plain> {
-    Ok(site.look(move |site| Ok(Json(json!(nothing_yet(list::open(&site.project))?)))).await?)
+pub(super) async fn approvals(State(site): State<Arc<Site>>) -> Result<Json<Vec<Open>>, Plain> {
+    Ok(site.look(move |site| Ok(Json(nothing_yet(list::open(&site.project))?))).await?)
+}
+
+/// One that waits, or waited, by its number.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Numbered {
+    /// Whether an act happened.
+    Question(Question),
+    /// What is decided, or answered.
+    Review(Box<Review>),
 }
 
 pub(super) async fn approval(
     State(site): State<Arc<Site>>,
     Extension(person): Extension<Person>,
-    Path(no): Path<u64>,
-) -> Result<Json<Value>, Plain> {
+    Named(no): Named<u64>,
+) -> Result<Json<Numbered>, Plain> {
     let viewer = person.who.clone();
     let read = site.look(move |site| {
         let no = ApprovalNo(no);
         let row = site.project.run_of_approval(no)?;
         site.readings.look(row.no, |run| match question(&run.story, no) {
-            Some(question) => Ok(Json(json!(question))),
-            None => Ok::<_, Error>(Json(json!(review(&site.project, &run.story, no, &viewer)?))),
+            Some(question) => Ok(Json(Numbered::Question(question))),
+            None => Ok::<_, Error>(Json(Numbered::Review(Box::new(review(&site.project, &run.story, no, &viewer)?)))),
         })?
     });
     let read = read.await?;
@@ -136,27 +154,55 @@ pub(super) async fn approval(
     Ok(read)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Started {
+    /// Of which topology.
     topology: String,
+    /// Its parameters; those that are left out are the topology's defaults.
     #[serde(default)]
     params: BTreeMap<String, Value>,
+    /// Without models, whatever the project names.
     #[serde(default)]
     rehearse: bool,
 }
 
-pub(super) async fn start(State(site): State<Arc<Site>>, sent: Sent<Started>) -> Result<Json<Value>, Plain> {
-    let Started { topology, params, rehearse } = sent.said;
-    let no = begin(&site, topology, texts(params), rehearse, sent.person.who).await?;
-    Ok(Json(json!({ "run": no })))
+/// A run.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct New {
+    /// Its number.
+    run: RunNo,
 }
 
-#[derive(Deserialize)]
+/// A run after it has heard something.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Stands {
+    /// Its number.
+    run: RunNo,
+    /// What it is doing, in a word.
+    status: &'static str,
+}
+
+impl Stands {
+    fn of(story: &Story) -> Json<Self> {
+        Json(Self { run: story.row.no, status: story.state().status().word() })
+    }
+}
+
+pub(super) async fn start(State(site): State<Arc<Site>>, sent: Sent<Started>) -> Result<Json<New>, Plain> {
+    let Started { topology, params, rehearse } = sent.said;
+    let no = begin(&site, topology, texts(params), rehearse, sent.person.who).await?;
+    Ok(Json(New { run: no }))
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decided {
+    /// `approve`, `request_changes` or `reject`.
     decision: String,
+    /// What exactly is decided, as the approval has it.
     binds: Digest,
+    /// Why; whoever reads it next is told.
     #[serde(default)]
     comment: String,
     /// Rules that do not hold and are accepted.
@@ -169,84 +215,94 @@ pub(super) struct Decided {
 
 pub(super) async fn decide(
     State(site): State<Arc<Site>>,
-    Path(no): Path<u64>,
+    Named(no): Named<u64>,
     sent: Sent<Decided>,
-) -> Result<Json<Value>, Plain> {
+) -> Result<Json<Stands>, Plain> {
     let Decided { decision: word, binds, comment, accepts, send } = sent.said;
     let comment = along(&site, ApprovalNo(no), comment, send).await?;
     let say = decision(ApprovalNo(no), &word, binds, accepts, comment)?;
     let story = post(&site, ApprovalNo(no), sent.person.who, say).await?;
-    Ok(Json(json!({ "run": story.row.no, "status": story.state().status().word() })))
+    Ok(Stands::of(&story))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Assigned {
-    /// Nobody gives it back.
+    /// A person, or `group:NAME`; nobody gives it back.
     to: Option<String>,
+    /// Why.
     #[serde(default)]
     text: String,
 }
 
 pub(super) async fn assign(
     State(site): State<Arc<Site>>,
-    Path(no): Path<u64>,
+    Named(no): Named<u64>,
     sent: Sent<Assigned>,
-) -> Result<Json<Value>, Plain> {
+) -> Result<Json<Stands>, Plain> {
     let Assigned { to, text } = sent.said;
     let say = assigned(ApprovalNo(no), &sent.person.who, to, text)?;
     let story = post(&site, ApprovalNo(no), sent.person.who, say).await?;
-    Ok(Json(json!({ "run": story.row.no, "status": story.state().status().word() })))
+    Ok(Stands::of(&story))
 }
 
-pub(super) async fn comments(State(site): State<Arc<Site>>, Path(no): Path<u64>) -> Result<Json<Value>, Plain> {
-    let read = site.look(move |site| site.readings.look(RunNo(no), |run| Json(json!(comment::comments(&run.story)))));
+pub(super) async fn comments(
+    State(site): State<Arc<Site>>,
+    Named(no): Named<u64>,
+) -> Result<Json<Vec<Comment>>, Plain> {
+    let read = site.look(move |site| site.readings.look(RunNo(no), |run| Json(comment::comments(&run.story))));
     Ok(read.await?)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Remarked {
+    /// On which artefact.
     artefact: String,
+    /// On which version, from 1; the newest if it is left out.
     version: Option<usize>,
+    /// On which part, as a JSON pointer; empty for all of it.
     #[serde(default)]
     at: String,
+    /// In words.
     text: String,
+    /// Whether it stops approvals until it is resolved.
     #[serde(default)]
     blocks: bool,
 }
 
 pub(super) async fn remark(
     State(site): State<Arc<Site>>,
-    Path(no): Path<u64>,
+    Named(no): Named<u64>,
     sent: Sent<Remarked>,
-) -> Result<Json<Value>, Plain> {
+) -> Result<Json<Vec<Comment>>, Plain> {
     let Remarked { artefact, version, at, text, blocks } = sent.said;
     let wanted = Wanted { artefact, version: Version::No(version), at, text, blocks };
     let say = move |site: &Site| wanted.say(site, RunNo(no));
-    Ok(Json(json!(comments::post(&site, RunNo(no), sent.person.who, say).await?)))
+    Ok(Json(comments::post(&site, RunNo(no), sent.person.who, say).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Answered {
+    /// In words.
     #[serde(default)]
     text: String,
 }
 
 pub(super) async fn reply(
     State(site): State<Arc<Site>>,
-    Path((no, comment)): Path<(u64, String)>,
+    Named((no, comment)): Named<(u64, String)>,
     sent: Sent<Answered>,
-) -> Result<Json<Value>, Plain> {
+) -> Result<Json<Vec<Comment>>, Plain> {
     answered(&site, no, &comment, "reply", sent).await
 }
 
 pub(super) async fn resolve(
     State(site): State<Arc<Site>>,
-    Path((no, comment)): Path<(u64, String)>,
+    Named((no, comment)): Named<(u64, String)>,
     sent: Sent<Answered>,
-) -> Result<Json<Value>, Plain> {
+) -> Result<Json<Vec<Comment>>, Plain> {
     answered(&site, no, &comment, "resolve", sent).await
 }
 
@@ -256,7 +312,7 @@ async fn answered(
     comment: &str,
     what: &str,
     sent: Sent<Answered>,
-) -> Result<Json<Value>, Plain> {
+) -> Result<Json<Vec<Comment>>, Plain> {
     let say = comments::said(comment, what, sent.said.text)?;
-    Ok(Json(json!(comments::post(site, RunNo(no), sent.person.who, |_| Ok(say)).await?)))
+    Ok(Json(comments::post(site, RunNo(no), sent.person.who, |_| Ok(say)).await?))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_core::Stream;
@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::fail::Plain;
 use super::site::Site;
+use super::table::{Asked, Named};
 use crate::id::{RunNo, Seq};
 use crate::service::story::News;
 
@@ -23,8 +24,9 @@ const AHEAD: usize = 64;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// From where a browser goes on, if it does not say so itself.
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, schemars::JsonSchema)]
 pub(super) struct After {
+    /// Only records after this one; `Last-Event-ID` says the same.
     after: Option<u64>,
 }
 
@@ -45,8 +47,8 @@ pub(super) async fn journal(State(site): State<Arc<Site>>) -> Sse<impl Stream<It
 /// The records of a run, in the journal's own shapes, from the one after `after` or `Last-Event-ID` on.
 pub(super) async fn run(
     State(site): State<Arc<Site>>,
-    Path(no): Path<u64>,
-    Query(After { after }): Query<After>,
+    Named(no): Named<u64>,
+    Asked(After { after }): Asked<After>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Plain> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());

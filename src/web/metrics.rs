@@ -13,10 +13,19 @@ use super::site::{Site, nothing_yet};
 use crate::id::NanoUsd;
 use crate::journal::RunRow;
 
+/// Figures, as Prometheus reads them.
+pub(super) struct Figures(String);
+
+impl IntoResponse for Figures {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], self.0).into_response()
+    }
+}
+
 /// All figures, as they are now.
-pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, Plain> {
+pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Result<Figures, Plain> {
     let rows = site.look(move |site| nothing_yet(site.project.runs(false, usize::MAX))).await?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&rows)).into_response())
+    Ok(Figures(text(&rows)))
 }
 
 fn text(rows: &[RunRow]) -> String {

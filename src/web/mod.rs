@@ -25,13 +25,14 @@ mod runs;
 mod setup;
 mod shell;
 mod site;
+mod table;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -45,6 +46,7 @@ use crate::service::reading::Readings;
 use fail::Fail;
 use keys::Keys;
 use site::{Failures, Site};
+use table::Table;
 
 /// The most bytes that a request may bring.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -130,22 +132,38 @@ fn router(site: &Arc<Site>) -> Router {
         .route("/connections", get(setup::connections).post(setup::try_connections))
         .route("/more", get(setup::more))
         .route("/audit", get(runs::audit))
-        .route("/metrics", get(metrics::metrics))
-        .route("/api/runs", get(api::runs).post(api::start))
-        .route("/api/runs/{no}", get(api::run))
-        .route("/api/runs/{no}/records", get(api::records))
-        .route("/api/runs/{no}/events", get(events::run))
-        .route("/api/runs/{no}/comments", get(api::comments).post(api::remark))
-        .route("/api/runs/{no}/comments/{comment}/reply", post(api::reply))
-        .route("/api/runs/{no}/comments/{comment}/resolve", post(api::resolve))
-        .route("/api/approvals", get(api::approvals))
-        .route("/api/approvals/{no}", get(api::approval))
-        .route("/api/approvals/{no}/decide", post(api::decide))
-        .route("/api/approvals/{no}/assign", post(api::assign))
+        .merge(programs())
         .fallback(nothing)
+        .method_not_allowed_fallback(otherwise)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(site), guard::guard))
         .with_state(Arc::clone(site))
+}
+
+/// An answer to whoever posts where there is only something to read, or the other way round.
+async fn otherwise(uri: Uri) -> Response {
+    let refused = Fail::new(StatusCode::METHOD_NOT_ALLOWED, "that is not done at this address");
+    if guard::is_program(uri.path()) { refused.json() } else { refused.into_response() }
+}
+
+/// What programs ask.
+fn programs() -> Router<Arc<Site>> {
+    Table::new()
+        .get("/api/runs", ("runs", "The runs, newest first"), api::runs)
+        .post("/api/runs", ("start", "Starts a run"), api::start)
+        .get("/api/runs/{no}", ("run", "A run at a glance"), api::run)
+        .get("/api/runs/{no}/records", ("records", "Its records, as the journal has them"), api::records)
+        .get("/api/runs/{no}/events", ("events", "Its records, as they come"), events::run)
+        .get("/api/runs/{no}/comments", ("comments", "What people said about its versions"), api::comments)
+        .post("/api/runs/{no}/comments", ("comment", "Says something about a version"), api::remark)
+        .post("/api/runs/{no}/comments/{comment}/reply", ("reply", "Answers a comment"), api::reply)
+        .post("/api/runs/{no}/comments/{comment}/resolve", ("resolve", "Settles a comment"), api::resolve)
+        .get("/api/approvals", ("approvals", "What waits for people"), api::approvals)
+        .get("/api/approvals/{no}", ("approval", "All of what is decided or answered"), api::approval)
+        .post("/api/approvals/{no}/decide", ("decide", "Decides an approval"), api::decide)
+        .post("/api/approvals/{no}/assign", ("assign", "Says who is on an approval"), api::assign)
+        .get("/metrics", ("metrics", "Figures for a monitoring system"), metrics::metrics)
+        .finish()
 }
 
 /// An answer to whoever asks for what is not there, in the form that they read.

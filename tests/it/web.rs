@@ -4,6 +4,7 @@
 mod attended;
 mod cases;
 mod commented;
+mod documented;
 mod notified;
 mod restarted;
 mod said;

@@ -41,7 +41,7 @@ pub struct Listed {
 }
 
 /// What one rule of a declared check came to over one thing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Applied {
     /// The rule, such as `house.discount`.
     pub rule: String,

@@ -18,7 +18,7 @@ pub struct SplitId {
 }
 
 /// A branch of a split.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Step {
     /// Who split.
     pub from: AgentName,
@@ -29,7 +29,7 @@ pub struct Step {
 }
 
 /// The branches that a message is in, the outermost first; none for what was never split.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Branch(pub Vec<Step>);
 

@@ -13,7 +13,7 @@ use crate::topology::plan::{Plan, Section};
 pub type Desk = BTreeMap<ArtefactName, Held>;
 
 /// What a desk has under a name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum Held {
     /// A version that somebody wrote.

@@ -26,7 +26,7 @@ use crate::topology::spec::Labels;
 pub const FACT_VERSION: u16 = 1;
 
 /// An event and when it happened; as JSON, a record's head.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fact {
     /// When: never earlier than the fact before.
@@ -36,7 +36,7 @@ pub struct Fact {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "the variant says what its fields are; they fit on one screen")]
 pub enum Event {
@@ -216,7 +216,7 @@ pub enum Event {
 }
 
 /// A body by digest, with its size in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BodyRef {
     /// Over salt and bytes.
     pub digest: Digest,
@@ -225,7 +225,7 @@ pub struct BodyRef {
 }
 
 /// Why something failed: what somebody said of it, or the rule that forbids it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum Reason {
     /// Whoever tried it told why.
@@ -235,7 +235,7 @@ pub enum Reason {
 }
 
 /// A rule of the run itself, by which something fails without an attempt that could tell why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "rule")]
 pub enum Rule {
     /// Its owner died while it was under way.
@@ -279,7 +279,7 @@ impl From<BodyRef> for Reason {
 }
 
 /// What travels.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Message {
     /// Its place among the run's messages.
     pub id: MessageId,
@@ -316,7 +316,7 @@ pub struct Message {
 }
 
 /// A split whose branches met.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Joined {
     /// How many splits its member had made in the branch around it, this one included.
     pub nth: u32,
@@ -327,7 +327,7 @@ pub struct Joined {
 }
 
 /// A message that ended a branch: the join takes what it says from here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Arrival {
     /// Which branch, from 0.
     pub index: u32,
@@ -357,7 +357,7 @@ impl Message {
 }
 
 /// A version of an artefact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Version {
     /// Which artefact.
     pub artefact: ArtefactName,
@@ -386,7 +386,7 @@ pub struct Version {
 pub type Lists = BTreeMap<String, Items>;
 
 /// A list within a version, as far as a split over it branches on it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Items {
     /// How many items.
     pub count: u32,
@@ -396,7 +396,7 @@ pub struct Items {
 }
 
 /// What an effect is to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "as for events")]
 pub enum Wish {
@@ -425,7 +425,7 @@ pub enum Wish {
 }
 
 /// A part of what a model is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// Its instructions, pinned in the plan; rendered over the parts that follow.
@@ -470,7 +470,7 @@ impl Part {
 }
 
 /// What an effect came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "as for events")]
 pub enum Settled {
@@ -507,7 +507,7 @@ pub enum Settled {
 }
 
 /// A model's reply, as far as the run branches on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Replied {
     /// The whole reply.
     pub body: BodyRef,
@@ -535,7 +535,7 @@ impl Replied {
 }
 
 /// What a reply does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "as for events")]
 pub enum ActHead {
@@ -546,7 +546,7 @@ pub enum ActHead {
 }
 
 /// A tool call that a model asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CallHead {
     /// Unique within the reply.
     pub call: String,
@@ -578,7 +578,7 @@ impl CallHead {
 }
 
 /// An artefact that an answer writes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct WriteHead {
     /// Which.
     pub artefact: ArtefactName,
@@ -601,7 +601,7 @@ impl WriteHead {
 }
 
 /// What an outward tool would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Manifest {
     /// The list as a person sees it; its digest is what an approval binds.
     pub body: BodyRef,
@@ -612,7 +612,7 @@ pub struct Manifest {
 }
 
 /// What declared rules came to over what a person is to approve.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Ruling {
     /// All of it: a list of [`Applied`](super::body::Applied).
     pub body: BodyRef,
@@ -622,7 +622,7 @@ pub struct Ruling {
 }
 
 /// An item of a manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ItemHead {
     /// Over its final bytes.
     pub digest: Digest,
@@ -631,7 +631,7 @@ pub struct ItemHead {
 }
 
 /// Why an approval closed without a decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Closed {
     /// Its content was edited; the next approval of the same turn binds the new content.
@@ -645,7 +645,7 @@ pub enum Closed {
 }
 
 /// What becomes of a dead letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadLetterAnswer {
     /// Hand it to its agent again.
@@ -657,7 +657,7 @@ pub enum DeadLetterAnswer {
 }
 
 /// Why nothing new begins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "as for events")]
 pub enum PauseReason {
@@ -670,7 +670,7 @@ pub enum PauseReason {
 }
 
 /// Why a row of the inbox was refused; the poster's answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "as for events")]
 pub enum Refusal {
@@ -737,7 +737,7 @@ pub enum Refusal {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// What reached `end` is its result.
@@ -755,7 +755,7 @@ pub enum Ending {
 }
 
 /// Where words come from; shown on every message, version and mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// Fixed text of a rehearsal.

@@ -110,12 +110,13 @@ impl Body {
 }
 
 /// A run as lists and timers need it: rebuildable from its records, written with them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Summary {
     /// One word: `running`, `waiting`, `paused`, `stuck`, `done`, `failed`, `rejected`, `cancelled`, `stopped`, `bug`.
     pub status: String,
     /// When it wants to be woken, if nobody wakes it before.
+    #[schemars(with = "Option<crate::id::Iso>")]
     pub wake_at: Option<Timestamp>,
     /// What it waits for, in words.
     pub waiting_for: Option<String>,
@@ -171,7 +172,7 @@ fn quorums(state: &State) -> Vec<Quorum> {
 }
 
 /// How far the people are who have to approve together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Quorum {
     /// What they approve.
     pub approval: ApprovalNo,

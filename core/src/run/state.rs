@@ -342,7 +342,7 @@ pub struct RefusedEdit {
 }
 
 /// What is wanted of a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Wants {
     /// A decision on what is shown.

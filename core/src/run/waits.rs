@@ -7,7 +7,7 @@ use super::state::{Approval, State, Status, Wants};
 use crate::id::{AgentName, ApprovalNo, CommentNo, MessageId};
 
 /// Something that waits for people. What is told again, since it still waits or waits for somebody else by now, is another one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Wait {
     /// What it is.
     #[serde(flatten)]
@@ -18,7 +18,7 @@ pub struct Wait {
 }
 
 /// What waits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "what")]
 #[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum What {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::NanoUsd;
 
 /// What is spent or reserved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Amount {
     /// Model and tool calls.
     pub steps: u64,
@@ -18,7 +18,7 @@ pub struct Amount {
 }
 
 /// A limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
     /// Model and tool calls.
@@ -38,7 +38,7 @@ pub enum Limit {
 }
 
 /// New limits; absent ones stay.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Raise {
     /// Of the run.

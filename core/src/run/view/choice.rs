@@ -11,7 +11,7 @@ use crate::run::state::State;
 use crate::topology::plan::{ASK_TOOL, Memory, Plan, Recipient, Role};
 
 /// A choice of a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Choice {
     /// The outcomes that it was offered, and where each leads.
     pub outcomes: BTreeMap<String, String>,
@@ -28,7 +28,7 @@ pub struct Choice {
 }
 
 /// A call whose result a model was shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Evidence {
     /// The record of the result.
     pub seq: Seq,

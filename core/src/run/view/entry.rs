@@ -7,12 +7,13 @@ use crate::id::{Seq, Timestamp};
 use crate::run::event::Origin;
 
 /// One thing that happened, as people read it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Entry {
     /// Its record.
     pub seq: Seq,
     /// When.
     #[serde(serialize_with = "crate::id::as_iso")]
+    #[schemars(with = "crate::id::Iso")]
     pub at: Timestamp,
     /// Who did it: a member, a person, `start`, `supervisor`.
     pub from: String,
@@ -38,7 +39,7 @@ pub struct Entry {
 }
 
 /// What kind of thing an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A message along a handoff.

@@ -10,7 +10,7 @@ use crate::run::state::{DeadLetter, Effect, State};
 use crate::topology::plan::Role;
 
 /// What failed outside the run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Failing {
     /// A model, by the name that its provider knows.

@@ -13,7 +13,7 @@ use crate::run::event::{Message, Origin};
 use crate::topology::plan::{ASK_TOOL, Plan, Recipient, Role};
 
 /// The work of one member, over all of its turns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Work {
     /// Who.
     pub agent: AgentName,
@@ -26,7 +26,7 @@ pub struct Work {
 }
 
 /// The calls of one tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
 pub struct Calls {
     /// How many.
     pub times: u32,
