@@ -4,21 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::act::{along, assigned, begin, decision, post};
 use super::comments::{self, Version, Wanted};
-use super::fail::{Fail, Plain};
+use super::fail::Plain;
 use super::person::Person;
 use super::review::looks;
+use super::sent::{Asked, Named, Sent};
 use super::site::{Site, nothing_yet};
-use super::table::{Asked, Named};
 
 use crate::id::{ApprovalNo, CommentNo, Digest, RunNo, Seq};
 use crate::service::comment;
@@ -30,47 +28,8 @@ use crate::service::start::texts;
 use crate::service::story::{News, Story};
 use crate::service::thread::Comment;
 
-/// The header in which a page's script carries its session's key.
-const KEY: &str = "x-callsheet-key";
-
 /// Runs or records that one answer has at most.
 const LIMIT_MAX: usize = 1_000;
-
-/// What a program sent.
-pub(super) struct Sent<T> {
-    person: Person,
-    said: T,
-}
-
-impl<T: DeserializeOwned> FromRequest<Arc<Site>> for Sent<T> {
-    type Rejection = Plain;
-
-    async fn from_request(request: Request, site: &Arc<Site>) -> Result<Self, Plain> {
-        let person = request.extensions().get::<Person>().cloned();
-        let person = person.ok_or_else(|| Plain(Fail::forbidden("enter first")))?;
-        let carried = request.headers().get(KEY).and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned();
-        if !person.posts(site, &carried) {
-            return Err(Plain(Fail::forbidden("this is not from a page of yours; nothing was done")));
-        }
-        let read = Json::<T>::from_request(request, site).await;
-        let Json(said) = read.map_err(|rejected| Plain(Fail::new(rejected.status(), told(&rejected))))?;
-        Ok(Self { person, said })
-    }
-}
-
-/// Why a body is not read, in a sentence.
-fn told(rejected: &JsonRejection) -> String {
-    let text = rejected.body_text();
-    match rejected {
-        JsonRejection::MissingJsonContentType(_) => "send JSON, with Content-Type: application/json".to_owned(),
-        JsonRejection::JsonDataError(_) => {
-            let why = text.rsplit_once("type: ").map_or(text.as_str(), |(_, why)| why);
-            let why = why.rsplit_once(" at line ").map_or(why, |(why, _)| why);
-            format!("the body is JSON, but not what is expected here: {why}")
-        }
-        _ => text,
-    }
-}
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Narrowed {

@@ -12,8 +12,8 @@ use futures_core::Stream;
 use tokio::sync::{mpsc, watch};
 
 use super::fail::Plain;
+use super::sent::{Asked, Named};
 use super::site::Site;
-use super::table::{Asked, Named};
 use crate::id::{RunNo, Seq};
 use crate::service::story::News;
 

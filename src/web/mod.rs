@@ -22,6 +22,7 @@ mod person;
 mod review;
 mod run;
 mod runs;
+mod sent;
 mod setup;
 mod shell;
 mod site;

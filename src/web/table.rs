@@ -3,22 +3,20 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::State;
 use axum::handler::Handler;
 use axum::http::HeaderMap;
-use axum::http::request::Parts;
 use axum::response::sse::Sse;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::api::Sent;
-use super::fail::{Fail, Plain};
+use super::fail::Plain;
 use super::metrics::Figures;
 use super::person::Person;
+use super::sent::{Asked, Named, Sent};
 use super::site::Site;
 
 /// Routes of programs.
@@ -212,30 +210,5 @@ impl<S> Answered for Result<Sse<S>, Plain> {
 impl Answered for Result<Figures, Plain> {
     fn describe(_: &mut SchemaGenerator) -> Value {
         given("text/plain", "Figures, as Prometheus reads them.", &json!({ "type": "string" }))
-    }
-}
-
-/// What stands behind `?` in an address.
-pub(super) struct Asked<T>(pub(super) T);
-
-impl<T: DeserializeOwned> FromRequestParts<Arc<Site>> for Asked<T> {
-    type Rejection = Plain;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Site>) -> Result<Self, Plain> {
-        let read = axum::extract::Query::try_from_uri(&parts.uri);
-        read.map(|read| Self(read.0)).map_err(|rejected| Plain(Fail::new(rejected.status(), rejected.body_text())))
-    }
-}
-
-/// What an address names.
-pub(super) struct Named<T>(pub(super) T);
-
-impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Site>> for Named<T> {
-    type Rejection = Plain;
-
-    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Plain> {
-        let read = Path::from_request_parts(parts, site).await;
-        read.map(|Path(named)| Self(named))
-            .map_err(|rejected| Plain(Fail::new(rejected.status(), rejected.body_text())))
     }
 }

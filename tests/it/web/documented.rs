@@ -14,7 +14,7 @@ use crate::tools::is_there;
 /// Campaigns that are run first, and what is done with them: a shipped campaign of each shape, splits among them.
 const LINES: [(&str, i32); 7] = [
     ("run re-engagement --rehearse", 3),
-    ("comment 1 sequence 'Too loud' --at /mails/0/subject", 0),
+    ("comment 1 sequence --at /mails/0/subject -m 'Too loud'", 0),
     ("request-changes 1 -m shorter", 3),
     ("run launch --rehearse", 3),
     ("run round-table --rehearse", 0),
