@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::drawn::{A, B, ITEM, PLAN, Someone, Split};
+use super::drawn::{A, B, ITEM, PLAN, Someone, Split, Way};
 
 /// Members next to each other that are written as one, `g`.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ fn one(team: &[Someone], members: Range<usize>) -> Option<Group> {
         takes |= one.reads | one.holds;
         gives |= one.writes;
         for (outcome, way) in &one.ways {
-            takes |= if way.split.as_ref().is_some_and(Split::is_over_list) { PLAN } else { 0 };
+            takes |= if is_over_list(way) { PLAN } else { 0 };
             let inside = |to: Option<usize>| to.is_some_and(|to| members.contains(&to));
             let begins = way.split.iter().flat_map(Split::begins).all(|to| inside(Some(to)));
             let bound = way.rounds.is_none_or(|(_, then)| inside(then));
@@ -54,7 +54,14 @@ fn one(team: &[Someone], members: Range<usize>) -> Option<Group> {
             }
         }
     }
-    let fits = takes & !(A | B | PLAN | ITEM) == 0 && gives & !(A | B) == 0 && takes & gives == 0;
+    // An item that is brought, and one of a split of its own, would have one name.
+    let one_item =
+        takes & ITEM == 0 || !team[members.clone()].iter().flat_map(|one| &one.ways).any(|(_, way)| is_over_list(way));
+    let fits = one_item && takes & !(A | B | PLAN | ITEM) == 0 && gives & !(A | B) == 0 && takes & gives == 0;
     let first = firsts.pop_first().filter(|_| firsts.is_empty())?;
     (fits && !exits.is_empty()).then_some(Group { members, first, exits, takes, gives })
+}
+
+fn is_over_list(way: &Way) -> bool {
+    way.split.as_ref().is_some_and(Split::is_over_list)
 }
