@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Form, Query, State};
 use axum::http::{Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::html;
 
 use super::fail::Fail;
+use super::guesses::Peer;
 use super::person::Filled;
 use super::shell::bare;
 use super::site::Site;
@@ -34,14 +36,15 @@ pub(super) async fn show(Query(asked): Query<Pairs>) -> Html<String> {
     Html(page.into_string())
 }
 
-pub(super) async fn enter(State(site): State<Arc<Site>>, Form(given): Form<Pairs>) -> Result<Response, Fail> {
-    if site.failures.are_many() {
-        return Err(Fail::many_wrong());
-    }
+pub(super) async fn enter(
+    State(site): State<Arc<Site>>,
+    Extension(peer): Extension<Peer>,
+    Form(given): Form<Pairs>,
+) -> Result<Response, Fail> {
     let people = site.project.people();
     let token = given.get("token").map_or("", |token| token.trim());
-    let Some(name) = site.keys.whose(token, people.iter().map(String::as_str)) else {
-        site.failures.one_more();
+    let whose = site.keys.whose(token, people.iter().map(String::as_str));
+    let Some(name) = site.guesses.look(peer, token, whose).map_err(|_| Fail::many_wrong())? else {
         let why = "this is nobody's token; `callsheet serve --link NAME` prints the link of a person";
         return Err(Fail::forbidden(why));
     };

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::enter::continue_page;
 use super::fail::Fail;
+use super::guesses::Peer;
 use super::person::Person;
 use super::site::Site;
 use crate::clock::{Clock as _, Machine};
@@ -27,10 +28,10 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, n
     if let Err(fail) = comes_from_here(&site, &request) {
         return refused(fail);
     }
-    if bearer(request.headers()).is_some() && site.failures.are_many() {
-        return refused(Fail::many_wrong());
-    }
-    let person = person(&site, request.headers());
+    let person = match person(&site, &request) {
+        Ok(person) => person,
+        Err(fail) => return refused(fail),
+    };
     let is_open = path == "/enter" || path.starts_with("/assets/");
     if person.is_none() && !is_open {
         let is_page = request.method() == Method::GET && !is_program && !path.ends_with("/events");
@@ -125,18 +126,23 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Who sent it: a program with its person's token, or a browser with a session.
-fn person(site: &Site, headers: &HeaderMap) -> Option<Person> {
-    let people = site.project.people();
+fn person(site: &Site, request: &Request) -> Result<Option<Person>, Fail> {
+    let (people, headers) = (site.project.people(), request.headers());
     if let Some(token) = bearer(headers) {
         let name = site.keys.whose(token, people.iter().map(String::as_str));
-        if name.is_none() {
-            site.failures.one_more();
-        }
-        return Some(Person { who: who(name?, "token", Channel::Api), form: String::new(), session: None });
+        let peer = request.extensions().get::<Peer>().copied();
+        let peer = peer.ok_or_else(|| Fail::broken("nobody knows where this request comes from"))?;
+        let name = site.guesses.look(peer, token, name).map_err(|_| Fail::many_wrong())?;
+        let known = |name| Person { who: who(name, "token", Channel::Api), form: String::new(), session: None };
+        return Ok(name.map(known));
     }
+    Ok(browser(site, headers, &people))
+}
+
+/// A browser with a session of somebody whom the file still declares.
+fn browser(site: &Site, headers: &HeaderMap, people: &[String]) -> Option<Person> {
     let session = session(site, headers)?;
     let name = site.keys.person(session, Machine.now())?;
-    // Somebody whom the file does not declare any more is out.
     let name = people.iter().find(|known| **known == name)?;
     Some(Person {
         who: who(name, "session", Channel::Page),

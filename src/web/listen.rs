@@ -5,12 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+
+use super::guesses::Peer;
 
 /// Connections that are open at once; whoever comes then waits to be taken. Each browser's tab holds one or two, and a process has
 /// 1,024 open files where nobody raised that.
@@ -40,11 +45,15 @@ pub(super) async fn listen(listener: TcpListener, router: Router, mut ends: watc
             let place = place.await.map_err(io::Error::other)?;
             Ok::<_, io::Error>((take(&listener).await?, place))
         };
-        let (stream, place) = tokio::select! {
+        let ((stream, peer), place) = tokio::select! {
             taken = taken => taken?,
             _ = ends.wait_for(|ends| *ends) => break,
         };
-        let service = TowerToHyperService::new(router.clone());
+        let routed = TowerToHyperService::new(router.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            routed.call(request)
+        });
         let connection = open.watch(server.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             // A connection that breaks is its browser's matter: it comes again.
@@ -57,10 +66,10 @@ pub(super) async fn listen(listener: TcpListener, router: Router, mut ends: watc
 }
 
 /// The next connection. One that breaks before it is taken is passed over; where the machine has no room for one, it waits a little.
-async fn take(listener: &TcpListener) -> io::Result<TcpStream> {
+async fn take(listener: &TcpListener) -> io::Result<(TcpStream, Peer)> {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return Ok(stream),
+            Ok((stream, at)) => return Ok((stream, Peer(at.ip()))),
             Err(error) if is_of_one(&error) => {}
             Err(error) if is_of_machine(&error) => {
                 tracing::warn!(%error, "no connection can be taken");

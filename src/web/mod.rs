@@ -12,6 +12,7 @@ mod forms;
 mod frame;
 mod graph;
 mod guard;
+mod guesses;
 mod home;
 pub mod keys;
 mod layout;
@@ -45,8 +46,9 @@ use crate::service::error::Error;
 use crate::service::project::Project;
 use crate::service::reading::Readings;
 use fail::Fail;
+use guesses::Guesses;
 use keys::Keys;
-use site::{Failures, Site};
+use site::Site;
 use table::Table;
 
 /// The most bytes that a request may bring.
@@ -68,7 +70,7 @@ pub async fn serve(
         readings: Readings::new(Arc::clone(&project)),
         hosts: hosts(at, names),
         cookie: format!("callsheet_{}", at.port()),
-        failures: Failures::default(),
+        guesses: Guesses::default(),
         remarks: Mutex::default(),
         ends: ends.clone(),
         project,

@@ -1,21 +1,16 @@
 //! What every request works with: the project, its driver, what was read of its runs, its keys.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use tokio::sync::{Mutex, watch};
 
 use super::fail::Fail;
+use super::guesses::Guesses;
 use super::keys::Keys;
-use crate::clock::{Clock as _, Machine};
 use crate::service::act::Driver;
 use crate::service::error::Error;
 use crate::service::project::Project;
 use crate::service::reading::Readings;
-
-/// Tokens that may be wrong within a minute before nobody is let in for the rest of it.
-const FAILURES_MAX: u32 = 20;
-const FAILURES_MS: u64 = 60_000;
 
 /// What every request works with.
 pub(super) struct Site {
@@ -29,32 +24,9 @@ pub(super) struct Site {
     pub(super) changes: watch::Receiver<u64>,
     /// Ends what would go on for ever.
     pub(super) ends: watch::Receiver<bool>,
-    pub(super) failures: Failures,
+    pub(super) guesses: Guesses,
     /// Held by whoever remarks something: a double click finds what its first click said.
     pub(super) remarks: Mutex<()>,
-}
-
-/// Tokens that were wrong lately.
-#[derive(Default)]
-pub(super) struct Failures {
-    since_ms: AtomicU64,
-    count: AtomicU32,
-}
-
-impl Failures {
-    /// Whether so many were wrong that the next one is not looked at.
-    pub(super) fn are_many(&self) -> bool {
-        let now = Machine.uptime_ms();
-        if now.saturating_sub(self.since_ms.load(Ordering::Relaxed)) > FAILURES_MS {
-            self.since_ms.store(now, Ordering::Relaxed);
-            self.count.store(0, Ordering::Relaxed);
-        }
-        self.count.load(Ordering::Relaxed) >= FAILURES_MAX
-    }
-
-    pub(super) fn one_more(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 impl Site {

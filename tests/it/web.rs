@@ -174,21 +174,34 @@ fn what_is_not_from_here_or_from_nobody_is_refused_and_tells_nothing() {
     assert_eq!((answer.status, answer.header("location")), (303, Some("/runs/1")), "{}", answer.whole());
 }
 
-/// Wrong tokens close the door for everybody without a session, the right token included; sessions go on.
+/// Wrong tokens close the door of the address that they come from, for whoever was not let in there before; sessions go on.
 #[test]
-fn whoever_guesses_tokens_is_stopped() {
-    let stage = Stage::new();
-    let host = format!("127.0.0.1:{}", stage.server.port);
-    let enter = |token: &str| {
+fn whoever_guesses_tokens_is_stopped_and_nobody_else() {
+    let mut stage = Stage::new();
+    stage.again();
+    let enters = |stage: &Stage, token: &str| {
+        let host = format!("127.0.0.1:{}", stage.server.port);
         let form = Request::new("POST", "/enter").with("host", &host).with("origin", &format!("http://{host}"));
-        stage.server.sends(&form.form(&[("token", token)]))
+        stage.server.sends(&form.form(&[("token", token)])).status
     };
-    let statuses: Vec<u16> = (0..30).map(|nth| enter(&format!("{nth:064x}")).status).collect();
+    // A program that has an old token, and says it again and again, keeps nobody out.
+    let old: Vec<u16> = (0..30).map(|_| enters(&stage, &"0".repeat(64))).collect();
+    assert_eq!(old, [403; 30]);
+    assert_eq!(enters(&stage, &stage.server.token), 303);
+    stage.again();
+    let statuses: Vec<u16> = (0..30).map(|nth| enters(&stage, &format!("{nth:064x}"))).collect();
     assert_eq!((&statuses[..20], &statuses[20..]), (&[403; 20][..], &[429; 10][..]));
-    assert_eq!(enter(&stage.server.token).status, 429, "the right one says that it is right");
-    let program = stage.server.sends(&stage.server.asks("GET", "/api/runs"));
-    assert_eq!(program.status, 429, "{}", program.whole());
+    assert_eq!(enters(&stage, &stage.server.token), 429, "the right one says that it is right");
+    let program = stage.server.asks("GET", "/api/runs");
+    assert_eq!(stage.server.sends(&program).status, 429);
     assert_eq!(stage.server.sends(&stage.page("/runs")).status, 200, "a session is shut out");
+    assert_eq!(stage.server.sends_from("127.0.0.2", &program).status, 200, "another address is shut out");
+    // Whoever was let in before goes on, while others guess from beside them.
+    stage.again();
+    assert_eq!(stage.server.sends(&program).status, 200);
+    (0..30).for_each(|nth| assert!(matches!(enters(&stage, &format!("{nth:064x}")), 403 | 429)));
+    assert_eq!(enters(&stage, &format!("{:064x}", 99)), 429);
+    assert_eq!(stage.server.sends(&program).status, 200, "a program is shut out by whoever guesses beside it");
 }
 
 #[test]

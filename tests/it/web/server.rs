@@ -89,7 +89,23 @@ impl Server {
 
     /// Sends these bytes, and hears until the server closes.
     pub(super) fn says(&self, bytes: &[u8]) -> Answer {
-        let mut stream = self.connect();
+        Self::says_on(self.connect(), bytes)
+    }
+
+    /// Sends it from another address of this machine.
+    pub(super) fn sends_from(&self, address: &str, request: &Request) -> Answer {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let stream = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+            socket.connect(([127, 0, 0, 1], self.port).into()).await.unwrap().into_std().unwrap()
+        });
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(NEVER)).unwrap();
+        Self::says_on(stream, &request.clone().with("connection", "close").bytes())
+    }
+
+    fn says_on(mut stream: TcpStream, bytes: &[u8]) -> Answer {
         // A server that has heard enough may close before it has heard all.
         let _ = stream.write_all(bytes);
         let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
