@@ -92,6 +92,14 @@ document() { # What knows OpenAPI, into target/.
     npm ci --prefix target/document --ignore-scripts --no-audit --no-fund
 }
 part document document
+post() { # A mail server, into target/, unless it is there as the lock wants it.
+    local at=target/mail lock=tests/mail/server.txt
+    if cmp -s "$lock" "$at/installed.txt"; then return; fi
+    python3 -m venv --clear "$at"
+    "$at/bin/python" -m pip install --quiet --require-hashes --no-deps --disable-pip-version-check -r "$lock"
+    cp "$lock" "$at/installed.txt"
+}
+part mail post
 installed() { # PACKAGE: installs it, where that may be.
     if ((EUID != 0)) || ! command -v apt-get >/dev/null; then return 1; fi
     apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends "$1" >/dev/null

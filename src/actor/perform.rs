@@ -367,7 +367,7 @@ async fn deliver(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
 /// put back, or one on another machine, this is the first attempt and not the first act.
 async fn act(tool: &dyn Outward, approved: Approved) -> Result<Receipt, Failure> {
     if tool.spec().repeat == Repeat::Queryable
-        && let Some(known) = tool.query(approved.clone()).await?
+        && let Some(known) = tool.already(approved.clone()).await?
     {
         let remark = known.remark.into_iter().chain(["it was there already, and nothing was done".to_owned()]);
         return Ok(Receipt { remark: Some(remark.collect::<Vec<_>>().join("; ")), ..known });
@@ -456,6 +456,7 @@ async fn approved(work: &Arc<Work>) -> Result<Approved, Failure> {
             item: Item::listed(listed, work.place.shelf().bytes(head.digest)?),
             folder: work.place.folder(),
             source: source(work)?,
+            draft: work.place.pinned.plan.mode.drafts(),
             deadline: deadline(work),
         })
     })
@@ -517,7 +518,7 @@ fn intent(work: &Work, args: Value) -> Intent {
         Origin::Model => "model",
         Origin::Person => "person",
     };
-    Intent { effect: work.id, args, asked_at: work.effect.asked_at, origin: origin.to_owned() }
+    Intent { effect: work.id, run: work.place.run, args, asked_at: work.effect.asked_at, origin: origin.to_owned() }
 }
 
 /// The tool, if it is still what it was when it was pinned: where it acts, and what a second act there would do.

@@ -13,7 +13,7 @@ use crate::run::state::Wants;
 use crate::run::view::count;
 use crate::run::view::work::sentences;
 use crate::service::change::{Change, edited};
-use crate::service::review::{Item, Review, Version};
+use crate::service::review::{Item, Review, Version, alike};
 use crate::service::story::Story;
 use crate::tool::part::shown::Shown;
 use crate::topology::plan::Plan;
@@ -62,7 +62,11 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> St
             heading(&mut page, &format!("What would leave by {tool}: {}", count(items.len(), "item")));
             let rows_max = if how.whole { usize::MAX } else { ROWS_MAX };
             let mut cut = false;
-            items.iter().for_each(|one| cut |= item(&mut page, one, rows_max));
+            for group in alike(items) {
+                let shown = if how.whole { group.len() } else { 1 };
+                group.iter().take(shown).for_each(|one| cut |= item(&mut page, one, rows_max));
+                more(&mut page, &group[shown..], no);
+            }
             if cut {
                 line(&mut page, &format!("all rows: callsheet review {no} --whole"));
             }
@@ -134,6 +138,20 @@ fn item(page: &mut String, item: &Item, rows_max: usize) -> bool {
     let mut cut = false;
     parts.iter().for_each(|part| cut |= content(page, part, rows_max));
     cut
+}
+
+/// The recipients of what is like the item above, but for what is each one's own.
+fn more(page: &mut String, items: &[Item], no: ApprovalNo) {
+    if items.is_empty() {
+        return;
+    }
+    let named: Vec<&str> = items.iter().take(ROWS_MAX).map(|item| item.recipient.as_str()).collect();
+    let rest =
+        if items.len() > named.len() { format!(" and {} more", items.len() - named.len()) } else { String::new() };
+    let what = "the same with their own words filled in, one each, to";
+    let _ = writeln!(page, "\n{}", toned(Tone::Strong, format!("{} more like it", items.len())));
+    line(page, &format!("{what} {}{rest}", named.join(", ")));
+    line(page, &format!("each of them: callsheet review {no} --whole"));
 }
 
 /// A part as a person reads it; whether rows were left out.

@@ -130,6 +130,11 @@ impl Item {
     }
 }
 
+/// The items, those together that follow each other and are the same thing to one recipient each, such as a mail.
+pub fn alike(items: &[Item]) -> impl Iterator<Item = &[Item]> {
+    items.chunk_by(|one, next| one.title == next.title && one.recipients == 1 && next.recipients == 1)
+}
+
 /// A version on the desk.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "ShownVersion")]

@@ -135,7 +135,7 @@ pub fn tool(name: &str, kind: &str) -> Option<String> {
             ("deliver, which notes each item in a record and reaches nobody: for tests", "record = \"sink.jsonl\"")
         }
         "email" => (
-            "deliver, which writes one .eml a mail and audience.csv to out/; nothing is sent",
+            "deliver, which writes one .eml a mail and audience.csv to out/; with [tools.NAME.smtp] it sends them",
             "from = \"news@example.com\"\nreply_to = \"hello@example.com\"\npostal_address = \"Your shop, its street, its town\"\n\
              unsubscribe_url = \"https://www.example.com/unsubscribe\"\naudience = \"NAME.query\"    # a tool whose query gives the addresses",
         ),

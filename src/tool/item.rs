@@ -57,6 +57,8 @@ pub struct Call {
 pub struct Intent {
     /// The effect that asks for it: the seed of anything random.
     pub effect: EffectId,
+    /// The run: the seed of what is to stay the same, however often the run prepares it.
+    pub run: RunId,
     /// Arguments, valid against the tool's schema.
     pub args: Value,
     /// When it was asked for; the only time a tool may put into its bytes.
@@ -103,6 +105,8 @@ pub struct Approved {
     pub folder: PathBuf,
     /// Whose act it is.
     pub source: Source,
+    /// True where no model runs: a draft is made, and nobody is reached.
+    pub draft: bool,
     /// Until when the attempt may act: looked at again by whoever had to wait for its turn.
     pub deadline: Deadline,
 }

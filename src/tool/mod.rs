@@ -141,7 +141,13 @@ pub trait Outward: Declared {
     /// Performs one approved item, once.
     fn perform(&self, item: Approved) -> Work<'_, Receipt>;
 
-    /// For what is queryable: whether the item was performed.
+    /// For what is queryable: the receipt, if it is known that the item was performed. It is asked before every attempt, the first
+    /// one too.
+    fn already(&self, item: Approved) -> Work<'_, Option<Receipt>> {
+        self.query(item)
+    }
+
+    /// For what is queryable: whether the item was performed. A failure leaves the question to a person.
     fn query(&self, item: Approved) -> Work<'_, Option<Receipt>> {
         drop(item);
         let why = format!("{} cannot be asked", self.spec().name);

@@ -27,7 +27,7 @@ use crate::service::attend::look;
 use crate::service::change::Change;
 use crate::service::comment::{Shown, rests_on};
 use crate::service::error::Error;
-use crate::service::review::{Item, Question, Review, Version, question, review as read};
+use crate::service::review::{Item, Question, Review, Version, alike, question, review as read};
 use crate::service::thread::Comment;
 use crate::topology::plan::Mode;
 use crate::words;
@@ -137,7 +137,16 @@ fn page(site: &Site, person: &Person, review: &Review, on: &[Shown]) -> Markup {
                 @for change in &review.changes { (changed(change)) }
                 (claims(review))
                 @match &review.items {
-                    Some(items) => @for one in items { (leaves(one)) },
+                    Some(items) => @for group in alike(items) {
+                        (leaves(&group[0]))
+                        @let more = &group[1..];
+                        @if !more.is_empty() {
+                            details {
+                                summary { (more.len()) " more like it, with each recipient's own words filled in" }
+                                @for one in more { (leaves(one)) }
+                            }
+                        }
+                    },
                     None => @for version in &review.versions { (version_of(version, zone, true)) },
                 }
                 (rules(review))
@@ -286,7 +295,11 @@ fn what(review: &Review) -> String {
         (Some(items), _) => {
             let most = items.iter().map(|item| item.recipients).max().unwrap_or(0);
             let each = if items.len() > 1 { " each" } else { "" };
-            let reach = if most > 0 { format!(", to {} people at most{each}", thousands(most)) } else { String::new() };
+            let reach = match most {
+                0 => String::new(),
+                1 => format!(", to one person{each}"),
+                _ => format!(", to {} people at most{each}", thousands(most)),
+            };
             format!("{}{reach}", count(items.len(), "item"))
         }
         (None, Wants::Decision) => {

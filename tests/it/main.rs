@@ -60,6 +60,7 @@ mod ownership;
 mod patterns;
 mod pinned;
 mod planted;
+mod post;
 mod postgres;
 mod prefix;
 mod prompt;

@@ -43,6 +43,7 @@ const SPEAKERS: [&str; 9] = [
     "src/model/wire/",
     "src/tool/mcp/",
     "src/tool/http/",
+    "src/tool/email/",
     "src/tool/postgres/",
     // Which addresses may be asked, for all of these.
     "src/tool/part/address.rs",
@@ -127,7 +128,7 @@ const BANS: [Ban; 11] = [
         instead: "ask app.rs for it: tools come from the table in tool::kind, checks from app.rs",
     },
     Ban {
-        words: &["reqwest", "hyper", "rustls", "tokio_postgres"],
+        words: &["reqwest", "hyper", "rustls", "tokio_postgres", "smtp::client"],
         holds_in: |file| is_source(file) && !SPEAKERS.iter().any(|speaker| file.starts_with(speaker)),
         instead: "speak to servers through model::wire or a kind of tool that does, which have a cap for everything",
     },

@@ -17,7 +17,8 @@ pub(crate) fn effect(n: u8) -> EffectId {
 
 /// What an outward tool is to do with `args`.
 pub(crate) fn intent(args: Value) -> Intent {
-    Intent { effect: effect(1), args, asked_at: Timestamp(1_790_000_000_000), origin: "computed".to_owned() }
+    let asked_at = Timestamp(1_790_000_000_000);
+    Intent { effect: effect(1), run: source(1, 1).run, args, asked_at, origin: "computed".to_owned() }
 }
 
 /// What `tool` answers to `args`; whatever that is, it is what the tool declares.
@@ -123,7 +124,8 @@ pub(crate) fn outward(tool: &Tool) -> Arc<dyn Outward> {
 /// The item as it is performed under the effect numbered `n`.
 pub(crate) fn approved(n: u8, folder: &Path, item: &Item) -> Approved {
     let deadline = Deadline::new(|| false);
-    Approved { effect: effect(n), item: item.clone(), folder: folder.to_owned(), source: source(1, 1), deadline }
+    let (folder, source) = (folder.to_owned(), source(1, 1));
+    Approved { effect: effect(n), item: item.clone(), folder, source, draft: false, deadline }
 }
 
 /// The run numbered `run` of the journal numbered `journal`.

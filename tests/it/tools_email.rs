@@ -374,7 +374,7 @@ fn a_configuration_that_cannot_be_is_refused() {
         let why = open_with(&CONFIG.replace(from, to), audience).err().unwrap();
         assert!(why.contains(says) && why.contains("[tools.email]"), "{why}");
     }
-    assert!(config::<email::Config>(&format!("{CONFIG}smtp = \"x\"")).unwrap_err().contains("unknown field"));
+    assert!(config::<email::Config>(&format!("{CONFIG}pop3 = \"x\"")).unwrap_err().contains("unknown field"));
 }
 
 /// A tool whose rows are not all that there are, with a declaration of its own.

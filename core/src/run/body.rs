@@ -69,6 +69,9 @@ pub struct Receipt {
     /// Recipients that were approved, had withdrawn when it left, and were left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped: Vec<String>,
+    /// Recipients whom the other system refused for good; nothing left for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
     /// What else people should know of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
@@ -77,7 +80,7 @@ pub struct Receipt {
 impl Receipt {
     /// One that says where it is, and nothing else.
     pub fn at(place: impl Into<String>) -> Self {
-        Self { place: place.into(), sha256: None, dropped: Vec::new(), remark: None }
+        Self { place: place.into(), sha256: None, dropped: Vec::new(), refused: Vec::new(), remark: None }
     }
 }
 

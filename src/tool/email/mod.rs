@@ -1,9 +1,14 @@
-//! The `email` kind: `NAME.deliver` prepares one `.eml` per mail of a sequence and the list of recipients, and writes
-//! them into the run's folder once they are approved. No transport: a mail platform loads the files.
+//! The `email` kind: `NAME.deliver` prepares the mails of a sequence and the list of recipients. Once they are approved, they
+//! are written into the run's folder for a mail platform, one `.eml` a mail; or, where the file names a mail server, each recipient
+//! is sent their own. Where no model runs, nothing is ever sent.
 
 mod audience;
 mod mail;
+mod note;
+mod personal;
+mod send;
 mod sender;
+pub mod smtp;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +18,18 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
+use audience::Holdout;
+use personal::Leave;
+use send::Post;
 use sender::Sender;
+use smtp::Server;
 
 use super::open::{Ground, Open};
-use super::part::args::{invalid, quoted, read};
+use super::part::address::{self, Finder};
+use super::part::args::{invalid, permanent, quoted, read};
 use super::part::duration::Milliseconds;
 use super::part::{Error, outbox, tool_name};
-use super::{Approved, Call, Callable, Declared, Intent, Item, Outward, Tool};
+use super::{Approved, Call, Callable, Declared, Intent, Item, Opened, Outward, Tool};
 use crate::failure::{Class, Failure, Work};
 use crate::id::ToolName;
 use crate::run::body::Receipt;
@@ -36,20 +46,30 @@ pub struct Config {
     /// The sender's postal address: the law wants it in every mail.
     pub postal_address: String,
     /// The page on which one leaves the list; `{id}` stands for the campaign. The mail platform makes of it a link for
-    /// each recipient.
+    /// each recipient. With `smtp` it is each recipient's own link, and needs `{email}` or another column of the audience.
     pub unsubscribe_url: String,
+    /// With `smtp`: whether that page takes a POST as the wish itself, without asking anything (RFC 8058).
+    #[serde(default)]
+    pub one_click: bool,
+    /// The share of the audience that gets nothing, so that you can tell what the mails did. The run draws it.
+    #[schemars(range(min = 1, max = 90))]
+    pub holdout_percent: Option<u8>,
+    /// The mail server that sends the mails, one to each recipient. Without it, files are written for your mail platform.
+    pub smtp: Option<smtp::Given>,
     /// The tool that resolves an audience, such as `performance.query`.
     #[schemars(with = "String")]
     pub audience: ToolName,
-    /// Longest time of one call.
-    #[serde(default = "call_timeout")]
-    pub call_timeout: Milliseconds,
+    /// Longest time of one call: 10 s, and 60 s with `smtp`, unless it says otherwise.
+    pub call_timeout: Option<Milliseconds>,
 }
 
-fn call_timeout() -> Milliseconds {
-    Milliseconds(10_000)
-}
+/// Longest time of a call that writes files.
+const WRITE_TIMEOUT_MS: u64 = 10_000;
+/// Longest time of a call that sends: a chunk of mails waits for one connection.
+const SEND_TIMEOUT_MS: u64 = 60_000;
 
+/// Most mails that one approval sends.
+const SENT_MAX: usize = 20_000;
 /// Most mails of a sequence.
 const MAILS_MAX: usize = 50;
 
@@ -59,7 +79,18 @@ pub const AUDIENCE: &str = "audience";
 impl Open for Config {
     const KIND: &'static str = "email";
 
+    /// Nobody is asked.
     fn open(self, name: &str, ground: &Ground<'_>) -> Result<Vec<Tool>, Error> {
+        self.open_finding(name, ground, address::system())
+    }
+}
+
+impl Config {
+    /// As [`Open::open`], where `finder` finds the addresses of names.
+    ///
+    /// # Errors
+    /// If the table contradicts itself.
+    pub fn open_finding(self, name: &str, ground: &Ground<'_>, finder: Finder) -> Result<Vec<Tool>, Error> {
         let sender = sender(name, &self)?;
         let audience = match ground.tools.get(&self.audience) {
             Some(Tool::Callable(tool)) if tool.spec().reach == Reach::Inside => Arc::clone(tool),
@@ -73,11 +104,25 @@ impl Open for Config {
                 return Err(Error::new(name, what).of(AUDIENCE));
             }
         };
-        Ok(vec![Tool::outward(Email { spec: spec(name, &self)?, sender, audience })])
+        if self.holdout_percent.is_some_and(|percent| !(1..=90).contains(&percent)) {
+            return Err(Error::new(name, "holdout_percent is from 1 to 90").of("holdout_percent"));
+        }
+        let sends = self.sends(name, &sender, ground, finder)?;
+        let spec = spec(name, &self, sends.as_ref())?;
+        Ok(vec![Tool::outward(Email { spec, sender, audience, holdout_percent: self.holdout_percent, sends })])
+    }
+
+    fn sends(&self, name: &str, sender: &Sender, ground: &Ground<'_>, finder: Finder) -> Result<Option<Sends>, Error> {
+        let Some(given) = &self.smtp else { return Ok(None) };
+        let from = &sender.from.email;
+        let server = Server::new(given, from, ground, finder).map_err(|why| Error::new(name, why).of("smtp"))?;
+        let leave = Leave::new(&self.unsubscribe_url, self.one_click);
+        let leave = leave.map_err(|why| Error::new(name, why).of("unsubscribe_url"))?;
+        Ok(Some(Sends { leave, post: Post::new(server, from.clone(), ground.records) }))
     }
 }
 
-fn spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
+fn spec(name: &str, config: &Config, sends: Option<&Sends>) -> Result<ToolSpec, Error> {
     let mail = json!({
         "type": "object",
         "properties": {
@@ -108,16 +153,30 @@ fn spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
         "required": ["sequence", "audience"],
         "additionalProperties": false,
     });
-    let place = Connection::new(Config::KIND, [("from", config.from.as_str())]);
-    let description = "Writes one .eml per mail of a sequence and audience.csv, once they are approved.";
+    let server = sends.map(|sends| sends.post.server.place());
+    let place = [Some(("from", config.from.as_str())), server.as_deref().map(|server| ("smtp", server))];
+    let place = Connection::new(Config::KIND, place.into_iter().flatten());
+    let (description, timeout_ms) = match sends {
+        None => ("Writes one .eml per mail of a sequence and audience.csv, once they are approved.", WRITE_TIMEOUT_MS),
+        Some(_) => ("Sends each mail of a sequence to each recipient, once they are approved.", SEND_TIMEOUT_MS),
+    };
+    // What the server was told is noted, so that it can be asked; what the note cannot tell, a person is.
     let spec = ToolSpec::outward(tool_name(name, "deliver")?, description, args, Repeat::Queryable, place);
-    Ok(ToolSpec { call_timeout_ms: config.call_timeout.0, ..spec })
+    Ok(ToolSpec { call_timeout_ms: config.call_timeout.map_or(timeout_ms, |timeout| timeout.0), ..spec })
 }
 
 struct Email {
     spec: ToolSpec,
     sender: Sender,
     audience: Arc<dyn Callable>,
+    holdout_percent: Option<u8>,
+    sends: Option<Sends>,
+}
+
+/// How mails leave that we send ourselves.
+struct Sends {
+    leave: Leave,
+    post: Post,
 }
 
 #[derive(Deserialize)]
@@ -165,6 +224,19 @@ impl Declared for Email {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
+
+    fn open(&self) -> Option<Work<'_, Opened>> {
+        let Sends { leave, post } = self.sends.as_ref()?;
+        Some(Box::pin(async move {
+            let mut opened = Opened::from(post.server.opened().await?);
+            if !leave.one_click {
+                let what = "no mail says that one click unsubscribes: Gmail and Yahoo want that of whoever sends many. Where \
+                            unsubscribe_url takes a POST, write one_click = true";
+                opened.remarks.push(what.to_owned());
+            }
+            Ok(opened)
+        }))
+    }
 }
 
 impl Outward for Email {
@@ -174,14 +246,31 @@ impl Outward for Email {
             self.may_send_as(args.from.as_deref())?;
             // Each says which argument it is about, so that whoever wrote that can be asked again.
             check(&args.sequence.mails).map_err(|why| why.about("sequence"))?;
-            let list = audience::resolve(self.audience.as_ref(), &args.audience, intent.effect).await;
+            let holdout = self.holdout_percent.map(|percent| Holdout { percent, seed: intent.run });
+            let list = audience::resolve(self.audience.as_ref(), &args.audience, intent.effect, holdout).await;
             let list = list.map_err(|why| why.about("audience"))?;
+            let of_mail = |why: Failure| if why.class == Class::Invalid { why.about("sequence") } else { why };
+            let mails = args.sequence.mails.iter().enumerate().map(|(place, mail)| (place + 1, mail));
             let mut items = Vec::new();
-            for (place, mail) in args.sequence.mails.iter().enumerate() {
-                let item = mail::item(place + 1, mail, &self.sender, &list, &intent);
-                items.push(item.map_err(|why| why.about("sequence"))?);
+            match &self.sends {
+                None => {
+                    for (number, mail) in mails {
+                        items.push(mail::item(number, mail, &self.sender, &list, &intent).map_err(of_mail)?);
+                    }
+                    items.extend(list.for_platform());
+                }
+                Some(Sends { leave, .. }) => {
+                    let count = args.sequence.mails.len() * list.people.len();
+                    if count > SENT_MAX {
+                        return Err(permanent(format!("these are {count} mails: {SENT_MAX} are sent at most")));
+                    }
+                    for (number, mail) in mails {
+                        let sent = personal::items(number, mail, (&self.sender, leave), &list, &intent);
+                        items.extend(sent.map_err(of_mail)?);
+                    }
+                    items.extend(list.items("the run's folder"));
+                }
             }
-            items.push(list.item());
             Ok(items)
         })
     }
@@ -195,11 +284,14 @@ impl Outward for Email {
 
     fn perform(&self, item: Approved) -> Work<'_, Receipt> {
         Box::pin(async move {
-            if item.item.key != audience::FILE {
+            // Three quarters of the attempt's time, so that what is too slow is surely not sent, and is told as that.
+            let longest = Duration::from_millis(self.spec.call_timeout_ms / 4 * 3);
+            if let Some(post) = self.post_of(&item) {
+                return post.send(self.audience.as_ref(), item, longest).await;
+            }
+            if item.item.media_type == mail::MEDIA_TYPE {
                 return outbox::put(item, Vec::new()).await;
             }
-            // Three quarters of the attempt's time, so that what is too slow to be read is surely not sent, and is told as that.
-            let longest = Duration::from_millis(self.spec.call_timeout_ms / 4 * 3);
             let read = audience::without_withdrawn(self.audience.as_ref(), item);
             let read = tokio::time::timeout(longest, read).await.unwrap_or_else(|_| Err(self.too_slow(longest)));
             let (item, dropped) = read?;
@@ -207,12 +299,32 @@ impl Outward for Email {
         })
     }
 
+    fn already(&self, item: Approved) -> Work<'_, Option<Receipt>> {
+        Box::pin(async move {
+            match self.post_of(&item) {
+                Some(post) => post.already(&item).await,
+                None => outbox::find(item).await,
+            }
+        })
+    }
+
     fn query(&self, item: Approved) -> Work<'_, Option<Receipt>> {
-        Box::pin(outbox::find(item))
+        Box::pin(async move {
+            match self.post_of(&item) {
+                Some(post) => post.query(&item).await,
+                None => outbox::find(item).await,
+            }
+        })
     }
 }
 
 impl Email {
+    /// What sends `item`: lists and drafts are files.
+    fn post_of(&self, item: &Approved) -> Option<&Post> {
+        let sends = self.sends.as_ref().filter(|_| !item.draft && item.item.media_type == mail::MEDIA_TYPE);
+        sends.map(|sends| &sends.post)
+    }
+
     fn too_slow(&self, longest: Duration) -> Failure {
         let why = format!(
             "audience: {} did not give the recipients once more within {} ms, three quarters of this tool's call_timeout: nothing was sent; \

@@ -256,6 +256,7 @@ fn receipt(approved: &Approved, folder: &Path, line: &Line) -> Receipt {
         place: folder.join(line.file.as_deref().unwrap_or(key)).display().to_string(),
         sha256: line.journal.map(|_| line.digest),
         dropped: line.dropped.clone(),
+        refused: Vec::new(),
         remark: (!told.is_empty()).then(|| told.join("; ")),
     }
 }

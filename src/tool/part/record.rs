@@ -117,9 +117,17 @@ pub fn find<L: DeserializeOwned, T>(path: &Path, mut of: impl FnMut(L) -> Option
 /// # Errors
 /// What the system says.
 pub fn about(path: &Path, effect: EffectId) -> io::Result<Vec<Line>> {
+    Ok(naming::<Line>(path, effect)?.into_iter().filter(|line| line.effect == effect).collect())
+}
+
+/// The whole lines of the record at `path` in which `effect` stands.
+///
+/// # Errors
+/// What the system says.
+pub fn naming<L: DeserializeOwned>(path: &Path, effect: EffectId) -> io::Result<Vec<L>> {
     let mut found = Vec::new();
     scan(path, &effect.to_string(), |line| {
-        found.extend(serde_json::from_slice::<Line>(line).ok().filter(|line| line.effect == effect));
+        found.extend(serde_json::from_slice::<L>(line).ok());
         None::<()>
     })?;
     Ok(found)

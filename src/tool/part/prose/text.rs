@@ -88,14 +88,14 @@ pub(in crate::tool) fn mixed(text: &str, at: &str, found: &mut Found) {
 }
 
 /// A piece of text: as written, or what stands between `{{` and `}}`.
-enum Piece<'a> {
+pub(in crate::tool) enum Piece<'a> {
     Words(&'a str),
     Tag(&'a str),
     /// A brace pair that is not closed, or not opened.
     Loose,
 }
 
-fn pieces(text: &str) -> Vec<Piece<'_>> {
+pub(in crate::tool) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(open) = rest.find("{{") {

@@ -1,0 +1,353 @@
+//! A whole run that sends, as people type it: over TLS, signed in; and what comes of it if the process is killed around every
+//! mail, and in the middle of one. A mail leaves once, and what nobody can know is asked.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use super::server::{PASSWORD, Server, Tls, USER};
+use crate::cli::words;
+use crate::sweep::{POINTS, copy};
+use crate::tools::write;
+
+/// Passings after which a boundary is taken for endless.
+const PASSINGS_MAX: u64 = 60;
+/// What a user types at most until the run is over.
+const ACTS_MAX: usize = 12;
+const ALL: [&str; 3] = ["ann@example.org", "bob@example.org", "eve@example.org"];
+
+/// A project and the server that it sends to.
+struct Shop<'s> {
+    server: &'s Server,
+    folder: tempfile::TempDir,
+}
+
+const FILES: [(&str, &str); 5] = [
+    (
+        "agents/author.toml",
+        "schema_version = 1\nkind = \"person\"\ndoes = \"Writes the mails.\"\nexpires = { after = \"7d\", then = \"reject\" }\n",
+    ),
+    (
+        "agents/approver.toml",
+        "schema_version = 1\nkind = \"person\"\ndoes = \"Decides whether they leave.\"\nexpires = { after = \"7d\", then = \"reject\" }\n",
+    ),
+    ("schemas/any.json", r#"{ "type": "object" }"#),
+    (
+        "topologies/letters.toml",
+        r#"
+schema_version = 1
+description = "Write a mail, get it approved, send it."
+
+[artefacts]
+sequence = { schema = "any" }
+audience = { schema = "any" }
+
+[team]
+author   = { writes = ["sequence", "audience"] }
+approver = { approves = ["sequence", "audience"] }
+sender   = { tool = "email.deliver", args = { sequence = "sequence", audience = "audience" } }
+
+[handoffs]
+start    = "author"
+author   = { answered = "approver", expired = "end" }
+approver = { approve = "sender", request_changes = { to = "author", rounds = 2, then = "end" }, reject = "end", expired = "end" }
+sender   = "end"
+
+[budget]
+steps = 20
+tokens = 1_000
+cost_usd = 1.00
+active_time = "10m"
+when_spent = "pause"
+
+[supervisor]
+max_restarts = 3
+within = "5m"
+backoff = { initial = "10ms", max = "100ms" }
+poison_after = 3
+"#,
+    ),
+    (
+        "answer.toml",
+        r#"
+[sequence]
+name = "news"
+mails = [{ id = "hello", day = 0, subject = "Hello {{first_name|there}}", text = "Hello {{first_name|there}}.\n\n{{unsubscribe_url}}" }]
+
+[audience]
+query = "all"
+size = 3
+"#,
+    ),
+];
+
+fn table(port: u16, tls: Tls) -> String {
+    let tls = tls.word();
+    format!(
+        r#"schema_version = 1
+
+[tools.people]
+kind = "sql"
+csv = {{ people = "people.csv" }}
+
+[tools.people.queries.all]
+sql = "SELECT email, first_name FROM people ORDER BY no"
+description = "whom to reach"
+
+[tools.email]
+kind = "email"
+from = "Fern & Kettle <news@example.com>"
+postal_address = "Example Street 1, Berlin"
+unsubscribe_url = "https://example.com/u?to={{email}}"
+one_click = true
+audience = "people.query"
+call_timeout = "1s"
+
+[tools.email.smtp]
+host = "localhost"
+port = {port}
+tls = "{tls}"
+user_env = "MAIL_USER"
+password_env = "MAIL_PASSWORD"
+private_host = true
+"#
+    )
+}
+
+impl<'s> Shop<'s> {
+    fn new(server: &'s Server, tls: Tls, people: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in FILES {
+            write(folder.path(), name, text);
+        }
+        write(folder.path(), "callsheet.toml", table(server.port, tls));
+        let rows = people.iter().zip(1_u64..).map(|(email, no)| format!("{email},Reader{no},{}\n", no * no));
+        write(folder.path(), "people.csv", format!("email,first_name,no\n{}", rows.collect::<String>()));
+        Self { server, folder }
+    }
+
+    /// One whose mails wait for their approval.
+    fn waiting(server: &'s Server, tls: Tls, people: &[&str]) -> Self {
+        let shop = Self::new(server, tls, people);
+        for line in ["run letters --model ollama/none", "answer 1 --file answer.toml"] {
+            let (code, text) = shop.types(line);
+            assert_eq!(code, 3, "{line}: {text}");
+        }
+        shop
+    }
+
+    fn copied(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy(self.folder.path(), folder.path());
+        Self { server: self.server, folder }
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callsheet"));
+        command.args(words(line)).current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
+        command.envs([("CALLSHEET_PERSON", "ana"), ("MAIL_USER", USER), ("MAIL_PASSWORD", PASSWORD)]);
+        command.env("SSL_CERT_FILE", self.server.authority());
+        command
+    }
+
+    fn types(&self, line: &str) -> (i32, String) {
+        told(&self.command(line).output().unwrap())
+    }
+
+    /// Does what a user would do until the run is over; a question is answered by what the server has. How many there were.
+    fn drive(&self, what: &str) -> usize {
+        let mut questions = 0;
+        for _ in 0..ACTS_MAX {
+            let (code, text) = self.types("resume 1");
+            assert!(matches!(code, 0 | 2 | 3), "{what}: {code} {text}");
+            let (_, shown) = self.types("show 1 --json");
+            let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+            if shown["status"] == "done" {
+                return questions;
+            }
+            let (_, waiting) = self.types("approvals --json");
+            for open in waiting.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()) {
+                let Some(no) = open["question"].as_u64() else {
+                    let (code, text) = self.types("approve 2");
+                    assert!(matches!(code, 0 | 2 | 3), "{what}: {code} {text}");
+                    continue;
+                };
+                questions += 1;
+                let (_, asked) = self.types(&format!("review {no}"));
+                let of = ALL.iter().chain(&["mute@example.org"]).find(|email| asked.contains(*email));
+                let of = of.unwrap_or_else(|| panic!("{what}: nobody knows of whom it is asked: {asked}"));
+                let has = self.server.taken().iter().any(|mail| mail.to == **of);
+                let says = if has { "--happened" } else { "--did-not" };
+                let (code, text) = self.types(&format!("settle {no} {says}"));
+                assert!(matches!(code, 0 | 3), "{what}: {code} {text}");
+            }
+        }
+        panic!("{what}: not over: {}", self.types("show 1").1);
+    }
+}
+
+fn told(output: &Output) -> (i32, String) {
+    let text = [output.stdout.clone(), output.stderr.clone()].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Whom the server has a mail for, in alphabetical order.
+fn reached(server: &Server) -> Vec<String> {
+    let mut to: Vec<_> = server.taken().into_iter().map(|mail| mail.to).collect();
+    to.sort();
+    to
+}
+
+#[test]
+fn a_run_sends_what_was_reviewed_over_tls_signed_in() {
+    for tls in [Tls::Required, Tls::Implicit] {
+        let Some(server) = Server::start(tls, true) else { return };
+        let shop = Shop::waiting(&server, tls, &ALL);
+        let (_, review) = shop.types("review 2 --json");
+        let review: serde_json::Value = serde_json::from_str(&review).unwrap();
+        let (code, text) = shop.types("approve 2");
+        assert!(code == 0 && text.contains("sent to ann@example.org"), "{code} {text}");
+        assert_eq!(reached(&server), ALL);
+        for mail in server.taken() {
+            assert_eq!(mail.tls, tls == Tls::Required || mail.tls, "{mail:?}");
+            let item = review["items"].as_array().unwrap().iter().find(|item| item["recipient"] == mail.to.as_str());
+            let parts = &item.unwrap()["parts"];
+            // What the reviewer was shown is what the bytes that came say.
+            let came = callsheet::tool::part::shown::parts(&callsheet::tool::Item {
+                key: String::new(),
+                recipient: String::new(),
+                recipients: 1,
+                title: String::new(),
+                media_type: "message/rfc822".to_owned(),
+                bytes: mail.bytes.clone(),
+                again: None,
+            });
+            assert_eq!(*parts, serde_json::to_value(came).unwrap(), "{}", mail.to);
+        }
+        let (code, text) = shop.types("audit verify");
+        assert_eq!(code, 0, "{text}");
+        no_secret_below(shop.folder.path());
+    }
+}
+
+/// Looks through every file of a project.
+fn no_secret_below(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            no_secret_below(&path);
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            let found = bytes.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes());
+            assert!(!found, "{} holds the password", path.display());
+        }
+    }
+}
+
+#[test]
+fn doctor_opens_the_connection_and_sends_nothing() {
+    for tls in [Tls::Required, Tls::Implicit] {
+        let Some(server) = Server::start(tls, true) else { return };
+        let shop = Shop::new(&server, tls, &ALL);
+        // What is otherwise, and what doctor says.
+        let cases: [(&str, &str, &str); 4] = [
+            ("", "", "under TLS, signed in; no mail was sent"),
+            ("MAIL_PASSWORD", "canary-not-this-one", "takes neither MAIL_USER nor MAIL_PASSWORD"),
+            ("SSL_CERT_FILE", "/dev/null", "is not one that this machine trusts"),
+            ("MAIL_USER", "", "it needs MAIL_USER: set that variable"),
+        ];
+        for (variable, value, says) in cases {
+            let mut command = shop.command("doctor");
+            if !variable.is_empty() {
+                command.env(variable, value);
+            }
+            let (_, text) = told(&command.output().unwrap());
+            let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(line.contains(says), "{}: {says}: {text}", tls.word());
+            assert!(!text.contains(PASSWORD) && !text.contains("canary-not-this-one"), "{text}");
+        }
+        assert!(server.taken().is_empty());
+    }
+}
+
+#[test]
+fn a_rehearsal_writes_drafts_and_sends_nothing() {
+    let Some(server) = Server::start(Tls::Required, true) else { return };
+    let shop = Shop::new(&server, Tls::Required, &ALL);
+    for (line, exit) in [("run letters", 3), ("answer 1 --file answer.toml", 3), ("approve 2", 0)] {
+        let (code, text) = shop.types(line);
+        assert_eq!(code, exit, "{line}: {text}");
+    }
+    assert!(server.taken().is_empty(), "{:?}", server.taken());
+    let draft = fs::read(shop.folder.path().join("out/1-letters/01-hello-00002.eml")).unwrap();
+    assert!(String::from_utf8_lossy(&draft).contains("To: bob@example.org"));
+}
+
+#[test]
+fn killed_around_every_mail_each_leaves_once() {
+    let lane = |point: &'static str| {
+        let Some(server) = Server::start(Tls::Required, true) else { return (0, 0) };
+        let shop = Shop::waiting(&server, Tls::Required, &ALL);
+        let (mut kills, mut questions) = (0, 0);
+        for nth in 1..PASSINGS_MAX {
+            let what = format!("killed at {point}:{nth}");
+            let _ = fs::remove_file(server.dir.path().join("taken.jsonl"));
+            let copied = shop.copied();
+            let mut command = copied.command("approve 2");
+            let ended = command.env("CALLSHEET_CRASH", format!("{point}:{nth}")).output().unwrap();
+            if ended.status.signal() != Some(9) {
+                assert_eq!(ended.status.code(), Some(0), "{what}: {}", told(&ended).1);
+                return (kills, questions);
+            }
+            kills += 1;
+            questions += copied.drive(&what);
+            assert_eq!(reached(&server), ALL, "{what}");
+        }
+        panic!("{point} is passed without end");
+    };
+    let came: Vec<(usize, usize)> = std::thread::scope(|scope| {
+        let lanes: Vec<_> = POINTS.map(|point| scope.spawn(move || lane(point))).into_iter().collect();
+        lanes.into_iter().map(|lane| lane.join().unwrap()).collect()
+    });
+    let (kills, questions) = came.into_iter().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+    use std::io::Write as _;
+    writeln!(std::io::stderr(), "mails: {kills} kills, each mail sent once, {questions} questions").unwrap();
+}
+
+/// Waits until the server has a mail for `to`; nothing is concluded from how long that takes.
+fn until_taken(server: &Server, child: &mut Child, to: &str) {
+    while !server.taken().iter().any(|mail| mail.to == to) {
+        assert!(child.try_wait().unwrap().is_none(), "the process ended before");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn killed_in_the_middle_of_a_mail_that_one_is_asked_about_and_the_rest_go_on() {
+    let Some(server) = Server::start(Tls::Required, true) else { return };
+    let people = ["ann@example.org", "mute@example.org", "eve@example.org"];
+    let shop = Shop::waiting(&server, Tls::Required, &people);
+    let mut child = shop.command("approve 2").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until_taken(&server, &mut child, "mute@example.org");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(shop.drive("killed in the middle"), 1, "only what was being told is asked about");
+    assert_eq!(reached(&server), ["ann@example.org", "eve@example.org", "mute@example.org"]);
+}
+
+#[test]
+fn the_documented_example_is_one_that_check_accepts() {
+    let text = include_str!("../../../docs/connectors.md");
+    let example = text.split("<!-- sending -->\n```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let arrange = |project: &crate::cli::Project| {
+        let path = project.path("callsheet.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        let (before, rest) = text.split_once("[tools.email]\n").unwrap();
+        let (_, after) = rest.split_once("\n# ").unwrap();
+        fs::write(&path, format!("{before}{example}\n# {after}")).unwrap();
+    };
+    let lines: [(&str, i32, &[&str]); 2] = [("check", 0, &[]), ("tools email.deliver", 0, &["Sends each mail"])];
+    crate::cli::check("documented", arrange, &lines);
+}
