@@ -17,6 +17,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<super::documents::Config>(),
     Kind::of::<super::sink::Config>(),
     Kind::of::<super::email::Config>(),
+    Kind::of::<super::webhook::Config>(),
     Kind::of::<super::http::Config>(),
     Kind::of::<super::mcp::Config>(),
 ];

@@ -19,6 +19,7 @@ pub mod sink;
 pub mod sources;
 pub mod sql;
 pub mod stats;
+pub mod webhook;
 mod wrong;
 
 pub use wrong::Wrong;

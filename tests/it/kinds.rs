@@ -28,6 +28,7 @@ const LEAST: &[Least] = &[
          audience = \"data.query\"",
         &[("one.deliver", true)],
     ),
+    ("webhook", "url = \"https://example.com/hook\"", &[("one.post", true)]),
     ("http", "hosts = [\"example.com\"]", &[("one.get", false)]),
     (
         "mcp",

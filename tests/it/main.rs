@@ -107,4 +107,5 @@ mod topology;
 mod triage;
 mod waits;
 mod web;
+mod webhook;
 mod wire;

@@ -38,12 +38,13 @@ const SOURCES: [&str; 2] = ["core/src", "src"];
 const EVERYWHERE: [&str; 6] = ["core/src", "core/tests", "src", "tests", "examples", "benches"];
 
 /// What speaks to servers.
-const SPEAKERS: [&str; 9] = [
+const SPEAKERS: [&str; 10] = [
     "src/net.rs",
     "src/model/wire/",
     "src/tool/mcp/",
     "src/tool/http/",
     "src/tool/email/",
+    "src/tool/webhook.rs",
     "src/tool/postgres/",
     // Which addresses may be asked, for all of these.
     "src/tool/part/address.rs",
@@ -123,6 +124,7 @@ const BANS: [Ban; 11] = [
             "tool::sink",
             "tool::sql",
             "tool::stats",
+            "tool::webhook",
         ],
         holds_in: |file| is_source(file) && !is_port(file) && !file.starts_with("src/app"),
         instead: "ask app.rs for it: tools come from the table in tool::kind, checks from app.rs",

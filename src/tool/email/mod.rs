@@ -259,7 +259,8 @@ impl Outward for Email {
                     }
                     items.extend(list.for_platform());
                 }
-                Some(Sends { leave, .. }) => {
+                Some(Sends { leave, post }) => {
+                    post.begin().await?;
                     let count = args.sequence.mails.len() * list.people.len();
                     if count > SENT_MAX {
                         return Err(permanent(format!("these are {count} mails: {SENT_MAX} are sent at most")));

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::super::part::args::permanent;
-use super::super::{Approved, Callable};
+use super::super::{Approved, Callable, Deadline};
 use super::note::{Is, Known, Notes};
 use super::smtp::{Connection, Ended, Server};
 use super::{audience, personal};
@@ -77,6 +77,11 @@ impl Post {
             attempts: AtomicU64::new(0),
             reading: Mutex::new(None),
         }
+    }
+
+    /// Makes the record before anything can be approved: from then on, what it does not say did not happen.
+    pub(super) async fn begin(&self) -> Result<(), Failure> {
+        self.notes.begin(Deadline::new(|| false)).await
     }
 
     /// Sends one approved mail, if whoever gets it is still among the people of `tool`. What comes before the server is told is
@@ -215,10 +220,7 @@ impl Post {
         let item = &approved.item;
         let id = message_id(&item.bytes).unwrap_or_default();
         let place = self.server.place();
-        format!(
-            "nobody knows whether {place} has {} to {}: {why}. Its log has the mail under {id}, or does not",
-            item.key, item.recipient
-        )
+        format!("whether {place} has {} to {} is not known: {why}; look for {id} in its log", item.key, item.recipient)
     }
 
     fn too_slow(&self, longest: Duration) -> Failure {
