@@ -18,12 +18,7 @@ const CHUNK_MAX: usize = 64;
 /// Asks for the next items of the permit that the turn's desk is approved under, or ends the turn.
 pub(super) fn step(batch: &mut Batch, message: MessageId) -> Result<(), Illegal> {
     let Some(turn) = batch.state.turns.get(&message).cloned() else { return Ok(()) };
-    let own: Vec<EffectId> =
-        batch.state.effects.iter().filter(|(_, effect)| effect.message == message).map(|(id, _)| *id).collect();
-    // What a person is asked about keeps the other items of the permit from nothing, and the turn from its end.
-    let is_asked = |id: &EffectId| batch.state.questions.values().any(|about| about == id);
-    let waits = !own.is_empty();
-    if waits && (turn.failed.is_some() || !own.iter().all(is_asked)) {
+    if batch.state.effects.values().any(|effect| effect.message == message) {
         return Ok(());
     }
     if let Some((class, reason)) = turn.failed {
@@ -39,16 +34,10 @@ pub(super) fn step(batch: &mut Batch, message: MessageId) -> Result<(), Illegal>
     let recipients = left.iter().map(|(_, item)| item.recipients).fold(0, u64::saturating_add);
     let unused: Vec<_> = left.into_iter().take(CHUNK_MAX).collect();
     let note = turn.message.note;
-    if unused.is_empty() && waits {
-        return Ok(());
-    }
     if unused.is_empty() {
         return deliver::end_turn(batch, message, &Outcome::fixed(TOOL_OUTCOME), note, Origin::Computed);
     }
     if !permit.holds(batch.at) {
-        if waits {
-            return Ok(());
-        }
         return deliver::give_up(batch, message, Class::Policy, gone(no, permit));
     }
     let Some(Role::Tool { tool, .. }) = batch.state.member(&turn.agent).map(|m| m.role.clone()) else { return Ok(()) };
