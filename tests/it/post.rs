@@ -190,6 +190,27 @@ async fn what_a_tag_becomes_is_no_more_than_a_value() {
     }
 }
 
+#[tokio::test]
+async fn mails_of_several_days_do_not_leave_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    people(dir.path(), &["ann@example.org"]);
+    let tool = open(dir.path(), 1, "", "").unwrap();
+    for (days, wanted) in
+        [([0, 0], None), ([4, 4], None), ([4, 0], Some("the mails of the days 0, 4 would all leave at once"))]
+    {
+        let mut args = args(1);
+        let mail = args["sequence"]["mails"][0].clone();
+        args["sequence"]["mails"] = json!([mail, mail]);
+        args["sequence"]["mails"][1]["id"] = json!("again");
+        for (nth, day) in days.into_iter().enumerate() {
+            args["sequence"]["mails"][nth]["day"] = json!(day);
+        }
+        let why = tool.prepare(intent(args)).await.err();
+        assert_eq!(why.as_ref().map(|why| why.class), wanted.map(|_| Class::Permanent), "{days:?}: {why:?}");
+        assert!(why.is_none_or(|why| why.reason.contains(wanted.unwrap())), "{days:?}");
+    }
+}
+
 /// What becomes of one mail at a server that does this to its recipient.
 struct Case {
     to: &'static str,

@@ -29,7 +29,7 @@ const DATE_MS_MAX: u64 = 253_402_300_799_000;
 #[derive(Deserialize)]
 pub(super) struct Mail {
     pub(super) id: String,
-    day: u64,
+    pub(super) day: u64,
     pub(super) subject: String,
     #[serde(default)]
     pub(super) preheader: String,

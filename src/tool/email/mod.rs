@@ -260,6 +260,7 @@ impl Outward for Email {
                     items.extend(list.for_platform());
                 }
                 Some(Sends { leave, post }) => {
+                    check_days(&args.sequence.mails)?;
                     post.begin().await?;
                     let count = args.sequence.mails.len() * list.people.len();
                     if count > SENT_MAX {
@@ -346,6 +347,19 @@ impl Email {
             _ => Ok(()),
         }
     }
+}
+
+/// Nothing here waits for a day: mails of several days would all leave at once.
+fn check_days(mails: &[mail::Mail]) -> Result<(), Failure> {
+    let mut days: Vec<u64> = mails.iter().map(|mail| mail.day).collect();
+    days.sort_unstable();
+    days.dedup();
+    if days.len() <= 1 {
+        return Ok(());
+    }
+    let days = days.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    let what = "would all leave at once: send the mails of one day, or leave out smtp and give the files to your mail platform";
+    Err(permanent(format!("the mails of the days {days} {what}")))
 }
 
 fn check(mails: &[mail::Mail]) -> Result<(), Failure> {
