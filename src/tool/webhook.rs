@@ -76,7 +76,7 @@ const BYTES_MAX: usize = 1 << 20;
 /// How much of an answer is told.
 const SAID_BYTES_MAX: usize = 300;
 /// What signs, made of the secret, the key and the bytes.
-const SIGNATURE: &str = "x-callsheet-signature";
+const SIGNATURE: &str = "x-callsheet-act-signature";
 /// The same at every attempt of one act.
 const KEY: &str = "idempotency-key";
 

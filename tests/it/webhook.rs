@@ -107,7 +107,7 @@ async fn what_was_approved_is_what_is_sent_signed_and_with_its_key() {
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
         mac.update(format!("{}.{}", effect(3), asked.body).as_bytes());
         let digits: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(header(asked, "x-callsheet-signature"), [format!("sha256={digits}")]);
+        assert_eq!(header(asked, "x-callsheet-act-signature"), [format!("sha256={digits}")]);
     }
     assert_eq!(heard.len(), 2);
 }
