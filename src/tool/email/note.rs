@@ -106,7 +106,7 @@ impl Notes {
             }
             let lines = record::naming::<Line>(&path, effect);
             let lines = lines.map_err(|why| permanent(format!("{FILE} cannot be read: {}", words(&why))))?;
-            let last = lines.into_iter().filter(|line| line.effect == effect).last();
+            let last = lines.into_iter().rfind(|line| line.effect == effect);
             Ok(match last.map(|line| line.is) {
                 Some(Is::Taken(said)) => Known::Sent(said),
                 Some(Is::Told) => Known::Unknown,
