@@ -216,6 +216,7 @@ pub fn surveyed(settings: &Settings, mode: Mode) -> (Surroundings, Faults) {
     let mut faults = connected.faults;
     connect::check_settings(settings, &checks(), &connected.tools, &mut faults);
     faults.join(looked(settings, &connected.tools, |_| true));
+    faults.by_cause();
     faults.sort();
     let mut around = around(settings, mode, &connected.tools);
     around.broken.extend(connected.broken);

@@ -39,19 +39,40 @@ pub(super) fn connected(settings: &Settings, records: &Path, past: Option<Arc<dy
     let mut tools: Tools = built_in.map(by_name).collect();
     let mut broken = settings.broken_tools.clone();
     let words = kind::words();
+    // Those whose other half has another name.
+    let mut told_apart = BTreeSet::new();
     for (name, table) in settings.tools.iter().filter(|(_, table)| !words.contains(&table.kind.value.as_str())) {
         broken.insert(name.clone());
         let (given, place) = (&table.kind.value, &table.kind.place);
+        if given.is_empty() {
+            let others = settings.tools.iter().filter(|(_, table)| !table.kind.value.is_empty());
+            let meant = nearest(name, others.map(|(other, _)| other.as_str()));
+            faults.push(match meant.and_then(|meant| Some((meant, settings.tools.get(meant)?))) {
+                Some((heading, of)) => {
+                    broken.insert(heading.to_owned());
+                    told_apart.insert(heading.to_owned());
+                    let what =
+                        format!("[tools.{heading}] and [tools.{name}] are two connections, of which one has no kind");
+                    Fault::new(Code::MissingKey, &of.place, what, "write the same name in all of their headings")
+                        .meaning(heading, Some(name))
+                }
+                None => kindless(table),
+            });
+            continue;
+        }
         let what = format!("[tools.{name}]: there is no kind {given:?}");
         let fault = Fault::new(Code::WrongValue, place, what, format!("the kinds are {}", words.join(", ")));
         faults.push(fault.meant(given, words.iter().copied()));
     }
     for kind in KINDS {
-        for (name, table) in settings.tools.iter().filter(|(_, table)| table.kind.value == kind.word) {
+        let of_kind =
+            |(name, table): &(&String, &ToolTable)| table.kind.value == kind.word && !told_apart.contains(*name);
+        for (name, table) in settings.tools.iter().filter(of_kind) {
             let ground = Ground { root: &settings.root, records, tools: &tools, secrets: secrets(settings) };
             match opened(kind, name, table, &ground, &broken) {
                 Ok(opened) => tools.extend(opened.into_iter().map(by_name)),
-                Err(told) => {
+                Err(mut told) => {
+                    told.extend(beside(kind, name, table, &ground, &faults));
                     broken.insert(name.clone());
                     faults.extend(told);
                 }
@@ -109,6 +130,31 @@ fn opened(
     })
 }
 
+/// What else is wrong with a table of which parts are not what its kind takes: what the rest of it names.
+fn beside(kind: &Kind, name: &str, table: &ToolTable, ground: &Ground<'_>, sources: &Faults) -> Vec<Fault> {
+    let faults = shape::faults(&table.table, &kind.schema());
+    let Some(rest) = shape::sound(&table.table, &faults) else { return vec![] };
+    let Ok(opened) = kind.open(name, &rest, ground) else { return vec![] };
+    // What rests on a part that is left out would be told of for that alone.
+    let is_there = |wrong: &Wrong| [Code::MissingFile, Code::Unreadable].contains(&wrong.code);
+    let wrong = opened.iter().flat_map(|tool| tool.look().faults).filter(is_there);
+    wrong.map(|wrong| told(wrong, &table.table, sources)).collect()
+}
+
+/// Tells that a table has no kind, and of which it probably is: the first that knows all of its keys.
+fn kindless(table: &ToolTable) -> Fault {
+    let knows = |kind: &&Kind| {
+        let schema = kind.schema();
+        let known = |key: &String| schema.pointer("/properties").is_some_and(|all| all.get(key).is_some());
+        let mut keys = table.table.parts.iter().map(|(key, _)| &key.value).peekable();
+        keys.peek().is_some() && keys.all(known)
+    };
+    let words: Vec<String> = kind::words().iter().map(|word| format!("{word:?}")).collect();
+    let probably = KINDS.iter().find(knows).map(|kind| format!("write kind = {:?}: ", kind.word)).unwrap_or_default();
+    let instead = format!("{probably}the kinds are {}", words.join(", "));
+    Fault::new(Code::MissingKey, &table.kind.place, "`kind` is missing", instead)
+}
+
 /// The place of the smallest part of `table` without which it is not `wrong` any more.
 fn smallest(table: &Tree, wrong: &dyn Fn(&Value) -> bool) -> Option<Place> {
     fn search(whole: &Value, part: &Tree, pointer: &str, wrong: &dyn Fn(&Value) -> bool) -> Option<Place> {
@@ -144,14 +190,13 @@ pub(super) fn check_settings(settings: &Settings, all: &[Arc<dyn Check>], tools:
 
 /// What is wrong with a check that the project declares itself.
 fn declared(settings: &Settings, name: &str, table: &Tree, tools: &Tools, faults: &mut Faults) {
-    let shape = shape::faults(table, &guard::schema());
-    if !shape.is_empty() {
-        return faults.extend(shape);
-    }
-    for wrong in guard::wrong(name, &table.value) {
+    let wrong = shape::faults(table, &guard::schema());
+    // A rule that is none says nothing of the others.
+    for wrong in shape::sound(table, &wrong).iter().flat_map(|sound| guard::wrong(name, sound)) {
         let fault = told(wrong, table, faults);
         faults.push(fault);
     }
+    faults.extend(wrong);
     let leaving = table.part("leaving").map(|(_, list)| list.parts.iter()).into_iter().flatten();
     let outward = |tool: &&Tool| matches!(tool, Tool::Outward(_));
     let known: Vec<&str> = tools.values().filter(outward).map(|tool| tool.spec().name.as_str()).collect();
@@ -173,6 +218,9 @@ fn declared(settings: &Settings, name: &str, table: &Tree, tools: &Tools, faults
 pub(super) fn told(wrong: Wrong, table: &Tree, sources: &Faults) -> Fault {
     let keys = wrong.at.iter().map(String::as_str);
     let (last, outer) = wrong.at.split_last().map_or(("", &[][..]), |(last, outer)| (last.as_str(), outer));
+    if let Some((settings, rest)) = &wrong.settings {
+        return unset(&wrong, table.at(keys), sources, settings, rest);
+    }
     let place = match (wrong.is_key, table.at(outer.iter().map(String::as_str)).part(last)) {
         (true, Some((key, _))) => key.place.clone(),
         _ => {
@@ -191,4 +239,55 @@ pub(super) fn told(wrong: Wrong, table: &Tree, sources: &Faults) -> Fault {
     let Some((given, known)) = wrong.known else { return fault };
     let near = |given: &str| nearest(given, known.iter().map(String::as_str));
     fault.meaning(&given, near(&given).or_else(|| near(&given.to_uppercase())))
+}
+
+/// A fault that settings mend, which are added to the table that is there, or to the path that stands for one.
+fn unset(wrong: &Wrong, at: &Tree, sources: &Faults, settings: &str, rest: &str) -> Fault {
+    let name = wrong.at.last().map_or("", String::as_str);
+    let columns = at.part("columns").filter(|_| settings.starts_with("columns = {"));
+    let inner = settings.trim_start_matches("columns = {").trim_end_matches('}').trim();
+    let (instead, place, text) = match (&at.value, columns) {
+        (Value::String(path), _) => {
+            let whole = format!("{{ path = {path:?}, {settings} }}");
+            (format!("write {name} = {whole}{rest}"), at.place.clone(), whole)
+        }
+        (_, Some((key, _))) => {
+            let text = sources.text(&key.place.file).unwrap_or_default();
+            let brace = text.get(key.place.span.end..).and_then(|after| {
+                let brace = after.find('{')?;
+                (after[..brace].trim() == "=").then_some(key.place.span.end + brace + 1)
+            });
+            let instead = format!("add {inner} to its `columns`{rest}");
+            let Some(brace) = brace else { return Fault::new(wrong.code, &at.place, &wrong.what, instead) };
+            let is_empty = text[brace..].trim_start().starts_with('}');
+            let place = Place { file: key.place.file.clone(), span: brace..brace };
+            (instead, place, if is_empty { format!(" {inner} ") } else { format!(" {inner},") })
+        }
+        _ => {
+            let text = sources.text(&at.place.file).unwrap_or_default();
+            let is_inline = text.get(at.place.span.start..).is_some_and(|text| text.starts_with('{'));
+            let end = if is_inline { at.place.span.start + 1 } else { at.place.span.end };
+            let put = if is_inline { format!(" {settings},") } else { format!("\n{}", lined(settings)) };
+            (wrong.instead.clone(), Place { file: at.place.file.clone(), span: end..end }, put)
+        }
+    };
+    // A file may be named by its path alone or within a table.
+    let told = at.part("path").map_or(&at.place, |(_, path)| &path.place);
+    Fault::new(wrong.code, told, &wrong.what, instead).with_edit(place, text)
+}
+
+/// Settings of an inline table, each on a line of its own.
+fn lined(settings: &str) -> String {
+    let (mut depth, mut quoted) = (0, false);
+    let mut lined = String::new();
+    for c in settings.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '{' | '[' if !quoted => depth += 1,
+            '}' | ']' if !quoted => depth -= 1,
+            _ => {}
+        }
+        lined.push(if c == ',' && depth == 0 && !quoted { '\n' } else { c });
+    }
+    lined.replace("\n ", "\n")
 }

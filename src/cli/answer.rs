@@ -49,7 +49,7 @@ pub(super) async fn answer(session: &Session, args: Args) -> Result<Exit, Stop> 
         let mut typed = Typed::open();
         let filled = tokio::select! {
             filled = fill(&mut typed, &form) => filled,
-            _ = tokio::signal::ctrl_c() => return Err(Stop { exit: Exit::Interrupted, text: String::new() }),
+            _ = tokio::signal::ctrl_c() => return Err(Stop::of(Exit::Interrupted, "")),
         };
         let Some(say_what) = filled else {
             say(format!("no more input: it stays as it is. Answer with: callsheet answer {no}"));

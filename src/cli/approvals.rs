@@ -16,7 +16,7 @@ pub(super) struct Args {
     /// Prints NDJSON: one JSON object for each
     #[arg(long)]
     json: bool,
-    /// Only what you may say something to, and what was escalated to you
+    /// Lists only what you may decide or answer, and what was escalated to you
     #[arg(long)]
     mine: bool,
 }

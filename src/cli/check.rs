@@ -1,17 +1,20 @@
 //! `callsheet check`: every fault of the project's topologies at once, or what is proved of them.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::exit::{Exit, Stop};
 use super::paint::{self, Block, Safe, Tone, out, say, toned};
 use super::session::Session;
 use crate::app;
+use crate::config::Folder;
 use crate::config::PROJECT_FILE;
 use crate::run::view::count;
 use crate::topology;
 use crate::topology::bill::Bill;
+use crate::topology::check::{Files, ReadError, Surroundings};
 use crate::topology::fault::{Fault, Faults};
 use crate::topology::plan::{Plan, Role};
 
@@ -48,9 +51,10 @@ pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Resul
         Some(Err(_)) => false,
     };
     let is_whole = args.topologies.is_empty();
+    let files = Seen::of(settings.folder());
     let (mut told, mut plans): (Vec<Fault>, Vec<Plan>) = (Vec::new(), Vec::new());
     for name in names {
-        match topology::check::check(&name, &settings.folder(), &around) {
+        match topology::check::check(&name, &files, &around) {
             Ok(checked) if !starts(&checked.plan) => tell(&name, &Faults::default(), args.json),
             Ok(checked) if args.json => {
                 let bill = Bill::of(&checked.plan);
@@ -71,6 +75,13 @@ pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Resul
             }
         }
     }
+    if is_whole {
+        let (unused, more) = unused(&files, &around, args.json);
+        exit = if more { Exit::Input } else { exit };
+        if exit == Exit::Done && !args.json {
+            unused.iter().for_each(|path| say(alone(path)));
+        }
+    }
     if !plans.is_empty() {
         say(UNBILLED);
         is_anybody(session, &plans);
@@ -79,6 +90,62 @@ pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Resul
         }
     }
     Ok(exit)
+}
+
+/// A project's folder, and what was read of it.
+struct Seen {
+    folder: Folder,
+    read: RefCell<BTreeSet<String>>,
+}
+
+impl Seen {
+    fn of(folder: Folder) -> Self {
+        Self { folder, read: RefCell::default() }
+    }
+}
+
+impl Files for Seen {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        self.read.borrow_mut().insert(path.to_owned());
+        self.folder.read(path)
+    }
+
+    fn names(&self, folder: &str) -> Vec<String> {
+        self.folder.names(folder)
+    }
+}
+
+/// The files that no team uses, and whether something is wrong with one, which is told.
+fn unused(files: &Seen, around: &Surroundings, as_json: bool) -> (Vec<String>, bool) {
+    let (mut unused, mut faulty) = (Vec::new(), false);
+    for (folder, ending) in [("agents", ".toml"), ("schemas", ".json"), ("rehearsals", ".toml")] {
+        let mut names = files.names(folder);
+        names.sort();
+        for path in names.iter().filter(|name| name.ends_with(ending)).map(|name| format!("{folder}/{name}")) {
+            if files.read.borrow().contains(&path) {
+                continue;
+            }
+            let faults = topology::check::alone(&path, files, around);
+            match faults.is_empty() {
+                true => unused.push(path),
+                false => {
+                    faulty = true;
+                    tell(&path, &faults, as_json);
+                }
+            }
+        }
+    }
+    (unused, faulty)
+}
+
+/// What was checked of a file that no team uses.
+fn alone(path: &str) -> String {
+    let path = Safe(path);
+    match path.0.split('/').next() {
+        Some("agents") => format!("{path} is on no team: what it reads, writes and hands on was not checked"),
+        Some("schemas") => format!("{path} is the schema of no artefact: nothing is held against it"),
+        _ => format!("{path} has no topology of the same name: what its agents say was not checked"),
+    }
 }
 
 /// Says that a person whom a team names is whoever is there, as long as the project declares nobody.
@@ -129,18 +196,31 @@ pub(super) fn tell(name: &str, faults: &Faults, as_json: bool) {
             true => {
                 say(format!("{} {} in {PROJECT_FILE}; what rests on it does not start", toned(Tone::Bad, "no"), why))
             }
+            false if name.contains('/') => {
+                say(format!("{} {}: {why}; no team uses it", toned(Tone::Bad, "no"), Safe(name)))
+            }
             false => say(format!("{} {}: {why}; it does not start", toned(Tone::Bad, "no"), Safe(name))),
         }
         return;
     }
-    for fault in faults.iter() {
+    for mut fault in listed(faults) {
+        // A file that no team uses is of no topology.
+        fault["topology"] = if name.contains('/') { Value::Null } else { name.into() };
+        paint::json(&fault);
+    }
+}
+
+/// Faults for programs.
+pub(super) fn listed(faults: &Faults) -> Vec<Value> {
+    let one = |fault: &Fault| {
         let (line, column) = faults.position(fault);
-        paint::json(&json!({
-            "topology": name, "code": fault.code.as_str(), "file": fault.place.file.as_ref(), "line": line, "column": column,
+        json!({
+            "code": fault.code.as_str(), "file": fault.place.file.as_ref(), "line": line, "column": column,
             "what": fault.what, "path": fault.path, "instead": fault.instead, "did_you_mean": fault.did_you_mean,
             "edit": faults.edit(fault).map(|edit| json!({
                 "file": edit.place.file.as_ref(), "from": edit.place.span.start, "to": edit.place.span.end, "text": edit.text,
             })),
-        }));
-    }
+        })
+    };
+    faults.iter().map(one).collect()
 }

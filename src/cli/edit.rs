@@ -172,7 +172,7 @@ async fn opened(editor: &str, file: &Path) -> Result<(), Stop> {
             _ = interrupts.recv() => {
                 if is_asked {
                     let text = format!("the editor {editor} did not end and is left to itself");
-                    return Err(Stop { exit: Exit::Interrupted, text });
+                    return Err(Stop::of(Exit::Interrupted, text));
                 }
                 say("waiting for the editor to end; Ctrl-C once more leaves it to itself");
                 is_asked = true;
@@ -182,7 +182,7 @@ async fn opened(editor: &str, file: &Path) -> Result<(), Stop> {
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(()),
         (Some(130), _) | (_, Some(SIGINT)) => {
-            Err(Stop { exit: Exit::Interrupted, text: format!("the editor {editor} was interrupted") })
+            Err(Stop::of(Exit::Interrupted, format!("the editor {editor} was interrupted")))
         }
         (Some(126 | 127), _) => Err(Stop::input(format!(
             "the editor {editor} cannot be started: VISUAL or EDITOR names one, with its arguments, such as \"code --wait\""

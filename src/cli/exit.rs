@@ -5,6 +5,7 @@ use crate::run::event::{Ending, PauseReason};
 use crate::run::state::Status;
 use crate::service::letter::{Letter, letters};
 use crate::service::story::Story;
+use crate::topology::fault::Faults;
 use crate::words::error::Told;
 
 /// The exit codes, as the README lists them.
@@ -53,17 +54,24 @@ pub struct Stop {
     pub exit: Exit,
     /// For stderr; may quote hostile text.
     pub text: String,
+    /// The faults of files that it is about, which the text has in words.
+    pub faults: Faults,
 }
 
 impl Stop {
+    /// One that is about no file.
+    pub fn of(exit: Exit, text: impl Into<String>) -> Self {
+        Self { exit, text: text.into(), faults: Faults::default() }
+    }
+
     /// The user's input is wrong.
     pub fn input(text: impl Into<String>) -> Self {
-        Self { exit: Exit::Input, text: text.into() }
+        Self::of(Exit::Input, text)
     }
 
     /// Something failed.
     pub fn failed(text: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, text: text.into() }
+        Self::of(Exit::Failed, text)
     }
 }
 
@@ -72,8 +80,8 @@ where
     Told: From<E>,
 {
     fn from(error: E) -> Self {
-        let Told { text, is_input } = error.into();
-        if is_input { Self::input(text) } else { Self::failed(text) }
+        let Told { text, is_input, faults } = error.into();
+        Self { faults, ..Self::of(if is_input { Exit::Input } else { Exit::Failed }, text) }
     }
 }
 

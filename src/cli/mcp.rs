@@ -231,7 +231,7 @@ fn accept(session: &Session, name: &str, server: &Server, seen: &Seen, wanted: O
                 "the server does not list that any more: its list has the digest {now}, not {wanted}. Nothing was accepted; \
                  look again with callsheet mcp inspect {name}"
             );
-            return Err(Stop { exit: Exit::Waiting, text });
+            return Err(Stop::of(Exit::Waiting, text));
         }
     }
     let changes = changes(server, seen);

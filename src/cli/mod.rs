@@ -50,6 +50,7 @@ mod watch;
 mod writing;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use serde_json::json;
 
 use exit::{Exit, Stop};
 use paint::{Block, Tone, say, toned};
@@ -112,7 +113,7 @@ enum Command {
     /// Shows what the agents of a run said and did
     #[command(after_help = "Example:\n  callsheet messages 1 --from critic")]
     Messages(messages::Args),
-    /// Shows the runs on a screen that stays: who is at work, what was said last, what waits
+    /// Shows the runs on a screen that follows them: who is at work, what was said last, and what waits
     #[command(after_help = "Example:\n  callsheet watch")]
     Watch(observe::Args),
     /// Draws a run as a sequence diagram
@@ -141,10 +142,10 @@ enum Command {
     /// Rejects what waits, and tells why
     #[command(after_help = "Example:\n  callsheet reject 1 -m \"We do not write to them this month.\"")]
     Reject(decide::Args),
-    /// Says that you are on what waits; others see it, and may still decide
+    /// Says that you are working on something that waits; others see that, and may still decide
     #[command(after_help = "Example:\n  callsheet claim 1")]
     Claim(claim::Args),
-    /// Hands what waits to somebody else who may decide it, and says why
+    /// Asks somebody else to decide what waits, and says why
     #[command(after_help = "Example:\n  callsheet delegate 1 --to ben -m \"It is his campaign.\"")]
     Delegate(claim::DelegateArgs),
     /// Lists the comments on versions of artefacts, and how they stand
@@ -161,7 +162,7 @@ enum Command {
     /// Settles a comment: it stops nothing any more
     #[command(after_help = "Example:\n  callsheet resolve 1 c1 -m \"Agreed with ben.\"")]
     Resolve(comment::ResolveArgs),
-    /// Answers the question whether something left that nobody is sure of
+    /// Says whether something left, where Callsheet could not find out
     #[command(after_help = "Example:\n  callsheet settle 2 --did-not")]
     Settle(decide::SettleArgs),
     /// Takes up a run where it stopped, with higher limits if you give some
@@ -195,12 +196,19 @@ pub async fn main() -> Exit {
     if !crate::config::is_utf8() {
         paint::show_ascii_only();
     }
+    // What it prints for programs is for programs when it fails, too.
+    let for_programs = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             if !error.use_stderr() {
                 let _ = error.print();
                 return Exit::Done;
+            }
+            if for_programs {
+                let text = error.render().to_string();
+                refused(&Stop::input(text.trim_start_matches("error: ").trim_end()));
+                return Exit::Input;
             }
             if let Some(text) = missing::named(&error, Cli::command()) {
                 say(format!("{} {}", toned(Tone::Bad, "error:"), Block(&text)));
@@ -214,12 +222,20 @@ pub async fn main() -> Exit {
     match dispatch(cli).await {
         Ok(exit) => exit,
         Err(stop) => {
-            if !stop.text.is_empty() {
+            if for_programs {
+                refused(&stop);
+            } else if !stop.text.is_empty() {
                 say(format!("{} {}", toned(Tone::Bad, "error:"), Block(&stop.text)));
             }
             stop.exit
         }
     }
+}
+
+/// Why a command did nothing, as a JSON object.
+fn refused(stop: &Stop) {
+    let error = if stop.faults.is_empty() { stop.text.as_str() } else { stop.text.lines().next().unwrap_or_default() };
+    paint::json(&json!({ "error": error, "exit": stop.exit as u8, "faults": check::listed(&stop.faults) }));
 }
 
 async fn dispatch(cli: Cli) -> Result<Exit, Stop> {

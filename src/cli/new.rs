@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
 
 use super::exit::{Exit, Stop};
 use super::paint::{Safe, out, raw, say};
@@ -14,6 +15,7 @@ use crate::app;
 use crate::id::AgentName;
 use crate::template::File;
 use crate::template::own::{self, Seat};
+use crate::tool::kind;
 use crate::topology::check::Files as _;
 use crate::topology::raw::{agent, walk};
 
@@ -54,8 +56,8 @@ enum What {
     Tool {
         /// Its name
         name: String,
-        /// What it is: sql (over a CSV file of the project), files, email or sink
-        #[arg(long, default_value = "sql", value_parser = ["sql", "files", "email", "sink"])]
+        /// What it is; sql reads a CSV file of the project, docs/connectors.md goes through the others
+        #[arg(long, default_value = "sql", value_parser = PossibleValuesParser::new(kind::words()))]
         kind: String,
         /// For sql: the CSV file, below the project
         #[arg(long, value_name = "FILE")]
@@ -205,7 +207,9 @@ fn tool(session: &Session, name: &str, kind: &str, csv: Option<&PathBuf>) -> Res
     if session.settings.tools.contains_key(name) {
         return Err(Stop::input(format!("callsheet.toml has [tools.{name}] already: choose another name")));
     }
-    let text = match (own::tool(name, kind), csv) {
+    let asked = session.settings.tools.iter().find(|(_, table)| table.kind.value == "sql");
+    let asked = asked.map(|(name, _)| format!("{name}.query"));
+    let text = match (own::tool(name, kind, asked.as_deref()), csv) {
         (Some(text), None) => text,
         (Some(_), Some(_)) => return Err(Stop::input(format!("--csv is for --kind sql, not for {kind}"))),
         (None, None) => return Err(Stop::input("give the file that it reads: --csv data/FILE.csv, below the project")),

@@ -47,7 +47,7 @@ pub(super) struct Common {
     /// Writes down what the run's models were asked and said; `run --replay` plays it again
     #[arg(long, global = true, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Slows rehearsals down so that you can follow them: each reply takes so long, such as 1s
+    /// Slows rehearsals down so that you can follow them: each reply takes this long, such as 1s
     #[arg(long, global = true, value_name = "TIME", value_parser = pace)]
     pace: Option<Duration>,
     /// Takes a run over from another process that drives it and hangs

@@ -100,7 +100,7 @@ fn head(session: &Session, run: &Overview, detail: bool) {
 
 fn spending(run: &Overview) {
     let rows = run.budget.iter().map(|budget| {
-        let Budget { what, spent, reserved, limit } = *budget;
+        let Budget { what, unit: _, spent, reserved, limit } = *budget;
         let amount = |amount| words::amount(what, amount, |count| count.to_string());
         let limit = limit.map_or_else(|| "unlimited".to_owned(), amount);
         vec![words::limit(what, run.would_have_cost).to_owned(), amount(spent), amount(reserved), limit]

@@ -49,10 +49,10 @@ pub(super) fn tools(session: &Session, args: &Args) -> Result<Exit, Stop> {
                 of.iter().map(|(member, topology)| json!({ "member": member, "topology": topology })).collect();
             let results: Map<String, Value> =
                 queries.into_iter().filter_map(|(name, NamedQuery { result, .. })| Some((name, result?))).collect();
-            let example = example(spec).1;
+            let example = example(spec, tool.example()).1;
             paint::json(&json!({ "tool": spec, "example": example, "results_by_query": results, "used_by": used }));
         } else {
-            print(spec, &queries, of);
+            print(spec, tool.example(), &queries, of);
         }
     }
     if !args.json && args.name.is_none() {
@@ -67,7 +67,7 @@ pub(super) fn tools(session: &Session, args: &Args) -> Result<Exit, Stop> {
     Ok(Exit::Done)
 }
 
-fn print(spec: &ToolSpec, queries: &Queries, users: &[(String, String)]) {
+fn print(spec: &ToolSpec, works: Option<Value>, queries: &Queries, users: &[(String, String)]) {
     out(toned(Tone::Strong, Safe(spec.name.as_str())));
     told("", &spec.description);
     for (name, schema, is_required) in arguments(&spec.args) {
@@ -81,9 +81,12 @@ fn print(spec: &ToolSpec, queries: &Queries, users: &[(String, String)]) {
         }
     }
     // As it is typed, however long: a table of one line cannot be wrapped.
-    let (place, call) = example(spec);
+    let (place, call) = example(spec, works);
     told("example", place);
     raw(format!("{:INDENT$}{}", "", Safe(&call)));
+    if spec.reach == Reach::ActsOut {
+        told("", "ARTEFACT stands for an artefact of your team, or for a path into one");
+    }
     given(spec, queries);
     told("reach", reach(spec));
     told("repeat", repeat(spec));
@@ -174,8 +177,9 @@ fn kind(schema: &Value) -> String {
     format!("{kind}{}{}", items.unwrap_or_default(), one_of.unwrap_or_default())
 }
 
-/// Where a call is written, and the call: in a rehearsal, or as a member of a team.
-fn example(spec: &ToolSpec) -> (&'static str, String) {
+/// Where a call is written, and the call: in a rehearsal, or as a member of a team. `works` are arguments of one that works,
+/// where the tool has some.
+fn example(spec: &ToolSpec, works: Option<Value>) -> (&'static str, String) {
     match spec.reach {
         Reach::ActsOut => {
             let args = arguments(&spec.args).into_iter().filter(|(_, _, is_required)| *is_required);
@@ -184,13 +188,13 @@ fn example(spec: &ToolSpec) -> (&'static str, String) {
             ("in [team] of a topology:", format!("publisher = {{ tool = \"{}\", args = {{ {args} }} }}", spec.name))
         }
         Reach::Inside | Reach::ReadsOut => {
-            let args = as_toml(&value(&spec.args, ""));
+            let args = as_toml(&works.unwrap_or_else(|| value(&spec.args, "")));
             ("in a rehearsal:", format!("calls = [{{ tool = \"{}\", args = {args}, as = \"found\" }}]", spec.name))
         }
     }
 }
 
-/// A value that a schema takes. Of named queries it is the first, with the arguments that its line names.
+/// A value that a schema takes.
 fn value(schema: &Value, name: &str) -> Value {
     if let Some(first) = schema["enum"].as_array().and_then(|values| values.first()) {
         return first.clone();
@@ -207,12 +211,6 @@ fn value(schema: &Value, name: &str) -> Value {
                     object.insert(inner.clone(), value(of, &inner));
                 }
             }
-            let asked = query_args(schema);
-            if !asked.is_empty() {
-                let known = &schema["properties"]["args"]["properties"];
-                let args: Map<String, Value> = asked.iter().map(|arg| (arg.clone(), value(&known[arg], arg))).collect();
-                object.insert("args".to_owned(), Value::Object(args));
-            }
             Value::Object(object)
         }
         Some("array") => json!([value(&schema["items"], name)]),
@@ -221,15 +219,6 @@ fn value(schema: &Value, name: &str) -> Value {
         Some("boolean") => json!(true),
         _ => Value::from(name.to_uppercase()),
     }
-}
-
-/// The arguments of the first named query: its line says them, as `clicks(week, segment): ...`.
-fn query_args(schema: &Value) -> Vec<String> {
-    let query = &schema["properties"]["query"];
-    let line = query["description"].as_str().and_then(|text| text.lines().next()).unwrap_or_default();
-    let inner = line.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(inner, _)| inner);
-    let names = inner.unwrap_or_default().split(", ").filter(|name| !name.is_empty());
-    names.map(str::to_owned).collect()
 }
 
 fn as_toml(value: &Value) -> String {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::ValueKind;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::value::{Kwargs, Value as Template, ValueKind};
+use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, filters};
 use serde_json::{Number, Value};
 
-use crate::topology::template::{expression_written_out, written_out};
+use crate::topology::template::{ORDERED, expression_written_out, written_out};
 
 /// What one template may spend: about a million instructions, and some 64 MB that it makes.
 pub const FUEL: u64 = 1_000_000;
@@ -66,7 +66,7 @@ impl Scope {
         let wrong = |error| self.wrong(at, template, &error);
         let written = written_out(template);
         let parsed = environment.template_from_str(&written).map_err(wrong)?;
-        let computed = !parsed.undeclared_variables(false).is_empty();
+        let computed = parsed.undeclared_variables(false).iter().any(|name| name != ORDERED);
         let value = parsed.render(&self.0).map_err(wrong)?;
         Ok(Rendered { value, computed })
     }
@@ -108,7 +108,7 @@ impl Scope {
             *computed |= rendered.computed;
             return Ok(Value::String(rendered.value));
         };
-        *computed |= !expression.undeclared_variables(false).is_empty();
+        *computed |= expression.undeclared_variables(false).iter().any(|name| name != ORDERED);
         let value = expression.eval(&self.0).map_err(|error| self.wrong(at, text, &error))?;
         to_json(&value).map_err(|what| self.error(at, text, what.to_owned()))
     }
@@ -145,7 +145,81 @@ fn environment() -> Environment<'static> {
     if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
         environment.set_syntax(syntax);
     }
+    environment.add_function(ORDERED, ordered);
+    let tests = ["lt", "lessthan", "<", "le", "<=", "gt", "greaterthan", ">", "ge", ">="];
+    for test in tests {
+        let sign = match test {
+            "lt" | "lessthan" | "<" => "<",
+            "le" | "<=" => "<=",
+            "gt" | "greaterthan" | ">" => ">",
+            _ => ">=",
+        };
+        environment.add_test(test, move |left: &Template, right: &Template| ordered(left, sign, right));
+    }
+    environment.add_filter("sort", |state: &State<'_, '_>, list: Template, args: Kwargs| {
+        one_order(&list, &args)?;
+        filters::sort(state, list, args)
+    });
+    environment.add_filter("min", |state: &State<'_, '_>, list: Template, args: Kwargs| {
+        one_order(&list, &args)?;
+        filters::min(state, list, args)
+    });
+    environment.add_filter("max", |state: &State<'_, '_>, list: Template, args: Kwargs| {
+        one_order(&list, &args)?;
+        filters::max(state, list, args)
+    });
     environment
+}
+
+/// Whether two values are in an order. What has none is no order that somebody meant: it is an error, where it stands.
+fn ordered(left: &Template, sign: &str, right: &Template) -> Result<bool, minijinja::Error> {
+    if family(left) != family(right) || family(left).is_none() {
+        let what = format!("{sign} compares {} with {}, and neither is less", kind(left), kind(right));
+        return Err(minijinja::Error::new(ErrorKind::InvalidOperation, what));
+    }
+    Ok(match sign {
+        "<" => left < right,
+        "<=" => left <= right,
+        ">" => left > right,
+        _ => left >= right,
+    })
+}
+
+/// Values of one family are in an order.
+fn family(value: &Template) -> Option<u8> {
+    match value.kind() {
+        ValueKind::Number | ValueKind::Bool => Some(0),
+        ValueKind::String => Some(1),
+        ValueKind::Seq => Some(2),
+        _ => None,
+    }
+}
+
+/// What a value is called in an error.
+fn kind(value: &Template) -> &'static str {
+    match value.kind() {
+        ValueKind::None => "null",
+        ValueKind::Undefined => "nothing",
+        ValueKind::Bool => "true or false",
+        ValueKind::Number => "a number",
+        ValueKind::String => "a text",
+        ValueKind::Seq | ValueKind::Iterable => "a list",
+        ValueKind::Map => "an object",
+        _ => "something without an order",
+    }
+}
+
+/// Whether all of a list is in one order, by the attribute that its filter goes by.
+fn one_order(list: &Template, args: &Kwargs) -> Result<(), minijinja::Error> {
+    let attribute = args.peek::<Option<String>>("attribute").ok().flatten();
+    let Ok(items) = list.try_iter() else { return Ok(()) };
+    let key = |item: Template| match &attribute {
+        Some(path) => path.split('.').try_fold(item, |item, key| item.get_attr(key)),
+        None => Ok(item),
+    };
+    let mut keys = items.filter_map(|item| key(item).ok()).filter(|key| !key.is_undefined());
+    let Some(first) = keys.next() else { return Ok(()) };
+    keys.try_for_each(|key| ordered(&first, "<", &key).map(drop))
 }
 
 fn from_json(value: &Value) -> minijinja::Value {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
+use serde_json::json;
 
 use super::error::Error;
 use super::letter::{Letter, letters};
@@ -100,6 +101,8 @@ pub struct Overview {
 pub struct Budget {
     /// Of what.
     pub what: Limit,
+    /// In which unit its numbers are.
+    pub unit: &'static str,
     /// Settled.
     pub spent: u64,
     /// For effects under way.
@@ -129,6 +132,7 @@ pub struct Agent {
     /// Its turns so far.
     pub turns: u32,
     /// What it has spent.
+    #[serde(serialize_with = "with_units")]
     pub spent: Amount,
     /// How often it was started again.
     pub restarts: u32,
@@ -148,6 +152,7 @@ pub struct Turn {
     /// In which round of its handoff, from 1.
     pub round: u32,
     /// What it has spent.
+    #[serde(serialize_with = "with_units")]
     pub spent: Amount,
 }
 
@@ -223,10 +228,33 @@ pub fn overview(project: &Project, story: &Story) -> Overview {
 
 fn budget(state: &State) -> Vec<Budget> {
     let (spent, reserved) = (state.ledger.spent, state.ledger.reserved);
-    let of =
-        |what: Limit| Budget { what, spent: spent.of(what), reserved: reserved.of(what), limit: state.limit(what) };
+    let of = |what: Limit| Budget {
+        what,
+        unit: unit(what),
+        spent: spent.of(what),
+        reserved: reserved.of(what),
+        limit: state.limit(what),
+    };
     let time = Budget { spent: state.active_ms(state.now), ..of(Limit::ActiveTime) };
     vec![of(Limit::Steps), of(Limit::Tokens), of(Limit::Cost), time, of(Limit::Recipients)]
+}
+
+/// The unit in which a limit and what is used of it are counted.
+fn unit(what: Limit) -> &'static str {
+    match what {
+        Limit::Steps | Limit::StepsPerTurn => "steps",
+        Limit::Tokens => "tokens",
+        Limit::Cost => "nano_usd",
+        Limit::ActiveTime => "ms",
+        Limit::Recipients => "people",
+        Limit::Turns => "turns",
+    }
+}
+
+/// An amount for programs: money says its unit.
+fn with_units<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
+    let Amount { steps, tokens, cost, recipients } = *amount;
+    json!({ "steps": steps, "tokens": tokens, "cost_nano_usd": cost, "recipients": recipients }).serialize(serializer)
 }
 
 fn agents(state: &State) -> Vec<Agent> {

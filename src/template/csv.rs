@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use icu_normalizer::DecomposingNormalizerBorrowed;
+
 use super::{File, Template};
 
 /// A column, as far as queries need to know it.
@@ -212,9 +214,16 @@ impl Csv {
 /// `text` as a name: small letters, digits and `_`, beginning with a letter.
 pub fn word(text: &str) -> String {
     let mut name = String::new();
-    for c in text.chars().flat_map(char::to_lowercase) {
+    let decomposed = DecomposingNormalizerBorrowed::new_nfkd().normalize(text);
+    for c in decomposed.chars().flat_map(char::to_lowercase) {
         match c {
             'a'..='z' | '0'..='9' => name.push(c),
+            'ß' => name.push_str("ss"),
+            'ø' => name.push('o'),
+            'æ' => name.push_str("ae"),
+            'ł' => name.push('l'),
+            // The mark of a letter that was pushed.
+            '\u{300}'..='\u{36f}' => {}
             _ if name.ends_with('_') || name.is_empty() => {}
             _ => name.push('_'),
         }

@@ -125,8 +125,44 @@ fn listed(names: &[String]) -> String {
 }
 
 /// The table of a new tool that needs no file: what is to be put into `callsheet.toml`.
-pub fn tool(name: &str, kind: &str) -> Option<String> {
+/// `asked` is a query of the project that an audience can come from, if it has one.
+pub fn tool(name: &str, kind: &str, asked: Option<&str>) -> Option<String> {
+    let audience = asked.map_or_else(
+        || {
+            "audience = \"NAME.query\"    # put the name of a tool of kind sql here, whose query gives the addresses"
+                .to_owned()
+        },
+        |asked| format!("audience = {asked:?}    # the tool whose query gives the addresses"),
+    );
+    let email = format!(
+        "from = \"news@example.com\"\nreply_to = \"hello@example.com\"\npostal_address = \"Your shop, its street, its town\"\n\
+         unsubscribe_url = \"https://www.example.com/unsubscribe\"\n{audience}"
+    );
     let (what, rest) = match kind {
+        "documents" => (
+            "search and read for agents, over Markdown, text, HTML, DOCX and PDF files",
+            "root = \"data\"    # a folder of the project",
+        ),
+        "webhook" => (
+            "post, which sends to one address what a person approved",
+            "url = \"https://example.com/hook\"    # put your address here; docs/connectors.md has signatures and channels",
+        ),
+        "http" => (
+            "get, which reads pages of the servers that you name",
+            "hosts = [\"www.example.com\"]    # put the names of your servers here; docs/connectors.md shows endpoints of an API",
+        ),
+        "mcp" => (
+            "tools of an MCP server, each as you name it here",
+            "command = [\"your-mcp-server\"]    # put the command that starts your server here\n\
+             tools = { search = { reach = \"reads_out\" } }    # reach is \"inside\", \"reads_out\" or \"acts_out\"\n\
+             # then look at what the server lists, which you accept: callsheet mcp inspect NAME",
+        ),
+        "postgres" => (
+            "query, which reads a PostgreSQL database by the queries below",
+            "url_env = \"DATABASE_URL\"    # the variable of the environment that holds the address\n\n\
+             [tools.NAME.queries.newest]\ndescription = \"The ten newest orders.\"    # put your own question here\n\
+             sql = \"SELECT id, placed_at FROM orders ORDER BY placed_at DESC LIMIT 10\"",
+        ),
         "files" => (
             "list and read for agents, and publish, which writes what a person approved to out/",
             "root = \"data\"    # a folder of the project",
@@ -134,12 +170,11 @@ pub fn tool(name: &str, kind: &str) -> Option<String> {
         "sink" => {
             ("deliver, which notes each item in a record and reaches nobody: for tests", "record = \"sink.jsonl\"")
         }
-        "email" => (
-            "deliver, which writes one .eml a mail and audience.csv to out/; with [tools.NAME.smtp] it sends them",
-            "from = \"news@example.com\"\nreply_to = \"hello@example.com\"\npostal_address = \"Your shop, its street, its town\"\n\
-             unsubscribe_url = \"https://www.example.com/unsubscribe\"\naudience = \"NAME.query\"    # a tool whose query gives the addresses",
-        ),
+        "email" => ("deliver, which writes one .eml a mail and audience.csv to out/; with [tools.NAME.smtp] it sends them", email.as_str()),
         _ => return None,
     };
-    Some(format!("\n# {name}: {what}.\n[tools.{name}]\nkind = \"{kind}\"\n{rest}\n"))
+    Some(format!(
+        "\n# {name}: {what}.\n[tools.{name}]\nkind = \"{kind}\"\n{}\n",
+        rest.replace("tools.NAME", &format!("tools.{name}")).replace("inspect NAME", &format!("inspect {name}"))
+    ))
 }

@@ -183,6 +183,11 @@ impl Declared for Files {
         };
         Look { facts: Vec::new(), faults: vec![wrong] }
     }
+
+    fn example(&self) -> Option<Value> {
+        let listed = self.place.list().ok().filter(|_| matches!(self.act, Act::Read))?;
+        Some(json!({ "path": listed.pointer("/files/0/path")? }))
+    }
 }
 
 impl Callable for Files {

@@ -77,6 +77,11 @@ impl Tool {
         self.declared().queries()
     }
 
+    /// As [`Declared::example`].
+    pub fn example(&self) -> Option<Value> {
+        self.declared().example()
+    }
+
     /// As [`Declared::open`].
     pub fn open(&self) -> Option<Work<'_, Opened>> {
         self.declared().open()
@@ -112,6 +117,11 @@ pub trait Declared: Send + Sync {
     /// The named queries that it answers, each with what it takes, and with what it gives as far as the data can be read.
     fn queries(&self) -> Queries {
         Queries::new()
+    }
+
+    /// The arguments of a call that works, where what its arguments accept does not say them.
+    fn example(&self) -> Option<Value> {
+        None
     }
 }
 

@@ -26,13 +26,24 @@ pub struct Wrong {
     pub instead: String,
     /// What was written, and what there is that may have been meant.
     pub known: Option<(String, Vec<String>)>,
+    /// Settings to add to the table there, and what is said after them.
+    pub settings: Option<(String, String)>,
 }
 
 impl Wrong {
     /// What is wrong with the value that `keys` lead to.
     pub fn at(keys: &[&str], code: Code, what: impl Into<String>) -> Self {
         let at = keys.iter().map(|key| (*key).to_owned()).collect();
-        Self { at, is_key: false, within: None, code, what: what.into(), instead: String::new(), known: None }
+        Self {
+            at,
+            is_key: false,
+            within: None,
+            code,
+            what: what.into(),
+            instead: String::new(),
+            known: None,
+            settings: None,
+        }
     }
 
     /// With what to write instead.

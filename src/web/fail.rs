@@ -69,7 +69,7 @@ impl From<Error> for Fail {
             Error::Stranger { .. } => StatusCode::FORBIDDEN,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        let Told { text, is_input } = error.into();
+        let Told { text, is_input, .. } = error.into();
         Self { status: if is_input { status } else { StatusCode::INTERNAL_SERVER_ERROR }, text }
     }
 }

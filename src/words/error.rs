@@ -8,25 +8,27 @@ use crate::journal;
 use crate::run::event::{Refusal, Who};
 use crate::service::error::{Error, ParamFault, Untried};
 use crate::service::thread::Comment;
-use crate::topology::fault::nearest;
+use crate::topology::fault::{Faults, nearest};
 use crate::topology::plan::{Param, ParamKind};
 
 /// Why something cannot be done; may quote hostile text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Told {
     /// In words.
     pub text: String,
     /// Whether something else has to be asked for; else something failed.
     pub is_input: bool,
+    /// The faults of files that it is about, which the text has in words.
+    pub faults: Faults,
 }
 
 impl Told {
     fn input(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_input: true }
+        Self { text: text.into(), is_input: true, faults: Faults::default() }
     }
 
     fn failed(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_input: false }
+        Self { text: text.into(), is_input: false, faults: Faults::default() }
     }
 }
 
@@ -133,7 +135,9 @@ impl From<Error> for Told {
                 let has = if last == 1 { "version 1 only".to_owned() } else { format!("versions 1 to {last}") };
                 Self::input(format!("{artefact} has no version {version}; it has {has}"))
             }
-            Error::Faulty(faults) => Self::input(format!("nothing was started\n{}", faults.render(false))),
+            Error::Faulty(faults) => {
+                Self { faults: faults.clone(), ..Self::input(format!("nothing was started\n{}", faults.render(false))) }
+            }
             Error::RecordingOf { path, topology } => {
                 let path = path.display();
                 Self::input(format!("{path} is a recording of {topology}: callsheet run {topology} --replay {path}"))
@@ -229,7 +233,11 @@ pub fn refusal(why: &Refusal, faults: Option<&str>) -> String {
             format!("replaced by {by}: the content was edited; `callsheet review {by}`")
         }
         Refusal::Replaced { by: None } => "the content was edited; its new approval is being prepared".to_owned(),
-        Refusal::ContentChanged => "the content has changed since you saw it; review it again".to_owned(),
+        Refusal::ContentChanged => {
+            "the digest in `binds` is not that of what this approval shows: it was not copied from here, or the \
+             content has changed since you saw it; review it again"
+                .to_owned()
+        }
         Refusal::Closed => "nobody can decide it any more: its time was up, or the run ended".to_owned(),
         Refusal::NotAllowed => "you may not decide this: the agent's file names who may (`who`)".to_owned(),
         Refusal::NotDeclared { name } => {

@@ -58,8 +58,20 @@ struct List {
 }
 
 /// Lists of mistakes by the kind of file that they are in.
-const KINDS: [&str; 11] =
-    ["topology", "agent", "rehearsal", "callsheet", "schema", "listed", "rule", "person", "guard", "section", "labels"];
+const KINDS: [&str; 12] = [
+    "topology",
+    "agent",
+    "rehearsal",
+    "callsheet",
+    "schema",
+    "listed",
+    "rule",
+    "person",
+    "guard",
+    "section",
+    "labels",
+    "cause",
+];
 
 fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/check")
@@ -219,14 +231,24 @@ fn no_fault_hides_another() {
     change("schemas/facts.json", "\"integer\"", "\"int\"");
     change("agents/writer.toml", "brief.week", "brief.wek");
     change("topologies/newsletter.toml", "steps = 80", "steps = 8");
+    change(
+        "callsheet.toml",
+        "[people.ana]",
+        "[checks.house]\nleaving = [\"log.delivr\"]\n[checks.house.rules.words]\nkind = \"baned\"\n\
+         on_fail = \"warn\"\nterms = [\"cheap\"]\npasses = [\"Good.\"]\nfails = [\"Cheap.\"]\n\n[people.ana]",
+    );
+    change("callsheet.toml", "data/orders.csv", "data/order.csv");
     let faults = project.faults(None);
     let found: Vec<String> = faults.iter().map(|fault| format!("{} {}", fault.code, fault.place.file)).collect();
     let wanted = [
         "E041 topologies/newsletter.toml",
         "E084 agents/writer.toml",
+        "E001 callsheet.toml",
         "E004 callsheet.toml",
         "E001 callsheet.toml",
         "E004 callsheet.toml",
+        "E014 callsheet.toml",
+        "E006 callsheet.toml",
         "E017 schemas/facts.json",
     ];
     assert_eq!(found, wanted, "{faults}");

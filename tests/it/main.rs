@@ -86,6 +86,7 @@ mod store_model;
 mod store_owner;
 mod store_writer;
 mod storm;
+mod stranger;
 mod suite;
 mod supervision;
 mod support;

@@ -65,7 +65,7 @@ async fn what_platforms_export_is_right_or_refused_with_the_setting_that_mends_i
                 assert!(why.reason.contains(&says), "{file} does not say {says:?}:\n{}", why.reason);
             }
             // `check` and `doctor` are told the same, before a model is paid.
-            let looked: Vec<String> = tool.look().faults.iter().map(|wrong| wrong.what.clone()).collect();
+            let looked: Vec<String> = tool.look().faults.iter().map(ToString::to_string).collect();
             assert_eq!(looked.join("\n"), why.reason, "{file}");
         }
         if let Some(sql) = sql {

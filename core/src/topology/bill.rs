@@ -118,7 +118,8 @@ impl Bound {
             (By::Budget, Some(more)) => format!(" (its budget; the handoffs allow {more})"),
             (By::Budget, None) => " (its budget)".to_owned(),
             (By::Limits, _) => " (its members' limits)".to_owned(),
-            (By::Prices, _) => " (the price of so many tokens)".to_owned(),
+            (By::Prices, _) if most == 0 => " (none of its models has a price)".to_owned(),
+            (By::Prices, _) => " (what those tokens cost at most)".to_owned(),
             (By::Handoffs | By::Nothing, _) => String::new(),
         };
         format!("{}{why}", amount(most))

@@ -1,5 +1,6 @@
 //! Every rule, each in its own file; all faults at once. Reads through [`Files`], talks to nothing.
 
+mod alone;
 mod args;
 mod asks;
 mod assigned;
@@ -10,6 +11,7 @@ mod count;
 mod cycles;
 mod draft;
 mod expectations;
+mod forgotten;
 mod gated;
 mod given;
 mod graph;
@@ -17,6 +19,7 @@ mod handoffs;
 mod inlined;
 mod json;
 mod labels;
+mod lacking;
 mod names;
 mod params;
 mod person;
@@ -45,6 +48,7 @@ use super::plan::{self, Mode, Plan};
 use super::proof::Proof;
 use super::raw;
 use crate::id::ArtefactName;
+pub use alone::alone;
 use draft::Draft;
 pub use given::{Files, Guards, NamedQuery, Queries, ReadError, Surroundings, Test};
 use seat::Seat;
@@ -119,6 +123,8 @@ fn flat(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked>
     let models = team::models(draft, &seats, &budget);
     let (script, tests) = rehearsal::check(draft, raw, &seats, &routes, &asks, &params);
     draft.script = script.clone().unwrap_or_default();
+    let ways = (!draft.damaged).then_some((&graph, &merges));
+    forgotten::tell(draft, raw, ways);
     if draft.incomplete || !draft.faults.is_empty() {
         return None;
     }

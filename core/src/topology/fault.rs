@@ -127,8 +127,11 @@ pub fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
     let given: String = given.chars().take(64).collect();
     let scored = known.into_iter().map(|name| (strsim::jaro_winkler(&given, name), name));
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(_, name)| *name != given);
-    let close = |name: &str| strsim::damerau_levenshtein(&given, name) <= 1 + given.chars().count().min(name.len()) / 3;
-    best.filter(|(score, name)| *score >= 0.75 && close(name)).map(|(_, name)| name)
+    let edits = |name: &str| strsim::damerau_levenshtein(&given, name);
+    let close = |name: &str| edits(name) <= 1 + given.chars().count().min(name.len()) / 3;
+    // Of a short word, two letters that changed places leave little that is alike.
+    let is_slip = |name: &str| given.len() >= 3 && edits(name) == 1;
+    best.filter(|(score, name)| (*score >= 0.75 && close(name)) || is_slip(name)).map(|(_, name)| name)
 }
 
 /// What types are called elsewhere, and what they are called here.

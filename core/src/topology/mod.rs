@@ -2,6 +2,7 @@
 
 pub mod bill;
 pub mod bounds;
+mod cause;
 pub mod check;
 pub mod code;
 pub mod editor;

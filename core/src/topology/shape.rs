@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fault::{Code, Fault, nearest, nearest_type};
+use super::fault::{At, Code, Fault, Place, nearest, nearest_type};
 use super::raw::Tree;
 
 /// What is wrong with `tree`, which is to be as `schema` says.
@@ -10,6 +10,34 @@ pub fn faults(tree: &Tree, schema: &Value) -> Vec<Fault> {
     let mut look = Look { root: schema, faults: vec![] };
     look.value(tree, schema);
     look.faults
+}
+
+/// What is left of `tree` without the entries, such as one rule among `rules`, of which `faults` tell; nothing if they tell of
+/// the whole.
+pub fn sound(tree: &Tree, faults: &[Fault]) -> Option<Value> {
+    let is_wrong = |tree: &Tree| faults.iter().any(|fault| holds(tree, &fault.place));
+    if faults.iter().any(|fault| fault.place == tree.place) {
+        return None;
+    }
+    let mut left = tree.value.clone();
+    for (key, part) in &tree.parts {
+        let is_own = |place: &Place| *place == key.place || *place == part.place;
+        let within: Vec<&At<String>> =
+            part.parts.iter().filter(|(_, inner)| is_wrong(inner)).map(|(key, _)| key).collect();
+        let others = part.parts.iter().any(|(key, _)| faults.iter().any(|fault| fault.place == key.place));
+        if faults.iter().any(|fault| is_own(&fault.place)) || others || (!within.is_empty() && !part.value.is_object())
+        {
+            left.as_object_mut()?.remove(&key.value);
+        } else if let Some(table) = left.get_mut(&key.value).and_then(Value::as_object_mut) {
+            within.iter().for_each(|key| drop(table.remove(&key.value)));
+        }
+    }
+    Some(left)
+}
+
+/// Whether a value, or something in it, is at `place`.
+fn holds(tree: &Tree, place: &Place) -> bool {
+    tree.place == *place || tree.parts.iter().any(|(key, part)| key.place == *place || holds(part, place))
 }
 
 struct Look<'s> {
@@ -77,7 +105,7 @@ impl<'s> Look<'s> {
             }
         }
         for name in missing {
-            let example = property(name).map(|schema| self.example(schema)).unwrap_or_default();
+            let example = property(name).map_or_else(String::new, |schema| self.example(schema));
             let what = format!("`{name}` is missing");
             self.faults.push(Fault::new(Code::MissingKey, &tree.place, what, format!("write {name} = {example}")));
         }
@@ -102,9 +130,9 @@ impl<'s> Look<'s> {
             };
             return self.value(tree, chosen);
         }
-        let words: Option<Vec<&str>> =
-            options.iter().map(|option| words(option)).collect::<Option<Vec<_>>>().map(|w| w.concat());
-        if let Some(words) = words {
+        let choice: Option<Vec<&str>> =
+            options.iter().map(|option| words(option)).collect::<Option<Vec<_>>>().map(|words| words.concat());
+        if let Some(words) = choice {
             return self.word(tree, &words);
         }
         // A text may be a word of one form, or the text of another.
@@ -127,8 +155,7 @@ impl<'s> Look<'s> {
         if given.is_some_and(|given| words.contains(&given)) {
             return;
         }
-        let list: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
-        self.wrong(tree, &list.join(" or "));
+        self.wrong(tree, &quoted(words));
         let told = given.and_then(|given| Some((given, self.faults.pop()?)));
         if let Some((given, fault)) = told {
             let meant = nearest_type(given, words.iter().copied());
@@ -158,16 +185,34 @@ impl<'s> Look<'s> {
         options.filter(|option| option.get("type") != Some(&json!("null"))).collect()
     }
 
-    fn example(&self, schema: &'s Value) -> &'static str {
+    /// What can be written there: each of its words, if it is a choice among words.
+    fn example(&self, schema: &'s Value) -> String {
         let schema = self.resolved(schema);
-        match schema.get("type").and_then(Value::as_str) {
-            Some("integer" | "number") => "1",
-            Some("boolean") => "true",
-            Some("array") => "[...]",
-            Some("object") => "{ ... }",
+        if let Some(words) = self.choice(schema) {
+            return quoted(&words);
+        }
+        let example = match types(schema).first() {
+            Some(&"integer" | &"number") => "1",
+            Some(&"boolean") => "true",
+            Some(&"array") => "[...]",
+            Some(&"object") => "{ ... }",
             _ => "\"...\"",
+        };
+        example.to_owned()
+    }
+
+    /// The words of a schema that is a choice among words, its forms included.
+    fn choice(&self, schema: &'s Value) -> Option<Vec<&'s str>> {
+        let options = self.options(schema);
+        match options.is_empty() {
+            true => words(schema),
+            false => options.iter().map(|option| words(option)).collect::<Option<Vec<_>>>().map(|words| words.concat()),
         }
     }
+}
+
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" or ")
 }
 
 /// The words of a schema that is a choice among words.
@@ -212,7 +257,7 @@ fn wanted(schema: &Value) -> String {
         return described().unwrap_or_else(|| "a text of another form".to_owned());
     }
     if let Some(words) = words(schema) {
-        return words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" or ");
+        return quoted(&words);
     }
     let least = schema.get("minimum").and_then(Value::as_f64).map(|least| format!(" from {least}")).unwrap_or_default();
     let one = |kind: &&str| match *kind {

@@ -1,8 +1,14 @@
 //! The words of templates: which names, filters and tests one uses, and where. `name?` is written out here, since the
 //! engine does not know it; what templates come to is computed elsewhere.
 
+mod bytes;
+mod ordered;
+
 use std::borrow::Cow;
 use std::ops::Range;
+
+use bytes::{is_part, is_start, past};
+pub use ordered::ORDERED;
 
 /// Filters that there are.
 pub const FILTERS: &[&str] = &[
@@ -155,14 +161,28 @@ pub fn words_of_expression(text: &str) -> Vec<Word> {
     within(text, 0..text.len())
 }
 
-/// The template with each `name?` written out: none where there is no such name.
+/// The template with each `name?` written out, none where there is no such name, and with comparisons as calls of [`ORDERED`].
 pub fn written_out(template: &str) -> Cow<'_, str> {
-    spelt(template, words(template))
+    let spelt = spelt(template, words(template));
+    let spans: Vec<Range<usize>> =
+        expressions(&spelt).into_iter().filter(|span| spelt[span.clone()].contains(['<', '>'])).collect();
+    let mut whole = spelt.to_string();
+    for span in spans.into_iter().rev() {
+        // Signs that take white space away stand beside the braces.
+        let inner = &spelt[span.clone()];
+        let start = span.start + inner.len() - inner.trim_start_matches(['-', '+']).len();
+        let end = span.end - (inner.len() - inner.trim_end_matches(['-', '+']).len());
+        if start < end {
+            whole.replace_range(start..end, &ordered::ordered(&spelt[start..end]));
+        }
+    }
+    if whole == *spelt { spelt } else { whole.into() }
 }
 
 /// The same for an expression without braces.
 pub fn expression_written_out(text: &str) -> Cow<'_, str> {
-    spelt(text, words_of_expression(text))
+    let spelt = spelt(text, words_of_expression(text));
+    if spelt.contains(['<', '>']) { ordered::ordered(&spelt).into() } else { spelt }
 }
 
 fn spelt(text: &str, words: Vec<Word>) -> Cow<'_, str> {
@@ -221,19 +241,6 @@ fn end_of(template: &str, from: usize, close: &str) -> Option<usize> {
     None
 }
 
-/// The byte after the one at `at`, or after the text that begins there.
-fn past(bytes: &[u8], at: usize) -> usize {
-    let quote = bytes[at];
-    if quote != b'"' && quote != b'\'' {
-        return at + 1;
-    }
-    let mut end = at + 1;
-    while end < bytes.len() && bytes[end] != quote {
-        end += if bytes[end] == b'\\' { 2 } else { 1 };
-    }
-    (end + 1).min(bytes.len())
-}
-
 fn within(text: &str, span: Range<usize>) -> Vec<Word> {
     let bytes = &text.as_bytes()[..span.end];
     let (mut words, mut at) = (vec![], span.start);
@@ -271,14 +278,6 @@ fn within(text: &str, span: Range<usize>) -> Vec<Word> {
         before = b'a';
     }
     words
-}
-
-fn is_start(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte == b'_'
-}
-
-fn is_part(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// Where the path ends that begins at `at`, its fields and its plain places in lists, such as `[0]`, included.

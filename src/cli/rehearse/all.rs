@@ -94,7 +94,13 @@ fn print(topology: &str, seen: &Seen, covered: &[Covered<'_>]) {
         out(format!("\n{} {}", toned(Tone::Bad, "broken:"), Safe(broken)));
     }
     let taken = covered.iter().filter(|of| of.taken).count();
-    let text = format!("{taken} of {} handoffs taken, {} ways broken", covered.len(), seen.broken.len());
+    // Rounds that can be used up have a row of their own.
+    let rounds: Vec<bool> = covered.iter().filter_map(|of| of.then).collect();
+    let used_up = match rounds.iter().filter(|used_up| **used_up).count() {
+        _ if rounds.is_empty() => String::new(),
+        used_up => format!(", {used_up} of {} with all their rounds used up", rounds.len()),
+    };
+    let text = format!("{taken} of {} handoffs taken{used_up}, {} ways broken", covered.len(), seen.broken.len());
     let tone = if taken == covered.len() && seen.broken.is_empty() { Tone::Good } else { Tone::Bad };
     say(toned(tone, text));
 }
@@ -125,8 +131,9 @@ fn word(taken: bool) -> &'static str {
 fn told(title: &str, way: &Way) -> String {
     let counts = way.counts;
     let (hops, turns, steps, exhausted) = (counts.hops, counts.turns, counts.steps, counts.exhausted);
+    let exhausted = if exhausted == 1 { "once".to_owned() } else { format!("{exhausted} times") };
     let mut text = toned(Tone::Strong, title);
-    let _ = write!(text, ": {hops} handoffs, {turns} turns, {steps} steps, rounds used up {exhausted} times");
+    let _ = write!(text, ": {hops} handoffs, {turns} turns, {steps} steps, rounds used up {exhausted}");
     let _ = write!(text, "; {}\n  {}", Safe(&way.ending), Safe(&way.chain.join(" ")));
     text
 }

@@ -186,6 +186,12 @@ impl Declared for Documents {
         &self.spec
     }
 
+    fn example(&self) -> Option<Value> {
+        let place = &self.shared.place;
+        let root = beneath::existing(&place.project, &place.root).ok().filter(|_| self.act == Act::Read)?;
+        Some(json!({ "file": walk::documents(&root).ok()?.first()?.path }))
+    }
+
     fn look(&self) -> Look {
         if self.act == Act::Read {
             // One connection has two tools, and is told once.

@@ -7,6 +7,9 @@ use super::super::part::prose::{link, tag, text};
 use super::rule::{Kind, Rule};
 use super::scope::{Group, Piece};
 
+/// How much is quoted of what was found.
+const FOUND_CHARS_MAX: usize = 60;
+
 /// What is wrong with a group: where, and what.
 pub(super) type Wrongs = Vec<(String, String)>;
 
@@ -20,8 +23,8 @@ pub(super) fn terms(rule: &Rule, group: &Group) -> Wrongs {
     match rule.kind {
         Kind::Banned => {
             let found = group.pieces.iter().zip(&texts).flat_map(|(piece, text)| {
-                let of = terms.iter().filter(|term| text.has(term));
-                of.map(|term| (piece.at.clone(), format!("{} may not stand here: say it otherwise", named(term))))
+                let of = terms.iter().filter_map(|term| Some((term, text.found(term)?)));
+                of.map(|(term, found)| (piece.at.clone(), banned(term, found)))
             });
             found.collect()
         }
@@ -35,6 +38,15 @@ pub(super) fn terms(rule: &Rule, group: &Group) -> Wrongs {
             missing.map(|term| (group.at.clone(), format!("{} is missing: add it", named(term)))).collect()
         }
     }
+}
+
+/// What was found of a term that may not stand there, and which term that is.
+fn banned(term: &str, found: &str) -> String {
+    if term.to_lowercase() == found {
+        return format!("{} may not stand here: say it otherwise", named(term));
+    }
+    let found: String = found.chars().take(FOUND_CHARS_MAX).collect();
+    format!("{} may not stand here (the term is {}): say it otherwise", named(&found), named(term))
 }
 
 /// A term as the project's file has it.
@@ -56,7 +68,10 @@ pub(super) fn links(rule: &Rule, group: &Group) -> Wrongs {
     let hosts = rule.link_hosts.as_deref().unwrap_or_default();
     each(
         group,
-        |plain, at, found| link::links(plain, hosts, at, found),
+        |plain, at, found| {
+            link::links(plain, hosts, at, found);
+            link::relative(plain, at, found);
+        },
         |finding| rule.utm == Some(true) || !finding.rule.ends_with(".utm"),
     )
 }

@@ -51,6 +51,12 @@ impl Declared for Page {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
+
+    fn example(&self) -> Option<Value> {
+        let described = self.spec.args.pointer("/properties/url/description")?.as_str()?;
+        let host = described.rsplit(": ").next()?.split(", ").next()?;
+        Some(json!({ "url": format!("https://{host}/") }))
+    }
 }
 
 impl Callable for Page {

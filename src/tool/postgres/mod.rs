@@ -162,6 +162,12 @@ impl Declared for Postgres {
         Look { facts, faults }
     }
 
+    fn example(&self) -> Option<Value> {
+        let table = self.known().and_then(|accepted| accepted.tables.first());
+        let table = table.map(|table| format!("{}.{}", table.schema, table.name));
+        Some(asked::example(&self.config.offer(), table.as_deref()))
+    }
+
     fn queries(&self) -> Queries {
         let sound = self.config.queries.iter().filter(|(name, query)| misnamed(name, query).is_empty());
         let known = |(name, query): (&String, &Query)| {

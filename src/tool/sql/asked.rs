@@ -114,6 +114,25 @@ pub(in crate::tool) fn arguments(offer: &Offer<'_>, tables: &[String]) -> Value 
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
+/// The arguments of a call that is answered: the first named query, or a look into `table`.
+pub(in crate::tool) fn example(offer: &Offer<'_>, table: Option<&str>) -> Value {
+    let Some((name, query)) = offer.queries.first_key_value() else {
+        let from = table.map(|table| format!("* FROM {table} LIMIT 5"));
+        return json!({ "sql": format!("SELECT {}", from.as_deref().unwrap_or("1 AS one")) });
+    };
+    let value = |(arg, kind): (&String, &ParamKind)| {
+        let value = match kind {
+            ParamKind::String => json!(arg.to_uppercase()),
+            ParamKind::Integer => json!(1),
+            ParamKind::Number => json!(1.5),
+            ParamKind::Boolean => json!(true),
+        };
+        (arg.clone(), value)
+    };
+    let args: Map<String, Value> = query.args.iter().map(value).collect();
+    if args.is_empty() { json!({ "query": name }) } else { json!({ "query": name, "args": args }) }
+}
+
 /// What each query answers, a line each.
 fn lines(offer: &Offer<'_>) -> String {
     let line = |(name, query): (&String, &Query)| {

@@ -96,7 +96,7 @@ pub fn guess(path: &Path, shown: &str) -> Result<Guess, String> {
                 let set = of_column(&fault, name, cells, &mut remarks);
                 trial::take(&mut settings, set) || trial::take(&mut settings, as_text(name))
             }
-            None => advised(&fault.instead).is_some_and(|advised| trial::take(&mut settings, advised)),
+            None => advised(&fault).is_some_and(|advised| trial::take(&mut settings, advised)),
         };
         if !taken {
             return Err(told());
@@ -148,7 +148,7 @@ fn of_column(fault: &Told, name: &str, cells: &[String], remarks: &mut Vec<Strin
     if fault.instead.contains("type = \"date") {
         return dated(name, cells, line, remarks);
     }
-    let Some(advised) = advised(&fault.instead) else { return as_text(name) };
+    let Some(advised) = advised(&fault) else { return as_text(name) };
     if let Some(toml::Value::Array(empty)) = advised.get("empty") {
         let cell = empty.first().and_then(toml::Value::as_str).unwrap_or_default().to_owned();
         if is_no_value(&cell) {
@@ -212,10 +212,9 @@ fn of(name: &str, column: toml::Value) -> toml::Table {
     toml::Table::from_iter([("columns".to_owned(), columns.into())])
 }
 
-/// The settings that are advised first: what is written before the words between advices.
-fn advised(instead: &str) -> Option<toml::Table> {
-    let ends = [", or ", " (or ", ", if ", ", with ", " with ", " to keep"];
-    let first = ends.iter().filter_map(|end| instead.find(end)).min().map_or(instead, |end| &instead[..end]);
+/// The settings that are advised first.
+fn advised(fault: &Told) -> Option<toml::Table> {
+    let first = fault.first();
     let whole: toml::Table = toml::from_str(&format!("advised = {{ {first} }}")).ok()?;
     whole.get("advised")?.as_table().filter(|table| !table.is_empty()).cloned()
 }

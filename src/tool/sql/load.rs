@@ -177,6 +177,15 @@ pub(super) fn opened(loaded: Option<Loaded>, name: &str, config: &Config, root: 
     }
 }
 
+/// The settings that are advised first, and what is said of others.
+fn advice(fault: &Told) -> Option<(&str, &str)> {
+    let first = fault.first();
+    let read = toml::from_str::<toml::Table>(&format!("settings = {{ {first} }}"));
+    let is_setting =
+        read.is_ok_and(|whole| whole.get("settings").and_then(toml::Value::as_table).is_some_and(|t| !t.is_empty()));
+    is_setting.then(|| fault.instead.split_at(first.len()))
+}
+
 /// What is wrong with the file of a table, told where the file is named.
 pub(super) fn wrong(table: &str, why: &Error, config: &Config, root: &Path) -> Vec<Wrong> {
     let keys: &[&str] = if config.sqlite.is_some() { &["sqlite"] } else { &["csv", table] };
@@ -201,6 +210,20 @@ pub(super) fn wrong(table: &str, why: &Error, config: &Config, root: &Path) -> V
             };
             unknown.map(at).collect()
         }
+        Error::Told { faults, file, setting } => {
+            let at = |fault: &Told| {
+                let wrong = Wrong::at(keys, Code::Data, format!("{file}:{}: {}", fault.line, fault.what));
+                match advice(fault) {
+                    None => wrong.instead(fault.instead.clone()),
+                    Some((settings, rest)) => {
+                        let instead = format!("write in {setting}: {settings}{rest}");
+                        Wrong { settings: Some((settings.to_owned(), rest.to_owned())), ..wrong.instead(instead) }
+                    }
+                }
+            };
+            faults.iter().take(FAULTS_MAX).map(at).collect()
+        }
+        Error::Several(all) => all.iter().flat_map(|why| wrong(table, why, config, root)).collect(),
         _ => why.to_string().lines().map(|line| Wrong::at(keys, Code::Data, line)).collect(),
     }
 }

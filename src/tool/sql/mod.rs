@@ -147,6 +147,11 @@ impl Declared for Sql {
         Look { facts, faults }
     }
 
+    fn example(&self) -> Option<Value> {
+        let config = &self.shared.config;
+        Some(asked::example(&config.offer(), config.csv.keys().next().map(String::as_str)))
+    }
+
     fn queries(&self) -> Queries {
         // Of a query whose parameters and arguments are not the same, nobody can say what it takes.
         let shared = &self.shared;

@@ -88,7 +88,7 @@ fn columns(bytes: &[u8], table: &Table, remarks: &mut Vec<String>) -> Result<Col
                     Some((word, Ok(column))) => (word, column),
                     _ => {
                         let (line, what) = (fault.line, fault.what);
-                        remarks.push(format!("line {line}: {what}; it is declared as text until you say more"));
+                        remarks.push(format!("line {line}: {what}; it is declared as text until you say more: callsheet data inspect FILE shows what to write"));
                         ("text", column::read_as(ColumnKind::Text, &table.form, name, place, &rows)?)
                     }
                 }

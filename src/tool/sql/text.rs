@@ -17,6 +17,15 @@ pub(super) struct Told {
     pub(super) unknown: Option<(String, Vec<String>)>,
 }
 
+impl Told {
+    /// What is advised first: what is written before the words between advices.
+    pub(super) fn first(&self) -> &str {
+        let ends = [", or ", " (or ", ", if ", ", with ", " with ", " to keep"];
+        let first = ends.iter().filter_map(|end| self.instead.find(end)).min();
+        first.map_or(self.instead.as_str(), |end| &self.instead[..end])
+    }
+}
+
 /// The cells of one line.
 #[derive(Debug)]
 pub(super) struct Record<'t> {

@@ -82,18 +82,28 @@ fn specs() -> Result<Vec<ToolSpec>, Error> {
 /// # Errors
 /// None; the names are fixed.
 pub fn open() -> Result<Vec<Tool>, Error> {
-    let works: [fn(Value) -> Result<Value, Failure>; 2] = [rank::rank, compare::compare];
-    Ok(specs()?.into_iter().zip(works).map(|(spec, work)| Tool::callable(Stats { spec, work })).collect())
+    let rows = json!([{ "segment": "new", "delivered": 900, "clicks": 40 }, { "segment": "regular", "delivered": 800, "clicks": 90 }]);
+    let ranked = json!({ "rows": rows, "name": "segment", "n": "delivered", "k": "clicks" });
+    let compared = json!({ "a": { "n": 900, "k": 40 }, "b": { "n": 800, "k": 90 } });
+    type Work = fn(Value) -> Result<Value, Failure>;
+    let works: [(Work, Value); 2] = [(rank::rank, ranked), (compare::compare, compared)];
+    let made = specs()?.into_iter().zip(works);
+    Ok(made.map(|(spec, (work, example))| Tool::callable(Stats { spec, work, example })).collect())
 }
 
 struct Stats {
     spec: ToolSpec,
     work: fn(Value) -> Result<Value, Failure>,
+    example: Value,
 }
 
 impl Declared for Stats {
     fn spec(&self) -> &ToolSpec {
         &self.spec
+    }
+
+    fn example(&self) -> Option<Value> {
+        Some(self.example.clone())
     }
 }
 

@@ -77,7 +77,7 @@ fn what_a_rehearsal_cannot_ask_is_told_where_it_is_written() {
     // Nobody is named whom it may ask.
     let nobody = files(CALL, "").with(TOPOLOGY, &base().text(TOPOLOGY));
     let told = checked("re-engagement", &nobody).unwrap_err().render(false);
-    assert!(told.contains("`planner` may ask nobody") && told.contains("may_ask ="), "{told}");
+    assert!(told.contains("`planner` is to ask `analyst`") && told.contains("may_ask ="), "{told}");
 }
 
 #[test]

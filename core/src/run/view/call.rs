@@ -10,6 +10,8 @@ use crate::run::body::FailureReport;
 const PARTS_MAX: usize = 4;
 /// How long a text may be to stand among other parts.
 const PART_CHARS_MAX: usize = 60;
+/// How much of a long text is told, where nothing else is.
+const SAID_CHARS_MAX: usize = 100;
 /// How long all of it may be.
 const CHARS_MAX: usize = 140;
 
@@ -82,7 +84,21 @@ fn parts(of: &Map<String, Value>, given: Option<&Map<String, Value>>) -> String 
     }
     parts.sort_by_key(|(rank, _)| *rank);
     let parts: Vec<String> = parts.into_iter().take(PARTS_MAX).map(|(_, part)| part).collect();
-    if parts.is_empty() { "a result".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() { said(of, given) } else { parts.join(", ") }
+}
+
+/// What a result says that is nothing but texts, or something deeper: the parts of that, or the beginning of a text.
+fn said(of: &Map<String, Value>, given: Option<&Map<String, Value>>) -> String {
+    if let Some(Value::Object(data)) =
+        of.get("data").filter(|data| data.as_object().is_some_and(|data| !data.is_empty()))
+    {
+        return parts(data, given);
+    }
+    let is_new = |key: &String, text: &str| given.and_then(|given| given.get(key)?.as_str()) != Some(text);
+    let mut texts = of.iter().filter_map(|(key, value)| Some(value.as_str()?).filter(|text| is_new(key, text)));
+    let text = texts.find(|text| !text.contains("://")).or_else(|| texts.next());
+    let words = text.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty());
+    words.map_or_else(|| "a result".to_owned(), |words| format!("{:?}", cut(&words, SAID_CHARS_MAX)))
 }
 
 /// A value that is one word or number; nothing for what has parts.
@@ -135,6 +151,14 @@ mod tests {
             "not significant, p value 0.03",
         );
         check(json!({}), json!({}), "a result");
+        let long = "The  shop's\nferns sold best in the west. ".repeat(5);
+        check(
+            json!({}),
+            json!({ "text": long }),
+            "\"The shop's ferns sold best in the west. The shop's ferns sold best in the west. The shop's ferns sold…\"",
+        );
+        check(json!({}), json!({ "text": long, "data": { "sold": 5 } }), "5 sold");
+        check(json!({ "q": long }), json!({ "q": long }), "a result");
         check(json!({}), json!(["a"]), "1 item");
         check(json!({}), json!("so it is"), "so it is");
         assert_eq!(told(None, &json!({ "row_count": 2 })), "2 rows");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::draft::Draft;
 use crate::id::ArtefactName;
-use crate::topology::fault::{At, Code, Fault, Place};
+use crate::topology::fault::{At, Code, Fault, Place, nearest};
 use crate::topology::plan::{Arg, Param};
 use crate::topology::raw::topology::{self, Topology};
 use crate::topology::spec::ToolSpec;
@@ -34,9 +34,14 @@ pub(super) fn check(
     let takes = spec.args.get("properties").and_then(Value::as_object);
     let open = takes.is_none() || spec.args.get("additionalProperties").is_some_and(|more| more != &json!(false));
     let mut mistaken = BTreeSet::new();
+    let needed: Vec<&str> =
+        spec.args.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, arg) in &written.value {
         let schema = takes.and_then(|takes| takes.get(&name.value));
-        if schema.is_none() && !open {
+        // A tool that takes other arguments, too, still needs those that it requires.
+        let missing =
+            needed.iter().copied().filter(|known| !written.value.iter().any(|(name, _)| name.value == *known));
+        if schema.is_none() && (!open || nearest(&name.value, missing).is_some()) {
             let known = takes.into_iter().flat_map(|takes| takes.keys().map(String::as_str));
             let meant = draft.unknown(Code::ToolArgument, name, &format!("argument of {}", spec.name), known);
             mistaken.extend(meant.map(str::to_owned));
@@ -60,19 +65,38 @@ pub(super) fn check(
             }
         }
     }
-    required(draft, spec, written, &mistaken);
+    args.complete &= required(draft, raw, spec, written, &mistaken);
     args
 }
 
-fn required(draft: &mut Draft<'_>, spec: &ToolSpec, written: &Written, mistaken: &BTreeSet<String>) {
+/// Tells of the arguments that are missing; whether there is none.
+fn required(
+    draft: &mut Draft<'_>,
+    raw: &Topology,
+    spec: &ToolSpec,
+    written: &Written,
+    mistaken: &BTreeSet<String>,
+) -> bool {
     let required = spec.args.get("required").and_then(Value::as_array);
-    for name in required.into_iter().flatten().filter_map(Value::as_str) {
-        if !mistaken.contains(name) && !written.value.iter().any(|(written, _)| written.value == name) {
-            let what = format!("{} needs the argument `{name}`", spec.name);
-            let instead = format!("write args = {{ {name} = \"an artefact\", ... }}");
-            draft.fault(Code::ToolArgument, &written.place, what, instead);
-        }
+    let mut missing =
+        required.into_iter().flatten().filter_map(Value::as_str).filter(|name| {
+            !mistaken.contains(*name) && !written.value.iter().any(|(written, _)| written.value == *name)
+        });
+    let missing: Vec<&str> = missing.by_ref().collect();
+    if missing.is_empty() {
+        return true;
     }
+    let names = missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+    let arguments = if missing.len() == 1 { "argument" } else { "arguments" };
+    let what = format!("{} needs the {arguments} {names}", spec.name);
+    let artefacts = raw.artefacts.iter().map(|(name, _)| name.value.as_str()).collect::<Vec<_>>().join(", ");
+    let ways: Vec<String> = missing.iter().map(|name| format!("{name} = \"...\"")).collect();
+    let instead = format!(
+        "write args = {{ {} }}, each a path into an artefact ({artefacts}), a parameter, or {{ value = ... }}",
+        ways.join(", ")
+    );
+    draft.fault(Code::ToolArgument, &written.place, what, instead);
+    false
 }
 
 fn valid(draft: &mut Draft<'_>, spec: &ToolSpec, schema: &Value, name: &At<String>, literal: &At<Value>) {

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::draft::Draft;
+use super::lacking::List;
 use super::seat::{Seat, SeatKind, unfit};
 use crate::id::AgentName;
-use crate::topology::fault::{At, Code, nearest};
+use crate::topology::fault::{At, Code, Fault, nearest};
 use crate::topology::plan::{ANSWER, ASK_TOOL, QUESTIONS_PER_TURN_MAX, Script, ScriptedCall};
 use crate::topology::raw::rehearsal::{Call, Line, Rehearsal};
 use crate::topology::raw::topology::Topology;
@@ -27,6 +28,10 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) -> As
         if seat.is_some_and(|seat| !matches!(seat.kind, SeatKind::Model | SeatKind::Unknown)) {
             unfit(draft, &member.may_ask[0].place, "is no model: it asks nobody", "take `may_ask` out");
             continue;
+        }
+        // Who may ask somebody unknown, which is told, may ask.
+        if let Some(seat) = seat {
+            asks.entry(seat.name.clone()).or_default();
         }
         for at in &member.may_ask {
             let known = seats.iter().map(|seat| seat.name.as_str());
@@ -79,11 +84,18 @@ pub(super) fn question(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, call: &C
     let Some(may_ask) = asks.get(name) else {
         let what = format!("`{name}` may ask nobody");
         let instead = format!("write may_ask = [\"...\"] for `{name}` under [team], or take the call out");
-        draft.fault(Code::Script, &call.tool.place, what, instead);
+        let fault = Fault::new(Code::Script, &call.tool.place, what, instead);
+        match call.args.value.get("to").and_then(Value::as_str).filter(|to| draft.places.contains_key(*to)) {
+            Some(to) => draft.forgot(name.as_str(), List::MayAsk, to, fault),
+            None => draft.faults.push(fault),
+        }
         return None;
     };
     let may_ask: Vec<AgentName> =
         may_ask.iter().map(|to| draft.teams.member_in(draft.teams.innermost(name), to)).collect();
+    if may_ask.is_empty() {
+        return None;
+    }
     let args = call.args.value.as_object()?;
     let mut mistaken = vec![];
     for (key, _) in call.args.parts.iter().filter(|(key, _)| !ARGS.contains(&key.value.as_str())) {

@@ -58,6 +58,14 @@ pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, merges: &Merges) {
     }
 }
 
+/// Whether some way leads to `member` on which an artefact is not written.
+pub(super) fn may_be_absent(graph: &Graph, merges: &Merges, member: &str, artefact: &ArtefactName) -> bool {
+    let absent = Absent::new(graph, merges, artefact);
+    let walk = graph.walk(|edge, _| absent.passes(edge).then_some(false));
+    let mut places = graph.nodes.iter().enumerate().filter(|(_, node)| node.name.as_str() == member);
+    places.any(|(node, _)| walk.reaches(node, false))
+}
+
 /// The ways on which an artefact is not written.
 struct Absent<'g> {
     graph: &'g Graph,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::given::{Files, ReadError, Surroundings};
+use super::lacking::{Forgotten, List};
 use super::secrets;
 use crate::id::{AgentName, ArtefactName};
 use crate::topology::fault::{At, Code, Fault, Faults, Place, nearest};
@@ -59,6 +60,10 @@ pub(super) struct Draft<'a> {
     pub(super) script: Script,
     /// Names with dots that a check has made.
     pub(super) made: BTreeSet<String>,
+    /// What entries of the team lack, which is told at the end.
+    pub(super) forgotten: Forgotten,
+    /// Members whom the rehearsal asks questions.
+    pub(super) asking: BTreeSet<String>,
 }
 
 impl<'a> Draft<'a> {
@@ -88,6 +93,8 @@ impl<'a> Draft<'a> {
             team_steps: BTreeMap::new(),
             script: Script::default(),
             made: BTreeSet::new(),
+            forgotten: Forgotten::new(),
+            asking: BTreeSet::new(),
         }
     }
 
@@ -96,12 +103,19 @@ impl<'a> Draft<'a> {
         let mut faults = std::mem::take(&mut self.faults);
         // A value under a key that was only guessed is no cause of its own.
         faults.retain(|fault| fault.code == Code::Secret || !self.guessed.contains(&fault.place));
+        faults.by_cause();
         faults.sort();
         faults
     }
 
     pub(super) fn fault(&mut self, code: Code, place: &Place, what: impl Into<String>, instead: impl Into<String>) {
         self.faults.push(Fault::new(code, place, what, instead));
+    }
+
+    /// Keeps a fault whose cause is that `list` of `member` lacks `name`.
+    pub(super) fn forgot(&mut self, member: &str, list: List, name: &str, fault: Fault) {
+        let names = self.forgotten.entry((member.to_owned(), list)).or_default();
+        names.entry(name.to_owned()).or_default().push(fault);
     }
 
     /// Has the text of `file` at hand for faults that point into it, although no rule reads it.
@@ -126,7 +140,7 @@ impl<'a> Draft<'a> {
         }
         let instead = if known.is_empty() { format!("there is no {what} yet") } else { format!("there are: {list}") };
         let fault = Fault::new(code, &at.place, format!("no {what} is named `{}`", at.value), instead);
-        self.faults.push(fault.meant(&at.value, known));
+        self.faults.push(Fault { given: Some(at.value.clone()), ..fault.meant(&at.value, known) });
         meant
     }
 

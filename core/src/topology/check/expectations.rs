@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::asks::Asks;
 use super::draft::Draft;
 use super::given::Test;
+use super::lacking::List;
 use super::params::has_type;
 use super::recipient;
 use super::scripted;
@@ -94,7 +95,9 @@ fn hop(draft: &mut Draft<'_>, seats: &[Seat], asks: &Asks, at: &At<String>) {
     let member = agent.rsplit_once('.').filter(|(_, branch)| is_number(branch)).map_or(agent, |(member, _)| member);
     let Some(index) = recipient::expected(draft, seats, &part(member)) else { return };
     let seat = &seats[index];
-    if outcome == QUESTION && asks.contains_key(&seat.name) {
+    // That it may ask nobody is told, if it asks.
+    let is_told = || draft.forgotten.contains_key(&(seat.name.to_string(), List::MayAsk));
+    if outcome == QUESTION && (asks.contains_key(&seat.name) || is_told()) {
         return;
     }
     if seat.member.is_some() && !seat.outcomes.iter().any(|known| known.as_str() == outcome) {

@@ -8,7 +8,7 @@ use super::recipient::{is_failure, member, recipient, target};
 use super::seat::{Seat, SeatKind};
 use super::split::{self, Fan};
 use crate::id::{AgentName, Outcome};
-use crate::topology::fault::{At, Code, Place};
+use crate::topology::fault::{At, Code, Fault, Place};
 use crate::topology::plan::{Handoff, Recipient, Rounds, Split};
 use crate::topology::raw::handoff::{Handoffs, Way};
 use crate::topology::raw::topology::Topology;
@@ -57,7 +57,8 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) -> Ro
             Handoffs::By(ways) => {
                 let missing = by_outcome(draft, seats, from, ways, &mut routes);
                 if !missing.is_empty() && !raw.damaged {
-                    unhandled(draft, seats[from].name.as_str(), &name.place, &missing);
+                    let last = ways.last().map(|(_, way)| &way.place);
+                    unhandled(draft, seats[from].name.as_str(), (&name.place, last), &missing);
                 }
             }
         }
@@ -67,7 +68,10 @@ pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) -> Ro
         let is_asked = asks::is_asked(raw, seat.name.as_str()) && !routes.lead_to(index);
         let known = seat.kind != SeatKind::Unknown && !raw.damaged;
         if !handed.contains(&index) && known && !is_asked {
-            nowhere(draft, seat.name.as_str(), &seat.place, &seat.outcomes);
+            // Whom nobody leads to is probably who comes next.
+            let next = (index + 1..seats.len()).find(|next| !routes.lead_to(*next));
+            let next = next.map_or("end", |next| seats[next].name.as_str());
+            nowhere(draft, (seat.name.as_str(), &seat.place), &seat.outcomes, next, raw.start.as_ref());
             draft.edges_missing = true;
         }
     }
@@ -78,11 +82,13 @@ fn list(outcomes: &[Outcome]) -> String {
     outcomes.iter().map(|outcome| format!("`{outcome}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn example(outcomes: &[Outcome]) -> String {
+/// Where outcomes can lead: the first to `next`, the others to the end.
+fn example(outcomes: &[Outcome], next: &str) -> String {
+    let mut ways = outcomes.iter().zip(std::iter::once(next).chain(std::iter::repeat("\"end\"")));
     match outcomes {
-        [_] => "\"end\"".to_owned(),
-        many => {
-            let ways: Vec<String> = many.iter().map(|outcome| format!("{outcome} = \"end\"")).collect();
+        [_] => next.to_owned(),
+        _ => {
+            let ways: Vec<String> = ways.by_ref().map(|(outcome, to)| format!("{outcome} = {to}")).collect();
             format!("{{ {} }}", ways.join(", "))
         }
     }
@@ -91,7 +97,7 @@ fn example(outcomes: &[Outcome]) -> String {
 fn only(draft: &mut Draft<'_>, seats: &[Seat], from: usize, name: &At<String>, way: &Way, routes: &mut Routes) {
     let seat = &seats[from];
     if seat.outcomes.len() > 1 {
-        too_few(draft, seat.name.as_str(), &name.place, &seat.outcomes);
+        too_few(draft, seat.name.as_str(), (&name.place, &way.place), &seat.outcomes);
         draft.edges_missing = true;
     }
     if let Some(route) = route(draft, seats, from, seat.outcomes.first(), way)
@@ -110,6 +116,8 @@ fn route(draft: &mut Draft<'_>, seats: &[Seat], from: usize, outcome: Option<&Ou
     let fan = way.split.as_ref().map(|_| split::fan(draft, seats, way));
     draft.damaged |= matches!(fan, Some(None));
     let then = way.rounds.as_ref().map(|(max, then)| (*max, recipient(draft, seats, then)));
+    // Rounds that lead to nobody known bound the cycle all the same.
+    draft.damaged |= then.is_some_and(|(_, then)| then.is_none());
     let rounds = then.and_then(|(max, then)| Some((max, then?)));
     let (to, fan, outcome) = (to?, fan.flatten(), outcome?.clone());
     Some(Route { from, outcome, to, fails, rounds, fan, place: way.place.clone() })
@@ -144,23 +152,61 @@ fn by_outcome(
     if mistaken { vec![] } else { missing }
 }
 
-/// Tells of outcomes that a member's entry leaves out.
-pub(super) fn unhandled(draft: &mut Draft<'_>, name: &str, place: &Place, missing: &[Outcome]) {
+/// Tells of outcomes that a member's entry leaves out; `last` is the last that it has.
+pub(super) fn unhandled(
+    draft: &mut Draft<'_>,
+    name: &str,
+    (place, last): (&Place, Option<&Place>),
+    missing: &[Outcome],
+) {
     let (outcomes, are) = if missing.len() == 1 { ("outcome", "is") } else { ("outcomes", "are") };
     let what = format!("the {outcomes} {} of `{name}` {are} not handed on", list(missing));
-    draft.fault(Code::UnhandledOutcome, place, what, format!("add {} = \"...\"", missing[0]));
+    let ways: Vec<String> = missing.iter().map(|outcome| format!("{outcome} = \"end\"")).collect();
+    let instead = format!("add {}, or name a member in place of end", ways.join(", "));
+    let fault = Fault::new(Code::UnhandledOutcome, place, what, instead);
+    let fault = match last.filter(|last| last.file == place.file) {
+        None => fault,
+        Some(last) => {
+            let between = draft.faults.text(&place.file).and_then(|text| text.get(place.span.end..last.span.start));
+            // The ways of one entry stand in one line, or on a line each below its heading.
+            let is_inline = between.is_some_and(|text| text.trim_start().starts_with('='));
+            let (before, part) = if is_inline { (", ", ", ") } else { ("\n", "\n") };
+            let end = Place { file: last.file.clone(), span: last.span.end..last.span.end };
+            fault.with_edit(end, format!("{before}{}", ways.join(part)))
+        }
+    };
+    draft.faults.push(fault);
 }
 
-/// Tells of a member that has no entry.
-pub(super) fn nowhere(draft: &mut Draft<'_>, name: &str, place: &Place, outcomes: &[Outcome]) {
-    let what = format!("`{name}` is not in [handoffs]: {} lead nowhere", list(outcomes));
-    draft.fault(Code::UnhandledOutcome, place, what, format!("write {name} = {}", example(outcomes)));
+/// Tells of a member that has no entry; `next` is whom it can lead to.
+pub(super) fn nowhere(
+    draft: &mut Draft<'_>,
+    (name, place): (&str, &Place),
+    outcomes: &[Outcome],
+    next: &str,
+    start: Option<&At<String>>,
+) {
+    let lead = if outcomes.len() == 1 { "leads" } else { "lead" };
+    let what = format!("`{name}` is not in [handoffs]: {} {lead} nowhere", list(outcomes));
+    let line = format!("{name} = {}", example(outcomes, &format!("{next:?}")));
+    let fault = Fault::new(Code::UnhandledOutcome, place, what, format!("write {line}"));
+    let start = start.filter(|start| start.place.file == place.file).map(|start| start.place.clone());
+    draft.faults.push(match start {
+        Some(start) => {
+            let end = Place { span: start.span.end..start.span.end, ..start };
+            fault.with_edit(end, format!("\n{line}"))
+        }
+        None => fault,
+    });
 }
 
 /// Tells of one recipient for several outcomes.
-pub(super) fn too_few(draft: &mut Draft<'_>, name: &str, place: &Place, outcomes: &[Outcome]) {
+pub(super) fn too_few(draft: &mut Draft<'_>, name: &str, (place, way): (&Place, &Place), outcomes: &[Outcome]) {
     let what = format!("`{name}` has the outcomes {}, and one recipient", list(outcomes));
-    draft.fault(Code::UnhandledOutcome, place, what, format!("write {name} = {}", example(outcomes)));
+    let written = draft.faults.text(&way.file).and_then(|text| text.get(way.span.clone())).unwrap_or("\"end\"");
+    let ways = example(outcomes, written);
+    let fault = Fault::new(Code::UnhandledOutcome, place, what, format!("write {name} = {ways}"));
+    draft.faults.push(fault.with_edit(way.clone(), ways));
 }
 
 /// Tells of an outcome that is not declared; returns the unhandled one that was meant.

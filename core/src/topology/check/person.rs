@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::seat::{self, Seat, SeatKind};
 use super::{asks, names};
 use crate::id::Outcome;
-use crate::topology::fault::{At, Code, Fault};
+use crate::topology::fault::{At, Code, Fault, nearest};
 use crate::topology::plan::{ANSWERED, EXPIRED, Expires, Expiry, Member, PERSON_OUTCOMES, Person, Role};
 use crate::topology::raw::{self, agent, topology::Topology};
 
@@ -132,6 +132,13 @@ fn outcomes(
     outcomes
 }
 
+/// Looks at a person who is on no team.
+pub(super) fn alone(draft: &mut Draft<'_>, person: &agent::Person) {
+    names::once(draft, &person.outcomes);
+    late(draft, person);
+    people(draft, person, false);
+}
+
 /// One person answers.
 fn needed(draft: &mut Draft<'_>, person: &agent::Person, answers: bool) {
     if answers && person.needed.value > 1 {
@@ -191,6 +198,11 @@ fn exists(draft: &mut Draft<'_>, at: &At<String>) -> bool {
     }
     let instead = format!("callsheet.toml has: {}", known.join(", "));
     let what = format!("no person or group is named `{}`", at.value);
-    draft.faults.push(Fault::new(Code::UnknownPerson, &at.place, what, instead).meant(&at.value, known));
+    // A group is named with what it is.
+    let group = groups.iter().find(|group| group.strip_prefix("group:") == Some(&at.value)).map(String::as_str);
+    let person = at.value.strip_prefix("group:").and_then(|name| known.iter().copied().find(|known| *known == name));
+    let meant = group.or(person).or_else(|| nearest(&at.value, known.iter().copied()));
+    let fault = Fault::new(Code::UnknownPerson, &at.place, what, instead);
+    draft.faults.push(fault.meaning(&at.value, meant));
     false
 }

@@ -8,12 +8,13 @@ use super::asks::{self, Asks, is_rendered};
 use super::draft::Draft;
 use super::given::{Queries, ReadError, Surroundings, Test};
 use super::handoffs::Routes;
+use super::lacking::List;
 use super::params::has_type;
 use super::seat::{Seat, SeatKind};
 use super::template::{self, Scope};
 use super::{expectations, names, recipient, scripted, sections};
 use crate::id::{AgentName, ArtefactName, ToolName};
-use crate::topology::fault::{At, Code};
+use crate::topology::fault::{At, Code, Fault, nearest};
 use crate::topology::plan::{ANSWER, ASK_TOOL, EXPIRED, Line, Mode, Over, Param, Role, Script, ScriptedCall};
 use crate::topology::raw::{Tree, rehearsal, topology::Topology};
 
@@ -38,6 +39,7 @@ pub(super) fn check(
     let Some((file, text)) = draft.text(&path, &raw.top) else { return (None, vec![]) };
     let read = draft.keep(rehearsal::read(&file, &text));
     let Some(read) = read else { return (None, vec![]) };
+    draft.asking = read.asked().map(str::to_owned).collect();
     let mut script = Script::default();
     let mut heard = BTreeSet::new();
     for (agent, lines) in &read.agents {
@@ -146,8 +148,7 @@ fn answered(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, line: &rehearsal::L
     for (name, value) in &sections::of_line(draft, line, &own) {
         let found = own.iter().position(|own| *own == name.value).and_then(|nth| written.get(nth));
         let Some(artefact) = found else {
-            let what = format!("artefact that `{}` writes", seat.name);
-            draft.unknown(Code::Script, name, &what, own.iter().map(String::as_str));
+            unwritten(draft, seat, name, &own);
             continue;
         };
         if let Some(schema) = draft.schema(artefact) {
@@ -212,8 +213,7 @@ fn call(draft: &mut Draft<'_>, team: &Team<'_>, call: &rehearsal::Call) -> Optio
     let Some(tool) = tools.iter().find(|tool| tool.as_str() == call.tool.value) else {
         let connection = call.tool.value.split('.').next().unwrap_or_default();
         if !seat.tools_unknown && !draft.around.unread && !draft.around.broken.contains(connection) {
-            let what = format!("tool of `{}`", seat.name);
-            draft.unknown(Code::Script, &call.tool, &what, tools.iter().map(ToolName::as_str));
+            unoffered(draft, seat, &call.tool, tools);
         }
         return None;
     };
@@ -227,6 +227,25 @@ fn call(draft: &mut Draft<'_>, team: &Team<'_>, call: &rehearsal::Call) -> Optio
         query(draft, queries, &call.args);
     }
     Some(ScriptedCall { tool: tool.clone(), args: call.args.value.clone(), name: call.name.value.clone() })
+}
+
+/// Tells, once an agent, of a tool that its lines call and that it is not offered.
+fn unoffered(draft: &mut Draft<'_>, seat: &Seat, tool: &At<String>, tools: &[ToolName]) {
+    let is_near = nearest(&tool.value, tools.iter().map(ToolName::as_str)).is_some();
+    if is_near || !draft.around.tools.contains_key(tool.value.as_str()) {
+        let what = format!("tool of `{}`", seat.name);
+        draft.unknown(Code::Script, tool, &what, tools.iter().map(ToolName::as_str));
+        return;
+    }
+    let list: Vec<String> =
+        tools.iter().map(ToolName::as_str).chain([tool.value.as_str()]).map(|name| format!("{name:?}")).collect();
+    let what =
+        format!("the script of `{}` calls `{}`, and `tools` of its file does not name it", seat.name, tool.value);
+    let instead = format!("write tools = [{}] into that file, or take the call out", list.join(", "));
+    let fault = Fault::new(Code::Script, &tool.place, what, instead);
+    if !draft.faults.iter().any(|told| told.what == fault.what) {
+        draft.faults.push(fault);
+    }
 }
 
 /// Whether a call of a named query gives it what it takes.
@@ -270,6 +289,8 @@ fn outcome(draft: &mut Draft<'_>, seat: &Seat, asks: &Asks, line: &rehearsal::Li
                 draft.fault(Code::Script, &name.place, what, "take it out; an answer is its note");
             }
         }
+        // That nobody may ask it is told at who would ask.
+        Some(at) if at.value == ANSWER && draft.asking.contains(seat.name.as_str()) => {}
         Some(at) => {
             let answer = is_asked.then_some(ANSWER);
             let known = seat.outcomes.iter().map(|outcome| outcome.as_str()).chain(answer);
@@ -305,8 +326,7 @@ fn writes(draft: &mut Draft<'_>, team: &Team<'_>, line: &rehearsal::Line) -> BTr
             }
             None => {
                 mistaken = true;
-                let what = format!("artefact that `{}` writes", seat.name);
-                draft.unknown(Code::Script, name, &what, own.iter().map(String::as_str));
+                unwritten(draft, seat, name, &own);
             }
         }
     }
@@ -324,6 +344,18 @@ fn writes(draft: &mut Draft<'_>, team: &Team<'_>, line: &rehearsal::Line) -> BTr
         draft.fault(Code::Script, &line.place, what, instead);
     }
     values
+}
+
+/// Tells of an artefact that a line writes and its agent does not: the name is wrong, or the agent's entry lacks it.
+fn unwritten(draft: &mut Draft<'_>, seat: &Seat, name: &At<String>, own: &[String]) {
+    let is_near = nearest(&name.value, own.iter().map(String::as_str)).is_some();
+    if draft.kinds.contains_key(&name.value) && !is_near {
+        let what = format!("`{}` does not write `{}`", seat.name, name.value);
+        draft.forgot(seat.name.as_str(), List::Writes, &name.value, Fault::new(Code::Script, &name.place, what, ""));
+        return;
+    }
+    let what = format!("artefact that `{}` writes", seat.name);
+    draft.unknown(Code::Script, name, &what, own.iter().map(String::as_str));
 }
 
 /// Tells of a list that stands in the script and is longer than the splits over it take.

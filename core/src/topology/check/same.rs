@@ -2,7 +2,8 @@
 
 use super::args::follow;
 use super::draft::Draft;
-use crate::topology::fault::{At, Code};
+use super::lacking::List;
+use crate::topology::fault::{At, Code, Fault};
 use crate::topology::raw::topology::Topology;
 
 pub(super) fn check(draft: &mut Draft<'_>, raw: &Topology) {
@@ -41,12 +42,8 @@ fn seen(draft: &mut Draft<'_>, raw: &Topology, artefact: &str, other: &At<String
         if all_known && has(&member.writes, artefact) && !has(&member.writes, root) && !has(&member.reads, root) {
             let what =
                 format!("`{}` writes `{artefact}` and does not see `{root}`, with which it has to agree", writer.value);
-            draft.fault(
-                Code::ToolPath,
-                &other.place,
-                what,
-                format!("write reads = [\"{root}\"] for `{}`", writer.value),
-            );
+            let fault = Fault::new(Code::ToolPath, &other.place, what, "");
+            draft.forgot(&writer.value, List::Reads, root, fault);
         }
     }
 }

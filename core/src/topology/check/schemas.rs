@@ -89,6 +89,11 @@ fn within(schema: &Value, is_top: bool) -> Value {
     }
 }
 
+/// Looks at a schema that no artefact has.
+pub(super) fn alone(draft: &mut Draft<'_>, schema: &At<String>) {
+    load(draft, schema);
+}
+
 fn load(draft: &mut Draft<'_>, schema: &At<String>) {
     if draft.schemas.contains_key(&schema.value) || names::parse::<ArtefactName>(draft, schema).is_none() {
         return;

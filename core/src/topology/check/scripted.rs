@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::args::{lead, types};
 use super::asks::is_rendered;
 use super::draft::Draft;
-use crate::topology::fault::{Code, Fault, nearest};
+use crate::topology::fault::{At, Code, Fault, nearest};
 use crate::topology::raw::Tree;
 
 /// Longest that a validator's own words are quoted.
@@ -63,7 +63,19 @@ fn fields(
         (fault.given, fault.did_you_mean) = (meant.as_ref().map(|_| key), meant);
         draft.faults.push(fault);
     }
+    // Where others are taken too, one of them may be what is missing, misspelt.
+    let others: Vec<&At<String>> =
+        tree.parts.iter().map(|(key, _)| key).filter(|key| !known.contains(&key.value)).collect();
     for name in missing {
+        let misspelt = nearest(&name, others.iter().map(|key| key.value.as_str()));
+        if let Some(key) =
+            others.iter().find(|key| Some(key.value.as_str()) == misspelt).filter(|_| !tree.value.is_array())
+        {
+            let what = format!("`{of}` has no field `{}`{within}", key.value);
+            let fault = Fault::new(code, &key.place, what, format!("there are: {}", known.join(", ")));
+            draft.faults.push(fault.meaning(&key.value, Some(&name)));
+            continue;
+        }
         let what = format!("`{of}` lacks `{name}`{within}");
         draft.fault(code, &tree.place, what, format!("add {name} = ..."));
     }

@@ -7,8 +7,9 @@ use super::seat::{Seat, SeatKind, also_reads, limits, unfit};
 use super::template::{self, Scope};
 use super::{args, names, person, rule, sections};
 use crate::id::{AgentName, ArtefactName, Outcome, ToolName};
-use crate::topology::fault::{At, Code, Place};
+use crate::topology::fault::{At, Code, Fault, Place, nearest};
 use crate::topology::plan::{Budget, Member, Memory, Mode, ModelSpec, Param, Read, Role, TOOL_OUTCOME};
+use crate::topology::raw::handoff::Handoffs;
 use crate::topology::raw::{self, agent, topology::Topology};
 use crate::topology::spec::{Reach, ToolSpec};
 
@@ -68,7 +69,10 @@ fn seat(
         role: Role::Model { outcomes: vec![], tools: vec![], model: String::new(), instructions: String::new() },
     };
     match agent {
-        Some(agent::Kind::Model(model)) => self::model(draft, entry, &model, &mut seat, &mut member),
+        Some(agent::Kind::Model(mut model)) => {
+            undeclared(draft, raw, name, &mut model);
+            self::model(draft, entry, &model, &mut seat, &mut member);
+        }
         Some(agent::Kind::Person(person)) => person::check(draft, raw, entry, &person, &mut seat, &mut member),
         Some(agent::Kind::Tool(tool)) => self::tool(draft, raw, params, entry, &tool, &mut seat, &mut member)?,
         None => rule::check(draft, raw, params, entry, &mut seat, &mut member)?,
@@ -88,6 +92,24 @@ fn file(draft: &mut Draft<'_>, key: &At<String>, entry: &raw::topology::Member) 
     };
     let (file, text) = draft.text(&path, named_at)?;
     draft.keep(agent::read(&file, &text))
+}
+
+/// Tells once that a model declares no outcomes and is handed on by several, which it has from then on.
+fn undeclared(draft: &mut Draft<'_>, raw: &Topology, name: &AgentName, model: &mut agent::Model) {
+    let ways = raw.handoffs.iter().find(|(from, _)| from.value == name.as_str());
+    let Some((_, Handoffs::By(ways))) = ways.filter(|_| model.outcomes.is_empty()) else { return };
+    let words: Vec<At<String>> = ways.iter().map(|(key, _)| key.clone()).collect();
+    if words.iter().any(|word| word.value == TOOL_OUTCOME || word.value.parse::<Outcome>().is_err()) {
+        return;
+    }
+    let list: Vec<String> = words.iter().map(|word| format!("{:?}", word.value)).collect();
+    let line = format!("outcomes = [{}]", list.join(", "));
+    let what =
+        format!("`outcomes` is missing: [handoffs] hands `{name}` on by {}", list.join(" and ").replace('"', "`"));
+    let fault = Fault::new(Code::MissingKey, &model.kind, what, format!("write {line}"));
+    let end = Place { span: model.kind.span.end..model.kind.span.end, ..model.kind.clone() };
+    draft.faults.push(fault.with_edit(end, format!("\n{line}")));
+    model.outcomes = words;
 }
 
 fn artefacts(draft: &mut Draft<'_>, raw: &Topology, list: &[At<String>]) -> Vec<ArtefactName> {
@@ -148,9 +170,9 @@ fn model(
         outcomes.extend(TOOL_OUTCOME.parse().ok());
     }
     names::once(draft, &model.tools);
-    let tools: Vec<ToolName> = model.tools.iter().filter_map(|at| offered(draft, at)).collect();
+    let mut tools: Vec<ToolName> = model.tools.iter().filter_map(|at| offered(draft, at)).collect();
     seat.tools_unknown = tools.len() < model.tools.len();
-    member.needs = needs(draft, model, &outcomes, &tools, seat.tools_unknown);
+    member.needs = needs(draft, model, &outcomes, &mut tools, seat.tools_unknown);
     let alias = entry.model.as_ref().or(model.model.as_ref());
     if let Some(alias) = alias {
         seat.model_place = alias.place.clone();
@@ -175,7 +197,7 @@ fn needs(
     draft: &mut Draft<'_>,
     model: &agent::Model,
     outcomes: &[Outcome],
-    offered: &[ToolName],
+    offered: &mut Vec<ToolName>,
     tools_unknown: bool,
 ) -> BTreeMap<Outcome, Vec<ToolName>> {
     let mut needs = BTreeMap::new();
@@ -184,16 +206,42 @@ fn needs(
             draft.unknown(Code::UnknownOutcome, name, "outcome", outcomes.iter().map(Outcome::as_str));
             continue;
         };
-        let written = model.tools.iter().map(|at| at.value.as_str());
-        let known: Vec<&str> = written.chain(offered.iter().map(ToolName::as_str)).collect();
-        for at in tools.iter().filter(|at| !tools_unknown && !known.contains(&at.value.as_str())) {
+        let is_offered = |offered: &[ToolName], at: &At<String>| {
+            let mut written = model.tools.iter().map(|at| at.value.as_str());
+            written.any(|name| name == at.value) || offered.iter().any(|tool| tool.as_str() == at.value)
+        };
+        for at in tools {
+            if tools_unknown || is_offered(offered, at) {
+                continue;
+            }
+            let is_near = nearest(&at.value, offered.iter().map(ToolName::as_str)).is_some();
+            if let Some(spec) = draft.around.tools.get(at.value.as_str()).filter(|_| !is_near) {
+                draft.faults.push(unoffered(model, at));
+                offered.push(spec.name.clone());
+                continue;
+            }
             let known: BTreeSet<&str> = offered.iter().map(ToolName::as_str).collect();
             draft.unknown(Code::UnknownTool, at, "tool of this agent", known);
         }
-        let tools = tools.iter().filter(|at| known.contains(&at.value.as_str())).filter_map(|at| at.value.parse().ok());
+        let tools = tools.iter().filter(|at| is_offered(offered, at)).filter_map(|at| at.value.parse().ok());
         needs.insert(outcome.clone(), tools.collect());
     }
     needs
+}
+
+/// Tells of a tool that an outcome needs, and that the agent is not offered.
+fn unoffered(model: &agent::Model, at: &At<String>) -> Fault {
+    let named = model.tools.iter().map(|tool| tool.value.as_str()).chain([at.value.as_str()]);
+    let list: Vec<String> = named.map(|name| format!("{name:?}")).collect();
+    let what = format!("an outcome needs `{}`, and `tools` of this agent does not name it", at.value);
+    let line = format!("tools = [{}]", list.join(", "));
+    let fault = Fault::new(Code::UnknownTool, &at.place, what, format!("write {line}"));
+    let (place, text) = match model.tools.last() {
+        Some(last) => (&last.place, format!(", {:?}", at.value)),
+        None => (&model.kind, format!("\n{line}")),
+    };
+    let end = Place { span: place.span.end..place.span.end, ..place.clone() };
+    fault.with_edit(end, text)
 }
 
 fn offered(draft: &mut Draft<'_>, at: &At<String>) -> Option<ToolName> {
@@ -216,7 +264,21 @@ fn offered(draft: &mut Draft<'_>, at: &At<String>) -> Option<ToolName> {
 /// Longest description of a tool that every provider takes.
 const DESCRIPTION_LETTERS_MAX: usize = 1_024;
 
-fn known_tool(draft: &mut Draft<'_>, at: &At<String>) -> Option<ToolSpec> {
+/// Looks at a model agent that is on no team.
+pub(super) fn alone(draft: &mut Draft<'_>, model: &agent::Model, seat: &mut Seat) {
+    names::once(draft, &model.outcomes);
+    let outcomes: Vec<Outcome> = model.outcomes.iter().filter_map(|at| names::parse(draft, at)).collect();
+    names::once(draft, &model.tools);
+    let mut tools: Vec<ToolName> = model.tools.iter().filter_map(|at| offered(draft, at)).collect();
+    let tools_unknown = tools.len() < model.tools.len();
+    // Which words are no outcome is told where they are declared.
+    if outcomes.len() == model.outcomes.len() {
+        needs(draft, model, &outcomes, &mut tools, tools_unknown);
+    }
+    instructions(draft, model, seat);
+}
+
+pub(super) fn known_tool(draft: &mut Draft<'_>, at: &At<String>) -> Option<ToolSpec> {
     let around = draft.around;
     if let Some(found) = around.tools.get(at.value.as_str()) {
         return Some(found.clone());

@@ -357,14 +357,14 @@ fn ways(draft: &mut Draft<'_>, raw: &Topology, name: &At<String>, inner: &Inner)
     let mut ways = BTreeMap::new();
     let Some((from, handoffs)) = raw.handoffs.iter().find(|(from, _)| from.value == name.value) else {
         if !raw.damaged {
-            handoffs::nowhere(draft, &name.value, &name.place, &outcomes);
+            handoffs::nowhere(draft, (&name.value, &name.place), &outcomes, "end", raw.start.as_ref());
         }
         return ways;
     };
     let written = match handoffs {
         Handoffs::Only(way) => {
             if outcomes.len() > 1 {
-                handoffs::too_few(draft, &name.value, &from.place, &outcomes);
+                handoffs::too_few(draft, &name.value, (&from.place, &way.place), &outcomes);
             }
             return outcomes.into_iter().map(|outcome| (outcome, way.clone())).collect();
         }
@@ -383,7 +383,8 @@ fn ways(draft: &mut Draft<'_>, raw: &Topology, name: &At<String>, inner: &Inner)
     }
     let missing: Vec<Outcome> = outcomes.iter().filter(|outcome| !ways.contains_key(*outcome)).cloned().collect();
     if !missing.is_empty() && !mistaken {
-        handoffs::unhandled(draft, &name.value, &from.place, &missing);
+        let last = written.last().map(|(_, way)| &way.place);
+        handoffs::unhandled(draft, &name.value, (&from.place, last), &missing);
     }
     ways
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::args::{Lost, lead};
 use super::draft::Draft;
+use super::lacking::List;
 use crate::id::{AgentName, ArtefactName};
 use crate::topology::fault::{At, Code, Fault, nearest};
 use crate::topology::plan::{Member, Param};
@@ -23,6 +24,10 @@ pub(super) struct Scope {
     desk: BTreeMap<String, Value>,
     /// Parameters, which are fields of `brief`.
     params: BTreeSet<String>,
+    /// Whose templates these are.
+    agent: String,
+    /// Artefacts of its team that are not on its desk.
+    unread: BTreeSet<String>,
 }
 
 impl Scope {
@@ -54,7 +59,8 @@ impl Scope {
             ("message".to_owned(), message),
             ("desk".to_owned(), fields(&mut desk.keys())),
         ];
-        Self { names: names.into(), desk, params }
+        let unread = draft.kinds.keys().filter(|name| own.is_none() && !desk.contains_key(*name)).cloned().collect();
+        Self { names: names.into(), desk, params, agent: agent.to_string(), unread }
     }
 
     /// What a rehearsal of the same agent may name: the desk by its names, and results of calls with their schemas too.
@@ -99,6 +105,16 @@ impl Scope {
             }
             _ => lead(schema, &keys).err(),
         }
+    }
+
+    /// The artefact that a path would lead to if the agent read it.
+    fn forgotten(&self, path: &str, lost: &Lost) -> Option<&String> {
+        let keys = keys(path);
+        let is_named = match keys.first().map(String::as_str) {
+            Some("desk") => keys.get(1) == Some(&lost.key),
+            root => root == Some(&lost.key),
+        };
+        self.unread.get(&lost.key).filter(|_| is_named)
     }
 
     /// What was probably meant by a path that leads nowhere.
@@ -212,7 +228,8 @@ fn names<'s>(draft: &mut Draft<'_>, at: &At<String>, words: &[Word], scope_of: &
         if !told.insert(path.to_owned()) {
             continue;
         }
-        let meant = scope.meant(path, &lost);
+        let forgotten = scope.forgotten(path, &lost);
+        let meant = scope.meant(path, &lost).filter(|_| forgotten.is_none());
         // An agent that several teams share may name what only some of them have.
         if word.optional && meant.is_none() {
             continue;
@@ -223,10 +240,11 @@ fn names<'s>(draft: &mut Draft<'_>, at: &At<String>, words: &[Word], scope_of: &
             format!("`{path}` leads nowhere: there is no `{}`", lost.key)
         };
         let mut fault = Fault::new(Code::TemplateName, &place, what, lost.help("[0]"));
-        if let Some(meant) = meant {
-            fault.given = Some(lost.key.clone());
-            fault.did_you_mean = Some(meant);
+        fault.given = Some(lost.key.clone());
+        fault.did_you_mean = meant;
+        match forgotten {
+            Some(artefact) => draft.forgot(&scope.agent, List::Reads, artefact, fault),
+            None => draft.faults.push(fault),
         }
-        draft.faults.push(fault);
     }
 }

@@ -34,6 +34,8 @@ pub enum Kind {
 /// A model agent.
 #[derive(Debug, Clone)]
 pub struct Model {
+    /// Where its kind is written.
+    pub kind: Place,
     /// Its outcomes; none written means `done`.
     pub outcomes: Vec<At<String>>,
     /// Tools it is offered.
@@ -121,7 +123,7 @@ fn agent(reader: &mut Reader, table: &DeTable<'_>) -> Option<Agent> {
         Some(node) => reader.word(node, &[("model", 0), ("person", 1), ("tool", 2)])?,
         None => {
             let keys = Reader::new(&reader.file).keys(table, 0..0, &["schema_version"]);
-            reader.missing(&keys, "kind", "\"model\", \"person\" or \"tool\"");
+            reader.missing(&keys, "kind", "\"model\" or \"person\" or \"tool\"");
             return None;
         }
     };
@@ -154,7 +156,9 @@ fn model(reader: &mut Reader, keys: &Keys<'_, '_>) -> Option<Model> {
     }
     let needs = reader.entries(keys.get("needs"));
     let needs = needs.into_iter().map(|(outcome, node)| (outcome, reader.strings(Some(node)))).collect();
+    let kind = keys.get("kind").map_or(keys.place.clone(), |node| reader.place(node.span()));
     Some(Model {
+        kind,
         outcomes,
         tools: reader.strings(keys.get("tools")),
         needs,
@@ -214,7 +218,7 @@ fn expires(reader: &mut Reader, keys: &Keys<'_, '_>) -> Option<Expires> {
         }
         Some(node) => reader.word(node, &[("reject", Expiry::Reject), ("hold", Expiry::Hold)]),
         None => {
-            reader.missing(&keys, "then", "\"reject\"");
+            reader.missing(&keys, "then", "\"reject\" or \"hold\"");
             None
         }
     };

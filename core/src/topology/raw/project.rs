@@ -110,7 +110,7 @@ pub struct Price {
 /// A tool's connection.
 #[derive(Debug)]
 pub struct Tool {
-    /// Its kind.
+    /// Its kind; empty if none is written.
     pub kind: At<String>,
     /// The rest of the table.
     pub table: Tree,
@@ -168,12 +168,11 @@ fn project(reader: &mut Reader, table: &DeTable<'_>) -> Option<Project> {
 
 fn tool(reader: &mut Reader, node: &Node<'_>) -> Option<Tool> {
     let table = reader.map(node)?;
-    let Some(kind) = table.get("kind") else {
-        let keys = Reader::new(&reader.file).keys(table, node.span(), &["kind"]);
-        reader.missing(&keys, "kind", "\"sql\"");
-        return None;
+    // Which kinds there are is not known here, so who knows them tells of a kind that is missing.
+    let kind = match table.get("kind") {
+        Some(kind) => reader.string(kind)?,
+        None => reader.at(node.span(), String::new()),
     };
-    let kind = reader.string(kind)?;
     let mut rest = reader.tree(node);
     rest.parts.retain(|(key, _)| key.value != "kind");
     rest.value.as_object_mut().map(|table| table.remove("kind"));

@@ -8,6 +8,7 @@ use toml::de::DeTable;
 use super::walk::{Node, Reader};
 use super::{Entries, Read, SMALL_MAX, Tree};
 use crate::topology::fault::{At, Code, Fault, Place, nearest};
+use crate::topology::plan::ASK_TOOL;
 
 /// A rehearsal file.
 #[derive(Debug)]
@@ -18,6 +19,14 @@ pub struct Rehearsal {
     pub agents: Entries<Vec<Line>>,
     /// `[[test]]`
     pub tests: Vec<Test>,
+}
+
+impl Rehearsal {
+    /// Whom its lines ask, as far as that stands there.
+    pub fn asked(&self) -> impl Iterator<Item = &str> {
+        let calls = self.agents.iter().flat_map(|(_, lines)| lines).flat_map(|line| &line.calls);
+        calls.filter(|call| call.tool.value == ASK_TOOL).filter_map(|call| call.args.value.get("to")?.as_str())
+    }
 }
 
 /// One scripted turn.

@@ -27,22 +27,29 @@ impl Folded {
 
     /// Whether the term stands in it, as words of their own. `*` at an end of the term lets the word go on there.
     pub(in crate::tool) fn has(&self, term: &str) -> bool {
+        self.found(term).is_some()
+    }
+
+    /// Where the term stands in it: the words that it was found in, as they are read.
+    pub(in crate::tool) fn found(&self, term: &str) -> Option<&str> {
         let (from, rest) = term.trim().strip_prefix('*').map_or((true, term.trim()), |rest| (false, rest));
         let (to, rest) = rest.strip_suffix('*').map_or((true, rest), |rest| (false, rest));
         let plain = lowered(rest);
         let ends = (from, to);
-        stands_in(&self.plain, &plain, ends) || stands_in(&self.unmasked, &latin(&plain), ends)
+        found_in(&self.plain, &plain, ends).or_else(|| found_in(&self.unmasked, &latin(&plain), ends))
     }
 }
 
-fn stands_in(text: &str, term: &str, (from, to): (bool, bool)) -> bool {
-    let (Some(first), Some(last)) = (term.chars().next(), term.chars().next_back()) else { return false };
+fn found_in<'t>(text: &'t str, term: &str, (from, to): (bool, bool)) -> Option<&'t str> {
+    let (first, last) = (term.chars().next()?, term.chars().next_back()?);
     let goes_on = |own: char, beside: Option<char>| joins(own) && beside.is_some_and(joins);
-    text.match_indices(term).any(|(at, found)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + found.len()..].chars().next();
-        let is_part = (from && goes_on(first, before)) || (to && goes_on(last, after));
-        !is_part
+    text.match_indices(term).find_map(|(at, found)| {
+        let (before, after) = (&text[..at], &text[at + found.len()..]);
+        let is_part =
+            (from && goes_on(first, before.chars().next_back())) || (to && goes_on(last, after.chars().next()));
+        let start = if joins(first) { before.trim_end_matches(joins).len() } else { at };
+        let end = if joins(last) { after.trim_start_matches(joins) } else { after };
+        (!is_part).then(|| &text[start..text.len() - end.len()])
     })
 }
 

@@ -18,7 +18,9 @@ pub(in crate::tool) fn links(text: &str, hosts: &[String], at: &str, found: &mut
         let lower = word.to_ascii_lowercase();
         if let Some(rest) = lower.strip_prefix("https://") {
             url(word, &word[word.len() - rest.len()..], hosts, at, found);
-        } else if lower.contains("://") || starts_scheme(&lower) {
+        } else if let Some((_, does, instead)) = OTHER_SCHEMES.iter().find(|(scheme, ..)| begins(&lower, scheme)) {
+            found.must("links", at, format!("{} {does}: {instead}", quoted(word)));
+        } else if lower.contains("://") || lower.starts_with("//") {
             found.must("links", at, format!("{} is no https link: write https://", quoted(word)));
         } else if let Some((_, host)) = word.split_once('@') {
             if is_host(host) && !is_allowed(host, hosts) {
@@ -28,6 +30,33 @@ pub(in crate::tool) fn links(text: &str, hosts: &[String], at: &str, found: &mut
             found.must("links", at, format!("mail programs make {} a link: write it with https://", quoted(word)));
         }
     }
+}
+
+/// Reports links of Markdown and HTML that only lead on from the page that they stand on.
+pub(in crate::tool) fn relative(text: &str, at: &str, found: &mut Found) {
+    for target in targets(text).filter(|target| is_relative(target)) {
+        let what = format!(
+            "{} is a relative link, which leads nowhere from here: write all of it, with https://",
+            quoted(target)
+        );
+        found.must("links", at, what);
+    }
+}
+
+/// Where links of Markdown and HTML lead, as it is written.
+fn targets(text: &str) -> impl Iterator<Item = &str> {
+    let ends = |c: char| c.is_whitespace() || ")>\"'".contains(c);
+    let after = |mark: &'static str| text.match_indices(mark).map(move |(at, mark)| &text[at + mark.len()..]);
+    let all = after("](").chain(after("href=")).chain(after("HREF="));
+    all.map(move |rest| rest.trim_start_matches(['<', '"', '\'', ' ']).split(ends).next().unwrap_or_default())
+}
+
+/// Whether a link leads on from where it stands. What a tag becomes is not known here; `#` stays within the text.
+fn is_relative(target: &str) -> bool {
+    let lower = target.to_ascii_lowercase();
+    let is_told = lower.contains("://") || lower.starts_with("//") || looks_like_link(&lower) || lower.contains('@');
+    let is_scheme = OTHER_SCHEMES.iter().any(|(scheme, ..)| lower.starts_with(scheme));
+    !is_told && !is_scheme && !lower.is_empty() && !lower.starts_with(['#', '{', '*', '[', '%'])
 }
 
 /// The text without its links, for whoever reads the rest of it.
@@ -90,10 +119,20 @@ fn asked_for(host: &str) -> Option<String> {
     idna::domain_to_ascii(host).ok()
 }
 
-fn starts_scheme(lower: &str) -> bool {
-    ["javascript:", "data:", "mailto:", "tel:", "sms:", "file:", "vbscript:", "//"]
-        .iter()
-        .any(|it| lower.starts_with(it))
+/// Links that open something else than a page: what they do, and what to write.
+const OTHER_SCHEMES: [(&str, &str, &str); 7] = [
+    ("mailto:", "opens a mail, and links lead to pages", "write the address without mailto:"),
+    ("tel:", "opens a call, and links lead to pages", "write the number without tel:"),
+    ("sms:", "opens a message, and links lead to pages", "write the number without sms:"),
+    ("javascript:", "runs a program in place of a page", "write a link with https://"),
+    ("vbscript:", "runs a program in place of a page", "write a link with https://"),
+    ("data:", "holds its content in itself", "write a link with https://"),
+    ("file:", "leads to a file of the reader's own machine", "write a link with https://"),
+];
+
+/// Whether a word is such a link, also as the target of one in Markdown.
+fn begins(lower: &str, scheme: &str) -> bool {
+    lower.starts_with(scheme) || lower.contains(&format!("]({scheme}"))
 }
 
 fn is_host(text: &str) -> bool {

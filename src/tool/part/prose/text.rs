@@ -51,10 +51,10 @@ pub(in crate::tool) fn shouting(subject: &str, at: &str, found: &mut Found) {
     let capitals = words.chars().filter(|c| c.is_uppercase()).count();
     let small = words.chars().any(|c| c.is_lowercase() && c != '\u{df}');
     if capitals >= 5 && !small && capitals * 2 > letters {
-        found.should("subject", at, "the subject is all capitals: write it as a sentence");
+        found.should("subject", at, format!("{} is all capitals: write it as a sentence", quoted(subject)));
     }
     if subject.contains("!!") {
-        found.should("subject", at, "the subject shouts (!!): one exclamation mark at most");
+        found.should("subject", at, format!("{} shouts: one exclamation mark at most", quoted(subject)));
     }
 }
 
