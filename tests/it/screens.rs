@@ -218,6 +218,22 @@ fn a_project_and_its_files() {
 }
 
 #[test]
+fn what_people_say_of_what_waits() {
+    let project = project();
+    assert_eq!(project.types("run re-engagement").0, 3);
+    for line in [
+        "claim 1",
+        "comment 1 sequence --at /mails/0/subject --blocking -m 'Too loud.'",
+        "reply 1 c1 -m 'It is our tone.'",
+    ] {
+        let (code, text) = project.types(line);
+        assert_eq!(code, 0, "callsheet {line}: {text}");
+    }
+    let lines = ["comments 1", "approvals", "approve 1", "resolve 1 c1 -m 'Agreed.'", "dead-letters 1", "mcp list"];
+    check(&project, "said", &lines);
+}
+
+#[test]
 fn what_cannot_be_done() {
     let project = project();
     project.types("run re-engagement");
@@ -247,20 +263,34 @@ fn the_help_of_every_command() {
         "init",
         "new",
         "new agent",
+        "new topology",
+        "new schema",
+        "new tool",
         "run",
+        "serve",
         "rehearse",
         "check",
         "tools",
+        "mcp",
+        "data",
         "try",
         "explain",
         "test",
         "runs",
+        "watch",
         "show",
         "messages",
         "trace",
         "approvals",
         "review",
         "approve",
+        "answer",
+        "claim",
+        "delegate",
+        "comments",
+        "comment",
+        "reply",
+        "resolve",
         "edit",
         "request-changes",
         "reject",
@@ -275,6 +305,12 @@ fn the_help_of_every_command() {
         "doctor",
         "completions",
     ];
+    let (_, listed) = project.types("--help");
+    let listed = listed.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let listed: Vec<&str> =
+        listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).collect();
+    let missing: Vec<&&str> = listed.iter().filter(|name| **name != "help" && !commands.contains(name)).collect();
+    assert!(listed.len() > 30 && missing.is_empty(), "no screen shows the help of {missing:?}");
     for (nth, size) in SIZES.into_iter().enumerate() {
         let page = |name: &str| {
             let text = screen(&project, &format!("{name} --help"), size);
