@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use serde_json::json;
 
 use super::error::Error;
 use super::letter::{Letter, letters};
@@ -133,6 +132,7 @@ pub struct Agent {
     pub turns: u32,
     /// What it has spent.
     #[serde(serialize_with = "with_units")]
+    #[schemars(with = "Spent")]
     pub spent: Amount,
     /// How often it was started again.
     pub restarts: u32,
@@ -153,6 +153,7 @@ pub struct Turn {
     pub round: u32,
     /// What it has spent.
     #[serde(serialize_with = "with_units")]
+    #[schemars(with = "Spent")]
     pub spent: Amount,
 }
 
@@ -252,9 +253,21 @@ fn unit(what: Limit) -> &'static str {
 }
 
 /// An amount for programs: money says its unit.
+#[derive(Serialize, schemars::JsonSchema)]
+struct Spent {
+    /// Calls of models and tools.
+    steps: u64,
+    /// Tokens in and out.
+    tokens: u64,
+    /// Billionths of a dollar.
+    cost_nano_usd: u64,
+    /// People reached.
+    recipients: u64,
+}
+
 fn with_units<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
     let Amount { steps, tokens, cost, recipients } = *amount;
-    json!({ "steps": steps, "tokens": tokens, "cost_nano_usd": cost, "recipients": recipients }).serialize(serializer)
+    Spent { steps, tokens, cost_nano_usd: cost.0, recipients }.serialize(serializer)
 }
 
 fn agents(state: &State) -> Vec<Agent> {
