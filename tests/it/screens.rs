@@ -218,22 +218,6 @@ fn a_project_and_its_files() {
 }
 
 #[test]
-fn what_people_say_of_what_waits() {
-    let project = project();
-    assert_eq!(project.types("run re-engagement").0, 3);
-    for line in [
-        "claim 1",
-        "comment 1 sequence --at /mails/0/subject --blocking -m 'Too loud.'",
-        "reply 1 c1 -m 'It is our tone.'",
-    ] {
-        let (code, text) = project.types(line);
-        assert_eq!(code, 0, "callsheet {line}: {text}");
-    }
-    let lines = ["comments 1", "approvals", "approve 1", "resolve 1 c1 -m 'Agreed.'", "dead-letters 1", "mcp list"];
-    check(&project, "said", &lines);
-}
-
-#[test]
 fn what_cannot_be_done() {
     let project = project();
     project.types("run re-engagement");
