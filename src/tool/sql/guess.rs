@@ -148,7 +148,7 @@ fn of_column(fault: &Told, name: &str, cells: &[String], remarks: &mut Vec<Strin
     if fault.instead.contains("type = \"date") {
         return dated(name, cells, line, remarks);
     }
-    let Some(advised) = advised(&fault) else { return as_text(name) };
+    let Some(advised) = advised(fault) else { return as_text(name) };
     if let Some(toml::Value::Array(empty)) = advised.get("empty") {
         let cell = empty.first().and_then(toml::Value::as_str).unwrap_or_default().to_owned();
         if is_no_value(&cell) {
