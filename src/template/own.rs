@@ -170,7 +170,10 @@ pub fn tool(name: &str, kind: &str, asked: Option<&str>) -> Option<String> {
         "sink" => {
             ("deliver, which notes each item in a record and reaches nobody: for tests", "record = \"sink.jsonl\"")
         }
-        "email" => ("deliver, which writes one .eml a mail and audience.csv to out/; with [tools.NAME.smtp] it sends them", email.as_str()),
+        "email" => (
+            "deliver, which writes one .eml a mail and audience.csv to out/; with [tools.NAME.smtp] it sends them",
+            email.as_str(),
+        ),
         _ => return None,
     };
     Some(format!(
