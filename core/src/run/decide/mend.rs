@@ -52,15 +52,20 @@ fn edited(state: &State, turn: &Turn) -> Option<Back> {
     Some(Back::Person { no, artefact: artefact.clone(), version: held.version()? })
 }
 
-/// Whoever wrote `artefact`, unless that would write over what a person wrote.
+/// Whoever wrote `artefact`, or a section of it, and can be asked to write it anew. Which of its sections is at fault nobody
+/// says: whoever wrote longest ago is asked, so that it is the other's turn if that does not mend it.
 fn writer(state: &State, turn: &Turn, artefact: &ArtefactName) -> Option<Back> {
-    let of = |name: &ArtefactName| state.versions.get(&turn.desk.get(name)?.version()?);
-    let writer = &of(artefact)?.writer;
-    let writes = &state.member(writer)?.writes;
+    let held = turn.desk.get(artefact).filter(|held| matches!(held, Held::Version(_) | Held::Sections { .. }))?;
+    let made = held.versions().filter_map(|version| state.versions.get(&version));
+    let can = made.filter(|version| can_write_anew(state, turn, &version.writer));
+    can.min_by_key(|version| version.message).map(|version| Back::Writer(version.writer.clone()))
+}
+
+/// Whether `writer` may be asked once more, and would not write over what a person wrote.
+fn can_write_anew(state: &State, turn: &Turn, writer: &AgentName) -> bool {
+    let Some(member) = state.member(writer) else { return false };
     // A section of what a person wrote is theirs as well.
-    let whole = |name| state.plan.section(name).map_or(name, |section| &section.of);
-    let held = writes.iter().filter_map(|name| turn.desk.get(whole(name))).flat_map(Held::versions);
+    let held = member.writes.iter().filter_map(|name| turn.desk.get(state.plan.whole(name))).flat_map(Held::versions);
     let over = held.filter_map(|version| state.versions.get(&version)).any(|version| version.person.is_some());
-    let may = turn.mends < MENDS_MAX && !over && state.may_mend(&turn.agent, writer);
-    may.then(|| Back::Writer(writer.clone()))
+    turn.mends < MENDS_MAX && !over && state.may_mend(&turn.agent, writer)
 }

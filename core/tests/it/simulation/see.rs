@@ -398,6 +398,11 @@ fn of_sections(state: &State, event: &Event) -> Vec<Rare> {
             let made = |name| open.arrived.values().any(|message| message.desk.get(name) != open.desk.get(name));
             rare.extend(split.ends.iter().any(made).then_some(Rare::EndsWithBranch));
         }
+        Event::MessageSent(message @ Message { to: Recipient::Member(to), .. }) if message.is_mend() => {
+            let of_section = |name| state.plan.section(name).is_some();
+            let writes = state.member(to).is_some_and(|member| member.writes.iter().any(of_section));
+            rare.extend(writes.then_some(Rare::SectionAskedAnew));
+        }
         Event::ApprovalDecided { no, decision: Decision::Approve, .. } => {
             let desk = state.approvals.get(no).map(|approval| &approval.desk);
             rare.extend(desk.is_some_and(in_sections).then_some(Rare::SectionsApproved));

@@ -45,7 +45,7 @@ rare! {
     SplitOverNothing, SplitWithinSplit, SplitAgain, Joins, JoinsEarly, JoinsShort, FallsShort, CalledOff, CalledOffWithCall,
     CalledOffWithApproval, CalledOffWithDeadLetter, ArrivedBeforeCrash, DeadLetterInBranch, TwiceAtOnce, EndsWithBranch,
     // Sections
-    SectionWritten, SectionAnew, WholeAfterSections, SectionsJoin, SectionsApproved,
+    SectionWritten, SectionAnew, WholeAfterSections, SectionsJoin, SectionsApproved, SectionAskedAnew,
     // Teams within
     PausedByTeam,
     // Ends
