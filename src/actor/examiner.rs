@@ -245,6 +245,14 @@ impl Examiner {
     }
 }
 
+/// What is wrong with arguments that are called by hand, in no run.
+///
+/// # Errors
+/// If the schema of the arguments is none.
+pub fn misfits(schema: &Value, args: &Value) -> Result<Vec<String>, Unmade> {
+    Ok(sentences(&compile("args", schema)?, args, "args"))
+}
+
 /// What a check found of a whole, if it is about this section: what others wrote is not its writer's to mend.
 fn within(finding: Finding, section: &Section) -> Option<Finding> {
     let at = finding.at.strip_prefix(&section.pointer()).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;

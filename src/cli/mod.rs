@@ -87,7 +87,9 @@ enum Command {
     #[command(after_help = "Example:\n  callsheet check --watch")]
     Check(check::Args),
     /// Shows what each tool takes, how an agent calls it, and who uses it
-    #[command(after_help = "Example:\n  callsheet tools performance.query")]
+    #[command(
+        after_help = "Examples:\n  callsheet tools performance.query\n  callsheet tools articles.read --call '{ path = \"ferns-in-winter.md\" }'"
+    )]
     Tools(tools::Args),
     /// Shows what MCP servers list, and accepts it: agents get nothing that nobody has accepted
     #[command(after_help = "Example:\n  callsheet mcp inspect memory")]
@@ -257,7 +259,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::Serve(args) => serve::serve(&session, &args).await,
         Command::Rehearse(args) => rehearse::rehearse(&session, args).await,
         Command::New(args) => new::new(&session, &args),
-        Command::Tools(args) => tools::tools(&session, &args),
+        Command::Tools(args) => tools::tools(&session, &args).await,
         Command::Mcp(args) => mcp::mcp(&session, &args).await,
         Command::Data(args) => data::data(&session, &args).await,
         Command::Try(args) => single::single(&session, &args).await,

@@ -7,7 +7,8 @@ use super::layout;
 use super::paint::{self, Safe, Tone, columns, out, raw, say, toned};
 use super::session::Session;
 use crate::service::error::Error;
-use crate::service::tools::{Users, tools as tools_of, users};
+use crate::service::tools::{Uncalled, Users, call as by_hand, tools as tools_of, users};
+use crate::tool::Tool;
 use crate::topology::check::{NamedQuery, Queries};
 use crate::topology::fault::nearest;
 use crate::topology::spec::{Reach, ToolSpec};
@@ -17,6 +18,9 @@ use crate::words::tool::{labels, reach, repeat};
 pub(super) struct Args {
     /// Such as performance.query, or performance for all of its tools
     name: Option<String>,
+    /// Calls the tool with these arguments, as JSON or as an inline table of TOML, and prints what it gives; no run is told
+    #[arg(long, value_name = "ARGS", requires = "name")]
+    call: Option<String>,
     /// Prints NDJSON: one JSON object for each tool
     #[arg(long)]
     json: bool,
@@ -27,7 +31,7 @@ const WIDTH: usize = 80;
 /// Where texts beside a word begin.
 const INDENT: usize = 12;
 
-pub(super) fn tools(session: &Session, args: &Args) -> Result<Exit, Stop> {
+pub(super) async fn tools(session: &Session, args: &Args) -> Result<Exit, Stop> {
     let tools = tools_of(&session.project).map_err(Error::Faulty)?;
     let is_wanted = |name: &str| match &args.name {
         Some(wanted) => name == wanted || name.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.')),
@@ -39,6 +43,13 @@ pub(super) fn tools(session: &Session, args: &Args) -> Result<Exit, Stop> {
         let meant =
             nearest(wanted, names.iter().copied()).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
         return Err(Stop::input(format!("there is no tool {wanted}{meant}\nthere are: {}", names.join(", "))));
+    }
+    if let Some(typed) = &args.call {
+        let [tool] = wanted.as_slice() else {
+            let names: Vec<&str> = wanted.iter().map(|tool| tool.spec().name.as_str()).collect();
+            return Err(Stop::input(format!("--call calls one tool: name it, of {}", names.join(", "))));
+        };
+        return call(tool, typed, args.json).await;
     }
     let Users { of: users, faulty } = users(&session.project);
     for tool in wanted {
@@ -65,6 +76,45 @@ pub(super) fn tools(session: &Session, args: &Args) -> Result<Exit, Stop> {
         ));
     }
     Ok(Exit::Done)
+}
+
+/// Calls a tool by hand, and prints its result.
+async fn call(tool: &Tool, typed: &str, as_line: bool) -> Result<Exit, Stop> {
+    let name = &tool.spec().name;
+    let args = written(typed)?;
+    let result = by_hand(tool, args).await.map_err(|why| match why {
+        Uncalled::ActsOut => Stop::input(format!(
+            "{name} acts on the world: only a run does that, with what a person approved. callsheet run --rehearse shows what it \
+             would do"
+        )),
+        Uncalled::Args(wrong) => {
+            Stop::input(format!("{}\ncallsheet tools {name} shows what it takes", wrong.join("\n")))
+        }
+        Uncalled::Failed(why) => Stop::failed(format!("{name}: {}", why.reason)),
+        Uncalled::Silent(after_ms) => Stop::failed(format!("{name} did not answer within {after_ms} ms")),
+    })?;
+    if as_line {
+        paint::json(&result);
+    } else {
+        let pretty = serde_json::to_string_pretty(&result).unwrap_or_default();
+        pretty.lines().for_each(|line| raw(Safe(line)));
+    }
+    Ok(Exit::Done)
+}
+
+/// Arguments as they are typed: JSON, or the inline table that a rehearsal has.
+fn written(typed: &str) -> Result<Value, Stop> {
+    let typed = typed.trim();
+    let typed = typed.strip_prefix("args").and_then(|rest| rest.trim_start().strip_prefix('=')).unwrap_or(typed);
+    let table = || {
+        toml::from_str::<Value>(&format!("args = {typed}"))
+            .ok()
+            .and_then(|mut table| table.get_mut("args").map(Value::take))
+    };
+    let args = serde_json::from_str(typed).ok().or_else(table).filter(Value::is_object);
+    args.ok_or_else(|| {
+        Stop::input("--call takes the arguments as JSON, '{\"query\": \"x\"}', or as TOML, '{ query = \"x\" }'")
+    })
 }
 
 fn print(spec: &ToolSpec, works: Option<Value>, queries: &Queries, users: &[(String, String)]) {

@@ -1,11 +1,16 @@
 //! The tools of a project: what each declares and finds, and who uses it; and the members of all its teams.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use super::project::Project;
+use crate::actor::examiner::misfits;
 use crate::app;
-use crate::id::ToolName;
-use crate::tool::{Opened, Tools};
+use crate::failure::Failure;
+use crate::id::{Digest, EffectId, ToolName};
+use crate::tool::{Call, Opened, Tool, Tools};
 use crate::topology::fault::Faults;
 use crate::topology::plan::{Member, Mode, Role};
 use crate::topology::spec::ToolSpec;
@@ -96,4 +101,36 @@ pub fn tools(project: &Project) -> Result<Tools, Faults> {
 /// Opens what the tools would use: by the tool that tells of it, what is there or why it is not.
 pub async fn tried(tools: &Tools) -> Vec<(ToolName, Result<Opened, String>)> {
     app::try_connections(tools).await
+}
+
+/// Why a tool gave nothing when it was called by hand.
+#[derive(Debug)]
+pub enum Uncalled {
+    /// It acts on the world, which only an approved effect of a run does.
+    ActsOut,
+    /// What is wrong with its arguments, a sentence each.
+    Args(Vec<String>),
+    /// It was called, and failed.
+    Failed(Failure),
+    /// It was called, and did not answer for so many milliseconds.
+    Silent(u64),
+}
+
+/// Calls a tool that reads or computes by hand: in no run, and recorded nowhere.
+///
+/// # Errors
+/// Why there is no result.
+pub async fn call(tool: &Tool, args: Value) -> Result<Value, Uncalled> {
+    let Tool::Callable(callable) = tool else { return Err(Uncalled::ActsOut) };
+    let spec = callable.spec();
+    let wrong = misfits(&spec.args, &args).unwrap_or_else(|why| vec![why.to_string()]);
+    if !wrong.is_empty() {
+        return Err(Uncalled::Args(wrong));
+    }
+    let call = Call { effect: EffectId(Digest::of("callsheet call by hand 1", &[])), args };
+    let in_time = tokio::time::timeout(Duration::from_millis(spec.call_timeout_ms), callable.call(call));
+    match in_time.await {
+        Ok(came) => came.map_err(Uncalled::Failed),
+        Err(_) => Err(Uncalled::Silent(spec.call_timeout_ms)),
+    }
 }

@@ -53,6 +53,8 @@ fn answer(asked: &Asked) -> Played {
     match path.split(['/', '?']).nth(1).unwrap_or_default() {
         "prices" => played("200 OK", &[json], &json!({ "data": { "price": 12.5, "asked": path } }).to_string()),
         "text" => played("200 OK", &["content-type: text/plain"], "Grüße"),
+        "html" => played("200 OK", &["content-type: text/html; charset=utf-8"], PAGE),
+        "pages" => played("200 OK", &[json], &page_of(path).to_string()),
         "bytes" => played("200 OK", &["content-type: application/octet-stream"], "x"),
         "latin" => {
             framed(&["200 OK".to_owned(), "content-type: text/plain".to_owned()], b"Gr\xfc\xdfe", Framing::Length)
@@ -75,6 +77,29 @@ fn answer(asked: &Asked) -> Played {
         }
         _ => played("200 OK", &["content-type: text/plain"], "the server was reached"),
     }
+}
+
+const PAGE: &str = "<html><head><style>p { color: red }</style></head><body><h1>Delivery</h1><p>It is <b>free</b> from 40&nbsp;&euro;.</p>\
+                    <script>alert('hidden')</script></body></html>";
+
+/// A page of a list, by what its path asks for.
+fn page_of(path: &str) -> Value {
+    let (way, query) = path.split_once('?').unwrap_or((path, ""));
+    let cursor = query.split('&').find_map(|pair| pair.strip_prefix("cursor=")).unwrap_or("0");
+    let nth: u64 = cursor.parse().unwrap();
+    let more = nth < 2;
+    let next = match way.rsplit('/').next().unwrap_or_default() {
+        "linked" if more => json!(format!("/pages/linked?of=all&cursor={}", nth + 1)),
+        "counted" if more => json!(nth + 1),
+        "endless" => json!(format!("?cursor={}", nth + 1)),
+        "again" => json!("?cursor=0"),
+        "away" => json!("http://other.test/"),
+        "port" => json!("http://127.0.0.1:1/"),
+        "none" => json!("http://["),
+        _ => Value::Null,
+    };
+    let list = if way.ends_with("odd") { json!({ "id": nth }) } else { json!([{ "id": nth, "of": query }]) };
+    json!({ "list": list, "next": next })
 }
 
 /// A table with one endpoint, on this machine.
@@ -160,6 +185,74 @@ async fn whatever_a_server_answers_comes_to_a_class() {
     let keyless = table(&base, "/text", "").replace("SHOP_TOKEN", "OTHER");
     let failure = call(&open(&keyless, &Arc::default()).unwrap()[0], json!({})).await.unwrap_err();
     assert_eq!((failure.class, failure.reason.as_str()), (Class::Permanent, "it needs OTHER: set that variable"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_read_page_by_page_at_its_own_server_and_not_without_end() {
+    let (base, heads) = server();
+    let linked = "result = \"/list\"\npaging = { next = \"/next\" }";
+    let counted = "result = \"/list\"\npaging = { cursor = \"/next\", as = \"cursor\", pages_max = 5 }";
+    for (path, more, ids, is_more) in [
+        ("/pages/linked?of=all", linked, vec![0, 1, 2], false),
+        ("/pages/counted?of=all", counted, vec![0, 1, 2], false),
+        ("/pages/counted?cursor=1&of=all", counted, vec![1, 2], false),
+        (
+            "/pages/counted",
+            "result = \"/list\"\npaging = { cursor = \"/next\", as = \"cursor\", pages_max = 2 }",
+            vec![0, 1],
+            true,
+        ),
+        ("/pages/endless", linked, (0..10).collect(), true),
+        ("/pages/again?cursor=0", linked, vec![0], false),
+        ("/pages/one", linked, vec![0], false),
+    ] {
+        let came = ask(&base, path, more, json!({})).await.unwrap_or_else(|why| panic!("{path}: {}", why.reason));
+        let found: Vec<u64> =
+            came["data"].as_array().unwrap().iter().map(|item| item["id"].as_u64().unwrap()).collect();
+        assert_eq!((found, came["more"].as_bool().unwrap()), (ids, is_more), "{path}");
+        let all_of = |item: &Value| item["of"].as_str().unwrap().contains("of=all");
+        assert!(!path.contains("of=all") || came["data"].as_array().unwrap().iter().all(all_of), "{path}: {came}");
+    }
+    let before = heads.lock().unwrap().len();
+    for (path, more, class, words) in [
+        ("/pages/away", linked, Class::Permanent, "at another server, which is not asked"),
+        ("/pages/port", linked, Class::Permanent, "at another server, which is not asked"),
+        ("/pages/none", linked, Class::Permanent, "the address of the next page is none"),
+        ("/pages/odd", linked, Class::Permanent, "is a list, and this answer has none there"),
+        ("/text", linked, Class::Permanent, "the answer is no JSON"),
+        (
+            "/pages/endless",
+            "result = \"/list\"\npaging = { next = \"/next\", pages_max = 1000 }",
+            Class::Invalid,
+            "body_bytes_max",
+        ),
+    ] {
+        let failure = ask(&base, path, more, json!({})).await.expect_err(path);
+        assert_eq!(failure.class, class, "{path}: {}", failure.reason);
+        assert!(failure.reason.contains(words), "{path}: {:?} does not say {words:?}", failure.reason);
+    }
+    assert!(heads.lock().unwrap().len() - before < 100, "what has too much together is not read to its end");
+    for (paging, words) in [
+        ("{ next = \"/next\", as = \"cursor\" }", "paging is { next"),
+        ("{ cursor = \"/next\" }", "paging is { next"),
+        ("{}", "paging is { next"),
+        ("{ next = \"next\" }", "write \"/next\""),
+        ("{ next = \"/next\", pages_max = 0 }", "1 or more"),
+    ] {
+        let told = open(&table(&base, "/pages/one", &format!("paging = {paging}")), &Arc::default()).err().unwrap();
+        assert!(told.contains(words), "{paging}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_the_web_is_given_as_its_readers_see_it() {
+    let (base, _) = server();
+    let table = "allow_http = true\nhosts = [\"*\"]\nprivate_hosts = [\"127.0.0.1\"]\n";
+    let get = open(table, &Arc::default()).unwrap().remove(0);
+    let came = call(&get, json!({ "url": format!("{base}/html") })).await.unwrap();
+    let text = came["text"].as_str().unwrap();
+    assert!(text.contains("Delivery") && text.contains("It is free from 40\u{a0}€."), "{text:?}");
+    assert!(!text.contains(['<', '>']) && !text.contains("hidden") && !text.contains("color"), "{text:?}");
 }
 
 /// Addresses that are not public, as they may be spelled.

@@ -66,6 +66,7 @@ mod prefix;
 mod prompt;
 mod providers;
 mod quirks;
+mod reach;
 mod readme;
 mod reads;
 mod recording;

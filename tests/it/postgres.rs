@@ -3,7 +3,7 @@
 
 mod bypass;
 mod lost;
-mod server;
+pub(crate) mod server;
 
 use std::path::Path;
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::part::{Line, Part, TEXT_BYTES_MAX, Unit, parts};
 use super::{docx, pdf};
+use crate::tool::part::page::plain;
 
 /// The form of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +110,4 @@ fn html(text: &str) -> Vec<Part> {
         from = to;
     }
     parts(lines, Unit::Line)
-}
-
-fn plain(html: &str) -> String {
-    mail_parser::decoders::html::html_to_text(html).trim().to_owned()
 }

@@ -87,6 +87,11 @@ impl Fetcher {
         Ok(Self { client, guard, bounds })
     }
 
+    /// Largest answer that is read.
+    pub(super) fn body_bytes_max(&self) -> usize {
+        self.bounds.body_bytes_max
+    }
+
     /// Gets `url`. The headers, which may hold secrets, go to its own host over the same scheme and nowhere else.
     pub(super) async fn get(
         &self,

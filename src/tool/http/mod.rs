@@ -4,6 +4,7 @@
 mod endpoint;
 mod fetch;
 mod page;
+mod paging;
 mod template;
 
 use std::collections::BTreeMap;
@@ -13,8 +14,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::endpoint::Endpoint;
+pub use self::endpoint::Given;
 use self::fetch::{Bounds, Fetcher};
 use self::page::Page;
+pub use self::paging::Paging;
 use self::template::Template;
 use super::Tool;
 use super::open::{Ground, Open};
@@ -54,21 +57,6 @@ pub struct Config {
     /// Largest answer that is read.
     #[serde(default = "body_bytes_max")]
     pub body_bytes_max: u32,
-}
-
-/// What `[tools.NAME.endpoints.VERB]` says.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Given {
-    /// What is asked, with a host that stands there as it is and arguments such as `{sku}`.
-    pub url: String,
-    /// What it gives, for a model and for people.
-    pub does: String,
-    /// What the arguments are, a sentence each.
-    #[serde(default)]
-    pub args: BTreeMap<String, String>,
-    /// Where in the answer the result is, as a JSON pointer; the whole of it, if nothing is said.
-    pub result: Option<String>,
 }
 
 fn untrusted() -> Labels {
@@ -139,19 +127,23 @@ impl Config {
         if let Some(pointer) = given.result.as_ref().filter(|pointer| !pointer.starts_with('/')) {
             return Err(wrong(format!("result = {pointer:?} is no JSON pointer: write \"/{pointer}\"")));
         }
+        if let Some(fault) = given.paging.as_ref().and_then(Paging::fault) {
+            return Err(wrong(fault));
+        }
         let url = template.sample().map_err(|why| wrong(format!("url is no address: {why}")))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let bounds = self.bounds(vec![host]);
         bounds.allow(&url).map_err(|why| wrong(why.reason))?;
         guard.literal(&url).map_err(|why| wrong(why.to_string()))?;
-        let spec = endpoint::spec(tool_name(name, verb)?, &given.does, &given.args, &template);
+        let spec = endpoint::spec(tool_name(name, verb)?, given, &template);
         let keys = endpoint::Keys {
             token_env: self.token_env.clone(),
             headers_env: self.headers_env.clone(),
             secrets: ground.secrets.clone(),
         };
         let fetcher = Fetcher::new(guard.clone(), bounds).map_err(wrong)?;
-        Ok(Tool::callable(Endpoint { spec: self.bounded(spec), template, result: given.result.clone(), keys, fetcher }))
+        let (spec, result, paging) = (self.bounded(spec), given.result.clone(), given.paging.clone());
+        Ok(Tool::callable(Endpoint { spec, template, result, paging, keys, fetcher }))
     }
 
     fn fetcher(&self, name: &str, hosts: Vec<String>, guard: &Guard) -> Result<Arc<Fetcher>, Error> {

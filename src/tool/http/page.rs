@@ -12,6 +12,7 @@ use crate::failure::Work;
 use crate::id::ToolName;
 use crate::tool::part::args::{invalid, read};
 use crate::tool::part::hidden::Hidden;
+use crate::tool::part::page::plain;
 use crate::tool::{Call, Callable, Declared};
 use crate::topology::spec::ToolSpec;
 
@@ -35,7 +36,8 @@ pub(super) fn spec(name: ToolName, hosts: &[String]) -> ToolSpec {
         "type": "object",
         "properties": {
             "url": { "type": "string", "description": "where it was found in the end" },
-            "media_type": { "type": "string" }, "text": { "type": "string" },
+            "media_type": { "type": "string" },
+            "text": { "type": "string", "description": "of a page of the web, what its readers see" },
         },
         "required": ["url", "media_type", "text"], "additionalProperties": false,
     }))
@@ -74,6 +76,8 @@ impl Callable for Page {
                 return Err(invalid(format!("it is no text but {:?}", answer.media_type)));
             }
             let text = String::from_utf8(answer.body).map_err(|_| invalid("it is not UTF-8"))?;
+            let is_page = ["text/html", "application/xhtml+xml"].contains(&answer.media_type.as_str());
+            let text = if is_page { plain(&text) } else { text };
             Ok(json!({ "url": answer.url.as_str(), "media_type": answer.media_type, "text": text }))
         })
     }

@@ -10,6 +10,7 @@ pub mod duration;
 pub mod hidden;
 pub mod lock;
 pub mod outbox;
+pub mod page;
 pub mod prose;
 pub mod record;
 pub mod shown;

@@ -15,7 +15,7 @@ pub(super) const PASSWORD: &str = "canary-9f31c6ab52";
 /// What a file on the server holds that nobody may read.
 pub(super) const CANARY: &str = "CANARY-IN-A-FILE-71c2";
 
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     pub(super) port: u16,
     dir: tempfile::TempDir,
@@ -32,7 +32,7 @@ impl Drop for Server {
 static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 
 /// The server, or none where PostgreSQL is not installed, which is told; a run of `./test.sh` fails then.
-pub(super) fn server() -> Option<Arc<Server>> {
+pub(crate) fn server() -> Option<Arc<Server>> {
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(server) = shared.upgrade() {
         return Some(server);
@@ -116,7 +116,7 @@ impl Server {
         self.dir.path().join("data/written.txt")
     }
 
-    pub(super) fn url(&self, role: &str, database: &str) -> String {
+    pub(crate) fn url(&self, role: &str, database: &str) -> String {
         format!("postgresql://{role}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
@@ -134,7 +134,7 @@ impl Server {
     }
 
     /// A database of its own, with the roles there are.
-    pub(super) async fn database(&self, name: &str) -> Client {
+    pub(crate) async fn database(&self, name: &str) -> Client {
         let owner = self.owner("postgres").await;
         {
             let roles = format!(
