@@ -120,7 +120,7 @@ fn a_tool_that_reads_is_tried_by_hand_and_no_other() {
             ("tools articles.reed --call '{}'", 2, &["there is no tool articles.reed; did you mean articles.read?"]),
             ("tools articles --call '{}'", 2, &["--call calls one tool: name it, of articles."]),
             ("tools --call '{}'", 2, &["<NAME>"]),
-            ("runs --json", 0, &[]),
+            ("runs", 2, &["nothing has run here yet"]),
         ],
     );
 }
