@@ -9,7 +9,7 @@ use super::shelf::Shelf;
 use crate::failure::{Class, Failure};
 use crate::id::{AgentName, ArtefactName, EffectId};
 use crate::model::prompt::Offers;
-use crate::model::{Arrived, Ask, Exchange, Pulse, Reply, Section};
+use crate::model::{Arrived, Ask, Exchange, FromPerson, Pulse, Reply, Section};
 use crate::run::body::FailureReport;
 use crate::run::desk::Desk;
 use crate::run::event::Part;
@@ -127,6 +127,10 @@ fn show(ask: &mut Ask, shelf: Shelf<'_>, own: &Own<'_>, part: &Part) -> Result<(
         }
         Part::Brief(digest) => {
             ask.brief = own.brief(shelf.parsed(*digest)?);
+        }
+        Part::Told(by, digest) => {
+            let note = text(&shelf.json(*digest)?);
+            ask.now.message.people.push(FromPerson { by: by.clone(), note });
         }
         Part::Note(digest) => ask.now.message.note = text(&shelf.json(*digest)?),
         Part::Arrived(index, from, outcome, digest) => {

@@ -68,6 +68,10 @@ pub(super) fn lift(
             let Some(command) = remarks(place, state, bodies, say) else { return Ok(None) };
             command
         }
+        Say::Note { to, text } => {
+            let problems = remarked::noted(&text);
+            Command::Note { to, note: bodies.text(&text), problems: told(bodies, &problems) }
+        }
         Say::Answer { question, happened } => {
             let receipt = bodies.of(&Receipt::at(format!("{} says that it happened", by.name)));
             Command::Answer { question, happened, receipt }

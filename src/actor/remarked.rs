@@ -28,6 +28,11 @@ pub(super) fn said(text: &str) -> Vec<String> {
     empty.into_iter().chain(long).collect()
 }
 
+/// What is wrong with what is said to a member.
+pub(super) fn noted(text: &str) -> Vec<String> {
+    said(text).into_iter().map(|fault| fault.replacen("a comment", "a note", 1)).collect()
+}
+
 /// Whom a text names as `@name`, of these people; each once.
 pub(super) fn mentions(text: &str, people: &BTreeMap<String, Vec<String>>) -> Vec<String> {
     let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');

@@ -25,6 +25,7 @@ mod mcp;
 mod messages;
 mod missing;
 mod new;
+mod note;
 mod observe;
 pub mod paint;
 mod prompt;
@@ -170,6 +171,9 @@ enum Command {
     /// Takes up a run where it stopped, with higher limits if you give some
     #[command(after_help = "Example:\n  callsheet resume 1 --steps 200")]
     Resume(control::ResumeArgs),
+    /// Says something to a member of a run; its next turn is shown it, and it decides nothing
+    #[command(after_help = "Example:\n  callsheet note 1 drafter \"Keep it under 120 words.\"")]
+    Note(note::Args),
     /// Pauses a run: it begins nothing new until you resume it
     #[command(after_help = "Example:\n  callsheet pause 1")]
     Pause(control::Args),
@@ -277,6 +281,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::Delegate(args) => claim::delegate(&session, args).await,
         Command::Comments(args) => comment::comments(&session, &args),
         Command::Comment(args) => comment::comment(&session, args).await,
+        Command::Note(args) => note::note(&session, args).await,
         Command::Reply(args) => comment::reply(&session, args).await,
         Command::Resolve(args) => comment::resolve(&session, args).await,
         Command::Reject(args) => decide::decide(&session, args, crate::run::event::Decision::Reject).await,

@@ -127,16 +127,29 @@ pub struct Incoming {
     /// For whoever is the join of a split: what its branches came to, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arrived: Vec<Arrived>,
+    /// What people said to the member since its last turn, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<FromPerson>,
 }
 
 impl Incoming {
     /// All of it, as templates name it: what there is none of is null, or an empty list.
     pub fn whole(&self) -> Value {
-        let Self { from, outcome, note, round, branch, arrived } = self;
+        let Self { from, outcome, note, round, branch, arrived, people } = self;
         json!({
             "from": from, "outcome": outcome, "note": note, "round": round, "branch": branch, "arrived": arrived,
+            "people": people,
         })
     }
+}
+
+/// What a person said to a member while the run went on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FromPerson {
+    /// Who.
+    pub by: String,
+    /// In words.
+    pub note: String,
 }
 
 /// What a branch of a split came to its join with.

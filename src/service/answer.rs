@@ -143,9 +143,10 @@ fn refused(why: Refusal, story: &Story) -> Error {
         return Error::Blocked { run: story.row.no, comments };
     }
     let faults = match &why {
-        Refusal::FaultyEdit { problems } | Refusal::FaultyAnswer { problems } | Refusal::FaultyComment { problems } => {
-            Some(error_text(&story.texts(), *problems))
-        }
+        Refusal::FaultyEdit { problems }
+        | Refusal::FaultyAnswer { problems }
+        | Refusal::FaultyComment { problems }
+        | Refusal::FaultyNote { problems } => Some(error_text(&story.texts(), *problems)),
         _ => None,
     };
     Error::Refused { why, faults }

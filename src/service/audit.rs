@@ -60,7 +60,8 @@ fn act(news: &News) -> Option<Act> {
     | Event::Assigned { made_at, .. }
     | Event::CommentMade { made_at, .. }
     | Event::CommentReplied { made_at, .. }
-    | Event::CommentResolved { made_at, .. } = event
+    | Event::CommentResolved { made_at, .. }
+    | Event::NoteLeft { made_at, .. } = event
     {
         *made_at
     } else {

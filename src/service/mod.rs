@@ -14,6 +14,7 @@ pub mod form;
 pub mod ledger;
 pub mod letter;
 pub mod list;
+pub mod note;
 pub mod overview;
 pub mod project;
 pub mod reading;

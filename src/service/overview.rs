@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::error::Error;
 use super::letter::{Letter, letters};
 use super::list::{ApprovalLine, Params, given, params, summary_as_told};
+use super::note::{Note, notes};
 use super::project::Project;
 use super::story::Story;
 use crate::id::{
@@ -85,6 +86,9 @@ pub struct Overview {
     pub waiting: Vec<ApprovalLine>,
     /// Questions that wait.
     pub questions: Vec<ApprovalNo>,
+    /// What people said to members while it went on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
     /// What could not be handled.
     pub dead_letters: Vec<Letter>,
     /// Items that did not leave just as they were approved, or not where they were to be: a sentence each.
@@ -220,6 +224,7 @@ pub fn overview(project: &Project, story: &Story) -> Overview {
         approvals: state.open_approvals().map(|(no, approval)| (no, approval.agent.clone())).collect(),
         waiting: state.open_approvals().map(|(no, of)| ApprovalLine::of(no, of, row, state, &texts)).collect(),
         questions: state.questions.keys().copied().collect(),
+        notes: notes(story),
         dead_letters: letters(story),
         left: story.view.told().to_vec(),
         results: story.results.clone(),

@@ -139,6 +139,7 @@ impl Trace {
             | Event::CommentMade { .. }
             | Event::CommentReplied { .. }
             | Event::CommentResolved { .. }
+            | Event::NoteLeft { .. }
             | Event::AnswerRefused { .. }
             | Event::ContextCut { .. }
             | Event::AgentFailed { .. }
@@ -379,6 +380,7 @@ fn mark(event: &Event) -> Option<(Of, &'static str, Vec<KeyValue>)> {
         Event::CommentMade { .. } => plain(Of::Run, "callsheet.comment_made"),
         Event::CommentReplied { .. } => plain(Of::Run, "callsheet.comment_replied"),
         Event::CommentResolved { .. } => plain(Of::Run, "callsheet.comment_resolved"),
+        Event::NoteLeft { .. } => plain(Of::Run, "callsheet.note_left"),
         Event::AnswerRefused { message, .. } => plain(Of::Turn(*message), "callsheet.answer_refused"),
         Event::ContextCut { message } => plain(Of::Turn(*message), "callsheet.context_cut"),
         Event::AgentFailed { message, class, .. } => {

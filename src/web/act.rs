@@ -18,6 +18,7 @@ use crate::service::act::{enough, wanted};
 use crate::service::comment::{number, sent_along};
 use crate::service::edit::Edit;
 use crate::service::form::Form as Asked;
+use crate::service::note::to;
 use crate::service::start::{Start, Voice};
 use crate::service::story::Story;
 
@@ -59,6 +60,7 @@ pub(super) async fn say(State(site): State<Arc<Site>>, Path(no): Path<u64>, fill
         Ok(Say::DeadLetter { message, answer })
     };
     let what = match filled.field("what") {
+        "note" => to(&story, filled.field("to"), filled.field("text").to_owned())?,
         "pause" => Say::Pause,
         "resume" => Say::Resume,
         "cancel" => Say::Cancel,

@@ -22,6 +22,7 @@ use crate::id::{ApprovalNo, CommentNo, Digest, RunNo, Seq};
 use crate::service::comment;
 use crate::service::error::Error;
 use crate::service::list::{self, Filter, Open, RunLine};
+use crate::service::note;
 use crate::service::overview::{Overview, overview};
 use crate::service::review::{Question, Review, question, review};
 use crate::service::start::texts;
@@ -202,6 +203,31 @@ pub(super) async fn assign(
     let Assigned { to, text } = sent.said;
     let say = assigned(ApprovalNo(no), &sent.person.who, to, text)?;
     let story = post(&site, ApprovalNo(no), sent.person.who, say).await?;
+    Ok(Stands::of(&story))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Noted {
+    /// The member: one that is a model.
+    to: String,
+    /// In words.
+    text: String,
+}
+
+pub(super) async fn note(
+    State(site): State<Arc<Site>>,
+    Named(no): Named<u64>,
+    sent: Sent<Noted>,
+) -> Result<Json<Stands>, Plain> {
+    let Noted { to, text } = sent.said;
+    let read = site.look(move |site| {
+        let story = site.project.read(site.project.run(Some(RunNo(no)))?)?;
+        let say = note::to(&story, &to, text)?;
+        Ok((story, say))
+    });
+    let (mut story, say) = read.await?;
+    site.driver.say(&mut story, sent.person.who, say).await.map_err(Fail::from)?;
     Ok(Stands::of(&story))
 }
 

@@ -261,7 +261,8 @@ pub fn refusal(why: &Refusal, faults: Option<&str>) -> String {
         Refusal::UnknownVersion => {
             "another version has taken that one's place; look at it, and comment on it".to_owned()
         }
-        Refusal::FaultyComment { .. } => faults.unwrap_or_default().to_owned(),
+        Refusal::FaultyComment { .. } | Refusal::FaultyNote { .. } => faults.unwrap_or_default().to_owned(),
+        Refusal::ReadsNoNotes { to } => format!("{to} reads no notes: it is no model of this run"),
         Refusal::UnknownDeadLetter => "there is no such dead letter; `callsheet dead-letters` lists them".to_owned(),
         Refusal::NothingToDo => "there is nothing to do: the run is in that state already".to_owned(),
         Refusal::RaiseTooLow => "a new limit has to be above the one in force".to_owned(),

@@ -54,6 +54,7 @@ mod local;
 mod manner;
 mod mcp;
 mod mend;
+mod notes;
 mod outbox;
 mod owners;
 mod ownership;

@@ -195,6 +195,15 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         made_at: Option<Timestamp>,
     },
+    /// A person says something to a member, whose next turn is shown it. It decides nothing.
+    NoteLeft {
+        to: AgentName,
+        by: Who,
+        note: BodyRef,
+        /// When, if it was heard later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_at: Option<Timestamp>,
+    },
     /// An agent died: a panic, an error, a hang.
     AgentFailed { agent: AgentName, message: MessageId, class: Class, reason: BodyRef },
     /// The supervisor starts it again, not before a time.
@@ -434,6 +443,8 @@ pub enum Part {
     Brief(Digest),
     /// The message's note.
     Note(Digest),
+    /// What a person said to it since its last turn: who, and what.
+    Told(String, Digest),
     /// What a branch came to the join with: which one, from whom, on which outcome, with which note.
     Arrived(u32, AgentName, Outcome, Digest),
     /// An artefact that it reads.
@@ -459,6 +470,7 @@ impl Part {
             Self::Artefact(_, held) => held.versions().collect(),
             Self::Brief(digest)
             | Self::Note(digest)
+            | Self::Told(_, digest)
             | Self::Arrived(.., digest)
             | Self::Findings(_, digest)
             | Self::Reply(digest)
@@ -724,6 +736,10 @@ pub enum Refusal {
     UnknownVersion,
     /// The comment has faults: a list of sentences.
     FaultyComment { problems: BodyRef },
+    /// No member of that name reads notes: there is none, or it is not a model.
+    ReadsNoNotes { to: String },
+    /// The note has faults: a list of sentences.
+    FaultyNote { problems: BodyRef },
     /// There is no such dead letter.
     UnknownDeadLetter,
     /// There is nothing to pause or resume.

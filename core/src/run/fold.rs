@@ -4,6 +4,7 @@
 mod approval;
 mod comment;
 mod effect;
+mod note;
 mod split;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::branch::Branch;
 use super::desk::{self, Desk, Held};
 use super::event::{Amount, BodyRef, DeadLetterAnswer, Event, Fact, Message, Part, Reason, Version, Who};
+use super::note::Note;
 use super::state::{Conversation, DeadLetter, Effect, State, Turn};
 use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Outcome, Timestamp};
@@ -115,6 +117,10 @@ impl State {
             }
             Event::CommentReplied { no, mentions, .. } => self.remark(*no, mentions),
             Event::CommentResolved { no, by, .. } => self.resolve(*no, by),
+            Event::NoteLeft { to, by, note, .. } => {
+                self.notes.push(Note { to: to.clone(), by: by.name.clone(), note: *note, read_in: None });
+                Ok(())
+            }
             Event::AgentFailed { agent, message, .. } => self.died(at, agent, *message),
             Event::AgentRestarted { agent, not_before } => self.restart(at, agent, *not_before),
             Event::DeadLettered { message, class, reason } => self.dead_letter(*message, *class, *reason),
@@ -201,8 +207,9 @@ impl State {
         let memory = past.memory.clone();
         self.pasts.insert((agent.clone(), message.branch.clone()), past);
         let (first, bytes, labels) = self.first_parts(&agent, &message);
-        let unseen = memory.parts.into_iter().chain(first).collect();
-        let (shown_bytes, labels) = (memory.bytes + bytes, memory.labels.join(labels));
+        let (told, told_bytes) = self.told(&agent, id);
+        let unseen = memory.parts.into_iter().chain(first).chain(told).collect();
+        let (shown_bytes, labels) = (memory.bytes + bytes + told_bytes, memory.labels.join(labels));
         let origin = message.origin;
         // Names begin with a letter: from the least of them on.
         let from = (message.branch.clone(), agent.clone(), Outcome::fixed("a"));

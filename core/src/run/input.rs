@@ -143,6 +143,8 @@ pub enum Command {
     Reply { comment: CommentNo, remark: BodyRef, mentions: Vec<String>, problems: Option<BodyRef> },
     /// A comment is settled, and why, if that is said.
     Resolve { comment: CommentNo, remark: Option<BodyRef>, problems: Option<BodyRef> },
+    /// What a person says to a member, with what is wrong with it.
+    Note { to: AgentName, note: BodyRef, problems: Option<BodyRef> },
     /// Whether an effect happened.
     Answer { question: ApprovalNo, happened: bool, receipt: BodyRef },
     /// What becomes of a dead letter.
@@ -206,6 +208,8 @@ pub enum Say {
     Reply { comment: CommentNo, text: String },
     /// A comment is settled; why, unless that is empty.
     Resolve { comment: CommentNo, text: String },
+    /// What a person says to a member.
+    Note { to: AgentName, text: String },
     /// Whether an effect happened.
     Answer { question: ApprovalNo, happened: bool },
     /// What becomes of a dead letter.

@@ -11,6 +11,7 @@ pub mod fold;
 pub mod input;
 pub mod invariant;
 mod meeting;
+pub mod note;
 pub mod owner;
 pub mod queue;
 pub mod record;

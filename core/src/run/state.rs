@@ -10,6 +10,7 @@ use super::event::{
     Amount, CallHead, Channel, Decision, Ending, Limit, Manifest, Message, PauseReason, Raise, Ruling, Version, Who,
     Wish,
 };
+use super::note::Note;
 use super::queue::Queue;
 use super::split::OpenSplit;
 use crate::failure::Class;
@@ -70,6 +71,8 @@ pub struct State {
     pub permits: BTreeMap<ApprovalNo, Permit>,
     /// Comments by number, resolved ones included.
     pub comments: BTreeMap<CommentNo, Comment>,
+    /// What people said to members, in order.
+    pub notes: Vec<Note>,
     /// Open questions: whether an effect happened.
     pub questions: BTreeMap<ApprovalNo, EffectId>,
     /// What the supervisor knows of each agent.
@@ -491,6 +494,7 @@ impl State {
             approvals: BTreeMap::new(),
             permits: BTreeMap::new(),
             comments: BTreeMap::new(),
+            notes: Vec::new(),
             questions: BTreeMap::new(),
             agents: BTreeMap::new(),
             asked_before: BTreeMap::new(),

@@ -198,7 +198,8 @@ impl View {
             Event::CommentMade { .. } | Event::CommentReplied { .. } | Event::CommentResolved { .. } => None,
             Event::QuestionAnswered { no, .. } => state.questions.get(no).and_then(of_effect),
             Event::DeadLetterAnswered { message, .. } => state.dead.get(message).map(|letter| &letter.message.branch),
-            // What a run does as a whole, and what nobody is told of.
+            // What a run does as a whole, what is said to a member wherever it is, and what nobody is told of.
+            Event::NoteLeft { .. } => None,
             Event::Started { .. } | Event::Opened { .. } | Event::Heard { .. } | Event::InputRefused { .. } => None,
             Event::CalledOff { .. } | Event::TurnBegan { .. } | Event::EffectAsked { .. } => None,
             Event::EffectBegan { .. } | Event::RetryPlanned { .. } | Event::AgentRestarted { .. } => None,
@@ -246,7 +247,7 @@ impl View {
             Event::ModelSwitched { .. } | Event::ContextCut { .. } | Event::AnswerRefused { .. } => {}
             Event::ApprovalAsked { .. } | Event::ApprovalDecided { .. } | Event::ApprovalClosed { .. } => {}
             Event::EditRefused { .. } | Event::ApprovalOverdue { .. } => {}
-            Event::Looked { .. } | Event::Assigned { .. } => {}
+            Event::Looked { .. } | Event::Assigned { .. } | Event::NoteLeft { .. } => {}
             Event::PersonAnswered { .. } | Event::Reminded { .. } | Event::Escalated { .. } => {}
             Event::PermitGiven { .. } | Event::PermitVoided { .. } => {}
             Event::QuestionAsked { .. } | Event::QuestionAnswered { .. } => {}
@@ -329,6 +330,7 @@ impl View {
             }
             Event::QuestionAnswered { no, by, happened } => people::answered(*no, by, *happened),
             Event::Assigned { .. } => return people::assigned(state, &fact.is, texts),
+            Event::NoteLeft { to, by, note, .. } => people::notes(to, by, *note, texts),
             Event::CommentMade { .. } | Event::CommentReplied { .. } | Event::CommentResolved { .. } => {
                 return comment::entry_of(&fact.is, &|artefact, version| Some(self.nth(artefact, version)?.0), texts);
             }
@@ -344,7 +346,9 @@ impl View {
                 life("raised", format!("{} raised the limits: {}", by.name, raise_words(raise)))
             }
             Event::CancelAsked { by } => life("cancelling", format!("{} cancelled it", by.name)),
-            Event::Ended { how } => life("ended", Status::Ended(*how).word().to_owned()),
+            Event::Ended { how } => {
+                life("ended", format!("{}{}", Status::Ended(*how).word(), people::unread(&state.notes)))
+            }
             Event::Split { message, outcome, branches, .. } => {
                 entry(self.whose_turn(*message), outcome.as_str(), branches_words(*branches), Kind::Life)
             }

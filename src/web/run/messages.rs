@@ -10,6 +10,7 @@ use crate::id::{MessageId, Seq};
 use crate::run::event::{Event, Settled};
 use crate::run::view::choice::Choice;
 use crate::run::view::{Entry, Kind, Texts as _};
+use crate::service::note::readers;
 use crate::service::story::News;
 use crate::words::time::clock_time;
 
@@ -65,6 +66,7 @@ pub(super) fn messages(look: &Look<'_>) -> Markup {
                 a.button.small.danger href=(address(no, trouble.seq)) { "Latest trouble" }
             }
         }
+        (note_form(look))
         div.split.messages {
             section {
                 @if pages > 1 {
@@ -83,6 +85,32 @@ pub(super) fn messages(look: &Look<'_>) -> Markup {
                 Some(news) => (inspector(look, news)),
                 None => div.panel.pad.muted { "Choose a record to see all of it." },
             } }
+        }
+    }
+}
+
+/// A form that says something to a member, while the run goes on.
+fn note_form(look: &Look<'_>) -> Markup {
+    let no = look.at_a_glance.run;
+    html! {
+        @if !look.at_a_glance.summary.over {
+            details.confirm {
+                summary.button.small { "Leave a note for an agent" }
+                form method="post" action=(format!("/runs/{no}/say")) {
+                    (look.person.key())
+                    input type="hidden" name="what" value="note";
+                    label.field {
+                        span { "To" }
+                        select name="to" { @for name in readers(&look.run.story) { option { (name) } } }
+                    }
+                    label.field {
+                        span { "What you say" }
+                        small { "Its next turn is shown it, as yours. It approves nothing." }
+                        textarea name="text" rows="2" required {}
+                    }
+                    button.button { "Leave it" }
+                }
+            }
         }
     }
 }

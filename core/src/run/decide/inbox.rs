@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::batch::{Batch, impossible};
-use super::{approval, attend, comment, ending, outward};
+use super::{approval, attend, comment, ending, note, outward};
 use crate::id::{ApprovalNo, ArtefactName, Digest, Outcome};
 use crate::run::desk::Held;
 use crate::run::event::{
@@ -79,6 +79,7 @@ fn refusal(batch: &Batch, by: &Who, command: &Command) -> Option<Refusal> {
         Command::Comment { .. } | Command::Reply { .. } | Command::Resolve { .. } => {
             comment::refusal(batch, by, command)
         }
+        Command::Note { to, problems, .. } => note::refusal(batch, to, *problems),
         Command::Answer { question, .. } => {
             (!batch.state.questions.contains_key(question)).then_some(Refusal::UnknownApproval)
         }
@@ -244,6 +245,7 @@ fn obey(batch: &mut Batch, by: &Who, command: &Command) -> Result<(), Illegal> {
         }
         Command::Reply { comment: no, remark, mentions, .. } => comment::reply(batch, by, *no, *remark, mentions),
         Command::Resolve { comment: no, remark, .. } => comment::resolve(batch, by, *no, *remark),
+        Command::Note { to, note, .. } => note::leave(batch, by, to, *note),
         Command::Answer { question, happened, receipt } => answer(batch, by, *question, *happened, *receipt),
         Command::DeadLetter { message, answer } => {
             batch.emit(Event::DeadLetterAnswered { message: *message, by: by.clone(), answer: *answer })?;

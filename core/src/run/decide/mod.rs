@@ -13,6 +13,7 @@ mod deliver;
 mod doubt;
 mod ending;
 mod mend;
+mod note;
 mod split;
 
 // Reactions.

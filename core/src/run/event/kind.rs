@@ -42,6 +42,7 @@ impl Event {
             Self::CommentMade { .. } => "comment_made",
             Self::CommentReplied { .. } => "comment_replied",
             Self::CommentResolved { .. } => "comment_resolved",
+            Self::NoteLeft { .. } => "note_left",
             Self::AgentFailed { .. } => "agent_failed",
             Self::AgentRestarted { .. } => "agent_restarted",
             Self::DeadLettered { .. } => "dead_lettered",
@@ -66,6 +67,7 @@ impl Event {
             | Self::CommentMade { by, .. }
             | Self::CommentReplied { by, .. }
             | Self::CommentResolved { by, .. }
+            | Self::NoteLeft { by, .. }
             | Self::DeadLetterAnswered { by, .. }
             | Self::Resumed { by }
             | Self::BudgetRaised { by, .. }

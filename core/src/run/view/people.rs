@@ -3,8 +3,9 @@
 use super::entry::{Entry, Kind, entry};
 use super::why::{no_words, reason_text};
 use super::words::{Texts, error_text, note};
-use crate::id::{ApprovalNo, ArtefactName, EffectId, Outcome};
+use crate::id::{AgentName, ApprovalNo, ArtefactName, EffectId, Outcome};
 use crate::run::event::{BodyRef, Closed, Decision, Event, Who};
+use crate::run::note::Note;
 use crate::run::state::{State, Wants};
 
 /// `agent` is asked to decide, perhaps in place of an earlier approval, or to answer.
@@ -60,6 +61,17 @@ pub(super) fn assigned(state: &State, event: &Event, texts: &dyn Texts) -> Optio
         Some(to) => of_person(&by.name, "delegates", format!("{what} {no} to {to}{why}")),
         None => of_person(&by.name, "gives back", format!("{what} {no}{why}")),
     })
+}
+
+/// Somebody says something to a member.
+pub(super) fn notes(to: &AgentName, by: &Who, said: BodyRef, texts: &dyn Texts) -> Entry {
+    Entry { to: Some(to.to_string()), ..of_person(&by.name, "note", note(texts, said)) }
+}
+
+/// Of the notes that nobody was shown, for whoever looks at the end.
+pub(super) fn unread(notes: &[Note]) -> String {
+    let unread = notes.iter().filter(|note| note.read_in.is_none());
+    unread.map(|note| format!("; {} did not read a note of {}", note.to, note.by)).collect()
 }
 
 pub(super) fn says(no: ApprovalNo, by: &Who, decision: Decision, comment: Option<BodyRef>, texts: &dyn Texts) -> Entry {

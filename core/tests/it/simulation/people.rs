@@ -7,7 +7,7 @@ use callsheet_core::run::event::{
 use callsheet_core::run::input::{Assignee, Command};
 use callsheet_core::run::invariant::Broken;
 use callsheet_core::run::state::{Fate, State, Wants};
-use callsheet_core::topology::plan::ANSWER;
+use callsheet_core::topology::plan::{ANSWER, Role};
 
 use super::attempt::Makes;
 use super::journal::Row;
@@ -79,6 +79,7 @@ impl Scene {
         if self.makes.random.chance(self.makes.swarm.remark) {
             said.extend(self.makes.remark(state));
             said.extend(self.makes.attend(state));
+            said.extend(self.makes.note(state));
         }
         said.extend(self.sensible(state));
         said
@@ -231,6 +232,17 @@ impl Makes {
             }
         };
         Some((who, Some(command), false))
+    }
+
+    /// Somebody says something to a member; now and then to one who reads nothing, or what cannot be taken.
+    fn note(&mut self, state: &State) -> Option<Say> {
+        let (who, note) = (self.anybody(), self.body());
+        let team: Vec<_> = state.plan.team.keys().cloned().collect();
+        let to = self.random.pick(&team).cloned()?;
+        let problems = self.random.chance(50).then(|| self.body());
+        let reads = matches!(state.plan.team.get(&to)?.role, Role::Model { .. });
+        let wrong = problems.is_some() || !reads;
+        Some((who, Some(Command::Note { to, note, problems }), wrong))
     }
 
     /// Somebody who may approve settles what stops them, mostly.

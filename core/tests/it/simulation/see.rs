@@ -10,6 +10,7 @@ use callsheet_core::run::event::{
     Refusal, Rule, Settled, Wish,
 };
 use callsheet_core::run::input::Failed;
+use callsheet_core::run::note::Note;
 use callsheet_core::run::state::{Effect, State, Turn};
 use callsheet_core::topology::plan::{ANSWER, EXPIRED, Mode, Recipient, Role};
 use callsheet_core::topology::spec::Repeat;
@@ -198,10 +199,12 @@ fn refused(why: &Refusal) -> Option<Rare> {
         Refusal::NotYoursToResolve { .. } => Rare::ResolvedByStranger,
         Refusal::AlreadyResolved { .. } => Rare::ResolvedTwice,
         Refusal::UnknownVersion => Rare::CommentOnOldVersion,
+        Refusal::ReadsNoNotes { .. } => Rare::NoteToNobody,
         Refusal::UnknownApproval
         | Refusal::UnknownComment
         | Refusal::SayWhy
         | Refusal::FaultyComment { .. }
+        | Refusal::FaultyNote { .. }
         | Refusal::UnknownOutcome
         | Refusal::Unaccepted { .. }
         | Refusal::UnknownDeadLetter
@@ -304,6 +307,12 @@ fn of_comments(state: &State, event: &Event) -> Option<Rare> {
     Some(match event {
         Event::CommentMade { blocks: true, .. } => Rare::CommentBlocks,
         Event::CommentReplied { .. } => Rare::CommentReplied,
+        Event::NoteLeft { .. } => Rare::NoteLeft,
+        Event::TurnBegan { message } => {
+            let to = state.queued.get(message).map(|message| &message.to)?;
+            let is_for = |note: &Note| note.read_in.is_none() && *to == Recipient::Member(note.to.clone());
+            return state.notes.iter().any(is_for).then_some(Rare::NoteRead);
+        }
         Event::CommentResolved { no, by, .. } => {
             let is_theirs = state.comments.get(no).is_some_and(|comment| comment.by == by.name);
             if is_theirs { Rare::ResolvedByAuthor } else { Rare::ResolvedByApprover }

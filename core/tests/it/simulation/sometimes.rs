@@ -36,7 +36,7 @@ rare! {
     EditRefused,
     // Comments
     CommentBlocks, CommentFollowsDraft, CommentReplied, ResolvedByAuthor, ResolvedByApprover, BlockedByComment, ResolvedByStranger,
-    ResolvedTwice, CommentOnOldVersion, LookedAt, TakenOn, HandedOn, GivenBack, HandedToStranger,
+    ResolvedTwice, CommentOnOldVersion, NoteLeft, NoteRead, NoteToNobody, LookedAt, TakenOn, HandedOn, GivenBack, HandedToStranger,
     // Limits and control
     PausedBySteps, PausedByTokens, PausedByCost, PausedByActiveTime, PausedByRecipients, PausedByTurns,
     PausedByStepsPerTurn, PausedByPerson, Raised, RaiseTooLow, CancelledWithOutward, DeadLetterRetried,

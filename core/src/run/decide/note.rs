@@ -1,0 +1,19 @@
+//! What people say to members while a run goes on: who reads it, and what it comes to. It decides nothing.
+
+use super::batch::Batch;
+use crate::id::AgentName;
+use crate::run::event::{BodyRef, Event, Refusal, Who};
+use crate::run::fold::Illegal;
+use crate::topology::plan::Role;
+
+/// Why nobody can say that to `to`.
+pub(super) fn refusal(batch: &Batch, to: &AgentName, problems: Option<BodyRef>) -> Option<Refusal> {
+    let reads = batch.state.member(to).is_some_and(|member| matches!(member.role, Role::Model { .. }));
+    let nobody = (!reads).then(|| Refusal::ReadsNoNotes { to: to.to_string() });
+    nobody.or(problems.map(|problems| Refusal::FaultyNote { problems }))
+}
+
+pub(super) fn leave(batch: &mut Batch, by: &Who, to: &AgentName, note: BodyRef) -> Result<(), Illegal> {
+    let (to, by, made_at) = (to.clone(), by.clone(), batch.posted_at);
+    batch.emit(Event::NoteLeft { to, by, note, made_at })
+}
