@@ -1,6 +1,7 @@
 //! `callsheet watch`: the runs of a project on a screen that stays: who is at work, what was said last, what waits for a person.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ratatui::Frame;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
@@ -13,6 +14,8 @@ use tokio::sync::mpsc;
 use super::exit::{Exit, Stop};
 use super::paint::{Safe, is_terminal};
 use super::session::Session;
+use crate::id::{RunNo, Seq};
+use crate::run::state::State;
 use crate::run::view::{Entry, count};
 use crate::service::error::Error;
 use crate::service::list::{self, Filter, RunLine};
@@ -27,12 +30,54 @@ const RUNS_MAX: usize = 200;
 /// Entries of a run that are kept for the lowest part of the screen.
 const ENTRIES_MAX: usize = 60;
 
+/// How long each thing that happened is shown before the next, unless a pace is given.
+const PACE: Duration = Duration::from_millis(500);
+
 const HELP: &str = "up and down choose a run    / narrows the list    w only what waits    ? this line    q ends";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Begins with this run; the newest if none is given
     run: Option<u64>,
+    /// Plays this run again from its beginning, a thing that happened for each --pace; half a second if none is given
+    #[arg(long, requires = "run")]
+    replay: bool,
+}
+
+/// A run that is played again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Replay {
+    run: RunNo,
+    /// How much of what happened is shown.
+    shown: usize,
+    /// How much happened.
+    all: usize,
+    is_stopped: bool,
+}
+
+impl Replay {
+    /// Whether more comes by itself.
+    fn goes_on(self) -> bool {
+        !self.is_stopped && self.shown < self.all
+    }
+
+    /// What is told below, with the key that helps.
+    fn told(self) -> String {
+        let keys = match (self.shown < self.all, self.is_stopped) {
+            (true, true) => "space goes on",
+            (true, false) => "space stops it",
+            (false, _) => "space plays it again",
+        };
+        format!("run {} played again: {} of {}    {keys}    q ends", self.run, self.shown, self.all)
+    }
+
+    /// Space was pressed.
+    fn turns(&mut self) {
+        match self.shown < self.all {
+            true => self.is_stopped = !self.is_stopped,
+            false => (self.shown, self.is_stopped) = (0, false),
+        }
+    }
 }
 
 /// What is on the screen.
@@ -48,6 +93,7 @@ struct Screen {
     types: bool,
     waiting_only: bool,
     helps: bool,
+    replay: Option<Replay>,
 }
 
 pub(super) async fn watch(session: &Session, args: &Args) -> Result<Exit, Stop> {
@@ -57,6 +103,11 @@ pub(super) async fn watch(session: &Session, args: &Args) -> Result<Exit, Stop> 
     let readings = Readings::new(Arc::clone(&session.project));
     let mut changes = session.project.changes()?;
     let mut screen = Screen::default();
+    if let Some(no) = args.run.filter(|_| args.replay) {
+        let row = session.project.run(Some(RunNo(no)))?;
+        screen.replay = Some(Replay { run: row.no, shown: 0, all: 1, is_stopped: false });
+    }
+    let pace = session.settings.pace.unwrap_or(PACE);
     screen.read(session, &readings)?;
     if let Some(place) = args.run.and_then(|no| screen.runs.iter().position(|line| line.run.0 == no)) {
         screen.chosen = place;
@@ -71,6 +122,10 @@ pub(super) async fn watch(session: &Session, args: &Args) -> Result<Exit, Stop> 
         let goes_on = tokio::select! {
             _ = changes.changed() => true,
             key = keys.recv() => key.is_some_and(|key| screen.takes(&key)),
+            () = tokio::time::sleep(pace), if screen.replay.is_some_and(Replay::goes_on) => {
+                screen.replay.iter_mut().for_each(|replay| replay.shown += 1);
+                true
+            }
         };
         if !goes_on {
             break Ok(Exit::Done);
@@ -106,7 +161,10 @@ impl Screen {
         self.runs = runs.into_iter().filter(fits).collect();
         self.chosen = self.chosen.min(self.runs.len().saturating_sub(1));
         (self.members, self.entries) = match self.runs.get(self.chosen) {
-            Some(line) => readings.look(line.run, |run| (members(run), entries(run, session.zone())))?,
+            Some(line) => {
+                let replay = self.replay.as_mut().filter(|replay| replay.run == line.run);
+                readings.look(line.run, |run| look(run, replay, session.zone()))?
+            }
             None => Default::default(),
         };
         Ok(())
@@ -128,6 +186,7 @@ impl Screen {
             KeyCode::Esc => self.narrowed.clear(),
             KeyCode::Char('/') => self.types = true,
             KeyCode::Char('?') => self.helps = !self.helps,
+            KeyCode::Char(' ') => self.replay.iter_mut().for_each(Replay::turns),
             KeyCode::Char('w') => self.waiting_only = !self.waiting_only,
             KeyCode::Up | KeyCode::Char('k') => self.chosen = self.chosen.saturating_sub(1),
             KeyCode::Down | KeyCode::Char('j') => self.chosen += 1,
@@ -153,7 +212,7 @@ impl Screen {
             (true, ..) => format!("narrowed to: {}_", self.narrowed),
             (false, false, _) => format!("narrowed to: {}    Esc shows all", self.narrowed),
             (false, true, true) => HELP.to_owned(),
-            (false, true, false) => "? help    q ends".to_owned(),
+            (false, true, false) => self.replay.map_or_else(|| "? help    q ends".to_owned(), Replay::told),
         };
         frame.render_widget(Line::from(foot_says).style(Style::new().fg(Color::DarkGray)), foot);
     }
@@ -216,10 +275,19 @@ fn colour(state: &str) -> Color {
     }
 }
 
+/// The members and what happened, up to now or as far as it is played again.
+fn look(run: &Reading, replay: Option<&mut Replay>, zone: &str) -> (Vec<[String; 6]>, Vec<String>) {
+    let all: Vec<&Entry> = run.entries().collect();
+    let Some(replay) = replay else { return (members(run.story.state(), &all), entries(&all, zone)) };
+    replay.all = all.len();
+    let shown = &all[..replay.shown.min(all.len())];
+    let then = run.at(shown.last().map_or(Seq(0), |entry| entry.seq));
+    (then.map(|view| members(view.state(), shown)).unwrap_or_default(), entries(shown, zone))
+}
+
 /// Each member: what it does, its turns, what it spent, its restarts, and what it said last.
-fn members(run: &Reading) -> Vec<[String; 6]> {
-    let state = run.story.state();
-    let last = |name: &str| run.entries().rev().find(|entry| entry.from == name).map(|entry| entry.word.clone());
+fn members(state: &State, said: &[&Entry]) -> Vec<[String; 6]> {
+    let last = |name: &str| said.iter().rev().find(|entry| entry.from == name).map(|entry| entry.word.clone());
     let one = |name: &crate::id::AgentName| {
         let agent = state.agents.get(name);
         let turns = agent.map_or(0, |agent| agent.turns_total);
@@ -237,13 +305,13 @@ fn members(run: &Reading) -> Vec<[String; 6]> {
 }
 
 /// The newest entries, a line each.
-fn entries(run: &Reading, zone: &str) -> Vec<String> {
-    let line = |entry: &Entry| {
+fn entries(said: &[&Entry], zone: &str) -> Vec<String> {
+    let line = |entry: &&Entry| {
         let to = entry.to.as_ref().map_or_else(String::new, |to| format!(" -> {to}"));
         let said = format!("{}{to}  {}  {}", entry.from, entry.word, entry.text.lines().next().unwrap_or_default());
         format!("{}  {}", clock_time(entry.at, zone), Safe(&said))
     };
-    let mut newest: Vec<String> = run.entries().rev().take(ENTRIES_MAX).map(line).collect();
+    let mut newest: Vec<String> = said.iter().rev().take(ENTRIES_MAX).map(line).collect();
     newest.reverse();
     newest
 }
@@ -260,6 +328,25 @@ mod tests {
         let mut terminal = Terminal::new(TestBackend::new(110, 20)).unwrap();
         terminal.draw(|frame| screen.draw(frame)).unwrap();
         terminal.backend().to_string()
+    }
+
+    #[test]
+    fn a_run_is_played_again_and_space_stops_it() {
+        let mut screen =
+            Screen { replay: Some(Replay { run: RunNo(3), shown: 1, all: 2, is_stopped: false }), ..Screen::default() };
+        let check = |screen: &Screen, goes_on: bool, told: &str| {
+            assert_eq!(screen.replay.map(Replay::goes_on), Some(goes_on), "{told}");
+            assert!(shown(screen).contains(told), "{told:?} is not on\n{}", shown(screen));
+        };
+        let space = Event::Key(KeyEvent::new(KeyCode::Char(' '), KeyModifiers::NONE));
+        check(&screen, true, "run 3 played again: 1 of 2    space stops it");
+        assert!(screen.takes(&space));
+        check(&screen, false, "space goes on");
+        assert!(screen.takes(&space));
+        screen.replay.iter_mut().for_each(|replay| replay.shown += 1);
+        check(&screen, false, "2 of 2    space plays it again");
+        assert!(screen.takes(&space));
+        check(&screen, true, "0 of 2");
     }
 
     #[test]
