@@ -190,6 +190,10 @@ fn waiting(run: &Overview) {
     for no in &run.questions {
         out(format!("\nin doubt: callsheet review {no}, then callsheet settle {no} --happened (or --did-not)"));
     }
+    for note in &run.notes {
+        let read = note.read_in.map_or_else(|| "not read".to_owned(), |turn| format!("read in the turn of {turn}"));
+        out(format!("\nnote of {} to {}, {read}: {}", Safe(&note.by), note.to, Block(&note.text)));
+    }
     for letter in &run.dead_letters {
         let (id, class) = (letter.message, letter.class.word());
         out(format!("\ndead letter {id}: {class}: {}", Block(&letter.reason)));

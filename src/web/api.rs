@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::act::{along, assigned, begin, decision, post};
 use super::comments::{self, Version, Wanted};
-use super::fail::Plain;
+use super::fail::{Fail, Plain};
 use super::person::Person;
 use super::review::looks;
 use super::sent::{Asked, Named, Sent};

@@ -77,6 +77,7 @@ fn what_nobody_read_is_told_at_the_end_and_what_nobody_reads_is_refused() {
         ("approve 1", 0, ""),
         ("note 1 drafter Late", 2, "over"),
         ("messages 1", 0, "done; analyst did not read a note of ana"),
+        ("show 1", 0, "note of ana to analyst, not read: Look again."),
         ("audit people 1", 0, "Look again."),
         ("audit verify", 0, ""),
     ] {
