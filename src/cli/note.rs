@@ -1,4 +1,5 @@
-//! `callsheet note`: what a person says to a member while its run goes on. Its next turn is shown it, and it decides nothing.
+//! `callsheet note`: what a person says to a member while its run goes on. Its next turn is shown it, and it
+//! decides nothing.
 
 use super::exit::{Exit, Stop};
 use super::session::Session;

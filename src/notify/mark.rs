@@ -1,5 +1,5 @@
-//! What a channel was told of what still waits, and what became of its last try: a file of its own beside the journal, and a lock on
-//! who tells it.
+//! What a channel was told of what still waits, and what became of its last try: a file of its own beside the
+//! journal, and a lock on who tells it.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -34,8 +34,8 @@ pub struct Failed {
 }
 
 impl Mark {
-    /// That of the channel `name`; of one that was never told anything, or whose file nobody can read, it is empty: such a channel is
-    /// told again rather than never.
+    /// That of the channel `name`; of one that was never told anything, or whose file nobody can read, it is empty:
+    /// such a channel is told again rather than never.
     pub fn read(folder: &Path, name: &str) -> Self {
         let read = file::text(&path(folder, name, "json"), BYTES_MAX).ok();
         read.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()

@@ -1,5 +1,6 @@
-//! Tells people, outside of this program, of what waits for them: a sentence and a link to the page. Nobody decides anything by
-//! it, and no run is kept waiting for it. What is told follows from what waits now, so nothing has to be remembered but what was told.
+//! Tells people, outside of this program, of what waits for them: a sentence and a link to the page. Nobody decides
+//! anything by it, and no run is kept waiting for it. What is told follows from what waits now, so nothing has to
+//! be remembered but what was told.
 
 mod mark;
 mod notice;
@@ -53,7 +54,8 @@ pub fn folder(settings: &Settings) -> PathBuf {
     settings.journal.with_file_name("notify")
 }
 
-/// Whom the project tells, by name, or why one of them cannot be told; `page` is where the page is, unless the file says it.
+/// Whom the project tells, by name, or why one of them cannot be told; `page` is where the page is, unless the file
+/// says it.
 pub fn channels(settings: &Settings, page: &str) -> Vec<(String, Result<Channel, String>)> {
     let Some(notify) = &settings.notify else { return Vec::new() };
     let page = notify.link.as_deref().unwrap_or(page);

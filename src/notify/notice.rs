@@ -1,5 +1,5 @@
-//! What people are told of what waits: one sentence in names of the project, and a link. Nothing that a model, a tool or a person
-//! wrote is in it.
+//! What people are told of what waits: one sentence in names of the project, and a link. Nothing that a model, a
+//! tool or a person wrote is in it.
 
 use serde::Serialize;
 use serde_json::{Value, json};

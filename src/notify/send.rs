@@ -1,5 +1,6 @@
-//! One notice to one address, once: as JSON that is signed, or as a chat takes it. No redirect is followed, nothing of the answer but its
-//! status is read, and an address that is not public is asked only where the project names its host.
+//! One notice to one address, once: as JSON that is signed, or as a chat takes it. No redirect is followed, nothing
+//! of the answer but its status is read, and an address that is not public is asked only where the project names
+//! its host.
 
 use std::fmt;
 use std::time::Duration;

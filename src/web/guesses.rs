@@ -1,5 +1,5 @@
-//! Tokens that were wrong lately, by the address that they came from. Whoever guesses closes the door for their own address, and for
-//! nobody who was let in from there before.
+//! Tokens that were wrong lately, by the address that they came from. Whoever guesses closes the door for their own
+//! address, and for nobody who was let in from there before.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::clock::{Clock as _, Machine};
 
-/// Different wrong tokens from an address within a minute before nobody else is let in from there for the rest of it. One that is sent
-/// again and again, as by a program with an old token, is no guess.
+/// Different wrong tokens from an address within a minute before nobody else is let in from there for the rest of
+/// it. One that is sent again and again, as by a program with an old token, is no guess.
 const WRONG_MAX: usize = 20;
 const MINUTE_MS: u64 = 60_000;
 

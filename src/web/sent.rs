@@ -1,4 +1,5 @@
-//! What programs send: what an address names, what stands behind its `?`, and a body of JSON. What cannot be read is refused in JSON, too.
+//! What programs send: what an address names, what stands behind its `?`, and a body of JSON. What cannot be read
+//! is refused in JSON, too.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
-//! The interface for programs as a table: each route is added together with what the OpenAPI document says of it, and what it takes
-//! and answers is read off its handler's type. So nothing is answered that is not described, and nothing described that is not answered.
+//! The interface for programs as a table: each route is added together with what the OpenAPI document says of it,
+//! and what it takes and answers is read off its handler's type. So nothing is answered that is not described, and
+//! nothing described that is not answered.
 
 use std::sync::Arc;
 
@@ -18,6 +19,15 @@ use super::metrics::Figures;
 use super::person::Person;
 use super::sent::{Asked, Named, Sent};
 use super::site::Site;
+
+/// What the document says of the whole.
+const ABOUT: &str = "Runs of teams of agents, and what waits in them for people. Times are in UTC, except in records, \
+    which have milliseconds since 1970.";
+
+/// What the statuses of refusals mean.
+const REFUSED: &str = "It is refused: 400 or 422 what was asked is wrong, 401 nobody is known by this token, 403 \
+    they may not, 404 there is no such thing, 405 that is not done here, 408 it took too long, 409 it is too late, \
+    413 it is too much, 415 it is no JSON, 421 the server is not called so, 429 too many tokens were wrong.";
 
 /// Routes of programs.
 pub(super) struct Table {
@@ -73,25 +83,24 @@ impl Table {
         let error = self.answers.subschema_for::<Told>();
         let failure =
             |what: &str| json!({ "description": what, "content": { "application/json": { "schema": error } } });
-        let refused = failure(
-            "It is refused: 400 or 422 what was asked is wrong, 401 nobody is known by this token, 403 they may not, 404 there is no \
-             such thing, 405 that is not done here, 408 it took too long, 409 it is too late, 413 it is too much, 415 it is no JSON, 421 \
-             the server is not called so, 429 too many tokens were wrong.",
-        );
+        let refused = failure(REFUSED);
         let schemas = self.answers.take_definitions(true);
         let document = Arc::new(json!({
             "openapi": "3.1.0",
             "info": {
                 "title": "Callsheet",
                 "version": env!("CARGO_PKG_VERSION"),
-                "description": "Runs of teams of agents, and what waits in them for people. Times are in UTC, except in records, which have \
-                    milliseconds since 1970.",
+                "description": ABOUT,
             },
             "security": [{ "token": [] }],
             "paths": self.paths,
             "components": {
                 "securitySchemes": {
-                    "token": { "type": "http", "scheme": "bearer", "description": "What stands behind # in a person's link." },
+                    "token": {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "description": "What stands behind # in a person's link.",
+                    },
                 },
                 "responses": { "Refused": refused, "Failed": failure("The server failed; its log says why.") },
                 "schemas": schemas,

@@ -1,5 +1,5 @@
-//! What people say to members while a run goes on: the next turn of that member is shown it as theirs, it decides nothing, and what
-//! nobody read is told at the end. Each case is commands as people type them.
+//! What people say to members while a run goes on: the next turn of that member is shown it as theirs, it decides
+//! nothing, and what nobody read is told at the end. Each case is commands as people type them.
 
 use std::fs;
 

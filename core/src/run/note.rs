@@ -1,4 +1,5 @@
-//! What people said to members, as far as a run branches on it: who reads it, and in which turn. What it says is a body.
+//! What people said to members, as far as a run branches on it: who reads it, and in which turn. What it says is a
+//! body.
 
 use super::event::BodyRef;
 use crate::id::{AgentName, MessageId};

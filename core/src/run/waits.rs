@@ -6,7 +6,8 @@ use super::event::{Limit, PauseReason};
 use super::state::{Approval, State, Status, Wants};
 use crate::id::{AgentName, ApprovalNo, CommentNo, MessageId};
 
-/// Something that waits for people. What is told again, since it still waits or waits for somebody else by now, is another one.
+/// Something that waits for people. What is told again, since it still waits or waits for somebody else by now, is
+/// another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Wait {
     /// What it is.

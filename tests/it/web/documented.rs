@@ -1,5 +1,6 @@
-//! The interface for programs is what its document says: a real server's document is OpenAPI by the official meta-schema, and whatever
-//! can be read there is answered in the form that the document gives, over runs of the shipped campaigns.
+//! The interface for programs is what its document says: a real server's document is OpenAPI by the official
+//! meta-schema, and whatever can be read there is answered in the form that the document gives, over runs of the
+//! shipped campaigns.
 
 use std::io::Write as _;
 use std::path::Path;

@@ -1,5 +1,6 @@
-//! People are told of what waits for them, by a real server of HTTP, which takes notices, refuses them, hangs, is not there or leads
-//! elsewhere: once each, across restarts and beside other servers; and whatever becomes of it, runs go on.
+//! People are told of what waits for them, by a real server of HTTP, which takes notices, refuses them, hangs, is
+//! not there or leads elsewhere: once each, across restarts and beside other servers; and whatever becomes of it,
+//! runs go on.
 
 use std::net::TcpListener;
 use std::process::Command;
