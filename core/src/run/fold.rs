@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::branch::Branch;
 use super::desk::{self, Desk, Held};
 use super::event::{Amount, BodyRef, DeadLetterAnswer, Event, Fact, Message, Part, Reason, Version, Who};
-use super::note::Note;
 use super::state::{Conversation, DeadLetter, Effect, State, Turn};
 use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Outcome, Timestamp};
@@ -117,10 +116,7 @@ impl State {
             }
             Event::CommentReplied { no, mentions, .. } => self.remark(*no, mentions),
             Event::CommentResolved { no, by, .. } => self.resolve(*no, by),
-            Event::NoteLeft { to, by, note, .. } => {
-                self.notes.push(Note { to: to.clone(), by: by.name.clone(), note: *note, read_in: None });
-                Ok(())
-            }
+            Event::NoteLeft { to, by, note, .. } => self.leave_note(to, by, *note),
             Event::AgentFailed { agent, message, .. } => self.died(at, agent, *message),
             Event::AgentRestarted { agent, not_before } => self.restart(at, agent, *not_before),
             Event::DeadLettered { message, class, reason } => self.dead_letter(*message, *class, *reason),

@@ -21,7 +21,7 @@ use serde_json::Value;
 use super::body::Receipt;
 use super::branch::{Branch, SplitId};
 use super::event::{ActHead, Amount, BodyRef, Event, Fact, Message, Origin, Settled, Version, Wish};
-use super::state::{DeadLetter, State, Status};
+use super::state::{DeadLetter, State};
 use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, CommentNo, Digest, EffectId, MessageId, Outcome, Seq, Timestamp};
 use crate::topology::plan::{EXPIRED, Recipient};
@@ -329,8 +329,7 @@ impl View {
                 people::question(state, self.whose_effect(*effect), *no, *effect, texts)
             }
             Event::QuestionAnswered { no, by, happened } => people::answered(*no, by, *happened),
-            Event::Assigned { .. } => return people::assigned(state, &fact.is, texts),
-            Event::NoteLeft { to, by, note, .. } => people::notes(to, by, *note, texts),
+            Event::Assigned { .. } | Event::NoteLeft { .. } => return people::tells(state, &fact.is, texts),
             Event::CommentMade { .. } | Event::CommentReplied { .. } | Event::CommentResolved { .. } => {
                 return comment::entry_of(&fact.is, &|artefact, version| Some(self.nth(artefact, version)?.0), texts);
             }
@@ -346,9 +345,7 @@ impl View {
                 life("raised", format!("{} raised the limits: {}", by.name, raise_words(raise)))
             }
             Event::CancelAsked { by } => life("cancelling", format!("{} cancelled it", by.name)),
-            Event::Ended { how } => {
-                life("ended", format!("{}{}", Status::Ended(*how).word(), people::unread(&state.notes)))
-            }
+            Event::Ended { how } => people::ended(*how, &state.notes),
             Event::Split { message, outcome, branches, .. } => {
                 entry(self.whose_turn(*message), outcome.as_str(), branches_words(*branches), Kind::Life)
             }

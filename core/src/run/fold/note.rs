@@ -1,10 +1,21 @@
 //! What people said to members, as it comes to a state.
 
+use super::Legal;
 use crate::id::{AgentName, MessageId};
-use crate::run::event::Part;
+use crate::run::event::{BodyRef, Part, Who};
+use crate::run::note::Note;
 use crate::run::state::State;
+use crate::topology::plan::Role;
 
 impl State {
+    pub(super) fn leave_note(&mut self, to: &AgentName, by: &Who, note: BodyRef) -> Legal {
+        if !self.member(to).is_some_and(|member| matches!(member.role, Role::Model { .. })) {
+            return Err("the member reads no notes");
+        }
+        self.notes.push(Note { to: to.clone(), by: by.name.clone(), note, read_in: None });
+        Ok(())
+    }
+
     /// What nobody has shown `agent` yet is shown in its turn of `message`: the parts, and their bytes.
     pub(super) fn told(&mut self, agent: &AgentName, message: MessageId) -> (Vec<Part>, u64) {
         let (mut parts, mut bytes) = (Vec::new(), 0);

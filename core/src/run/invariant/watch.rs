@@ -121,10 +121,6 @@ impl Watch {
             Event::PersonAnswered { no, by, outcome, .. } => self.person_answered(state, *no, by, outcome),
             Event::Reminded { no } | Event::Escalated { no, .. } => self.still_open(state, *no),
             Event::Looked { no, .. } | Event::Assigned { no, .. } => self.still_open(state, *no),
-            Event::NoteLeft { to, .. } => {
-                let reads = state.member(to).is_some_and(|member| matches!(member.role, Role::Model { .. }));
-                ensure("I9", reads, || format!("a note to {to}, who reads none"))
-            }
             Event::ApprovalClosed { no, why } => self.closed(state, *no, *why),
             Event::EditRefused { no, artefact, version, .. } => self.edit_refused(state, *no, artefact, *version),
             Event::PermitGiven { no, manifest, slots } => self.permitted(state, *no, *manifest, *slots),
@@ -155,7 +151,7 @@ impl Watch {
             }
             Event::CalledOff { branch } => self.called_off(state, branch),
             // Nothing that has to be remembered: the state alone refuses these where they cannot be.
-            Event::Started { .. } | Event::Heard { .. } | Event::InputRefused { .. } => Ok(()),
+            Event::Started { .. } | Event::Heard { .. } | Event::InputRefused { .. } | Event::NoteLeft { .. } => Ok(()),
             Event::AnswerRefused { .. } | Event::ModelSwitched { .. } | Event::ContextCut { .. } => Ok(()),
             Event::ApprovalOverdue { .. } | Event::AgentRestarted { .. } | Event::BudgetRaised { .. } => Ok(()),
         }

@@ -3,10 +3,10 @@
 use super::entry::{Entry, Kind, entry};
 use super::why::{no_words, reason_text};
 use super::words::{Texts, error_text, note};
-use crate::id::{AgentName, ApprovalNo, ArtefactName, EffectId, Outcome};
-use crate::run::event::{BodyRef, Closed, Decision, Event, Who};
+use crate::id::{ApprovalNo, ArtefactName, EffectId, Outcome};
+use crate::run::event::{BodyRef, Closed, Decision, Ending, Event, Who};
 use crate::run::note::Note;
-use crate::run::state::{State, Wants};
+use crate::run::state::{State, Status, Wants};
 
 /// `agent` is asked to decide, perhaps in place of an earlier approval, or to answer.
 pub(super) fn asked(state: &State, agent: &str, no: ApprovalNo, replaces: Option<ApprovalNo>) -> Entry {
@@ -51,8 +51,11 @@ pub(super) fn question(state: &State, agent: &str, no: ApprovalNo, effect: Effec
     of_person("callsheet", "in doubt", text)
 }
 
-/// Somebody takes it on, hands it on, or gives it back.
-pub(super) fn assigned(state: &State, event: &Event, texts: &dyn Texts) -> Option<Entry> {
+/// Somebody says something to a member, or takes something on, hands it on, or gives it back.
+pub(super) fn tells(state: &State, event: &Event, texts: &dyn Texts) -> Option<Entry> {
+    if let Event::NoteLeft { to, by, note: said, .. } = event {
+        return Some(Entry { to: Some(to.to_string()), ..of_person(&by.name, "note", note(texts, *said)) });
+    }
     let Event::Assigned { no, by, to, remark, .. } = event else { return None };
     let what = what(state, *no);
     let why = remark.map(|remark| format!(": {}", note(texts, remark))).unwrap_or_default();
@@ -63,15 +66,11 @@ pub(super) fn assigned(state: &State, event: &Event, texts: &dyn Texts) -> Optio
     })
 }
 
-/// Somebody says something to a member.
-pub(super) fn notes(to: &AgentName, by: &Who, said: BodyRef, texts: &dyn Texts) -> Entry {
-    Entry { to: Some(to.to_string()), ..of_person(&by.name, "note", note(texts, said)) }
-}
-
-/// Of the notes that nobody was shown, for whoever looks at the end.
-pub(super) fn unread(notes: &[Note]) -> String {
+/// The end, with the notes that nobody was shown.
+pub(super) fn ended(how: Ending, notes: &[Note]) -> Entry {
     let unread = notes.iter().filter(|note| note.read_in.is_none());
-    unread.map(|note| format!("; {} did not read a note of {}", note.to, note.by)).collect()
+    let unread: String = unread.map(|note| format!("; {} did not read a note of {}", note.to, note.by)).collect();
+    entry("callsheet", "ended", format!("{}{unread}", Status::Ended(how).word()), Kind::Life)
 }
 
 pub(super) fn says(no: ApprovalNo, by: &Who, decision: Decision, comment: Option<BodyRef>, texts: &dyn Texts) -> Entry {
