@@ -155,7 +155,7 @@ mod tests {
         check(
             json!({}),
             json!({ "text": long }),
-            "\"The shop's ferns sold best in the west. The shop's ferns sold best in the west. The shop's ferns sold…\"",
+            "\"The shop's ferns sold best in the west. The shop's ferns sold best in the west. The shop's ferns ...\"",
         );
         check(json!({}), json!({ "text": long, "data": { "sold": 5 } }), "5 sold");
         check(json!({ "q": long }), json!({ "q": long }), "a result");

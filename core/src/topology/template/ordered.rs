@@ -92,6 +92,10 @@ fn pieces(text: &str) -> Vec<Piece> {
             }
             byte => {
                 at = past(bytes, at);
+                // A letter of another script is more bytes than one.
+                while !text.is_char_boundary(at) {
+                    at += 1;
+                }
                 while byte.is_ascii_digit() && at < bytes.len() && is_part(bytes[at]) {
                     at += 1;
                 }
@@ -147,6 +151,8 @@ mod tests {
         check("if a < b", "if _ordered(a, '<', b)");
         check("for x in xs if x.n > 3", "for x in xs if _ordered(x.n, '>', 3)");
         check("ä < 'ö'", "_ordered(ä, '<', 'ö')");
+        check("日本 > 1 and (größe < é)", "_ordered(日本, '>', 1) and (_ordered(größe, '<', é))");
+        check("(ä", "(ä");
         check("(a < ", "(a < ");
     }
 }
