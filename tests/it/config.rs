@@ -227,7 +227,6 @@ fn what_is_wrong_is_told_with_its_line() {
     for (find, replace, code, line) in [
         ("timezone =", "timezon =", Code::UnknownKey, 2),
         ("\"Europe/Berlin\"", "\"Europe/Berln\"", Code::WrongValue, 2),
-        ("kind = \"sql\"", "", Code::MissingKey, 18),
         ("rows_max = 500", "password = \"sk-live-4f8a9b7c6d5e4f3a2b1c\"", Code::Secret, 21),
         ("input_usd_per_million = 3.00", "input_usd_per_million = \"3 dollars\"", Code::WrongValue, 10),
         ("priced_as = \"anthropic/claude-sonnet-4-5\"", "priced_as = \"anthropic/claude\"", Code::Unpriced, 5),

@@ -28,7 +28,7 @@ fn check_and_doctor_tell_of_data_before_a_model_is_paid() {
         p.replace("callsheet.toml", "[models]\n", "[models]\nfree = [\"ollama/qwen3\"]\n");
     };
     let fault = "data/sends.csv:26737: column \"clicked\" has \"--\", which is no number among numbers";
-    let mend = "write in [tools.performance.csv.sends], beside path = \"data/sends.csv\": empty = [\"--\"]";
+    let mend = "write sends = { path = \"data/sends.csv\", empty = [\"--\"] }, if it is no value";
     let project = check(
         "a dash among numbers",
         one_formatted,

@@ -275,6 +275,7 @@ fn the_help_of_every_command() {
         "comment",
         "reply",
         "resolve",
+        "note",
         "edit",
         "request-changes",
         "reject",
