@@ -28,13 +28,14 @@ fn check_and_doctor_tell_of_data_before_a_model_is_paid() {
         p.replace("callsheet.toml", "[models]\n", "[models]\nfree = [\"ollama/qwen3\"]\n");
     };
     let fault = "data/sends.csv:26737: column \"clicked\" has \"--\", which is no number among numbers";
+    let beside = "write in [tools.performance.csv.sends], beside path = \"data/sends.csv\": empty = [\"--\"]";
     let mend = "write sends = { path = \"data/sends.csv\", empty = [\"--\"] }, if it is no value";
     let project = check(
         "a dash among numbers",
         one_formatted,
         &[
             ("check re-engagement", 2, &["E090", fault, mend]),
-            ("doctor --offline", 1, &[fault, mend, "1 thing to mend"]),
+            ("doctor --offline", 1, &[fault, beside, "1 thing to mend"]),
             ("run re-engagement --model ollama/qwen3", 2, &["nothing was started", fault]),
             ("run re-engagement --rehearse", 2, &["nothing was started", fault, mend]),
             ("test re-engagement", 2, &[fault, "it does not start"]),
