@@ -153,7 +153,7 @@ pub struct Person {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Notify {
-    /// Where the page is, as links to it begin, such as "https://callsheet.example.com".
+    /// Where the page is, as links to it begin, such as `https://callsheet.example.com`.
     pub link: Option<String>,
     /// Hosts that may be in a network of your own, and may be spoken to by http.
     #[serde(default)]
