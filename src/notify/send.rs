@@ -5,15 +5,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url};
 use serde_json::json;
-use sha2::Sha256;
 
 use super::notice::Told;
 use crate::net;
 use crate::tool::part::address::{Guard, system};
+use crate::tool::part::hook::{for_channel, signature};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -76,11 +75,11 @@ impl Sender {
             Form::Webhook(key) => {
                 let body = told.whole.to_string();
                 if let Some(key) = key {
-                    request = request.header("x-callsheet-signature", format!("sha256={}", signature(key, &body)));
+                    request = request.header("x-callsheet-signature", signature(key, &[body.as_bytes()]));
                 }
                 body
             }
-            Form::Slack => json!({ "text": format!("{}: {}", escaped(&told.text), told.link) }).to_string(),
+            Form::Slack => json!({ "text": format!("{}: {}", for_channel(&told.text), told.link) }).to_string(),
         };
         let answer = request.body(body).send().await.map_err(|error| self.unheard(&error))?;
         let status = answer.status();
@@ -102,29 +101,9 @@ impl Sender {
     }
 }
 
-/// Over exactly these bytes, as hexadecimal digits.
-fn signature(key: &str, body: &str) -> String {
-    // A key of any length is one.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return String::new() };
-    mac.update(body.as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Text in which a chat finds no link and no name to call.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_signature_is_what_everybody_computes() {
-        // As `printf '{}' | openssl dgst -sha256 -hmac key` prints it.
-        assert_eq!(signature("key", "{}"), "a777724d943eb48dc69bca8a4a6d57a04db3f9ec7e1de4e581e860265bdf3032");
-        assert_ne!(signature("key", "{}"), signature("other", "{}"));
-    }
 
     #[test]
     fn only_addresses_that_may_be_asked_are_taken() {

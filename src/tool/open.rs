@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::part::Error;
+use super::part::args::permanent;
 use super::{Tool, Tools};
+use crate::failure::Failure;
 
 /// What a table of a kind says, and how it becomes tools.
 pub trait Open: DeserializeOwned + JsonSchema {
@@ -54,6 +56,15 @@ impl Secrets {
     /// What stands under `name`, if anything does.
     pub fn get(&self, name: &str) -> Option<String> {
         (self.0)(name)
+    }
+
+    /// What stands under `variable`, which a call cannot do without.
+    ///
+    /// # Errors
+    /// It is not set, or empty.
+    pub fn needed(&self, variable: &str) -> Result<String, Failure> {
+        let value = self.get(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        value.ok_or_else(|| permanent(format!("it needs {variable}: set that variable")))
     }
 }
 

@@ -4,20 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, StatusCode, Url};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use super::open::{Ground, Open, Secrets};
 use super::part::address::{self, Finder, Guard, Refused};
 use super::part::args::{invalid, permanent, read};
 use super::part::duration::Milliseconds;
 use super::part::hidden::Hidden;
-use super::part::{Error, outbox, tool_name};
+use super::part::hook::for_channel;
+use super::part::{Error, hook, outbox, tool_name};
 use super::{Approved, Declared, Intent, Item, Opened, Outward, Tool};
 use crate::failure::{Class, Failure, Work};
 use crate::id::EffectId;
@@ -182,14 +181,10 @@ impl Declared for Webhook {
     fn open(&self) -> Option<Work<'_, Opened>> {
         Some(Box::pin(async move {
             let ready = self.ready()?;
-            let host = ready.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-            let found = self.guard(&ready.url).addresses(&host).await.map_err(|why| self.refused(&why))?;
-            let port = ready.url.port_or_known_default().unwrap_or_default();
-            let found: Vec<_> = found.into_iter().map(|at| std::net::SocketAddr::new(at, port)).collect();
-            let connecting = tokio::net::TcpStream::connect(found.as_slice());
-            match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-                Ok(Ok(_)) => Ok(Opened::from(format!("{} takes connections; nothing was sent", self.to()))),
-                _ => Err(Failure::new(Class::Transient, format!("{} takes no connection", self.to()))),
+            let guard = self.guard(&ready.url);
+            match guard.connects(&ready.url, CONNECT_TIMEOUT).await.map_err(|why| self.refused(&why))? {
+                true => Ok(Opened::from(format!("{} takes connections; nothing was sent", self.to()))),
+                false => Err(Failure::new(Class::Transient, format!("{} takes no connection", self.to()))),
             }
         }))
     }
@@ -254,19 +249,12 @@ impl Webhook {
         Guard::new(Arc::clone(&self.ways.finder), own)
     }
 
-    fn secret(&self, variable: &str) -> Result<String, Failure> {
-        let value = self.ways.secrets.get(variable).map(|value| value.trim().to_owned());
-        value
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| permanent(format!("it needs {variable}: set that variable")))
-    }
-
     fn ready(&self) -> Result<Ready, Failure> {
         let mut values = Vec::new();
         let url = match &self.place {
             Place::Url(url) => url.clone(),
             Place::Variable(variable) => {
-                let text = self.secret(variable)?;
+                let text = self.ways.secrets.needed(variable)?;
                 let url = self.config.address(&text, &|| format!("what {variable} holds")).map_err(permanent)?;
                 // The part of it that nobody may know.
                 values.extend([text, url.path().trim_start_matches('/').to_owned()]);
@@ -275,14 +263,14 @@ impl Webhook {
         };
         let mut headers = HeaderMap::new();
         if let Some(variable) = &self.config.token_env {
-            let token = self.secret(variable)?;
+            let token = self.ways.secrets.needed(variable)?;
             let carried = HeaderValue::from_str(&format!("Bearer {token}"));
             let mut carried = carried.map_err(|_| permanent(format!("{variable} holds what no header can carry")))?;
             carried.set_sensitive(true);
             headers.insert(AUTHORIZATION, carried);
             values.push(token);
         }
-        let signs = self.config.secret_env.as_ref().map(|variable| self.secret(variable)).transpose()?;
+        let signs = self.config.secret_env.as_ref().map(|variable| self.ways.secrets.needed(variable)).transpose()?;
         values.extend(signs.clone());
         let guard = self.guard(&url);
         guard.literal(&url).map_err(|why| self.refused(&why))?;
@@ -303,12 +291,8 @@ impl Webhook {
 
     /// Nothing came back: surely not sent if there was no connection, and else nobody knows.
     fn unheard(&self, why: &reqwest::Error) -> Failure {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(why);
-        while let Some(error) = cause {
-            if let Some(why) = error.downcast_ref::<Refused>() {
-                return self.refused(why);
-            }
-            cause = error.source();
+        if let Some(why) = Refused::within(why) {
+            return self.refused(why);
         }
         if why.is_connect() {
             return Failure::new(Class::Transient, format!("{} cannot be reached: nothing was sent", self.to()));
@@ -358,16 +342,5 @@ impl Webhook {
 
 /// Over the key and the bytes, so that neither is taken for another's.
 fn signature(secret: &str, effect: EffectId, bytes: &[u8]) -> String {
-    // A key of any length is taken; this one cannot fail.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
-    mac.update(effect.to_string().as_bytes());
-    mac.update(b".");
-    mac.update(bytes);
-    let digits = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("sha256={digits}")
-}
-
-/// The text as a channel shows it word for word: with `&`, `<` and `>` written so, no one is called and no link has another name.
-fn for_channel(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    hook::signature(secret, &[effect.to_string().as_bytes(), b".", bytes])
 }

@@ -79,20 +79,13 @@ pub(super) fn spec(name: ToolName, given: &Given, template: &Template) -> ToolSp
 }
 
 impl Keys {
-    fn secret(&self, variable: &str) -> Result<String, Failure> {
-        let value = self.secrets.get(variable).map(|value| value.trim().to_owned());
-        value
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| permanent(format!("it needs {variable}: set that variable")))
-    }
-
     /// The headers, and what must not be seen of them.
     fn headers(&self) -> Result<(HeaderMap, Hidden), Failure> {
         let (mut headers, mut values) = (HeaderMap::new(), Vec::new());
         let token = self.token_env.iter().map(|variable| (AUTHORIZATION.as_str(), variable, "Bearer "));
         let others = self.headers_env.iter().map(|(name, variable)| (name.as_str(), variable, ""));
         for (name, variable, before) in token.chain(others) {
-            let value = self.secret(variable)?;
+            let value = self.secrets.needed(variable)?;
             let header: HeaderName = name.parse().map_err(|_| permanent(format!("{name:?} is no name of a header")))?;
             let carried = HeaderValue::from_str(&format!("{before}{value}"));
             let mut carried = carried.map_err(|_| permanent(format!("{variable} holds what no header can carry")))?;

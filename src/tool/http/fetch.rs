@@ -1,7 +1,6 @@
 //! One question to a web server: redirects are followed by hand and looked at as the first address was; every byte and every
 //! word of the answer is bounded.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
@@ -127,13 +126,9 @@ impl Fetcher {
     pub(super) async fn reached(&self, url: &Url) -> Result<String, Failure> {
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or_default();
-        let addresses = self.guard.addresses(host.trim_matches(['[', ']'])).await.map_err(refused)?;
-        let addresses: Vec<SocketAddr> = addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect();
-        let connected =
-            tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::TcpStream::connect(addresses.as_slice())).await;
-        match connected {
-            Ok(Ok(_)) => Ok(host.to_owned()),
-            _ => Err(Failure::new(Class::Transient, format!("{host} takes no connection at port {port}"))),
+        match self.guard.connects(url, CONNECT_TIMEOUT).await.map_err(refused)? {
+            true => Ok(host.to_owned()),
+            false => Err(Failure::new(Class::Transient, format!("{host} takes no connection at port {port}"))),
         }
     }
 
@@ -175,15 +170,11 @@ fn refused(why: Refused) -> Failure {
 
 /// A question that came to no answer: refused by our own guard, or lost on the way.
 fn unreached(url: &Url, why: &reqwest::Error) -> Failure {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(why);
-    let mut last = String::new();
-    while let Some(error) = cause {
-        if let Some(why) = error.downcast_ref::<Refused>() {
-            return refused(why.clone());
-        }
-        last = error.to_string();
-        cause = error.source();
+    if let Some(why) = Refused::within(why) {
+        return refused(why.clone());
     }
+    let first: &(dyn std::error::Error + 'static) = why;
+    let last = std::iter::successors(Some(first), |error| error.source()).last().unwrap_or(first);
     Failure::new(Class::Transient, format!("{} cannot be reached: {last}", shown(url)))
 }
 

@@ -65,8 +65,7 @@ impl Place {
 
     /// The value of a variable that a request cannot do without.
     pub(super) fn secret(&self, variable: &str) -> Result<String, String> {
-        let value = self.secrets.get(variable).map(|value| value.trim().to_owned());
-        value.filter(|value| !value.is_empty()).ok_or_else(|| format!("it needs {variable}: set that variable"))
+        self.secrets.needed(variable).map_err(|why| why.reason)
     }
 
     /// The headers of requests.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -65,6 +66,13 @@ pub enum Refused {
     Nowhere(String),
 }
 
+impl Refused {
+    /// The refusal that an error of the client comes from, if it comes from one.
+    pub fn within<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
+        std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+    }
+}
+
 impl Guard {
     /// Lets through public addresses, and those of the hosts in `private`, wherever these are.
     pub fn new(finder: Finder, private: impl IntoIterator<Item = String>) -> Self {
@@ -100,6 +108,19 @@ impl Guard {
             Some(address) => Err(Refused::Private(format!("{host} ({address})"))),
             None => Ok(found),
         }
+    }
+
+    /// Whether the host of `url` takes connections; it is asked nothing.
+    ///
+    /// # Errors
+    /// It has no address that may be asked.
+    pub async fn connects(&self, url: &Url, timeout: Duration) -> Result<bool, Refused> {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let port = url.port_or_known_default().unwrap_or_default();
+        let found: Vec<SocketAddr> =
+            self.addresses(host).await?.into_iter().map(|address| SocketAddr::new(address, port)).collect();
+        let connected = tokio::time::timeout(timeout, tokio::net::TcpStream::connect(found.as_slice())).await;
+        Ok(matches!(connected, Ok(Ok(_))))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What several kinds of tool are made of: addresses, names, arguments, durations, paths, records, the lock, the outbox, and how items are shown.
+//! What several kinds of tool are made of: addresses, names, arguments, durations, paths, records, the lock, the outbox, what hooks get, pages as text, and how items are shown.
 //! No kind of its own.
 
 pub mod address;
@@ -8,6 +8,7 @@ pub mod beneath;
 pub mod disk;
 pub mod duration;
 pub mod hidden;
+pub mod hook;
 pub mod lock;
 pub mod outbox;
 pub mod page;

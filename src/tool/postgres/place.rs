@@ -33,8 +33,7 @@ impl Place {
     /// The variable is not set, or holds no address that may be asked; its value is never quoted.
     pub(super) fn way(&self) -> Result<Way, Failure> {
         let variable = &self.url_env;
-        let url = self.secrets.get(variable).map(|url| url.trim().to_owned()).filter(|url| !url.is_empty());
-        let url = url.ok_or_else(|| permanent(format!("it needs {variable}: set that variable")))?;
+        let url = self.secrets.needed(variable)?;
         let mut config: tokio_postgres::Config = url.parse().map_err(|_| {
             permanent(format!("{variable} holds no address such as postgresql://role:password@host/database"))
         })?;
