@@ -7,7 +7,6 @@
     reason = "it is an example: it prints, and nothing in it can fail"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use callsheet_core::id::{Digest, RunId, Timestamp};
@@ -15,7 +14,7 @@ use callsheet_core::run::decide::decide;
 use callsheet_core::run::event::{ActHead, BodyRef, Fact, Origin, Replied, Settled, Who, WriteHead};
 use callsheet_core::run::input::{Input, What};
 use callsheet_core::run::state::State;
-use callsheet_core::topology::check::{Files, Guards, ReadError, Surroundings, check};
+use callsheet_core::topology::check::{Files, ReadError, Surroundings, check};
 use callsheet_core::topology::plan::{Mode, ModelSpec};
 
 /// The project: the core reads files through a trait, so they may be anywhere.
@@ -56,20 +55,9 @@ impl Files for Project {
 fn main() {
     // Files become a plan that cannot be wrong, or all that is wrong with them.
     let around = Surroundings {
-        tools: BTreeMap::new(),
-        checks: BTreeMap::new(),
-        guards: Guards::default(),
         models: [("default".to_owned(), ModelSpec { model: "example/model".to_owned(), ..ModelSpec::default() })]
             .into(),
-        unpriced: BTreeSet::new(),
-        nowhere: BTreeMap::new(),
-        mode: Mode::Live,
-        recording: None,
-        single_person: true,
-        people: BTreeMap::new(),
-        queries: BTreeMap::new(),
-        broken: BTreeSet::new(),
-        unread: false,
+        ..Surroundings::nothing(Mode::Live)
     };
     let checked = check("poem", &Project, &around).unwrap_or_else(|faults| panic!("{faults:?}"));
     let plan = Arc::new(checked.plan);

@@ -211,7 +211,6 @@ fn paths(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::fmt::Write as _;
 
     use super::*;
@@ -276,21 +275,7 @@ mod tests {
 
     /// How many edges the rules look at for a sound team.
     fn work(files: &One) -> u64 {
-        let around = Surroundings {
-            tools: BTreeMap::new(),
-            checks: BTreeMap::new(),
-            guards: Guards::default(),
-            models: BTreeMap::new(),
-            unpriced: BTreeSet::new(),
-            nowhere: BTreeMap::new(),
-            mode: Mode::Replay,
-            recording: None,
-            single_person: true,
-            people: BTreeMap::new(),
-            queries: BTreeMap::new(),
-            broken: BTreeSet::new(),
-            unread: false,
-        };
+        let around = Surroundings::nothing(Mode::Replay);
         let mut draft = Draft::new("big", files, &around);
         let raw = draft.topology().unwrap();
         let _ = whole(&mut draft, raw);

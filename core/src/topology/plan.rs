@@ -773,6 +773,11 @@ impl Plan {
         asked.writes.iter().any(approves) && asked.writes.iter().all(|name| approves(name) || !self.leaves(name))
     }
 
+    /// Whether `member` is shown what people say to it while a run goes on: a model is.
+    pub fn reads_notes(&self, member: &AgentName) -> bool {
+        self.team.get(member).is_some_and(|member| matches!(member.role, Role::Model { .. }))
+    }
+
     /// The artefact under whose name `artefact` is on a desk: of a section the one that it is a part of.
     pub fn whole<'a>(&'a self, artefact: &'a ArtefactName) -> &'a ArtefactName {
         self.section(artefact).map_or(artefact, |section| &section.of)

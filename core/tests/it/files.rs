@@ -1,10 +1,10 @@
 //! Files in memory, and what a small team refers to. The product's tests share them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use callsheet_core::id::NanoUsd;
-use callsheet_core::topology::check::{Files, Guards, ReadError, Surroundings};
+use callsheet_core::topology::check::{Files, ReadError, Surroundings};
 use callsheet_core::topology::plan::{Mode, ModelSpec};
 use callsheet_core::topology::spec::{Labels, Reach, Repeat, ToolSpec};
 use serde_json::{Value, json};
@@ -95,17 +95,7 @@ pub(crate) fn surroundings() -> Surroundings {
     };
     Surroundings {
         tools: [send, look, count].map(|spec| (spec.name.clone(), spec)).into(),
-        checks: BTreeMap::new(),
-        guards: Guards::default(),
         models: BTreeMap::from([("default".to_owned(), model)]),
-        unpriced: BTreeSet::new(),
-        nowhere: BTreeMap::new(),
-        mode: Mode::Live,
-        recording: None,
-        single_person: true,
-        people: BTreeMap::new(),
-        queries: BTreeMap::new(),
-        broken: BTreeSet::new(),
-        unread: false,
+        ..Surroundings::nothing(Mode::Live)
     }
 }

@@ -9,6 +9,7 @@ use callsheet_core::topology::fault::{Code, Faults};
 use callsheet_core::topology::proof::Proof;
 
 use super::files::surroundings;
+use super::random::splitmix;
 use super::written::{Kind, Someone, Way, files};
 
 const TEAMS: u64 = 12_000;
@@ -17,11 +18,7 @@ struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
+        splitmix(&mut self.0) % n
     }
 
     fn bits(&mut self) -> u8 {

@@ -1,4 +1,13 @@
-//! A small seeded generator (xoshiro256++, seeded by splitmix64): the same numbers on every machine and profile.
+//! Small seeded generators (splitmix64, and xoshiro256++ seeded by it): the same numbers on every machine and profile.
+
+/// The next number of splitmix64 after `state`.
+pub(crate) fn splitmix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
 
 /// Numbers that depend on the seed alone.
 pub(crate) struct Random([u64; 4]);
@@ -6,13 +15,7 @@ pub(crate) struct Random([u64; 4]);
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
         let mut state = seed;
-        Self(std::array::from_fn(|_| {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^ (z >> 31)
-        }))
+        Self(std::array::from_fn(|_| splitmix(&mut state)))
     }
 
     pub(crate) fn next(&mut self) -> u64 {

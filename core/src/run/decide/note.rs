@@ -4,12 +4,10 @@ use super::batch::Batch;
 use crate::id::AgentName;
 use crate::run::event::{BodyRef, Event, Refusal, Who};
 use crate::run::fold::Illegal;
-use crate::topology::plan::Role;
 
 /// Why nobody can say that to `to`.
 pub(super) fn refusal(batch: &Batch, to: &AgentName, problems: Option<BodyRef>) -> Option<Refusal> {
-    let reads = batch.state.member(to).is_some_and(|member| matches!(member.role, Role::Model { .. }));
-    let nobody = (!reads).then(|| Refusal::ReadsNoNotes { to: to.to_string() });
+    let nobody = (!batch.state.plan.reads_notes(to)).then(|| Refusal::ReadsNoNotes { to: to.to_string() });
     nobody.or(problems.map(|problems| Refusal::FaultyNote { problems }))
 }
 

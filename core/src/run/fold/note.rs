@@ -5,11 +5,10 @@ use crate::id::{AgentName, MessageId};
 use crate::run::event::{BodyRef, Part, Who};
 use crate::run::note::Note;
 use crate::run::state::State;
-use crate::topology::plan::Role;
 
 impl State {
     pub(super) fn leave_note(&mut self, to: &AgentName, by: &Who, note: BodyRef) -> Legal {
-        if !self.member(to).is_some_and(|member| matches!(member.role, Role::Model { .. })) {
+        if !self.plan.reads_notes(to) {
             return Err("the member reads no notes");
         }
         self.notes.push(Note { to: to.clone(), by: by.name.clone(), note, read_in: None });

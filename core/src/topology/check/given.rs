@@ -69,6 +69,27 @@ pub struct Surroundings {
     pub unread: bool,
 }
 
+impl Surroundings {
+    /// A project without tools, checks, models and people.
+    pub fn nothing(mode: Mode) -> Self {
+        Self {
+            tools: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            guards: Guards::default(),
+            models: BTreeMap::new(),
+            unpriced: BTreeSet::new(),
+            nowhere: BTreeMap::new(),
+            mode,
+            recording: None,
+            single_person: true,
+            people: BTreeMap::new(),
+            queries: BTreeMap::new(),
+            broken: BTreeSet::new(),
+            unread: false,
+        }
+    }
+}
+
 /// Checks that a project declares itself.
 #[derive(Debug, Clone, Default)]
 pub struct Guards {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::grouped::Group;
 use crate::files::Memory;
+use crate::random::splitmix;
 
 /// Artefacts, as bits: two that tools deliver, one that is collected and its list, one that has a list, and its items; the
 /// two sections of one that tools deliver, too, which is there when both are.
@@ -33,11 +34,7 @@ pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     pub(super) fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % n as u64).unwrap()
+        usize::try_from(splitmix(&mut self.0) % n as u64).unwrap()
     }
 
     pub(super) fn chance(&mut self, of: usize) -> bool {
