@@ -1,5 +1,5 @@
-//! What several kinds of tool are made of: addresses, names, arguments, durations, paths, records, the lock, the outbox, what hooks get, pages as text, and how items are shown.
-//! No kind of its own.
+//! What several kinds of tool are made of: addresses, names, arguments, durations, paths, records, the lock, the outbox, what
+//! hooks get, pages as text, and how items are shown. No kind of its own.
 
 pub mod address;
 pub mod args;
