@@ -146,15 +146,16 @@ fn environment() -> Environment<'static> {
         environment.set_syntax(syntax);
     }
     environment.add_function(ORDERED, ordered);
-    let tests = ["lt", "lessthan", "<", "le", "<=", "gt", "greaterthan", ">", "ge", ">="];
-    for test in tests {
-        let sign = match test {
-            "lt" | "lessthan" | "<" => "<",
-            "le" | "<=" => "<=",
-            "gt" | "greaterthan" | ">" => ">",
-            _ => ">=",
-        };
-        environment.add_test(test, move |left: &Template, right: &Template| ordered(left, sign, right));
+    let tests = [
+        ("<", ["<", "lt", "lessthan"].as_slice()),
+        ("<=", &["<=", "le"]),
+        (">", &[">", "gt", "greaterthan"]),
+        (">=", &[">=", "ge"]),
+    ];
+    for (sign, names) in tests {
+        for name in names {
+            environment.add_test(*name, move |left: &Template, right: &Template| ordered(left, sign, right));
+        }
     }
     environment.add_filter("sort", |state: &State<'_, '_>, list: Template, args: Kwargs| {
         one_order(&list, &args)?;
