@@ -1,6 +1,5 @@
 //! `callsheet check`: every fault of the project's topologies at once, or what is proved of them.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -9,12 +8,11 @@ use super::exit::{Exit, Stop};
 use super::paint::{self, Block, Safe, Tone, out, say, toned};
 use super::session::Session;
 use crate::app;
-use crate::config::Folder;
 use crate::config::PROJECT_FILE;
 use crate::run::view::count;
+use crate::service::unused::{Seen, unused};
 use crate::topology;
 use crate::topology::bill::Bill;
-use crate::topology::check::{Files, ReadError, Surroundings};
 use crate::topology::fault::{Fault, Faults};
 use crate::topology::plan::{Plan, Role};
 
@@ -51,7 +49,7 @@ pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Resul
         Some(Err(_)) => false,
     };
     let is_whole = args.topologies.is_empty();
-    let files = Seen::of(settings.folder());
+    let files = Seen::new(settings.folder());
     let (mut told, mut plans): (Vec<Fault>, Vec<Plan>) = (Vec::new(), Vec::new());
     for name in names {
         match topology::check::check(&name, &files, &around) {
@@ -76,10 +74,13 @@ pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Resul
         }
     }
     if is_whole {
-        let (unused, more) = unused(&files, &around, args.json);
-        exit = if more { Exit::Input } else { exit };
+        let unused = unused(&files, &around);
+        for (path, faults) in unused.iter().filter(|(_, faults)| !faults.is_empty()) {
+            exit = Exit::Input;
+            tell(path, faults, args.json);
+        }
         if exit == Exit::Done && !args.json {
-            unused.iter().for_each(|path| say(alone(path)));
+            unused.iter().for_each(|(path, _)| say(alone(path)));
         }
     }
     if !plans.is_empty() {
@@ -90,52 +91,6 @@ pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Resul
         }
     }
     Ok(exit)
-}
-
-/// A project's folder, and what was read of it.
-struct Seen {
-    folder: Folder,
-    read: RefCell<BTreeSet<String>>,
-}
-
-impl Seen {
-    fn of(folder: Folder) -> Self {
-        Self { folder, read: RefCell::default() }
-    }
-}
-
-impl Files for Seen {
-    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        self.read.borrow_mut().insert(path.to_owned());
-        self.folder.read(path)
-    }
-
-    fn names(&self, folder: &str) -> Vec<String> {
-        self.folder.names(folder)
-    }
-}
-
-/// The files that no team uses, and whether something is wrong with one, which is told.
-fn unused(files: &Seen, around: &Surroundings, as_json: bool) -> (Vec<String>, bool) {
-    let (mut unused, mut faulty) = (Vec::new(), false);
-    for (folder, ending) in [("agents", ".toml"), ("schemas", ".json"), ("rehearsals", ".toml")] {
-        let mut names = files.names(folder);
-        names.sort();
-        for path in names.iter().filter(|name| name.ends_with(ending)).map(|name| format!("{folder}/{name}")) {
-            if files.read.borrow().contains(&path) {
-                continue;
-            }
-            let faults = topology::check::alone(&path, files, around);
-            match faults.is_empty() {
-                true => unused.push(path),
-                false => {
-                    faulty = true;
-                    tell(&path, &faults, as_json);
-                }
-            }
-        }
-    }
-    (unused, faulty)
 }
 
 /// What was checked of a file that no team uses.

@@ -25,3 +25,4 @@ pub mod story;
 pub mod test;
 pub mod thread;
 pub mod tools;
+pub mod unused;

@@ -7,7 +7,6 @@ use super::story::Story;
 use crate::id::{AgentName, MessageId};
 use crate::run::input::Say;
 use crate::run::view::note;
-use crate::topology::plan::Role;
 
 /// What a person said to a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -36,9 +35,8 @@ pub(super) fn notes(story: &Story) -> Vec<Note> {
 
 /// The members who read what people say to them: the models.
 pub fn readers(story: &Story) -> Vec<AgentName> {
-    let team = story.state().plan.team.iter();
-    let models = team.filter(|(_, member)| matches!(member.role, Role::Model { .. }));
-    models.map(|(name, _)| name.clone()).collect()
+    let plan = &story.state().plan;
+    plan.team.keys().filter(|name| plan.reads_notes(name)).cloned().collect()
 }
 
 /// What is posted to say `text` to `member`.
