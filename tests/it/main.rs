@@ -12,6 +12,7 @@ mod files;
 #[expect(dead_code, reason = "the core's tests draw in more ways")]
 mod random;
 
+mod acting;
 mod announcement;
 mod attempts;
 mod attended;

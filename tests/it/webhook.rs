@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use callsheet::failure::{Class, Failure};
@@ -17,7 +16,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::cli::words;
+use crate::acting::Acting;
 use crate::sweep::POINTS;
 use crate::tools::{approved, config, effect, intent, outward, write};
 use crate::wire::server::{Asked, Framing, Played, Then, framed, serve};
@@ -198,107 +197,17 @@ fn a_table_that_contradicts_itself_is_refused() {
     }
 }
 
-/// A project whose run ends in one request to `base`, that repeats so.
-struct Shop {
-    folder: tempfile::TempDir,
-}
-
-const TEAM: &str = r#"
-schema_version = 1
-description = "Write a note, get it approved, post it."
-
-[artefacts]
-note = { schema = "any" }
-
-[team]
-author   = { writes = ["note"] }
-approver = { approves = ["note"] }
-poster   = { tool = "crm.post", args = { body = "note" } }
-
-[handoffs]
-start    = "author"
-author   = { answered = "approver", expired = "end" }
-approver = { approve = "poster", request_changes = { to = "author", rounds = 2, then = "end" }, reject = "end", expired = "end" }
-poster   = "end"
-
-[budget]
-steps = 20
-tokens = 1_000
-cost_usd = 1.00
-active_time = "10m"
-when_spent = "pause"
-
-[supervisor]
-max_restarts = 3
-within = "5m"
-backoff = { initial = "10ms", max = "100ms" }
-poison_after = 3
-"#;
-
-impl Shop {
-    fn waiting(base: &str, repeat: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let person = "schema_version = 1\nkind = \"person\"\ndoes = \"Works here.\"\nexpires = { after = \"7d\", then = \"reject\" }\n";
-        write(folder.path(), "agents/author.toml", person);
-        write(folder.path(), "agents/approver.toml", person);
-        write(folder.path(), "schemas/any.json", r#"{ "type": "object" }"#);
-        write(folder.path(), "topologies/notes.toml", TEAM);
-        write(folder.path(), "note.toml", "title = \"It is done\"\n");
-        let table =
-            format!("url = \"{base}/ok\"\nallow_http = true\nprivate_host = true\nsecret_env = \"HOOK\"\n{repeat}\n");
-        let text = format!("schema_version = 1\n[tools.crm]\nkind = \"webhook\"\ncall_timeout = \"500ms\"\n{table}");
-        write(folder.path(), "callsheet.toml", text);
-        let shop = Self { folder };
-        for line in ["run notes --model ollama/none", "answer 1 --file note.toml"] {
-            let (code, text) = shop.types(line);
-            assert_eq!(code, 3, "{line}: {text}");
-        }
-        shop
-    }
-
-    fn copied(&self) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        crate::sweep::copy(self.folder.path(), folder.path());
-        Self { folder }
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callsheet"));
-        command.args(words(line)).current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
-        command.envs([("CALLSHEET_PERSON", "ana"), ("HOOK", SECRET)]);
-        command
-    }
-
-    fn types(&self, line: &str) -> (i32, String) {
-        let output = self.command(line).output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
-    }
-
-    /// Does what a user would do until the run is over; a question is answered by what the server has. How many there were.
-    fn drive(&self, what: &str, heard: &Heard) -> usize {
-        let mut questions = 0;
-        for _ in 0..10 {
-            self.types("resume 1");
-            let shown: Value = serde_json::from_str(&self.types("show 1 --json").1).unwrap();
-            if shown["status"] == "done" {
-                return questions;
-            }
-            for open in
-                self.types("approvals --json").1.lines().map(|line| serde_json::from_str::<Value>(line).unwrap())
-            {
-                match open["question"].as_u64() {
-                    None => drop(self.types("approve 2")),
-                    Some(no) => {
-                        questions += 1;
-                        let says = if heard.lock().unwrap().is_empty() { "--did-not" } else { "--happened" };
-                        self.types(&format!("settle {no} {says}"));
-                    }
-                }
-            }
-        }
-        panic!("{what}: not over: {}", self.types("show 1").1);
-    }
+/// A project whose run waits for the approval of one request to `base`, that repeats so.
+fn waiting(base: &str, repeat: &str) -> Acting {
+    let act = "tool = \"crm.post\", args = { body = \"note\" }";
+    let shop = Acting::new("notes", &["note"], act, &[("HOOK", SECRET)]);
+    let table =
+        format!("url = \"{base}/ok\"\nallow_http = true\nprivate_host = true\nsecret_env = \"HOOK\"\n{repeat}\n");
+    let text = format!("schema_version = 1\n[tools.crm]\nkind = \"webhook\"\ncall_timeout = \"500ms\"\n{table}");
+    write(shop.path(), "callsheet.toml", text);
+    write(shop.path(), "answer.toml", "title = \"It is done\"\n");
+    shop.wait("notes");
+    shop
 }
 
 #[test]
@@ -306,7 +215,7 @@ fn killed_around_the_request_it_is_done_once_or_with_the_same_key() {
     let mut counts = BTreeMap::new();
     for repeat in ["", "repeat = { class = \"idempotent\", key_age_ms = 600000 }"] {
         let (base, heard) = server();
-        let shop = Shop::waiting(&base, repeat);
+        let shop = waiting(&base, repeat);
         for point in POINTS {
             for nth in 1.. {
                 assert!(nth < 60, "{point} is passed without end");
@@ -319,7 +228,7 @@ fn killed_around_the_request_it_is_done_once_or_with_the_same_key() {
                     assert_eq!(ended.status.code(), Some(0), "{what}: {}", String::from_utf8_lossy(&ended.stderr));
                     break;
                 }
-                let questions = copied.drive(&what, &heard);
+                let questions = copied.drive(&what, |_| !heard.lock().unwrap().is_empty());
                 let heard = heard.lock().unwrap();
                 let keys: Vec<_> = heard
                     .iter()

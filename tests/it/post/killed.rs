@@ -4,84 +4,26 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use super::server::{PASSWORD, Server, Tls, USER};
-use crate::cli::words;
-use crate::sweep::{POINTS, copy};
+use crate::acting::{Acting, told};
+use crate::sweep::POINTS;
 use crate::tools::write;
 
 /// Passings after which a boundary is taken for endless.
 const PASSINGS_MAX: u64 = 60;
-/// What a user types at most until the run is over.
-const ACTS_MAX: usize = 12;
 const ALL: [&str; 3] = ["ann@example.org", "bob@example.org", "eve@example.org"];
 
-/// A project and the server that it sends to.
-struct Shop<'s> {
-    server: &'s Server,
-    folder: tempfile::TempDir,
-}
-
-const FILES: [(&str, &str); 5] = [
-    (
-        "agents/author.toml",
-        "schema_version = 1\nkind = \"person\"\ndoes = \"Writes the mails.\"\nexpires = { after = \"7d\", then = \"reject\" }\n",
-    ),
-    (
-        "agents/approver.toml",
-        "schema_version = 1\nkind = \"person\"\ndoes = \"Decides whether they leave.\"\nexpires = { after = \"7d\", then = \"reject\" }\n",
-    ),
-    ("schemas/any.json", r#"{ "type": "object" }"#),
-    (
-        "topologies/letters.toml",
-        r#"
-schema_version = 1
-description = "Write a mail, get it approved, send it."
-
-[artefacts]
-sequence = { schema = "any" }
-audience = { schema = "any" }
-
-[team]
-author   = { writes = ["sequence", "audience"] }
-approver = { approves = ["sequence", "audience"] }
-sender   = { tool = "email.deliver", args = { sequence = "sequence", audience = "audience" } }
-
-[handoffs]
-start    = "author"
-author   = { answered = "approver", expired = "end" }
-approver = { approve = "sender", request_changes = { to = "author", rounds = 2, then = "end" }, reject = "end", expired = "end" }
-sender   = "end"
-
-[budget]
-steps = 20
-tokens = 1_000
-cost_usd = 1.00
-active_time = "10m"
-when_spent = "pause"
-
-[supervisor]
-max_restarts = 3
-within = "5m"
-backoff = { initial = "10ms", max = "100ms" }
-poison_after = 3
-"#,
-    ),
-    (
-        "answer.toml",
-        r#"
+const ANSWER: &str = r#"
 [sequence]
 name = "news"
 mails = [{ id = "hello", day = 0, subject = "Hello {{first_name|there}}", text = "Hello {{first_name|there}}.\n\n{{unsubscribe_url}}" }]
 
 [audience]
 query = "all"
-size = 3
-"#,
-    ),
-];
+size = 3"#;
 
 fn table(port: u16, tls: Tls) -> String {
     let tls = tls.word();
@@ -116,81 +58,33 @@ private_host = true
     )
 }
 
-impl<'s> Shop<'s> {
-    fn new(server: &'s Server, tls: Tls, people: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in FILES {
-            write(folder.path(), name, text);
-        }
-        write(folder.path(), "callsheet.toml", table(server.port, tls));
-        let rows = people.iter().zip(1_u64..).map(|(email, no)| format!("{email},Reader{no},{}\n", no * no));
-        write(folder.path(), "people.csv", format!("email,first_name,no\n{}", rows.collect::<String>()));
-        Self { server, folder }
-    }
-
-    /// One whose mails wait for their approval.
-    fn waiting(server: &'s Server, tls: Tls, people: &[&str]) -> Self {
-        let shop = Self::new(server, tls, people);
-        for line in ["run letters --model ollama/none", "answer 1 --file answer.toml"] {
-            let (code, text) = shop.types(line);
-            assert_eq!(code, 3, "{line}: {text}");
-        }
-        shop
-    }
-
-    fn copied(&self) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        copy(self.folder.path(), folder.path());
-        Self { server: self.server, folder }
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callsheet"));
-        command.args(words(line)).current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
-        command.envs([("CALLSHEET_PERSON", "ana"), ("MAIL_USER", USER), ("MAIL_PASSWORD", PASSWORD)]);
-        command.env("SSL_CERT_FILE", self.server.authority());
-        command
-    }
-
-    fn types(&self, line: &str) -> (i32, String) {
-        told(&self.command(line).output().unwrap())
-    }
-
-    /// Does what a user would do until the run is over; a question is answered by what the server has. How many there were.
-    fn drive(&self, what: &str) -> usize {
-        let mut questions = 0;
-        for _ in 0..ACTS_MAX {
-            let (code, text) = self.types("resume 1");
-            assert!(matches!(code, 0 | 2 | 3), "{what}: {code} {text}");
-            let (_, shown) = self.types("show 1 --json");
-            let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
-            if shown["status"] == "done" {
-                return questions;
-            }
-            let (_, waiting) = self.types("approvals --json");
-            for open in waiting.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()) {
-                let Some(no) = open["question"].as_u64() else {
-                    let (code, text) = self.types("approve 2");
-                    assert!(matches!(code, 0 | 2 | 3), "{what}: {code} {text}");
-                    continue;
-                };
-                questions += 1;
-                let (_, asked) = self.types(&format!("review {no}"));
-                let of = ALL.iter().chain(&["mute@example.org"]).find(|email| asked.contains(*email));
-                let of = of.unwrap_or_else(|| panic!("{what}: nobody knows of whom it is asked: {asked}"));
-                let has = self.server.taken().iter().any(|mail| mail.to == **of);
-                let says = if has { "--happened" } else { "--did-not" };
-                let (code, text) = self.types(&format!("settle {no} {says}"));
-                assert!(matches!(code, 0 | 3), "{what}: {code} {text}");
-            }
-        }
-        panic!("{what}: not over: {}", self.types("show 1").1);
-    }
+/// A project that sends to `server`, for these people.
+fn shop(server: &Server, tls: Tls, people: &[&str]) -> Acting {
+    let authority = server.authority();
+    let variables = [("MAIL_USER", USER), ("MAIL_PASSWORD", PASSWORD), ("SSL_CERT_FILE", authority.to_str().unwrap())];
+    let act = "tool = \"email.deliver\", args = { sequence = \"sequence\", audience = \"audience\" }";
+    let shop = Acting::new("letters", &["sequence", "audience"], act, &variables);
+    write(shop.path(), "answer.toml", ANSWER);
+    write(shop.path(), "callsheet.toml", table(server.port, tls));
+    let rows = people.iter().zip(1_u64..).map(|(email, no)| format!("{email},Reader{no},{}\n", no * no));
+    write(shop.path(), "people.csv", format!("email,first_name,no\n{}", rows.collect::<String>()));
+    shop
 }
 
-fn told(output: &Output) -> (i32, String) {
-    let text = [output.stdout.clone(), output.stderr.clone()].concat();
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
+/// One whose mails wait for their approval.
+fn waiting(server: &Server, tls: Tls, people: &[&str]) -> Acting {
+    let shop = shop(server, tls, people);
+    shop.wait("letters");
+    shop
+}
+
+/// Does what a user would do until the run is over; a question is answered by what the server has. How many there were.
+fn drive(shop: &Acting, server: &Server, what: &str) -> usize {
+    shop.drive(what, |asked| {
+        let of = ALL.iter().chain(&["mute@example.org"]).find(|email| asked.contains(*email));
+        let of = of.unwrap_or_else(|| panic!("{what}: nobody knows of whom it is asked: {asked}"));
+        server.taken().iter().any(|mail| mail.to == **of)
+    })
 }
 
 /// Whom the server has a mail for, in alphabetical order.
@@ -204,7 +98,7 @@ fn reached(server: &Server) -> Vec<String> {
 fn a_run_sends_what_was_reviewed_over_tls_signed_in() {
     for tls in [Tls::Required, Tls::Implicit] {
         let Some(server) = Server::start(tls, true) else { return };
-        let shop = Shop::waiting(&server, tls, &ALL);
+        let shop = waiting(&server, tls, &ALL);
         let (_, review) = shop.types("review 2 --json");
         let review: serde_json::Value = serde_json::from_str(&review).unwrap();
         let (code, text) = shop.types("approve 2");
@@ -228,7 +122,7 @@ fn a_run_sends_what_was_reviewed_over_tls_signed_in() {
         }
         let (code, text) = shop.types("audit verify");
         assert_eq!(code, 0, "{text}");
-        no_secret_below(shop.folder.path());
+        no_secret_below(shop.path());
     }
 }
 
@@ -250,7 +144,7 @@ fn no_secret_below(folder: &Path) {
 fn doctor_opens_the_connection_and_sends_nothing() {
     for tls in [Tls::Required, Tls::Implicit] {
         let Some(server) = Server::start(tls, true) else { return };
-        let shop = Shop::new(&server, tls, &ALL);
+        let shop = shop(&server, tls, &ALL);
         // What is otherwise, and what doctor says.
         let cases: [(&str, &str, &str); 4] = [
             ("", "", "under TLS, signed in; no mail was sent"),
@@ -275,13 +169,13 @@ fn doctor_opens_the_connection_and_sends_nothing() {
 #[test]
 fn a_rehearsal_writes_drafts_and_sends_nothing() {
     let Some(server) = Server::start(Tls::Required, true) else { return };
-    let shop = Shop::new(&server, Tls::Required, &ALL);
+    let shop = shop(&server, Tls::Required, &ALL);
     for (line, exit) in [("run letters", 3), ("answer 1 --file answer.toml", 3), ("approve 2", 0)] {
         let (code, text) = shop.types(line);
         assert_eq!(code, exit, "{line}: {text}");
     }
     assert!(server.taken().is_empty(), "{:?}", server.taken());
-    let draft = fs::read(shop.folder.path().join("out/1-letters/01-hello-00002.eml")).unwrap();
+    let draft = fs::read(shop.path().join("out/1-letters/01-hello-00002.eml")).unwrap();
     assert!(String::from_utf8_lossy(&draft).contains("To: bob@example.org"));
 }
 
@@ -289,7 +183,7 @@ fn a_rehearsal_writes_drafts_and_sends_nothing() {
 fn killed_around_every_mail_each_leaves_once() {
     let lane = |point: &'static str| {
         let Some(server) = Server::start(Tls::Required, true) else { return (0, 0) };
-        let shop = Shop::waiting(&server, Tls::Required, &ALL);
+        let shop = waiting(&server, Tls::Required, &ALL);
         let (mut kills, mut questions) = (0, 0);
         for nth in 1..PASSINGS_MAX {
             let what = format!("killed at {point}:{nth}");
@@ -302,7 +196,7 @@ fn killed_around_every_mail_each_leaves_once() {
                 return (kills, questions);
             }
             kills += 1;
-            let asked = copied.drive(&what);
+            let asked = drive(&copied, &server, &what);
             // The one, if there was one, that was being told while another came to the boundary.
             assert!(asked <= 1, "{what}: {asked} questions");
             questions += asked;
@@ -331,12 +225,12 @@ fn until_taken(server: &Server, child: &mut Child, to: &str) {
 fn killed_in_the_middle_of_a_mail_that_one_is_asked_about_and_the_rest_go_on() {
     let Some(server) = Server::start(Tls::Required, true) else { return };
     let people = ["ann@example.org", "mute@example.org", "eve@example.org"];
-    let shop = Shop::waiting(&server, Tls::Required, &people);
+    let shop = waiting(&server, Tls::Required, &people);
     let mut child = shop.command("approve 2").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     until_taken(&server, &mut child, "mute@example.org");
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(shop.drive("killed in the middle"), 1, "only what was being told is asked about");
+    assert_eq!(drive(&shop, &server, "killed in the middle"), 1, "only what was being told is asked about");
     assert_eq!(reached(&server), ["ann@example.org", "eve@example.org", "mute@example.org"]);
 }
 
