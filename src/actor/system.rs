@@ -17,8 +17,8 @@ pub use super::run::Progress;
 use super::run::{Run, Setup};
 use super::shelf::{self, Kept};
 use super::{Order, Owner, Pinned, Place, Point, Ports, blocking};
-use crate::id::{Digest, Epoch, RunId, RunNo, Seq};
-use crate::journal::{Done, Due, Error as JournalError, NewRun, Op, Query};
+use crate::id::{Digest, Epoch, RunId, RunNo, Seq, Timestamp};
+use crate::journal::{Claiming, Done, Due, Error as JournalError, NewRun, Op, Query};
 use crate::run::event::Who;
 use crate::run::input::{Brief, Post, What};
 use crate::run::state::State;
@@ -165,15 +165,22 @@ impl System {
     /// # Errors
     /// As [`System::open`].
     pub async fn open_from(&self, run: RunId, take_over: bool, known: Option<Loaded>) -> Result<Handle, Error> {
+        let how = if take_over { Claiming::TakeOver } else { Claiming::IfFree };
+        self.claim(run, how, known).await?.ok_or(Error::Answer("epoch"))
+    }
+
+    /// Claims a run and has it live here; none if it was to be due and is not.
+    async fn claim(&self, run: RunId, how: Claiming, known: Option<Loaded>) -> Result<Option<Handle>, Error> {
         let opening = self.opening(run);
         let _alone = opening.lock().await;
         if let Some(live) = self.live(run) {
-            return Ok(live);
+            return Ok(Some(live));
         }
         let owner = self.ports.owner;
-        let done = self.ports.writer.commit(Op::Claim { run, owner, take_over }).await?;
-        let Done::Claimed(epoch) = done else {
-            return Err(Error::Answer("epoch"));
+        let epoch = match self.ports.writer.commit(Op::Claim { run, owner, how }).await? {
+            Done::Claimed(epoch) => epoch,
+            Done::NotDue => return Ok(None),
+            _ => return Err(Error::Answer("epoch")),
         };
         let system = self.clone();
         let loaded = blocking(move || system.load(run, known)).await.map_err(|error| Error::Actor(error.into()));
@@ -184,7 +191,7 @@ impl System {
         if opened.is_err() {
             let _ = self.ports.writer.commit(Op::Release { run, epoch }).await;
         }
-        opened
+        opened.map(Some)
     }
 
     /// What whoever takes `run` up holds meanwhile; the table forgets those that nobody holds or waits for.
@@ -315,17 +322,17 @@ impl System {
                 // Beside each other, and beside the next look, which finds what there is no room for now.
                 openings += 1;
                 let system = self.clone();
-                tokio::spawn(async move { system.take_up(row.id).await });
+                tokio::spawn(async move { system.take_up(row.id, due.at).await });
             }
         }
     }
 
-    /// Opens what is due; what cannot be opened is left alone for a while.
-    async fn take_up(&self, run: RunId) {
-        match self.open(run, false).await {
-            Ok(_) => self.rest.ended(run),
+    /// Opens what was due at `at`, if it still is; what cannot be opened is left alone for a while.
+    async fn take_up(&self, run: RunId, at: Timestamp) {
+        match self.claim(run, Claiming::IfDue(at), None).await {
+            Ok(Some(_)) => self.rest.ended(run),
             // Somebody was faster.
-            Err(Error::Journal(JournalError::Owned { .. })) => {}
+            Ok(None) | Err(Error::Journal(JournalError::Owned { .. })) => {}
             Err(error) => {
                 let rest_ms = self.rest.failed(run, self.ports.clock.uptime_ms());
                 tracing::error!(%run, %error, rest_ms, "a run that is due cannot be taken up");

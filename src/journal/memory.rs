@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 
 use super::{
-    Batch, Body, Done, Due, Error, Holder, Lease, Moved, NewRun, Op, OwnerId, Posted, Query, Record, RunRow, Store,
-    Summary, chain, chain_start, verify,
+    Batch, Body, Claiming, Done, Due, Error, Holder, Lease, Moved, NewRun, Op, OwnerId, Posted, Query, Record, RunRow,
+    Store, Summary, chain, chain_start, verify,
 };
 
 /// A journal that ends with the process.
@@ -124,7 +124,7 @@ impl Inner {
     fn apply(&mut self, op: &Op) -> Result<Done, Error> {
         match op {
             Op::Create(new, batch) => self.create(new, batch),
-            Op::Claim { run, owner, take_over } => self.claim(*run, *owner, *take_over),
+            Op::Claim { run, owner, how } => self.claim(*run, *owner, *how),
             Op::Release { run, epoch } => {
                 let run = self.run_mut(*run)?;
                 if run.epoch == *epoch {
@@ -172,12 +172,17 @@ impl Inner {
         Ok(Done::Created(no))
     }
 
-    fn claim(&mut self, run: RunId, owner: OwnerId, take_over: bool) -> Result<Done, Error> {
-        let holder = self.run(run)?.owner.filter(|holder| *holder != owner && !take_over);
+    fn claim(&mut self, run: RunId, owner: OwnerId, how: Claiming) -> Result<Done, Error> {
+        let holder = self.run(run)?.owner.filter(|holder| *holder != owner && how != Claiming::TakeOver);
         if let Some(by) = holder.and_then(|holder| self.living.get(&holder)) {
             return Err(Error::Owned { by: by.clone() });
         }
         let run = self.run_mut(run)?;
+        if let Claiming::IfDue(at) = how
+            && !run.is_due(at)
+        {
+            return Ok(Done::NotDue);
+        }
         run.owner = Some(owner);
         run.epoch.0 += 1;
         Ok(Done::Claimed(run.epoch))
@@ -214,9 +219,8 @@ impl Inner {
             self.approvals.get(place).copied()
         };
         let is_due = |due: Due| {
-            let unheard = row.posted > row.summary.heard;
             let is_free = row.owner.as_ref().is_none_or(|owner| owner.id == due.by);
-            is_free && (unheard || row.summary.wake_at.is_some_and(|wake_at| wake_at <= due.at))
+            is_free && has_work(row.posted, &row.summary, due.at)
         };
         query.id.is_none_or(|id| id == row.id)
             && query.no.is_none_or(|no| no == row.no)
@@ -226,7 +230,16 @@ impl Inner {
     }
 }
 
+/// Whether something was posted that is not heard yet, or a timer has run out.
+fn has_work(posted: u64, summary: &Summary, at: Timestamp) -> bool {
+    posted > summary.heard || summary.wake_at.is_some_and(|wake_at| wake_at <= at)
+}
+
 impl Run {
+    fn is_due(&self, at: Timestamp) -> bool {
+        !self.summary.over && has_work(self.inbox.len() as u64, &self.summary, at)
+    }
+
     fn append(&mut self, batch: &Batch) -> Result<Done, Error> {
         if batch.after != self.last() || batch.epoch != self.epoch {
             return Err(self.conflict());

@@ -65,13 +65,8 @@ pub enum Op {
     /// Makes a run with its first batch (`after` is 0, `epoch` 1), owned by `owner`.
     Create(NewRun, Batch),
     /// Takes the ownership of a run: its epoch goes up by one. Refused with [`Error::Owned`] while another owner
-    /// lives, unless `take_over`.
-    Claim {
-        run: RunId,
-        owner: OwnerId,
-        /// Even from a living owner, whose appends are then refused.
-        take_over: bool,
-    },
+    /// lives, unless it is taken over.
+    Claim { run: RunId, owner: OwnerId, how: Claiming },
     /// Gives an ownership up, unless another has followed it.
     Release {
         run: RunId,
@@ -95,6 +90,18 @@ pub enum Op {
     },
 }
 
+/// Under which condition a run is claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claiming {
+    /// No other living owner has it.
+    IfFree,
+    /// As [`Claiming::IfFree`], and it is due at this time: whoever saw that it was may be late, and another owner has
+    /// done what there was to do. Else the answer is [`Done::NotDue`].
+    IfDue(Timestamp),
+    /// Even from a living owner, whose appends are then refused.
+    TakeOver,
+}
+
 /// What a write came to, in the order of [`Op`]'s variants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
@@ -102,6 +109,8 @@ pub enum Done {
     Created(RunNo),
     /// The new epoch.
     Claimed(Epoch),
+    /// Nobody claimed it: there is nothing to do yet, or any more.
+    NotDue,
     /// It is free.
     Released,
     /// The last record's place.

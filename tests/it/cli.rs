@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use callsheet::clock::{Clock as _, Machine};
 use callsheet::journal::sqlite::{Open, Sqlite};
-use callsheet::journal::{Holder, Op, OwnerId, Query, Store as _};
+use callsheet::journal::{Claiming, Holder, Op, OwnerId, Query, Store as _};
 
 use crate::sweep::copy;
 
@@ -433,7 +433,7 @@ fn a_run_that_another_process_drives_is_left_to_it() {
     let store = Sqlite::open(&path, Open::ReadWrite).unwrap();
     let owner = store.lease(Holder { id: OwnerId(Machine.id()), label: "another desk".to_owned() }).unwrap();
     let run = store.runs(&Query::default()).unwrap()[0].id;
-    let claimed = store.commit(&[Op::Claim { run, owner: owner.id(), take_over: false }]);
+    let claimed = store.commit(&[Op::Claim { run, owner: owner.id(), how: Claiming::IfFree }]);
     assert!(claimed[0].is_ok(), "{claimed:?}");
     let (code, text) = project.types("resume 1");
     assert_eq!(code, 2, "{text}");

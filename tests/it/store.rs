@@ -11,8 +11,8 @@ use callsheet::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 use callsheet::journal::memory::Memory;
 use callsheet::journal::sqlite::{Open, Sqlite};
 use callsheet::journal::{
-    Batch, Body, Done, Due, Error, Head, Holder, Lease, Moved, NewRun, Op, OwnerId, Query, RunRow, Store, Subject,
-    Summary, chain, chain_start,
+    Batch, Body, Claiming, Done, Due, Error, Head, Holder, Lease, Moved, NewRun, Op, OwnerId, Query, RunRow, Store,
+    Subject, Summary, chain, chain_start,
 };
 use uuid::Uuid;
 
@@ -129,6 +129,7 @@ const CLAIMS: &[Claim] = &[
     ("a release is only the owner's", releases),
     ("an append can give the ownership up, and one that is refused does not", releases_with_the_last),
     ("the same post twice is one row", posts_once),
+    ("what is not due any more is claimed by nobody who wants it due", claims_due),
     ("numbers are never used twice", numbers_stay_used),
     ("a query gives what it names, newest first", queries),
     ("due are those whose time has come and those with something to hear", due),
@@ -234,21 +235,44 @@ fn isolates(stage: &mut Stage) {
 fn claims(stage: &mut Stage) {
     let run = run_id(1);
     let (first, second) = (stage.owner_comes(), stage.owner_comes());
-    let claim = |owner, take_over| Op::Claim { run, owner, take_over };
+    let claim = |owner, how| Op::Claim { run, owner, how };
     one(stage.store(), create(run, first, &["a"])).unwrap();
     let holder = row(stage.store(), run).owner.unwrap();
     assert_eq!((holder.id, holder.label.as_str()), (first, "owner 0"));
-    assert_eq!(one(stage.store(), claim(second, false)), Err(Error::Owned { by: "owner 0".to_owned() }));
-    assert_eq!(one(stage.store(), claim(first, false)), Ok(Done::Claimed(Epoch(2))), "its own");
-    assert_eq!(one(stage.store(), claim(second, true)), Ok(Done::Claimed(Epoch(3))));
+    assert_eq!(one(stage.store(), claim(second, Claiming::IfFree)), Err(Error::Owned { by: "owner 0".to_owned() }));
+    assert_eq!(one(stage.store(), claim(first, Claiming::IfFree)), Ok(Done::Claimed(Epoch(2))), "its own");
+    assert_eq!(one(stage.store(), claim(second, Claiming::TakeOver)), Ok(Done::Claimed(Epoch(3))));
     assert_eq!(one(stage.store(), append(run, 1, 2, &["x"])), Err(conflict(1, 3)), "fenced");
     assert_eq!(one(stage.store(), append(run, 1, 3, &["b"])), Ok(Done::Appended(Seq(2))));
     stage.owner_dies(second);
     assert_eq!(row(stage.store(), run).owner, None);
-    assert_eq!(one(stage.store(), claim(first, false)), Ok(Done::Claimed(Epoch(4))));
+    assert_eq!(one(stage.store(), claim(first, Claiming::IfFree)), Ok(Done::Claimed(Epoch(4))));
     assert_eq!(row(stage.store(), run).epoch, Epoch(4));
     let epochs: Vec<_> = stage.store().records(run, Seq(0), 9).unwrap().iter().map(|record| record.epoch.0).collect();
     assert_eq!(epochs, [1, 3]);
+}
+
+/// A run that wakes at 5 and has something to hear, seen by a scheduler whose look may be old.
+fn claims_due(stage: &mut Stage) {
+    let run = run_id(1);
+    let (first, second) = (stage.owner_comes(), stage.owner_comes());
+    let claim = |at| Op::Claim { run, owner: second, how: Claiming::IfDue(Timestamp(at)) };
+    let goes_on =
+        |after, epoch, summary| Op::Append(Batch { summary, release: true, ..batch(run, after, epoch, &["x"]) });
+    let wakes = Summary { wake_at: Some(Timestamp(5)), ..Summary::default() };
+    one(stage.store(), create(run, first, &["a"])).unwrap();
+    assert_eq!(one(stage.store(), claim(9)), Err(Error::Owned { by: "owner 0".to_owned() }));
+    one(stage.store(), goes_on(1, 1, wakes.clone())).unwrap();
+    for (at, done) in [(4, Done::NotDue), (5, Done::Claimed(Epoch(2)))] {
+        assert_eq!(one(stage.store(), claim(at)), Ok(done), "at {at}");
+    }
+    one(stage.store(), goes_on(2, 2, Summary::default())).unwrap();
+    assert_eq!(one(stage.store(), claim(9)), Ok(Done::NotDue), "nothing wakes it");
+    one(stage.store(), post(run, 10, "hear")).unwrap();
+    assert_eq!(one(stage.store(), claim(0)), Ok(Done::Claimed(Epoch(3))), "it has something to hear");
+    one(stage.store(), goes_on(3, 3, Summary { over: true, ..wakes })).unwrap();
+    assert_eq!(one(stage.store(), claim(9)), Ok(Done::NotDue), "it is over");
+    assert_eq!((row(stage.store(), run).owner, row(stage.store(), run).epoch), (None, Epoch(3)));
 }
 
 fn releases(stage: &mut Stage) {
@@ -256,7 +280,7 @@ fn releases(stage: &mut Stage) {
     let (first, second) = (stage.owner_comes(), stage.owner_comes());
     one(stage.store(), create(run, first, &["a"])).unwrap();
     let release = |epoch| Op::Release { run, epoch: Epoch(epoch) };
-    let claim = |owner| Op::Claim { run, owner, take_over: true };
+    let claim = |owner| Op::Claim { run, owner, how: Claiming::TakeOver };
     // Whoever is fenced gives up nothing, whether another owner followed it or its own.
     for (owner, epoch) in [(second, 2), (second, 3), (first, 4)] {
         assert_eq!(one(stage.store(), claim(owner)), Ok(Done::Claimed(Epoch(epoch))));
@@ -267,7 +291,7 @@ fn releases(stage: &mut Stage) {
     }
     assert_eq!(one(stage.store(), release(4)), Ok(Done::Released));
     assert_eq!(row(stage.store(), run).owner, None);
-    let claimed = one(stage.store(), Op::Claim { run, owner: second, take_over: false });
+    let claimed = one(stage.store(), Op::Claim { run, owner: second, how: Claiming::IfFree });
     assert_eq!(claimed, Ok(Done::Claimed(Epoch(5))));
 }
 
@@ -280,7 +304,7 @@ fn releases_with_the_last(stage: &mut Stage) {
     assert_eq!(row(stage.store(), run).owner.map(|owner| owner.id), Some(first));
     assert_eq!(one(stage.store(), last(1)), Ok(Done::Appended(Seq(2))));
     assert_eq!(row(stage.store(), run).owner, None);
-    let claimed = one(stage.store(), Op::Claim { run, owner: second, take_over: false });
+    let claimed = one(stage.store(), Op::Claim { run, owner: second, how: Claiming::IfFree });
     assert_eq!(claimed, Ok(Done::Claimed(Epoch(2))));
 }
 
@@ -405,7 +429,7 @@ fn unknown(stage: &mut Stage) {
     let owner = NOBODY;
     for op in [
         append(run, 0, 1, &["a"]),
-        Op::Claim { run, owner, take_over: true },
+        Op::Claim { run, owner, how: Claiming::TakeOver },
         Op::Release { run, epoch: Epoch(1) },
         post(run, 1, "x"),
         Op::Number { run },

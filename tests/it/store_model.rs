@@ -1,7 +1,7 @@
 //! Random sequences of writes: the journal in a file answers as the one in memory does.
 
 use callsheet::id::{Epoch, Seq, Timestamp};
-use callsheet::journal::{Batch, Due, Op, Query, RunRow, Store, Summary};
+use callsheet::journal::{Batch, Claiming, Due, Op, Query, RunRow, Store, Summary};
 use proptest::prelude::*;
 
 use crate::store::{NOBODY, STORES, Stage, append, batch, body, create, post, run_id};
@@ -28,7 +28,7 @@ enum Move {
     Claim {
         run: u128,
         owner: usize,
-        take_over: bool,
+        how: Claiming,
     },
     Release {
         run: u128,
@@ -56,11 +56,18 @@ fn moves() -> impl Strategy<Value = Move> {
             .prop_map(|((run, off, old, heads), (body, wake_at, heard, over, release))| {
                 Move::Append { run, off, old, heads, body: body % 4, wake_at, heard, over, release }
             }),
-        2 => (run.clone(), owner.clone(), any::<bool>())
-            .prop_map(|(run, owner, take_over)| Move::Claim { run, owner, take_over }),
+        2 => (run.clone(), owner.clone(), claiming()).prop_map(|(run, owner, how)| Move::Claim { run, owner, how }),
         1 => (run.clone(), 0..2_u64).prop_map(|(run, old)| Move::Release { run, old }),
         2 => (run.clone(), 0..6_u128).prop_map(|(run, id)| Move::Post { run, id }),
         1 => run.prop_map(|run| Move::Number { run }),
+    ]
+}
+
+fn claiming() -> impl Strategy<Value = Claiming> {
+    prop_oneof![
+        2 => Just(Claiming::IfFree),
+        2 => Just(Claiming::TakeOver),
+        3 => (0..9_i64).prop_map(|at| Claiming::IfDue(Timestamp(at))),
     ]
 }
 
@@ -78,7 +85,7 @@ fn op(stage: &Stage, owners: &[callsheet::journal::OwnerId], step: &Move) -> Op 
             batch.epoch = Epoch(row.epoch.0 - old);
             Op::Append(Batch { bodies: vec![body(&text.to_string())], summary, release, ..batch })
         }
-        Move::Claim { run, owner, take_over } => Op::Claim { run: run_id(run), owner: owners[owner], take_over },
+        Move::Claim { run, owner, how } => Op::Claim { run: run_id(run), owner: owners[owner], how },
         Move::Release { run, old } => {
             let row = stage.store().runs(&Query { id: Some(run_id(run)), ..Query::default() }).unwrap().pop();
             Op::Release { run: run_id(run), epoch: Epoch(row.map_or(1, |row| row.epoch.0) - old) }

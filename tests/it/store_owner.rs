@@ -9,7 +9,7 @@ use callsheet::clock::{Clock as _, Machine};
 use callsheet::id::Epoch;
 use callsheet::journal::owner::is_alive;
 use callsheet::journal::sqlite::{Open, Sqlite};
-use callsheet::journal::{Done, Error, Holder, Lease, Op, OwnerId, Store as _};
+use callsheet::journal::{Claiming, Done, Error, Holder, Lease, Op, OwnerId, Store as _};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::store::{NOBODY, append, create, one, run_id};
@@ -57,14 +57,14 @@ fn a_killed_process_frees_its_runs_at_once_and_a_stopped_one_keeps_them() {
     let by = label(child.id());
     let store = Sqlite::open(&folder.path().join("journal.db"), Open::ReadWrite).unwrap();
     let me = lease(&store);
-    let claim = |take_over| one(&store, Op::Claim { run: run_id(1), owner: me.id(), take_over });
+    let claim = |how| one(&store, Op::Claim { run: run_id(1), owner: me.id(), how });
     assert_eq!(is_alive(folder.path(), owner), Ok(Some(Holder { id: owner, label: by.clone() })));
-    assert_eq!(claim(false), Err(Error::Owned { by: by.clone() }));
+    assert_eq!(claim(Claiming::IfFree), Err(Error::Owned { by: by.clone() }));
     kill_process(Pid::from_child(&child), Signal::STOP).unwrap();
-    assert_eq!(claim(false), Err(Error::Owned { by }), "stopped is alive");
+    assert_eq!(claim(Claiming::IfFree), Err(Error::Owned { by }), "stopped is alive");
     kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
     child.wait().unwrap();
-    assert_eq!(claim(false), Ok(Done::Claimed(Epoch(2))));
+    assert_eq!(claim(Claiming::IfFree), Ok(Done::Claimed(Epoch(2))));
     assert!(!folder.path().join("owners").join(owner.0.to_string()).exists(), "swept up");
     assert!(matches!(one(&store, append(run_id(1), 1, 1, &["x"])), Err(Error::Conflict(_))));
 }

@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 use crate::journal::{
-    Batch, Cause, Done, Error, Holder, Moved, NewRun, Op, OwnerId, Posted, Subject, Summary, chain, chain_start, verify,
+    Batch, Cause, Claiming, Done, Error, Holder, Moved, NewRun, Op, OwnerId, Posted, Subject, Summary, chain,
+    chain_start, verify,
 };
 
 use super::fault::Fault;
@@ -18,7 +19,7 @@ pub(super) type Living<'a> = &'a dyn Fn(OwnerId) -> Result<Option<Holder>, Error
 pub(super) fn apply(connection: &Connection, op: &Op, living: Living<'_>) -> Result<Done, Fault> {
     match op {
         Op::Create(new, batch) => create(connection, new, batch),
-        Op::Claim { run, owner, take_over } => claim(connection, *run, *owner, *take_over, living),
+        Op::Claim { run, owner, how } => claim(connection, *run, *owner, *how, living),
         Op::Release { run, epoch } => release(connection, *run, *epoch),
         Op::Append(batch) => append(connection, batch),
         Op::Post { run, id, json, at } => post(connection, *run, *id, json, *at),
@@ -174,18 +175,19 @@ fn insert(connection: &Connection, standing: &Standing, batch: &Batch) -> Result
 
 const RELEASE: &str = "UPDATE runs SET owner = NULL WHERE no = ?1";
 
-fn claim(
-    connection: &Connection,
-    id: RunId,
-    owner: OwnerId,
-    take_over: bool,
-    living: Living<'_>,
-) -> Result<Done, Fault> {
+fn claim(connection: &Connection, id: RunId, owner: OwnerId, how: Claiming, living: Living<'_>) -> Result<Done, Fault> {
     let standing = known(connection, id)?;
-    if let Some(holder) = standing.owner.filter(|holder| *holder != owner && !take_over)
+    if let Some(holder) = standing.owner.filter(|holder| *holder != owner && how != Claiming::TakeOver)
         && let Some(holder) = living(holder)?
     {
         return Err(Error::Owned { by: holder.label }.into());
+    }
+    if let Claiming::IfDue(at) = how {
+        let sql = "SELECT over = 0 AND (posted > heard OR coalesce(wake_at <= ?2, 0)) FROM runs WHERE no = ?1";
+        let is_due: bool = connection.prepare_cached(sql)?.query_row(params![standing.no, at.0], |row| row.get(0))?;
+        if !is_due {
+            return Ok(Done::NotDue);
+        }
     }
     let epoch = Epoch(standing.epoch.0 + 1);
     let sql = "UPDATE runs SET owner = ?2, epoch = ?3 WHERE no = ?1";

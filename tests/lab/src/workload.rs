@@ -4,7 +4,7 @@
 use callsheet::id::{ApprovalNo, Digest, Epoch, RunId, Seq, Timestamp};
 use callsheet::journal::memory::Memory;
 use callsheet::journal::{
-    Batch, Body, Done, Error, Head, NewRun, Op, OwnerId, Posted, Query, Record, RunRow, Store, Summary,
+    Batch, Body, Claiming, Done, Error, Head, NewRun, Op, OwnerId, Posted, Query, Record, RunRow, Store, Summary,
 };
 use uuid::Uuid;
 
@@ -167,7 +167,7 @@ impl Draw {
             }
             80..88 => {
                 self.places[index].1 += 1;
-                Op::Claim { run, owner: owner(self.drawn), take_over: true }
+                Op::Claim { run, owner: owner(self.drawn), how: Claiming::TakeOver }
             }
             88..91 => Op::Release { run, epoch: Epoch(self.places[index].1) },
             91..95 => Op::Number { run },

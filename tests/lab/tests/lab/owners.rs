@@ -2,7 +2,7 @@
 
 use callsheet::id::{Epoch, Seq};
 use callsheet::journal::sqlite::{Open, Sqlite};
-use callsheet::journal::{Batch, Done, Error, Moved, Op, OwnerId, Store as _};
+use callsheet::journal::{Batch, Claiming, Done, Error, Moved, Op, OwnerId, Store as _};
 use callsheet_lab::workload::{Workload, run_id};
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ fn a_zombie_is_refused_after_a_take_over() {
     let last = Seq(first.heads.len() as u64);
     let append = |epoch| Op::Append(Batch { after: last, epoch: Epoch(epoch), ..first.clone() });
     let owner = OwnerId(Uuid::from_u128(9));
-    let claimed = after.commit(&[Op::Claim { run: run_id(0), owner, take_over: true }]);
+    let claimed = after.commit(&[Op::Claim { run: run_id(0), owner, how: Claiming::TakeOver }]);
     assert_eq!(claimed, [Ok(Done::Claimed(Epoch(2)))]);
     assert_eq!(before.commit(&[append(1)]), [Err(Error::Conflict(Moved { last, epoch: Epoch(2) }))]);
     let end = Seq(last.0 * 2);
