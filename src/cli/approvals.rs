@@ -40,7 +40,7 @@ pub(super) fn approvals(session: &Session, args: &Args) -> Result<Exit, Stop> {
                     Wants::Sentence => "answer a question".to_owned(),
                 };
                 let waits = waits(&asked.line);
-                let items = asked.items.map_or_else(String::new, |of| format!(" ({} to leave)", count(of, "item")));
+                let items = asked.items.map_or_else(String::new, |of| format!(" ({} to deliver)", count(of, "item")));
                 let progress = words::progress(asked.line.needed, &asked.line.approved_by);
                 let told = progress.into_iter().chain(on_it(&asked.line));
                 let progress: String = told.map(|told| format!(", {told}")).collect();

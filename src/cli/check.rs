@@ -148,13 +148,15 @@ pub(super) fn tell(name: &str, faults: &Faults, as_json: bool) {
             say(Block(&faults.render(false)));
         }
         match name == PROJECT_FILE {
-            true => {
-                say(format!("{} {} in {PROJECT_FILE}; what rests on it does not start", toned(Tone::Bad, "no"), why))
-            }
+            true => say(format!(
+                "{} {} in {PROJECT_FILE}; what rests on it does not start",
+                toned(Tone::Bad, "not ok"),
+                why
+            )),
             false if name.contains('/') => {
-                say(format!("{} {}: {why}; no team uses it", toned(Tone::Bad, "no"), Safe(name)))
+                say(format!("{} {}: {why}; no team uses it", toned(Tone::Bad, "not ok"), Safe(name)))
             }
-            false => say(format!("{} {}: {why}; it does not start", toned(Tone::Bad, "no"), Safe(name))),
+            false => say(format!("{} {}: {why}; it does not start", toned(Tone::Bad, "not ok"), Safe(name))),
         }
         return;
     }

@@ -1,6 +1,7 @@
 //! `callsheet approve`, `request-changes`, `reject`, `settle`: a person's word on what waits, from any shell.
 
 use super::exit::{Exit, Stop};
+use super::hint::scripted;
 use super::paint::say;
 use super::rendered;
 use super::session::Session;
@@ -96,7 +97,11 @@ async fn say_of(
     let mut story = project.read(project.run_of_approval(approval)?)?;
     let binds = wanted(story.state(), approval, true).inspect_err(|error| changed(&story, approval, error))?;
     let comment = sent_along(&story, approval, &args.message, &chosen(&story, approval, send)?)?;
-    session.act(&mut story, of(approval, binds, comment)).await
+    let said = of(approval, binds, comment);
+    if let Some(hint) = scripted(story.state(), &said) {
+        say(hint);
+    }
+    session.act(&mut story, said).await
 }
 
 /// The comments that are sent along: those that are named, or `all` that are open on what the approval rests on.

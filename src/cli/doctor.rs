@@ -38,9 +38,11 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         let rows = settings.origins.iter().map(|o| vec![o.setting.clone(), shown(&o.value), o.from.clone()]);
         out(format!("\n{}\n", table(&["setting", "value", "from"], rows)));
     }
-    let mut wrong = 0;
+    let mut wrong: Vec<String> = Vec::new();
     let mut line = |name: &str, found: Result<String, String>| {
-        wrong += usize::from(found.is_err());
+        if found.is_err() {
+            wrong.push(name.to_owned());
+        }
         print(args.json, name, found.map_or_else(Said::Wrong, Said::Fine));
     };
     line("journal", journal(session));
@@ -92,10 +94,13 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         }
         _ => line("models", Ok("no model is named: runs are rehearsals".to_owned())),
     }
-    if wrong > 0 {
-        say(format!("{} to mend", count(wrong, "thing")));
+    if wrong.is_empty() {
+        return Ok(Exit::Done);
     }
-    Ok(if wrong == 0 { Exit::Done } else { Exit::Failed })
+    let things = count(wrong.len(), "thing");
+    wrong.dedup();
+    say(format!("{things} to mend: {}", Safe(&wrong.join(", "))));
+    Ok(Exit::Failed)
 }
 
 /// What is well or to be mended, and what somebody should look at, each by the name of a tool.
@@ -159,10 +164,10 @@ fn print(as_json: bool, name: &str, said: Said) {
     let (tone, word, text) = match said {
         Said::Fine(text) => (Tone::Good, "ok", text),
         Said::Noted(text) => (Tone::Attention, "but", text),
-        Said::Wrong(text) => (Tone::Bad, "no", text),
+        Said::Wrong(text) => (Tone::Bad, "not ok", text),
     };
     if as_json {
-        paint::json(&json!({ "what": name, "ok": word != "no", "text": text }));
+        paint::json(&json!({ "what": name, "ok": word != "not ok", "text": text }));
     } else {
         out(format!("{} {} {}", toned(tone, word), toned(Tone::Strong, Safe(name)), Safe(&text)));
     }

@@ -6,6 +6,7 @@ use super::paint::{Safe, say};
 use super::story::recall_mode;
 use crate::id::{ApprovalNo, ArtefactName, NanoUsd};
 use crate::run::event::{Decision, Limit};
+use crate::run::input::Say;
 use crate::run::state::{Approval, Fate, State, Status, Wants};
 use crate::run::view::failing::Failing;
 use crate::run::view::why::paused_text;
@@ -84,6 +85,17 @@ pub(super) fn raise_hint(state: &State) -> String {
         Limit::Turns => format!(" --turns {}", enough.min(u32::MAX.into())),
         Limit::StepsPerTurn => format!(" --steps-per-turn {}", enough.min(u32::MAX.into())),
     }
+}
+
+/// What somebody has to know who requests changes in a rehearsal; nothing where a model reads the words.
+pub(super) fn scripted(state: &State, say: &Say) -> Option<String> {
+    let asks = matches!(say, Say::Decide { decision: Decision::RequestChanges, .. });
+    (asks && state.plan.mode == Mode::Rehearsal).then(|| {
+        format!(
+            "in a rehearsal no model reads your words: agents say what rehearsals/{}.toml has for this round",
+            state.plan.name
+        )
+    })
 }
 
 /// What an open approval waits for, and the commands that lead on.

@@ -58,7 +58,8 @@ pub(super) fn init(args: &Args) -> Result<Exit, Stop> {
     }
     let schemas = editor_schemas().into_iter().map(|(name, of)| (format!(".schema/{name}"), schema::text(of)));
     let ignored = (IGNORED.0.to_owned(), IGNORED.1.to_owned());
-    for (path, text) in project.files.iter().cloned().chain(schemas).chain([ignored]) {
+    let files = project.files.iter().map(|(path, text)| (path.clone(), in_zone(text)));
+    for (path, text) in files.chain(schemas).chain([ignored]) {
         write_new(root, &path, text.as_bytes())?;
     }
     project.files.iter().for_each(|(path, _)| out(Safe(path)));
@@ -76,6 +77,15 @@ pub(super) fn init(args: &Args) -> Result<Exit, Stop> {
     ));
     say(format!("  {:<32} the tests in rehearsals/", "callsheet test"));
     Ok(Exit::Done)
+}
+
+/// The text of a file in which times are shown as this machine shows them, if it names its zone.
+fn in_zone(text: &str) -> String {
+    let zone = jiff::tz::TimeZone::system();
+    match zone.iana_name() {
+        Some(name) => text.replace("\ntimezone = \"UTC\"\n", &format!("\ntimezone = \"{name}\"\n")),
+        None => text.to_owned(),
+    }
 }
 
 fn of_template(name: &str) -> Result<Project, Stop> {

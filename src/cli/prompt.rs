@@ -8,7 +8,7 @@ use tokio::signal::unix::Signal;
 use super::edit;
 use super::exit::{Exit, Stop};
 use super::fill::fill;
-use super::hint::still_open;
+use super::hint::{scripted, still_open};
 use super::paint::{Block, Safe, Tone, out, say, toned};
 use super::rendered::{self, How};
 use super::session::Session;
@@ -242,12 +242,18 @@ impl Prompt<'_> {
         no: ApprovalNo,
         say_what: Say,
     ) -> Result<(), Stop> {
+        let scripted = scripted(story.state(), &say_what);
         let (_, answer) = session.post(driver, story, say_what).await?;
         match answer {
             Err(refused) => {
                 say(format!("{} {}", toned(Tone::Bad, "refused:"), Block(&Stop::from(refused).text)));
             }
-            Ok(()) => say(format!("{no}: the run has heard you")),
+            Ok(()) => {
+                say(format!("{no}: the run has heard you"));
+                if let Some(hint) = scripted {
+                    say(hint);
+                }
+            }
         }
         let state = story.state();
         if let Some((_, approval)) = state.open_approvals().find(|(open, _)| *open == no) {

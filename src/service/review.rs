@@ -97,7 +97,7 @@ pub enum Came {
 pub struct Item {
     /// Over its final bytes.
     pub digest: Digest,
-    /// How many people it reaches.
+    /// How many people or places it reaches.
     pub recipients: u64,
     /// Unique among the items, such as a file name.
     pub key: String,

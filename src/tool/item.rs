@@ -74,7 +74,7 @@ pub struct Item {
     pub key: String,
     /// Who or what gets it, for people.
     pub recipient: String,
-    /// How many people (or pages) that is.
+    /// How many people or places that is.
     pub recipients: u64,
     /// One line on what it is.
     pub title: String,

@@ -79,7 +79,7 @@ impl Page {
                         p.live {
                             i aria-hidden="true" {}
                             span.live-word { "Live" }
-                            button.link type="button" id="pause" hidden { "Pause" }
+                            button.link type="button" id="pause" hidden { "Freeze page" }
                         }
                         button.link.theme type="button" id="theme" hidden { "Light or dark" }
                         (out(person))
@@ -136,7 +136,7 @@ fn out(person: &Person) -> Markup {
         form.me method="post" action="/leave" {
             (person.key())
             span { (person.who.name) }
-            button.link { "leave" }
+            button.link { "Sign out" }
         }
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn home(
             @if !at_work.is_empty() { h2.section { "At work" } (briefly(site, &at_work)) }
             @if !stuck.is_empty() { h2.section { "Stuck or paused" } (briefly(site, &stuck)) }
             @if !over.is_empty() {
-                h2.section { "Over" a.link href="/runs" { "all runs" } }
+                h2.section { "Finished" a.link href="/runs" { "all runs" } }
                 (table(&over[..over.len().min(RECENT)], site.zone()))
             }
         };
@@ -144,7 +144,7 @@ fn approval(site: &Site, asked: &Asked) -> Markup {
             span.item-main {
                 strong { (title(asked)) }
                 span.item-sub {
-                    b { (line.topology) } " asks as " (line.agent)
+                    b { (line.topology) } " asks its " (line.agent)
                     @if !given.is_empty() { ", " (text(&given)) }
                     @if let Some(progress) = words::progress(line.needed, &line.approved_by) {
                         "; " (text(&progress))
@@ -168,7 +168,7 @@ pub(super) fn title(asked: &Asked) -> String {
     let names: Vec<&str> = asked.about.iter().map(ArtefactName::as_str).collect();
     let about = names.join(", ");
     match (asked.line.wants, asked.items) {
-        (Wants::Decision, Some(items)) => format!("{} to leave: {about}", count(items, "item")),
+        (Wants::Decision, Some(items)) => format!("{} to deliver: {about}", count(items, "item")),
         (Wants::Decision, None) => format!("To sign off: {about}"),
         (Wants::Form, _) if about.is_empty() => format!("To choose, as {}", AgentName::as_str(&asked.line.agent)),
         (Wants::Form, _) => format!("To fill in: {about}"),

@@ -202,10 +202,12 @@ pub(super) fn item(parts: &[Shown]) -> Markup {
         parts.iter().filter_map(field).partition(|(name, _)| FIRST.contains(&name.as_str()));
     let others = parts.iter().filter(|part| !matches!(part, Shown::Field { .. }));
     html! {
-        div.pad {
-            (fields(&first))
-            @if !more.is_empty() {
-                details { summary.small { "all other headers (" (more.len()) ")" } (fields(&more)) }
+        @if !first.is_empty() || !more.is_empty() {
+            div.pad {
+                (fields(&first))
+                @if !more.is_empty() {
+                    details { summary.small { "all other headers (" (more.len()) ")" } (fields(&more)) }
+                }
             }
         }
         @for part in others { (content(part)) }

@@ -186,7 +186,7 @@ fn leaves(one: &Item) -> Markup {
                 }
                 @if one.again.is_some() {
                     p.small.muted {
-                        "When it leaves, its list is read once more, and whoever is no longer on it is left out."
+                        "When it is sent, its list is read once more, and whoever is no longer on it is left out."
                     }
                 }
             }
@@ -267,7 +267,7 @@ fn evidence(review: &Review) -> Markup {
     html! {
         h2.section { "What it rests on" }
         div.panel.pad {
-            ul.plain { @for told in sentences(&review.work) { li { (text(&told)) } } }
+            ul.plain { @for told in sentences(&review.work) { li { (sentence(&told)) } } }
             @for remark in &review.remarks {
                 p.callout.waiting { "Remark on " (remark.artefact) ": " (text(&remark.what)) }
             }
@@ -294,11 +294,13 @@ fn what(review: &Review) -> String {
     match (&review.items, review.line.wants) {
         (Some(items), _) => {
             let most = items.iter().map(|item| item.recipients).max().unwrap_or(0);
-            let each = if items.len() > 1 { " each" } else { "" };
-            let reach = match most {
-                0 => String::new(),
-                1 => format!(", to one person{each}"),
-                _ => format!(", to {} people at most{each}", thousands(most)),
+            let reach = match (most, items.as_slice()) {
+                (0, _) => String::new(),
+                (1, [item]) if item.recipient.is_empty() => ", to one recipient".to_owned(),
+                (1, [item]) => format!(", to {}", item.recipient),
+                (1, _) => ", each to one recipient".to_owned(),
+                (_, [_]) => format!(", to {} recipients at most", thousands(most)),
+                _ => format!(", each to {} recipients at most", thousands(most)),
             };
             format!("{}{reach}", count(items.len(), "item"))
         }
@@ -308,6 +310,14 @@ fn what(review: &Review) -> String {
         }
         (None, Wants::Form) => format!("{} asks you", review.line.agent),
         (None, Wants::Sentence) => "A teammate asks you".to_owned(),
+    }
+}
+
+/// How many are reached in all, over all items.
+fn recipients(reached: u64) -> String {
+    match reached {
+        1 => "1 recipient".to_owned(),
+        _ => format!("{} recipients in all", thousands(reached)),
     }
 }
 
@@ -348,7 +358,7 @@ fn decide(person: &Person, review: &Review, zone: &str) -> Markup {
             dl.fields {
                 dt { "binds" } dd { code { (line.binds.short()) } }
                 @if let Some(items) = &review.items {
-                    dt { "leaves" }
+                    dt { "delivers" }
                     dd {
                         (count(items.len(), "item")) " by " code {
                             (review.tool.as_deref().unwrap_or_default())
@@ -357,7 +367,7 @@ fn decide(person: &Person, review: &Review, zone: &str) -> Markup {
                 }
                 @let reached: u64 = review.items.iter().flatten().map(|item| item.recipients).sum();
                 @if reached > 0 {
-                    dt { "reaches" } dd { (thousands(reached)) " recipients, counted for each item" }
+                    dt { "reaches" } dd { (recipients(reached)) }
                 }
                 dt { "open until" } dd { (date_time(line.expires_at, zone)) }
                 dt { "you are" } dd { (text(&person.who.name)) }
@@ -459,7 +469,7 @@ fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
     };
     let approve = format!("Approve {} ({})", what(review), line.binds.short());
     let then = match (&review.items, line.mode) {
-        (Some(_), Mode::Live) => "Exactly this leaves, once, to exactly these people.",
+        (Some(_), Mode::Live) => "Exactly this is delivered, once, to exactly these recipients.",
         (Some(_), _) => "Exactly these bytes are written to the run's folder. No model ran, and nothing is sent.",
         (None, _) => "Exactly these versions are signed off, and the team goes on.",
     };

@@ -228,6 +228,9 @@ fn sentence(look: &Look<'_>) -> Markup {
             " ended it with " code { (text(&result.word)) }
             ": " (text(&result.text)) " "
         }
+        @for no in look.run.story.state().permits.iter().filter(|(_, permit)| !permit.used.is_empty()).map(|(no, _)| no) {
+            a href=(format!("/approvals/{no}")) { "See what approval " (no) " let leave" } ". "
+        }
         @if run.status == "running" {
             @if run.driven_by.is_none() { "Nobody drives it. " } @else { "The team is at work. " }
         }

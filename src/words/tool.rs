@@ -6,7 +6,7 @@ use crate::topology::spec::{Reach, Repeat, ToolSpec};
 pub fn reach(spec: &ToolSpec) -> &'static str {
     match spec.reach {
         Reach::Inside => "stays inside the project",
-        Reach::ReadsOut => "reads outside: what it asks is seen there",
+        Reach::ReadsOut => "reads outside: others see what it asks for",
         Reach::ActsOut => "acts outside: a person approves every byte before",
     }
 }

@@ -97,20 +97,20 @@ const CASES: [(&str, Says, &[&str], u32); 15] = [
     (
         "only in a form",
         forms,
-        &["no model local/m", "does not call the tool", "json_schema\" under [models.providers.local]", "it works"],
+        &["not ok model local/m", "does not call the tool", "json_schema\" under [models.providers.local]", "it works"],
         3,
     ),
     (
         "a misfit, but in a form",
         forms_or_misfits,
-        &["no model local/m", "not as its form says", "json_schema\" under [models.providers.local]"],
+        &["not ok model local/m", "not as its form says", "json_schema\" under [models.providers.local]"],
         3,
     ),
-    ("no second step", forgets, &["no model local/m", "its first call works", "role tool is not known"], 2),
+    ("no second step", forgets, &["not ok model local/m", "its first call works", "role tool is not known"], 2),
     (
         "a misfit",
         |_| document(&calls(COUNTS.0, r#"{"kind":"plums","where":"kitchen"}"#)),
-        &["no model local/m", "not as its form says", "larger model"],
+        &["not ok model local/m", "not as its form says", "larger model"],
         2,
     ),
     (
@@ -122,43 +122,43 @@ const CASES: [(&str, Says, &[&str], u32); 15] = [
                 r#"{"error":{"message":"exceeds the available context size"}}"#,
             )
         },
-        &["no model local/m", "too long", "larger context"],
+        &["not ok model local/m", "too long", "larger context"],
         1,
     ),
     (
         "no tools",
         |_| document(r#"{"role":"assistant","content":"I am ready!"}"#),
-        &["no model local/m", "does not call the tool", "it cannot", "name another one", "--jinja"],
+        &["not ok model local/m", "does not call the tool", "it cannot", "name another one", "--jinja"],
         2,
     ),
     (
         "tools refused",
         |_| answer("400 Bad Request", "application/json", r#"{"error":{"message":"m does not support tools"}}"#),
-        &["no model local/m", "does not support tools", "check the model's name"],
+        &["not ok model local/m", "does not support tools", "check the model's name"],
         1,
     ),
     (
         "a page",
         |_| answer("200 OK", "text/html", "<!doctype html><html>Welcome</html>"),
-        &["no model local/m", "a page (HTML)", "check that base_url is that of an API"],
+        &["not ok model local/m", "a page (HTML)", "check that base_url is that of an API"],
         1,
     ),
     (
         "a wrong key",
         |_| answer("401 Unauthorized", "application/json", r#"{"error":{"message":"Incorrect API key"}}"#),
-        &["no model local/m", "refuses its key", "key_env or key_file"],
+        &["not ok model local/m", "refuses its key", "key_env or key_file"],
         1,
     ),
     (
         "an unknown model",
         |_| answer("404 Not Found", "application/json", r#"{"error":{"message":"no model m"}}"#),
-        &["no model local/m", "no such model", "check the model's name"],
+        &["not ok model local/m", "no such model", "check the model's name"],
         1,
     ),
     (
         "a failing server",
         |_| answer("503 Service Unavailable", "text/plain", "starting"),
-        &["no model local/m", "HTTP 503", "is its server running"],
+        &["not ok model local/m", "HTTP 503", "is its server running"],
         1,
     ),
 ];
@@ -214,7 +214,7 @@ fn each_model_is_tried_once_and_what_is_wrong_comes_with_what_to_do() {
 fn who_cannot_be_reached_is_told_and_nobody_is_called_who_need_not_be() {
     let https = self_signed().replace("http://", "https://");
     let came = doctor(&project(&https), KEY, &LIVE);
-    says("a certificate", &came, 1, &["no model local/m", "no trusted connection (TLS)"]);
+    says("a certificate", &came, 1, &["not ok model local/m", "no trusted connection (TLS)"]);
     let nobody = project("http://127.0.0.1:1");
     says("nobody there", &doctor(&nobody, KEY, &LIVE), 1, &["no connection", "is its server running"]);
     says("no key", &doctor(&nobody, None, &LIVE), 1, &["needs a key: set LOCAL_KEY"]);

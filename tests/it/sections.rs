@@ -63,7 +63,7 @@ fn who_reads_or_approves_it_has_it_whole_and_each_part_has_its_own_versions() {
     check(&folder, "show 1 --artefact draft.week", 0, &["version 1 of draft.week", "by dater"]);
     check(&folder, "show 1 --artefact draft.pots", 2, &["no artefact draft.pots"]);
     check(&folder, "messages 1", 0, &["version 2 of draft.posts", "version 1 of draft.week"]);
-    check(&folder, "approve 1 --as ben", 0, &["1 item performed"]);
+    check(&folder, "approve 1 --as ben", 0, &["1 item delivered"]);
     check(&folder, "audit verify", 0, &["1 delivered file are what people approved"]);
     let written = std::fs::read_dir(folder.path().join("out/1-newsletter")).unwrap().count();
     assert!(written > 0);

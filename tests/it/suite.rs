@@ -56,5 +56,5 @@ fn tests_of_a_project_with_people_end() {
     let gives = ["FAIL newsletter: the one after it", "it gives no `week`", good];
     check("a test without a parameter", &[AFTER], &unread, 1, &gives);
     let other = [("topologies/another.toml", "", "schema_version = 1\n")];
-    check("a topology with faults", &[], &other, 2, &[good, "no another:", "1 passed, 0 failed"]);
+    check("a topology with faults", &[], &other, 2, &[good, "not ok another:", "1 passed, 0 failed"]);
 }

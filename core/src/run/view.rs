@@ -391,7 +391,7 @@ impl View {
         // An outward tool's turn says what it did, not what it was told.
         let did = message.cause.and_then(|cause| self.performed.get(&cause));
         let said = match did {
-            Some(items) => format!("{} performed", count(*items as usize, "item")),
+            Some(items) => format!("{} delivered", count(*items as usize, "item")),
             None if message.is_mend() => error_text(texts, message.note),
             None => note(texts, message.note),
         };

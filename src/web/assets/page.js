@@ -78,8 +78,8 @@ function live() {
   const tell = () => {
     said.classList.toggle("off", paused || events.readyState !== EventSource.OPEN);
     const held = news ? `, ${news} new` : "";
-    if (word) word.textContent = paused ? `Paused${held}` : events.readyState === EventSource.OPEN ? (busy() ? `Live${held}` : "Live") : "Connecting again";
-    if (pause) pause.textContent = paused ? "Go on" : "Pause";
+    if (word) word.textContent = paused ? `Frozen${held}` : events.readyState === EventSource.OPEN ? (busy() ? `Live${held}` : "Live") : "Connecting again";
+    if (pause) pause.textContent = paused ? "Go on" : "Freeze page";
   };
   const soon = () => {
     tell();
@@ -113,6 +113,14 @@ function live() {
   }
   // A browser that was away hears at once what it missed.
   document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
+}
+
+/** On a narrow screen the views of a run go beyond its edge: the one that is open is brought into sight. */
+function tabs() {
+  const here = document.querySelector(".tabs [aria-current]");
+  if (here instanceof HTMLElement && here.parentElement) {
+    here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
+  }
 }
 
 /** A link to something folded unfolds it. */
@@ -150,3 +158,4 @@ scrub(draw);
 live();
 keys();
 unfold();
+tabs();

@@ -61,3 +61,19 @@ fn whoever_opens_an_approval_is_noted_once_for_each_channel() {
     let audit = stage.server.sends(&stage.page("/audit?run=1")).text();
     assert!(audit.contains("looked at approval 1") && audit.contains("on the page"), "{audit}");
 }
+
+#[test]
+fn what_is_signed_says_who_gets_it_and_stays_to_be_read() {
+    let stage = Stage::new();
+    let page = |path: &str| stage.server.sends(&stage.page(path)).text();
+    let says = |path: &str, wanted: &[&str]| {
+        let page = page(path);
+        wanted.iter().for_each(|wanted| assert!(page.contains(wanted), "{path} does not say {wanted:?}: {page}"));
+    };
+    says("/approvals/1", &["1 item, to short_post", "reaches</dt><dd>1 recipient</dd>"]);
+    says("/", &["1 item to deliver"]);
+    let approves = json!({ "decision": "approve", "binds": stage.binds });
+    assert_eq!(stage.server.posts("/api/approvals/1/decide", &approves).status, 200);
+    stage.server.changes().until("it is delivered", || page("/runs/1").contains("1 item delivered"));
+    says("/runs/1", &["href=\"/approvals/1\">See what approval 1 let leave"]);
+}
