@@ -28,16 +28,7 @@ pub(super) struct Args {
 
 pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop> {
     let settings = &session.settings;
-    if args.json {
-        for origin in &settings.origins {
-            paint::json(&json!({ "setting": origin.setting, "value": origin.value, "from": origin.from }));
-        }
-    } else {
-        out(format!("project: {}", session.shown_path(&settings.root.join("callsheet.toml"))));
-        let shown = |value: &str| session.shown_path(std::path::Path::new(value));
-        let rows = settings.origins.iter().map(|o| vec![o.setting.clone(), shown(&o.value), o.from.clone()]);
-        out(format!("\n{}\n", table(&["setting", "value", "from"], rows)));
-    }
+    found(session, args.json);
     let mut wrong: Vec<String> = Vec::new();
     let mut line = |name: &str, found: Result<String, String>| {
         if found.is_err() {
@@ -46,11 +37,11 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
         print(args.json, name, found.map_or_else(Said::Wrong, Said::Fine));
     };
     line("journal", journal(session));
-    let found = tools(session, args.offline).await;
-    let tools_fail = found.is_err();
-    match found {
-        Ok((found, remarks)) => {
-            found.into_iter().for_each(|(name, found)| line(&name, found));
+    let tried = tools(session, args.offline).await;
+    let tools_fail = tried.is_err();
+    match tried {
+        Ok((lines, remarks)) => {
+            lines.into_iter().for_each(|(name, found)| line(&name, found));
             remarks.into_iter().for_each(|(name, text)| print(args.json, &name, Said::Noted(text)));
         }
         Err(faults) => line("tools", Err(faults.render(false))),
@@ -103,6 +94,21 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
     Ok(Exit::Failed)
 }
 
+/// Which settings were found, and where.
+fn found(session: &Session, as_json: bool) {
+    let settings = &session.settings;
+    if as_json {
+        for origin in &settings.origins {
+            paint::json(&json!({ "setting": origin.setting, "value": origin.value, "from": origin.from }));
+        }
+        return;
+    }
+    out(format!("project: {}", session.shown_path(&settings.root.join("callsheet.toml"))));
+    let shown = |value: &str| session.shown_path(std::path::Path::new(value));
+    let rows = settings.origins.iter().map(|o| vec![o.setting.clone(), shown(&o.value), o.from.clone()]);
+    out(format!("\n{}\n", table(&["setting", "value", "from"], rows)));
+}
+
 /// What is well or to be mended, and what somebody should look at, each by the name of a tool.
 type Lines = (Vec<(String, Result<String, String>)>, Vec<(String, String)>);
 
@@ -110,11 +116,20 @@ type Lines = (Vec<(String, Result<String, String>)>, Vec<(String, String)>);
 async fn tools(session: &Session, offline: bool) -> Result<Lines, Faults> {
     let tools = service::tools(&session.project)?;
     let (mut lines, mut remarks) = (Vec::new(), Vec::new());
+    let users = service::users(&session.project);
+    let mut unused = Vec::new();
     for service::Found { spec, reads, faults } in service::found(&tools) {
+        if faults.is_empty() && users.has_none(&spec.name) {
+            unused.push(spec.name.to_string());
+            continue;
+        }
         let mut line = |said| lines.push((spec.name.to_string(), said));
         line(Ok(format!("{}; {}", reach(&spec), repeat(&spec))));
         reads.into_iter().for_each(|fact| line(Ok(format!("reads {fact}"))));
         faults.into_iter().for_each(|wrong| line(Err(wrong)));
+    }
+    if !unused.is_empty() {
+        lines.push(("tools".to_owned(), Ok(format!("no team uses {}", unused.join(", ")))));
     }
     if !offline {
         for (name, came) in service::tried(&tools).await {

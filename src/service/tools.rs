@@ -24,6 +24,13 @@ pub struct Users {
     pub faulty: Vec<String>,
 }
 
+impl Users {
+    /// Whether it is certain that no team uses `tool`.
+    pub fn has_none(&self, tool: &ToolName) -> bool {
+        self.faulty.is_empty() && !self.of.contains_key(tool.as_str())
+    }
+}
+
 /// Who uses which tool, in all topologies.
 pub fn users(project: &Project) -> Users {
     let mut users = Users::default();

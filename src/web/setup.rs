@@ -187,6 +187,9 @@ fn shown(site: &Site, person: &Person, tried: Option<&Tried>) -> Result<Html<Str
         let connection = name.split_once('.').map_or(name, |(connection, _)| connection).to_owned();
         connections.entry(connection).or_default().push(found);
     }
+    let is_used = |found: &Found| !found.faults.is_empty() || !users.has_none(&found.spec.name);
+    let (used, unused): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        connections.into_iter().partition(|(_, found)| tried.is_some() || found.iter().any(is_used));
     let models = site.project.settings.models.live();
     let body = html! {
         div.page-head {
@@ -216,12 +219,27 @@ fn shown(site: &Site, person: &Person, tried: Option<&Tried>) -> Result<Html<Str
                 }
             }
         }
-        @for (connection, found) in &connections {
+        @for (connection, found) in &used {
             h2.section { (connection) }
-            ul.list.panel { @for found in found { li.pad id=(found.spec.name) { (tool(found, &users, tried)) } } }
+            (tools_of(found, &users, tried))
+        }
+        @if !unused.is_empty() {
+            details.unused {
+                summary { (count(unused.values().map(Vec::len).sum(), "tool")) " that no team uses" }
+                @for (connection, found) in &unused {
+                    h2.section { (connection) }
+                    (tools_of(found, &users, tried))
+                }
+            }
         }
     };
     Page { title: "Connections".to_owned(), area: Area::Connections, live: None, body }.framed(site, person)
+}
+
+fn tools_of(found: &[Found], users: &Users, tried: Option<&Tried>) -> Markup {
+    html! {
+        ul.list.panel { @for found in found { li.pad id=(found.spec.name) { (tool(found, users, tried)) } } }
+    }
 }
 
 fn tool(found: &Found, users: &Users, tried: Option<&Tried>) -> Markup {

@@ -483,3 +483,17 @@ fn a_parameter_takes_what_its_file_says() {
         ],
     );
 }
+
+#[test]
+fn a_new_project_shows_times_as_its_machine_does() {
+    let check = |machine: &str, zone: &str| {
+        let project = Project::empty();
+        assert!(project.command().arg("init").env("TZ", machine).output().unwrap().status.success());
+        let settings = fs::read_to_string(project.path("callsheet.toml")).unwrap();
+        assert!(settings.contains(&format!("\ntimezone = \"{zone}\"\n")), "{machine}: {settings}");
+        assert_eq!(project.types("check").0, 0, "{machine}");
+    };
+    check("Europe/Berlin", "Europe/Berlin");
+    check("UTC", "UTC");
+    check("of no machine", "UTC");
+}

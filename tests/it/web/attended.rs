@@ -70,7 +70,7 @@ fn what_is_signed_says_who_gets_it_and_stays_to_be_read() {
         let page = page(path);
         wanted.iter().for_each(|wanted| assert!(page.contains(wanted), "{path} does not say {wanted:?}: {page}"));
     };
-    says("/approvals/1", &["1 item, to short_post", "reaches</dt><dd>1 recipient</dd>"]);
+    says("/approvals/1", &["<h1>1 item, to newsletter", "<dt>reaches</dt><dd>1 recipient</dd>"]);
     says("/", &["1 item to deliver"]);
     let approves = json!({ "decision": "approve", "binds": stage.binds });
     assert_eq!(stage.server.posts("/api/approvals/1/decide", &approves).status, 200);
