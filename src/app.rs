@@ -45,6 +45,7 @@ use crate::topology::editor;
 use crate::topology::fault::Faults;
 use crate::topology::plan::{Mode, Plan};
 use crate::topology::recording::{self, Recording};
+pub use connect::secrets;
 
 /// Why there is no running system.
 #[derive(Debug, thiserror::Error)]

@@ -69,6 +69,8 @@ pub struct Settings {
     pub checks: BTreeMap<String, CheckTable>,
     /// Groups by person; none means that the project has one person.
     pub people: Option<BTreeMap<String, Vec<String>>>,
+    /// Where mails reach people, by name; of those who say it.
+    pub emails: BTreeMap<String, String>,
     /// Who is told of what waits for people, as far as it is well written.
     pub notify: Option<Notify>,
     /// The journal's file.
@@ -348,8 +350,9 @@ impl Sources<'_> {
         let people = self.project.as_ref().and_then(|file| file.people.as_ref());
         let people = people.or(self.user.as_ref().and_then(|file| file.people.as_ref()));
         people.into_iter().flatten().for_each(|(name, _)| word(name, faults));
+        let emails = notify::emails(people, faults);
         let notify = [&self.project, &self.user].into_iter().flatten().find_map(|file| file.notify.as_ref());
-        let notify = notify.and_then(|table| notify::read(table, people, faults));
+        let notify = notify.and_then(|table| notify::read(table, &notify::Known(people), faults));
         let text = |at: &At<String>| at.value.clone();
         let tool = |tool: &project::Tool| ToolTable {
             kind: tool.kind.clone(),
@@ -368,8 +371,9 @@ impl Sources<'_> {
             unread: self.project.is_none(),
             broken_tools: files().flat_map(|file| file.broken_tools.iter().cloned()).collect(),
             people: people.map(|people| {
-                people.iter().map(|(name, groups)| (text(name), groups.iter().map(text).collect())).collect()
+                people.iter().map(|(name, person)| (text(name), person.groups.iter().map(text).collect())).collect()
             }),
+            emails,
             notify,
             journal,
             person,

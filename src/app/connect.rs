@@ -83,7 +83,7 @@ pub(super) fn connected(settings: &Settings, records: &Path, past: Option<Arc<dy
 }
 
 /// What the environment of these settings holds.
-pub(super) fn secrets(settings: &Settings) -> Secrets {
+pub fn secrets(settings: &Settings) -> Secrets {
     let settings = settings.clone();
     Secrets::new(move |name| settings.secret(name).map(str::to_owned))
 }

@@ -8,7 +8,7 @@ use super::session::Session;
 use super::times::Askers;
 use crate::app;
 use crate::config::Settings;
-use crate::notify::{self, Channel, Failed, Mark};
+use crate::notify::{self, Failed};
 use crate::run::view::count;
 use crate::service::tools as service;
 use crate::topology::fault::Faults;
@@ -63,7 +63,9 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
     if let Some(said) = telemetry(settings, args.offline).await {
         line("telemetry", said);
     }
-    notified(settings).into_iter().for_each(|(name, said)| line(&name, said));
+    let (told, remarks) = notified(settings, args.offline).await;
+    told.into_iter().for_each(|(name, said)| line(&name, said));
+    remarks.into_iter().for_each(|(name, text)| print(args.json, &name, Said::Noted(text)));
     match (settings.mode(), args.offline) {
         (Mode::Live, false) => {
             for (model, came) in app::try_models(settings).await {
@@ -109,7 +111,7 @@ fn found(session: &Session, as_json: bool) {
     out(format!("\n{}\n", table(&["setting", "value", "from"], rows)));
 }
 
-/// What is well or to be mended, and what somebody should look at, each by the name of a tool.
+/// What is well or to be mended, and what somebody should look at, each by the name of what it is about.
 type Lines = (Vec<(String, Result<String, String>)>, Vec<(String, String)>);
 
 /// What each tool declares, reads, and finds when it is opened; or why there is none.
@@ -151,18 +153,31 @@ async fn telemetry(settings: &Settings, offline: bool) -> Option<Result<String, 
 }
 
 /// Whom the project tells of what waits, and who did not take what they were told last. Nothing is sent to try it.
-fn notified(settings: &Settings) -> Vec<(String, Result<String, String>)> {
-    let one = |(name, channel): (String, Result<Channel, String>)| {
-        let said = channel.and_then(|channel| match Mark::read(&notify::folder(settings), &name).failed {
-            None => Ok(format!("is told of what waits for people while serve runs, at {}", channel.place())),
+async fn notified(settings: &Settings, offline: bool) -> Lines {
+    let (mut lines, mut remarks) = (Vec::new(), Vec::new());
+    for (name, channel) in notify::channels(settings, "") {
+        let name = format!("notify {name}");
+        let mut line = |said| lines.push((name.clone(), said));
+        let channel = match channel {
+            Ok(channel) => channel,
+            Err(why) => {
+                line(Err(why));
+                continue;
+            }
+        };
+        line(match channel.failed() {
+            None => Ok(format!("is told of what waits for people while serve runs, {}", channel.manner())),
             Some(Failed { at, why }) => {
                 let at = date_time(at, &settings.timezone);
                 Err(format!("{why}, {at}; serve tries again as long as what it tells of waits"))
             }
         });
-        (format!("notify {name}"), said)
-    };
-    notify::channels(settings, "").into_iter().map(one).collect()
+        if !offline && let Some(opened) = channel.opened().await {
+            line(opened);
+        }
+        remarks.extend(channel.remarks().into_iter().map(|remark| (name.clone(), remark)));
+    }
+    (lines, remarks)
 }
 
 /// What is said of a thing.

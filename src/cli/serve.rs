@@ -90,7 +90,7 @@ fn channels(session: &Session, at: SocketAddr) -> Vec<Channel> {
     let told = notify::channels(&session.settings, &format!("http://{at}"));
     let channel = |(name, channel): (String, Result<Channel, String>)| match channel {
         Ok(channel) => {
-            say(format!("{} is told of what waits for people, at {}", Safe(&name), Safe(&channel.place())));
+            say(format!("{} is told of what waits for people, {}", Safe(&name), Safe(&channel.manner())));
             Some(channel)
         }
         Err(why) => {

@@ -85,6 +85,12 @@ impl Store for Memory {
         Ok(newest_first.filter(|row| inner.is_asked_for(row, query)).take(limit).collect())
     }
 
+    fn lasts(&self) -> Result<Vec<(RunId, Seq)>, Error> {
+        let inner = self.lock();
+        let live = inner.runs.iter().filter(|(_, run)| !run.summary.over);
+        Ok(live.map(|(id, run)| (*id, Seq(run.records.len() as u64))).collect())
+    }
+
     fn lease(&self, holder: Holder) -> Result<Lease, Error> {
         let life = Life(Arc::clone(&self.inner), holder.id);
         self.lock().living.insert(holder.id, holder.label.clone());

@@ -49,6 +49,10 @@ pub trait Store: Send + Sync {
     /// The runs that `query` names, newest first.
     fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error>;
 
+    /// The last record of each run that is not over. It costs little, so that whoever keeps what it read reads anew only
+    /// the runs that went on.
+    fn lasts(&self) -> Result<Vec<(RunId, Seq)>, Error>;
+
     /// Lets `holder` own runs: while the lease is held, nobody else claims what it has. It ends when it is dropped and
     /// when its process is gone, however it went; a process that is merely stopped still holds it.
     fn lease(&self, holder: Holder) -> Result<Lease, Error>;

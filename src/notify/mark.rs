@@ -14,14 +14,17 @@ use crate::id::Timestamp;
 /// Largest file.
 const BYTES_MAX: u64 = 64 << 20;
 
-/// What a channel was told.
+/// What one who is told was told.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Mark {
+pub(super) struct Mark {
     /// The notices that it took, by id, as far as what they tell of still waits.
     pub(super) told: BTreeSet<String>,
+    /// The address that took them, if the file says one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) to: Option<String>,
     /// The last try, if the channel did not take what it was told.
-    pub failed: Option<Failed>,
+    pub(super) failed: Option<Failed>,
 }
 
 /// That a channel could not be told something.
@@ -34,11 +37,13 @@ pub struct Failed {
 }
 
 impl Mark {
-    /// That of the channel `name`; of one that was never told anything, or whose file nobody can read, it is empty:
-    /// such a channel is told again rather than never.
-    pub fn read(folder: &Path, name: &str) -> Self {
+    /// That of `name`, which is told at `to`; of one that was never told anything there, or whose file nobody can read,
+    /// it is empty: such a one is told again rather than never.
+    pub(super) fn read(folder: &Path, name: &str, to: Option<&str>) -> Self {
         let read = file::text(&path(folder, name, "json"), BYTES_MAX).ok();
-        read.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+        let read = read.and_then(|text| serde_json::from_str(&text).ok());
+        let is_here = |mark: &Self| mark.to.as_deref() == to;
+        read.filter(is_here).unwrap_or_else(|| Self { to: to.map(str::to_owned), ..Self::default() })
     }
 
     /// Writes it whole and durably, or leaves what was there.

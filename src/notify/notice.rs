@@ -1,6 +1,8 @@
 //! What people are told of what waits: one sentence in names of the project, and a link. Nothing that a model, a
 //! tool or a person wrote is in it.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -28,6 +30,8 @@ pub(super) struct Notice {
 
 /// As it goes out.
 pub(super) struct Told {
+    /// The same whenever the same is told.
+    pub(super) id: String,
     pub(super) text: String,
     pub(super) link: String,
     /// All of it, for programs.
@@ -50,15 +54,17 @@ impl Notice {
     }
 
     pub(super) fn told(&self) -> Told {
-        Told { text: self.text.clone(), link: self.link.clone(), whole: json!(self) }
+        Told { id: self.id.clone(), text: self.text.clone(), link: self.link.clone(), whole: json!(self) }
     }
 }
 
 /// Many at once as one, for people.
-pub(super) fn together(notices: &[Notice], page: &str) -> Option<Told> {
+pub(super) fn together(notices: &[Arc<Notice>], page: &str) -> Option<Told> {
     let first = notices.first()?;
     let text = format!("{} things wait for people, the first of them: {}", notices.len(), first.text);
-    Some(Told { text, link: page.to_owned(), whole: json!(notices) })
+    let ids: Vec<&str> = notices.iter().map(|notice| notice.id.as_str()).collect();
+    let whole = notices.iter().map(|notice| json!(**notice)).collect();
+    Some(Told { id: ids.join("\n"), text, link: page.to_owned(), whole })
 }
 
 /// The sentence, and where on the page that is.

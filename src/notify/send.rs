@@ -1,6 +1,6 @@
-//! One notice to one address, once: as JSON that is signed, or as a chat takes it. No redirect is followed, nothing
-//! of the answer but its status is read, and an address that is not public is asked only where the project names
-//! its host.
+//! One notice to one address, once: as JSON that is signed, as a chat takes it, or as a mail. Over HTTP no redirect is
+//! followed, nothing of the answer but its status is read, and an address that is not public is asked only where the
+//! project names its host.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Url};
 use serde_json::json;
 
+use super::mail::Mail;
 use super::notice::Told;
 use crate::net;
 use crate::tool::part::address::{Guard, system};
@@ -18,14 +19,39 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where notices go.
-pub(super) struct Sender {
+#[derive(Debug)]
+pub(super) enum Sender {
+    Hook(Hook),
+    Mail(Mail),
+}
+
+impl Sender {
+    /// Whether many notices at once are told as one: people read them.
+    pub(super) fn is_read_by_people(&self) -> bool {
+        match self {
+            Self::Hook(hook) => matches!(hook.form, Form::Slack),
+            Self::Mail(_) => true,
+        }
+    }
+
+    /// Sends it once; why it was not taken, for people.
+    pub(super) async fn send(&self, told: &Told) -> Result<(), String> {
+        match self {
+            Self::Hook(hook) => hook.send(told).await,
+            Self::Mail(mail) => mail.send(told).await,
+        }
+    }
+}
+
+/// An address that takes notices over HTTP.
+pub(super) struct Hook {
     client: Client,
     guard: Guard,
     url: Url,
     form: Form,
 }
 
-/// How a notice is written.
+/// How a notice is written there.
 pub(super) enum Form {
     /// JSON, with a signature over its bytes if there is a key.
     Webhook(Option<String>),
@@ -33,14 +59,14 @@ pub(super) enum Form {
     Slack,
 }
 
-impl fmt::Debug for Sender {
+impl fmt::Debug for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The path of a chat's address is its key.
-        f.debug_tuple("Sender").field(&self.place()).finish()
+        f.debug_tuple("Hook").field(&self.place()).finish()
     }
 }
 
-impl Sender {
+impl Hook {
     /// One to `url`: https, or http to a host that is `private`.
     ///
     /// # Errors
@@ -62,13 +88,7 @@ impl Sender {
         format!("{}:{port}", self.url.host_str().unwrap_or_default())
     }
 
-    /// Whether many notices at once are told as one: people read them.
-    pub(super) fn is_read_by_people(&self) -> bool {
-        matches!(self.form, Form::Slack)
-    }
-
-    /// Sends it once; why it was not taken, for people.
-    pub(super) async fn send(&self, told: &Told) -> Result<(), String> {
+    async fn send(&self, told: &Told) -> Result<(), String> {
         self.guard.literal(&self.url).map_err(|refused| refused.to_string())?;
         let mut request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
         let body = match &self.form {
@@ -108,7 +128,7 @@ mod tests {
     #[test]
     fn only_addresses_that_may_be_asked_are_taken() {
         let own = ["127.0.0.1".to_owned(), "hooks.internal".to_owned()];
-        let is_taken = |url: &str| Sender::new(url, Form::Slack, &own).is_ok();
+        let is_taken = |url: &str| Hook::new(url, Form::Slack, &own).is_ok();
         for url in
             ["https://hooks.example.com/in", "https://10.0.0.1/in", "http://127.0.0.1:9/in", "http://hooks.internal/in"]
         {

@@ -12,7 +12,7 @@ use crate::actor::history;
 use crate::actor::recording::recording;
 use crate::app;
 use crate::config::Settings;
-use crate::id::{ApprovalNo, RunNo};
+use crate::id::{ApprovalNo, RunId, RunNo, Seq};
 use crate::journal::{Query, RunRow, Store};
 use crate::run::event::{Channel, Who};
 use crate::run::state::State;
@@ -94,6 +94,23 @@ impl Project {
     /// If the journal cannot be read.
     pub fn runs(&self, live: bool, limit: usize) -> Result<Vec<RunRow>, Error> {
         Ok(self.store()?.runs(&Query { live, limit, ..Query::default() })?)
+    }
+
+    /// The last record of each run that is not over: little to read, however many there are.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn lasts(&self) -> Result<Vec<(RunId, Seq)>, Error> {
+        Ok(self.store()?.lasts()?)
+    }
+
+    /// The run with this id, unless it is over.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn live(&self, id: RunId) -> Result<Option<RunRow>, Error> {
+        let query = Query { id: Some(id), live: true, ..Query::default() };
+        Ok(self.store()?.runs(&query)?.into_iter().next())
     }
 
     /// A number that changes whenever something is written to the journal, by whomever.

@@ -233,6 +233,10 @@ impl Store for Watched {
         self.store.runs(query)
     }
 
+    fn lasts(&self) -> Result<Vec<(RunId, Seq)>, Error> {
+        self.store.lasts()
+    }
+
     fn lease(&self, holder: Holder) -> Result<Lease, Error> {
         self.store.lease(holder)
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use callsheet::config::{Error, Flags, Known, Settings};
 use callsheet::id::NanoUsd;
 use callsheet::model::wire::{self, Extra, Way};
-use callsheet::topology::fault::Code;
+use callsheet::topology::fault::{Code, Faults};
 use callsheet::topology::manner::Calls;
 use callsheet::topology::plan::Mode;
 use serde_json::{Number, Value, json};
@@ -258,7 +258,7 @@ for = ["ana", "group:legal"]
 #[test]
 fn how_people_cannot_be_told_is_said_with_its_line() {
     let settings = Place::new(NOTIFY).read(&Flags::default(), &[]).unwrap();
-    assert_eq!(settings.notify.unwrap().channels["ops"].whom, ["ana", "group:legal"]);
+    assert_eq!(settings.notify.unwrap().channels["ops"].whom(), ["ana", "group:legal"]);
     for (find, replace, code, line, says) in [
         ("link =", "links =", Code::UnknownKey, 5, "link"),
         ("\"https://page.example\"", "\"page.example\"", Code::WrongValue, 5, "https://callsheet.example.com"),
@@ -266,17 +266,71 @@ fn how_people_cannot_be_told_is_said_with_its_line() {
         ("channels.ops", "channels.\"o p\"", Code::Name, 6, "is no name"),
         ("\"webhook\"", "\"pager\"", Code::WrongValue, 7, "slack"),
         ("url_env = \"HOOK\"", "url = \"https://hooks.example\"", Code::MissingKey, 6, "unknown key `url`"),
-        ("\"webhook\"", "\"slack\"", Code::WrongValue, 9, "leave `key_env` out"),
+        ("\"webhook\"", "\"slack\"", Code::UnknownKey, 9, "unknown key `key_env`"),
+        ("url_env = \"HOOK\"\nkey_env = \"HOOK_KEY\"", "", Code::MissingKey, 6, "`url_env` is missing"),
+        ("kind = \"webhook\"\n", "", Code::MissingKey, 6, "webhook"),
         ("[\"ana\", ", "[\"eve\", ", Code::WrongValue, 10, "nobody as \"eve\""),
         ("group:legal", "group:sales", Code::WrongValue, 10, "nobody as \"group:sales\""),
     ] {
-        assert!(NOTIFY.contains(find), "{find}");
-        let place = Place::new(&NOTIFY.replacen(find, replace, 1));
-        let Err(Error::Faults(faults)) = place.read(&Flags::default(), &[]) else { panic!("{replace}: no fault") };
-        let first = faults.iter().next().unwrap();
-        assert_eq!((first.code, faults.position(first).0), (code, line), "{replace}: {faults}");
-        assert!(faults.to_string().contains(says), "{replace} does not say {says:?}: {faults}");
+        first_fault(NOTIFY, (find, replace), (code, line), says);
     }
+}
+
+/// What is told first of a file in which one thing is replaced: its code and line, and that it says so.
+fn first_fault(file: &str, (find, replace): (&str, &str), is: (Code, usize), says: &str) -> Faults {
+    assert!(file.contains(find), "{find}");
+    let place = Place::new(&file.replacen(find, replace, 1));
+    let Err(Error::Faults(faults)) = place.read(&Flags::default(), &[]) else { panic!("{replace}: no fault") };
+    let first = faults.iter().next().unwrap();
+    assert_eq!((first.code, faults.position(first).0), is, "{replace}: {faults}");
+    assert!(faults.to_string().contains(says), "{replace} does not say {says:?}: {faults}");
+    faults
+}
+
+const MAILS: &str = r#"schema_version = 1
+[people.ana]
+groups = ["legal"]
+email = "ana@example.com"
+[people.ben]
+groups = ["sales"]
+[notify.channels.mail]
+kind = "email"
+from = "Callsheet <calls@example.com>"
+for = ["ana", "group:sales"]
+[notify.channels.mail.smtp]
+host = "smtp.example.com"
+user_env = "SMTP_USER"
+password_env = "SMTP_PASSWORD"
+"#;
+
+#[test]
+fn how_people_cannot_be_mailed_is_said_with_its_line() {
+    let settings = Place::new(MAILS).read(&Flags::default(), &[]).unwrap();
+    assert_eq!(settings.emails["ana"], "ana@example.com");
+    for (find, replace, code, line, says) in [
+        ("\"ana@example.com\"", "\"ana at example\"", Code::WrongValue, 4, "is no e-mail address"),
+        ("\"ana@example.com\"", "7", Code::WrongValue, 4, ""),
+        ("email = ", "e_mail = ", Code::UnknownKey, 4, "email"),
+        ("\"Callsheet <calls@example.com>\"", "\"Callsheet\"", Code::WrongValue, 9, "is no sender"),
+        ("for = [", "to = \"legal\"\nfor = [", Code::WrongValue, 10, "\"legal\" is no e-mail address"),
+        ("[\"ana\", ", "[\"ben\", ", Code::WrongValue, 10, "under [people.ben]"),
+        ("[\"ana\", ", "[", Code::WrongValue, 7, "nobody whom it would tell"),
+        ("[\"ana\", ", "[\"eve\", ", Code::WrongValue, 10, "nobody as \"eve\""),
+        ("from = ", "url_env = \"HOOK\"\nfrom = ", Code::UnknownKey, 9, "unknown key `url_env`"),
+        ("from = \"Callsheet <calls@example.com>\"\n", "", Code::MissingKey, 7, "`from` is missing"),
+        ("\"smtp.example.com\"", "\"https://smtp.example.com\"", Code::WrongValue, 12, "is no host"),
+        ("\"smtp.example.com\"", "\"10.0.0.7\"", Code::WrongValue, 12, "private_host = true"),
+        ("user_env", "tls = \"none\"\nuser_env", Code::WrongValue, 13, "for a server on this machine"),
+        ("user_env", "tls = \"starttls\"\nuser_env", Code::WrongValue, 13, "required"),
+        ("password_env = \"SMTP_PASSWORD\"", "", Code::WrongValue, 13, "write `password_env` too"),
+        ("user_env = \"SMTP_USER\"", "", Code::WrongValue, 14, "write `user_env` too"),
+    ] {
+        let faults = first_fault(MAILS, (find, replace), (code, line), says);
+        assert_eq!(faults.len(), 1, "one cause is one fault: {faults}");
+    }
+    // One address of the channel's own needs nobody else's.
+    let to = MAILS.replace("for = [\"ana\", \"group:sales\"]", "to = \"legal@example.com\"");
+    assert!(Place::new(&to).read(&Flags::default(), &[]).is_ok());
 }
 
 #[test]

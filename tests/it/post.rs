@@ -2,7 +2,7 @@
 //! typed outcome, and what nobody can know is asked.
 
 mod killed;
-mod server;
+pub(crate) mod server;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -92,6 +92,20 @@ pub(crate) fn append(run: RunId, after: u64, epoch: u64, texts: &[&str]) -> Op {
     Op::Append(batch(run, after, epoch, texts))
 }
 
+fn lasts(stage: &mut Stage) {
+    let store = stage.store();
+    assert_eq!(store.lasts().unwrap(), []);
+    for n in 1..=3 {
+        one(store, create(run_id(n), NOBODY, &["a", "b"])).unwrap();
+    }
+    one(store, Op::Append(batch(run_id(3), 2, 1, &["c"]))).unwrap();
+    let over = Summary { over: true, ..Summary::default() };
+    one(store, Op::Append(Batch { summary: over, ..batch(run_id(2), 2, 1, &["end"]) })).unwrap();
+    let mut lasts = store.lasts().unwrap();
+    lasts.sort();
+    assert_eq!(lasts, [(run_id(1), Seq(2)), (run_id(3), Seq(3))]);
+}
+
 pub(crate) fn post(run: RunId, id: u128, text: &str) -> Op {
     Op::Post { run, id: Uuid::from_u128(id), json: text.as_bytes().to_vec(), at: Timestamp(2_000) }
 }
@@ -132,6 +146,7 @@ const CLAIMS: &[Claim] = &[
     ("what is not due any more is claimed by nobody who wants it due", claims_due),
     ("numbers are never used twice", numbers_stay_used),
     ("a query gives what it names, newest first", queries),
+    ("the last record is told of each run that is not over", lasts),
     ("due are those whose time has come and those with something to hear", due),
     ("due are an owner's own, the free and those of the dead, not those of others who live", due_to_whom),
     ("a body is stored once and is its run's own", bodies),

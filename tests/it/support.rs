@@ -103,6 +103,9 @@ impl<T: Answers> Store for Answered<T> {
         self.lists(query);
         rows
     }
+    fn lasts(&self) -> Result<Vec<(RunId, Seq)>, Error> {
+        self.inner().lasts()
+    }
     fn lease(&self, holder: Holder) -> Result<Lease, Error> {
         self.inner().lease(holder)
     }

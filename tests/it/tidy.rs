@@ -43,7 +43,7 @@ const SPEAKERS: &[&str] = &[
     "src/model/wire/",
     "src/tool/mcp/",
     "src/tool/http/",
-    "src/tool/email/",
+    "src/tool/part/smtp/",
     "src/tool/webhook.rs",
     "src/tool/postgres/",
     // Which addresses may be asked, for all of these.

@@ -5,6 +5,7 @@ mod attended;
 mod cases;
 mod commented;
 mod documented;
+mod mailed;
 mod notified;
 mod restarted;
 mod said;

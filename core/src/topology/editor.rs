@@ -1,6 +1,7 @@
 //! JSON Schemas (draft-07) of the files people write, for their editors. The shapes here mirror what `raw` reads, and a
 //! test holds the two against each other; names and paths are for `check`, not for a schema.
 
+mod notify;
 mod project;
 mod shape;
 
@@ -11,7 +12,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::plan::{Action, Memory, ParamKind, Short, WhenSpent};
-pub use project::{Channel, ChannelKind, Notify, Project};
+pub use notify::{Channel, MailServer, Notify, Tls};
+pub use project::Project;
 pub use shape::{Branches, Count, Duration, Money, Outcomes, Restarts, Small, SmallOrNone, Times, Unlimited, Version};
 
 /// A limit, or "unlimited" written out.

@@ -128,6 +128,10 @@ impl Store for Sqlite {
         self.readers.read(|connection| read::runs(connection, query, &living))
     }
 
+    fn lasts(&self) -> Result<Vec<(RunId, Seq)>, Error> {
+        self.readers.read(read::lasts)
+    }
+
     fn lease(&self, holder: Holder) -> Result<Lease, Error> {
         let held = owner::Lock::new(&self.folder(), &holder)?;
         Ok(Lease::new(holder, held))

@@ -163,6 +163,16 @@ pub(super) fn runs(
     Ok(found)
 }
 
+/// The last record of each run that is not over.
+pub(super) fn lasts(connection: &Connection) -> Result<Vec<(RunId, Seq)>, Error> {
+    let read_row = |row: &Row<'_>| Ok((RunId(Uuid::from_bytes(row.get(0)?)), row.get::<_, i64>(1)?));
+    let rows: Vec<(RunId, i64)> = connection
+        .prepare_cached("SELECT id, last FROM runs WHERE over = 0")
+        .and_then(|mut statement| statement.query_map([], read_row)?.collect())
+        .map_err(fault::reading)?;
+    rows.into_iter().map(|(run, last)| Ok((run, Seq(unsigned(last)?)))).collect()
+}
+
 /// A run's number and last record.
 pub(super) fn place(connection: &Connection, run: RunId) -> Result<(i64, Seq), Error> {
     let found: Option<(i64, i64)> = connection

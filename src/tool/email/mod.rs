@@ -8,7 +8,6 @@ mod note;
 mod personal;
 mod send;
 mod sender;
-pub mod smtp;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,17 +21,19 @@ use audience::Holdout;
 use personal::Leave;
 use send::Post;
 use sender::Sender;
-use smtp::Server;
 
 use super::open::{Ground, Open};
 use super::part::address::{self, Finder};
 use super::part::args::{invalid, permanent, quoted, read};
 use super::part::duration::Milliseconds;
+use super::part::smtp::Server;
+use super::part::smtp::mailbox::{NoMailbox, mailbox};
 use super::part::{Error, outbox, tool_name};
 use super::{Approved, Call, Callable, Declared, Intent, Item, Opened, Outward, Tool};
 use crate::failure::{Class, Failure, Work};
 use crate::id::ToolName;
 use crate::run::body::Receipt;
+use crate::topology::editor::MailServer;
 use crate::topology::spec::{Connection, Reach, Repeat, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "email"`.
@@ -55,7 +56,7 @@ pub struct Config {
     #[schemars(range(min = 1, max = 90))]
     pub holdout_percent: Option<u8>,
     /// The mail server that sends the mails, one to each recipient. Without it, files are written for your mail platform.
-    pub smtp: Option<smtp::Given>,
+    pub smtp: Option<MailServer>,
     /// The tool that resolves an audience, such as `performance.query`.
     #[schemars(with = "String")]
     pub audience: ToolName,
@@ -115,7 +116,8 @@ impl Config {
     fn sends(&self, name: &str, sender: &Sender, ground: &Ground<'_>, finder: Finder) -> Result<Option<Sends>, Error> {
         let Some(given) = &self.smtp else { return Ok(None) };
         let from = &sender.from.email;
-        let server = Server::new(given, from, ground, finder).map_err(|why| Error::new(name, why).of("smtp"))?;
+        let server = Server::new(given, from, ground.secrets.clone(), finder);
+        let server = server.map_err(|why| Error::new(name, why.to_string()).of("smtp"))?;
         let leave = Leave::new(&self.unsubscribe_url, self.one_click);
         let leave = leave.map_err(|why| Error::new(name, why).of("unsubscribe_url"))?;
         Ok(Some(Sends { leave, post: Post::new(server, from.clone(), ground.records) }))
@@ -194,13 +196,9 @@ struct Sequence {
 }
 
 fn sender(name: &str, config: &Config) -> Result<Sender, Error> {
-    let mailbox = |field: &'static str, text: &str| {
-        if text.contains("=?") {
-            let what = format!("{field} has =?, with which an encoded word begins: write it plainly");
-            return Err(Error::new(name, what).of(field));
-        }
-        let wrong = || format!("{field} = {text:?} is no sender: write one such as \"News <news@example.com>\"");
-        text.parse::<Mailbox>().map_err(|_| Error::new(name, wrong()).of(field))
+    let of = |field: &'static str, text: &str| {
+        let wrong = |why: NoMailbox| Error::new(name, format!("{field} {}: {}", why.what, why.instead)).of(field);
+        mailbox(text).map_err(wrong)
     };
     let plain = |field: &'static str, text: &str| {
         let fits = !text.trim().is_empty() && !text.chars().any(char::is_control);
@@ -213,8 +211,8 @@ fn sender(name: &str, config: &Config) -> Result<Sender, Error> {
         return Err(Error::new(name, what).of("unsubscribe_url"));
     }
     Ok(Sender {
-        from: mailbox("from", &config.from)?,
-        reply_to: config.reply_to.as_deref().map(|text| mailbox("reply_to", text)).transpose()?,
+        from: of("from", &config.from)?,
+        reply_to: config.reply_to.as_deref().map(|text| of("reply_to", text)).transpose()?,
         postal_address: plain("postal_address", &config.postal_address)?,
         unsubscribe_url: url,
     })

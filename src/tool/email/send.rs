@@ -11,9 +11,9 @@ use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::super::part::args::permanent;
+use super::super::part::smtp::{Connection, Ended, Server};
 use super::super::{Approved, Callable, Deadline};
 use super::note::{Is, Known, Notes};
-use super::smtp::{Connection, Ended, Server};
 use super::{audience, personal};
 use crate::failure::{Class, Failure};
 use crate::run::body::Receipt;

@@ -1,5 +1,5 @@
-//! What several kinds of tool are made of: addresses, names, arguments, durations, paths, records, the lock, the outbox, what
-//! hooks get, pages as text, and how items are shown. No kind of its own.
+//! What several kinds of tool are made of: addresses, names, arguments, durations, paths, records, the lock, the outbox, mail
+//! servers, what hooks get, pages as text, and how items are shown. No kind of its own.
 
 pub mod address;
 pub mod args;
@@ -15,6 +15,7 @@ pub mod page;
 pub mod prose;
 pub mod record;
 pub mod shown;
+pub mod smtp;
 
 /// Why a tool cannot be opened as `callsheet.toml` says; nobody branches on it, it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,19 +8,19 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use serde_json::Value;
 
 /// Who may sign in, and with what; no result, no reason and no file of ours may hold the second.
-pub(super) const USER: &str = "shop-4411";
-pub(super) const PASSWORD: &str = "canary-mail-5d0e77";
+pub(crate) const USER: &str = "shop-4411";
+pub(crate) const PASSWORD: &str = "canary-mail-5d0e77";
 
 /// How it keeps a connection private.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tls {
+pub(crate) enum Tls {
     None,
     Required,
     Implicit,
 }
 
 impl Tls {
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Required => "required",
@@ -29,20 +29,20 @@ impl Tls {
     }
 }
 
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub(super) port: u16,
-    pub(super) dir: tempfile::TempDir,
+    pub(crate) port: u16,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 /// A mail that it took.
 #[derive(Debug)]
-pub(super) struct Taken {
-    pub(super) to: String,
-    pub(super) bytes: Vec<u8>,
-    pub(super) tls: bool,
+pub(crate) struct Taken {
+    pub(crate) to: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) tls: bool,
     /// The client's port: one for each connection.
-    pub(super) port: u64,
+    pub(crate) port: u64,
 }
 
 impl Drop for Server {
@@ -54,7 +54,7 @@ impl Drop for Server {
 
 impl Server {
     /// A server, or none where it is not installed, which is told; a run of `./test.sh` fails then.
-    pub(super) fn start(tls: Tls, signs_in: bool) -> Option<Self> {
+    pub(crate) fn start(tls: Tls, signs_in: bool) -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python = root.join("target/mail/bin/python");
         if !crate::tools::is_there(&python, "a mail server") {
@@ -77,12 +77,12 @@ impl Server {
     }
 
     /// The authority that signed its certificate, in a file.
-    pub(super) fn authority(&self) -> PathBuf {
+    pub(crate) fn authority(&self) -> PathBuf {
         self.dir.path().join("authority.pem")
     }
 
     /// What it took, in order.
-    pub(super) fn taken(&self) -> Vec<Taken> {
+    pub(crate) fn taken(&self) -> Vec<Taken> {
         let text = std::fs::read_to_string(self.dir.path().join("taken.jsonl")).unwrap_or_default();
         let read = |line: &str| {
             let line: Value = serde_json::from_str(line).unwrap();

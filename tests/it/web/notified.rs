@@ -82,7 +82,7 @@ fn diagnosed(project: &Project, hook: &str, word: &str) {
 }
 
 /// Waits until so many of the notices that a channel took are noted, as far as what they tell of waits.
-fn noted(project: &Project, channel: &str, count: usize) {
+pub(super) fn noted(project: &Project, channel: &str, count: usize) {
     let begun = std::time::Instant::now();
     let told = || {
         let text = std::fs::read_to_string(project.path(&format!(".callsheet/notify/{channel}.json"))).ok()?;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::notify::Notify;
 use super::shape::{Duration, Money, Temperature, Version};
 use crate::topology::manner::Calls;
 use crate::topology::plan::Dialect;
@@ -147,45 +148,8 @@ pub struct Person {
     /// Their groups.
     #[serde(default)]
     pub groups: Vec<String>,
-}
-
-/// Who is told, outside of this program, of what waits for people.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Notify {
-    /// Where the page is, as links to it begin, such as `https://callsheet.example.com`.
-    pub link: Option<String>,
-    /// Hosts that may be in a network of your own, and may be spoken to by http.
-    #[serde(default)]
-    pub private_hosts: Vec<String>,
-    /// Who is told, by name.
-    #[serde(default)]
-    pub channels: BTreeMap<String, Channel>,
-}
-
-/// A way to tell people.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Channel {
-    /// What takes the notices.
-    pub kind: ChannelKind,
-    /// The environment variable that holds its address.
-    pub url_env: String,
-    /// The environment variable that holds the key with which a webhook's notices are signed.
-    pub key_env: Option<String>,
-    /// Only what waits for these people and groups, as "ana" or "group:legal", and what waits for anyone.
-    #[serde(default, rename = "for")]
-    pub whom: Vec<String>,
-}
-
-/// What takes notices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ChannelKind {
-    /// A program of yours, which takes JSON.
-    Webhook,
-    /// A chat that takes what Slack takes.
-    Slack,
+    /// Where mails reach them that say what waits for them, such as "ana@example.com".
+    pub email: Option<String>,
 }
 
 /// Where runs are recorded.

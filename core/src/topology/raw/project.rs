@@ -26,7 +26,7 @@ pub struct Project {
     /// `[checks.NAME]`
     pub checks: Entries<Tree>,
     /// `[people.NAME]`; none means one person.
-    pub people: Option<Entries<Vec<At<String>>>>,
+    pub people: Option<Entries<Person>>,
     /// `[notify]`
     pub notify: Option<Tree>,
     /// `[journal] path`
@@ -107,6 +107,15 @@ pub struct Price {
     pub dated: Option<String>,
 }
 
+/// A person.
+#[derive(Debug)]
+pub struct Person {
+    /// Their groups.
+    pub groups: Vec<At<String>>,
+    /// Where mails reach them; none within is told.
+    pub email: Option<Option<At<String>>>,
+}
+
 /// A tool's connection.
 #[derive(Debug)]
 pub struct Tool {
@@ -144,8 +153,10 @@ fn project(reader: &mut Reader, table: &DeTable<'_>) -> Option<Project> {
         people
             .into_iter()
             .filter_map(|(name, node)| {
-                let keys = reader.table(node, &["groups"])?;
-                Some((name, reader.strings(keys.get("groups"))))
+                let keys = reader.table(node, &["groups", "email"])?;
+                let groups = reader.strings(keys.get("groups"));
+                let email = keys.get("email").map(|node| reader.string(node));
+                Some((name, Person { groups, email }))
             })
             .collect()
     });

@@ -1,9 +1,11 @@
 //! A mail server: where it is, how it is spoken to, and what its answers mean for one mail. What it says is bounded, and
 //! nothing that is told of it holds a secret.
 
+pub mod mailbox;
 mod stream;
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +17,16 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Tls
 use lettre::transport::smtp::commands::{Auth, Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Severity;
-use schemars::JsonSchema;
-use serde::Deserialize;
 use tokio::net::TcpStream;
 
 use self::stream::{Bounded, Bounds};
-use super::super::open::{Ground, Secrets};
-use super::super::part::address::{Finder, Guard, Refused};
-use super::super::part::args::permanent;
-use super::super::part::hidden::Hidden;
+use super::super::open::Secrets;
+use super::address::{Finder, Guard, Refused};
+use super::args::permanent;
+use super::hidden::Hidden;
 use crate::failure::{Class, Failure};
 use crate::net;
+use crate::topology::editor::{MailServer, Tls};
 
 /// To a connection; TLS and signing in come after it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,41 +35,8 @@ const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How much of what a server says is told.
 const SAID_CHARS_MAX: usize = 300;
 
-/// What `[tools.NAME.smtp]` says.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Given {
-    /// The mail server.
-    pub host: String,
-    /// Its port; 587 with `required`, 465 with `implicit`, 25 with `none`, unless it says otherwise.
-    pub port: Option<u16>,
-    /// How the connection is kept private.
-    #[serde(default)]
-    pub tls: Tls,
-    /// The variable of the name to sign in with.
-    pub user_env: Option<String>,
-    /// The variable of the password.
-    pub password_env: Option<String>,
-    /// Whether the server may lie in your own network.
-    #[serde(default)]
-    pub private_host: bool,
-}
-
-/// How a connection is kept private.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Tls {
-    /// It begins in the clear and goes on under TLS before anything is said; a server without TLS is told nothing.
-    #[default]
-    Required,
-    /// It is under TLS from its first byte.
-    Implicit,
-    /// Not at all: only for a server on this machine, such as one that shows mails while you write them.
-    None,
-}
-
 /// A mail server, and whoever signs in there.
-pub(super) struct Server {
+pub struct Server {
     host: String,
     port: u16,
     tls: Tls,
@@ -79,7 +47,7 @@ pub(super) struct Server {
 }
 
 /// A connection on which mails can leave.
-pub(super) struct Connection {
+pub struct Connection {
     smtp: AsyncSmtpConnection,
     bounds: Bounds,
     hidden: Hidden,
@@ -87,7 +55,7 @@ pub(super) struct Connection {
 }
 
 /// What a server answered to the content of a mail.
-pub(super) enum Ended {
+pub enum Ended {
     /// It has the mail, and said this.
     Taken(String),
     /// It says that it does not.
@@ -96,29 +64,64 @@ pub(super) enum Ended {
     Unknown(String),
 }
 
+/// What of a mail server's table contradicts itself.
+#[derive(Debug, thiserror::Error)]
+#[error("smtp: {what}: {instead}")]
+pub struct Unfit {
+    /// The key that is wrong.
+    pub key: &'static str,
+    /// What is wrong.
+    pub what: String,
+    /// What to write instead.
+    pub instead: String,
+}
+
+impl Unfit {
+    fn new(key: &'static str, what: impl Into<String>, instead: impl Into<String>) -> Self {
+        Self { key, what: what.into(), instead: instead.into() }
+    }
+
+    fn half(key: &'static str, other: &str) -> Self {
+        Self::new(key, "user_env and password_env belong together", format!("write `{other}` too"))
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Server").field(&self.place()).finish()
+    }
+}
+
 impl Server {
     /// Nobody is asked.
     ///
     /// # Errors
     /// What of the table contradicts itself.
-    pub(super) fn new(given: &Given, sender: &Address, ground: &Ground<'_>, finder: Finder) -> Result<Self, String> {
+    pub fn new(given: &MailServer, sender: &Address, secrets: Secrets, finder: Finder) -> Result<Self, Unfit> {
         let host = given.host.trim().to_owned();
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
         if host.is_empty() || !host.chars().all(fits) {
-            return Err(format!("smtp: {:?} is no host: write one such as smtp.example.com", given.host));
+            return Err(Unfit::new(
+                "host",
+                format!("{:?} is no host", given.host),
+                "write one such as smtp.example.com",
+            ));
         }
         if given.tls == Tls::None && !net::is_local(&host) {
-            let what = "is for a server on this machine: what goes further is read by everybody in between";
-            return Err(format!("smtp: tls = \"none\" {what}"));
+            let what =
+                "tls = \"none\" is for a server on this machine: what goes further is read by everybody in between";
+            return Err(Unfit::new("tls", what, "leave `tls` out, or write tls = \"implicit\""));
         }
         let keys = match (&given.user_env, &given.password_env) {
             (Some(user), Some(password)) => Some((user.clone(), password.clone())),
             (None, None) => None,
-            _ => return Err("smtp: user_env and password_env belong together".to_owned()),
+            (Some(_), None) => return Err(Unfit::half("user_env", "password_env")),
+            (None, Some(_)) => return Err(Unfit::half("password_env", "user_env")),
         };
-        let literal = host.parse::<IpAddr>().is_ok_and(|address| !super::super::part::address::is_public(address));
+        let literal = host.parse::<IpAddr>().is_ok_and(|address| !super::address::is_public(address));
         if literal && !given.private_host {
-            return Err(format!("smtp: {host} is not a public address: write private_host = true if it is yours"));
+            let what = format!("{host} is not a public address");
+            return Err(Unfit::new("host", what, "write private_host = true if it is yours"));
         }
         let port = match given.tls {
             Tls::Required => 587,
@@ -130,19 +133,19 @@ impl Server {
             port: given.port.unwrap_or(port),
             tls: given.tls,
             keys,
-            secrets: ground.secrets.clone(),
+            secrets,
             hello: ClientId::Domain(sender.domain().to_owned()),
             host,
         })
     }
 
     /// Where it is, as the file says it.
-    pub(super) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 
     /// What is there, once it was signed in to: no mail is sent.
-    pub(super) async fn opened(&self) -> Result<String, Failure> {
+    pub async fn opened(&self) -> Result<String, Failure> {
         let connection = self.connect().await?;
         connection.quit();
         let tls = match self.tls {
@@ -154,7 +157,7 @@ impl Server {
     }
 
     /// A connection that is private and signed in, as far as the file asks for it.
-    pub(super) async fn connect(&self) -> Result<Connection, Failure> {
+    pub async fn connect(&self) -> Result<Connection, Failure> {
         let keys = self.keys()?;
         let hidden = keys.as_ref().map(hidden).unwrap_or_default();
         let bounds = Bounds::new(self.tls == Tls::Required);
@@ -244,7 +247,7 @@ impl Server {
 
 impl Connection {
     /// Says from whom and to whom the next mail is; a server that refuses this recipient for good is quoted.
-    pub(super) async fn envelope(&mut self, from: &Address, to: &Address) -> Result<Result<(), String>, Failure> {
+    pub async fn envelope(&mut self, from: &Address, to: &Address) -> Result<Result<(), String>, Failure> {
         self.bounds.renew();
         let Self { smtp, hidden, host, .. } = self;
         smtp.command(Mail::new(Some(from.clone()), vec![]))
@@ -261,7 +264,7 @@ impl Connection {
     }
 
     /// Hands the mail over.
-    pub(super) async fn content(&mut self, bytes: &[u8]) -> Ended {
+    pub async fn content(&mut self, bytes: &[u8]) -> Ended {
         let Self { smtp, hidden, host, .. } = self;
         match smtp.command(Data).await {
             Ok(answer) if answer.code().severity == Severity::PositiveIntermediate => {}
@@ -281,7 +284,7 @@ impl Connection {
     }
 
     /// Says goodbye, beside whatever goes on.
-    pub(super) fn quit(mut self) {
+    pub fn quit(mut self) {
         tokio::spawn(async move {
             // Nothing rests on it.
             let _ = tokio::time::timeout(QUIT_TIMEOUT, self.smtp.quit()).await;

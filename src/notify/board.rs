@@ -1,0 +1,137 @@
+//! What waits in all runs, read once for everybody who tells of it: after a write, only the runs that went on are read
+//! anew, and whoever tells hears only if something else waits now.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::notice::Notice;
+use crate::id::{RunId, RunNo, Seq};
+use crate::journal::RunRow;
+use crate::service::error::Error;
+use crate::service::project::Project;
+
+/// What is written at once is looked at once.
+const GATHER: Duration = Duration::from_millis(300);
+
+/// More runs than so many are read with one look at the journal.
+const ONE_BY_ONE_MAX: usize = 64;
+
+/// All that waits, the oldest run first; nothing before it was read.
+pub(super) type Waiting = Option<Arc<[Arc<Notice>]>>;
+
+/// Whoever reads what waits.
+pub(super) struct Board {
+    project: Arc<Project>,
+    /// How links to the page begin.
+    page: String,
+    known: Known,
+}
+
+/// What is known of the runs that are not over.
+#[derive(Default)]
+struct Known {
+    /// How far each was read, and its number.
+    lasts: HashMap<RunId, (Seq, RunNo)>,
+    /// What waits in those in which something does.
+    waits: BTreeMap<RunNo, Vec<Arc<Notice>>>,
+}
+
+impl Board {
+    pub(super) fn new(project: Arc<Project>, page: String) -> Self {
+        Self { project, page, known: Known::default() }
+    }
+
+    /// Says to `waiting` what waits, whenever that is something else, until `ends` says so.
+    pub(super) async fn tell(mut self, waiting: watch::Sender<Waiting>, mut ends: watch::Receiver<bool>) {
+        let mut changes = match self.project.changes() {
+            Ok(changes) => changes,
+            Err(error) => return tracing::warn!(%error, "nobody is told of anything"),
+        };
+        let mut is_first = true;
+        loop {
+            changes.borrow_and_update();
+            match tokio::task::spawn_blocking(move || (self.look(), self)).await {
+                Ok((looked, board)) => {
+                    self = board;
+                    match looked {
+                        Ok(differs) if differs || is_first => {
+                            is_first = false;
+                            let all = self.known.waits.values().flatten().cloned().collect();
+                            waiting.send_replace(Some(all));
+                        }
+                        Ok(_) => {}
+                        Err(error) => tracing::warn!(%error, "what waits cannot be read"),
+                    }
+                }
+                Err(error) => return tracing::warn!(%error, "nobody is told of anything any more"),
+            }
+            let goes_on = tokio::select! {
+                _ = ends.wait_for(|ends| *ends) => false,
+                changed = gathered(&mut changes) => changed,
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Reads the runs that went on since; whether something else waits now.
+    fn look(&mut self) -> Result<bool, Error> {
+        let lasts = self.project.lasts()?;
+        let live: HashSet<RunId> = lasts.iter().map(|(run, _)| *run).collect();
+        let mut differs = self.known.keep(&live);
+        let is_known = |(run, last): &&(RunId, Seq)| self.known.lasts.get(run).is_some_and(|(known, _)| known == last);
+        let moved: Vec<RunId> = lasts.iter().filter(|stands| !is_known(stands)).map(|(run, _)| *run).collect();
+        if moved.len() > ONE_BY_ONE_MAX {
+            for row in self.project.runs(true, usize::MAX)? {
+                differs |= self.known.take(&row, &self.page);
+            }
+            return Ok(differs);
+        }
+        for run in moved {
+            if let Some(row) = self.project.live(run)? {
+                differs |= self.known.take(&row, &self.page);
+            }
+        }
+        Ok(differs)
+    }
+}
+
+/// Waits until something was written, and a little for more of it; whether anything can still be written.
+async fn gathered(changes: &mut watch::Receiver<u64>) -> bool {
+    let changed = changes.changed().await.is_ok();
+    tokio::time::sleep(GATHER).await;
+    changed
+}
+
+impl Known {
+    /// Forgets runs that are not among these any more; whether something waited in one of them.
+    fn keep(&mut self, live: &HashSet<RunId>) -> bool {
+        let waits = &mut self.waits;
+        let mut differs = false;
+        self.lasts.retain(|run, (_, no)| {
+            let is_live = live.contains(run);
+            differs |= !is_live && waits.remove(no).is_some();
+            is_live
+        });
+        differs
+    }
+
+    /// Takes what waits in a run; whether that is something else than before.
+    fn take(&mut self, row: &RunRow, page: &str) -> bool {
+        if self.lasts.insert(row.id, (row.last, row.no)) == Some((row.last, row.no)) {
+            return false;
+        }
+        let now = row.summary.waits.iter().map(|wait| Arc::new(Notice::of(row, wait, page)));
+        let now: Vec<Arc<Notice>> = now.collect();
+        let is_same = self.waits.get(&row.no).map_or(now.is_empty(), |before| *before == now);
+        match now.is_empty() {
+            true => drop(self.waits.remove(&row.no)),
+            false => drop(self.waits.insert(row.no, now)),
+        }
+        !is_same
+    }
+}
