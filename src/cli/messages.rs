@@ -39,7 +39,7 @@ pub(super) async fn messages(session: &Session, args: &Args) -> Result<Exit, Sto
     let feed = if args.follow { Some(Feed::open(project)?) } else { None };
     let news = story.news()?;
     known(&story, &news, args)?;
-    session.teller.print(&news, &shown);
+    session.teller.print(&story, &news, &shown);
     let Some(mut feed) = feed else { return Ok(Exit::Done) };
     loop {
         let news = tokio::select! {
@@ -47,7 +47,7 @@ pub(super) async fn messages(session: &Session, args: &Args) -> Result<Exit, Sto
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Interrupted),
         };
         match news {
-            Some(news) => session.teller.print(&news, &shown),
+            Some(news) => session.teller.print(&story, &news, &shown),
             None => return Ok(Exit::Done),
         }
     }

@@ -110,9 +110,7 @@ fn claims(page: &mut String, review: &Review) {
     }
     heading(page, &count(review.claims.len(), "claim"));
     for cited in &review.claims {
-        line(page, &words::claim::says(cited));
-        let record = cited.record.map(|record| format!(" (record {record})")).unwrap_or_default();
-        line(page, &format!("  from {}{record}", words::claim::source(cited)));
+        words::claim::told(cited).iter().for_each(|told| line(page, told));
     }
 }
 

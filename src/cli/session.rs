@@ -165,7 +165,7 @@ impl Session {
                 answer::Step::DrivenBy(by) => {
                     say(format!("{by} drives run {}; waiting for it to hear this", story.row.no));
                 }
-                answer::Step::News(news) => self.teller.print(&news, &Shown::default()),
+                answer::Step::News(news) => self.teller.print(story, &news, &Shown::default()),
                 answer::Step::Answered { answer, live } => return Ok((live, answer)),
             }
         }
@@ -205,7 +205,7 @@ impl Session {
                 passing("");
             }
             match step? {
-                Step::News(news) => self.teller.print(&news, shown),
+                Step::News(news) => self.teller.print(story, &news, shown),
                 Step::Answering(heard) => passing(format!("{} answers: {} bytes so far", heard.agent, heard.bytes)),
                 Step::Rests(status) => break status,
             }
@@ -219,7 +219,8 @@ impl Session {
     pub(super) async fn interrupted(&self, driver: &Driver, story: &mut Story, shown: &Shown) -> Result<Exit, Stop> {
         driver.interrupt().await;
         passing("");
-        self.teller.print(&story.news()?, shown);
+        let news = story.news()?;
+        self.teller.print(story, &news, shown);
         say(format!("interrupted; everything is kept. Go on with: callsheet resume {}", story.row.no));
         self.record(&story.row)?;
         Ok(Exit::Interrupted)
@@ -227,7 +228,8 @@ impl Session {
 
     /// Tells what happened since the last time.
     pub(super) fn tell(&self, story: &mut Story) -> Result<(), Stop> {
-        self.teller.print(&story.news()?, &Shown::default());
+        let news = story.news()?;
+        self.teller.print(story, &news, &Shown::default());
         Ok(())
     }
 

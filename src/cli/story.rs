@@ -4,11 +4,14 @@ use std::cell::Cell;
 
 use super::paint::{self, Safe, Tone, out, toned};
 use crate::id::Timestamp;
+use crate::run::event::Event;
 use crate::run::view::choice::Choice;
 use crate::run::view::models::models_words;
 use crate::run::view::{Entry, Kind};
-use crate::service::story::News;
+use crate::service::ledger::Ledger;
+use crate::service::story::{News, Story};
 use crate::topology::plan::{Mode, Plan};
+use crate::words::claim;
 use crate::words::origin_word;
 use crate::words::time::{clock_time, zoned};
 
@@ -48,8 +51,9 @@ impl Teller {
         Self { zone: zone.to_owned(), day: Cell::default() }
     }
 
-    /// Prints what happened.
-    pub(super) fn print(&self, news: &[News], shown: &Shown) {
+    /// Prints what happened in the run of `story`.
+    pub(super) fn print(&self, story: &Story, news: &[News], shown: &Shown) {
+        let ledger = Ledger::new(story);
         for one in news {
             let entry = one.entry.as_ref().filter(|entry| shown.fits(entry));
             if shown.json && (entry.is_some() || shown.is_all()) {
@@ -60,6 +64,12 @@ impl Teller {
                 let pad = " ".repeat(TIME);
                 if let Some(detail) = entry.detail.as_ref().filter(|_| shown.detail) {
                     paint::hung(toned(Tone::Faint, format!("{pad}{}", Safe(detail))), TIME);
+                }
+                if let Event::VersionWritten(version) = &one.fact.is
+                    && shown.detail
+                {
+                    let lines = ledger.of(version.body.digest).iter().flat_map(claim::told).collect::<Vec<_>>();
+                    lines.iter().for_each(|line| paint::hung(toned(Tone::Faint, format!("{pad}{}", Safe(line))), TIME));
                 }
                 if let Some(choice) = entry.choice.as_ref().filter(|_| shown.detail) {
                     behind(choice)

@@ -11,7 +11,7 @@ use super::change::{Change, changes};
 use super::comment::on_approval;
 use super::error::Error;
 use super::form::{Sheet, sheet};
-use super::ledger::{self, Cited};
+use super::ledger::{Cited, Ledger};
 use super::list::ApprovalLine;
 use super::project::Project;
 use super::story::Story;
@@ -234,7 +234,7 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo, viewer: &Who) ->
         changes: changes(story, no, approval, &viewer.name),
         comments: on_approval(story, approval),
         remarks: remarks(state, approval, &texts),
-        claims: ledger::cited(story, &approval.desk, &approved(state, approval), &texts),
+        claims: Ledger::new(story).on(&approval.desk, &approved(state, approval)),
         rules: approval.rules.as_ref().and_then(|ruling| read(&texts, ruling.body)).unwrap_or_default(),
         gates: approval.gates().cloned().collect(),
         calls: story.calls.clone(),

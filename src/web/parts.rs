@@ -1,13 +1,17 @@
 //! Small parts of pages: texts of others, states, values, money, a mail's parts.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::id::Seq;
 use crate::run::event::{Limit, Origin};
+use crate::service::ledger::Cited;
 use crate::text::characters;
 use crate::tool::part::shown::Shown;
 use crate::words;
+use crate::words::claim;
 use crate::words::difference::Piece;
 use crate::words::origin_word;
 
@@ -71,6 +75,39 @@ pub(super) fn digests(of: &str) -> Markup {
 /// Where all of a record is shown.
 pub(super) fn address(run: u64, record: Seq) -> String {
     format!("/runs/{run}/messages?record={record}")
+}
+
+/// Claims, each number and quote a link to the record of the call that it comes from, if it comes from one.
+pub(super) fn claims(all: &[Cited], run: u64) -> Markup {
+    html! {
+        ul.plain.claims {
+            @for cited in all {
+                li {
+                    @if !cited.says.is_empty() { (text(&cited.says)) @if !cited.what.is_empty() { ": " } }
+                    @match cited.record {
+                        Some(record) if !cited.what.is_empty() => a.source href=(address(run, record)) { (text(&cited.what)) },
+                        _ => (text(&cited.what)),
+                    }
+                    p.small.muted {
+                        "from "
+                        @match cited.record {
+                            Some(record) => a href=(address(run, record)) { (text(&claim::source(cited))) },
+                            None => (text(&claim::source(cited))),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where the numbers and quotes of these claims lead, by where they stand in their artefact.
+pub(super) fn sources(all: &[Cited], run: u64) -> BTreeMap<String, String> {
+    let of = |cited: &Cited| {
+        let to = cited.record.map(|record| address(run, record));
+        to.map(|to| ["number", "quote"].map(|key| (format!("{}/{key}", cited.at), to.clone())))
+    };
+    all.iter().filter_map(of).flatten().collect()
 }
 
 /// The tone of a state: its colour repeats what its word says.
@@ -144,18 +181,59 @@ pub(super) fn thousands(count: u64) -> String {
 
 /// A value, key by key; a list of like objects as a table.
 pub(super) fn value(of: &Value) -> Markup {
-    match of {
-        Value::Null => html! { span.muted { "none" } },
-        Value::String(words) => html! { span.prose-text { (text(words)) } },
-        Value::Array(items) if items.is_empty() => html! { span.muted { "empty" } },
-        Value::Array(items) => match columns(items) {
-            Some(columns) => table(items, &columns),
-            None => html! { ol.items { @for item in items { li { (value(item)) } } } },
-        },
-        Value::Object(fields) => html! {
-            dl.fields { @for (name, field) in fields { dt { (text(name)) } dd { (value(field)) } } }
-        },
-        other => html! { span.n { (other.to_string()) } },
+    Linked(&BTreeMap::new()).value(of, "")
+}
+
+/// A value whose parts lead elsewhere: addresses, by the JSON pointers of the numbers and words that lead there.
+pub(super) struct Linked<'l>(pub(super) &'l BTreeMap<String, String>);
+
+impl Linked<'_> {
+    /// As [`value`], of what stands `at` this pointer.
+    pub(super) fn value(&self, of: &Value, at: &str) -> Markup {
+        let below = |key: &str| format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+        let shown = match of {
+            Value::Null => html! { span.muted { "none" } },
+            Value::String(words) => html! { span.prose-text { (text(words)) } },
+            Value::Array(items) if items.is_empty() => html! { span.muted { "empty" } },
+            Value::Array(items) => match columns(items) {
+                Some(columns) => self.table(items, &columns, at),
+                None => html! {
+                    ol.items { @for (nth, item) in items.iter().enumerate() { li { (self.value(item, &below(&nth.to_string()))) } } }
+                },
+            },
+            Value::Object(fields) => html! {
+                dl.fields {
+                    @for (name, field) in fields { dt { (text(name)) } dd { (self.value(field, &below(name))) } }
+                }
+            },
+            other => html! { span.n { (other.to_string()) } },
+        };
+        match self.0.get(at) {
+            Some(to) => html! { a.source href=(to) title="opens the call that it comes from" { (shown) } },
+            None => shown,
+        }
+    }
+
+    fn table(&self, items: &[Value], columns: &[&String], at: &str) -> Markup {
+        html! {
+            div.scroll tabindex="0" role="region" aria-label="table" {
+                table.data {
+                    thead { tr { @for column in columns { th scope="col" { (text(column)) } } } }
+                    tbody {
+                        @for (nth, item) in items.iter().enumerate() {
+                            tr {
+                                @for column in columns {
+                                    @let key = column.replace('~', "~0").replace('/', "~1");
+                                    td class=[item[*column].is_number().then_some("n")] {
+                                        (self.value(&item[*column], &format!("{at}/{nth}/{key}")))
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -171,25 +249,6 @@ fn columns(items: &[Value]) -> Option<Vec<&String>> {
         item.keys().eq(first.iter().copied()) && item.values().all(is_flat)
     };
     (items.len() > 1 && first.len() > 1 && first.len() <= 8 && items.iter().all(is_like)).then_some(first)
-}
-
-fn table(items: &[Value], columns: &[&String]) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="table" {
-            table.data {
-                thead { tr { @for column in columns { th scope="col" { (text(column)) } } } }
-                tbody {
-                    @for item in items {
-                        tr {
-                            @for column in columns {
-                                td class=[item[*column].is_number().then_some("n")] { (value(&item[*column])) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// All that an item's bytes show: every header, every part.

@@ -16,7 +16,7 @@ use super::frame::{Area, Page};
 use super::person::Person;
 use super::site::Site;
 
-use super::parts::{address, difference, digests, item, origin, sentence, state, text, thousands, value};
+use super::parts::{address, claims, difference, digests, item, origin, sentence, state, text, thousands, value};
 use super::run::strip;
 use crate::id::ApprovalNo;
 use crate::run::event::Who;
@@ -33,8 +33,8 @@ use crate::topology::plan::Mode;
 use crate::words;
 use crate::words::approval::{came, handed_on, looked, on_it};
 use crate::words::difference::lines;
+use crate::words::rule;
 use crate::words::time::date_time;
-use crate::words::{claim, rule};
 
 pub(super) async fn show(
     State(site): State<Arc<Site>>,
@@ -135,7 +135,7 @@ fn page(site: &Site, person: &Person, review: &Review, on: &[Shown]) -> Markup {
         div.approval-cols {
             div {
                 @for change in &review.changes { (changed(change)) }
-                (claims(review))
+                (claimed(review))
                 @match &review.items {
                     Some(items) => @for group in alike(items) {
                         (leaves(&group[0]))
@@ -195,27 +195,12 @@ fn leaves(one: &Item) -> Markup {
     }
 }
 
-/// The claims, each with a link to the record that it comes from.
-fn claims(review: &Review) -> Markup {
+/// The claims of what is approved.
+fn claimed(review: &Review) -> Markup {
     html! {
         @if !review.claims.is_empty() {
             h2.section { (count(review.claims.len(), "claim")) }
-            div.panel.pad {
-                ul.plain {
-                    @for cited in &review.claims {
-                        li {
-                            (text(&claim::says(cited)))
-                            p.small.muted {
-                                "from "
-                                @match cited.record {
-                                    Some(record) => a href=(address(review.line.run.0, record)) { (text(&claim::source(cited))) },
-                                    None => (text(&claim::source(cited))),
-                                }
-                            }
-                        }
-                    }
-                }
-            }
+            div.panel.pad { (claims(&review.claims, review.line.run.0)) }
         }
     }
 }

@@ -16,3 +16,9 @@ pub fn source(cited: &Cited) -> String {
     let place = |pointer: &Pointer| format!("{} at {}", pointer.source, pointer.at);
     cited.from.iter().map(place).collect::<Vec<_>>().join(", which has it from ")
 }
+
+/// A claim and where it comes from, with the record of the call, in two lines.
+pub fn told(cited: &Cited) -> [String; 2] {
+    let record = cited.record.map(|record| format!(" (record {record})")).unwrap_or_default();
+    [says(cited), format!("  from {}{record}", source(cited))]
+}

@@ -3,6 +3,7 @@
 
 mod attended;
 mod cases;
+mod claimed;
 mod commented;
 mod documented;
 mod mailed;

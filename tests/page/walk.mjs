@@ -167,6 +167,35 @@ async function phone(browser, project) {
   await page.context().close();
 }
 
+/** What is claimed in a run opens the call that it comes from, which has the very words; on this width. */
+async function claimed(browser, project, width) {
+  const { run: no } = await project.asks("/api/runs", { topology: "competitive-brief" });
+  const page = await browser.window(width);
+  await enters(page, project.link);
+  let waiting = [];
+  while (waiting.length === 0) waiting = (await project.asks("/api/approvals")).filter((one) => one.run === no);
+  let opened = 0;
+  for (const view of ["story", "drafts"]) {
+    const address = `${project.base}/runs/${no}/${view}`;
+    await page.goto(address);
+    const count = await page.locator("a.source:visible").count();
+    expect(count >= 3, `${view}: ${count} claims lead to their call`);
+    for (let nth = 0; nth < count; nth += 1) {
+      const link = page.locator("a.source:visible").nth(nth);
+      const words = (await link.textContent()).trim().replace(/^\u201c|\u201d$/g, "");
+      await link.click();
+      await page.waitForURL(/messages\?record=\d+$/);
+      const record = await page.locator("#record").textContent();
+      expect(record.includes(words), `${view}: the record does not have ${words}`);
+      opened += 1;
+      await page.goto(address);
+    }
+    await browser.looks(page, `claimed-${view}-${width}-light`);
+  }
+  await page.context().close();
+  return opened;
+}
+
 /** Every page, desktop and phone, light and dark. */
 async function every(browser, project, done) {
   const { run: open } = await project.asks("/api/runs", { topology: "re-engagement" });
@@ -196,5 +225,6 @@ await run("walk", async (browser, keeps) => {
   const done = await desktop(browser, project);
   await phone(browser, project);
   const counted = await every(browser, project, done);
-  return `from link to mail on two screens, with a talk that blocks it, and ${counted} pages without a serious fault`;
+  const opened = await claimed(browser, project, 1440) + await claimed(browser, project, 375);
+  return `from link to mail on two screens, with a talk that blocks it, ${counted} pages without a serious fault, and ${opened} claims that open their call`;
 });

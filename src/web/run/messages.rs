@@ -1,15 +1,18 @@
 //! What was said and done, record by record, and one record in full: what it is, among what it was chosen, on what evidence,
 //! what led to it and what it led to.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::super::parts::{address, origin, text, value, word};
+use super::super::parts::{Linked, address, origin, sources, text, word};
 use super::look::Look;
 use crate::id::{MessageId, Seq};
 use crate::run::event::{Event, Settled};
 use crate::run::view::choice::Choice;
 use crate::run::view::{Entry, Kind, Texts as _};
+use crate::service::ledger::Ledger;
 use crate::service::note::readers;
 use crate::service::story::News;
 use crate::words::time::clock_time;
@@ -207,7 +210,9 @@ fn chosen(choice: &Choice, no: u64) -> Markup {
 fn carried(look: &Look<'_>, event: &Event) -> Markup {
     let texts = look.run.story.texts();
     let no = look.at_a_glance.run;
+    let mut lead = BTreeMap::new();
     let body = if let Event::VersionWritten(version) = event {
+        lead = sources(&Ledger::new(&look.run.story).of(version.body.digest), no.0);
         Some((version.artefact.to_string(), texts.value(version.body.digest)))
     } else if let Event::EffectSettled { result: Settled::Returned { body, .. }, .. } = event {
         Some(("The result".to_owned(), texts.value(body.digest)))
@@ -230,7 +235,7 @@ fn carried(look: &Look<'_>, event: &Event) -> Markup {
         }
         @if let Some((name, body)) = body {
             h4 { (name) }
-            @match body { Some(body) => (value(&body)), None => p.muted { "erased" } }
+            @match body { Some(body) => (Linked(&lead).value(&body, "")), None => p.muted { "erased" } }
         }
         @if let Event::EffectAsked {
             id, ..

@@ -3,38 +3,66 @@
 use maud::{Markup, html};
 
 use super::super::comments::{Stands, Talk};
-use super::super::parts::{address, amount, difference, meter, origin, state, text, thousands, value, word};
+use super::super::parts::{
+    Linked, address, amount, claims, difference, meter, origin, sources, state, text, thousands, word,
+};
 use super::look::{Look, limit_word};
 use super::messages::rows;
 use crate::id::ArtefactName;
-use crate::run::event::{Amount, Limit};
+use crate::run::event::{Amount, Event, Limit};
 use crate::run::view::{Entry, Kind, Texts as _, count};
 use crate::service::change::since_before;
 use crate::service::comment::comments;
+use crate::service::ledger::{Cited, Ledger};
 use crate::words;
 use crate::words::difference::lines;
 
-/// What happened, as sentences: each with the calls that its figures come from.
-pub(super) fn story(look: &Look<'_>) -> Markup {
-    let no = look.at_a_glance.run.0;
-    // The calls since the last thing that was said are what it rests on.
-    let (mut chapters, mut calls): (Vec<(&Entry, Vec<&Entry>)>, Vec<&Entry>) = (vec![], vec![]);
-    for entry in look.run.entries() {
+/// Something that is told of a run, and what it rests on.
+struct Chapter<'n> {
+    entry: &'n Entry,
+    /// The calls that were made for it.
+    calls: Vec<&'n Entry>,
+    /// What was claimed in what was written for it.
+    claims: Vec<Cited>,
+}
+
+/// What is told of a run: the calls and the claims since the last thing that somebody said are what it rests on.
+fn chapters<'n>(look: &Look<'n>) -> Vec<Chapter<'n>> {
+    let ledger = Ledger::new(&look.run.story);
+    let mut chapters: Vec<Chapter<'n>> = Vec::new();
+    let mut calls: Vec<&'n Entry> = Vec::new();
+    let mut written: Vec<(&'n Entry, Vec<Cited>)> = Vec::new();
+    for news in &look.run.news {
+        let Some(entry) = &news.entry else { continue };
         match entry.kind {
             Kind::Call => calls.push(entry),
-            Kind::Version => {}
+            Kind::Version => {
+                if let Event::VersionWritten(version) = &news.fact.is {
+                    written.push((entry, ledger.of(version.body.digest)));
+                }
+            }
             Kind::Message | Kind::Item | Kind::Person | Kind::Trouble | Kind::Life => {
-                let own = |call: &&Entry| call.from == entry.from && call.branch == entry.branch;
+                let own = |other: &Entry| other.from == entry.from && other.branch == entry.branch;
                 let (mine, others) = calls.into_iter().partition(|call| own(call));
-                calls = others;
-                chapters.push((entry, mine));
+                let (said, left) = written.into_iter().partition::<Vec<_>, _>(|(version, _)| own(version));
+                (calls, written) = (others, left);
+                let claims = said.into_iter().flat_map(|(_, claims)| claims).collect();
+                chapters.push(Chapter { entry, calls: mine, claims });
             }
         }
     }
+    chapters
+}
+
+/// What happened, as sentences: each with the calls that its figures come from, and each figure whose call was recorded
+/// leading to it.
+pub(super) fn story(look: &Look<'_>) -> Markup {
+    let no = look.at_a_glance.run.0;
+    let chapters = chapters(look);
     let (mut day, zone) = (String::new(), look.site.zone());
     html! {
         ol.story {
-            @for (entry, mine) in &chapters {
+            @for Chapter { entry, calls, claims: claimed } in &chapters {
                 @let at = words::time::date_time(entry.at, zone);
                 @let date = at.split(' ').next().unwrap_or_default().to_owned();
                 @if std::mem::replace(&mut day, date.clone()) != date { li.day { (date) } }
@@ -49,10 +77,11 @@ pub(super) fn story(look: &Look<'_>) -> Markup {
                             (origin(entry.origin))
                         }
                         @if !entry.text.is_empty() { p.prose-text { (text(&entry.text)) } }
+                        @if !claimed.is_empty() { (claims(claimed, no)) }
                         p.small {
                             a href=(address(no, entry.seq)) { "record " (entry.seq) }
-                            @if !mine.is_empty() {
-                                ", on " @for (nth, call) in mine.iter().enumerate() {
+                            @if !calls.is_empty() {
+                                ", on " @for (nth, call) in calls.iter().enumerate() {
                                     @if nth > 0 {
                                         ", "
                                     } a href=(address(no, call.seq)) title=(call.text) { (text(&call.word)) }
@@ -86,6 +115,7 @@ pub(super) fn drafts(look: &Look<'_>) -> Markup {
     names.sort();
     names.dedup();
     let (texts, said, state) = (story.texts(), comments(story), story.state());
+    let ledger = Ledger::new(story);
     let is_live = state.ended.is_none();
     let talk = Talk { person: look.person, run: run.run, stands: Stands::Drafts, zone: look.site.zone() };
     html! {
@@ -124,7 +154,10 @@ pub(super) fn drafts(look: &Look<'_>) -> Markup {
                     @let body = texts.value(version.version);
                     details open[version.no == 1] {
                         summary { "All of it" }
-                        @match &body { Some(body) => (value(body)), None => p.muted { "erased" } }
+                        @match &body {
+                            Some(body) => (Linked(&sources(&ledger.of(version.version), run.run.0)).value(body, "")),
+                            None => p.muted { "erased" },
+                        }
                     }
                     @for comment in said.iter().filter(|comment| comment.version == version.version) {
                         (talk.thread(comment, is_live))
