@@ -253,8 +253,8 @@ fn guards(checks: &BTreeMap<String, Value>, tools: &Tools) -> Guards {
 /// # Errors
 /// Why there is no table in it, with its line.
 pub fn csv_of(path: &Path, shown: &str, table: &str) -> Result<(Csv, Vec<String>), String> {
-    let sql::Profile { form, columns, rows, remarks } = sql::profile(path, shown)?;
-    let column = |sql::Seen { name, kind, distinct }| csv::Column { name, kind, distinct };
+    let sql::Guess { settings: form, columns, rows, remarks, .. } = sql::guess(path, shown)?;
+    let column = |sql::Seen { name, kind, declared, distinct }| csv::Column { name, kind, declared, distinct };
     let columns = columns.into_iter().map(column).collect();
     Ok((Csv { table: table.to_owned(), path: shown.to_owned(), form, columns, rows }, remarks))
 }

@@ -59,7 +59,8 @@ fn file(session: &Session, what: &str, as_json: bool) -> Result<Exit, Stop> {
     let table = word(path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("table"));
     let lines = pasted(&table, &shown, &guess);
     if as_json {
-        let columns: Vec<_> = guess.columns.iter().map(|(name, kind)| json!({ "name": name, "type": kind })).collect();
+        let columns: Vec<_> =
+            guess.columns.iter().map(|column| json!({ "name": column.name, "type": column.kind })).collect();
         paint::json(&json!({
             "file": what, "table": table, "toml": lines.join("\n"), "columns": columns, "rows": guess.rows,
             "preview": guess.preview, "remarks": guess.remarks,
@@ -67,9 +68,9 @@ fn file(session: &Session, what: &str, as_json: bool) -> Result<Exit, Stop> {
         return Ok(Exit::Done);
     }
     lines.iter().for_each(|line| raw(Safe(line)));
-    let heads: Vec<&str> = guess.columns.iter().map(|(name, _)| name.as_str()).collect();
+    let heads: Vec<&str> = guess.columns.iter().map(|column| column.name.as_str()).collect();
     out(format!("\n{}", paint::table(&heads, guess.preview.clone())));
-    let kinds: Vec<String> = guess.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+    let kinds: Vec<String> = guess.columns.iter().map(|column| format!("{} {}", column.name, column.kind)).collect();
     hung(format!("{}: {}", count(guess.rows, "row"), Safe(&kinds.join(", "))), INDENT);
     for remark in &guess.remarks {
         say(format!("{} {}", toned(Tone::Attention, "look:"), Safe(remark)));

@@ -13,8 +13,10 @@ use super::{File, Template};
 pub struct Column {
     /// As the header has it.
     pub name: String,
-    /// `text`, `integer`, `number` or `percent`.
+    /// `text`, `integer` or `number`; a day is a text.
     pub kind: &'static str,
+    /// What declares it, as TOML, where its type alone does not.
+    pub declared: Option<String>,
     /// How many different values it has.
     pub distinct: usize,
 }
@@ -96,7 +98,8 @@ impl Csv {
         self.form.iter().for_each(|setting| text.push_str(&format!("{setting}\n")));
         let _ = writeln!(text, "\n[tools.{tool}.csv.{table}.columns]");
         for column in &self.columns {
-            let _ = writeln!(text, "{} = \"{}\"", key(&column.name), column.kind);
+            let declared = column.declared.clone().unwrap_or_else(|| quoted(column.kind));
+            let _ = writeln!(text, "{} = {declared}", key(&column.name));
         }
         let measured: String = self.measures().iter().map(|(sql, name)| format!(", {sql} AS {name}")).collect();
         let _ = write!(

@@ -161,6 +161,31 @@ fn files_as_platforms_export_them_become_projects_or_are_told() {
     assert!(seen > 7, "tests/cases/csv has moved");
 }
 
+/// What `data inspect` finds out of a file, `init` declares: commas before fractions, days, percent signs, cells without a value.
+#[test]
+fn numbers_and_days_are_read_as_the_platform_writes_them() {
+    let project = check(
+        "an export of a German platform",
+        |project| {
+            let rows = "Sommer;1.234,56;12,5 %;01.07.2026\nSommer;98,10;8,1 %;13.07.2026\n\
+                        Winter;7,00;-;14.12.2026\nWinter;11,25;3,9 %;15.12.2026\n";
+            let text = format!("Kampagne;Ausgaben;Klickrate;Tag\n{rows}");
+            fs::write(project.path("ausgaben.csv"), text).unwrap();
+        },
+        &[
+            ("init --csv ausgaben.csv", 0, &["is read with decimal = \",\"", "delimiter = \";\""]),
+            ("check", 0, &["ok newsletter"]),
+            ("test", 0, &["passed, 0 failed"]),
+            ("tools ausgaben", 0, &["by_kampagne(): "]),
+            ("run newsletter", 3, &["Sommer comes first of 2: average ausgaben 666.33"]),
+        ],
+    );
+    let settings = fs::read_to_string(project.path("callsheet.toml")).unwrap();
+    for line in ["Ausgaben = \"number\"", "Klickrate = \"percent\"", "type = \"date\""] {
+        assert!(settings.contains(line), "{line} is not in\n{settings}");
+    }
+}
+
 #[test]
 fn what_cannot_become_a_project_is_told_and_nothing_is_touched() {
     type Arrange = fn(&Project);

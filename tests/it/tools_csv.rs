@@ -92,7 +92,8 @@ async fn what_is_guessed_of_an_export_gives_what_is_right() {
         let (_dir, tool) = case(&file, &settings);
         assert_eq!(rows(&tool, &sql).await.to_string(), right, "{file}: {settings}\n{sql}");
         assert_eq!(tool.look().faults, [], "{file}");
-        let shown: Vec<String> = guess.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+        let shown: Vec<String> =
+            guess.columns.iter().map(|column| format!("{} {}", column.name, column.kind)).collect();
         assert_eq!(tool.look().facts, [format!("t({}), {} rows", shown.join(", "), guess.rows)], "{file}");
         tried += 1;
     }

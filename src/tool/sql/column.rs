@@ -58,18 +58,6 @@ pub(super) fn read(table: &Table, name: &str, place: usize, rows: &[Record<'_>])
     Ok(Read { name: name.to_owned(), kind, cells })
 }
 
-/// Column `place` of `rows`, declared as `kind`.
-pub(super) fn read_as(
-    kind: ColumnKind,
-    form: &Form,
-    name: &str,
-    place: usize,
-    rows: &[Record<'_>],
-) -> Result<Read, Told> {
-    let columns = [(name.to_owned(), Column { kind, unit: None, format: None })].into();
-    read(&Table { path: String::new(), form: form.clone(), columns }, name, place, rows)
-}
-
 fn is_empty(form: &Form, cell: &str) -> bool {
     cell.is_empty() || form.empty.iter().any(|empty| empty == cell.trim())
 }

@@ -1,6 +1,7 @@
 //! How the file of a platform is written, found out by its reader: what it would refuse is set as it advises, until nothing is
 //! left to refuse. What could be read in two ways is a text, or told.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rusqlite::types::Value as Cell;
@@ -18,14 +19,27 @@ pub struct Guess {
     pub settings: Vec<String>,
     /// What stands below `[tools.NAME.csv.TABLE.columns]`, if anything does.
     pub declared: Vec<String>,
-    /// Its columns in their order, each with its type.
-    pub columns: Vec<(String, &'static str)>,
+    /// Its columns in their order.
+    pub columns: Vec<Seen>,
     /// How many rows it has.
     pub rows: usize,
     /// The first of them, as a query gives them.
     pub preview: Vec<Vec<String>>,
     /// What was settled without knowing, a sentence each.
     pub remarks: Vec<String>,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its name.
+    pub name: String,
+    /// `text`, `integer` or `number`, as it is counted with.
+    pub kind: &'static str,
+    /// What declares it, as TOML, where its type alone does not: `{ type = "date", format = "%d.%m.%Y" }`.
+    pub declared: Option<String>,
+    /// How many different values it has.
+    pub distinct: usize,
 }
 
 /// How the reader says that a number could be either.
@@ -222,19 +236,25 @@ fn advised(fault: &Told) -> Option<toml::Table> {
 fn guessed(settings: &toml::Table, columns: &[Read], rows: usize, remarks: Vec<String>) -> Guess {
     let key = |key: &str| toml::Value::from(key).to_string();
     let set = settings.iter().filter(|(name, _)| *name != "columns").map(|(name, value)| format!("{name} = {value}"));
-    let declared = settings.get("columns").and_then(toml::Value::as_table).into_iter().flatten();
-    let declared = declared.map(|(name, column)| format!("{} = {column}", key(name)));
+    let columns_set = settings.get("columns").and_then(toml::Value::as_table);
+    let declared = columns_set.into_iter().flatten().map(|(name, column)| format!("{} = {column}", key(name)));
     let cell = |cell: &Cell| match cell {
         Cell::Null | Cell::Blob(_) => String::new(),
         Cell::Integer(whole) => whole.to_string(),
         Cell::Real(real) => real.to_string(),
         Cell::Text(text) => text.clone(),
     };
+    let seen = |column: &Read| Seen {
+        name: column.name.clone(),
+        kind: column.kind.word(),
+        declared: columns_set.and_then(|set| set.get(&column.name)).map(ToString::to_string),
+        distinct: column.cells.iter().map(cell).filter(|cell| !cell.is_empty()).collect::<BTreeSet<String>>().len(),
+    };
     let row = |at: usize| columns.iter().map(|column| column.cells.get(at).map(cell).unwrap_or_default()).collect();
     Guess {
         settings: set.collect(),
         declared: declared.collect(),
-        columns: columns.iter().map(|column| (column.name.clone(), column.kind.word())).collect(),
+        columns: columns.iter().map(seen).collect(),
         rows,
         preview: (0..rows.min(PREVIEW_ROWS)).map(row).collect(),
         remarks,

@@ -12,7 +12,6 @@ mod load;
 pub(in crate::tool) mod named;
 mod number;
 mod origin;
-mod profile;
 mod query;
 mod rows;
 pub(in crate::tool) mod shape;
@@ -23,9 +22,8 @@ mod trial;
 mod worker;
 
 pub use config::Config;
-pub use guess::{Guess, guess};
+pub use guess::{Guess, Seen, guess};
 pub use hide::Hide;
-pub use profile::{Profile, Seen, profile};
 pub use query::Query;
 pub use table::Table;
 
