@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::fault::{Code, Fault, Faults, Place};
+use super::fault::{Code, Edit, Fault, Faults, Place};
 
 impl Faults {
     /// Tells what several places have for a cause once, where it is to be mended.
@@ -45,7 +45,7 @@ impl Faults {
         }
         let mut causes: Vec<(Fault, Vec<Place>)> = vec![];
         for ((given, meant), faults) in groups {
-            let Some(place) = self.only(&meant) else { continue };
+            let Some((place, beside)) = self.only(&meant) else { continue };
             let is_declaration = faults.iter().all(|fault| fault.place != place && !is_text(fault));
             // Who says it in a template says it, too.
             let quoted: usize =
@@ -55,8 +55,10 @@ impl Faults {
                     "`{meant}` is said nowhere but here, and `{given}`, which is said elsewhere, is nowhere declared"
                 );
                 let fault = Fault::new(faults[0].code, &place, what, "write the same word in both places");
+                let mut fault = fault.meaning(&meant, Some(&given));
+                fault.edit = beside.and_then(|beside| self.both((&place, &beside), &meant, &given));
                 let told = faults.iter().map(|fault| fault.place.clone()).collect();
-                causes.push((fault.meaning(&meant, Some(&given)), told));
+                causes.push((fault, told));
             }
         }
         for (cause, told) in causes {
@@ -65,15 +67,40 @@ impl Faults {
         }
     }
 
-    /// Where `word` stands, if it stands at one place of all files.
-    fn only(&self, word: &str) -> Option<Place> {
+    /// Where `word` stands, if one place of all files says it; a schema says a field that it requires at two, of which the
+    /// first is where it is declared.
+    fn only(&self, word: &str) -> Option<(Place, Option<Place>)> {
         let sources = self.sources();
-        let mut all = sources
-            .iter()
-            .flat_map(|(file, text)| whole(text, word).map(move |span| Place { file: file.clone(), span }));
-        let first = all.next()?;
-        all.next().is_none().then_some(first)
+        let all = sources.iter().flat_map(|(file, text)| {
+            whole(text, word).map(move |span| (Place { file: file.clone(), span: span.clone() }, is_key(text, &span)))
+        });
+        let all: Vec<(Place, bool)> = all.take(3).collect();
+        match all.as_slice() {
+            [(only, _)] => Some((only.clone(), None)),
+            [(one, is_declared), (other, is_other)] if one.file == other.file && one.file.ends_with(".json") => {
+                match (is_declared, is_other) {
+                    (true, false) => Some((one.clone(), Some(other.clone()))),
+                    (false, true) => Some((other.clone(), Some(one.clone()))),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
     }
+
+    /// The edit that writes `given` at both places of one file that say `meant`.
+    fn both(&self, (one, other): (&Place, &Place), meant: &str, given: &str) -> Option<Edit> {
+        let text = self.text(&one.file)?;
+        let span = one.span.start.min(other.span.start)..one.span.end.max(other.span.end);
+        let between = text.get(span.start + meant.len()..span.end - meant.len())?;
+        let text = format!("{given}{between}{given}");
+        Some(Edit { place: Place { file: one.file.clone(), span }, text })
+    }
+}
+
+/// Whether the word in quotes at `span` of a JSON text is a key.
+fn is_key(text: &str, span: &Range<usize>) -> bool {
+    text.get(span.end..).and_then(|rest| rest.strip_prefix('"')).is_some_and(|rest| rest.trim_start().starts_with(':'))
 }
 
 /// Faults of those who name what is not there.
