@@ -207,7 +207,7 @@ fn settled(state: &State, effect: &Effect, items: u64, nth: u64) -> Settled {
                 Arg::Value(_) => None,
             });
             let desk = roots.filter_map(|root| desk.get(&root).map(|held| (root, held.clone()))).collect();
-            let item = |nth| ItemHead { digest: bodies(nth).digest, recipients: 1 };
+            let item = |nth| ItemHead { digest: bodies(nth).digest, recipients: 1, after_ms: 0 };
             let manifest = Manifest { body, items: (0..items).map(item).collect(), desk };
             Settled::Prepared { no: ApprovalNo(1), manifest: Some(manifest), rules: None }
         }

@@ -293,6 +293,14 @@ pub async fn start(settings: &Settings) -> Result<Running, Error> {
 /// # Errors
 /// As [`start`].
 pub async fn start_serving(settings: &Settings, park: bool) -> Result<Running, Error> {
+    start_by(settings, park, Arc::new(Machine)).await
+}
+
+/// As [`start_serving`], by another clock: for tests of what leaves after days.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_by(settings: &Settings, park: bool, clock: Arc<dyn Clock>) -> Result<Running, Error> {
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(&settings.journal, Open::ReadWrite)?);
     let (store, telemetry) = told(settings, store);
     let lease = store.lease(this_process())?;
@@ -301,7 +309,7 @@ pub async fn start_serving(settings: &Settings, park: bool) -> Result<Running, E
         None => Arc::new(NoProbe),
     };
     let out = settings.root.join("out");
-    let ports = Ports { park, ..ports(settings, store, lease.id(), probe, (out, &settings.root))? };
+    let ports = Ports { park, clock, ..ports(settings, store, lease.id(), probe, (out, &settings.root))? };
     Ok(Running { telemetry, ..running(ports, lease).await? })
 }
 

@@ -330,10 +330,10 @@ async fn manifest(
     let mut listed = Vec::new();
     for item in items {
         let body = bodies.bytes(item.bytes);
-        heads.push(ItemHead { digest: body.digest, recipients: item.recipients });
-        let Item { key, recipient, recipients, title, media_type, again, .. } = item;
+        heads.push(ItemHead { digest: body.digest, recipients: item.recipients, after_ms: item.after_ms });
+        let Item { key, recipient, recipients, title, media_type, again, after_ms, .. } = item;
         let BodyRef { digest, bytes } = body;
-        listed.push(Listed { key, recipient, recipients, title, media_type, digest, bytes, again });
+        listed.push(Listed { key, recipient, recipients, title, media_type, digest, bytes, after_ms, again });
     }
     let roots = args.values().filter_map(|arg| match arg {
         Arg::Path { root, .. } => root.parse::<ArtefactName>().ok(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::paint::{Safe, say};
 use super::story::recall_mode;
-use crate::id::{ApprovalNo, ArtefactName, NanoUsd};
+use crate::id::{ApprovalNo, ArtefactName, NanoUsd, RunNo};
 use crate::run::event::{Decision, Limit};
 use crate::run::input::Say;
 use crate::run::state::{Approval, Fate, State, Status, Wants};
@@ -14,9 +14,10 @@ use crate::service::act::enough;
 use crate::service::letter::{Letter, letters};
 use crate::service::story::Story;
 use crate::topology::plan::{Mode, Role};
+use crate::words;
 
 /// What a person can do next, on stderr; `files` is the run's own folder as it is shown, if it has written one.
-pub(super) fn hint(story: &Story, status: Status, files: Option<&str>) {
+pub(super) fn hint(story: &Story, status: Status, files: Option<&str>, zone: &str) {
     let (state, no) = (story.state(), story.row.no);
     match status {
         Status::Waiting => {
@@ -28,6 +29,7 @@ pub(super) fn hint(story: &Story, status: Status, files: Option<&str>) {
                     "nobody knows whether it happened: look there, then type callsheet settle {question} --happened (or --did-not)"
                 ));
             }
+            later(state, no, zone);
         }
         Status::Paused => {
             let why = paused_text(state, &story.texts()).unwrap_or_default();
@@ -45,6 +47,17 @@ pub(super) fn hint(story: &Story, status: Status, files: Option<&str>) {
         Status::Running => {}
     }
     recall_mode(&state.plan);
+}
+
+/// What waits for its day, and who lets it leave then.
+fn later(state: &State, no: RunNo, zone: &str) {
+    let later = state.later();
+    for of in &later {
+        say(format!("waiting: {}", words::later(of.at, of.items, of.agent.as_str(), zone)));
+    }
+    if !later.is_empty() {
+        say(format!("callsheet serve lets them leave on their days; without it, callsheet resume {no} does what is due by then"));
+    }
 }
 
 /// What failed, and how it goes on once that is mended.

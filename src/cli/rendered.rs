@@ -10,7 +10,7 @@ use super::paint::{Block, Field, Safe, Tone, toned};
 use super::sheet::takes;
 use crate::id::ApprovalNo;
 use crate::run::state::Wants;
-use crate::run::view::count;
+use crate::run::view::{after_words, count};
 use crate::run::view::work::sentences;
 use crate::service::change::{Change, edited};
 use crate::service::review::{Item, Review, Version, alike};
@@ -60,6 +60,7 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> St
         Some(items) => {
             let tool = review.tool.as_deref().unwrap_or_default();
             heading(&mut page, &format!("What would leave by {tool}: {}", count(items.len(), "item")));
+            review.days.iter().for_each(|day| line(&mut page, &words::approval::leaves_on(day, review.line.mode, zone)));
             let rows_max = if how.whole { usize::MAX } else { ROWS_MAX };
             let mut cut = false;
             for group in alike(items) {
@@ -125,6 +126,9 @@ fn item(page: &mut String, item: &Item, rows_max: usize) -> bool {
         format!(" ({})", count(usize::try_from(item.recipients).unwrap_or(usize::MAX), "recipient"))
     };
     line(page, &format!("to {}{reaches}", item.recipient));
+    if item.after_ms > 0 {
+        line(page, &format!("leaves {}", after_words(item.after_ms)));
+    }
     if let Some(question) = &item.again {
         line(page, "when it leaves, its list is read once more, and whoever is no longer on it is left out");
         line(page, &format!("it is read with {question}"));

@@ -236,7 +236,7 @@ impl Session {
     /// What a person can do next, on stderr.
     pub(super) fn hint(&self, story: &Story, status: Status) {
         let files = self.project.folder(&story.row).map(|folder| self.shown_path(&folder));
-        hint(story, status, files.as_deref());
+        hint(story, status, files.as_deref(), self.zone());
     }
 
     /// A path as people type it from where they stand, harmless.

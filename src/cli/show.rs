@@ -63,7 +63,7 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
     agents(&overview);
     turns(&overview);
     versions(session, &overview, args.detail);
-    waiting(&overview);
+    waiting(session, &overview);
     for told in &overview.left {
         out(format!("\nleft: {}", Safe(told)));
     }
@@ -180,7 +180,10 @@ fn versions(session: &Session, run: &Overview, detail: bool) {
     }
 }
 
-fn waiting(run: &Overview) {
+fn waiting(session: &Session, run: &Overview) {
+    for later in &run.later {
+        out(format!("\nwaiting: {}", words::later(later.at, later.items, later.agent.as_str(), session.zone())));
+    }
     for line in &run.waiting {
         let (no, agent) = (line.approval, &line.agent);
         let progress = progress(line.needed, &line.approved_by);

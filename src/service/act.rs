@@ -216,10 +216,7 @@ pub fn enough(state: &State) -> Option<(Limit, u64)> {
 
 /// All people that the run reaches in the end, as far as it is approved: each mail counts its own.
 fn recipients_needed(state: &State) -> u64 {
-    let unused = |permit: &Permit| {
-        let slots = permit.manifest.items.iter().zip(0_u32..).filter(|(_, slot)| !permit.used.contains(slot));
-        slots.map(|(item, _)| item.recipients).sum::<u64>()
-    };
+    let unused = |permit: &Permit| permit.left().map(|(_, item)| item.recipients).sum::<u64>();
     let ledger = &state.ledger;
     ledger.spent.plus(ledger.reserved).recipients + state.permits.values().map(unused).sum::<u64>()
 }

@@ -18,6 +18,7 @@ use crate::id::{
 use crate::journal::Summary;
 use crate::run::desk::Held;
 use crate::run::event::{Amount, Limit, Origin, Version, Who};
+use crate::run::later::Later;
 use crate::run::state::State;
 use crate::run::view::models::models;
 use crate::run::view::why::paused_text;
@@ -86,6 +87,9 @@ pub struct Overview {
     pub waiting: Vec<ApprovalLine>,
     /// Questions that wait.
     pub questions: Vec<ApprovalNo>,
+    /// What was approved and waits for its day.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<Leaving>,
     /// What people said to members while it went on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
@@ -224,11 +228,35 @@ pub fn overview(project: &Project, story: &Story) -> Overview {
         approvals: state.open_approvals().map(|(no, approval)| (no, approval.agent.clone())).collect(),
         waiting: state.open_approvals().map(|(no, of)| ApprovalLine::of(no, of, row, state, &texts)).collect(),
         questions: state.questions.keys().copied().collect(),
+        later: state.later().into_iter().map(Leaving::from).collect(),
         notes: notes(story),
         dead_letters: letters(story),
         left: story.view.told().to_vec(),
         results: story.results.clone(),
         folder: project.folder(row),
+    }
+}
+
+/// Approved items that leave together, later.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct Leaving {
+    /// When, at the earliest.
+    #[serde(serialize_with = "as_iso")]
+    #[schemars(with = "crate::id::Iso")]
+    pub at: Timestamp,
+    /// By which member.
+    pub agent: AgentName,
+    /// Under which approval.
+    pub approval: ApprovalNo,
+    /// How many items.
+    pub items: u32,
+    /// How many people they reach, each counted for each item.
+    pub recipients: u64,
+}
+
+impl From<Later> for Leaving {
+    fn from(Later { at, agent, approval, items, recipients }: Later) -> Self {
+        Self { at, agent, approval, items, recipients }
     }
 }
 

@@ -1,7 +1,7 @@
 //! An approval as whoever decides it sees it, as data: what exactly would leave, to whom, and on what it rests. Items are
 //! shown from their final bytes by the tool that performs them; no model's words about them are among it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -49,6 +49,9 @@ pub struct Review {
     pub tool: Option<String>,
     /// What would leave; none if nothing leaves after it.
     pub items: Option<Vec<Item>>,
+    /// On which days they leave, if not all at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<Day>,
     /// The versions on the desk; of an approval of items, those that are not among what leaves.
     pub versions: Vec<Version>,
     /// How what it is about differs from what was shown before, or from the version before.
@@ -107,6 +110,9 @@ pub struct Item {
     pub recipient: String,
     /// What the bytes are, such as `message/rfc822`.
     pub media_type: String,
+    /// How long after the approval it leaves; left out if it leaves at once.
+    #[serde(skip_serializing_if = "leaves_at_once")]
+    pub after_ms: u64,
     /// What is asked once more when it leaves, so that whoever withdrew meanwhile is left out.
     pub again: Option<Value>,
     /// All that its bytes show; none if they were erased.
@@ -124,10 +130,40 @@ impl Item {
             title,
             recipient,
             media_type,
+            after_ms: head.after_ms,
             again: None,
             parts: None,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn leaves_at_once(after_ms: &u64) -> bool {
+    *after_ms == 0
+}
+
+/// Items that leave on one day.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct Day {
+    /// How long after the approval.
+    pub after_ms: u64,
+    /// How many items.
+    pub items: usize,
+    /// When, once that is known: the approval has been given.
+    #[serde(serialize_with = "as_iso_if_known")]
+    #[schemars(with = "Option<crate::id::Iso>")]
+    pub leaves_at: Option<Timestamp>,
+}
+
+/// The days of `items`, if they do not all leave at once; counted from when the permit was given, if it was.
+fn days(items: &[Item], given_at: Option<Timestamp>) -> Vec<Day> {
+    let mut days: BTreeMap<u64, usize> = BTreeMap::new();
+    items.iter().for_each(|item| *days.entry(item.after_ms).or_default() += 1);
+    if days.keys().all(|after_ms| *after_ms == 0) {
+        return Vec::new();
+    }
+    let leaves_at = |after_ms| given_at.map(|at| at.plus_ms(after_ms));
+    days.into_iter().map(|(after_ms, items)| Day { after_ms, items, leaves_at: leaves_at(after_ms) }).collect()
 }
 
 /// The items, those together that follow each other and are the same thing to one recipient each, such as a mail.
@@ -229,6 +265,7 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo, viewer: &Who) ->
         may_take: may_take(project, state, approval),
         desk: approval.desk.clone(),
         tool,
+        days: days(items.as_deref().unwrap_or_default(), state.permits.get(&no).map(|permit| permit.given_at)),
         items,
         versions: versions(story, approval, &texts),
         changes: changes(story, no, approval, &viewer.name),
@@ -276,8 +313,8 @@ fn items(project: &Project, manifest: &Manifest, texts: &Bodies) -> (Option<Stri
     };
     let item = |listed: Listed| {
         let parts = texts.bytes(listed.digest).map(|bytes| shown(&tool::Item::listed(&listed, bytes)));
-        let Listed { key, recipient, recipients, title, media_type, digest, again, .. } = listed;
-        Item { digest, recipients, key, title, recipient, media_type, again, parts }
+        let Listed { key, recipient, recipients, title, media_type, digest, after_ms, again, .. } = listed;
+        Item { digest, recipients, key, title, recipient, media_type, after_ms, again, parts }
     };
     let items = match list {
         Some(list) => list.items.into_iter().map(item).collect(),

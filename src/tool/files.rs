@@ -412,6 +412,7 @@ fn item(version: Version) -> Result<Item, Failure> {
         recipients: 1,
         media_type: "text/markdown".to_owned(),
         bytes,
+        after_ms: 0,
         again: None,
     })
 }

@@ -82,6 +82,8 @@ pub struct Item {
     pub media_type: String,
     /// Exactly what would leave.
     pub bytes: Vec<u8>,
+    /// How long after the approval it leaves; nothing if it leaves at once.
+    pub after_ms: u64,
     /// What is asked once more when it leaves, so that whoever withdrew meanwhile is left out; approved with the rest.
     pub again: Option<Value>,
 }
@@ -89,8 +91,8 @@ pub struct Item {
 impl Item {
     /// The item that was listed, with its bytes.
     pub fn listed(listed: &Listed, bytes: Vec<u8>) -> Self {
-        let Listed { key, recipient, recipients, title, media_type, again, .. } = listed.clone();
-        Self { key, recipient, recipients, title, media_type, bytes, again }
+        let Listed { key, recipient, recipients, title, media_type, after_ms, again, .. } = listed.clone();
+        Self { key, recipient, recipients, title, media_type, bytes, after_ms, again }
     }
 }
 

@@ -189,6 +189,7 @@ fn item(number: usize, body: &Value) -> Item {
         title: text("title").unwrap_or_else(|| format!("item {number}")),
         media_type: "application/json".to_owned(),
         bytes: body.to_string().into_bytes(),
+        after_ms: 0,
         again: None,
     }
 }

@@ -212,6 +212,7 @@ impl Outward for Webhook {
                 title: format!("POST to {}", self.to()),
                 media_type: "application/json".to_owned(),
                 bytes,
+                after_ms: 0,
                 again: None,
             }])
         })

@@ -21,7 +21,7 @@ use super::run::strip;
 use crate::id::ApprovalNo;
 use crate::run::event::Who;
 use crate::run::state::Wants;
-use crate::run::view::count;
+use crate::run::view::{after_words, count};
 use crate::run::view::work::sentences;
 use crate::service::attend::look;
 use crate::service::change::Change;
@@ -31,7 +31,7 @@ use crate::service::review::{Item, Question, Review, Version, alike, question, r
 use crate::service::thread::Comment;
 use crate::topology::plan::Mode;
 use crate::words;
-use crate::words::approval::{came, handed_on, looked, on_it};
+use crate::words::approval::{came, handed_on, leaves_on, looked, on_it};
 use crate::words::difference::lines;
 use crate::words::rule;
 use crate::words::time::date_time;
@@ -184,6 +184,7 @@ fn leaves(one: &Item) -> Markup {
                     " " code.digest { (one.digest.short()) }
                     " " (text(&one.key))
                 }
+                @if one.after_ms > 0 { p.small { "leaves " (after_words(one.after_ms)) } }
                 @if one.again.is_some() {
                     p.small.muted {
                         "When it is sent, its list is read once more, and whoever is no longer on it is left out."
@@ -350,6 +351,9 @@ fn decide(person: &Person, review: &Review, zone: &str) -> Markup {
                         }
                     }
                 }
+                @for day in &review.days {
+                    dt { "on its day" } dd { (text(&leaves_on(day, line.mode, zone))) }
+                }
                 @let reached: u64 = review.items.iter().flatten().map(|item| item.recipients).sum();
                 @if reached > 0 {
                     dt { "reaches" } dd { (recipients(reached)) }
@@ -454,7 +458,8 @@ fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
     };
     let approve = format!("Approve {} ({})", what(review), line.binds.short());
     let then = match (&review.items, line.mode) {
-        (Some(_), Mode::Live) => "Exactly this is delivered, once, to exactly these recipients.",
+        (Some(_), Mode::Live) if review.days.is_empty() => "Exactly this is delivered, once, to exactly these recipients.",
+        (Some(_), Mode::Live) => "Exactly this is delivered, once, to exactly these recipients, each item on its day.",
         (Some(_), _) => "Exactly these bytes are written to the run's folder. No model ran, and nothing is sent.",
         (None, _) => "Exactly these versions are signed off, and the team goes on.",
     };

@@ -234,6 +234,7 @@ fn sentence(look: &Look<'_>) -> Markup {
         @if run.status == "running" {
             @if run.driven_by.is_none() { "Nobody drives it. " } @else { "The team is at work. " }
         }
+        @for of in &run.later { (text(&words::later(of.at, of.items, of.agent.as_str(), zone))) ". " }
         @for left in &run.left { (text(left)) ". " }
     }
 }

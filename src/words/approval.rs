@@ -2,8 +2,10 @@
 
 use crate::id::AgentName;
 use crate::run::event::{Channel, Decision};
+use crate::run::view::{after_words, count};
 use crate::service::list::{ApprovalLine, Looked};
-use crate::service::review::{Came, Review, Said};
+use crate::service::review::{Came, Day, Review, Said};
+use crate::topology::plan::Mode;
 
 use super::time::date_time;
 
@@ -28,6 +30,14 @@ fn how(review: &Review, via: Option<Channel>, zone: &str) -> String {
     let via = via.map(|via| format!(", {}", channel(via))).unwrap_or_default();
     let at = review.line.decided_at.map(|at| format!(", {}", date_time(at, zone))).unwrap_or_default();
     format!("{via}{at}")
+}
+
+/// How many items leave on one of several days, and when that is.
+pub fn leaves_on(day: &Day, mode: Mode, zone: &str) -> String {
+    let on = day.leaves_at.filter(|_| mode == Mode::Live && day.after_ms > 0);
+    let on = on.map(|at| format!(", on {}", date_time(at, zone))).unwrap_or_default();
+    let drafts = if mode == Mode::Live || day.after_ms == 0 { "" } else { "; without a model, drafts of them are written at once" };
+    format!("{} {}{on}{drafts}", count(day.items, "item"), after_words(day.after_ms))
 }
 
 /// How somebody said something or looked at it.

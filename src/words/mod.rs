@@ -12,6 +12,7 @@ pub mod tool;
 
 use crate::id::{NanoUsd, RunNo, Timestamp};
 use crate::run::event::{Limit, Origin};
+use crate::run::view::count;
 use crate::service::change::{Change, Part};
 use crate::service::list::Params;
 use crate::topology::plan::Mode;
@@ -71,6 +72,12 @@ pub fn amount(of: Limit, amount: u64, counted: impl Fn(u64) -> String) -> String
 pub fn progress(needed: u32, approved_by: &[String]) -> Option<String> {
     let by = if approved_by.is_empty() { String::new() } else { format!(": {}", approved_by.join(", ")) };
     (needed > 1).then(|| format!("{} of {needed} approved{by}", approved_by.len()))
+}
+
+/// What was approved and leaves later: how much of it, by whom and when.
+pub fn later(at: Timestamp, items: u32, agent: &str, zone: &str) -> String {
+    let leaves = if items == 1 { "leaves" } else { "leave" };
+    format!("{} of {agent} {leaves} on {}", count(items as usize, "item"), date_time(at, zone))
 }
 
 /// A version of an artefact by its number and time.

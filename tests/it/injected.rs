@@ -121,6 +121,7 @@ impl Outward for Out {
             title: "a letter".to_owned(),
             media_type: "text/plain".to_owned(),
             bytes: intent.args["text"].to_string().into_bytes(),
+            after_ms: 0,
             again: None,
         };
         Box::pin(async { Ok(vec![item]) })

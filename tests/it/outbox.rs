@@ -26,6 +26,7 @@ fn item(key: &str, text: &str) -> Item {
         title: String::new(),
         media_type: "text/plain".to_owned(),
         bytes: text.into(),
+        after_ms: 0,
         again: None,
     }
 }

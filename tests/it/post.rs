@@ -1,6 +1,7 @@
 //! Mails that are really sent, to a real mail server: each recipient gets what was approved, once; whatever a server does has a
 //! typed outcome, and what nobody can know is asked.
 
+mod days;
 mod killed;
 pub(crate) mod server;
 
@@ -191,13 +192,20 @@ async fn what_a_tag_becomes_is_no_more_than_a_value() {
 }
 
 #[tokio::test]
-async fn mails_of_several_days_do_not_leave_at_once() {
+async fn a_mail_is_prepared_for_its_day() {
     let dir = tempfile::tempdir().unwrap();
     people(dir.path(), &["ann@example.org"]);
     let tool = open(dir.path(), 1, "", "").unwrap();
-    for (days, wanted) in
-        [([0, 0], None), ([4, 4], None), ([4, 0], Some("the mails of the days 0, 4 would all leave at once"))]
-    {
+    let date = |item: &Item| {
+        let text = String::from_utf8(item.bytes.clone()).unwrap();
+        text.lines().find(|line| line.starts_with("Date: ")).unwrap()[11..22].to_owned()
+    };
+    for (days, wanted) in [
+        ([0, 0], Ok(["21 Sep 2026", "21 Sep 2026"])),
+        ([4, 0], Ok(["25 Sep 2026", "21 Sep 2026"])),
+        ([0, 365], Ok(["21 Sep 2026", "21 Sep 2027"])),
+        ([0, 366], Err("mail 2: its day is 366, and a mail waits for 365 days at most")),
+    ] {
         let mut args = args(1);
         let mail = args["sequence"]["mails"][0].clone();
         args["sequence"]["mails"] = json!([mail, mail]);
@@ -205,9 +213,20 @@ async fn mails_of_several_days_do_not_leave_at_once() {
         for (nth, day) in days.into_iter().enumerate() {
             args["sequence"]["mails"][nth]["day"] = json!(day);
         }
-        let why = tool.prepare(intent(args)).await.err();
-        assert_eq!(why.as_ref().map(|why| why.class), wanted.map(|_| Class::Permanent), "{days:?}: {why:?}");
-        assert!(why.is_none_or(|why| why.reason.contains(wanted.unwrap())), "{days:?}");
+        match (tool.prepare(intent(args)).await, wanted) {
+            (Ok(items), Ok(dates)) => {
+                let list = items.last().unwrap();
+                assert_eq!((list.key.as_str(), list.after_ms), ("audience.csv", 0), "the list is there at once");
+                for ((item, day), dated) in items.iter().zip(days).zip(dates) {
+                    assert_eq!((item.after_ms, date(item).as_str()), (day * 86_400_000, dated), "{days:?}");
+                }
+            }
+            (Err(why), Err(says)) => {
+                assert_eq!((why.class, why.about.as_deref()), (Class::Invalid, Some("sequence")));
+                assert!(why.reason.contains(says), "{why:?}");
+            }
+            (came, _) => panic!("{days:?}: {came:?}"),
+        }
     }
 }
 

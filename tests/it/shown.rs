@@ -268,6 +268,7 @@ fn item(bytes: Vec<u8>) -> Item {
         recipients: 1,
         title: "a mail".to_owned(),
         media_type: "message/rfc822".to_owned(),
+        after_ms: 0,
         again: None,
         bytes,
     }

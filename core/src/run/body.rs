@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::failure::{Failure, Usage};
 use crate::id::{AgentName, Digest, ToolName};
+use crate::run::event::is_nothing;
 
 /// All that an outward member would do, as a person approves it: the body that a manifest binds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct Listed {
     pub digest: Digest,
     /// How many bytes there are.
     pub bytes: u32,
+    /// How long after the decision it leaves.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub after_ms: u64,
     /// What is asked once more when it leaves, so that whoever withdrew meanwhile is left out; approved with the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<Value>,

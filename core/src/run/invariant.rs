@@ -18,6 +18,7 @@
 //! | I13 | An ownership that is over appends nothing. |
 //! | I14 | When faults stop, every run ends, or waits for a person: held by the simulation. |
 //! | I15 | Nobody approves what an open comment blocks, and nobody settles a comment that is not theirs to settle. |
+//! | I16 | Nothing leaves before its day, and nothing is begun that only waits for one. |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -246,6 +247,7 @@ fn permitted(state: &State, id: &EffectId, effect: &Effect, slots: &mut BTreeSet
     ensure("I8", same, || said("another item than slot"))?;
     ensure("I8", permit.used.contains(slot), || said("not taken slot"))?;
     ensure("I8", slots.insert((*no, *slot)), || said("not to itself slot"))?;
+    ensure("I16", permit.leaves_at(*slot) <= effect.asked_at, || said("been asked for before the day of slot"))?;
     let begun = effect.doubt.is_none() || effect.began.is_some();
     ensure("I3", begun, || format!("{} is in doubt and never began", id.0.short()))?;
     let own = effect.began.is_none_or(|began| began.epoch <= state.epoch);

@@ -10,6 +10,7 @@ pub mod event;
 pub mod fold;
 pub mod input;
 pub mod invariant;
+pub mod later;
 mod meeting;
 pub mod note;
 pub mod owner;

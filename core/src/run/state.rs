@@ -376,7 +376,11 @@ pub struct Permit {
     pub manifest: Manifest,
     /// For which member.
     pub member: AgentName,
-    /// Nothing begins under it from here on: it holds as long as there was time to give it.
+    /// When it was given: what leaves on a later day is counted from here.
+    pub given_at: Timestamp,
+    /// True where no model runs: what is made reaches nobody, and waits for no day.
+    pub at_once: bool,
+    /// What leaves at once does not begin from here on: it holds as long as there was time to give it.
     pub expires_at: Timestamp,
     /// The later approval in which a person said no to what it rests on: nothing begins under it any more.
     pub voided_by: Option<ApprovalNo>,
@@ -441,7 +445,7 @@ pub struct DeadLetter {
 pub enum Status {
     /// Something is outstanding.
     Running,
-    /// Only people can move it on.
+    /// Only people can move it on, or a day on which something leaves.
     Waiting,
     /// Nothing new begins until it is resumed.
     Paused,
@@ -561,7 +565,7 @@ impl State {
         let doubts = doubts.filter_map(|e| Some(e.doubt?.max(self.not_before(e))));
         let begins = self.effects.values().filter(|e| e.is_outward() && e.began.is_none() && e.failed.is_none());
         let begins = begins.map(|e| self.not_before(e));
-        waiting.chain(doubts).chain(begins).min()
+        waiting.chain(doubts).chain(begins).chain(self.leaves_next()).min()
     }
 
     /// What it is doing.
@@ -575,7 +579,8 @@ impl State {
         if self.effects.iter().any(|(id, _)| !self.questions.values().any(|asked| asked == id)) {
             return Status::Running;
         }
-        if self.open_approvals().next().is_some() || !self.questions.is_empty() {
+        let people = self.open_approvals().next().is_some() || !self.questions.is_empty();
+        if people || self.leaves_next().is_some() {
             return Status::Waiting;
         }
         Status::Stuck
@@ -735,13 +740,6 @@ impl Approval {
     pub fn rests_on(&self) -> impl Iterator<Item = Digest> + '_ {
         let outward = self.manifest.iter().flat_map(|manifest| manifest.desk.values());
         self.desk.values().chain(outward).flat_map(Held::versions)
-    }
-}
-
-impl Permit {
-    /// Whether something may begin under it at `at`.
-    pub fn holds(&self, at: Timestamp) -> bool {
-        at < self.expires_at && self.voided_by.is_none()
     }
 }
 

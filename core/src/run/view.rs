@@ -30,7 +30,7 @@ use comment::{Remarked, Remarks};
 use entry::entry;
 pub use entry::{Entry, Kind};
 use failing::{Failing, Failures};
-pub use words::{Texts, brief_of, count, error_text, note, pause_words, read};
+pub use words::{Texts, after_words, brief_of, count, error_text, note, pause_words, read};
 use words::{erased, raise_words, tokens};
 
 /// Folds a run into entries.
@@ -324,6 +324,7 @@ impl View {
             Event::Escalated { no, to } => people::escalated(state, *no, to),
             Event::ApprovalOverdue { no } => people::overdue(*no),
             Event::ApprovalClosed { no, why } => people::closed(*no, *why),
+            Event::PermitGiven { no, .. } => return people::permitted(state, *no),
             Event::PermitVoided { no, by } => people::voided(state, *no, *by),
             Event::QuestionAsked { no, effect } => {
                 people::question(state, self.whose_effect(*effect), *no, *effect, texts)
@@ -345,7 +346,7 @@ impl View {
                 life("raised", format!("{} raised the limits: {}", by.name, raise_words(raise)))
             }
             Event::CancelAsked { by } => life("cancelling", format!("{} cancelled it", by.name)),
-            Event::Ended { how } => people::ended(*how, &state.notes),
+            Event::Ended { how } => people::ended(state, *how),
             Event::Split { message, outcome, branches, .. } => {
                 entry(self.whose_turn(*message), outcome.as_str(), branches_words(*branches), Kind::Life)
             }
@@ -353,7 +354,7 @@ impl View {
             // What leads to something that is told, or has been told.
             Event::Opened { .. } | Event::Heard { .. } | Event::TurnBegan { .. } => return None,
             Event::EffectAsked { .. } | Event::EffectBegan { .. } | Event::RetryPlanned { .. } => return None,
-            Event::PermitGiven { .. } | Event::Looked { .. } => return None,
+            Event::Looked { .. } => return None,
         })
     }
 

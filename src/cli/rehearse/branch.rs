@@ -257,7 +257,7 @@ fn rulings(state: &State, effect: &Effect, bodies: &mut Bodies) -> Vec<Settled> 
 }
 
 fn manifest(state: &State, effect: &Effect, member: &AgentName, bodies: &mut Bodies) -> Manifest {
-    let items = (0..ITEMS).map(|_| ItemHead { digest: bodies.next().digest, recipients: 1 }).collect();
+    let items = (0..ITEMS).map(|_| ItemHead { digest: bodies.next().digest, recipients: 1, after_ms: 0 }).collect();
     let desk = state.turns.get(&effect.message).map(|turn| turn.desk.clone()).unwrap_or_default();
     let roots = match state.member(member).map(|member| &member.role) {
         Some(Role::Tool { args, .. }) => args.values().filter_map(|arg| match arg {

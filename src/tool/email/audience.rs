@@ -85,6 +85,7 @@ impl List {
             title: title.to_owned(),
             media_type: "text/csv".to_owned(),
             bytes: bytes.to_owned(),
+            after_ms: 0,
             again: Some(self.again()),
         };
         let held_out = self.held_out.as_ref().map(|(title, bytes)| item(HELD_OUT, title, bytes));

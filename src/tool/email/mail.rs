@@ -106,6 +106,7 @@ pub(super) fn item(number: usize, mail: &Mail, sender: &Sender, list: &List, int
         title: mail.title(),
         media_type: MEDIA_TYPE.to_owned(),
         bytes,
+        after_ms: 0,
         again: None,
     })
 }

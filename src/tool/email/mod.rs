@@ -1,6 +1,6 @@
 //! The `email` kind: `NAME.deliver` prepares the mails of a sequence and the list of recipients. Once they are approved, they
 //! are written into the run's folder for a mail platform, one `.eml` a mail; or, where the file names a mail server, each recipient
-//! is sent their own. Where no model runs, nothing is ever sent.
+//! is sent their own, each mail on its day. Where no model runs, nothing is ever sent.
 
 mod audience;
 mod mail;
@@ -71,6 +71,8 @@ const SEND_TIMEOUT_MS: u64 = 60_000;
 
 /// Most mails that one approval sends.
 const SENT_MAX: usize = 20_000;
+/// Most days between the approval of a mail and its leaving.
+const DAYS_MAX: u64 = 365;
 /// Most mails of a sequence.
 const MAILS_MAX: usize = 50;
 
@@ -160,7 +162,9 @@ fn spec(name: &str, config: &Config, sends: Option<&Sends>) -> Result<ToolSpec, 
     let place = Connection::new(Config::KIND, place.into_iter().flatten());
     let (description, timeout_ms) = match sends {
         None => ("Writes one .eml per mail of a sequence and audience.csv, once they are approved.", WRITE_TIMEOUT_MS),
-        Some(_) => ("Sends each mail of a sequence to each recipient, once they are approved.", SEND_TIMEOUT_MS),
+        Some(_) => {
+            ("Sends each mail of a sequence to each recipient on its day, counted from the approval.", SEND_TIMEOUT_MS)
+        }
     };
     // What the server was told is noted, so that it can be asked; what the note cannot tell, a person is.
     let spec = ToolSpec::outward(tool_name(name, "deliver")?, description, args, Repeat::Queryable, place);
@@ -347,17 +351,11 @@ impl Email {
     }
 }
 
-/// Nothing here waits for a day: mails of several days would all leave at once.
+/// A mail leaves on its day, counted from the approval.
 fn check_days(mails: &[mail::Mail]) -> Result<(), Failure> {
-    let mut days: Vec<u64> = mails.iter().map(|mail| mail.day).collect();
-    days.sort_unstable();
-    days.dedup();
-    if days.len() <= 1 {
-        return Ok(());
-    }
-    let days = days.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-    let what = "would all leave at once: send the mails of one day, or leave out smtp and give the files to your mail platform";
-    Err(permanent(format!("the mails of the days {days} {what}")))
+    let Some((number, late)) = (1..).zip(mails).find(|(_, mail)| mail.day > DAYS_MAX) else { return Ok(()) };
+    let what = format!("mail {number}: its day is {}, and a mail waits for {DAYS_MAX} days at most", late.day);
+    Err(invalid(what).about("sequence"))
 }
 
 fn check(mails: &[mail::Mail]) -> Result<(), Failure> {

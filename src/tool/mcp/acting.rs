@@ -64,6 +64,7 @@ impl Outward for Acting {
                 title: format!("asks {} for {of}", link.place.name),
                 media_type: "application/json".to_owned(),
                 bytes,
+                after_ms: 0,
                 again: None,
             }])
         })

@@ -25,7 +25,7 @@ mails = [{ id = "hello", day = 0, subject = "Hello {{first_name|there}}", text =
 query = "all"
 size = 3"#;
 
-fn table(port: u16, tls: Tls) -> String {
+pub(super) fn table(port: u16, tls: Tls) -> String {
     let tls = tls.word();
     format!(
         r#"schema_version = 1
@@ -62,10 +62,15 @@ private_host = true
 fn shop(server: &Server, tls: Tls, people: &[&str]) -> Acting {
     let authority = server.authority();
     let variables = [("MAIL_USER", USER), ("MAIL_PASSWORD", PASSWORD), ("SSL_CERT_FILE", authority.to_str().unwrap())];
+    shop_of(people, &table(server.port, tls), ANSWER, &variables)
+}
+
+/// A project of this table that sends what `answer` says to these people.
+pub(super) fn shop_of(people: &[&str], table: &str, answer: &str, variables: &[(&'static str, &str)]) -> Acting {
     let act = "tool = \"email.deliver\", args = { sequence = \"sequence\", audience = \"audience\" }";
-    let shop = Acting::new("letters", &["sequence", "audience"], act, &variables);
-    write(shop.path(), "answer.toml", ANSWER);
-    write(shop.path(), "callsheet.toml", table(server.port, tls));
+    let shop = Acting::new("letters", &["sequence", "audience"], act, variables);
+    write(shop.path(), "answer.toml", answer);
+    write(shop.path(), "callsheet.toml", table);
     let rows = people.iter().zip(1_u64..).map(|(email, no)| format!("{email},Reader{no},{}\n", no * no));
     write(shop.path(), "people.csv", format!("email,first_name,no\n{}", rows.collect::<String>()));
     shop
@@ -116,6 +121,7 @@ fn a_run_sends_what_was_reviewed_over_tls_signed_in() {
                 title: String::new(),
                 media_type: "message/rfc822".to_owned(),
                 bytes: mail.bytes.clone(),
+                after_ms: 0,
                 again: None,
             });
             assert_eq!(*parts, serde_json::to_value(came).unwrap(), "{}", mail.to);

@@ -26,8 +26,9 @@ pub(super) fn fits(batch: &mut Batch, message: MessageId, agent: &AgentName, amo
         let others = batch.state.effects.values().filter(|effect| effect.message != message && is_meant(&effect.agent));
         others.fold(Amount::default(), |all, effect| all.plus(effect.reserved))
     };
-    // Time that has passed does not come back.
-    let waits = what != Limit::ActiveTime && others(&|_| true) != Amount::default();
+    // Time that has passed does not come back, and whoever is to be reached is reached.
+    let may_come_back = !matches!(what, Limit::ActiveTime | Limit::Recipients);
+    let waits = may_come_back && others(&|_| true) != Amount::default();
     if !waits || over(&batch.state, agent, amount, &others).is_some() {
         exceeded(batch, what, whose, needed, limit)?;
     }

@@ -8,44 +8,44 @@ use crate::id::{ApprovalNo, EffectId, MessageId, Outcome};
 use crate::run::event::{Amount, Event, Origin, Rule, Settled, Wish};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
+use crate::run::later::AT_ONCE_MAX;
 use crate::run::state::{Began, Effect, Permit, State, Turn};
-use crate::topology::plan::{Arg, Role, TOOL_OUTCOME};
+use crate::topology::plan::{Role, TOOL_OUTCOME};
 use crate::topology::spec::Repeat;
 
-/// Items that begin in one append.
-const CHUNK_MAX: usize = 64;
-
-/// Asks for the next items of the permit that the turn's desk is approved under, or ends the turn.
+/// Asks for the next items of the permit that the turn's desk is approved under, as far as their day has come, or ends the
+/// turn. What people are asked about keeps the turn open, and no other item back.
 pub(super) fn step(batch: &mut Batch, message: MessageId) -> Result<(), Illegal> {
     let Some(turn) = batch.state.turns.get(&message).cloned() else { return Ok(()) };
-    if batch.state.effects.values().any(|effect| effect.message == message) {
+    let room = batch.state.room(message);
+    if room == 0 {
         return Ok(());
     }
+    let is_settled = room == AT_ONCE_MAX;
     if let Some((class, reason)) = turn.failed {
-        return deliver::give_up(batch, message, class, reason);
+        return if is_settled { deliver::give_up(batch, message, class, reason) } else { Ok(()) };
     }
-    let Some(no) = turn.permit.or_else(|| permit_for(&batch.state, &turn)) else {
+    let Some(no) = batch.state.permit_of(&turn) else {
         return deliver::give_up(batch, message, Class::Policy, unapproved(&batch.state, &turn));
     };
     let permit = batch.state.permits.get(&no).ok_or_else(|| impossible("no such permit"))?;
-    let items =
-        permit.manifest.items.iter().enumerate().filter_map(|(slot, item)| Some((u32::try_from(slot).ok()?, *item)));
-    let left: Vec<_> = items.filter(|(slot, _)| !permit.used.contains(slot)).collect();
-    let recipients = left.iter().map(|(_, item)| item.recipients).fold(0, u64::saturating_add);
-    let unused: Vec<_> = left.into_iter().take(CHUNK_MAX).collect();
-    let note = turn.message.note;
-    if unused.is_empty() {
-        return deliver::end_turn(batch, message, &Outcome::fixed(TOOL_OUTCOME), note, Origin::Computed);
+    let left: Vec<_> = permit.left().collect();
+    if left.is_empty() {
+        let (outcome, note) = (Outcome::fixed(TOOL_OUTCOME), turn.message.note);
+        return if is_settled { deliver::end_turn(batch, message, &outcome, note, Origin::Computed) } else { Ok(()) };
     }
-    if !permit.holds(batch.at) {
-        return deliver::give_up(batch, message, Class::Policy, gone(no, permit));
+    let recipients = left.iter().map(|(_, item)| item.recipients).fold(0, u64::saturating_add);
+    let due: Vec<_> = left.into_iter().filter(|(slot, _)| permit.leaves_at(*slot) <= batch.at).collect();
+    if permit.voided_by.is_some() || due.iter().any(|(slot, _)| !permit.holds(*slot, batch.at)) {
+        return if is_settled { deliver::give_up(batch, message, Class::Policy, gone(no, permit)) } else { Ok(()) };
     }
     let Some(Role::Tool { tool, .. }) = batch.state.member(&turn.agent).map(|m| m.role.clone()) else { return Ok(()) };
-    // All that is left to do, so that one raise suffices.
-    if !budget::fits(batch, message, &turn.agent, Amount { recipients, ..Amount::default() })? {
+    // All that is left to do, on whatever day, so that one raise suffices.
+    let all = Amount { recipients, ..Amount::default() };
+    if due.is_empty() || !budget::fits(batch, message, &turn.agent, all)? {
         return Ok(());
     }
-    for (slot, item) in unused {
+    for (slot, item) in due.into_iter().take(room) {
         let amount = Amount { recipients: item.recipients, ..Amount::default() };
         let wish =
             Wish::Deliver { tool: tool.clone(), permit: no, slot, item: item.digest, recipients: item.recipients };
@@ -54,23 +54,6 @@ pub(super) fn step(batch: &mut Batch, message: MessageId) -> Result<(), Illegal>
         }
     }
     Ok(())
-}
-
-/// The permit for this member, with slots to use, whose manifest was made from the versions on the turn's desk.
-fn permit_for(state: &State, turn: &Turn) -> Option<ApprovalNo> {
-    let Role::Tool { args, .. } = &state.member(&turn.agent)?.role else { return None };
-    let roots = args.values().filter_map(|arg| match arg {
-        Arg::Path { root, .. } => Some(root.as_str()),
-        Arg::Value(_) => None,
-    });
-    let roots: Vec<&str> = roots.collect();
-    let fits = |permit: &Permit| {
-        let same = roots.iter().all(|root| permit.manifest.desk.get(*root) == turn.desk.get(*root));
-        let items = permit.manifest.items.len();
-        let unused = items == 0 || permit.used.len() < items;
-        permit.member == turn.agent && permit.voided_by.is_none() && same && unused
-    };
-    state.permits.iter().rev().find(|(_, permit)| fits(permit)).map(|(no, _)| *no)
 }
 
 /// Why there is no permit for what is on the turn's desk: there was one, and it was taken back, or there never was.
@@ -95,7 +78,7 @@ pub(super) fn begin(batch: &mut Batch) -> Result<(), Illegal> {
         waits && state.not_before(effect) <= batch.at
     };
     let ids: Vec<EffectId> =
-        state.effects.iter().filter(|(_, effect)| due(effect)).map(|(id, _)| *id).take(CHUNK_MAX).collect();
+        state.effects.iter().filter(|(_, effect)| due(effect)).map(|(id, _)| *id).take(AT_ONCE_MAX).collect();
     ids.into_iter().try_for_each(|id| begin_or_refuse(batch, id))
 }
 
@@ -130,8 +113,8 @@ fn is_given_up(effect: &Effect) -> bool {
 
 /// Whether the permit of an outward effect still holds.
 fn holds(batch: &Batch, effect: &Effect) -> bool {
-    let Wish::Deliver { permit, .. } = &effect.wish else { return false };
-    batch.state.permits.get(permit).is_some_and(|permit| permit.holds(batch.at))
+    let Wish::Deliver { permit, slot, .. } = &effect.wish else { return false };
+    batch.state.permits.get(permit).is_some_and(|permit| permit.holds(*slot, batch.at))
 }
 
 fn begin_one(batch: &mut Batch, id: EffectId) -> Result<(), Illegal> {

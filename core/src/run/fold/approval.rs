@@ -181,9 +181,13 @@ impl State {
             return Err("only a person approves");
         };
         let member = person.binds.clone().ok_or("nothing outward follows")?;
-        let expires_at = approval.decided_at.unwrap_or(self.now).plus_ms(person.expires.after_ms);
+        let decided_at = approval.decided_at.unwrap_or(self.now);
+        let expires_at = decided_at.plus_ms(person.expires.after_ms);
+        // A clock that ran ahead when it was decided holds nothing back that leaves at once.
+        let (given_at, at_once) = (decided_at.min(self.now), self.plan.mode.drafts());
         let used = BTreeSet::new();
-        self.permits.insert(no, Permit { manifest: bound, member, expires_at, voided_by: None, used });
+        let permit = Permit { manifest: bound, member, given_at, at_once, expires_at, voided_by: None, used };
+        self.permits.insert(no, permit);
         Ok(())
     }
 

@@ -95,12 +95,14 @@ impl State {
 
     pub(super) fn begin_effect(&mut self, at: Timestamp, id: EffectId, epoch: Epoch, not_after: Timestamp) -> Legal {
         let effect = self.effects.get(&id).ok_or("the effect is not outstanding")?;
-        let Wish::Deliver { permit, .. } = effect.wish else { return Err("only an outward effect begins") };
+        let Wish::Deliver { permit, slot, .. } = effect.wish else { return Err("only an outward effect begins") };
         if epoch != self.epoch {
             return Err("it begins under its owner");
         }
-        if self.permits.get(&permit).is_none_or(|permit| !permit.holds(at)) {
-            return Err("its permit does not hold");
+        let permit = self.permits.get(&permit).filter(|permit| permit.holds(slot, at));
+        let permit = permit.ok_or("its permit does not hold")?;
+        if at < permit.leaves_at(slot) {
+            return Err("its day has not come");
         }
         let effect = self.effect_mut(id)?;
         let first_at = effect.unsure.unwrap_or(at);

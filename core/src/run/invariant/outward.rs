@@ -27,6 +27,8 @@ pub(super) type Permits = BTreeMap<ApprovalNo, Permitted>;
 #[derive(Debug, Clone)]
 pub(super) struct Permitted {
     pub(super) slots: u32,
+    /// When each of its items may leave, at the earliest.
+    pub(super) leaves: Vec<Timestamp>,
     /// The versions that it rests on.
     pub(super) rests_on: BTreeSet<Digest>,
     /// A person said no to one of them since.
@@ -102,8 +104,11 @@ impl Effects {
         ensure("I8", given.is_some(), || format!("{short} begins without permit {permit}"))?;
         let refused = given.is_some_and(|given| given.refused);
         ensure("I8", !refused, || format!("{short} begins under permit {permit}, and a later no took that back"))?;
-        let holds = state.permits.get(&permit).is_some_and(|permit| at < permit.expires_at);
+        let holds = state.permits.get(&permit).is_some_and(|permit| permit.holds(slot, at));
         ensure("I8", holds, || format!("{short} begins under permit {permit}, which is too old"))?;
+        let leaves_at = given.and_then(|given| given.leaves.get(slot as usize));
+        let has_come = leaves_at.is_some_and(|leaves_at| *leaves_at <= at);
+        ensure("I16", has_come, || format!("{short} begins before the day on which it was to leave"))?;
         let known = self.of(id)?;
         ensure("I4", !known.settled && !known.alive, || format!("{short} begins while an attempt is under way"))?;
         let from = state.effects.get(&id).map_or(at, |effect| state.not_before(effect));

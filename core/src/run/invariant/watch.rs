@@ -123,7 +123,7 @@ impl Watch {
             Event::Looked { no, .. } | Event::Assigned { no, .. } => self.still_open(state, *no),
             Event::ApprovalClosed { no, why } => self.closed(state, *no, *why),
             Event::EditRefused { no, artefact, version, .. } => self.edit_refused(state, *no, artefact, *version),
-            Event::PermitGiven { no, manifest, slots } => self.permitted(state, *no, *manifest, *slots),
+            Event::PermitGiven { no, manifest, slots } => self.permitted(state, fact.at, *no, *manifest, *slots),
             Event::PermitVoided { no, .. } => {
                 let refused = self.permits.get(no).is_some_and(|permit| permit.refused);
                 ensure("I8", refused, || format!("permit {no} is void, and nobody said no to what it rests on"))
@@ -333,12 +333,24 @@ impl Watch {
     }
 
     /// I8: a permit is given once, for what was approved.
-    fn permitted(&mut self, state: &State, no: ApprovalNo, manifest: Digest, slots: u32) -> Holds {
+    fn permitted(
+        &mut self,
+        state: &State,
+        at: Timestamp,
+        no: ApprovalNo,
+        manifest: Digest,
+        slots: u32,
+    ) -> Holds {
         let asked = self.approvals.get(&no).filter(|asked| asked.approved && asked.binds == manifest);
         ensure("I8", asked.is_some(), || format!("permit {no} is for what nobody approved"))?;
-        let rests_on =
-            state.permits.get(&no).map(|permit| permit.manifest.desk.values().flat_map(Held::versions).collect());
-        let given = Permitted { slots, rests_on: rests_on.unwrap_or_default(), refused: false };
+        let approval = state.approvals.get(&no);
+        let decided_at = approval.and_then(|approval| approval.decided_at).unwrap_or(at).min(at);
+        let bound = approval.and_then(|approval| approval.manifest.as_ref());
+        let is_live = !state.plan.mode.drafts();
+        let leaves = bound.iter().flat_map(|bound| bound.items.iter());
+        let leaves = leaves.map(|item| decided_at.plus_ms(if is_live { item.after_ms } else { 0 })).collect();
+        let rests_on = bound.map(|bound| bound.desk.values().flat_map(Held::versions).collect()).unwrap_or_default();
+        let given = Permitted { slots, leaves, rests_on, refused: false };
         let new = self.permits.insert(no, given).is_none();
         ensure("I8", new, || format!("permit {no} is given twice"))
     }

@@ -1,11 +1,12 @@
 //! What people are asked and what they say, as entries.
 
+use std::collections::BTreeMap;
+
 use super::entry::{Entry, Kind, entry};
 use super::why::{no_words, reason_text};
-use super::words::{Texts, error_text, note};
+use super::words::{Texts, after_words, count, error_text, note};
 use crate::id::{ApprovalNo, ArtefactName, EffectId, Outcome};
 use crate::run::event::{BodyRef, Closed, Decision, Ending, Event, Who};
-use crate::run::note::Note;
 use crate::run::state::{State, Status, Wants};
 
 /// `agent` is asked to decide, perhaps in place of an earlier approval, or to answer.
@@ -66,11 +67,28 @@ pub(super) fn tells(state: &State, event: &Event, texts: &dyn Texts) -> Option<E
     })
 }
 
-/// The end, with the notes that nobody was shown.
-pub(super) fn ended(how: Ending, notes: &[Note]) -> Entry {
-    let unread = notes.iter().filter(|note| note.read_in.is_none());
+/// The end, with what does not leave any more and the notes that nobody was shown.
+pub(super) fn ended(state: &State, how: Ending) -> Entry {
+    let waiting: u32 = state.later().iter().map(|later| later.items).sum();
+    let left_out = match waiting {
+        0 => String::new(),
+        1 => "; 1 approved item was to leave later, and does not leave".to_owned(),
+        many => format!("; {many} approved items were to leave later, and do not leave"),
+    };
+    let unread = state.notes.iter().filter(|note| note.read_in.is_none());
     let unread: String = unread.map(|note| format!("; {} did not read a note of {}", note.to, note.by)).collect();
-    entry("callsheet", "ended", format!("{}{unread}", Status::Ended(how).word()), Kind::Life)
+    entry("callsheet", "ended", format!("{}{left_out}{unread}", Status::Ended(how).word()), Kind::Life)
+}
+
+/// What of approval `no` leaves later, if anything does.
+pub(super) fn permitted(state: &State, no: ApprovalNo) -> Option<Entry> {
+    let manifest = state.approvals.get(&no)?.manifest.as_ref().filter(|_| !state.plan.mode.drafts())?;
+    let mut days: BTreeMap<u64, usize> = BTreeMap::new();
+    manifest.items.iter().for_each(|item| *days.entry(item.after_ms).or_default() += 1);
+    let is_later = days.keys().any(|after_ms| *after_ms > 0);
+    let day = |(after_ms, items): (u64, usize)| format!("{} {}", count(items, "item"), after_words(after_ms));
+    let days: Vec<String> = days.into_iter().map(day).collect();
+    is_later.then(|| entry("callsheet", "leaves", days.join(", "), Kind::Life))
 }
 
 pub(super) fn says(no: ApprovalNo, by: &Who, decision: Decision, comment: Option<BodyRef>, texts: &dyn Texts) -> Entry {

@@ -43,6 +43,17 @@ pub(super) fn problem_text(texts: &dyn Texts, body: BodyRef) -> String {
     read::<Vec<String>>(texts, body).map_or_else(erased, |list| list.join("; "))
 }
 
+/// When an item leaves that does so `after_ms` after the approval.
+pub fn after_words(after_ms: u64) -> String {
+    const DAY_MS: u64 = 86_400_000;
+    match (after_ms, after_ms.is_multiple_of(DAY_MS)) {
+        (0, _) => "at once".to_owned(),
+        (DAY_MS, _) => "1 day after the approval".to_owned(),
+        (_, true) => format!("{} days after the approval", after_ms / DAY_MS),
+        (_, false) => format!("{} after the approval", time_words(after_ms)),
+    }
+}
+
 /// A body as what it was written as; none if it was erased.
 pub fn read<T: DeserializeOwned>(texts: &dyn Texts, body: BodyRef) -> Option<T> {
     texts.value(body.digest).and_then(|value| serde_json::from_value(value).ok())

@@ -27,14 +27,16 @@ pub(crate) struct Makes {
     pub(crate) random: Random,
     /// For what came to be drawn later.
     later: Option<Random>,
+    /// For the days on which items leave.
+    days: Option<Random>,
     pub(crate) swarm: Swarm,
     bodies: u64,
     numbers: u64,
 }
 
 impl Makes {
-    pub(crate) fn new(random: Random, later: Option<Random>, swarm: Swarm) -> Self {
-        Self { random, later, swarm, bodies: 0, numbers: 0 }
+    pub(crate) fn new(random: Random, later: Option<Random>, days: Option<Random>, swarm: Swarm) -> Self {
+        Self { random, later, days, swarm, bodies: 0, numbers: 0 }
     }
 
     /// A body that no other is like.
@@ -186,9 +188,21 @@ impl Makes {
         let desk = roots.filter_map(|root| turn.desk.get(&root).map(|held| (root, held.clone()))).collect();
         let many = if self.random.chance(20) { 140 } else { 5 };
         let items = self.random.below(many);
-        let item = |_| ItemHead { digest: self.digest(), recipients: self.random.below(20) };
+        let day_ms = self.day_ms();
+        let item = |_| {
+            let (digest, recipients) = (self.digest(), self.random.below(20));
+            let day = self.days.as_mut().filter(|_| day_ms > 0).map_or(0, |days| days.below(4));
+            ItemHead { digest, recipients, after_ms: day * day_ms }
+        };
         let items = (0..items).map(item).collect();
         Manifest { body: self.body(), items, desk }
+    }
+
+    /// How long a day of a manifest is whose items leave on several; nothing if they all leave at once. It is short, so that
+    /// people do not look thousands of times before it has come.
+    fn day_ms(&mut self) -> u64 {
+        let Some(days) = &mut self.days else { return 0 };
+        if days.chance(300) { days.skewed(900_000) } else { 0 }
     }
 
     fn reply(&mut self, state: &State, turn: &Turn) -> Settled {

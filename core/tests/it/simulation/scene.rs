@@ -108,7 +108,7 @@ pub(crate) struct Outcome {
 
 /// Plays `seed` to its end.
 pub(crate) fn play(seed: u64, traced: bool) -> Outcome {
-    play_with(seed, Some(Random::new(!seed)), traced)
+    play_with(seed, Some([Random::new(!seed), Random::new(!seed.rotate_left(32))]), traced)
 }
 
 /// Plays `seed` as it was before there were questions, fallbacks, memory and conversations that are too long.
@@ -117,8 +117,9 @@ pub(crate) fn play_old(seed: u64) -> Outcome {
 }
 
 /// What came to be drawn later has numbers of its own, so that a seed that broke something before still plays as it did.
-fn play_with(seed: u64, mut later: Option<Random>, traced: bool) -> Outcome {
+fn play_with(seed: u64, later: Option<[Random; 2]>, traced: bool) -> Outcome {
     let mut random = Random::new(seed);
+    let (mut later, days) = later.map_or((None, None), |[later, days]| (Some(later), Some(days)));
     let plan = Arc::new(team::draw(&mut random, later.as_mut()));
     let swarm = Swarm::draw(&mut random, later.as_mut());
     let run = RunId(uuid::Uuid::from_u64_pair(0x5eed, seed));
@@ -126,7 +127,7 @@ fn play_with(seed: u64, mut later: Option<Random>, traced: bool) -> Outcome {
         journal: Journal::new(run, plan),
         sink: Sink::default(),
         oracle: Oracle::default(),
-        makes: Makes::new(random, later, swarm),
+        makes: Makes::new(random, later, days, swarm),
         owners: Vec::new(),
         seen: Sometimes::default(),
         healed: false,

@@ -11,7 +11,7 @@ use callsheet_core::run::event::{
 };
 use callsheet_core::run::input::Failed;
 use callsheet_core::run::note::Note;
-use callsheet_core::run::state::{Effect, State, Turn};
+use callsheet_core::run::state::{Effect, Permit, State, Turn};
 use callsheet_core::topology::plan::{ANSWER, EXPIRED, Mode, Recipient, Role};
 use callsheet_core::topology::spec::Repeat;
 
@@ -24,7 +24,7 @@ impl Scene {
         let mut began = 0;
         for fact in facts {
             let rare = of_branches(state, facts, &fact.is).into_iter().chain(of_sections(state, &fact.is));
-            let rare = rare.chain(of_comments(state, &fact.is));
+            let rare = rare.chain(of_comments(state, &fact.is)).chain(of_days(state, fact));
             rare.for_each(|rare| self.seen.see(rare));
         }
         for fact in facts {
@@ -129,6 +129,36 @@ impl Scene {
             _ => {}
         }
     }
+}
+
+/// What leaves on a later day, and beside what nobody knows yet.
+fn of_days(state: &State, fact: &Fact) -> Vec<Rare> {
+    let waits = || !state.later().is_empty();
+    let mut rare = Vec::new();
+    match &fact.is {
+        Event::PermitGiven { no, .. } if state.plan.mode == Mode::Live => {
+            let manifest = state.approvals.get(no).and_then(|approval| approval.manifest.as_ref());
+            let later = manifest.is_some_and(|manifest| manifest.items.iter().any(|item| item.after_ms > 0));
+            rare.extend(later.then_some(Rare::WaitsForItsDay));
+        }
+        Event::EffectAsked { message, wish: Wish::Deliver { permit, slot, .. }, .. } => {
+            let asked = |about: &EffectId| state.effects.get(about).is_some_and(|effect| effect.message == *message);
+            let beside = state.questions.values().any(asked);
+            let permit = state.permits.get(permit);
+            let later = permit.is_some_and(|permit| permit.leaves_at(*slot) > permit.given_at);
+            rare.extend(beside.then_some(Rare::GoesOnBesideQuestion));
+            rare.extend(later.then_some(Rare::LeavesOnItsDay));
+            rare.extend((beside && later).then_some(Rare::DayBesideQuestion));
+        }
+        Event::Opened { .. } => rare.extend(waits().then_some(Rare::TakenUpBeforeItsDay)),
+        Event::CancelAsked { .. } => rare.extend(waits().then_some(Rare::CancelledBeforeItsDay)),
+        Event::Resumed { .. } => {
+            let come = state.later().iter().any(|later| later.at <= fact.at);
+            rare.extend(come.then_some(Rare::DayComesWhilePaused));
+        }
+        _ => {}
+    }
+    rare
 }
 
 /// A question to a teammate: one of several that wait at once, or the first.
@@ -294,7 +324,8 @@ fn dead(state: &State, facts: &[Fact], class: Class, message: MessageId) -> Opti
         Class::Invalid if refused >= 2 => Some(Rare::AnswersRefusedToTheEnd),
         Class::Policy if matches!(outward.role, Role::Tool { .. }) => {
             let (agent, at) = (&state.turns.get(&message)?.agent, facts.first()?.at);
-            let old = state.permits.values().any(|permit| permit.member == *agent && permit.expires_at <= at);
+            let old = |permit: &Permit| permit.left().any(|(slot, _)| permit.leaves_at(slot) <= at && !permit.holds(slot, at));
+            let old = state.permits.values().any(|permit| permit.member == *agent && permit.voided_by.is_none() && old(permit));
             Some(if old { Rare::PermitTooOld } else { Rare::NoPermit })
         }
         Class::Policy => Some(Rare::ForbiddenCallsEndTurn),

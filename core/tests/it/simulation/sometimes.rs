@@ -27,7 +27,9 @@ rare! {
     // Outward
     DoubtRepeatedPure, DoubtRepeatedWithKey, DoubtKeyTooOld, DoubtQueryPerformed, DoubtQueryNotPerformed,
     DoubtAnswerHappened, DoubtAnswerNot, SinkDeduplicates, SlotFreedAndUsed, ChunkFull, EmptyManifest, NoPermit, PermitTooOld,
-    SinkRefuses, QueryFails, FailsAfterDoubt, DoubtForPerson, OutwardWhilePaused,
+    SinkRefuses, QueryFails, FailsAfterDoubt, DoubtForPerson, OutwardWhilePaused, GoesOnBesideQuestion,
+    // Days
+    WaitsForItsDay, LeavesOnItsDay, TakenUpBeforeItsDay, DayComesWhilePaused, CancelledBeforeItsDay, DayBesideQuestion,
     // People
     DecidedWithWrongDigest, DecidedByStranger, DecidedByStarter, DecidedTwice, DecidedWhatWasReplaced, DecidedAfterEnd,
     DecidedByUndeclared, ApprovedTwiceByOne, SecondOfTwoApproves, EditReplaces, EditFaulty, EditNotTheirs, PostedTwice, Expired, Overdue,

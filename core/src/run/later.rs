@@ -1,0 +1,124 @@
+//! What leaves later than it was approved: when each item may leave, and what a turn waits for that has nothing else to do.
+//! A day is counted from the decision. Where no model runs nothing reaches anybody, and nothing waits.
+
+use std::collections::BTreeMap;
+
+use super::event::ItemHead;
+use super::state::{Permit, State, Turn};
+use crate::id::{AgentName, ApprovalNo, EffectId, MessageId, Timestamp};
+use crate::topology::plan::{Arg, Role};
+
+/// Items of one turn that are under way or asked about, at most.
+pub const AT_ONCE_MAX: usize = 64;
+
+/// Approved items that leave together, later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Later {
+    /// When, at the earliest.
+    pub at: Timestamp,
+    /// The member that lets them leave.
+    pub agent: AgentName,
+    /// The approval that they leave under.
+    pub approval: ApprovalNo,
+    /// How many items.
+    pub items: u32,
+    /// How many people they reach, each counted for each item.
+    pub recipients: u64,
+}
+
+impl Permit {
+    /// How long after the decision the item of `slot` leaves.
+    fn after_ms(&self, slot: u32) -> u64 {
+        let head = self.manifest.items.get(slot as usize).filter(|_| !self.at_once);
+        head.map_or(0, |head| head.after_ms)
+    }
+
+    /// When the item of `slot` may leave, at the earliest.
+    pub fn leaves_at(&self, slot: u32) -> Timestamp {
+        self.given_at.plus_ms(self.after_ms(slot))
+    }
+
+    /// Whether the item of `slot` may still begin at `at`: for as long as there was time to decide, from its day on.
+    pub fn holds(&self, slot: u32, at: Timestamp) -> bool {
+        at < self.expires_at.plus_ms(self.after_ms(slot)) && self.voided_by.is_none()
+    }
+
+    /// The items that are still to be done, in order.
+    pub fn left(&self) -> impl Iterator<Item = (u32, ItemHead)> + '_ {
+        let items = self.manifest.items.iter().zip(0_u32..).map(|(head, slot)| (slot, *head));
+        items.filter(|(slot, _)| !self.used.contains(slot))
+    }
+}
+
+impl State {
+    /// The permit that `turn` acts under: the latest for its member, with slots to use, whose manifest was made from the
+    /// versions on its desk.
+    pub fn permit_of(&self, turn: &Turn) -> Option<ApprovalNo> {
+        if turn.permit.is_some() {
+            return turn.permit;
+        }
+        let Role::Tool { args, .. } = &self.member(&turn.agent)?.role else { return None };
+        let roots = args.values().filter_map(|arg| match arg {
+            Arg::Path { root, .. } => Some(root.as_str()),
+            Arg::Value(_) => None,
+        });
+        let roots: Vec<&str> = roots.collect();
+        let fits = |permit: &Permit| {
+            let same = roots.iter().all(|root| permit.manifest.desk.get(*root) == turn.desk.get(*root));
+            let items = permit.manifest.items.len();
+            let unused = items == 0 || permit.used.len() < items;
+            permit.member == turn.agent && permit.voided_by.is_none() && same && unused
+        };
+        self.permits.iter().rev().find(|(_, permit)| fits(permit)).map(|(no, _)| *no)
+    }
+
+    /// How many more items may begin in the turn of `message`: none while one is under way. Those about which people are
+    /// asked keep nothing back but their own number.
+    pub fn room(&self, message: MessageId) -> usize {
+        let is_asked = |id: &EffectId| self.questions.values().any(|asked| asked == id);
+        let mut asked = 0;
+        for (id, _) in self.effects.iter().filter(|(_, effect)| effect.message == message) {
+            if !is_asked(id) {
+                return 0;
+            }
+            asked += 1;
+        }
+        AT_ONCE_MAX.saturating_sub(asked)
+    }
+
+    /// The permit of a turn that lets things leave, and nothing is against that.
+    fn leaves_under(&self, turn: &Turn) -> Option<(ApprovalNo, &Permit)> {
+        let is_tool = matches!(self.member(&turn.agent)?.role, Role::Tool { .. });
+        let no = self.permit_of(turn).filter(|_| is_tool && turn.failed.is_none())?;
+        let permit = self.permits.get(&no)?;
+        permit.voided_by.is_none().then_some((no, permit))
+    }
+
+    /// When the next item leaves of all that only waits for its day.
+    pub fn leaves_next(&self) -> Option<Timestamp> {
+        let next = |turn: &Turn| {
+            let (_, permit) = self.leaves_under(turn).filter(|_| self.room(turn.message.id) > 0)?;
+            let first = permit.left().map(|(slot, _)| permit.leaves_at(slot)).min()?;
+            // What was due and did not begin waits for something else: for an answer, or for whoever raises a limit.
+            (first > self.now).then_some(first)
+        };
+        self.turns.values().filter_map(next).min()
+    }
+
+    /// What waits for its day, the earliest first.
+    pub fn later(&self) -> Vec<Later> {
+        let mut later: BTreeMap<(Timestamp, ApprovalNo), Later> = BTreeMap::new();
+        for turn in self.turns.values() {
+            let Some((approval, permit)) = self.leaves_under(turn) else { continue };
+            let waits = permit.left().map(|(slot, head)| (permit.leaves_at(slot), head));
+            for (at, head) in waits.filter(|(at, _)| *at > self.now) {
+                let agent = turn.agent.clone();
+                let new = Later { at, agent, approval, items: 0, recipients: 0 };
+                let known = later.entry((at, approval)).or_insert(new);
+                known.items += 1;
+                known.recipients = known.recipients.saturating_add(head.recipients);
+            }
+        }
+        later.into_values().collect()
+    }
+}
