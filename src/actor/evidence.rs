@@ -95,7 +95,11 @@ fn named(head: &Value) -> Vec<Digest> {
 /// Whether the list that a person saw can still be read; it is an error if it is not that of the items.
 fn is_listed(store: &dyn Store, run: RunId, manifest: &Manifest) -> Result<bool, Error> {
     let Some(list) = read::<Listing>(store, run, manifest.body.digest)? else { return Ok(false) };
-    let listed = list.items.iter().map(|listed| ItemHead { digest: listed.digest, recipients: listed.recipients, after_ms: listed.after_ms });
+    let listed = list.items.iter().map(|listed| ItemHead {
+        digest: listed.digest,
+        recipients: listed.recipients,
+        after_ms: listed.after_ms,
+    });
     let same = listed.eq(manifest.items.iter().cloned());
     let other = || {
         damaged(run, &format!("has a manifest, {}, that lists other items than it binds", manifest.body.digest.short()))

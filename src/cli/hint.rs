@@ -56,7 +56,9 @@ fn later(state: &State, no: RunNo, zone: &str) {
         say(format!("waiting: {}", words::later(of.at, of.items, of.agent.as_str(), zone)));
     }
     if !later.is_empty() {
-        say(format!("callsheet serve lets them leave on their days; without it, callsheet resume {no} does what is due by then"));
+        say(format!(
+            "callsheet serve lets them leave on their days; without it, callsheet resume {no} does what is due by then"
+        ));
     }
 }
 

@@ -10,8 +10,8 @@ use super::paint::{Block, Field, Safe, Tone, toned};
 use super::sheet::takes;
 use crate::id::ApprovalNo;
 use crate::run::state::Wants;
-use crate::run::view::{after_words, count};
 use crate::run::view::work::sentences;
+use crate::run::view::{after_words, count};
 use crate::service::change::{Change, edited};
 use crate::service::review::{Item, Review, Version, alike};
 use crate::service::story::Story;
@@ -60,7 +60,10 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> St
         Some(items) => {
             let tool = review.tool.as_deref().unwrap_or_default();
             heading(&mut page, &format!("What would leave by {tool}: {}", count(items.len(), "item")));
-            review.days.iter().for_each(|day| line(&mut page, &words::approval::leaves_on(day, review.line.mode, zone)));
+            review
+                .days
+                .iter()
+                .for_each(|day| line(&mut page, &words::approval::leaves_on(day, review.line.mode, zone)));
             let rows_max = if how.whole { usize::MAX } else { ROWS_MAX };
             let mut cut = false;
             for group in alike(items) {

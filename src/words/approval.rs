@@ -36,7 +36,11 @@ fn how(review: &Review, via: Option<Channel>, zone: &str) -> String {
 pub fn leaves_on(day: &Day, mode: Mode, zone: &str) -> String {
     let on = day.leaves_at.filter(|_| mode == Mode::Live && day.after_ms > 0);
     let on = on.map(|at| format!(", on {}", date_time(at, zone))).unwrap_or_default();
-    let drafts = if mode == Mode::Live || day.after_ms == 0 { "" } else { "; without a model, drafts of them are written at once" };
+    let drafts = if mode == Mode::Live || day.after_ms == 0 {
+        ""
+    } else {
+        "; without a model, drafts of them are written at once"
+    };
     format!("{} {}{on}{drafts}", count(day.items, "item"), after_words(day.after_ms))
 }
 

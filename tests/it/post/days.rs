@@ -115,11 +115,7 @@ async fn lived(
 }
 
 /// The recipient and the title of the item that a question is about.
-fn asked_about(
-    state: &State,
-    about: EffectId,
-    list: impl Fn(callsheet::id::Digest) -> Listing,
-) -> (String, String) {
+fn asked_about(state: &State, about: EffectId, list: impl Fn(callsheet::id::Digest) -> Listing) -> (String, String) {
     let Wish::Deliver { permit, slot, .. } = state.effects[&about].wish else { panic!("it acts on nothing") };
     let item = list(state.permits[&permit].manifest.body.digest).items[slot as usize].clone();
     (item.recipient, item.title)
@@ -317,8 +313,7 @@ fn killed_around_every_mail_of_a_later_day_each_leaves_once() {
             let happened = |to: &str, title: &str| {
                 came(&server).iter().any(|(of, subject)| of == to && title.ends_with(subject.as_str()))
             };
-            for (days, wanted, subjects) in
-                [(1, Status::Waiting, &["Again"][..]), (9, DONE, &["Again", "Goodbye"][..])]
+            for (days, wanted, subjects) in [(1, Status::Waiting, &["Again"][..]), (9, DONE, &["Again", "Goodbye"][..])]
             {
                 let lives = lived(copied.path(), BTreeMap::new(), days * DAY_MS + 2 * LITTLE_MS, Some(&happened));
                 let (status, asked) = runtime.block_on(lives);

@@ -333,14 +333,7 @@ impl Watch {
     }
 
     /// I8: a permit is given once, for what was approved.
-    fn permitted(
-        &mut self,
-        state: &State,
-        at: Timestamp,
-        no: ApprovalNo,
-        manifest: Digest,
-        slots: u32,
-    ) -> Holds {
+    fn permitted(&mut self, state: &State, at: Timestamp, no: ApprovalNo, manifest: Digest, slots: u32) -> Holds {
         let asked = self.approvals.get(&no).filter(|asked| asked.approved && asked.binds == manifest);
         ensure("I8", asked.is_some(), || format!("permit {no} is for what nobody approved"))?;
         let approval = state.approvals.get(&no);

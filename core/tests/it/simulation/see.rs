@@ -324,8 +324,13 @@ fn dead(state: &State, facts: &[Fact], class: Class, message: MessageId) -> Opti
         Class::Invalid if refused >= 2 => Some(Rare::AnswersRefusedToTheEnd),
         Class::Policy if matches!(outward.role, Role::Tool { .. }) => {
             let (agent, at) = (&state.turns.get(&message)?.agent, facts.first()?.at);
-            let old = |permit: &Permit| permit.left().any(|(slot, _)| permit.leaves_at(slot) <= at && !permit.holds(slot, at));
-            let old = state.permits.values().any(|permit| permit.member == *agent && permit.voided_by.is_none() && old(permit));
+            let old = |permit: &Permit| {
+                permit.left().any(|(slot, _)| permit.leaves_at(slot) <= at && !permit.holds(slot, at))
+            };
+            let old = state
+                .permits
+                .values()
+                .any(|permit| permit.member == *agent && permit.voided_by.is_none() && old(permit));
             Some(if old { Rare::PermitTooOld } else { Rare::NoPermit })
         }
         Class::Policy => Some(Rare::ForbiddenCallsEndTurn),
