@@ -22,6 +22,7 @@ use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, EffectId, Outcome, 
 use crate::run::body::{Applied, Listed, Listing};
 use crate::run::desk::{Desk, Held};
 use crate::run::event::{Decision, ItemHead, Manifest, Message, Origin, Who};
+use crate::run::later::is_at_once;
 use crate::run::state::{Approval, Fate, State, Wants};
 use crate::run::view::why::reason_text;
 use crate::run::view::work::Work;
@@ -111,7 +112,7 @@ pub struct Item {
     /// What the bytes are, such as `message/rfc822`.
     pub media_type: String,
     /// How long after the approval it leaves; left out if it leaves at once.
-    #[serde(skip_serializing_if = "leaves_at_once")]
+    #[serde(skip_serializing_if = "is_at_once")]
     pub after_ms: u64,
     /// What is asked once more when it leaves, so that whoever withdrew meanwhile is left out.
     pub again: Option<Value>,
@@ -135,11 +136,6 @@ impl Item {
             parts: None,
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
-fn leaves_at_once(after_ms: &u64) -> bool {
-    *after_ms == 0
 }
 
 /// Items that leave on one day.

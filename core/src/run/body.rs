@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::failure::{Failure, Usage};
 use crate::id::{AgentName, Digest, ToolName};
-use crate::run::event::is_nothing;
+use crate::run::later::is_at_once;
 
 /// All that an outward member would do, as a person approves it: the body that a manifest binds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub struct Listed {
     /// How many bytes there are.
     pub bytes: u32,
     /// How long after the decision it leaves.
-    #[serde(default, skip_serializing_if = "is_nothing")]
+    #[serde(default, skip_serializing_if = "is_at_once")]
     pub after_ms: u64,
     /// What is asked once more when it leaves, so that whoever withdrew meanwhile is left out; approved with the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]

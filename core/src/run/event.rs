@@ -641,14 +641,8 @@ pub struct ItemHead {
     /// How many it reaches.
     pub recipients: u64,
     /// How long after the decision it leaves.
-    #[serde(default, skip_serializing_if = "is_nothing")]
+    #[serde(default, skip_serializing_if = "super::later::is_at_once")]
     pub after_ms: u64,
-}
-
-/// Whether an item leaves at once.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
-pub(super) fn is_nothing(after_ms: &u64) -> bool {
-    *after_ms == 0
 }
 
 /// Why an approval closed without a decision.

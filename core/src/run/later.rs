@@ -11,6 +11,12 @@ use crate::topology::plan::{Arg, Role};
 /// Items of one turn that are under way or asked about, at most.
 pub const AT_ONCE_MAX: usize = 64;
 
+/// Whether an item leaves at once, as far as what is written down says.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+pub fn is_at_once(after_ms: &u64) -> bool {
+    *after_ms == 0
+}
+
 /// Approved items that leave together, later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Later {
