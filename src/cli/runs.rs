@@ -45,7 +45,7 @@ pub(super) fn runs(session: &Session, args: &Args) -> Result<Exit, Stop> {
             line.topology.clone(),
             words::params(&line.given),
             line.mode.word().to_owned(),
-            status(line),
+            status(line, session.zone()),
             if line.would_have_cost { format!("would be {cost}") } else { cost },
             date_time(line.created_at, session.zone()),
         ]
@@ -55,7 +55,7 @@ pub(super) fn runs(session: &Session, args: &Args) -> Result<Exit, Stop> {
 }
 
 /// What it does, and whom or what it waits for, with how far they are who have to approve together.
-fn status(line: &RunLine) -> String {
+fn status(line: &RunLine, zone: &str) -> String {
     let (no, summary) = (line.run, &line.summary);
     let numbers: Vec<String> = summary.approvals.iter().map(ToString::to_string).collect();
     let quorums = summary.quorums.iter().filter_map(|of| words::progress(of.needed, &of.approved_by));
@@ -65,6 +65,9 @@ fn status(line: &RunLine) -> String {
         (None, false) => format!("{}: question {}", summary.status, numbers.join(", ")),
         _ if line.interrupted => format!("interrupted: callsheet resume {no}"),
         _ if summary.status == "stuck" => format!("stuck: callsheet dead-letters {no}"),
-        _ => summary.status.clone(),
+        _ => match summary.wake_at.filter(|_| summary.status == "waiting") {
+            Some(at) => format!("waiting until {}", date_time(at, zone)),
+            None => summary.status.clone(),
+        },
     }
 }

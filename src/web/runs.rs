@@ -122,6 +122,7 @@ pub(super) fn said(line: &RunLine) -> Markup {
             (None, Some(_)) => "somebody has to say whether it happened",
             _ if line.interrupted => "nobody drives it; open it to go on",
             _ if summary.status == "stuck" => "a message could not be handled",
+            _ if summary.status == "waiting" => "what is approved leaves on a later day",
             _ => "",
         }
     }
