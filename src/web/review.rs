@@ -458,7 +458,9 @@ fn buttons(person: &Person, review: &Review, no: ApprovalNo) -> Markup {
     };
     let approve = format!("Approve {} ({})", what(review), line.binds.short());
     let then = match (&review.items, line.mode) {
-        (Some(_), Mode::Live) if review.days.is_empty() => "Exactly this is delivered, once, to exactly these recipients.",
+        (Some(_), Mode::Live) if review.days.is_empty() => {
+            "Exactly this is delivered, once, to exactly these recipients."
+        }
         (Some(_), Mode::Live) => "Exactly this is delivered, once, to exactly these recipients, each item on its day.",
         (Some(_), _) => "Exactly these bytes are written to the run's folder. No model ran, and nothing is sent.",
         (None, _) => "Exactly these versions are signed off, and the team goes on.",
