@@ -12,7 +12,6 @@ use crate::topology::plan::{Arg, Role};
 pub const AT_ONCE_MAX: usize = 64;
 
 /// Whether an item leaves at once, as far as what is written down says.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
 pub fn is_at_once(after_ms: &u64) -> bool {
     *after_ms == 0
 }

@@ -352,9 +352,8 @@ impl View {
             }
             Event::CalledOff { branch } => life("called off", format!("branch {branch}: the join has what it needs")),
             // What leads to something that is told, or has been told.
-            Event::Opened { .. } | Event::Heard { .. } | Event::TurnBegan { .. } => return None,
+            Event::Opened { .. } | Event::Heard { .. } | Event::TurnBegan { .. } | Event::Looked { .. } => return None,
             Event::EffectAsked { .. } | Event::EffectBegan { .. } | Event::RetryPlanned { .. } => return None,
-            Event::Looked { .. } => return None,
         })
     }
 
