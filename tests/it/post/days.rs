@@ -84,13 +84,16 @@ fn mails(people: &[&str], subjects: &[&str]) -> Vec<(String, String)> {
     mails
 }
 
+/// Whether a mail left, by its recipient and its title.
+type Happened<'h> = &'h dyn Fn(&str, &str) -> bool;
+
 /// What becomes of run 1 in `folder` by a clock that is so far ahead, until it rests: how it is then, and how many questions were
-/// answered. Of each, `happened` says whether that mail left, by its recipient and its title.
+/// answered, by what `happened` says of each.
 async fn lived(
     folder: &Path,
     environment: BTreeMap<String, String>,
     ahead_ms: u64,
-    happened: Option<&dyn Fn(&str, &str) -> bool>,
+    happened: Option<Happened<'_>>,
 ) -> (Status, usize) {
     let settings = Settings::read(&Flags::default(), folder, environment).unwrap();
     let clock = Arc::new(Moved::default());
