@@ -288,6 +288,9 @@ fn evidence(page: &mut String, review: &Review, plan: &Plan, zone: &str, how: Ho
     if let Some(said) = &review.said {
         line(page, &handed_on(said));
     }
+    if let Some(wanted) = &review.wanted {
+        line(page, &words::approval::wanted(wanted));
+    }
 }
 
 /// A version by number and time.

@@ -74,6 +74,9 @@ pub struct Review {
     pub calls: Vec<Entry>,
     /// The latest words of whoever handed it on; none if they came from nobody.
     pub said: Option<Said>,
+    /// What the same member asked to be changed when they were asked before; none if they never did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Wanted>,
     /// Who did what for it.
     pub work: Vec<Work>,
     /// How it is answered, if it is open and an answer is wanted.
@@ -213,6 +216,17 @@ pub struct Said {
     pub text: String,
 }
 
+/// What somebody asked to be changed.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct Wanted {
+    /// In which approval.
+    pub approval: ApprovalNo,
+    /// Who.
+    pub by: String,
+    /// In their words.
+    pub text: String,
+}
+
 /// A question whether an act happened.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Question {
@@ -272,6 +286,7 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo, viewer: &Who) ->
         gates: approval.gates().cloned().collect(),
         calls: story.calls.clone(),
         said,
+        wanted: wanted(story, no, approval, &texts),
         work: story.view.work(approval.message, &texts),
         form: (approval.fate.is_none() && approval.wants != Wants::Decision).then(|| sheet(&state.plan, approval)),
     })
@@ -283,6 +298,20 @@ fn approved(state: &State, approval: &Approval) -> Vec<ArtefactName> {
         Some(Role::Person(person)) => person.approves.clone(),
         _ => Vec::new(),
     }
+}
+
+/// The latest words with which the same member sent the work back before approval `no`.
+fn wanted(story: &Story, no: ApprovalNo, approval: &Approval, texts: &Bodies) -> Option<Wanted> {
+    let branch = |of: &Approval| story.view.message(of.message).map(|message| message.branch.clone());
+    let earlier = story.state().approvals.range(..no).rev();
+    let same = earlier.filter(|(_, of)| of.agent == approval.agent && branch(of) == branch(approval));
+    let mut sent_back = same.filter_map(|(no, of)| match &of.fate {
+        Some(Fate::Decided(by, Decision::RequestChanges)) => Some((*no, by, of.message)),
+        _ => None,
+    });
+    let (approval, by, turn) = sent_back.next()?;
+    let message = story.view.messages().find(|message| message.cause == Some(turn))?;
+    Some(Wanted { approval, by: by.name.clone(), text: note(texts, message.note) })
 }
 
 fn said(state: &State, message: &Message, texts: &Bodies) -> Said {

@@ -129,6 +129,7 @@ fn page(site: &Site, person: &Person, review: &Review, on: &[Shown]) -> Markup {
                 (state(if review.open { "waiting" } else { "done" }, &came(review, zone)))
             } }
             @if let Some(said) = &review.said { p.sentence { (sentence(&handed_on(said))) } }
+            @if let Some(wanted) = &review.wanted { p.sentence { (text(&words::approval::wanted(wanted))) } }
             @let given = words::params(&line.given);
             @if !given.is_empty() { p.small.muted { (text(&given)) } }
         }
@@ -160,7 +161,7 @@ fn page(site: &Site, person: &Person, review: &Review, on: &[Shown]) -> Markup {
         }
         @if review.open {
             div.thumb-bar {
-                a.button href="#decide" { "More" }
+                a.button href="#decide" { "All answers" }
                 @let (to, does) = match (is_decision, stops(review).next().is_some()) {
                     (true, true) => ("#comments", "Comments block it"),
                     (true, false) => ("#approve", "Approve\u{2026}"),

@@ -4,7 +4,7 @@ use crate::id::AgentName;
 use crate::run::event::{Channel, Decision};
 use crate::run::view::{after_words, count};
 use crate::service::list::{ApprovalLine, Looked};
-use crate::service::review::{Came, Day, Review, Said};
+use crate::service::review::{Came, Day, Review, Said, Wanted};
 use crate::topology::plan::Mode;
 
 use super::time::date_time;
@@ -91,6 +91,11 @@ pub fn handed_on(said: &Said) -> String {
         }
         None => format!("{from} says `{outcome}`: {}", said.text),
     }
+}
+
+/// What was asked for when the same member was asked before.
+pub fn wanted(wanted: &Wanted) -> String {
+    format!("in approval {} {} asked for changes: {}", wanted.approval, wanted.by, wanted.text)
 }
 
 #[cfg(test)]

@@ -197,7 +197,17 @@ fn another_quarter_is_really_computed_and_an_honest_end_sends_nothing() {
             ("run re-engagement -p quarter=2031-Q1", 0, &["There is no 2031-Q1 in the data"]),
             ("run content-repurposing", 3, &["researcher -> drafter", "critic -> drafter", "approval 2"]),
             ("reject 2 -m 'not now'", 5, &["not now", "rejected"]),
-            ("request-changes 1 -m 'kinder, please'", 3, &["kinder, please", "approval 3 is waiting"]),
+            (
+                "request-changes 1 -m 'kinder, please'",
+                3,
+                &[
+                    "kinder, please",
+                    "approval 3 is waiting",
+                    "no model reads your words",
+                    "rehearsals/re-engagement.toml",
+                ],
+            ),
+            ("review 3", 0, &["in approval 1 ana asked for changes: kinder, please"]),
         ],
     );
     assert!(!project.path("out").exists(), "nothing was approved, so nothing was written");
