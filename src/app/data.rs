@@ -24,9 +24,12 @@ pub fn database(settings: &Settings, name: &str) -> Result<Postgres, String> {
     let Some((_, table)) = tables().find(|(known, _)| known.as_str() == name) else {
         let known: Vec<&str> = tables().map(|(name, _)| name.as_str()).collect();
         let meant = nearest(name, known.iter().copied()).map(|name| format!("; did you mean {name}?"));
-        let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         let meant = meant.unwrap_or_default();
-        return Err(format!("there is no [tools.{name}] with kind = \"postgres\"{meant}\nthere are: {there}"));
+        let there = match known.is_empty() {
+            true => "no [tools.NAME] has that kind; to look at a file, write its path".to_owned(),
+            false => format!("there are: {}", known.join(", ")),
+        };
+        return Err(format!("there is no [tools.{name}] with kind = \"postgres\"{meant}\n{there}"));
     };
     let (tools, secrets) = (Tools::new(), connect::secrets(settings));
     let ground = Ground { root: &settings.root, records: &settings.root, tools: &tools, secrets };

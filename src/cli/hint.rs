@@ -22,7 +22,7 @@ pub(super) fn hint(story: &Story, status: Status, files: Option<&str>, zone: &st
     match status {
         Status::Waiting => {
             for (no, approval) in state.open_approvals() {
-                say(still_open(state, no, approval));
+                say(still_open(story, no, approval));
             }
             for question in state.questions.keys() {
                 say(format!(
@@ -114,9 +114,17 @@ pub(super) fn scripted(state: &State, say: &Say) -> Option<String> {
 }
 
 /// What an open approval waits for, and the commands that lead on.
-pub(super) fn still_open(state: &State, no: ApprovalNo, approval: &Approval) -> String {
+pub(super) fn still_open(story: &Story, no: ApprovalNo, approval: &Approval) -> String {
+    let state = story.state();
     if approval.wants != Wants::Decision {
         return format!("waiting for you: callsheet review {no}\n                 callsheet answer {no}");
+    }
+    let stops: Vec<String> = state.stops(approval).map(|comment| comment.to_string()).collect();
+    if !stops.is_empty() {
+        let (run, stops) = (story.row.no, stops.join(", "));
+        return format!(
+            "waiting for you: callsheet comments {run}\n                 {stops} to be resolved before approval {no} can be given"
+        );
     }
     let commands = format!("callsheet review {no}\n                 callsheet approve {no}");
     let needed = match state.member(&approval.agent).map(|member| &member.role) {

@@ -124,8 +124,11 @@ fn server(session: &Session, name: &str) -> Result<Server, Stop> {
         None => {
             let known: Vec<&str> = servers.keys().map(String::as_str).collect();
             let meant = nearest(name, known.iter().copied()).map(|name| format!("; did you mean {name}?"));
-            let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            Err(Stop::input(format!("there is no MCP server {name}{}\nthere are: {there}", meant.unwrap_or_default())))
+            let there = match known.is_empty() {
+                true => "no [tools.NAME] has kind = \"mcp\"".to_owned(),
+                false => format!("there are: {}", known.join(", ")),
+            };
+            Err(Stop::input(format!("there is no MCP server {name}{}\n{there}", meant.unwrap_or_default())))
         }
     }
 }
@@ -182,10 +185,9 @@ fn print(server: &str, tool: &Value, given: Option<&str>) {
             if !is_name {
                 raw(format!("{:INDENT$}name = {}", "", Safe(&json!(of).to_string())));
             }
-            raw(format!(
-                "{:INDENT$}reach = \"reads_out\"    # \"inside\" if it stays in the project, \"acts_out\" if it changes anything",
-                ""
-            ));
+            let others = "\"inside\" if it stays in the project, \"acts_out\" if it changes anything";
+            raw(format!("{:INDENT$}# {others}", ""));
+            raw(format!("{:INDENT$}reach = \"reads_out\"", ""));
         }
     }
     out("");

@@ -24,6 +24,9 @@ use crate::words;
 use crate::words::member::at_work;
 use crate::words::time::clock_time;
 
+/// The narrowest terminal on which the members stand beside the runs.
+const BESIDE: u16 = 160;
+
 /// Runs that are listed at most.
 const RUNS_MAX: usize = 200;
 
@@ -196,14 +199,12 @@ impl Screen {
     }
 
     fn draw(&self, frame: &mut Frame<'_>) {
-        let rows = [Constraint::Length(1), Constraint::Fill(2), Constraint::Fill(3), Constraint::Length(1)];
-        let [title, above, below, foot] = Layout::vertical(rows).areas(frame.area());
-        let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(above);
+        let [title, runs, members, below, foot] = areas(frame.area());
         let waits = self.runs.iter().filter(|line| line.summary.waiting_for.is_some()).count();
         let said = format!("callsheet  {}, {waits} waiting for a person", count(self.runs.len(), "run"));
         frame.render_widget(Line::from(said).style(Modifier::BOLD), title);
-        self.draw_runs(frame, left);
-        self.draw_members(frame, right);
+        self.draw_runs(frame, runs);
+        self.draw_members(frame, members);
         let height = usize::from(below.height.saturating_sub(2));
         let newest = &self.entries[self.entries.len().saturating_sub(height)..];
         let lines: Vec<Line<'_>> = newest.iter().map(|line| Line::from(line.as_str())).collect();
@@ -253,7 +254,7 @@ impl Screen {
             Constraint::Fill(3),
             Constraint::Fill(3),
             Constraint::Length(5),
-            Constraint::Length(8),
+            Constraint::Length(9),
             Constraint::Length(8),
             Constraint::Fill(2),
         ];
@@ -263,6 +264,17 @@ impl Screen {
         let table = Table::new(self.members.iter().map(row), widths).header(heading);
         frame.render_widget(table.block(Block::bordered().title(title)), area);
     }
+}
+
+/// The title, the runs, the members, what happened, and the foot: where there is room, the members stand beside the runs.
+fn areas(whole: Rect) -> [Rect; 5] {
+    let (one, fill) = (Constraint::Length(1), Constraint::Fill);
+    if whole.width < BESIDE {
+        return Layout::vertical([one, fill(2), fill(3), fill(3), one]).areas(whole);
+    }
+    let [title, above, below, foot] = Layout::vertical([one, fill(2), fill(3), one]).areas(whole);
+    let [runs, members] = Layout::horizontal([fill(1), fill(1)]).areas(above);
+    [title, runs, members, below, foot]
 }
 
 fn colour(state: &str) -> Color {
@@ -325,9 +337,30 @@ mod tests {
     use super::*;
 
     fn shown(screen: &Screen) -> String {
-        let mut terminal = Terminal::new(TestBackend::new(110, 20)).unwrap();
+        shown_on(screen, 110, 20)
+    }
+
+    fn shown_on(screen: &Screen, columns: u16, rows: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
         terminal.draw(|frame| screen.draw(frame)).unwrap();
         terminal.backend().to_string()
+    }
+
+    #[test]
+    fn no_column_is_clipped_on_a_terminal_of_usual_size() {
+        let member = ["campaign_planner", "asks social_lead", "12", "$0.052385", "0", "weak_segment"];
+        let members = vec![member.map(str::to_owned); 5];
+        let said = "12:00:00  analyst -> planner  weak_segment  The segment lapsed clicks";
+        let screen = Screen { members, entries: vec![said.to_owned()], ..Screen::default() };
+        for (columns, rows) in [(80, 24), (120, 40), (160, 40)] {
+            let page = shown_on(&screen, columns, rows);
+            for heading in ["campaign ", "waits for", "member ", "does ", "turns", "spent", "restarts", "last"] {
+                assert!(page.contains(heading), "{heading:?} is not on {columns}x{rows}:\n{page}");
+            }
+            for word in member.iter().chain([&said]) {
+                assert!(page.contains(word), "{word:?} is not on {columns}x{rows}:\n{page}");
+            }
+        }
     }
 
     #[test]

@@ -255,9 +255,8 @@ impl Prompt<'_> {
                 }
             }
         }
-        let state = story.state();
-        if let Some((_, approval)) = state.open_approvals().find(|(open, _)| *open == no) {
-            say(still_open(state, no, approval));
+        if let Some((_, approval)) = story.state().open_approvals().find(|(open, _)| *open == no) {
+            say(still_open(story, no, approval));
         }
         Ok(())
     }

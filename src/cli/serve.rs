@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::exit::{Exit, Stop};
-use super::paint::{Safe, Tone, out, say, toned};
+use super::paint::{Safe, Tone, raw, say, toned};
 use super::session::Session;
 use crate::app;
 use crate::file;
@@ -50,7 +50,7 @@ pub(super) async fn serve(session: &Session, args: &Args) -> Result<Exit, Stop> 
                 "--link {name}: this project knows nobody of this name; it knows: {known}"
             )));
         }
-        out(link(&keys, args.listen, name));
+        raw(link(&keys, args.listen, name));
         return Ok(Exit::Done);
     }
     let taken = |error| {
@@ -63,6 +63,8 @@ pub(super) async fn serve(session: &Session, args: &Args) -> Result<Exit, Stop> 
     let listener = TcpListener::bind(args.listen).await.map_err(taken)?;
     let at = listener.local_addr()?;
     let driver = Driver::serve(&session.project).await?;
+    // Before anybody is told that Ctrl-C stops it.
+    let ends = ends()?;
     tell(session, &keys, at, &people);
     for (no, came) in driver.take_up_interrupted().await? {
         match came {
@@ -70,7 +72,6 @@ pub(super) async fn serve(session: &Session, args: &Args) -> Result<Exit, Stop> 
             Err(error) => say(format!("run {no} was interrupted, and cannot go on: {}", Safe(&Told::from(error).text))),
         }
     }
-    let ends = ends()?;
     let mut tellers = notify::begin(&session.project, channels(session, at), &ends);
     match serving((session.project.clone(), driver), keys, (listener, &args.host), ends).await {
         Ok(()) => {
@@ -122,7 +123,7 @@ fn tell(session: &Session, keys: &Keys, at: SocketAddr, people: &[String]) {
     if let Some(name) = shown {
         let whose = if people.len() > 1 { format!(", as {}", Safe(name)) } else { String::new() };
         say(format!("open this link{whose}:"));
-        out(toned(Tone::Strong, link(keys, at, name)));
+        raw(toned(Tone::Strong, link(keys, at, name)));
     }
     if people.len() > 1 {
         say("the link of somebody else: callsheet serve --link NAME");

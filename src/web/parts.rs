@@ -83,7 +83,9 @@ pub(super) fn claims(all: &[Cited], run: u64) -> Markup {
         ul.plain.claims {
             @for cited in all {
                 li {
-                    @if !cited.says.is_empty() { (text(&cited.says)) @if !cited.what.is_empty() { ": " } }
+                    @if cited.what.is_empty() { (text(&cited.says)) } @else if !cited.says.is_empty() {
+                        (text(&claim::lead(cited)))
+                    }
                     @match cited.record {
                         Some(record) if !cited.what.is_empty() => a.source href=(address(run, record)) { (text(&cited.what)) },
                         _ => (text(&cited.what)),

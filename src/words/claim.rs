@@ -5,10 +5,16 @@ use crate::service::ledger::{Cited, Pointer};
 /// A claim in a line: what it says, and what stands at its place.
 pub fn says(cited: &Cited) -> String {
     match (cited.says.is_empty(), cited.what.is_empty()) {
-        (false, false) => format!("{}: {}", cited.says, cited.what),
+        (false, false) => format!("{}{}", lead(cited), cited.what),
         (false, true) => cited.says.clone(),
         (true, _) => cited.what.clone(),
     }
+}
+
+/// What a claim says, as it stands before what is at its place: a whole sentence, or the beginning of one.
+pub fn lead(cited: &Cited) -> String {
+    let is_sentence = cited.says.ends_with(['.', '!', '?']);
+    format!("{}{}", cited.says, if is_sentence { " " } else { ": " })
 }
 
 /// Where it comes from, in a line.

@@ -46,6 +46,11 @@ fn screen(project: &Project, line: &str, size: Size) -> String {
     let mut screen = File::from(terminal);
     while let Ok(read @ 1..) = screen.read(&mut bytes) {
         printed.extend(&bytes[..read]);
+        // A server goes on until it is told to end.
+        if String::from_utf8_lossy(&printed).contains("Ctrl-C stops it") {
+            let server = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(server, rustix::process::Signal::TERM).unwrap();
+        }
     }
     child.wait().unwrap();
     let text = String::from_utf8(printed).unwrap().replace("\r\n", "\n").replace('\r', "");
@@ -65,7 +70,20 @@ fn screen(project: &Project, line: &str, size: Size) -> String {
 /// A line of a file, or what is typed: neither is ever broken.
 fn is_kept(line: &str) -> bool {
     let text = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
-    let kept = [" | ", "| ", "--> ", "calls = ", "publisher = ", "Usage: ", "callsheet "];
+    let kept = [
+        " | ",
+        "| ",
+        "--> ",
+        "calls = ",
+        "publisher = ",
+        "Usage: ",
+        "callsheet ",
+        "free_sql = ",
+        "# \"inside\"",
+        "[tools.",
+        "\"Tag\" = ",
+        "http://",
+    ];
     kept.iter().any(|begin| text.starts_with(begin))
 }
 
@@ -81,6 +99,9 @@ fn masked(text: &str) -> String {
 }
 
 fn mask_line(line: &str) -> String {
+    if let Some((_, token)) = line.split_once("/enter#") {
+        return format!("http://127.0.0.1:.../enter#... ({} characters)", token.len());
+    }
     if line.trim_start().starts_with("Date: ") {
         return "  Date: ...".to_owned();
     }
@@ -140,6 +161,15 @@ fn pages(project: &Project, lines: &[&str], sizes: &[Size]) -> String {
     all
 }
 
+/// As [`check`], where a line changes what the next one finds: `{no}` in a line counts the terminals.
+fn check_in_turn(project: &Project, name: &str, lines: &[&str]) {
+    let of = |(nth, size): (usize, Size)| {
+        let lines: Vec<String> = lines.iter().map(|line| line.replace("{no}", &(nth + 1).to_string())).collect();
+        pages(project, &lines.iter().map(String::as_str).collect::<Vec<_>>(), &[size])
+    };
+    insta::assert_snapshot!(name, SIZES.into_iter().enumerate().map(of).collect::<String>());
+}
+
 /// A project whose clock shows UTC, so that the time of the year does not show.
 fn project() -> Project {
     let project = Project::new();
@@ -181,6 +211,60 @@ fn an_approval_that_two_have_to_give() {
             assert!(text.contains(needle), "callsheet {line} does not say {needle:?}:\n{text}");
         }
     }
+}
+
+const PEOPLE: &str = "\n[people.ana]\ngroups = [\"lifecycle\"]\n\n[people.ben]\ngroups = [\"lifecycle\"]\n";
+
+#[test]
+fn people_who_work_together() {
+    let project = project();
+    let path = project.path("callsheet.toml");
+    fs::write(&path, fs::read_to_string(&path).unwrap() + PEOPLE).unwrap();
+    for campaign in ["triage", "triage", "triage", "re-engagement"] {
+        assert_eq!(project.types(&format!("run {campaign}")).0, 3);
+    }
+    let said = "'Too loud for readers who have opened no mail since spring, @ben: what do you think?'";
+    check_in_turn(
+        &project,
+        "answer",
+        &["answer {no} --outcome known 'goal=300 readers who click again' by=2026-10-01"],
+    );
+    check_in_turn(
+        &project,
+        "together",
+        &[
+            "claim 4",
+            "approvals",
+            &format!("comment 4 sequence --at /mails/0/subject --blocking -m {said}"),
+            "comments 4",
+            "reply 4 c{no} -m 'Say it plainly.' --as ben",
+            "resolve 4 c{no}",
+            "comments 4",
+            "delegate 4 --to ben -m 'His campaign.'",
+            "claim 4 --release",
+            "claim 99",
+            "reply 4 c99 -m 'To whom?'",
+            "comment 4 sequense -m 'On what?'",
+        ],
+    );
+    check(&project, "serve", &["serve --listen 127.0.0.1:0"]);
+}
+
+#[test]
+fn files_and_servers_of_ones_own() {
+    let project = project();
+    let rows = "Sommer;1.234,56;12,55 %;01.07.2026\nSommer;98,15;8,11 %;13.07.2026\nWinter;7,00;-;14.12.2026\n";
+    fs::write(project.path("ausgaben.csv"), format!("Kampagne;Ausgaben;Klickrate;Tag\n{rows}")).unwrap();
+    check(&project, "data", &["data inspect ausgaben.csv", "data inspect none.csv", "data inspect shop"]);
+    check(&project, "no_mcp", &["mcp inspect team"]);
+    // A server of one's own: another project, which this program offers.
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_callsheet"), project.path("callsheet")).unwrap();
+    assert_eq!(project.types("init other --template minimal").0, 0);
+    let path = project.path("callsheet.toml");
+    let command = "command = [\"./callsheet\", \"mcp\", \"serve\", \"--project\", \"other\"]";
+    let server = format!("\n[tools.team]\nkind = \"mcp\"\n{command}\n");
+    fs::write(&path, fs::read_to_string(&path).unwrap() + &server).unwrap();
+    check(&project, "mcp", &["mcp inspect team", "mcp inspect tem", "mcp accept team"]);
 }
 
 #[test]
