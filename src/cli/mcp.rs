@@ -1,15 +1,14 @@
 //! `callsheet mcp`: which MCP servers the project has, what each lists, and that a person accepts it.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::accepted::{INDENT, line, told};
+use super::argument::{arguments, kind};
 use super::exit::{Exit, Stop};
 use super::paint::{self, Safe, Tone, hung, out, raw, say, toned};
 use super::serve::ends;
 use super::session::Session;
-use crate::app::mcp::{self, LOCK_FILE, Seen, Server};
+use crate::app::mcp::{self, Given, Hints, LOCK_FILE, Seen, Server};
 use crate::mcp as offered;
 use crate::run::event::Who;
 use crate::run::view::count;
@@ -154,10 +153,13 @@ fn inspect(name: &str, server: &Server, seen: &Seen, as_json: bool) -> Exit {
         }));
         return if is_accepted { Exit::Done } else { Exit::Waiting };
     }
-    let names: BTreeMap<&str, &str> = server.given.iter().map(|(of, verb)| (of.as_str(), verb.as_str())).collect();
-    for tool in seen.list.tools() {
-        print(name, tool, names.get(tool["name"].as_str().unwrap_or_default()).copied());
-    }
+    let row = |tool: &Value| {
+        let of = named(tool);
+        let given = server.given(of).map_or_else(|| "-".to_owned(), |(verb, _)| format!("{name}.{verb}"));
+        vec![of.to_owned(), said_in_short(Hints::of(tool)).to_owned(), given]
+    };
+    out(format!("{}\n", paint::table(&["tool", "its server says", "agents have it as"], seen.list.tools().map(row))));
+    seen.list.tools().for_each(|tool| print(name, tool, server.given(named(tool))));
     let tools = count(seen.list.names().count(), "tool");
     out(format!("{} lists {tools}, digest {}", Safe(&seen.server), digest.short()));
     told(changes);
@@ -167,30 +169,57 @@ fn inspect(name: &str, server: &Server, seen: &Seen, as_json: bool) -> Exit {
     if is_accepted { Exit::Done } else { Exit::Waiting }
 }
 
-fn print(server: &str, tool: &Value, given: Option<&str>) {
-    let of = tool["name"].as_str().unwrap_or_default();
-    out(toned(Tone::Strong, Safe(of)));
+fn named(tool: &Value) -> &str {
+    tool["name"].as_str().unwrap_or_default()
+}
+
+fn said_in_short(hints: Hints<'_>) -> &'static str {
+    match (hints.acts(), hints.only_reads()) {
+        (true, _) => "it acts",
+        (_, true) => "it only reads",
+        _ => "nothing",
+    }
+}
+
+fn print(server: &str, tool: &Value, given: Option<(&str, &Given)>) {
+    out(toned(Tone::Strong, Safe(named(tool))));
     let description = tool["description"].as_str().or(tool["title"].as_str()).unwrap_or("says nothing of itself");
     description.lines().filter(|line| !line.trim().is_empty()).for_each(line);
-    let taken = tool["inputSchema"]["properties"].as_object().into_iter().flatten();
-    let taken: Vec<&str> = taken.map(|(name, _)| name.as_str()).collect();
-    line(&format!("takes {}", if taken.is_empty() { "nothing".to_owned() } else { taken.join(", ") }));
-    line(&format!("the server says, and nobody holds it to that: {}", hints(&tool["annotations"])));
+    let taken = arguments(&tool["inputSchema"]);
+    if taken.is_empty() {
+        line("takes nothing");
+    }
+    for (name, schema, is_required) in taken {
+        line(&format!("takes {name}: {}{}", kind(schema), if is_required { ", required" } else { "" }));
+    }
+    let hints = Hints::of(tool);
+    line(&format!("the server says, and nobody holds it to that: {}", hints.words()));
     match given {
-        Some(verb) => line(&format!("agents have it as {server}.{verb}")),
-        None => {
-            line("no agent has it; in callsheet.toml, after a look at what it does:");
-            let (verb, is_name) = verb(of);
-            raw(format!("{:INDENT$}[tools.{server}.tools.{verb}]", ""));
-            if !is_name {
-                raw(format!("{:INDENT$}name = {}", "", Safe(&json!(of).to_string())));
+        Some((verb, of)) => {
+            line(&format!("agents have it as {server}.{verb}, with reach = {:?}", of.reach.word()));
+            if of.is_understated(Some(tool)) {
+                line("that contradicts what the server says: callsheet explain E094");
             }
-            let others = "\"inside\" if it stays in the project, \"acts_out\" if it changes anything";
-            raw(format!("{:INDENT$}# {others}", ""));
-            raw(format!("{:INDENT$}reach = \"reads_out\"", ""));
         }
+        None => suggest(server, named(tool), hints),
     }
     out("");
+}
+
+/// Prints the lines that give a tool to agents. What is not said to read only is given as what acts.
+fn suggest(server: &str, of: &str, hints: Hints<'_>) {
+    line("no agent has it; in callsheet.toml, after a look at what it does:");
+    let (verb, is_name) = verb(of);
+    let pasted = |text: String| raw(format!("{:INDENT$}{text}", ""));
+    pasted(format!("[tools.{server}.tools.{verb}]"));
+    if !is_name {
+        pasted(format!("name = {}", Safe(&json!(of).to_string())));
+    }
+    pasted(match (hints.only_reads(), hints.acts()) {
+        (true, _) => "reach = \"reads_out\"   # or \"inside\", if what it is asked goes nowhere".to_owned(),
+        (_, true) => "reach = \"acts_out\"    # a person approves each call".to_owned(),
+        _ => "reach = \"acts_out\"    # or \"reads_out\", if it changes nothing".to_owned(),
+    });
 }
 
 /// A name for a tool here, and whether it is the server's own.
@@ -202,23 +231,6 @@ fn verb(of: &str) -> (String, bool) {
     let kept = of.chars().map(|c| if fits(c.to_ascii_lowercase()) { c.to_ascii_lowercase() } else { '_' });
     let kept: String = kept.skip_while(|c| !c.is_ascii_lowercase()).collect();
     (if kept.is_empty() { "tool".to_owned() } else { kept }, false)
-}
-
-/// What a server says of how its tool behaves.
-fn hints(annotations: &Value) -> String {
-    let says = |key: &str, yes: &str, no: &str| {
-        annotations[key].as_bool().map(|is| if is { yes.to_owned() } else { no.to_owned() })
-    };
-    let hints: Vec<String> = [
-        says("readOnlyHint", "it changes nothing", "it changes something"),
-        says("destructiveHint", "it may destroy", "it destroys nothing"),
-        says("idempotentHint", "twice is as once", "twice is not as once"),
-        says("openWorldHint", "it reaches out", "it stays where it is"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if hints.is_empty() { "nothing".to_owned() } else { hints.join("; ") }
 }
 
 fn accept(session: &Session, name: &str, server: &Server, seen: &Seen, wanted: Option<&str>) -> Result<Exit, Stop> {

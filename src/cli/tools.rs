@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::argument::{arguments, kind};
 use super::exit::{Exit, Stop};
 use super::layout;
 use super::paint::{self, Safe, Tone, columns, out, raw, say, toned};
@@ -200,33 +201,6 @@ fn told(word: &str, text: &str) {
     }
 }
 
-/// The arguments that a schema declares, those first that are required.
-fn arguments(schema: &Value) -> Vec<(String, &Value, bool)> {
-    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let properties = schema["properties"].as_object().into_iter().flatten();
-    let mut all: Vec<_> = properties.map(|(name, of)| (name.clone(), of, required.contains(&name.as_str()))).collect();
-    all.sort_by_key(|(_, _, is_required)| !is_required);
-    all
-}
-
-/// A schema's type in words.
-fn kind(schema: &Value) -> String {
-    let word = |of: &Value| of.as_str().unwrap_or("any").to_owned();
-    let kind = match &schema["type"] {
-        Value::Array(several) => several.iter().map(word).collect::<Vec<_>>().join(" or "),
-        Value::Null => "anything".to_owned(),
-        one => word(one),
-    };
-    let has_items = kind.contains("array") && !schema["items"]["properties"].is_object();
-    let items = if has_items { schema["items"]["type"].as_str().map(|of| format!(" of {of}")) } else { None };
-    let one_of = schema["enum"].as_array().map(|values| {
-        let values: Vec<String> =
-            values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect();
-        format!(", one of {}", values.join(", "))
-    });
-    format!("{kind}{}{}", items.unwrap_or_default(), one_of.unwrap_or_default())
-}
-
 /// Where a call is written, and the call: in a rehearsal, or as a member of a team. `works` are arguments of one that works,
 /// where the tool has some.
 fn example(spec: &ToolSpec, works: Option<Value>) -> (&'static str, String) {
@@ -275,8 +249,11 @@ fn as_toml(value: &Value) -> String {
     match value {
         Value::Object(object) if object.is_empty() => "{}".to_owned(),
         Value::Object(object) => {
+            // What is plain stands first: the name of a query before the arguments of it.
+            let mut entries: Vec<_> = object.iter().collect();
+            entries.sort_by_key(|(_, value)| value.is_object() || value.is_array());
             let entries: Vec<String> =
-                object.iter().map(|(key, value)| format!("{key} = {}", as_toml(value))).collect();
+                entries.into_iter().map(|(key, value)| format!("{key} = {}", as_toml(value))).collect();
             format!("{{ {} }}", entries.join(", "))
         }
         Value::Array(items) => format!("[{}]", items.iter().map(as_toml).collect::<Vec<_>>().join(", ")),

@@ -89,6 +89,7 @@ codes! {
     Query = "E091", "a named query cannot be asked";
     Unaccepted = "E092", "nobody has accepted what a server lists or a database holds as it is";
     Example = "E093", "an example of a rule does not do what it says";
+    Understated = "E094", "a tool is said to reach less far than its server says";
     SplitList = "E100", "a split is over what is no list";
     SplitBy = "E101", "an item of a split does not say whose branch it is";
     SplitBranches = "E102", "a split has too few branches, or too many";

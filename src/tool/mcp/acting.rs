@@ -44,6 +44,10 @@ impl Declared for Acting {
         self.0.look()
     }
 
+    fn unset(&self) -> Vec<String> {
+        self.0.unset()
+    }
+
     fn open(&self) -> Option<Work<'_, Opened>> {
         self.0.open()
     }
@@ -52,7 +56,7 @@ impl Declared for Acting {
 impl Outward for Acting {
     fn prepare(&self, intent: Intent) -> Work<'_, Vec<Item>> {
         Box::pin(async move {
-            let Asked { spec, of, link, .. } = &self.0;
+            let (of, Asked { spec, link, .. }) = (self.0.of(), &self.0);
             let arguments: Map<String, Value> = read(spec.name.as_str(), intent.args)?;
             // Word for word what is asked, as people can read it.
             let asked = json!({ "tool": of, "arguments": arguments });
@@ -72,10 +76,10 @@ impl Outward for Acting {
 
     fn perform(&self, item: Approved) -> Work<'_, Receipt> {
         Box::pin(async move {
-            let Asked { of, link, .. } = &self.0;
+            let (of, link) = (self.0.of(), &self.0.link);
             let asked: Value = serde_json::from_slice(&item.item.bytes).map_err(|why| permanent(why.to_string()))?;
             let arguments = asked["arguments"].as_object().cloned();
-            let Some(arguments) = arguments.filter(|_| asked["tool"] == of.as_str()) else {
+            let Some(arguments) = arguments.filter(|_| asked["tool"] == of) else {
                 return Err(permanent(format!("what was approved is no call of {of}")));
             };
             let session = link.session().await?;

@@ -60,10 +60,20 @@ pub struct Given {
     pub name: Option<String>,
     /// How far it reaches. What acts on the world is asked only for what a person approved.
     pub reach: Reach,
+    /// Whether somebody has looked and it changes nothing, although its server says that it does.
+    #[serde(default)]
+    pub only_reads: bool,
     /// What a second execution does, of one that acts: `once` unless it says otherwise.
     pub repeat: Option<Repeat>,
     /// What its results are.
     pub labels: Option<Labels>,
+}
+
+impl Given {
+    /// What the server calls the tool that is `verb` here.
+    pub fn name_at_server<'n>(&'n self, verb: &'n str) -> &'n str {
+        self.name.as_deref().unwrap_or(verb)
+    }
 }
 
 fn untrusted() -> Labels {

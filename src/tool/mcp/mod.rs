@@ -6,6 +6,7 @@ mod answer;
 mod asked;
 mod broken;
 mod config;
+mod hints;
 mod link;
 mod list;
 mod lock;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 pub use config::{Config, Given};
+pub use hints::Hints;
 pub use list::List;
 pub use lock::{Accepted, LOCK_FILE, accept};
 pub use server::{Seen, Server};
@@ -40,9 +42,10 @@ impl Open for Config {
         let mut tools = Vec::new();
         for (verb, given) in &self.tools {
             let (spec, is_first) = (spec(name, verb, &self, given, &link)?, tools.is_empty());
-            let of = given.name.clone().unwrap_or_else(|| verb.clone());
-            let shared = Asked { spec, of, verb: verb.clone(), link: Arc::clone(&link), is_first };
-            tools.push(match given.reach {
+            let reach = spec.reach;
+            let shared = Asked { spec, verb: verb.clone(), given: given.clone(), link: Arc::clone(&link), is_first };
+            // Until a contradiction with its server is settled, it is one that acts.
+            tools.push(match reach {
                 Reach::ActsOut => Tool::outward(acting::Acting(shared)),
                 Reach::Inside | Reach::ReadsOut => Tool::callable(shared),
             });
@@ -56,7 +59,7 @@ fn spec(name: &str, verb: &str, config: &Config, given: &Given, link: &Link) -> 
         what: format!("{}; name a tool as you like, and write name = {verb:?} for what the server calls it", why.what),
         ..why
     })?;
-    let of = given.name.as_deref().unwrap_or(verb);
+    let of = given.name_at_server(verb);
     let tool = link.accepted().ok().and_then(|accepted| accepted.list.get(of));
     // Until it is accepted nobody knows what it takes, and it cannot be called.
     let args = tool.map_or_else(|| json!({ "type": "object" }), |tool| tool["inputSchema"].clone());
@@ -65,7 +68,7 @@ fn spec(name: &str, verb: &str, config: &Config, given: &Given, link: &Link) -> 
     let spec =
         ToolSpec { call_timeout_ms: config.call_timeout.0, labels, ..ToolSpec::callable(tool_name, description, args) };
     let result = answer::schema(tool.and_then(|tool| tool.get("outputSchema")));
-    match (given.reach, given.repeat) {
+    match (given.reach_of(tool), given.repeat) {
         (Reach::ActsOut, repeat) => {
             acting::spec(spec, repeat.unwrap_or_default(), link).map_err(|what| Error::new(name, what).of("tools"))
         }

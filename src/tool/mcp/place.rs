@@ -68,6 +68,14 @@ impl Place {
         self.secrets.needed(variable).map_err(|why| why.reason)
     }
 
+    /// The variables without which no request can be made and that are not set.
+    pub(super) fn unset(&self) -> Vec<String> {
+        match &self.way {
+            Way::Command { .. } => Vec::new(),
+            Way::Url { token_env, headers_env, .. } => self.secrets.unset(token_env.iter().chain(headers_env.values())),
+        }
+    }
+
     /// The headers of requests.
     pub(super) fn headers(
         &self,

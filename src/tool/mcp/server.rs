@@ -1,6 +1,8 @@
 //! A server as people look at it: what it lists now, beside what was accepted.
 
-use super::config::Config;
+use std::collections::BTreeMap;
+
+use super::config::{Config, Given};
 use super::lock::{self, Accepted};
 use super::place::Place;
 use super::session::Session;
@@ -13,8 +15,8 @@ pub struct Server {
     place: Place,
     /// What was accepted of it, if anything was; or why that cannot be read.
     pub accepted: Result<Option<Accepted>, String>,
-    /// The tools that the file gives to agents: what the server calls each, and its name here.
-    pub given: Vec<(String, String)>,
+    /// The tools that the file gives to agents, by their names here.
+    pub given: BTreeMap<String, Given>,
 }
 
 /// What a server lists now.
@@ -26,13 +28,14 @@ impl Server {
     /// # Errors
     /// If the table contradicts itself.
     pub fn new(config: &Config, name: &str, ground: &Ground<'_>) -> Result<Self, Error> {
-        let given =
-            config.tools.iter().map(|(verb, given)| (given.name.clone().unwrap_or_else(|| verb.clone()), verb.clone()));
-        Ok(Self {
-            place: config.place(name, ground)?,
-            accepted: lock::accepted(ground.root, name),
-            given: given.collect(),
-        })
+        let (place, accepted) = (config.place(name, ground)?, lock::accepted(ground.root, name));
+        Ok(Self { place, accepted, given: config.tools.clone() })
+    }
+
+    /// The tool that the server calls `of`, as the file gives it to agents: its name here, and what is said of it.
+    pub fn given(&self, of: &str) -> Option<(&str, &Given)> {
+        let mut given = self.given.iter().map(|(verb, given)| (verb.as_str(), given));
+        given.find(|(verb, given)| given.name_at_server(verb) == of)
     }
 
     /// The command or the address.

@@ -150,3 +150,78 @@ fn what_a_table_says_wrong_is_told_on_its_line() {
         assert!(text.contains("--> callsheet.toml"), "{table}\n{text}");
     }
 }
+
+/// What a server says of a tool, the reach that `inspect` suggests, and the reaches that contradict it.
+const SAID: &[(&str, &str, &[&str])] = &[
+    ("{}", "acts_out", &[]),
+    (r#"{ "readOnlyHint": true }"#, "reads_out", &[]),
+    (r#"{ "readOnlyHint": true, "destructiveHint": false }"#, "reads_out", &[]),
+    (r#"{ "readOnlyHint": false }"#, "acts_out", &["inside", "reads_out"]),
+    (r#"{ "readOnlyHint": false, "destructiveHint": false }"#, "acts_out", &["inside", "reads_out"]),
+    (r#"{ "destructiveHint": true }"#, "acts_out", &["inside", "reads_out"]),
+    (r#"{ "readOnlyHint": true, "destructiveHint": true }"#, "acts_out", &["inside", "reads_out"]),
+    (r#"{ "destructiveHint": false, "openWorldHint": false }"#, "acts_out", &[]),
+];
+
+#[test]
+fn a_tool_of_which_its_server_says_that_it_acts_is_given_as_one_that_acts() {
+    let project = project();
+    let file = fs::read_to_string(project.path("callsheet.toml")).unwrap();
+    fs::write(project.path("agents/guide.toml"), AGENT.replace("[\"weather.forecast\"]", "[]")).unwrap();
+    fs::write(
+        project.path("rehearsals/outing.toml"),
+        "schema_version = 1\n[[guide]]\nnote = \"Go.\"\nwrites.plan = { go = \"Rome\" }\n",
+    )
+    .unwrap();
+    for (said, suggested, contradict) in SAID {
+        let mut list = listed();
+        list[0]["annotations"] = serde_json::from_str(said).unwrap();
+        fs::write(project.path("list.json"), list.to_string()).unwrap();
+        fs::write(project.path("callsheet.toml"), &file).unwrap();
+        let (code, text) = project.types("mcp inspect weather");
+        assert_eq!(code, 3, "{said}\n{text}");
+        let of_forecast = text.split("[tools.weather.tools.forecast]").nth(1).unwrap();
+        let line = of_forecast.lines().nth(1).unwrap();
+        assert!(line.trim_start().starts_with(&format!("reach = {suggested:?}")), "{said}: {line}");
+        assert!(
+            text.lines().filter(|line| line.contains('#')).all(|line| line.chars().count() <= 80),
+            "{said}\n{text}"
+        );
+        assert_eq!(project.types("mcp accept weather").0, 0, "{said}");
+        for (reach, denied) in [("inside", false), ("reads_out", false), ("acts_out", false), ("reads_out", true)] {
+            let denial = if denied { "only_reads = true\n" } else { "" };
+            let given = format!("[tools.weather.tools.forecast]\nreach = {reach:?}\n{denial}");
+            fs::write(project.path("callsheet.toml"), format!("{file}{given}")).unwrap();
+            let is_told = contradict.contains(&reach) && !denied;
+            let (checked, text) = project.types("check");
+            assert_eq!(
+                (checked, text.contains("error[E094]")),
+                (if is_told { 2 } else { 0 }, is_told),
+                "{given}{text}"
+            );
+            assert!(
+                !is_told || text.contains("callsheet.toml:7") && text.contains("write reach = \"acts_out\""),
+                "{text}"
+            );
+            let (found, text) = project.types("doctor --offline");
+            assert_eq!(found, i32::from(is_told), "{said} {given}{text}");
+            let acts = is_told || reach == "acts_out";
+            assert_eq!(
+                text.contains("acts outside: a person approves every byte before"),
+                acts,
+                "{said} {given}{text}"
+            );
+            // By hand nobody does what a person would have to approve.
+            let (called, text) = project.types("tools weather.forecast --call '{ city = \"Rome\" }'");
+            assert_eq!(
+                (called, text.contains("acts on the world")),
+                (if acts { 2 } else { 0 }, acts),
+                "{said} {given}{text}"
+            );
+        }
+    }
+    let done = fs::read_to_string(project.path("list.json.done")).unwrap();
+    // Asked only where the reach is not contradicted: three of four times, or once where it is denied.
+    let asked: usize = SAID.iter().map(|(_, _, contradict)| if contradict.is_empty() { 3 } else { 1 }).sum();
+    assert_eq!(done.lines().count(), asked);
+}
