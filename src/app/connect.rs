@@ -114,7 +114,10 @@ fn opened(
         let Some(key) = why.key else {
             // What a shape cannot say is said by what reads the table: it is about the smallest part without which it is
             // not said.
-            let place = smallest(&table.table, &|value| open(value).err().is_some_and(|other| other.what == why.what));
+            let is_mended = |value: &Value| open(value).is_ok();
+            let is_another = |value: &Value| open(value).err().is_none_or(|other| other.what != why.what);
+            let place = smallest(&table.table, &is_mended, true);
+            let place = place.or_else(|| smallest(&table.table, &is_another, false));
             return vec![Fault::new(Code::WrongValue, &place.unwrap_or_else(|| table.place.clone()), why.what, "")];
         };
         let at = table.table.at([key]);
@@ -155,20 +158,26 @@ fn kindless(table: &ToolTable) -> Fault {
     Fault::new(Code::MissingKey, &table.kind.place, "`kind` is missing", instead)
 }
 
-/// The place of the smallest part of `table` without which it is not `wrong` any more.
-fn smallest(table: &Tree, wrong: &dyn Fn(&Value) -> bool) -> Option<Place> {
-    fn search(whole: &Value, part: &Tree, pointer: &str, wrong: &dyn Fn(&Value) -> bool) -> Option<Place> {
-        part.parts.iter().find_map(|(key, inner)| {
-            let below = format!("{pointer}/{}", key.value.replace('~', "~0").replace('/', "~1"));
-            let mut without = whole.clone();
-            without.pointer_mut(pointer)?.as_object_mut()?.remove(&key.value);
-            if wrong(&without) {
-                return None;
-            }
-            search(whole, inner, &below, wrong).or_else(|| Some(inner.place.clone()))
-        })
+/// The place of the smallest part of `table` without which it is `better`. It may lie `anywhere`, or only in parts without which
+/// it is better, too.
+fn smallest(table: &Tree, better: &dyn Fn(&Value) -> bool, anywhere: bool) -> Option<Place> {
+    struct Search<'s>(&'s Value, &'s dyn Fn(&Value) -> bool, bool);
+    impl Search<'_> {
+        fn within(&self, part: &Tree, pointer: &str) -> Option<Place> {
+            let Self(whole, better, anywhere) = self;
+            part.parts.iter().find_map(|(key, inner)| {
+                let below = format!("{pointer}/{}", key.value.replace('~', "~0").replace('/', "~1"));
+                let mut without = (*whole).clone();
+                without.pointer_mut(pointer)?.as_object_mut()?.remove(&key.value);
+                let is_better = better(&without);
+                if !is_better && !anywhere {
+                    return None;
+                }
+                self.within(inner, &below).or_else(|| is_better.then(|| inner.place.clone()))
+            })
+        }
     }
-    search(&table.value, table, "", wrong)
+    Search(&table.value, better, anywhere).within(table, "")
 }
 
 /// What is wrong with `[checks.NAME]`: no such check, settings that it does not take, or a rule whose examples do not do what

@@ -159,11 +159,11 @@ fn a_change_of_mix_is_no_fall_and_a_fall_within_it_is_found() {
         "only the mix has moved",
         with(MOVED),
         &[
-            ("run investigate", 3, &["6.0 % against 9.0 %", "the mix has moved", "approval 1 is waiting"]),
+            ("run investigate", 3, &["6 % against 9 %", "the mix has moved", "approval 1 is waiting"]),
             (
                 "show 1 --artefact report",
                 0,
-                &["Nobody clicked less for a reason of their own", "7.5 % after 7.5 %", "-3.0 of -3.0 points"],
+                &["Nobody clicked less for a reason of their own", "7.5 % after 7.5 %", "-3 of -3 points"],
             ),
         ],
     );

@@ -169,7 +169,11 @@ async fn a_cell_is_a_number_only_if_it_prints_back_and_a_column_if_all_its_cells
         ("a\n5 EUR\n7 EUR\n", "", "unit = \"EUR\""),
         ("a\n3.2%\n4%\n", "columns = { a = \"percent\" }", "t(a number), 2 rows"),
         ("a\n3.2%\n4\n", "columns = { a = \"percent\" }", "t.csv:3: column \"a\" is declared as a percentage"),
-        ("a;b\n12,34;1\n1;1\n", "delimiter = \";\"\nthousands = \",\"", "\"12,34\", which would not print back"),
+        (
+            "a;b\n12,34;1\n1;1\n",
+            "delimiter = \";\"\nthousands = \",\"",
+            "\"12,34\", which looks like a number with a decimal comma",
+        ),
         ("a;b\n12,34;1\n2;1\n", "delimiter = \";\"", "decimal = \",\""),
         ("a\n01.07.2026\n02.07.2026\n", "", "do not sort as they stand"),
         ("a\n7/1/2026\n7/2/2026\n", "", "do not sort as they stand"),
@@ -178,18 +182,18 @@ async fn a_cell_is_a_number_only_if_it_prints_back_and_a_column_if_all_its_cells
         ("a\nsummer\n2026\nautumn\n", "", "looks like a number among texts"),
         ("a\nsummer\n2026\nautumn\n", "columns = { a = \"text\" }", "t(a text), 3 rows"),
         ("a\n1\n", "columns = { b = \"text\" }", "there is no column \"b\""),
-        ("a\n07.13.2026\n", "columns = { a = { type = \"date\", format = \"%d.%m.%Y\" } }", "is declared as a date"),
+        ("a\n07.13.2026\n", "columns = { a = { type = \"date\", format = \"%d.%m.%Y\" } }", "and there is no such day"),
         // Nobody closes a quote, or something stands after it.
         ("a,b\n1,\"two\n3,four\n", "", "t.csv:2: a quote"),
         ("a,b\n1,two\n3,\"four\" x\n", "", "t.csv:3: a quote"),
-        ("a,b\n1,\"t\"\"w\no\"\n", "", "t(a integer, b text), 1 rows"),
+        ("a,b\n1,\"t\"\"w\no\"\n", "", "t(a integer, b text), 1 row"),
         ("a\r\n1\r\n2\r\n", "", "t(a integer), 2 rows"),
         ("a\r1\r2\r", "", "t(a integer), 2 rows"),
         // What stands above, between and below.
         ("Report of July\n\na,b\n1,2\n", "", "skip = 2"),
-        ("Report of July\n\na,b\n1,2\n", "skip = 2", "t(a integer, b integer), 1 rows"),
+        ("Report of July\n\na,b\n1,2\n", "skip = 2", "t(a integer, b integer), 1 row"),
         ("sep=;\na;b\n1;2\n", "", "skip = 1, delimiter = \";\""),
-        ("sep=;\na;b\n1;2\n", "skip = 1\ndelimiter = \";\"", "t(a integer, b integer), 1 rows"),
+        ("sep=;\na;b\n1;2\n", "skip = 1\ndelimiter = \";\"", "t(a integer, b integer), 1 row"),
         ("a|b\n1|2\n", "", "delimiter = \"|\""),
         ("s,n\nx,1\ny,2\nGrand total,3\n", "", "leave_out = [\"Grand total\"]"),
         ("s,n\nx,1\ny,2\nTotal,3\n", "leave_out = []", "t(s text, n integer), 3 rows"),
@@ -308,8 +312,9 @@ async fn a_query_that_counts_with_a_text_is_refused_with_its_column() {
     let (_dir, tool) = of(MIXED, "columns = { clicks = \"text\" }");
     for sql in refused {
         let why = call(&tool, json!({ "sql": sql })).await.unwrap_err();
-        let named =
-            why.reason.contains("t.clicks") && why.reason.contains("csv.t.columns = { \"clicks\" = \"number\" }");
+        let settings =
+            "[tools.data.csv.t] of callsheet.toml has thousands = \",\", columns = { \"clicks\" = \"number\" }";
+        let named = why.reason.contains("t.clicks") && why.reason.contains(settings);
         assert!(why.class == Class::Invalid && named, "{sql}: {why:?}");
     }
     for sql in allowed {
@@ -366,4 +371,138 @@ async fn texts_of_a_sqlite_file_are_not_counted_with() {
     assert!(rows(&tool, "SELECT sum(b) AS s FROM t").await.to_string().contains("t.b"));
     assert!(rows(&tool, "SELECT a FROM t WHERE b > 5").await.to_string().contains("t.b"));
     assert_eq!(rows(&tool, "SELECT sum(a) AS s, max(b) AS m FROM t").await, json!([{ "s": 1, "m": "1,006" }]));
+}
+
+/// `last` is a day as it does not sort, `day` one as it does.
+const DAYS: &str =
+    "name,last,n,day\nana,14.08.2026,1,2026-08-14\nbo,02.03.2026,2,2026-03-02\ncy,11.11.2025,3,2025-11-11\n";
+
+/// Queries that order `last` by its letters, each with what does so.
+const DISORDERED: &[(&str, &str)] = &[
+    ("SELECT min(last) AS m FROM t", "min()"),
+    ("SELECT name, max(last) AS m FROM t GROUP BY name", "max()"),
+    ("SELECT max(last, '01.01.2026') AS m FROM t", "max()"),
+    ("SELECT max(last) OVER () AS m FROM t", "max()"),
+    ("SELECT n FROM t WHERE last > '01.06.2026'", "a comparison"),
+    ("SELECT n FROM t WHERE '01.06.2026' <= last", "a comparison"),
+    ("SELECT n FROM t WHERE last BETWEEN '01.06.2026' AND '30.06.2026'", "a comparison"),
+    ("SELECT n FROM t WHERE last > :since", "a comparison"),
+    ("SELECT sum(last >= day) AS s FROM t", "a comparison"),
+    ("SELECT n FROM t WHERE last = (SELECT max(last) FROM t)", "max()"),
+    ("SELECT n FROM t ORDER BY last", "ORDER BY"),
+    ("SELECT n FROM t ORDER BY n, t.\"last\" DESC NULLS LAST LIMIT 1", "ORDER BY"),
+    ("SELECT last AS latest FROM t ORDER BY latest", "ORDER BY"),
+    ("SELECT n, last FROM t ORDER BY 2", "ORDER BY"),
+    ("SELECT last, count(*) AS c FROM t GROUP BY last ORDER BY last", "ORDER BY"),
+    ("SELECT row_number() OVER (PARTITION BY name ORDER BY last) AS r FROM t", "ORDER BY"),
+    ("SELECT group_concat(name, ',' ORDER BY last) AS names FROM t", "ORDER BY"),
+    ("WITH c AS (SELECT last AS x FROM t) SELECT x FROM c ORDER BY x", "ORDER BY"),
+    ("SELECT last FROM t UNION SELECT day FROM t ORDER BY 1", "ORDER BY"),
+];
+
+/// Queries of it that are right.
+const IN_ORDER: &[&str] = &[
+    "SELECT last, count(*) AS c FROM t GROUP BY last",
+    "SELECT DISTINCT last FROM t WHERE last = '14.08.2026' OR last IN ('02.03.2026', '11.11.2025')",
+    "SELECT count(last) AS c FROM t WHERE last <> '' AND last > '' AND last LIKE '%.2026'",
+    "SELECT n FROM t ORDER BY substr(last, 7, 4) || substr(last, 4, 2) || substr(last, 1, 2)",
+    "SELECT max(substr(last, 7, 4)) AS year, min(day) AS d FROM t",
+    "SELECT n AS last FROM t ORDER BY last",
+    "SELECT n FROM t WHERE name = ' ORDER BY last' -- ORDER BY last\nORDER BY day",
+    "SELECT a.name FROM t a JOIN t b ON a.last = b.last ORDER BY a.day",
+    "SELECT name FROM t WHERE day >= '2026' AND day < '2026-09' ORDER BY day DESC",
+];
+
+#[tokio::test]
+async fn dates_that_do_not_sort_are_not_ordered() {
+    let (_dir, tool) = of(DAYS, "columns = { last = \"text\" }");
+    let sample = "t.last, a column of texts such as \"14.08.2026\": such dates do not sort as they stand";
+    let settings = "has columns = { \"last\" = { type = \"date\", format = \"%d.%m.%Y\" } }";
+    for (sql, how) in DISORDERED {
+        let args = if sql.contains(":since") { json!({ "since": "01.06.2026" }) } else { json!({}) };
+        let why = call(&tool, json!({ "sql": sql, "args": args })).await.expect_err(sql);
+        for says in [*how, sample, settings] {
+            assert!(why.class == Class::Invalid && why.reason.contains(says), "{sql}: {why:?}");
+        }
+    }
+    for sql in IN_ORDER {
+        let found = call(&tool, json!({ "sql": sql })).await;
+        assert!(found.is_ok(), "{sql}: {found:?}");
+    }
+    // Declared, they are as they sort, and the earliest is the earliest.
+    let (_dir, tool) = of(DAYS, "columns = { last = { type = \"date\", format = \"%d.%m.%Y\" } }");
+    assert_eq!(rows(&tool, "SELECT min(last) AS m FROM t").await, json!([{ "m": "2025-11-11" }]));
+    for (sql, _) in DISORDERED.iter().filter(|(sql, _)| !sql.contains(".2026") && !sql.contains(":since")) {
+        let found = call(&tool, json!({ "sql": sql })).await;
+        assert!(found.is_ok(), "{sql}: {found:?}");
+    }
+}
+
+/// What stands beside a day, whether that is taken if the day is declared, and if it is one by its cells alone; and what is
+/// to be written.
+const BESIDE: &[(&str, bool, bool, &str)] = &[
+    ("2026-06-01", true, true, ""),
+    ("", true, true, ""),
+    ("01.06.2026", false, false, "'2026-06-01'"),
+    ("31.07.2026", false, false, "'2026-07-31'"),
+    ("06/13/2026", false, false, "'2026-06-13'"),
+    ("Jun 3, 2026", false, false, "'2026-06-03'"),
+    ("2026", false, true, "as YYYY-MM-DD"),
+    ("2026-06", false, true, "as YYYY-MM-DD"),
+    ("2026-06-31", false, true, "as YYYY-MM-DD"),
+    ("2026-06-01T00:00:00", false, true, "as YYYY-MM-DD"),
+    ("tomorrow", false, true, "as YYYY-MM-DD"),
+];
+
+#[tokio::test]
+async fn what_stands_beside_a_date_is_a_date() {
+    let dated = |settings: &str| of(DAYS, settings);
+    let (_one, declared) = dated("columns = { last = \"text\", day = { type = \"date\", format = \"%Y-%m-%d\" } }");
+    let (_two, seen) = dated("columns = { last = \"text\" }");
+    for (beside, if_declared, if_seen, instead) in BESIDE {
+        for (tool, taken) in [(&declared, if_declared), (&seen, if_seen)] {
+            for sql in ["day > '#'", "'#' = day", "day BETWEEN '#' AND '#'", "day IN ('#', '#')", "day <> :d"] {
+                let args = if sql.contains(":d") { json!({ "d": beside }) } else { json!({}) };
+                let sql = format!("SELECT n FROM t WHERE {}", sql.replace('#', beside));
+                match call(tool, json!({ "sql": sql, "args": args })).await {
+                    Ok(_) => assert!(*taken, "{sql} is taken"),
+                    Err(why) => {
+                        let says = why.reason.contains("t.day") && why.reason.contains(&format!("{beside:?}"));
+                        assert!(!*taken && says && why.reason.contains(instead), "{sql}: {why:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_named_query_is_told_what_to_write_of_dates_and_of_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "t.csv", "name;last;spent;share\nana;14.08.2026;1.240,90;4 %\nbo;02.03.2026;900,00;12 %\n");
+    let query = |sql: &str| format!("[queries.q]\ndescription = \"q\"\nsql = {}\n", json!(sql));
+    let settings =
+        "path = \"t.csv\"\ndelimiter = \";\"\ncolumns = { last = \"text\", spent = \"text\", share = \"text\" }\n";
+    let number =
+        "write in [tools.data.csv.t]: decimal = \",\", thousands = \".\", columns = { \"spent\" = \"number\" }";
+    for (sql, says) in [
+        ("SELECT sum(spent) AS s FROM t", number),
+        ("SELECT avg(share) AS s FROM t", "write in [tools.data.csv.t]: columns = { \"share\" = \"percent\" }"),
+        ("SELECT max(last) AS s FROM t", "columns = { \"last\" = { type = \"date\", format = \"%d.%m.%Y\" } }"),
+        ("SELECT sum(name) AS s FROM t", "sum() meets t.name, a column of texts such as \"ana\""),
+    ] {
+        let look = open(dir.path(), &format!("[csv.t]\n{settings}{}", query(sql))).unwrap().look();
+        let [fault] = look.faults.as_slice() else { panic!("{sql}: {look:?}") };
+        assert!(fault.to_string().contains(says), "{sql}: {fault}");
+    }
+    // What it says is enough.
+    let table = "path = \"t.csv\"\ndelimiter = \";\"\ndecimal = \",\"\nthousands = \".\"\n\
+                 columns = { last = \"text\", spent = \"number\", share = \"text\" }\n";
+    let tool = open(dir.path(), &format!("[csv.t]\n{table}")).unwrap();
+    assert_eq!(rows(&tool, "SELECT sum(spent) AS s FROM t").await, json!([{ "s": 2140.9 }]));
+    // A day that there is not spoils no advice.
+    write(dir.path(), "t.csv", "name;last\nana;14.08.2026\nbo;02.03.2026\ncy;31.02.2026\n");
+    let table = "path = \"t.csv\"\ndelimiter = \";\"\ncolumns = { last = \"text\" }\n";
+    let tool = open(dir.path(), &format!("[csv.t]\n{table}")).unwrap();
+    assert!(rows(&tool, "SELECT min(last) AS s FROM t").await.to_string().contains("%d.%m.%Y"));
 }

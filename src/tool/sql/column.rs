@@ -3,12 +3,13 @@
 
 use rusqlite::types::Value as Cell;
 
+use super::day::{self, is_iso_date, is_unsortable_date};
 use super::number::{self, Shape};
 use super::table::{Column, ColumnKind, Form, Table};
 use super::text::{Record, Told};
 
-/// What the engine is told that a column is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a column is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// Whole numbers.
     Integer,
@@ -16,14 +17,23 @@ pub(super) enum Kind {
     Real,
     /// Texts.
     Text,
+    /// Days that are declared, as 2026-07-01.
+    Date,
+    /// Days with a time that are declared, as 2026-07-01T10:00:00.
+    Datetime,
+    /// Texts that are days as they sort, of which nothing is declared.
+    IsoText,
+    /// Texts that look like days, most of them, and do not sort as such.
+    LooseDate,
 }
 
 impl Kind {
+    /// What the engine is told.
     pub(super) fn declared(self) -> &'static str {
         match self {
             Self::Integer => "INTEGER",
             Self::Real => "REAL",
-            Self::Text => "TEXT",
+            Self::Text | Self::Date | Self::Datetime | Self::IsoText | Self::LooseDate => "TEXT",
         }
     }
 
@@ -32,7 +42,32 @@ impl Kind {
         match self {
             Self::Integer => "integer",
             Self::Real => "number",
-            Self::Text => "text",
+            Self::Text | Self::IsoText | Self::LooseDate => "text",
+            Self::Date => "date",
+            Self::Datetime => "datetime",
+        }
+    }
+
+    /// Whether the engine has it as texts.
+    pub(super) fn is_text(self) -> bool {
+        self.declared() == "TEXT"
+    }
+
+    /// Whether what is ordered by it is in no order that anybody means.
+    pub(super) fn is_unsorted(self) -> bool {
+        self == Self::LooseDate
+    }
+
+    /// What a column of texts is.
+    fn of_texts(cells: &[(usize, Option<&str>)]) -> Self {
+        let seen = || cells.iter().filter_map(|(_, cell)| cell.map(str::trim));
+        let all = seen().count();
+        if all > 0 && seen().all(is_iso_date) {
+            Self::IsoText
+        } else if seen().filter(|cell| is_unsortable_date(cell)).count() * 2 > all {
+            Self::LooseDate
+        } else {
+            Self::Text
         }
     }
 }
@@ -77,14 +112,24 @@ fn declared(
         ColumnKind::Date | ColumnKind::Datetime => dated(cell, column).map(Cell::Text),
     };
     let kind = match column.kind {
-        ColumnKind::Text | ColumnKind::Date | ColumnKind::Datetime => Kind::Text,
+        ColumnKind::Text => Kind::of_texts(cells),
+        ColumnKind::Date => Kind::Date,
+        ColumnKind::Datetime => Kind::Datetime,
         ColumnKind::Integer | ColumnKind::Boolean => Kind::Integer,
         ColumnKind::Number | ColumnKind::Percent => Kind::Real,
     };
     let value = |(line, cell): &(usize, Option<&str>)| {
         let Some(cell) = cell else { return Ok(Cell::Null) };
         read(cell).ok_or_else(|| {
-            let what = format!("column {name:?} is declared as {}, and {cell:?} is none", kind_word(column.kind));
+            let what = match column.kind {
+                ColumnKind::Date | ColumnKind::Datetime if day::reads_in_any_format(cell) => {
+                    format!("column {name:?} has {cell:?}, a date that is not in its format")
+                }
+                ColumnKind::Date | ColumnKind::Datetime if is_unsortable_date(cell) => {
+                    format!("column {name:?} has {cell:?}, and there is no such day")
+                }
+                kind => format!("column {name:?} is declared as {}, and {cell:?} is none", kind_word(kind)),
+            };
             told(*line, what, misfit(form, name, column, cell))
         })
     };
@@ -110,6 +155,11 @@ fn kind_word(kind: ColumnKind) -> &'static str {
 /// What to write where a cell is not what its column is declared to be.
 fn misfit(form: &Form, name: &str, column: &Column, cell: &str) -> String {
     match column.kind {
+        ColumnKind::Date | ColumnKind::Datetime if is_unsortable_date(cell) || day::reads_in_any_format(cell) => {
+            format!(
+                "in the file, write the day that is meant as its format has it; empty = [{cell:?}] would read it as no value"
+            )
+        }
         ColumnKind::Date | ColumnKind::Datetime | ColumnKind::Boolean => {
             format!("empty = [{cell:?}], if it is no value")
         }
@@ -184,7 +234,7 @@ fn inferred(form: &Form, name: &str, cells: &[(usize, Option<&str>)]) -> Result<
     let any = |fits: fn(&Look) -> bool| looks.iter().flatten().any(fits);
     let texts = || {
         let text = |(_, cell): &(usize, Option<&str>)| cell.map_or(Cell::Null, |cell| Cell::Text(cell.to_owned()));
-        Ok((Kind::Text, cells.iter().map(text).collect()))
+        Ok((Kind::of_texts(cells), cells.iter().map(text).collect()))
     };
     if all(|look| matches!(look, Look::Word)) {
         unsortable(name, cells)?;
@@ -257,7 +307,13 @@ fn mixed(form: &Form, name: &str, cells: &[(usize, Option<&str>)], looks: &[Opti
     let odd = seen().find(|(_, _, look)| matches!(look, Look::Odd(_)));
     let (line, cell, what, instead) = match odd {
         Some((line, cell, Look::Odd(shape))) if words * 2 <= all => {
-            (line, cell, "would not print back as that number", advice(form, name, cell, shape))
+            // Another cell may say what stands between thousands.
+            let other = seen().filter_map(|(_, _, look)| match look {
+                Look::Odd(other) if other.decimal == shape.decimal => other.thousands,
+                _ => None,
+            });
+            let whole = Shape { thousands: shape.thousands.or(other.last()), ..shape.clone() };
+            (line, cell, looks_like(form, shape), advice(form, name, cell, &whole))
         }
         _ if words * 2 > all => {
             let first = seen().find(|(_, _, look)| !matches!(look, Look::Word));
@@ -277,6 +333,17 @@ fn mixed(form: &Form, name: &str, cells: &[(usize, Option<&str>)], looks: &[Opti
         },
     };
     told(line, format!("column {name:?} has {cell:?}, which {what}"), instead)
+}
+
+/// What people would read such a cell as.
+fn looks_like(form: &Form, shape: &Shape) -> &'static str {
+    match (shape.decimal, shape.thousands, &shape.unit) {
+        (Some(','), _, _) if form.decimal.is_none() => "looks like a number with a decimal comma",
+        (_, Some(_), _) if form.thousands.is_none() => "looks like a number with its thousands apart",
+        (_, _, Some(unit)) if unit == "%" => "looks like a percentage",
+        (_, _, Some(_)) => "looks like an amount of money",
+        _ => "would not print back as that number",
+    }
 }
 
 fn kinds(name: &str, cell: &str) -> String {
@@ -312,7 +379,37 @@ fn advice(form: &Form, name: &str, cell: &str, shape: &Shape) -> String {
     }
 }
 
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+/// The settings under which all of these cells are numbers, if there are some that one of them tells.
+pub(super) fn as_numbers(form: &Form, name: &str, cells: &[String]) -> Option<String> {
+    let plain = Shape { thousands: None, decimal: None, unit: None };
+    let shapes = std::iter::once(plain).chain(cells.iter().filter_map(|cell| number::shape(cell, form)));
+    let mut settings = shapes.map(|shape| {
+        let tried = Form {
+            decimal: form.decimal.or(shape.decimal.filter(|sign| *sign == ',')),
+            thousands: form.thousands.or(shape.thousands),
+            ..form.clone()
+        };
+        (tried, shape.unit)
+    });
+    let fits = |(tried, unit): &(Form, Option<String>)| {
+        cells.iter().all(|cell| number::number(cell, tried, unit.as_deref()).is_some())
+    };
+    let (found, unit) = settings.find(fits)?;
+    let sign = |key: &str, was: Option<char>, is: Option<char>| {
+        is.filter(|_| was.is_none()).map(|sign| format!("{key} = {:?}", sign.to_string()))
+    };
+    let column = match unit.as_deref() {
+        None => "\"number\"".to_owned(),
+        Some("%") => "\"percent\"".to_owned(),
+        Some(unit) => format!("{{ type = \"number\", unit = {unit:?} }}"),
+    };
+    let parts = [
+        sign("decimal", form.decimal, found.decimal),
+        sign("thousands", form.thousands, found.thousands),
+        Some(format!("columns = {{ {name:?} = {column} }}")),
+    ];
+    Some(parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
 
 /// Tells of a column of dates that do not sort as texts: the earliest would be the wrong one.
 fn unsortable(name: &str, cells: &[(usize, Option<&str>)]) -> Result<(), Told> {
@@ -329,18 +426,4 @@ fn unsortable(name: &str, cells: &[(usize, Option<&str>)]) -> Result<(), Told> {
     let column = format!("{{ type = {kind:?}, format = {format:?} }}");
     let instead = format!("columns = {{ {name:?} = {column} }}, with the format that it has, or {name:?} = \"text\"");
     Err(told(line, what, instead))
-}
-
-/// Whether it is a date that begins with a day or a month: 01.07.2026, 7/1/26, Jul 03, 2026, 3. July 2026.
-fn is_unsortable_date(cell: &str) -> bool {
-    let words: Vec<&str> = cell.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    let digits = |word: &str, most: usize| word.len() <= most && word.bytes().all(|byte| byte.is_ascii_digit());
-    let month = |word: &str| {
-        let start: String = word.chars().take(3).collect::<String>().to_ascii_lowercase();
-        word.chars().all(char::is_alphabetic) && MONTHS.contains(&start.as_str())
-    };
-    let Some([first, second, third, ..]) = words.get(..3) else { return false };
-    let year = |word: &str| digits(word, 4) && word.len() != 3 && word.len() != 1;
-    (digits(first, 2) && (digits(second, 2) || month(second)) && year(third))
-        || (month(first) && digits(second, 2) && year(third))
 }

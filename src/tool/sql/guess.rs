@@ -7,6 +7,7 @@ use std::path::Path;
 use rusqlite::types::Value as Cell;
 
 use super::column::{self, Read};
+use super::day;
 use super::table::Table;
 use super::text::{self, Record, Told};
 use super::total;
@@ -68,29 +69,6 @@ const NO_VALUE: [&str; 16] = [
     "k. a.",
     "n. v.",
 ];
-
-/// How days are written.
-const DATES: [&str; 16] = [
-    "%d.%m.%Y",
-    "%d.%m.%y",
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-    "%m/%d/%y",
-    "%d/%m/%y",
-    "%d-%m-%Y",
-    "%m-%d-%Y",
-    "%b %d, %Y",
-    "%B %d, %Y",
-    "%d %b %Y",
-    "%d %B %Y",
-    "%d. %B %Y",
-    "%d-%b-%Y",
-    "%d-%b-%y",
-    "%a, %b %d, %Y",
-];
-
-/// How times are written behind them.
-const TIMES: [&str; 7] = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %I:%M %p"];
 
 /// Looks at the file at `path`, called `shown` in what is told.
 ///
@@ -182,21 +160,13 @@ fn of_column(fault: &Told, name: &str, cells: &[String], remarks: &mut Vec<Strin
 
 /// The one format that all cells have; if there are two, which is meant nobody knows.
 fn dated(name: &str, cells: &[String], line: usize, remarks: &mut Vec<String>) -> toml::Table {
-    let values = || cells.iter().filter(|cell| !NO_VALUE.contains(&cell.to_lowercase().as_str()));
-    let formats =
-        DATES.iter().flat_map(|date| TIMES.iter().map(move |time| (format!("{date}{time}"), !time.is_empty())));
-    let fits = |(format, timed): &(String, bool)| {
-        let reads = |cell: &String| match timed {
-            true => jiff::civil::DateTime::strptime(format, cell).is_ok(),
-            false => jiff::civil::Date::strptime(format, cell).is_ok(),
-        };
-        values().all(reads)
-    };
-    let found: Vec<(String, bool)> = formats.filter(fits).collect();
+    let values: Vec<&str> =
+        cells.iter().map(String::as_str).filter(|cell| !NO_VALUE.contains(&cell.to_lowercase().as_str())).collect();
+    let found: Vec<day::Format> =
+        day::formats().filter(|format| values.iter().all(|cell| format.reads(cell))).collect();
     match found.as_slice() {
-        [(format, timed)] => {
-            let kind = if *timed { "datetime" } else { "date" };
-            let column = [("type", kind.to_owned()), ("format", format.clone())];
+        [format] => {
+            let column = [("type", format.kind().to_owned()), ("format", format.written.clone())];
             let column = column.into_iter().map(|(key, value)| (key.to_owned(), value.into()));
             of(name, column.collect::<toml::Table>().into())
         }
@@ -205,7 +175,7 @@ fn dated(name: &str, cells: &[String], line: usize, remarks: &mut Vec<String>) -
             as_text(name)
         }
         several => {
-            let several: Vec<String> = several.iter().map(|(format, _)| format!("{format:?}")).collect();
+            let several: Vec<String> = several.iter().map(|format| format!("{:?}", format.written)).collect();
             remarks.push(format!(
                 "line {line}: the dates of {name:?} could be {}: it is a text until you say which, such as {{ type = \"date\", \
                  format = {} }}",

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::hide::Hide;
 use super::load::Columns;
-use super::origin::SEARCHES;
+use super::program::SEARCHES;
 
 /// The first hidden column that `sql` would read or compare, such as `orders.email`. Where it cannot be told which column
 /// is meant, a table that has hidden ones is reason enough.

@@ -133,7 +133,11 @@ impl Columns {
             Some(kind) => format!("{name} {}", kind.word()),
             None => name.clone(),
         });
-        let rows = self.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
+        let rows = match self.rows {
+            None => String::new(),
+            Some(1) => ", 1 row".to_owned(),
+            Some(rows) => format!(", {rows} rows"),
+        };
         format!("{}({}){rows}", self.table, columns.collect::<Vec<_>>().join(", "))
     }
 }
@@ -301,35 +305,37 @@ fn csv_files(
     }
     let memory = |why| Error::Engine { file: "memory".into(), why };
     let mut connection = Connection::open_in_memory().map_err(memory)?;
-    let (mut rows, mut seen, mut failed) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let (mut read, mut seen, mut failed) = (BTreeMap::new(), Vec::new(), Vec::new());
     for ((table, settings), looked) in config.csv.iter().zip(looked) {
         let filled = looked.and_then(|looked| {
-            let count = csv_file(&mut connection, name, (table, settings), &looked, stopped)?;
+            let read = csv_file(&mut connection, name, (table, settings), &looked, stopped)?;
             seen.push(looked);
-            Ok(count)
+            Ok(read)
         });
         match filled {
-            Ok(count) => drop(rows.insert(table.as_str(), count)),
+            Ok(filled) => drop(read.insert(table.as_str(), filled)),
             Err(Error::Stopped) => return Err(Error::Stopped),
             Err(why) => failed.push((table.clone(), why)),
         }
     }
     let mut tables = tables(&connection).map_err(memory)?;
     for found in &mut tables {
-        found.rows = rows.get(found.table.as_str()).copied();
+        let Some((rows, kinds)) = read.get(found.table.as_str()) else { continue };
+        found.rows = Some(*rows);
+        found.columns.iter_mut().zip(kinds).for_each(|((_, kind), read)| *kind = Some(*read));
     }
     function::bound(&connection).and_then(|()| guard::close(&mut connection)).map_err(memory)?;
     Ok(Loaded { connection, tables, failed, seen })
 }
 
-/// Reads a file into its table; how many rows it has.
+/// Reads a file into its table; how many rows it has, and what its columns are.
 fn csv_file(
     connection: &mut Connection,
     name: &str,
     (table, settings): (&str, &Table),
     seen: &Seen,
     stopped: &AtomicBool,
-) -> Result<usize, Error> {
+) -> Result<(usize, Vec<Kind>), Error> {
     let path = &settings.path;
     let bytes = file::bytes(&seen.path, FILE_BYTES_MAX);
     let bytes = bytes.map_err(|why| Error::File { file: path.clone(), why })?;
@@ -342,7 +348,8 @@ fn csv_file(
     fill(connection, table, &columns, stopped)
         .and_then(|()| if stopped.load(Ordering::Relaxed) { Err(rusqlite::Error::InvalidQuery) } else { Ok(()) })
         .map_err(|why| stopped_or(stopped, Error::Engine { file: path.clone(), why }))?;
-    Ok(columns.first().map_or(0, |column| column.cells.len()))
+    let rows = columns.first().map_or(0, |column| column.cells.len());
+    Ok((rows, columns.iter().map(|column| column.kind).collect()))
 }
 
 fn stopped_or(stopped: &AtomicBool, why: Error) -> Error {

@@ -3,16 +3,22 @@
 pub(in crate::tool) mod asked;
 mod column;
 mod config;
+mod day;
 mod function;
 mod guard;
 mod guess;
 mod hidden;
 pub(in crate::tool) mod hide;
 mod load;
+mod meeting;
+mod misuse;
 pub(in crate::tool) mod named;
 mod number;
+mod order;
 mod origin;
+mod program;
 mod query;
+mod register;
 mod rows;
 pub(in crate::tool) mod shape;
 mod table;
@@ -137,7 +143,9 @@ impl Declared for Sql {
             .flat_map(|(table, why)| load::wrong(table, why, &shared.config, &shared.root))
             .collect();
         let named = shared.config.queries.iter();
-        faults.extend(named.flat_map(|(name, query)| named::examine(&loaded, name, query, &shared.setting)));
+        faults.extend(
+            named.flat_map(|(name, query)| named::examine(&loaded, (name, query), &shared.config, &shared.setting)),
+        );
         let facts = loaded.tables.iter().filter(|table| table.is_table()).map(load::Columns::shown).collect();
         if loaded.failed.is_empty() {
             shared.put(loaded);

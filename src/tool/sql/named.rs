@@ -6,11 +6,14 @@ use std::ops::Range;
 use rusqlite::PrepFlags;
 
 use super::super::Wrong;
+use super::config::Config;
 use super::load::{Columns, Loaded};
+use super::misuse;
+use super::origin::Bound;
 use super::query::Query;
-use super::rows;
 use crate::topology::code::Code;
 use crate::topology::fault::nearest;
+use crate::topology::plan::ParamKind;
 
 /// How a statement is prepared that nobody has asked yet.
 const FLAGS: PrepFlags = PrepFlags::SQLITE_PREPARE_NO_VTAB.union(PrepFlags::SQLITE_PREPARE_DONT_LOG);
@@ -62,7 +65,7 @@ pub(super) fn columns(loaded: &Loaded, query: &Query) -> Option<Vec<String>> {
 }
 
 /// What is wrong with the query `name`; nothing of tables that could not be read, which is told.
-pub(super) fn examine(loaded: &Loaded, name: &str, query: &Query, setting: &str) -> Vec<Wrong> {
+pub(super) fn examine(loaded: &Loaded, (name, query): (&str, &Query), config: &Config, setting: &str) -> Vec<Wrong> {
     let mut wrong = parameters(name, query);
     match loaded.connection.prepare_with_flags(&query.sql, FLAGS) {
         Err(why) => wrong.extend(refused(loaded, name, query, &why)),
@@ -78,13 +81,23 @@ pub(super) fn examine(loaded: &Loaded, name: &str, query: &Query, setting: &str)
                 let instead = format!("name one of them otherwise: ... AS {twice}_2");
                 wrong.push(at(name, what, start..start + 1).instead(instead));
             }
-            if let Err(why) = rows::counted(loaded, query, setting) {
-                let what = format!("the query {name}: {}", why.reason);
-                wrong.push(Wrong::at(&["queries", name, "sql"], Code::Data, what));
+            // Of what the engine does not explain, nothing is known.
+            let misused = misuse::of(loaded, config, &query.sql, &|name| bound(query, name)).unwrap_or_default();
+            if let Some(misuse) = misused.first() {
+                let what = format!("the query {name}: {}", misuse.what);
+                wrong.push(Wrong::at(&["queries", name, "sql"], Code::Data, what).instead(misuse.for_keeper(setting)));
             }
         }
     }
     wrong
+}
+
+/// What is known of a parameter before anybody asks.
+fn bound(query: &Query, name: &str) -> Bound {
+    match query.args.get(name) {
+        Some(ParamKind::Integer | ParamKind::Number) => Bound::Number,
+        _ => Bound::Other,
+    }
 }
 
 fn no_select(name: &str, query: &Query) -> Wrong {
@@ -173,7 +186,9 @@ fn refused(loaded: &Loaded, name: &str, query: &Query, why: &rusqlite::Error) ->
     let word = said.strip_prefix("no such ").and_then(|rest| rest.split_once(": ")).map(|(_, word)| word);
     let near = said.strip_prefix("near \"").and_then(|rest| rest.split('"').next());
     let word = word.or(near).unwrap_or_default().trim_start_matches("main.");
-    let bare = word.rsplit('.').next().unwrap_or_default();
+    // What the engine asks back belongs to no name.
+    let word = word.split(" - should this be").next().unwrap_or_default();
+    let bare = word.rsplit('.').next().unwrap_or_default().trim_matches('"');
     let start = offset.filter(|start| query.sql.get(*start..).is_some_and(|rest| rest.starts_with(word)));
     let start = start.or_else(|| find_word(&query.sql, word)).or(offset);
     let within = start.map(|start| start..(start + word.len().max(1)).min(query.sql.len()));
@@ -190,7 +205,16 @@ fn refused(loaded: &Loaded, name: &str, query: &Query, why: &rusqlite::Error) ->
     }
     if said.starts_with("no such column") {
         let names: Vec<&str> = tables().flat_map(|table| table.columns.iter().map(|(name, _)| name.as_str())).collect();
-        let what = format!("the query {name} names the column `{word}`, which is not there");
+        // A name with a space or a dash is read as several words, of which the engine misses the first.
+        let rest = start.map_or("", |start| &query.sql[start..]).to_lowercase();
+        let unquoted = names.iter().filter(|known| !is_plain(known) && rest.starts_with(&known.to_lowercase()));
+        if let (Some(start), Some(meant)) = (start, unquoted.max_by_key(|known| known.len())) {
+            let what =
+                format!("the query {name} names the column {meant} without quotes, so it reads as several words");
+            let quoted = format!("\"{}\"", meant.replace('"', "\"\""));
+            return Some(at(name, what, start..start + meant.len()).instead(format!("write {quoted}")));
+        }
+        let what = format!("the query {name} names the column `{}`, which is not there", word.trim_matches('"'));
         let shown: Vec<String> = tables().map(Columns::shown).collect();
         return Some(place(what).instead(format!("there are: {}", shown.join("; "))).known(bare, names));
     }
@@ -220,6 +244,11 @@ fn refused(loaded: &Loaded, name: &str, query: &Query, why: &rusqlite::Error) ->
         return Some(place(what).instead("write a SELECT statement").known(word, known));
     }
     Some(place(format!("the query {name} is not taken: {said}")).instead("write a SELECT statement"))
+}
+
+/// Whether the engine reads it as one word.
+fn is_plain(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
 /// Where a whole word stands.

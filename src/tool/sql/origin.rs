@@ -1,5 +1,6 @@
-//! Finds where a statement counts with a column of text, by following columns through the engine's own program for it.
-//! The engine would count a text as far as it begins with digits, and say nothing. It looks at no data.
+//! Finds where a statement does with a column of text what comes out wrong, by following columns through the engine's own
+//! program for it: the engine counts a text as far as it begins with digits, orders it letter by letter, and says nothing. It
+//! looks at no data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,79 +8,64 @@ use rusqlite::Connection;
 
 use super::column::Kind;
 use super::load::Columns;
+use super::meeting::{self, Meeting, Why};
+use super::order::{self, Term};
+use super::program::{self, CHOOSING, COUNTING, JUMPS, NUMBERS, Op, SEARCHES, function, is_numeric_cast};
+use super::register::{Registers, Texts, Value, get, join, set};
 
-/// A place where a statement counts with a text.
+/// A place where a statement does so.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Found {
     /// Such as `orders.amount`.
     pub(super) column: String,
     /// What is done with it, such as `sum()` or `+`.
     pub(super) how: String,
+    /// Why that comes out wrong.
+    pub(super) why: Why,
 }
 
-/// One instruction of the program.
-struct Op {
-    code: String,
-    p1: i64,
-    p2: i64,
-    p3: i64,
-    p4: String,
+/// What is known of a parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// It is a number.
+    Number,
+    /// It is this text.
+    Text(String),
+    /// It may be anything else.
+    Other,
 }
 
-/// What is known of a value: the columns of text it may come from as they are, and whether it is a number for certain.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Value {
-    /// A bit for each column of text, in the order of [`Flow::texts`]; what is beyond the last bit shares it.
-    texts: u128,
-    number: bool,
-}
-
-/// By number; a register that is absent holds nothing, or NULL, yet.
-type Registers = Vec<Option<Value>>;
-
-/// Where `sql` counts with a text of `tables`; `is_number` says it of a parameter.
-pub(super) fn counted_texts(
+/// Where `sql` does with a text of `tables` what comes out wrong; `bound` says what a parameter is.
+pub(super) fn misused(
     connection: &Connection,
     sql: &str,
     tables: &[Columns],
-    is_number: &dyn Fn(&str) -> bool,
+    bound: &dyn Fn(&str) -> Bound,
 ) -> rusqlite::Result<BTreeSet<Found>> {
-    let mut program = connection.prepare(&format!("EXPLAIN {sql}"))?;
-    let mut parameters = BTreeMap::new();
-    for place in 1..=program.parameter_count() {
-        let number = program.parameter_name(place).and_then(|name| name.strip_prefix(':')).is_some_and(is_number);
-        parameters.insert(place as i64, number);
-    }
-    let mut rows = program.raw_query();
-    let mut ops = Vec::new();
-    while let Some(row) = rows.next()? {
-        let p4 = row.get::<_, Option<String>>("p4").ok().flatten().unwrap_or_default();
-        ops.push(Op { code: row.get("opcode")?, p1: row.get("p1")?, p2: row.get("p2")?, p3: row.get("p3")?, p4 });
-    }
-    let mut flow = Flow {
-        ops: &ops,
-        tables,
-        texts: texts(tables),
-        parameters,
-        cursors: BTreeMap::new(),
-        rows: BTreeMap::new(),
-        grown: false,
-    };
-    Ok(flow.found())
-}
-
-/// The columns of text, such as `orders.note`.
-fn texts(tables: &[Columns]) -> Vec<String> {
-    let columns = tables.iter().flat_map(|table| table.columns.iter().map(move |(name, kind)| (table, name, kind)));
-    let texts = columns.filter(|(_, _, kind)| **kind == Some(Kind::Text));
-    texts.map(|(table, name, _)| format!("{}.{name}", table.table)).collect()
+    let (ops, parameters) = program::listed(connection, sql)?;
+    let parameters: BTreeMap<i64, Bound> = parameters.into_iter().map(|(at, name)| (at, bound(&name))).collect();
+    let texts = Texts::of(tables);
+    let literals = ops.iter().map(|op| match (op.code.as_str(), parameters.get(&op.p1)) {
+        ("String8", _) => Some(op.p4.clone()),
+        ("Variable", Some(Bound::Text(text))) => Some(text.clone()),
+        _ => None,
+    });
+    let (cursors, rows) = (BTreeMap::new(), BTreeMap::new());
+    let literals = literals.collect();
+    let mut flow = Flow { ops: &ops, tables, texts, literals, parameters, cursors, rows, grown: false };
+    let (mut found, results) = flow.found();
+    let names: Vec<String> = connection.prepare(sql)?.column_names().into_iter().map(str::to_owned).collect();
+    found.extend(flow.ordered(sql, &names, &results));
+    Ok(found)
 }
 
 struct Flow<'a> {
     ops: &'a [Op],
     tables: &'a [Columns],
-    texts: Vec<String>,
-    parameters: BTreeMap<i64, bool>,
+    texts: Texts,
+    /// By instruction, the text that it makes.
+    literals: Vec<Option<String>>,
+    parameters: BTreeMap<i64, Bound>,
     /// What a cursor stands on: a table's root page, or rows that the statement makes itself.
     cursors: BTreeMap<i64, Source>,
     /// Rows that the statement makes, by place, whatever the order in which it makes them.
@@ -101,14 +87,12 @@ enum Place {
     Register(i64),
 }
 
-/// More registers than a statement within the limits has.
-const REGISTERS_MAX: usize = 100_000;
-
 /// Passes after which the search ends; each but the last has learnt something.
 const PASSES_MAX: usize = 64;
 
 impl Flow<'_> {
-    fn found(&mut self) -> BTreeSet<Found> {
+    /// What is done with texts, and the texts that each column of the result may come from.
+    fn found(&mut self) -> (BTreeSet<Found>, Vec<u128>) {
         for op in self.ops {
             let source = match op.code.as_str() {
                 "OpenRead" | "ReopenIdx" if op.p3 == 0 => Source::Table(op.p2),
@@ -126,19 +110,68 @@ impl Flow<'_> {
                 break;
             }
         }
-        let mut found = BTreeSet::new();
+        let (mut found, mut results) = (BTreeSet::new(), Vec::new());
         for (op, state) in self.ops.iter().zip(&states) {
             let Some(state) = state else { continue };
-            let mut counted = counted(op, state);
+            let mut meetings = meeting::of(op, state, &self.texts, &self.literals);
             if SEARCHES.contains(&op.code.as_str()) {
-                counted.push((self.sought(op, state), COMPARISON.to_owned()));
+                meetings.extend(self.sought(op, state));
             }
-            for (texts, how) in counted {
-                let named = self.texts.iter().enumerate().filter(|(nth, _)| texts & bit(*nth) != 0);
-                found.extend(named.map(|(_, column)| Found { column: column.clone(), how: how.clone() }));
+            for Meeting { texts, how, why } in meetings {
+                let one =
+                    |(column, _): &(String, Kind)| Found { column: column.clone(), how: how.clone(), why: why.clone() };
+                found.extend(self.texts.among(texts).map(one));
+            }
+            if op.code == "ResultRow" {
+                let columns = (0..op.p2).map(|nth| get(state, op.p1 + nth).map_or(0, |value| value.texts));
+                for (nth, texts) in columns.enumerate() {
+                    if nth == results.len() {
+                        results.push(0);
+                    }
+                    results[nth] |= texts;
+                }
             }
         }
+        (found, results)
+    }
+
+    /// The texts that the statement orders its rows by, although they do not sort. Where an order is made by the way, no
+    /// instruction tells of it, so the terms are read as they are written.
+    fn ordered(&self, sql: &str, names: &[String], results: &[u128]) -> Vec<Found> {
+        let mut found = Vec::new();
+        for term in order::terms(sql) {
+            let result = |at: usize| results.get(at).copied().unwrap_or(0);
+            let texts = match &term {
+                Term::Place(place) => place.checked_sub(1).map_or(0, result),
+                Term::Name(name) => match names.iter().position(|known| known.eq_ignore_ascii_case(name)) {
+                    Some(at) => result(at),
+                    None => self.named(name),
+                },
+            };
+            let unsorted = self.texts.of_kind(texts, Kind::is_unsorted);
+            let one = |(column, _): &(String, Kind)| Found {
+                column: column.clone(),
+                how: "ORDER BY".to_owned(),
+                why: Why::Orders,
+            };
+            found.extend(self.texts.among(unsorted).map(one));
+        }
         found
+    }
+
+    /// The columns of that name in the tables that are read, if they all are texts.
+    fn named(&self, name: &str) -> u128 {
+        let read = |table: &&Columns| self.cursors.values().any(|source| *source == Source::Table(table.root_page));
+        let mut texts = 0;
+        for table in self.tables.iter().filter(read) {
+            for (column, _) in table.columns.iter().filter(|(column, _)| column.eq_ignore_ascii_case(name)) {
+                match self.texts.of_kind(self.texts.bit_of(&format!("{}.{column}", table.table)), Kind::is_unsorted) {
+                    0 => return 0,
+                    bit => texts |= bit,
+                }
+            }
+        }
+        texts
     }
 
     /// What the registers hold before each instruction that can be reached.
@@ -150,7 +183,7 @@ impl Flow<'_> {
         let mut waiting = BTreeSet::from([0]);
         while let Some(at) = waiting.pop_first() {
             let mut state = states[at].clone().unwrap_or_default();
-            self.step(&self.ops[at], &mut state);
+            self.step(at, &mut state);
             for next in self.successors(at) {
                 let Some(place) = usize::try_from(next).ok().filter(|next| *next < states.len()) else { continue };
                 if join(&mut states[place], &state) {
@@ -184,7 +217,8 @@ impl Flow<'_> {
         same.flat_map(next).filter(|place| *place > 0).collect()
     }
 
-    fn step(&mut self, op: &Op, state: &mut Registers) {
+    fn step(&mut self, at: usize, state: &mut Registers) {
+        let op = &self.ops[at];
         let number = || Some(Value { number: true, ..Value::default() });
         match op.code.as_str() {
             "Integer" | "Int64" | "Real" | "Rowid" | "IdxRowid" | "Count" | "Sequence" | "NewRowid" | "IsTrue"
@@ -193,10 +227,10 @@ impl Flow<'_> {
             | "ShiftRight" | "And" | "Or" => set(state, op.p3, number()),
             "AddImm" => set(state, op.p1, number()),
             "Cast" if is_numeric_cast(op) => set(state, op.p1, number()),
-            "String8" | "String" | "Blob" => set(state, op.p2, Some(Value::default())),
-            "Variable" => {
-                let number = self.parameters.get(&op.p1).copied().unwrap_or(false);
-                set(state, op.p2, Some(Value { number, ..Value::default() }));
+            "String8" | "String" | "Blob" | "Variable" => {
+                let number = op.code == "Variable" && self.parameters.get(&op.p1) == Some(&Bound::Number);
+                let literal = self.literals[at].as_ref().map(|_| at);
+                set(state, op.p2, Some(Value { number, literal, ..Value::default() }));
             }
             "Concat" => set(state, op.p3, Some(Value::default())),
             "Null" | "BeginSubrtn" => (op.p2..=op.p3.max(op.p2)).for_each(|register| set(state, register, None)),
@@ -253,10 +287,9 @@ impl Flow<'_> {
             Some(Source::Table(root)) => {
                 let table = self.tables.iter().find(|table| table.root_page == *root)?;
                 let (name, kind) = table.columns.get(usize::try_from(place).ok()?)?;
-                let name = format!("{}.{name}", table.table);
-                let nth = self.texts.iter().position(|text| *kind == Some(Kind::Text) && *text == name);
-                let texts = nth.map_or(0, bit);
-                Some(Value { texts, number: matches!(kind, Some(Kind::Integer | Kind::Real)) })
+                let texts = self.texts.bit_of(&format!("{}.{name}", table.table));
+                let number = kind.is_some_and(|kind| !kind.is_text());
+                Some(Value { texts, number, literal: None })
             }
             _ => self.rows_of(cursor).get(&place).copied(),
         }
@@ -275,8 +308,8 @@ impl Flow<'_> {
         }
     }
 
-    /// The texts that a search in a cursor compares with numbers: what it stands on, and the key that is sought.
-    fn sought(&self, op: &Op, state: &[Option<Value>]) -> u128 {
+    /// What a search in a cursor compares: what the cursor stands on, and the key that is sought.
+    fn sought(&self, op: &Op, state: &[Option<Value>]) -> Vec<Meeting> {
         let given = op.p4.parse::<i64>().unwrap_or(0);
         let record = self.rows.get(&Place::Register(op.p3)).filter(|_| given == 0);
         let keys: Vec<(i64, Value)> = match record {
@@ -284,12 +317,7 @@ impl Flow<'_> {
             None => (0..given).filter_map(|nth| Some((nth, get(state, op.p3 + nth)?))).collect(),
         };
         let pairs = keys.into_iter().filter_map(|(nth, key)| Some((key, self.column(op.p1, nth)?)));
-        let mixed = pairs.map(|(key, column)| match (key.number, column.number) {
-            (true, false) => column.texts,
-            (false, true) => key.texts,
-            _ => 0,
-        });
-        mixed.fold(0, |all, texts| all | texts)
+        pairs.flat_map(|(key, column)| meeting::compared([key, column], false, &self.texts, &self.literals)).collect()
     }
 
     fn learn(&mut self, place: Place, cells: &BTreeMap<i64, Value>) {
@@ -310,106 +338,6 @@ impl Flow<'_> {
     }
 }
 
-impl Value {
-    /// What is known of a value that is the one or the other.
-    fn or(self, other: Self) -> Self {
-        Self { texts: self.texts | other.texts, number: self.number && other.number }
-    }
-}
-
-fn bit(nth: usize) -> u128 {
-    1 << nth.min(127)
-}
-
-fn get(state: &[Option<Value>], register: i64) -> Option<Value> {
-    usize::try_from(register).ok().and_then(|register| state.get(register).copied().flatten())
-}
-
-fn set(state: &mut Registers, register: i64, value: Option<Value>) {
-    let Some(place) = usize::try_from(register).ok().filter(|place| *place < REGISTERS_MAX) else { return };
-    if place >= state.len() && value.is_some() {
-        state.resize(place + 1, None);
-    }
-    if let Some(before) = state.get_mut(place) {
-        *before = value;
-    }
-}
-
-/// Adds to `into` what may be before the same instruction on another way; whether that is new.
-fn join(into: &mut Option<Registers>, state: &[Option<Value>]) -> bool {
-    let Some(known) = into else {
-        *into = Some(state.to_vec());
-        return true;
-    };
-    let mut new = false;
-    if known.len() < state.len() {
-        known.resize(state.len(), None);
-    }
-    for (before, value) in known.iter_mut().zip(state) {
-        let both = match (*before, *value) {
-            (Some(before), Some(value)) => Some(before.or(value)),
-            (before, value) => before.or(value),
-        };
-        new |= both != *before;
-        *before = both;
-    }
-    new
-}
-
-/// The name of the function in `sum(1)`, and how many arguments it has.
-fn function(op: &Op) -> (&str, i64) {
-    let (name, rest) = op.p4.split_once('(').unwrap_or((&op.p4, "0)"));
-    (name, rest.trim_end_matches(')').parse().unwrap_or(0))
-}
-
-/// Functions that count with their first argument.
-const COUNTING: [&str; 25] = [
-    "sum",
-    "avg",
-    "total",
-    "abs",
-    "round",
-    "ceil",
-    "ceiling",
-    "floor",
-    "trunc",
-    "sign",
-    "sqrt",
-    "exp",
-    "ln",
-    "log",
-    "log10",
-    "log2",
-    "pow",
-    "power",
-    "mod",
-    "median",
-    "percentile",
-    "percentile_cont",
-    "percentile_disc",
-    "char",
-    "ntile",
-];
-
-/// Functions whose result is a number, beside those.
-const NUMBERS: [&str; 12] = [
-    "count",
-    "length",
-    "octet_length",
-    "instr",
-    "unicode",
-    "julianday",
-    "unixepoch",
-    "row_number",
-    "rank",
-    "dense_rank",
-    "cume_dist",
-    "percent_rank",
-];
-
-/// Functions whose result is one of their arguments.
-const CHOOSING: [&str; 9] = ["max", "min", "nullif", "coalesce", "ifnull", "first_value", "last_value", "lag", "lead"];
-
 fn called(op: &Op, state: &[Option<Value>]) -> Option<Value> {
     let (name, arguments) = function(op);
     if COUNTING.contains(&name) || NUMBERS.contains(&name) {
@@ -422,107 +350,3 @@ fn called(op: &Op, state: &[Option<Value>]) -> Option<Value> {
     let values = (0..taken).filter_map(|nth| get(state, op.p2 + nth));
     values.reduce(Value::or)
 }
-
-fn is_numeric_cast(op: &Op) -> bool {
-    // The engine's letters for NUMERIC, INTEGER and REAL.
-    (67..=69).contains(&op.p2)
-}
-
-/// The texts that `op` counts with, and how.
-fn counted(op: &Op, state: &[Option<Value>]) -> Vec<(u128, String)> {
-    let mut found = Vec::new();
-    let mut add = |register: i64, how: &str| {
-        found.extend(get(state, register).filter(|value| value.texts != 0).map(|value| (value.texts, how.to_owned())));
-    };
-    let is_number = |register: i64| get(state, register).is_some_and(|value| value.number);
-    match op.code.as_str() {
-        "Add" | "Subtract" | "Multiply" | "Divide" | "Remainder" | "BitAnd" | "BitOr" | "ShiftLeft" | "ShiftRight" => {
-            let how = match op.code.as_str() {
-                "Add" => "+",
-                "Subtract" => "-",
-                "Multiply" => "*",
-                "Divide" => "/",
-                "Remainder" => "%",
-                _ => "an operation on bits",
-            };
-            add(op.p1, how);
-            add(op.p2, how);
-        }
-        "AddImm" | "BitNot" => add(op.p1, "an operation on numbers"),
-        "Cast" if is_numeric_cast(op) => add(op.p1, "CAST"),
-        "If" | "IfNot" | "Not" | "IsTrue" => add(op.p1, "a condition"),
-        "And" | "Or" => {
-            add(op.p1, "a condition");
-            add(op.p2, "a condition");
-        }
-        "Lt" | "Le" | "Gt" | "Ge" | "Eq" | "Ne" => {
-            if is_number(op.p1) {
-                add(op.p3, COMPARISON);
-            }
-            if is_number(op.p3) {
-                add(op.p1, COMPARISON);
-            }
-        }
-        "Function" | "PureFunc" | "AggStep" | "AggInverse" if COUNTING.contains(&function(op).0) => {
-            add(op.p2, &format!("{}()", function(op).0));
-        }
-        _ => {}
-    }
-    found
-}
-
-const COMPARISON: &str = "a comparison with a number";
-
-/// Instructions that seek a key in a cursor.
-pub(super) const SEARCHES: [&str; 10] =
-    ["SeekLT", "SeekLE", "SeekGE", "SeekGT", "IdxLE", "IdxGT", "IdxLT", "IdxGE", "Found", "NotFound"];
-
-/// Instructions that may go on at their second operand.
-const JUMPS: [&str; 46] = [
-    "VFilter",
-    "MustBeInt",
-    "Once",
-    "If",
-    "IfNot",
-    "IsType",
-    "IfNullRow",
-    "SeekLT",
-    "SeekLE",
-    "SeekGE",
-    "SeekGT",
-    "IfNoHope",
-    "NoConflict",
-    "NotFound",
-    "Found",
-    "SeekRowid",
-    "NotExists",
-    "Last",
-    "IfSizeBetween",
-    "SorterSort",
-    "Sort",
-    "Rewind",
-    "IfEmpty",
-    "SorterNext",
-    "Prev",
-    "Next",
-    "IdxLE",
-    "IdxGT",
-    "IdxLT",
-    "IdxGE",
-    "IFindKey",
-    "RowSetRead",
-    "RowSetTest",
-    "Program",
-    "IsNull",
-    "NotNull",
-    "Ne",
-    "Eq",
-    "Gt",
-    "Le",
-    "Lt",
-    "Ge",
-    "ElseEq",
-    "IfPos",
-    "IfNotZero",
-    "DecrJumpZero",
-];

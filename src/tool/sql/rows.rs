@@ -11,10 +11,9 @@ use super::super::part::args::{invalid, permanent, quoted};
 use super::asked::Ask;
 use super::config::Config;
 use super::load::Loaded;
-use super::origin;
-use super::query::Query;
+use super::misuse;
+use super::origin::Bound;
 use crate::failure::{Class, Failure};
-use crate::topology::plan::ParamKind;
 
 /// The result of `ask`, or why there is none.
 pub(super) fn answer(
@@ -38,7 +37,15 @@ pub(super) fn answer(
             return Err(Failure::new(Class::Policy, format!("the SQL would read {column}, which is hidden")));
         }
     }
-    counts_numbers(loaded, &ask.sql, setting, &|name| ask.args.get(name).is_some_and(Value::is_number), &grown)?;
+    let bound = |name: &str| match ask.args.get(name) {
+        Some(Value::Number(_)) => Bound::Number,
+        Some(Value::String(text)) => Bound::Text(text.clone()),
+        _ => Bound::Other,
+    };
+    let misused = misuse::of(loaded, config, &ask.sql, &bound).map_err(|why| failure(&why, &grown))?;
+    if let Some(misuse) = misused.first() {
+        return Err(invalid(misuse.for_writer(setting)));
+    }
     bind(&mut statement, &ask.args)?;
     collect(&mut statement, config, &ask.source(), &grown)
 }
@@ -52,33 +59,6 @@ pub(super) fn prepared<'c>(loaded: &'c Loaded, sql: &str, grown: &AtomicBool) ->
         return Err(Failure::new(Class::Policy, "only a SELECT is taken here"));
     }
     Ok(statement)
-}
-
-/// What keeps a named query from being asked, where the engine or the rules say so; what is wrong with its text is told by
-/// `named`.
-pub(super) fn counted(loaded: &Loaded, query: &Query, setting: &str) -> Result<(), Failure> {
-    let is_number = |name: &str| matches!(query.args.get(name), Some(ParamKind::Integer | ParamKind::Number));
-    counts_numbers(loaded, &query.sql, setting, &is_number, &AtomicBool::new(false))
-}
-
-/// Refuses a statement that counts with texts: the engine would take of each the digits that it begins with.
-fn counts_numbers(
-    loaded: &Loaded,
-    sql: &str,
-    setting: &str,
-    is_number: &dyn Fn(&str) -> bool,
-    grown: &AtomicBool,
-) -> Result<(), Failure> {
-    let found = origin::counted_texts(&loaded.connection, sql, &loaded.tables, is_number);
-    let found = found.map_err(|why| failure(&why, grown))?;
-    let Some(first) = found.first() else { return Ok(()) };
-    let column = &first.column;
-    let (table, name) = column.split_once('.').unwrap_or(("", column));
-    Err(invalid(format!(
-        "{} meets {column}, a column of text, of which the engine would count the first digits and say nothing: compare it \
-         with a text, or let whoever keeps {setting} declare it, such as csv.{table}.columns = {{ {name:?} = \"number\" }}",
-        first.how
-    )))
 }
 
 fn bind(statement: &mut Statement<'_>, args: &Map<String, Value>) -> Result<(), Failure> {

@@ -165,7 +165,11 @@ fn table(full: Full) -> Result<Table, String> {
     let decimal = one_of("decimal", full.decimal.as_deref(), &['.', ','])?;
     let thousands = one_of("thousands", full.thousands.as_deref(), &['.', ',', ' ', '\''])?;
     if thousands.is_some() && thousands == decimal.or(Some('.')) {
-        return Err("decimal and thousands are the same: a number could be read in two ways".to_owned());
+        let instead = match thousands {
+            Some('.') => "write decimal = \",\" with thousands = \".\"",
+            _ => "write decimal = \".\" with thousands = \",\", or the other way round",
+        };
+        return Err(format!("decimal and thousands are the same, so a number could be read in two ways: {instead}"));
     }
     let delimiter = one_of("delimiter", full.delimiter.as_deref(), &[',', ';', '\t', '|'])?;
     let form = Form {
