@@ -39,7 +39,7 @@ use crate::tool::history::Past;
 use crate::tool::kind::KINDS;
 use crate::tool::sources::Sources;
 use crate::tool::sql;
-use crate::tool::{Check, Opened, Tools};
+use crate::tool::{Check, Opened, Tool, Tools};
 use crate::topology::check::{Guards, Surroundings};
 use crate::topology::editor;
 use crate::topology::fault::Faults;
@@ -182,6 +182,21 @@ impl<'s> Survey<'s> {
         };
         let is_needed = |name: &ToolName| needed.contains(name.as_str().split('.').next().unwrap_or_default());
         [looked(self.settings, &self.tools, is_needed), looked(self.settings, &self.tools, |name| !is_needed(name))]
+    }
+
+    /// The variables that calls of the tools of `plan` need and that are not set, a sentence each. What acts on the world does so
+    /// in a live run alone.
+    pub fn unset(&self, plan: &Plan) -> Vec<String> {
+        let is_called = |tool: &&Tool| plan.mode == Mode::Live || matches!(tool, Tool::Callable(_));
+        let tools = plan.tools.keys().filter_map(|name| self.tools.get(name)).filter(is_called);
+        let unset =
+            tools.flat_map(|tool| tool.unset().into_iter().map(|variable| (variable, tool.spec().name.clone())));
+        // What several tools need is told once.
+        let by_variable: BTreeMap<String, ToolName> = unset.collect();
+        let told = |(variable, tool)| {
+            format!("{tool} needs the variable {variable}, which is not set: export {variable}=... and start again")
+        };
+        by_variable.into_iter().map(told).collect()
     }
 
     /// The connection of a tool, and the one that this rests on.

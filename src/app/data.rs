@@ -12,7 +12,7 @@ use crate::tool::sql;
 use crate::topology::fault::nearest;
 
 pub use crate::tool::part::lock::LOCK_FILE;
-pub use crate::tool::postgres::{Accepted, Postgres, Table};
+pub use crate::tool::postgres::{Accepted, Looked, Postgres, Table};
 pub use crate::tool::sql::Guess;
 
 /// The database of `[tools.name]`.

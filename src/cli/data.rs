@@ -7,8 +7,9 @@ use serde_json::json;
 use super::accepted::{INDENT, line, told};
 use super::exit::{Exit, Stop};
 use super::paint::{self, Safe, Tone, hung, out, raw, say, toned};
+use super::pasted;
 use super::session::Session;
-use crate::app::data::{self, Accepted, Guess, LOCK_FILE, Table};
+use crate::app::data::{self, Accepted, LOCK_FILE, Looked, Table};
 use crate::run::view::count;
 use crate::template::csv::word;
 
@@ -38,9 +39,16 @@ enum What {
     },
 }
 
+impl Args {
+    /// Whether they are about a file, which may lie in no project at all.
+    pub(super) fn is_about_file(&self) -> bool {
+        matches!(&self.what, What::Inspect { what, .. } if is_file(what))
+    }
+}
+
 pub(super) async fn data(session: &Session, args: &Args) -> Result<Exit, Stop> {
     match &args.what {
-        What::Inspect { what, json } if is_file(what) => file(session, what, *json),
+        What::Inspect { .. } if args.is_about_file() => file(Some(session), args),
         What::Inspect { what, json } => inspect(session, what, *json).await,
         What::Accept { name } => accept(session, name).await,
     }
@@ -48,17 +56,21 @@ pub(super) async fn data(session: &Session, args: &Args) -> Result<Exit, Stop> {
 
 /// Whether that names a file: it is there, or could be no name of a table.
 fn is_file(what: &str) -> bool {
-    what.contains(['.', '/', '\\']) || Path::new(what).exists()
+    what.contains(['.', '/', '\\']) || Path::new(what).is_file()
 }
 
-fn file(session: &Session, what: &str, as_json: bool) -> Result<Exit, Stop> {
+/// Looks at a file, beside what the project of the `session` says of it, if there is a project.
+pub(super) fn file(session: Option<&Session>, args: &Args) -> Result<Exit, Stop> {
+    let What::Inspect { what, json: as_json } = &args.what else { return Ok(Exit::Done) };
     let path = Path::new(what);
     let guess = data::guess(path, what).map_err(Stop::input)?;
-    let below = below(&session.settings.root, path);
+    let below = session.and_then(|session| below(&session.settings.root, path));
     let shown = below.clone().unwrap_or_else(|| format!("data/{}", path.file_name().unwrap_or_default().display()));
     let table = word(path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("table"));
-    let lines = pasted(&table, &shown, &guess);
-    if as_json {
+    let reader = session.zip(below.as_ref()).and_then(|(session, path)| pasted::reader(&session.settings, path));
+    let lines =
+        reader.as_ref().map_or_else(|| pasted::whole(&table, &shown, &guess), |reader| reader.differing(&guess));
+    if *as_json {
         let columns: Vec<_> =
             guess.columns.iter().map(|column| json!({ "name": column.name, "type": column.kind })).collect();
         paint::json(&json!({
@@ -66,6 +78,11 @@ fn file(session: &Session, what: &str, as_json: bool) -> Result<Exit, Stop> {
             "preview": guess.preview, "remarks": guess.remarks,
         }));
         return Ok(Exit::Done);
+    }
+    match (&reader, lines.is_empty()) {
+        (Some(_), true) => say("callsheet.toml reads this file already, and says all of this"),
+        (Some(_), false) => say("callsheet.toml reads this file already; these lines differ:"),
+        (None, _) => {}
     }
     lines.iter().for_each(|line| raw(Safe(line)));
     let heads: Vec<&str> = guess.columns.iter().map(|column| column.name.as_str()).collect();
@@ -75,8 +92,10 @@ fn file(session: &Session, what: &str, as_json: bool) -> Result<Exit, Stop> {
     for remark in &guess.remarks {
         say(format!("{} {}", toned(Tone::Attention, "look:"), Safe(remark)));
     }
-    if below.is_none() {
-        say(format!("the file lies outside of the project: copy it to {}", Safe(&shown)));
+    match (session, below) {
+        (None, _) => say(format!("there is no project here; this makes one: callsheet init --csv {}", Safe(what))),
+        (Some(_), None) => say(format!("the file lies outside of the project: copy it to {}", Safe(&shown))),
+        (Some(_), Some(_)) => {}
     }
     Ok(Exit::Done)
 }
@@ -92,49 +111,51 @@ fn below(root: &Path, path: &Path) -> Option<String> {
     Some(parts.collect::<Option<Vec<_>>>()?.join("/"))
 }
 
-/// The table as it stands in callsheet.toml.
-fn pasted(table: &str, path: &str, guess: &Guess) -> Vec<String> {
-    let mut lines = vec![
-        format!("[tools.{table}]"),
-        "kind = \"sql\"".to_owned(),
-        "free_sql = true    # or name queries: [tools.NAME.queries.QUERY]".replace("NAME", table),
-        String::new(),
-        format!("[tools.{table}.csv.{table}]"),
-        format!("path = {}", json!(path)),
-    ];
-    lines.extend(guess.settings.iter().cloned());
-    if !guess.declared.is_empty() {
-        lines.extend([String::new(), format!("[tools.{table}.csv.{table}.columns]")]);
-        lines.extend(guess.declared.iter().cloned());
-    }
-    lines
-}
-
-async fn see(session: &Session, name: &str) -> Result<(Option<Accepted>, Accepted), Stop> {
+async fn see(session: &Session, name: &str) -> Result<(Option<Accepted>, Looked), Stop> {
     let database = data::database(&session.settings, name).map_err(Stop::input)?;
-    let now = database.look_now().await.map_err(|why| Stop::failed(format!("[tools.{name}]: {}", why.reason)))?;
-    Ok((database.accepted().map_err(Stop::failed)?.cloned(), now))
+    let looked = database.inspect().await.map_err(|why| Stop::failed(format!("[tools.{name}]: {}", why.reason)))?;
+    Ok((database.accepted().map_err(Stop::failed)?.cloned(), looked))
 }
 
 async fn inspect(session: &Session, name: &str, as_json: bool) -> Result<Exit, Stop> {
-    let (accepted, now) = see(session, name).await?;
+    let (accepted, Looked { now, faults, others }) = see(session, name).await?;
     let changes = accepted.map(|accepted| accepted.changes(&now));
     let is_accepted = changes.as_ref().is_some_and(Vec::is_empty);
-    let exit = if is_accepted { Exit::Done } else { Exit::Waiting };
+    let exit = match (faults.is_empty(), is_accepted) {
+        (false, _) => Exit::Input,
+        (true, false) => Exit::Waiting,
+        (true, true) => Exit::Done,
+    };
     if as_json {
-        paint::json(&json!({ "name": name, "holds": now, "accepted": is_accepted, "changes": changes }));
+        let others: Vec<_> = others.iter().map(|(name, tables)| json!({ "name": name, "tables": tables })).collect();
+        paint::json(&json!({
+            "name": name, "holds": now, "other_schemas": others, "faults": faults, "accepted": is_accepted,
+            "changes": changes,
+        }));
         return Ok(exit);
     }
     show(&now);
+    for (schema, tables) in &others {
+        let tables = count(usize::try_from(*tables).unwrap_or_default(), "table");
+        line(&format!("the schema {schema} has {tables} that this role may read: name it in `schemas` to see them"));
+    }
+    for fault in &faults {
+        out(format!("{} {}", toned(Tone::Bad, "no"), Safe(fault)));
+    }
     told(changes);
-    if !is_accepted {
+    if !faults.is_empty() {
+        say(format!("mend [tools.{name}] by what stands above, and look again"));
+    } else if !is_accepted {
         say(format!("if models may see all that: callsheet data accept {name}"));
     }
     Ok(exit)
 }
 
 async fn accept(session: &Session, name: &str) -> Result<Exit, Stop> {
-    let (_, now) = see(session, name).await?;
+    let (_, Looked { now, faults, .. }) = see(session, name).await?;
+    if !faults.is_empty() {
+        return Err(Stop::input(format!("nothing was accepted\n{}", faults.join("\n"))));
+    }
     data::accept(&session.settings, name, &now).map_err(Stop::failed)?;
     show(&now);
     out(format!("accepted as {}: {}", Safe(name), count(now.tables.len(), "table")));

@@ -3,6 +3,7 @@
 mod accepted;
 mod answer;
 mod approvals;
+mod argument;
 mod audit;
 mod changes;
 mod check;
@@ -28,6 +29,7 @@ mod new;
 mod note;
 mod observe;
 pub mod paint;
+mod pasted;
 mod prompt;
 mod record;
 mod rehearse;
@@ -254,6 +256,11 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::Check(args) => {
             let (session, faults) = Session::look(&cli.common)?;
             return check::check(&session, faults, args);
+        }
+        // A file may lie in no project, or in one that has faults.
+        Command::Data(args) if args.is_about_file() => {
+            let session = Session::look(&cli.common).ok();
+            return data::file(session.as_ref().map(|(session, _)| session), args);
         }
         _ => {}
     }

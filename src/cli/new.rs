@@ -223,6 +223,11 @@ fn tool(session: &Session, name: &str, kind: &str, csv: Option<&PathBuf>) -> Res
         }
     };
     raw(text.trim_end());
-    say(format!("put it into callsheet.toml: callsheet new tool ... >> callsheet.toml; then: callsheet tools {name}"));
+    let then = match kind {
+        "mcp" => "callsheet mcp inspect",
+        "postgres" => "callsheet data inspect",
+        _ => "callsheet tools",
+    };
+    say(format!("put it into callsheet.toml: callsheet new tool ... >> callsheet.toml; then: {then} {name}"));
     Ok(Exit::Done)
 }

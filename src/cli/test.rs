@@ -26,7 +26,7 @@ pub(super) async fn test(session: &Session, args: &Args) -> Result<Exit, Stop> {
     let mut told: Vec<Fault> = Vec::new();
     for name in names {
         let checked = match project.check_to_start(&name, Mode::Rehearsal, None) {
-            Ok((checked, _)) => checked,
+            Ok(startable) => startable.checked,
             Err(mut faults) => {
                 exit = Exit::Input;
                 // What several topologies share is told once.

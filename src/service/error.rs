@@ -122,7 +122,7 @@ pub enum Error {
     /// The topology, or the data that it reads, has faults.
     #[error("{}", .0.render(false))]
     Faulty(Faults),
-    /// Its models cannot be asked.
+    /// Its models or its tools cannot be asked.
     #[error("{0}")]
     Unreachable(String),
     /// The recording cannot be replayed.

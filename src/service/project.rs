@@ -22,6 +22,16 @@ use crate::topology::fault::Faults;
 use crate::topology::plan::Mode;
 use crate::topology::recording::Recording;
 
+/// A topology that can start, as far as its files say.
+pub struct Startable {
+    /// What was checked.
+    pub checked: Checked,
+    /// What is wrong with data and queries that it does not use.
+    pub elsewhere: Faults,
+    /// What is missing in the environment, a sentence each.
+    pub unset: Vec<String>,
+}
+
 /// A project.
 pub struct Project {
     /// What it says.
@@ -186,8 +196,7 @@ impl Project {
         self.topologies().into_iter().map(|name| (name.clone(), checked(&name))).collect()
     }
 
-    /// Checks a topology that is about to start, and what its tools would read, in whatever `mode`; with what is wrong with
-    /// what others would read. One that is to be replayed from a recording has the models of then.
+    /// Checks a topology that is about to start, and what its tools would read, in whatever `mode`. One that is to be replayed from a recording has the models of then.
     ///
     /// # Errors
     /// Its faults, and those of its data.
@@ -196,7 +205,7 @@ impl Project {
         topology: &str,
         mode: Mode,
         recording: Option<Arc<Recording>>,
-    ) -> Result<(Checked, Faults), Faults> {
+    ) -> Result<Startable, Faults> {
         let mut survey = app::Survey::of(&self.settings, mode)?;
         if let Some(recording) = recording {
             survey.around.models = recording.models.clone();
@@ -205,7 +214,10 @@ impl Project {
         let checked = check(topology, &self.settings.folder(), &survey.around);
         let [mut own, others] = survey.data(checked.as_ref().ok().map(|checked| &checked.plan));
         match checked {
-            Ok(checked) if own.is_empty() => Ok((checked, others)),
+            Ok(checked) if own.is_empty() => {
+                let unset = survey.unset(&checked.plan);
+                Ok(Startable { checked, elsewhere: others, unset })
+            }
             Ok(_) => Err(own),
             Err(faults) => {
                 own.join(faults);

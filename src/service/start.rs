@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::error::{Error, ParamFault};
-use super::project::Project;
+use super::project::{Project, Startable};
 use crate::app;
 use crate::run::event::Who;
 use crate::run::input::Brief;
@@ -63,13 +63,16 @@ impl Start {
             Voice::Script => Mode::Rehearsal,
             Voice::Named => project.settings.mode(),
         };
-        let checked = project.check_to_start(topology, mode, recording.clone());
-        let (checked, elsewhere) = checked.map_err(Error::Faulty)?;
+        let startable = project.check_to_start(topology, mode, recording.clone());
+        let Startable { checked, elsewhere, unset } = startable.map_err(Error::Faulty)?;
         checked.by_itself().map_err(Error::Faulty)?;
         let Checked { plan, .. } = checked;
         let recorded = recording.map(|recording| recording.brief.clone()).unwrap_or_default();
         let brief = brief(&plan, params, recorded).map_err(Error::Param)?;
         app::reachable(&project.settings, &plan).map_err(Error::Unreachable)?;
+        if !unset.is_empty() {
+            return Err(Error::Unreachable(format!("nothing was started\n{}", unset.join("\n"))));
+        }
         Ok(Self { plan, brief, by: project.declared(who)?, elsewhere })
     }
 }

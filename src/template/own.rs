@@ -154,14 +154,19 @@ pub fn tool(name: &str, kind: &str, asked: Option<&str>) -> Option<String> {
         "mcp" => (
             "tools of an MCP server, each as you name it here",
             "command = [\"your-mcp-server\"]    # put the command that starts your server here\n\
-             tools = { search = { reach = \"reads_out\" } }    # reach is \"inside\", \"reads_out\" or \"acts_out\"\n\
-             # then look at what the server lists, which you accept: callsheet mcp inspect NAME",
+             # No agent has any of its tools yet. Look at what it lists, which prints the lines to paste for each tool:\n\
+             #   callsheet mcp inspect NAME",
         ),
         "postgres" => (
             "query, which reads a PostgreSQL database by the queries below",
-            "url_env = \"DATABASE_URL\"    # the variable of the environment that holds the address\n\n\
-             [tools.NAME.queries.newest]\ndescription = \"The ten newest orders.\"    # put your own question here\n\
-             sql = \"SELECT id, placed_at FROM orders ORDER BY placed_at DESC LIMIT 10\"",
+            "# The variable that holds the address. Set it before you start callsheet:\n\
+             #   export DATABASE_URL=postgresql://role:password@host:5432/database\n\
+             url_env = \"DATABASE_URL\"\n\n\
+             # This query works in every database. Put your own questions in its place, after a look at what there is:\n\
+             #   callsheet data inspect NAME\n\
+             [tools.NAME.queries.tables]\ndescription = \"The tables that there are, each with its schema.\"\n\
+             sql = \"SELECT table_schema, table_name FROM information_schema.tables \
+             WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2\"",
         ),
         "files" => (
             "list and read for agents, and publish, which writes what a person approved to out/",

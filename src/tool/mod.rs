@@ -87,6 +87,11 @@ impl Tool {
         self.declared().open()
     }
 
+    /// As [`Declared::unset`].
+    pub fn unset(&self) -> Vec<String> {
+        self.declared().unset()
+    }
+
     fn declared(&self) -> &dyn Declared {
         match self {
             Self::Callable(tool) => tool.as_ref(),
@@ -112,6 +117,12 @@ pub trait Declared: Send + Sync {
     /// [`look`]: Declared::look
     fn open(&self) -> Option<Work<'_, Opened>> {
         None
+    }
+
+    /// The variables of the environment without which no call can be made and that are not set: for a run that is about to
+    /// start. `check` and `doctor` need none of them.
+    fn unset(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// The named queries that it answers, each with what it takes, and with what it gives as far as the data can be read.

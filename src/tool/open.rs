@@ -63,8 +63,16 @@ impl Secrets {
     /// # Errors
     /// It is not set, or empty.
     pub fn needed(&self, variable: &str) -> Result<String, Failure> {
-        let value = self.get(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        value.ok_or_else(|| permanent(format!("it needs {variable}: set that variable")))
+        self.usable(variable).ok_or_else(|| permanent(format!("it needs {variable}: set that variable")))
+    }
+
+    /// Those of these variables that are not set, or empty.
+    pub fn unset<'v>(&self, variables: impl IntoIterator<Item = &'v String>) -> Vec<String> {
+        variables.into_iter().filter(|variable| self.usable(variable).is_none()).cloned().collect()
+    }
+
+    fn usable(&self, variable: &str) -> Option<String> {
+        self.get(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 }
 

@@ -178,6 +178,15 @@ impl Declared for Webhook {
         &self.spec
     }
 
+    fn unset(&self) -> Vec<String> {
+        let address = match &self.place {
+            Place::Variable(variable) => Some(variable),
+            Place::Url(_) => None,
+        };
+        let keys = [&self.config.token_env, &self.config.secret_env].into_iter().flatten();
+        self.ways.secrets.unset(address.into_iter().chain(keys))
+    }
+
     fn open(&self) -> Option<Work<'_, Opened>> {
         Some(Box::pin(async move {
             let ready = self.ready()?;

@@ -46,6 +46,7 @@ mod guards;
 mod history;
 mod http;
 mod injected;
+mod inspected;
 mod kept;
 mod killed;
 mod kinds;

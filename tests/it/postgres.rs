@@ -299,3 +299,48 @@ async fn idle(owner: &tokio_postgres::Client, database: &str) {
 fn is_harmless(why: &Failure) -> bool {
     !why.reason.contains(server::CANARY)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_there_is_is_shown_whatever_is_wrong_with_the_queries() {
+    let Some(server) = server() else { return };
+    let (owner, dir) = (server.database("wrong").await, tempfile::tempdir().unwrap());
+    owner
+        .batch_execute(
+            "CREATE SCHEMA sales; CREATE TABLE sales.invoices (id int); GRANT USAGE ON SCHEMA sales TO reader; \
+                         GRANT SELECT ON sales.invoices TO reader",
+        )
+        .await
+        .unwrap();
+    let query = |name: &str, sql: &str| format!("[queries.{name}]\ndescription = \"x\"\nsql = {}\n", json!(sql));
+    let wrong = [query("first", "SELECT placed_at FROM orders"), query("last", "SELECT id FROM orders")].concat();
+    for (table, faults, known) in [("", 0, 0), (wrong.as_str(), 1, 1)] {
+        let none = Tools::new();
+        let ground = Ground {
+            root: dir.path(),
+            records: dir.path(),
+            tools: &none,
+            secrets: secrets(&server.url("reader", "wrong")),
+        };
+        let config: Config = config(&format!("url_env = \"SHOP_URL\"\n{table}")).unwrap();
+        let shop = Postgres::new(config, "shop", &ground).unwrap();
+        let looked = shop.inspect().await.unwrap();
+        assert!(looked.now.tables.iter().any(|table| table.name == "orders"), "{:?}", looked.now);
+        assert_eq!((looked.faults.len(), looked.now.queries.len()), (faults, known), "{:?}", looked.faults);
+        assert_eq!(looked.others, [("sales".to_owned(), 1)]);
+        assert_eq!(shop.look_now().await.is_err(), faults > 0);
+        assert!(
+            looked.faults.iter().all(|fault| fault.starts_with("the query first: ") && fault.contains("placed_at"))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_argument_that_the_server_cannot_read_is_named() {
+    let Some(server) = server() else { return };
+    let (_owner, dir) = (server.database("unfit").await, tempfile::tempdir().unwrap());
+    let tool = opened(dir.path(), NAMED, secrets(&server.url("reader", "unfit"))).await;
+    let why = call(&tool, json!({ "query": "first", "args": { "day": "foo" } })).await.unwrap_err();
+    let says =
+        why.reason.contains("the argument day is not what the query takes there") && why.reason.contains("type date");
+    assert!(why.class == Class::Invalid && says && !why.reason.contains("the SQL is not taken"), "{why:?}");
+}

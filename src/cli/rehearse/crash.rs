@@ -49,7 +49,7 @@ struct Lane {
 }
 
 pub(super) fn crash(session: &Session, topology: &str, params: &[String], json: bool) -> Result<Exit, Stop> {
-    let (checked, _) = session.project.check_to_start(topology, Mode::Rehearsal, None).map_err(Error::Faulty)?;
+    let checked = session.project.check_to_start(topology, Mode::Rehearsal, None).map_err(Error::Faulty)?.checked;
     checked.by_itself().map_err(Error::Faulty)?;
     let fresh = Scratch::fresh(&session.settings.root)?;
     shorten(fresh.path())?;

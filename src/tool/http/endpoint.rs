@@ -102,6 +102,10 @@ impl Declared for Endpoint {
         &self.spec
     }
 
+    fn unset(&self) -> Vec<String> {
+        self.keys.secrets.unset(self.keys.token_env.iter().chain(self.keys.headers_env.values()))
+    }
+
     fn open(&self) -> Option<Work<'_, Opened>> {
         Some(Box::pin(async move {
             let url = self.template.sample().map_err(permanent)?;

@@ -17,7 +17,7 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The connections.
 pub(super) struct Link {
-    place: Place,
+    pub(super) place: Place,
     pub(super) settings: Settings,
     idle: Mutex<Vec<Session>>,
     turns: Semaphore,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use config::Config;
-pub use seen::{Accepted, Table, accept};
+pub use seen::{Accepted, Looked, Table, accept};
 
 use self::link::Link;
 use self::place::Place;
@@ -42,6 +42,12 @@ impl Open for Config {
 
     /// The lock is read; the database is opened when it is first asked.
     fn open(self, name: &str, ground: &Ground<'_>) -> Result<Vec<Tool>, Error> {
+        if self.queries.is_empty() && !self.free_sql {
+            let what = format!(
+                "has neither queries nor free_sql = true: nothing could be asked. callsheet data inspect {name} shows what there is"
+            );
+            return Err(Error::new(name, what));
+        }
         Ok(vec![Tool::callable(Postgres::new(self, name, ground)?)])
     }
 }
@@ -56,7 +62,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// The database of `[tools.name]`; nobody is asked.
+    /// The database of `[tools.name]`; nobody is asked. It can be looked at before it has anything that agents could ask.
     ///
     /// # Errors
     /// If the table contradicts itself.
@@ -90,12 +96,21 @@ impl Postgres {
         self.accepted.as_ref().map(Option::as_ref).map_err(Clone::clone)
     }
 
+    /// What is there now, with what is wrong with the named queries.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn inspect(&self) -> Result<Looked, Failure> {
+        seen::look(&self.link, &self.config.queries, &self.config.hide).await
+    }
+
     /// What is there now.
     ///
     /// # Errors
     /// The database cannot be asked, or does not take a named query.
     pub async fn look_now(&self) -> Result<Accepted, Failure> {
-        seen::look(&self.link, &self.config.queries, &self.config.hide).await
+        let Looked { now, faults, .. } = self.inspect().await?;
+        if faults.is_empty() { Ok(now) } else { Err(invalid(faults.join("\n"))) }
     }
 
     fn known(&self) -> Option<&Accepted> {
@@ -109,12 +124,12 @@ impl Postgres {
         let Some(name) = ask.query else {
             let accepted = self.known().ok_or_else(|| Failure::new(Class::Policy, unaccepted(&self.name)))?;
             let sql = closed::closed(&numbered.sql, &visible(accepted, &self.config))?;
-            return Ok(Question { sql, values, is_free: true, columns: None, source });
+            return Ok(Question { sql, values, names: numbered.names, is_free: true, columns: None, source });
         };
         let query = self.config.queries.get(&name);
         let query = query.ok_or_else(|| invalid(format!("there is no query {name}")))?;
         let columns = self.known().and_then(|accepted| accepted.columns(&name, query)).cloned();
-        Ok(Question { sql: numbered.sql, values, is_free: false, columns, source })
+        Ok(Question { sql: numbered.sql, values, names: numbered.names, is_free: false, columns, source })
     }
 }
 
@@ -162,6 +177,10 @@ impl Declared for Postgres {
         Look { facts, faults }
     }
 
+    fn unset(&self) -> Vec<String> {
+        self.link.place.secrets.unset([&self.config.url_env])
+    }
+
     fn example(&self) -> Option<Value> {
         let table = self.known().and_then(|accepted| accepted.tables.first());
         let table = table.map(|table| format!("{}.{}", table.schema, table.name));
@@ -184,7 +203,11 @@ impl Declared for Postgres {
             let borrowed = self.link.borrow().await?;
             let role = borrowed.session()?.role.clone();
             borrowed.done();
-            let text = format!("{}: the role {} reads {} tables", now.server, role.name, now.tables.len());
+            let tables = match now.tables.len() {
+                1 => "1 table".to_owned(),
+                tables => format!("{tables} tables"),
+            };
+            let text = format!("{}: the role {} reads {tables}", now.server, role.name);
             let mut remarks = Vec::new();
             if !role.could.is_empty() {
                 remarks.push(format!(
@@ -250,10 +273,6 @@ fn validate(name: &str, config: &Config) -> Result<(), Error> {
     }
     if config.timeout.0 > 3_600_000 {
         return wrong_in("timeout", "a query has an hour at most".to_owned());
-    }
-    if config.queries.is_empty() && !config.free_sql {
-        let what = "has neither queries nor free_sql = true: nothing could be asked".to_owned();
-        return Err(Error::new(name, what));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Error, Row};
 
 use super::link::Borrowed;
-use super::refused::failed;
+use super::refused::{UNTAKEN, failed};
 use super::role::identifier;
 use super::session::{Prepared, Session};
 use crate::failure::{Class, Failure};
@@ -29,6 +29,8 @@ pub(super) struct Question {
     /// With `$1`, `$2` ... for its parameters.
     pub(super) sql: String,
     pub(super) values: Vec<Option<String>>,
+    /// What they are called.
+    pub(super) names: Vec<String>,
     /// Whether it was written by whoever calls: then names mean what the server itself has, and nothing of any schema.
     pub(super) is_free: bool,
     /// What the columns are to be called, if that is known.
@@ -100,7 +102,16 @@ async fn sent<T>(asked: impl Future<Output = Result<T, Error>>) {
 
 async fn rows(session: &Session, question: &Question, caps: Caps) -> Result<Value, Unanswered> {
     let late = format!("the query took longer than {} ms (timeout): ask for less at once", caps.timeout_ms);
-    let over = |why: Error| Unanswered::Over(failed(&why, &late, &session.hidden));
+    let over = |why: Error| {
+        let failure = failed(&why, &late, &session.hidden);
+        Unanswered::Over(match unfit(&why, question) {
+            Some(name) => {
+                let said = failure.reason.trim_start_matches(UNTAKEN).to_owned();
+                invalid(format!("the argument {name} is not what the query takes there: {said}"))
+            }
+            None => failure,
+        })
+    };
     let prepared = prepared(session, question, caps, &late).await.map_err(Unanswered::Over)?;
     let columns: Vec<&str> = prepared.columns.iter().map(|(name, _)| name.as_str()).collect();
     if let Some(known) = question.columns.as_ref().filter(|known| **known != columns) {
@@ -136,6 +147,18 @@ async fn rows(session: &Session, question: &Question, caps: Caps) -> Result<Valu
     Ok(json!({
         "columns": columns, "row_count": rows.len(), "rows": rows, "truncated": false, "source": question.source,
     }))
+}
+
+/// The argument that the server could not read as the type that it has in the statement.
+fn unfit<'q>(why: &Error, question: &'q Question) -> Option<&'q str> {
+    let said = why.as_db_error().filter(|said| said.code().code().starts_with("22"))?;
+    let place = said.where_().and_then(|text| text.split_once("parameter $")).map(|(_, rest)| rest);
+    let place = place.and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<usize>().ok());
+    // Older servers do not say which it is, and quote its value.
+    let quoted =
+        |value: &Option<String>| value.as_ref().is_some_and(|value| said.message().ends_with(&format!("\"{value}\"")));
+    let place = place.and_then(|place| place.checked_sub(1)).or_else(|| question.values.iter().position(quoted))?;
+    question.names.get(place).map(String::as_str)
 }
 
 fn too_large(caps: Caps) -> Failure {

@@ -7,6 +7,9 @@ use crate::failure::{Class, Failure};
 use crate::tool::part::args::{invalid, permanent};
 use crate::tool::part::hidden::Hidden;
 
+/// What stands before the words of a server that does not take a statement.
+pub(super) const UNTAKEN: &str = "the SQL is not taken: ";
+
 /// A failure to open the connection.
 pub(super) fn unopened(why: &Error, hidden: &Hidden) -> Failure {
     match why.as_db_error() {
@@ -34,7 +37,7 @@ pub(super) fn failed(why: &Error, late: &str, hidden: &Hidden) -> Failure {
                 hidden.of(&format!("the connection to the database was lost: {}", chain(why))),
             )
         }
-        None => invalid(hidden.of(&format!("the SQL is not taken: {}", chain(why)))),
+        None => invalid(hidden.of(&format!("{UNTAKEN}{}", chain(why)))),
     }
 }
 
@@ -56,7 +59,7 @@ fn told(said: &DbError, late: &str, hidden: &Hidden) -> Failure {
         "08" | "57" | "40" => Failure::new(Class::Transient, text),
         _ if code == &SqlState::LOCK_NOT_AVAILABLE => Failure::new(Class::Transient, text),
         "58" | "XX" | "F0" | "28" => permanent(text),
-        _ => invalid(format!("the SQL is not taken: {text}")),
+        _ => invalid(format!("{UNTAKEN}{text}")),
     }
 }
 

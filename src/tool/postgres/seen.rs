@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tokio_postgres::Error;
+use tokio_postgres::{Error, Row};
 
 use super::link::Link;
 use super::parameters::numbered;
@@ -136,30 +136,59 @@ pub fn accept(root: &Path, name: &str, now: &Accepted) -> Result<(), String> {
     lock::put(root, Of::Postgres, name, now)
 }
 
+/// What is there now, whatever is wrong with what the project says of it.
+pub struct Looked {
+    /// What can be accepted.
+    pub now: Accepted,
+    /// Named queries that the database does not take, a sentence each.
+    pub faults: Vec<String>,
+    /// Schemas that the project does not name, each with the tables and views in it that the role may read.
+    pub others: Vec<(String, i64)>,
+}
+
 /// What is there now.
-pub(super) async fn look(link: &Link, queries: &BTreeMap<String, Query>, hidden: &[Hide]) -> Result<Accepted, Failure> {
+pub(super) async fn look(link: &Link, queries: &BTreeMap<String, Query>, hidden: &[Hide]) -> Result<Looked, Failure> {
     let borrowed = link.borrow().await?;
     let session = borrowed.session()?;
-    let begin = "BEGIN TRANSACTION READ ONLY";
-    session.client.batch_execute(begin).await.map_err(|why| failed(&why, "", &session.hidden))?;
-    let tables = tables(session, &link.settings.schemas, hidden).await;
-    let tables = tables.map_err(|why| failed(&why, "", &session.hidden))?;
-    let mut known = BTreeMap::new();
+    let wrong = |why: Error| failed(&why, "", &session.hidden);
+    session.client.batch_execute(BEGIN).await.map_err(wrong)?;
+    let tables = tables(session, &link.settings.schemas, hidden).await.map_err(wrong)?;
+    let rows = session.client.query(OTHERS, &[&link.settings.schemas]).await.map_err(wrong)?;
+    let other = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    let others = rows.iter().map(other).collect::<Result<Vec<_>, Error>>().map_err(wrong)?;
+    let (mut known, mut faults) = (BTreeMap::new(), Vec::new());
     for (name, query) in queries {
         let sql = numbered(&query.sql, |arg| query.args.contains_key(arg)).sql;
         let sql = sql.trim_end().trim_end_matches(';');
-        let prepared = session.client.prepare(sql).await.map_err(|why| {
-            let failure = failed(&why, "", &session.hidden);
-            Failure { reason: format!("the query {name}: {}", failure.reason), ..failure }
-        })?;
-        let columns = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
-        known.insert(name.clone(), Known { sql: digest(&query.sql), columns });
+        match session.client.prepare(sql).await {
+            Ok(prepared) => {
+                let columns = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
+                known.insert(name.clone(), Known { sql: digest(&query.sql), columns });
+            }
+            Err(why) if why.as_db_error().is_some() => {
+                faults.push(format!("the query {name}: {}", wrong(why).reason));
+                // Whatever is asked in a transaction that has failed is refused.
+                session.client.batch_execute(&format!("ROLLBACK; {BEGIN}")).await.map_err(wrong)?;
+            }
+            Err(why) => return Err(wrong(why)),
+        }
     }
-    session.client.batch_execute("ROLLBACK").await.map_err(|why| failed(&why, "", &session.hidden))?;
+    session.client.batch_execute("ROLLBACK").await.map_err(wrong)?;
     let server = format!("PostgreSQL {}, database {}", session.role.version, session.role.database);
     borrowed.done();
-    Ok(Accepted { server, tables, queries: known })
+    Ok(Looked { now: Accepted { server, tables, queries: known }, faults, others })
 }
+
+const BEGIN: &str = "BEGIN TRANSACTION READ ONLY";
+
+/// Schemas that are not named, with how much of each the role may read.
+const OTHERS: &str = "
+SELECT n.nspname::text, count(*)
+FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
+WHERE n.nspname <> ALL ($1) AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+  AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT')
+GROUP BY 1 ORDER BY 1 LIMIT 50";
 
 /// The columns that the role may read, with values that are common in those that have few.
 const COLUMNS: &str = "
