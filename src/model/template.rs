@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Value as Template, ValueKind};
-use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, filters};
+use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, escape_formatter, filters};
 use serde_json::{Number, Value};
 
 use crate::topology::template::{ORDERED, expression_written_out, written_out};
@@ -145,6 +145,10 @@ fn environment() -> Environment<'static> {
     if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
         environment.set_syntax(syntax);
     }
+    environment.set_formatter(|out, state, value| match whole(value) {
+        Some(whole) => Ok(write!(out, "{whole}")?),
+        None => escape_formatter(out, state, value),
+    });
     environment.add_function(ORDERED, ordered);
     let tests = [
         ("<", ["<", "lt", "lessthan"].as_slice()),
@@ -170,6 +174,14 @@ fn environment() -> Environment<'static> {
         filters::max(state, list, args)
     });
     environment
+}
+
+/// The whole number that a fraction is: sums of a database come as 2980.0, and nobody writes them so.
+fn whole(value: &Template) -> Option<i64> {
+    /// Up to here every whole number is a floating one.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let real = f64::try_from(value.clone()).ok().filter(|_| value.is_number() && !value.is_integer())?;
+    (real.fract() == 0.0 && real.abs() < EXACT_MAX).then_some(real as i64)
 }
 
 /// Whether two values are in an order. What has none is no order that somebody meant: it is an error, where it stands.

@@ -43,12 +43,88 @@ pub(super) fn fault(text: &str, place: &Place, said: &str) -> Fault {
         return fault;
     }
     let file = &place.file;
+    if let Some(fault) = unclosed_text(text, place) {
+        return fault;
+    }
     if said.contains("missing comma")
         && let Some(fault) = unclosed(text, place)
     {
         return fault;
     }
     Fault::new(Code::Syntax, place, format!("{file} is not TOML: {what}"), instead)
+}
+
+/// A text of several lines that is never closed, or is closed by what was to begin another one.
+fn unclosed_text(text: &str, place: &Place) -> Option<Fault> {
+    let (mut at, mut line) = (0, 1);
+    while at < text.len() && at <= place.span.end {
+        let rest = &text[at..];
+        let long = ["\"\"\"", "'''"].into_iter().find(|long| rest.starts_with(long));
+        let length = match long {
+            Some(long) => {
+                let closed = long_text(rest, long);
+                let before = closed.map_or("", |end| rest[..end - long.len()].rsplit('\n').next().unwrap_or_default());
+                let begins = closed.filter(|_| before.trim_end().ends_with('=') && rest[3..].contains('\n'));
+                let until = line + rest[..closed.unwrap_or(0)].matches('\n').count();
+                let what = match (closed, begins) {
+                    (None, _) => format!("the text that {long} begins here is never closed"),
+                    (_, Some(_)) => {
+                        let key = before.trim_end().trim_end_matches('=').trim();
+                        format!(
+                            "the text that {long} begins here is not closed before line {until}, where {key} begins"
+                        )
+                    }
+                    _ => String::new(),
+                };
+                if !what.is_empty() {
+                    let opened = Place { file: place.file.clone(), span: at..at + long.len() };
+                    let what = format!("{} is not TOML: {what}", place.file);
+                    return Some(Fault::new(Code::Syntax, &opened, what, format!("close it with {long}")));
+                }
+                closed.unwrap_or(rest.len())
+            }
+            None => match rest.as_bytes()[0] {
+                quote @ (b'"' | b'\'') => short_text(rest, quote),
+                b'#' => rest.find('\n').unwrap_or(rest.len()),
+                _ => rest.chars().next().map_or(1, char::len_utf8),
+            },
+        };
+        line += rest[..length].matches('\n').count();
+        at += length;
+    }
+    None
+}
+
+/// Where a text of several lines ends, if it does.
+fn long_text(rest: &str, long: &str) -> Option<usize> {
+    let mut at = long.len();
+    loop {
+        let inner = &rest[at..];
+        if long.starts_with('"') && inner.starts_with('\\') {
+            at += 1 + inner[1..].chars().next().map_or(0, char::len_utf8);
+        } else if inner.starts_with(long) {
+            // One or two quotes may stand before those that close it.
+            let quotes = inner.bytes().take(5).take_while(|byte| *byte == long.as_bytes()[0]).count();
+            return Some(at + quotes);
+        } else {
+            at += inner.chars().next()?.len_utf8();
+        }
+    }
+}
+
+/// Where a text of one line ends: at its quote, or with the line.
+fn short_text(rest: &str, quote: u8) -> usize {
+    let mut escaped = false;
+    for (at, byte) in rest.bytes().enumerate().skip(1) {
+        match byte {
+            b'\n' => return at,
+            _ if escaped => escaped = false,
+            b'\\' if quote == b'"' => escaped = true,
+            byte if byte == quote => return at + 1,
+            _ => {}
+        }
+    }
+    rest.len()
 }
 
 /// A list or table that the line before a new key leaves open.
