@@ -140,7 +140,7 @@ async fn inspect(session: &Session, name: &str, as_json: bool) -> Result<Exit, S
         line(&format!("the schema {schema} has {tables} that this role may read: name it in `schemas` to see them"));
     }
     for fault in &faults {
-        out(format!("{} {}", toned(Tone::Bad, "no"), Safe(fault)));
+        out(format!("{} {}", toned(Tone::Bad, "not ok"), Safe(fault)));
     }
     told(changes);
     if !faults.is_empty() {

@@ -206,11 +206,8 @@ fn a_tool_of_which_its_server_says_that_it_acts_is_given_as_one_that_acts() {
             let (found, text) = project.types("doctor --offline");
             assert_eq!(found, i32::from(is_told), "{said} {given}{text}");
             let acts = is_told || reach == "acts_out";
-            assert_eq!(
-                text.contains("acts outside: a person approves every byte before"),
-                acts,
-                "{said} {given}{text}"
-            );
+            let (_, text) = project.types("tools weather.forecast");
+            assert_eq!(text.contains("acts outside"), acts, "{said} {given}{text}");
             // By hand nobody does what a person would have to approve.
             let (called, text) = project.types("tools weather.forecast --call '{ city = \"Rome\" }'");
             assert_eq!(
