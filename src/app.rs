@@ -269,7 +269,15 @@ fn guards(checks: &BTreeMap<String, Value>, tools: &Tools) -> Guards {
 /// Why there is no table in it, with its line.
 pub fn csv_of(path: &Path, shown: &str, table: &str) -> Result<(Csv, Vec<String>), String> {
     let sql::Guess { settings: form, columns, rows, remarks, .. } = sql::guess(path, shown)?;
-    let column = |sql::Seen { name, kind, declared, distinct }| csv::Column { name, kind, declared, distinct };
+    // A day is counted with as little as a text.
+    let kind = |kind| if matches!(kind, "date" | "datetime") { "text" } else { kind };
+    let column = |sql::Seen { name, kind: of, declared, distinct, sorts }| csv::Column {
+        name,
+        kind: kind(of),
+        declared,
+        distinct,
+        sorts,
+    };
     let columns = columns.into_iter().map(column).collect();
     Ok((Csv { table: table.to_owned(), path: shown.to_owned(), form, columns, rows }, remarks))
 }

@@ -13,7 +13,7 @@ use crate::topology::fault::nearest;
 
 pub use crate::tool::part::lock::LOCK_FILE;
 pub use crate::tool::postgres::{Accepted, Looked, Postgres, Table};
-pub use crate::tool::sql::Guess;
+pub use crate::tool::sql::{Guess, Seen};
 
 /// The database of `[tools.name]`.
 ///

@@ -19,6 +19,8 @@ pub struct Column {
     pub declared: Option<String>,
     /// How many different values it has.
     pub distinct: usize,
+    /// Whether a query may order by it.
+    pub sorts: bool,
 }
 
 /// A file of somebody's own.
@@ -127,6 +129,7 @@ impl Csv {
     fn groups(&self) -> Vec<&Column> {
         let fits = |column: &&Column| {
             column.kind == "text"
+                && column.sorts
                 && is_quotable(column)
                 && (2..=GROUPS_MAX).contains(&column.distinct)
                 && column.distinct * 2 <= self.rows

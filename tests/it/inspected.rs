@@ -196,3 +196,17 @@ fn a_run_whose_tools_lack_a_variable_does_not_start() {
     fs::write(project.path("agents/ana.toml"), agent).unwrap();
     assert_eq!(project.types("run t").0, 0, "{}", project.types("run t").1);
 }
+
+#[test]
+fn what_init_makes_of_days_asks_for_no_order_that_there_is_not() {
+    // The first could be two days, the second only one.
+    for days in [["07/01/2026", "07/02/2026"], ["07/30/2026", "07/31/2026"]] {
+        let project = Project::empty();
+        let rows: String = (1..9).map(|n| format!("{},s{},{n}\n", days[n / 5], n % 2)).collect();
+        fs::write(project.path("clicks.csv"), format!("day,segment,clicks\n{rows}")).unwrap();
+        let (code, text) = project.types("init --csv clicks.csv");
+        assert_eq!(code, 0, "{days:?}: {text}");
+        let (code, text) = project.types("check");
+        assert_eq!(code, 0, "{days:?}: {text}");
+    }
+}

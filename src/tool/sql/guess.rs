@@ -35,12 +35,14 @@ pub struct Guess {
 pub struct Seen {
     /// Its name.
     pub name: String,
-    /// `text`, `integer` or `number`, as it is counted with.
+    /// `text`, `integer`, `number`, `date` or `datetime`.
     pub kind: &'static str,
     /// What declares it, as TOML, where its type alone does not: `{ type = "date", format = "%d.%m.%Y" }`.
     pub declared: Option<String>,
     /// How many different values it has.
     pub distinct: usize,
+    /// Whether a query may order by it: days as they do not sort are in no order.
+    pub sorts: bool,
 }
 
 /// How the reader says that a number could be either.
@@ -217,6 +219,7 @@ fn guessed(settings: &toml::Table, columns: &[Read], rows: usize, remarks: Vec<S
     let seen = |column: &Read| Seen {
         name: column.name.clone(),
         kind: column.kind.word(),
+        sorts: !column.kind.is_unsorted(),
         declared: columns_set.and_then(|set| set.get(&column.name)).map(ToString::to_string),
         distinct: column.cells.iter().map(cell).filter(|cell| !cell.is_empty()).collect::<BTreeSet<String>>().len(),
     };
