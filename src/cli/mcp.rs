@@ -215,11 +215,13 @@ fn suggest(server: &str, of: &str, hints: Hints<'_>) {
     if !is_name {
         pasted(format!("name = {}", Safe(&json!(of).to_string())));
     }
-    pasted(match (hints.only_reads(), hints.acts()) {
-        (true, _) => "reach = \"reads_out\"   # or \"inside\", if what it is asked goes nowhere".to_owned(),
-        (_, true) => "reach = \"acts_out\"    # a person approves each call".to_owned(),
-        _ => "reach = \"acts_out\"    # or \"reads_out\", if it changes nothing".to_owned(),
-    });
+    let (reach, why) = match (hints.only_reads(), hints.acts()) {
+        (true, _) => ("reads_out", "or \"inside\", if what it is asked goes nowhere"),
+        (_, true) => ("acts_out", "a person approves each call"),
+        _ => ("acts_out", "or \"reads_out\", if it changes nothing"),
+    };
+    pasted(format!("# {why}"));
+    pasted(format!("reach = {reach:?}"));
 }
 
 /// A name for a tool here, and whether it is the server's own.

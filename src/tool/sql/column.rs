@@ -308,11 +308,11 @@ fn mixed(form: &Form, name: &str, cells: &[(usize, Option<&str>)], looks: &[Opti
     let (line, cell, what, instead) = match odd {
         Some((line, cell, Look::Odd(shape))) if words * 2 <= all => {
             // Another cell may say what stands between thousands.
-            let other = seen().filter_map(|(_, _, look)| match look {
+            let mut other = seen().filter_map(|(_, _, look)| match look {
                 Look::Odd(other) if other.decimal == shape.decimal => other.thousands,
                 _ => None,
             });
-            let whole = Shape { thousands: shape.thousands.or(other.last()), ..shape.clone() };
+            let whole = Shape { thousands: shape.thousands.or(other.next()), ..shape.clone() };
             (line, cell, looks_like(form, shape), advice(form, name, cell, &whole))
         }
         _ if words * 2 > all => {

@@ -54,7 +54,7 @@ pub(super) fn misused(
     let literals = literals.collect();
     let mut flow = Flow { ops: &ops, tables, texts, literals, parameters, cursors, rows, grown: false };
     let (mut found, results) = flow.found();
-    let names: Vec<String> = connection.prepare(sql)?.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = connection.prepare(sql)?.column_names().map(str::to_owned).collect();
     found.extend(flow.ordered(sql, &names, &results));
     Ok(found)
 }

@@ -11,8 +11,11 @@ pub(super) struct Op {
     pub(super) p4: String,
 }
 
-/// The instructions of `sql`, and the names of its parameters with their numbers.
-pub(super) fn listed(connection: &Connection, sql: &str) -> rusqlite::Result<(Vec<Op>, Vec<(i64, String)>)> {
+/// The name of a parameter, with its number.
+pub(super) type Parameter = (i64, String);
+
+/// The instructions of `sql`, and its parameters.
+pub(super) fn listed(connection: &Connection, sql: &str) -> rusqlite::Result<(Vec<Op>, Vec<Parameter>)> {
     let mut program = connection.prepare(&format!("EXPLAIN {sql}"))?;
     let name = |place: usize| Some((place as i64, program.parameter_name(place)?.trim_start_matches(':').to_owned()));
     let parameters = (1..=program.parameter_count()).filter_map(name).collect();

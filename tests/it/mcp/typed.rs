@@ -181,7 +181,7 @@ fn a_tool_of_which_its_server_says_that_it_acts_is_given_as_one_that_acts() {
         let (code, text) = project.types("mcp inspect weather");
         assert_eq!(code, 3, "{said}\n{text}");
         let of_forecast = text.split("[tools.weather.tools.forecast]").nth(1).unwrap();
-        let line = of_forecast.lines().nth(1).unwrap();
+        let line = of_forecast.lines().nth(2).unwrap();
         assert!(line.trim_start().starts_with(&format!("reach = {suggested:?}")), "{said}: {line}");
         assert!(
             text.lines().filter(|line| line.contains('#')).all(|line| line.chars().count() <= 80),
