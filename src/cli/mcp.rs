@@ -216,9 +216,9 @@ fn suggest(server: &str, of: &str, hints: Hints<'_>) {
         pasted(format!("name = {}", Safe(&json!(of).to_string())));
     }
     let (reach, why) = match (hints.only_reads(), hints.acts()) {
-        (true, _) => ("reads_out", "or \"inside\", if what it is asked goes nowhere"),
+        (true, _) => ("reads_out", "or \"inside\", if it stays here"),
         (_, true) => ("acts_out", "a person approves each call"),
-        _ => ("acts_out", "or \"reads_out\", if it changes nothing"),
+        _ => ("acts_out", "or \"reads_out\" if it only reads"),
     };
     pasted(format!("# {why}"));
     pasted(format!("reach = {reach:?}"));
