@@ -127,8 +127,8 @@ fn mask_word(word: &str) -> String {
         return word.replace(|c: char| c.is_ascii_digit(), "0");
     }
     let is_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-    let is_digest =
-        |part: &str| part.len() >= 8 && part.chars().all(is_hex) && part.contains(|c: char| c.is_ascii_digit());
+    // No word of the screens has eight letters from a to f only, and a digest may have no digit.
+    let is_digest = |part: &str| part.len() >= 8 && part.chars().all(is_hex);
     let parts = word.split_inclusive(['-', ':', '.']).map(|part| {
         let bare = part.trim_end_matches(['-', ':', '.']);
         if is_digest(bare) { part.replace(is_hex, "x") } else { part.to_owned() }
