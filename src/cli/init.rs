@@ -83,8 +83,9 @@ pub(super) fn init(args: &Args) -> Result<Exit, Stop> {
 fn in_zone(text: &str) -> String {
     let zone = jiff::tz::TimeZone::system();
     match zone.iana_name() {
+        // Another name of the same.
+        Some("Etc/UTC") | None => text.to_owned(),
         Some(name) => text.replace("\ntimezone = \"UTC\"\n", &format!("\ntimezone = \"{name}\"\n")),
-        None => text.to_owned(),
     }
 }
 

@@ -520,5 +520,6 @@ fn a_new_project_shows_times_as_its_machine_does() {
     };
     check("Europe/Berlin", "Europe/Berlin");
     check("UTC", "UTC");
+    check("Etc/UTC", "UTC");
     check("of no machine", "UTC");
 }
