@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ClientConfig, ClientRequest,
-    Implementation, ListToolsRequest, PaginatedRequestParams, ServerResult,
+    Implementation, JsonRpcMessage, ListToolsRequest, PaginatedRequestParams, ServerNotification, ServerResult,
 };
-use rmcp::service::{ClientInitializeError, NotificationContext, RunningService, ServiceError};
-use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::service::{RunningService, RxJsonRpcMessage, ServiceError, TxJsonRpcMessage};
 use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::common::client_side_sse::NeverRetry;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use rmcp::transport::{StreamableHttpClientTransport, Transport};
 use rmcp::{ClientHandler, RoleClient, ServiceExt as _};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
@@ -35,7 +35,7 @@ const AROUND_BYTES_MAX: usize = 64 << 10;
 
 /// An open connection.
 pub(super) struct Session {
-    service: RunningService<RoleClient, Ear>,
+    service: RunningService<RoleClient, Asker>,
     #[expect(dead_code, reason = "it is kept to be dropped: a child ends with its session")]
     process: Option<Process>,
     meter: Arc<Meter>,
@@ -43,21 +43,48 @@ pub(super) struct Session {
     pub(super) server: String,
     /// What it listed when it was opened.
     pub(super) list: List,
+    /// It said since that this list has changed.
+    has_changed: Arc<AtomicBool>,
     /// A question ended without an answer.
     is_odd: AtomicBool,
 }
 
-/// What hears the server beside the answers. Whatever it asks for is refused: nothing was offered to it.
-#[derive(Clone, Default)]
-struct Ear {
+/// Whoever asks the server. Whatever it asks for itself is refused: nothing was offered to it.
+struct Asker;
+
+/// A transport that notes what a server says of its list before it passes on what the server says next. A handler of
+/// notifications would run beside the answers, and a call could overtake it.
+struct Noting<T> {
+    transport: T,
     has_changed: Arc<AtomicBool>,
 }
 
-impl ClientHandler for Ear {
-    async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.has_changed.store(true, Ordering::Relaxed);
+impl<T: Transport<RoleClient>> Transport<RoleClient> for Noting<T> {
+    type Error = T::Error;
+
+    fn send(
+        &mut self,
+        item: TxJsonRpcMessage<RoleClient>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        self.transport.send(item)
     }
 
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
+        let message = self.transport.receive().await?;
+        if let JsonRpcMessage::Notification(said) = &message
+            && let ServerNotification::ToolListChangedNotification(_) = said.notification
+        {
+            self.has_changed.store(true, Ordering::Release);
+        }
+        Some(message)
+    }
+
+    fn close(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        self.transport.close()
+    }
+}
+
+impl ClientHandler for Asker {
     fn get_info(&self) -> ClientConfig {
         ClientConfig::new(ClientCapabilities::default(), Implementation::new("callsheet", env!("CARGO_PKG_VERSION")))
     }
@@ -74,7 +101,7 @@ impl Session {
                 let pipes = pipe::start(command, &place.variables(env), &place.root, &meter).map_err(refused)?;
                 let transport = AsyncRwTransport::new_client(pipes.output, pipes.input);
                 let transport = transport.with_max_line_length(message_bytes_max);
-                match Self::listed(Ear::default().serve(transport), place, &meter).await {
+                match Self::listed(transport, place, &meter).await {
                     Ok(session) => Ok(Self { process: Some(pipes.process), ..session }),
                     Err(broken) => Err(broken.failure(place, &pipes.said.text())),
                 }
@@ -94,25 +121,28 @@ impl Session {
                 config.max_json_response_size = message_bytes_max;
                 config.max_error_response_size = AROUND_BYTES_MAX;
                 let transport = StreamableHttpClientTransport::with_client(client, config);
-                let opened = Self::listed(Ear::default().serve(transport), place, &meter).await;
+                let opened = Self::listed(transport, place, &meter).await;
                 opened.map_err(|broken| broken.failure(place, ""))
             }
         }
     }
 
     async fn listed(
-        opening: impl Future<Output = Result<RunningService<RoleClient, Ear>, ClientInitializeError>>,
+        transport: impl Transport<RoleClient> + 'static,
         place: &Place,
         meter: &Arc<Meter>,
     ) -> Result<Self, Broken> {
+        let has_changed = Arc::<AtomicBool>::default();
+        let transport = Noting { transport, has_changed: Arc::clone(&has_changed) };
         let opened = async {
-            let service = opening.await?;
+            let service = Asker.serve(transport).await?;
             let server = service.peer_info().and_then(|info| info.server_info.clone());
             let server = server.map_or_else(|| "a server".to_owned(), |of| format!("{} {}", of.name, of.version));
             Ok(Self {
                 list: listed(&service).await?,
                 service,
                 process: None,
+                has_changed,
                 meter: Arc::clone(meter),
                 server: server.chars().take(NAME_CHARS_MAX).collect(),
                 is_odd: AtomicBool::new(false),
@@ -124,9 +154,9 @@ impl Session {
 
     /// Whether it can be asked, and still has the tools that it listed, as far as it says.
     pub(super) fn is_well(&self) -> bool {
-        let says = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let says = |flag: &AtomicBool| flag.load(Ordering::Acquire);
         let is_closed = self.service.is_closed() || self.service.is_transport_closed();
-        !(is_closed || says(&self.is_odd) || says(&self.service.service().has_changed))
+        !(is_closed || says(&self.is_odd) || says(&self.has_changed))
     }
 
     /// What it lists now.
@@ -155,7 +185,7 @@ impl Session {
 }
 
 /// All that the server lists now: asked for anew, past the client's memory of earlier answers.
-async fn listed(service: &RunningService<RoleClient, Ear>) -> Result<List, Broken> {
+async fn listed(service: &RunningService<RoleClient, Asker>) -> Result<List, Broken> {
     let (mut tools, mut cursor, mut bytes) = (Vec::new(), None, 0);
     for _ in 0..PAGES_MAX {
         let page = PaginatedRequestParams::default().with_cursor(cursor);
