@@ -46,7 +46,7 @@ pub enum Channel {
         /// The sender, such as `Callsheet <callsheet@example.com>`.
         from: String,
         /// The one address that gets all of it, such as "legal@example.com". Without it, whoever is asked gets a mail
-        /// of their own, at the `email` that they have in [people].
+        /// of their own, at the `email` that they have in `[people]`.
         to: Option<String>,
         /// The mail server that sends them.
         smtp: MailServer,
