@@ -81,7 +81,7 @@ impl Server {
         self.dir.path().join("authority.pem")
     }
 
-    /// What it took, in order.
+    /// What it took, in order; of a line that it is still writing nothing is taken yet.
     pub(crate) fn taken(&self) -> Vec<Taken> {
         let text = std::fs::read_to_string(self.dir.path().join("taken.jsonl")).unwrap_or_default();
         let read = |line: &str| {
@@ -93,7 +93,7 @@ impl Server {
                 port: line["port"].as_u64().unwrap(),
             }
         };
-        text.lines().map(read).collect()
+        text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(read).collect()
     }
 }
 
