@@ -16,6 +16,7 @@ use crate::tool::open::{Ground, Open, Secrets};
 use crate::tool::{Check, Tool, Tools, Wrong, email, guard};
 use crate::topology::code::Code;
 use crate::topology::fault::{At, Fault, Faults, Place, nearest};
+use crate::topology::pointer::below;
 use crate::topology::raw::Tree;
 use crate::topology::shape;
 
@@ -166,7 +167,7 @@ fn smallest(table: &Tree, better: &dyn Fn(&Value) -> bool, anywhere: bool) -> Op
         fn within(&self, part: &Tree, pointer: &str) -> Option<Place> {
             let Self(whole, better, anywhere) = self;
             part.parts.iter().find_map(|(key, inner)| {
-                let below = format!("{pointer}/{}", key.value.replace('~', "~0").replace('/', "~1"));
+                let below = below(pointer, &key.value);
                 let mut without = (*whole).clone();
                 without.pointer_mut(pointer)?.as_object_mut()?.remove(&key.value);
                 let is_better = better(&without);

@@ -15,6 +15,7 @@ use crate::topology::fault::{At, Code, Fault, Faults};
 use crate::topology::raw::project::Person;
 use crate::topology::raw::{Entries, Tree};
 use crate::topology::shape;
+use crate::topology::whom::is_meant;
 
 /// Who is declared.
 pub(super) struct Known<'p>(pub(super) Option<&'p Entries<Person>>);
@@ -31,9 +32,8 @@ impl<'p> Known<'p> {
 
     /// Who is meant by a name or a `group:NAME`.
     fn meant<'w>(&self, whom: &'w str) -> impl Iterator<Item = &'p str> + use<'p, 'w> {
-        let is_meant = move |(name, person): &&(At<String>, Person)| match whom.strip_prefix("group:") {
-            Some(group) => person.groups.iter().any(|of| of.value == group),
-            None => name.value == whom,
+        let is_meant = move |(name, person): &&(At<String>, Person)| {
+            is_meant(whom, &name.value, person.groups.iter().map(|of| &of.value))
         };
         self.people().filter(is_meant).map(|(name, _)| name.value.as_str())
     }

@@ -26,6 +26,7 @@ use crate::tool::part::address::system;
 use crate::tool::part::smtp::Server;
 use crate::tool::part::smtp::mailbox::mailbox;
 use crate::topology::editor::{self, MailServer};
+use crate::topology::whom::is_meant;
 use board::{Board, Waiting};
 use mail::Mail;
 pub use mark::Failed;
@@ -226,11 +227,7 @@ impl Post {
     ) -> Result<(Vec<Arc<Listener>>, Vec<String>), String> {
         let (mut listeners, mut unreached) = (Vec::new(), Vec::new());
         for (person, groups) in settings.people.iter().flatten() {
-            let is_meant = |whom: &String| match whom.strip_prefix("group:") {
-                Some(group) => groups.iter().any(|of| of == group),
-                None => whom == person,
-            };
-            if !whom.is_empty() && !whom.iter().any(is_meant) {
+            if !whom.is_empty() && !whom.iter().any(|whom| is_meant(whom, person, groups)) {
                 continue;
             }
             match settings.emails.get(person) {
@@ -253,11 +250,8 @@ impl Listener {
 
     /// Whether it hears of what waits for `who`.
     fn hears(&self, who: &[String], people: &BTreeMap<String, Vec<String>>) -> bool {
-        let is_in = |person: &String, of: &String| {
-            let group = of.strip_prefix("group:");
-            group.is_some_and(|group| people.get(person).is_some_and(|groups| groups.iter().any(|of| of == group)))
-        };
-        let is_heard = |of: &String| self.whom.iter().any(|whom| whom == of || is_in(whom, of));
+        let groups = |name: &String| people.get(name).into_iter().flatten();
+        let is_heard = |of: &String| self.whom.iter().any(|whom| whom == of || is_meant(of, whom, groups(whom)));
         self.whom.is_empty() || who.is_empty() || who.iter().any(is_heard)
     }
 }

@@ -18,6 +18,7 @@ use crate::run::input::Say;
 use crate::run::state::Approval;
 use crate::run::view::comment::Remarked;
 use crate::run::view::{Texts as _, read};
+use crate::topology::pointer::below;
 
 /// Places of a version that a form offers to comment on.
 const PLACES_MAX: usize = 400;
@@ -202,7 +203,7 @@ pub fn places(body: &Value) -> Vec<Place> {
 }
 
 fn walk(of: &Value, at: String, found: &mut Vec<Place>) {
-    let below = |key: &str| format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+    let below = |key: &str| below(&at, key);
     match of {
         _ if found.len() >= PLACES_MAX => {}
         Value::Object(fields) => fields.iter().for_each(|(key, field)| walk(field, below(key), found)),

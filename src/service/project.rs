@@ -196,7 +196,8 @@ impl Project {
         self.topologies().into_iter().map(|name| (name.clone(), checked(&name))).collect()
     }
 
-    /// Checks a topology that is about to start, and what its tools would read, in whatever `mode`. One that is to be replayed from a recording has the models of then.
+    /// Checks a topology that is about to start, and what its tools would read, in whatever `mode`. One that is to be
+    /// replayed from a recording has the models of then.
     ///
     /// # Errors
     /// Its faults, and those of its data.

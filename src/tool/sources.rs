@@ -11,6 +11,7 @@ use super::part::prose::found::Found;
 use super::part::prose::written;
 use super::part::prose::{moment, text};
 use crate::run::body;
+use crate::topology::pointer::{self, below};
 
 /// The check's name.
 pub const NAME: &str = "sources";
@@ -166,7 +167,7 @@ fn collect(at: &str, value: &Value, is_claim: bool, settings: &Settings, parts: 
         }
         Value::Object(map) => {
             for (key, inner) in map {
-                let below = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+                let below = below(at, key);
                 let is_free = settings.free.contains(key) || (is_claim && POINTERS.contains(&key.as_str()));
                 match inner.as_array().filter(|_| settings.lists.contains(key)) {
                     Some(list) => {
@@ -312,7 +313,7 @@ fn pointed<'v>(whole: &'v Value, pointer: &str) -> Result<&'v Value, String> {
         return Err("write a JSON pointer, such as /rows/0/clicks".to_owned());
     }
     let mut value = whole;
-    for key in pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")) {
+    for key in pointer::keys(pointer) {
         let inner = match value {
             Value::Array(list) => key.parse::<usize>().ok().and_then(|nth| list.get(nth)),
             other => other.get(&key),

@@ -21,6 +21,7 @@ use crate::service::edit::Edit;
 use crate::service::error::Error;
 use crate::service::form::{Form, Sheet};
 use crate::service::review::Review;
+use crate::topology::pointer::below;
 use crate::words;
 use crate::words::difference::lines;
 
@@ -178,7 +179,7 @@ pub(super) fn edit_page(
 
 /// A field for each part of a value, named by its JSON pointer.
 fn inputs(of: &Value, pointer: &str) -> Markup {
-    let below = |key: &str| format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+    let below = |key: &str| below(pointer, key);
     let name = format!("at{pointer}");
     html! {
         @match of {

@@ -10,6 +10,7 @@ use crate::run::event::{Limit, Origin};
 use crate::service::ledger::Cited;
 use crate::text::characters;
 use crate::tool::part::shown::Shown;
+use crate::topology::pointer::below;
 use crate::words;
 use crate::words::claim;
 use crate::words::difference::Piece;
@@ -192,7 +193,7 @@ pub(super) struct Linked<'l>(pub(super) &'l BTreeMap<String, String>);
 impl Linked<'_> {
     /// As [`value`], of what stands `at` this pointer.
     pub(super) fn value(&self, of: &Value, at: &str) -> Markup {
-        let below = |key: &str| format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+        let below = |key: &str| below(at, key);
         let shown = match of {
             Value::Null => html! { span.muted { "none" } },
             Value::String(words) => html! { span.prose-text { (text(words)) } },
@@ -225,9 +226,9 @@ impl Linked<'_> {
                         @for (nth, item) in items.iter().enumerate() {
                             tr {
                                 @for column in columns {
-                                    @let key = column.replace('~', "~0").replace('/', "~1");
+                                    @let at = below(&below(at, &nth.to_string()), column);
                                     td class=[item[*column].is_number().then_some("n")] {
-                                        (self.value(&item[*column], &format!("{at}/{nth}/{key}")))
+                                        (self.value(&item[*column], &at))
                                     }
                                 }
                             }

@@ -10,6 +10,7 @@ pub mod fault;
 pub mod manner;
 pub mod order;
 pub mod plan;
+pub mod pointer;
 pub mod price;
 pub mod proof;
 pub mod raw;
@@ -21,5 +22,6 @@ pub mod shape;
 pub mod spec;
 pub mod speech;
 pub mod template;
+pub mod whom;
 
 pub use editor::editor_schemas;

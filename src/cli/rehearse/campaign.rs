@@ -15,6 +15,7 @@ use crate::run::state::{Approval, State, Status, Wants};
 use crate::service::error::Error;
 use crate::service::project::Project;
 use crate::topology::plan::{ANSWER, Line, Person, Role};
+use crate::topology::whom::is_meant;
 
 /// Commands after which a run is given up.
 const ACTS_MAX: usize = 100;
@@ -197,11 +198,7 @@ fn answer(state: &State, no: ApprovalNo, approval: &Approval) -> Result<Vec<Stri
 }
 
 fn is_asked(person: &Person, name: &str, groups: &[String]) -> bool {
-    let named = |who: &String| match who.strip_prefix("group:") {
-        Some(group) => groups.iter().any(|of| of == group),
-        None => who == name,
-    };
-    person.who.is_empty() || person.who.iter().any(named)
+    person.who.is_empty() || person.who.iter().any(|who| is_meant(who, name, groups))
 }
 
 fn act(wanted: Wanted, by: &str, mut words: Vec<String>) -> Act {

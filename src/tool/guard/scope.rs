@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::part::shown::Shown;
 use super::rule::Rule;
+use crate::topology::pointer::below;
 
 /// A text or a number, and where it stands.
 pub(super) struct Piece {
@@ -62,7 +63,7 @@ fn walk(at: &str, field: &str, value: &Value, pieces: &mut Vec<Piece>) {
         }
         Value::Object(map) => {
             for (key, inner) in map {
-                walk(&format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), key, inner, pieces);
+                walk(&below(at, key), key, inner, pieces);
             }
         }
         Value::Null | Value::Bool(_) => {}

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::topology::whom::is_meant;
+
 /// A person, as far as known when they acted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Who {
@@ -35,10 +37,7 @@ pub enum Channel {
 impl Who {
     /// Whether they are `who`: a name, or `group:NAME` for everybody in a group.
     pub fn is(&self, who: &str) -> bool {
-        match who.strip_prefix("group:") {
-            Some(group) => self.groups.iter().any(|of| of == group),
-            None => *who == self.name,
-        }
+        is_meant(who, &self.name, &self.groups)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::topology::pointer::below;
+
 /// The places of a text's values and keys.
 #[derive(Debug, Default)]
 pub(super) struct Places {
@@ -66,7 +68,7 @@ impl Places {
             }
             let key = scan.string();
             let name = String::from_utf8_lossy(&scan.bytes[key.clone()]).into_owned();
-            let below = format!("{pointer}/{}", name.trim_matches('"').replace('~', "~0").replace('/', "~1"));
+            let below = below(pointer, name.trim_matches('"'));
             if self.keys.insert(below.clone(), key.clone()).is_some() {
                 self.twice.push((name, key));
             }

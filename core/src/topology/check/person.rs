@@ -9,6 +9,7 @@ use crate::id::Outcome;
 use crate::topology::fault::{At, Code, Fault, nearest};
 use crate::topology::plan::{ANSWERED, EXPIRED, Expires, Expiry, Member, PERSON_OUTCOMES, Person, Role};
 use crate::topology::raw::{self, agent, topology::Topology};
+use crate::topology::whom::is_meant;
 
 /// Stands in where `expires` is missing, which is told.
 const NEVER: Expires = Expires { after_ms: 1, then: Expiry::Reject };
@@ -171,10 +172,8 @@ fn people(draft: &mut Draft<'_>, person: &agent::Person, answers: bool) {
     let around = draft.around;
     for at in &person.who {
         known &= exists(draft, at);
-        let group = at.value.strip_prefix("group:");
-        let member =
-            |name: &str, groups: &[String]| group.map_or(name == at.value, |g| groups.iter().any(|has| has == g));
-        may.extend(around.people.iter().filter(|(name, groups)| member(name, groups)).map(|(name, _)| name.as_str()));
+        let meant = around.people.iter().filter(|(name, groups)| is_meant(&at.value, name, *groups));
+        may.extend(meant.map(|(name, _)| name.as_str()));
     }
     if person.who.is_empty() {
         may.extend(around.people.keys().map(String::as_str));

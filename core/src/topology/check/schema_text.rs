@@ -9,6 +9,7 @@ use super::draft::Draft;
 use super::json::Places;
 use crate::topology::fault::{Code, Fault, Place, nearest, nearest_type};
 use crate::topology::order::ORDER;
+use crate::topology::pointer::below;
 
 /// The types of JSON.
 const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "array", "object", "null"];
@@ -167,7 +168,7 @@ impl Look<'_, '_> {
             }
         };
         for (key, value) in object.iter().filter(|(key, _)| *key != ORDER) {
-            let below = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+            let below = below(pointer, key);
             match KEYWORDS.iter().find(|(keyword, _)| keyword == key) {
                 Some((_, takes)) => self.keyword(*takes, value, &below),
                 None => self.unknown(key, &below, object),
@@ -208,7 +209,7 @@ impl Look<'_, '_> {
             (Takes::Schemas, _) => self.wrong(pointer, "a list of schemas"),
             (Takes::Named, Value::Object(named)) => {
                 for (name, value) in named.iter().filter(|(name, _)| *name != ORDER) {
-                    self.schema(value, &format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")));
+                    self.schema(value, &below(pointer, name));
                 }
             }
             (Takes::Named, _) => self.wrong(pointer, "an object of schemas by name"),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::topology::fault::{At, Place};
+use crate::topology::pointer::keys;
 
 /// A value, and where it and its parts are written.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +41,7 @@ impl Tree {
 
     /// What a JSON pointer leads to, as far as it leads anywhere.
     pub fn pointed(&self, pointer: &str) -> &Self {
-        let keys: Vec<String> =
-            pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
+        let keys: Vec<String> = keys(pointer).collect();
         self.at(keys.iter().map(String::as_str))
     }
 
