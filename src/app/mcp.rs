@@ -8,7 +8,7 @@ use crate::tool::Tools;
 use crate::tool::mcp::{self, Config};
 use crate::tool::open::{Ground, Open as _};
 
-pub use crate::tool::mcp::{Given, Hints, LOCK_FILE, List, Seen, Server};
+pub use crate::tool::mcp::{Given, Hints, LOCK_FILE, List, Seen, Server, Shelf};
 
 /// The servers by the names of their tables, and what is wrong with a table that says none.
 pub fn servers(settings: &Settings) -> BTreeMap<String, Result<Server, String>> {

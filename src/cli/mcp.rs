@@ -1,5 +1,7 @@
 //! `callsheet mcp`: which MCP servers the project has, what each lists, and that a person accepts it.
 
+mod shown;
+
 use serde_json::{Value, json};
 
 use super::accepted::{INDENT, line, told};
@@ -8,7 +10,8 @@ use super::exit::{Exit, Stop};
 use super::paint::{self, Safe, Tone, hung, out, raw, say, toned};
 use super::serve::ends;
 use super::session::Session;
-use crate::app::mcp::{self, Given, Hints, LOCK_FILE, Seen, Server};
+use crate::app::mcp::{self, Given, Hints, LOCK_FILE, Seen, Server, Shelf};
+use crate::failure::Failure;
 use crate::mcp as offered;
 use crate::run::event::Who;
 use crate::run::view::count;
@@ -35,7 +38,7 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Asks a server for its tools, and shows them beside what was accepted; it calls none
+    /// Asks a server for its tools and resources, and shows them beside what was accepted; it calls and reads none
     #[command(after_help = "Example:\n  callsheet mcp inspect memory")]
     Inspect {
         /// The NAME of its [tools.NAME]
@@ -64,7 +67,7 @@ pub(super) async fn mcp(session: &Session, args: &Args) -> Result<Exit, Stop> {
         What::List { json } => Ok(list(session, *json)),
         What::Inspect { name, json } => {
             let server = server(session, name)?;
-            let seen = see(&server, name).await?;
+            let seen = server.see_all().await.map_err(|why| unseen(name, &why))?;
             Ok(inspect(name, &server, &seen, *json))
         }
         What::Accept { name, digest } => {
@@ -133,7 +136,11 @@ fn server(session: &Session, name: &str) -> Result<Server, Stop> {
 }
 
 async fn see(server: &Server, name: &str) -> Result<Seen, Stop> {
-    server.see().await.map_err(|why| Stop::failed(format!("[tools.{name}]: {}", why.reason)))
+    server.see().await.map_err(|why| unseen(name, &why))
+}
+
+fn unseen(name: &str, why: &Failure) -> Stop {
+    Stop::failed(format!("[tools.{name}]: {}", why.reason))
 }
 
 /// How what is listed now differs from what was accepted; none if nothing was, or of another server.
@@ -142,14 +149,19 @@ fn changes(server: &Server, seen: &Seen) -> Option<Vec<String>> {
     accepted.filter(|accepted| accepted.from == seen.from).map(|accepted| accepted.list.changes(&seen.list))
 }
 
-fn inspect(name: &str, server: &Server, seen: &Seen, as_json: bool) -> Exit {
+/// What was seen: the tools, and the resources as far as they can be listed.
+type All = (Seen, Result<Option<Shelf>, String>);
+
+fn inspect(name: &str, server: &Server, (seen, shelf): &All, as_json: bool) -> Exit {
     let (digest, changes) = (seen.list.digest(), changes(server, seen));
     let is_accepted = changes.as_ref().is_some_and(Vec::is_empty);
     if as_json {
         let tools: Vec<&Value> = seen.list.tools().collect();
+        let shelf = shelf.as_ref().ok().and_then(Option::as_ref);
         paint::json(&json!({
             "name": name, "from": seen.from, "server": seen.server, "digest": digest, "tools": tools,
             "accepted": is_accepted, "changes": changes,
+            "resources": shelf.map(|shelf| &shelf.resources), "templates": shelf.map(|shelf| &shelf.templates),
         }));
         return if is_accepted { Exit::Done } else { Exit::Waiting };
     }
@@ -160,6 +172,11 @@ fn inspect(name: &str, server: &Server, seen: &Seen, as_json: bool) -> Exit {
     };
     out(format!("{}\n", paint::table(&["tool", "its server says", "agents have it as"], seen.list.tools().map(row))));
     seen.list.tools().for_each(|tool| print(name, tool, server.given(named(tool))));
+    match shelf {
+        Ok(Some(shelf)) => shown::resources(name, server, shelf),
+        Ok(None) => {}
+        Err(why) => say(Safe(&format!("its resources cannot be listed: {why}"))),
+    }
     let tools = count(seen.list.names().count(), "tool");
     out(format!("{} lists {tools}, digest {}", Safe(&seen.server), digest.short()));
     told(changes);

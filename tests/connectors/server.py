@@ -86,7 +86,46 @@ def call(asked):
     if MODE == "image":
         picture = {"type": "image", "data": "AAAA", "mimeType": "image/png"}
         return answer(asked, {"content": [{"type": "text", "text": "see"}, picture]})
+    if MODE == "all sorts":
+        with open(RESOURCES, encoding="utf-8") as file:
+            return answer(asked, {"content": json.load(file)["blocks"]})
     return answer(asked, text(f"it is fine in {arguments.get('city')}"))
+
+
+RESOURCES = LIST + ".resources"
+
+
+def capabilities():
+    has = {} if MODE == "no tools" else {"tools": {"listChanged": True}}
+    return {**has, "resources": {"listChanged": True}} if os.path.exists(RESOURCES) else has
+
+
+def resources(asked):
+    """Lists what a second file says: pairs of an address and what stands there."""
+    shelf = json.load(open(RESOURCES, encoding="utf-8"))
+    method, params = asked["method"], asked.get("params") or {}
+    if method == "resources/templates/list":
+        if MODE == "no templates":
+            return error(asked, -32601, "no such method")
+        return answer(asked, {"resourceTemplates": shelf["templates"]})
+    if method == "resources/list":
+        if MODE == "endless resources":
+            return answer(asked, {"resources": shelf["resources"][:1], "nextCursor": "more"})
+        # One after the other, so that whoever asks has to follow.
+        at = int(params.get("cursor") or 0)
+        more = {"nextCursor": str(at + 2)} if at + 2 < len(shelf["resources"]) else {}
+        return answer(asked, {"resources": shelf["resources"][at:at + 2], **more})
+    note("read " + params["uri"])
+    if MODE == "giant resource":
+        sys.stdout.write('{"jsonrpc":"2.0","id":%d,"result":{"contents":[{"uri":"docs://a","text":"' % asked["id"])
+        while True:
+            sys.stdout.write("x" * 65_536)
+    if MODE == "another":
+        return answer(asked, {"contents": [{"uri": "secrets://keys", "text": "what nobody asked for"}]})
+    there = [content for content in shelf["contents"] if content["uri"] == params["uri"]]
+    if not there:
+        return error(asked, -32002, "Resource not found")
+    return answer(asked, {"contents": there})
 
 
 def main():
@@ -109,7 +148,7 @@ def main():
                 continue
             answer(asked, {
                 "protocolVersion": asked["params"]["protocolVersion"],
-                "capabilities": {"tools": {"listChanged": True}},
+                "capabilities": capabilities(),
                 "serverInfo": {"name": "weather", "version": "1.0"},
             })
         elif method == "tools/list":
@@ -119,6 +158,8 @@ def main():
                 answer(asked, {"tools": tools()})
         elif method == "tools/call":
             call(asked)
+        elif method and method.startswith("resources/"):
+            resources(asked)
 
 
 main()

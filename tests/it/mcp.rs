@@ -4,6 +4,7 @@
 mod hostile;
 mod offered;
 mod pinned;
+mod resources;
 mod servers;
 mod typed;
 
@@ -19,6 +20,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::tools::{approved, call, config, intent, open_knowing, outward};
+
+/// SHA-256 of three bytes that are zero, which is `AAAA` in base64.
+const THREE_ZEROS: &str = "709e80c88487a2411e1ee4dfb9f22a861492d20c4765150c0c794abd70f8147c";
 
 /// A token that nobody may see.
 const TOKEN: &str = "tok-7f3a9c51d2e8";
@@ -55,9 +59,13 @@ impl Weather {
         let command = json!([python(), script, self.list(), self.mode]);
         // Only the one that never answers is waited for in vain.
         let start_timeout = if self.mode == "says nothing" { "1s" } else { "60s" };
+        let resources = match self.root().join("list.json.resources").exists() {
+            true => "[resources]\nuris = [\"docs://*\"]\nreach = \"reads_out\"\nbytes_max = 3000\n",
+            false => "",
+        };
         format!(
             "command = {command}\nenv = [\"PATH\", \"WEATHER_TOKEN\"]\nstart_timeout = {start_timeout:?}\nresult_bytes_max = 2000\n\
-             [tools.forecast]\nreach = \"reads_out\"\n[tools.book]\nreach = \"acts_out\"\n"
+             [tools.forecast]\nreach = \"reads_out\"\n[tools.book]\nreach = \"acts_out\"\n{resources}"
         )
     }
 
@@ -98,9 +106,15 @@ impl Weather {
 
     /// Its tools as the project has them: the one that acts, and the one that reads.
     fn tools(&self) -> [Tool; 2] {
-        let config: Config = config(&self.table()).unwrap();
-        let tools = open_knowing("weather", config, self.root(), &Tools::new(), Self::secrets()).unwrap();
+        let mut tools = self.all();
+        tools.truncate(2);
         <[Tool; 2]>::try_from(tools).unwrap_or_else(|_| panic!("there are two"))
+    }
+
+    /// All that the project has of it.
+    fn all(&self) -> Vec<Tool> {
+        let config: Config = config(&self.table()).unwrap();
+        open_knowing("weather", config, self.root(), &Tools::new(), Self::secrets()).unwrap()
     }
 
     /// What the server was asked to do, by its own account.
@@ -153,7 +167,10 @@ async fn a_call_gives_text_or_data_and_names_what_it_leaves_out() {
     for (mode, gives) in [
         ("well", json!({ "text": "it is fine in Rome" })),
         ("data", json!({ "data": { "degrees": 21 } })),
-        ("image", json!({ "text": "see", "left_out": [{ "kind": "image", "what": "image/png" }] })),
+        (
+            "image",
+            json!({ "text": "see", "left_out": [{ "kind": "image", "what": "image/png", "bytes": 3, "digest": THREE_ZEROS }] }),
+        ),
         // Whatever it says beside its answers, and asks for, is nothing to us.
         ("noise", json!({ "text": "it is fine in Rome" })),
         ("asks back", json!({ "text": "it is fine in Rome" })),

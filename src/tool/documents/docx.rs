@@ -6,7 +6,7 @@ use std::io::{Cursor, Read as _};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event as Piece};
 
-use super::part::Line;
+use crate::tool::part::document::part::Line;
 
 /// Where the text is.
 const DOCUMENT: &str = "word/document.xml";

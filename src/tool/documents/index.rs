@@ -10,12 +10,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
-use super::part::Part;
 use super::walk::{Found, documents};
 use crate::failure::{Class, Failure};
 use crate::file;
 use crate::tool::part::args::{invalid, permanent};
 use crate::tool::part::beneath;
+use crate::tool::part::document::part::Part;
 
 /// The form of the file; another one is made anew.
 const VERSION: i64 = 1;

@@ -4,7 +4,6 @@
 mod docx;
 mod form;
 mod index;
-mod part;
 mod pdf;
 mod walk;
 

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::part::{Line, TEXT_BYTES_MAX};
+use crate::tool::part::document::part::{Line, TEXT_BYTES_MAX};
 
 /// Seconds of a processor that one file takes at most.
 const SECONDS_MAX: u32 = 20;

@@ -71,7 +71,7 @@ impl Broken {
 
     fn told(&self, place: &Place, words: &dyn Fn(&str) -> String) -> (Class, String) {
         if let Some(http) = self.http() {
-            return http.told();
+            return http.told(place);
         }
         match self {
             Self::Start(ClientInitializeError::ConnectionClosed(_)) => {
@@ -103,8 +103,8 @@ impl Broken {
                 (Class::Transient, format!("its server says nothing within {time}"))
             }
             Self::TooMuch(Excess::Message) => {
-                let most = place.result_bytes_max;
-                (Class::Invalid, format!("its server answers more than {most} bytes (result_bytes_max): ask for less"))
+                let (most, setting) = place.longest();
+                (Class::Invalid, format!("its server answers more than {most} bytes ({setting}): ask for less"))
             }
             Self::TooMuch(Excess::Flood) => {
                 (Class::Transient, "its server sends without end, and was stopped".to_owned())
@@ -158,10 +158,11 @@ impl Http {
         None
     }
 
-    fn told(&self) -> (Class, String) {
+    fn told(&self, place: &Place) -> (Class, String) {
         match self.status {
             _ if self.is_long => {
-                (Class::Invalid, "its server answers more than is read (result_bytes_max): ask for less".to_owned())
+                let (most, setting) = place.longest();
+                (Class::Invalid, format!("its server answers more than {most} bytes ({setting}): ask for less"))
             }
             _ if self.is_key => {
                 (Class::Permanent, "its server refuses the token or the headers that it was given".to_owned())

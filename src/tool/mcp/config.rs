@@ -50,6 +50,23 @@ pub struct Config {
     /// The tools that agents may have, each by the name that it has here.
     #[serde(default)]
     pub tools: BTreeMap<String, Given>,
+    /// What agents may read there, with `NAME.resources` and `NAME.resource`.
+    pub resources: Option<Resources>,
+}
+
+/// What `[tools.NAME.resources]` says.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resources {
+    /// The addresses that agents may read: each whole, or the beginning of some with a `*` behind it.
+    pub uris: Vec<String>,
+    /// How far reading one reaches: `inside`, if the server stays on this machine and asks nobody; else `reads_out`.
+    pub reach: Reach,
+    /// What the resources are.
+    pub labels: Option<Labels>,
+    /// Largest resource that is read.
+    #[serde(default = "resource_bytes_max")]
+    pub bytes_max: u32,
 }
 
 /// What `[tools.NAME.tools.TOOL]` says.
@@ -92,6 +109,10 @@ fn result_bytes_max() -> u32 {
     256 << 10
 }
 
+fn resource_bytes_max() -> u32 {
+    4 << 20
+}
+
 impl Config {
     /// Where its server is.
     ///
@@ -126,6 +147,7 @@ impl Config {
             secrets: ground.secrets.clone(),
             start_timeout: Duration::from_millis(self.start_timeout.0),
             result_bytes_max: usize::try_from(self.result_bytes_max).unwrap_or(usize::MAX),
+            resource_bytes_max: self.resources.as_ref().map_or(0, |given| given.bytes_max as usize),
         })
     }
 }

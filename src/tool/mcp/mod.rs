@@ -6,27 +6,34 @@ mod answer;
 mod asked;
 mod broken;
 mod config;
+mod content;
 mod hints;
 mod link;
 mod list;
 mod lock;
 mod pipe;
 mod place;
+mod resource;
 mod server;
 mod session;
+mod shelf;
+mod uris;
 
 use std::sync::Arc;
 
 use serde_json::json;
 
-pub use config::{Config, Given};
+pub use config::{Config, Given, Resources};
 pub use hints::Hints;
 pub use list::List;
 pub use lock::{Accepted, LOCK_FILE, accept};
 pub use server::{Seen, Server};
+pub use shelf::Shelf;
 
 use self::asked::Asked;
 use self::link::Link;
+use self::resource::{Act, Resource};
+use self::uris::Uris;
 use super::Tool;
 use super::open::{Ground, Open};
 use super::part::{Error, tool_name};
@@ -50,8 +57,31 @@ impl Open for Config {
                 Reach::Inside | Reach::ReadsOut => Tool::callable(shared),
             });
         }
+        tools.extend(resources(name, &self, &link, tools.is_empty())?);
         Ok(tools)
     }
+}
+
+/// The two tools that read what the server has, where the file says what of it.
+fn resources(name: &str, config: &Config, link: &Arc<Link>, is_first: bool) -> Result<Vec<Tool>, Error> {
+    let Some(given) = &config.resources else { return Ok(Vec::new()) };
+    let wrong = |what: String| Error::new(name, what).of("resources");
+    let uris = Uris::read(&given.uris).map_err(|why| wrong(format!("resources: {why}")))?;
+    if given.reach == Reach::ActsOut {
+        return Err(wrong("resources are read: write reach = \"reads_out\", or \"inside\"".to_owned()));
+    }
+    if let Some(verb) = [resource::LIST, resource::READ].into_iter().find(|verb| config.tools.contains_key(*verb)) {
+        let what =
+            format!("tools.{verb} has the name of what reads resources: call it otherwise, and write name = {verb:?}");
+        return Err(wrong(what));
+    }
+    let bounded = |spec| resource::bounded(spec, given, config.labels, config.call_timeout.0);
+    let tool = |spec, act, is_first| {
+        Tool::callable(Resource { spec: bounded(spec), act, uris: uris.clone(), link: Arc::clone(link), is_first })
+    };
+    let list = resource::list_spec(tool_name(name, resource::LIST)?, &uris);
+    let read = resource::read_spec(tool_name(name, resource::READ)?, &uris);
+    Ok(vec![tool(list, Act::List, is_first), tool(read, Act::Read, false)])
 }
 
 fn spec(name: &str, verb: &str, config: &Config, given: &Given, link: &Link) -> Result<ToolSpec, Error> {

@@ -20,6 +20,8 @@ pub(super) struct Place {
     pub(super) secrets: Secrets,
     pub(super) start_timeout: Duration,
     pub(super) result_bytes_max: usize,
+    /// Most bytes of one resource; zero where agents have none.
+    pub(super) resource_bytes_max: usize,
 }
 
 /// How a server is reached.
@@ -42,6 +44,15 @@ pub(super) enum Way {
 }
 
 impl Place {
+    /// The most that is taken at once, and the setting that says so.
+    pub(super) fn longest(&self) -> (usize, &'static str) {
+        if self.resource_bytes_max > self.result_bytes_max {
+            (self.resource_bytes_max, "resources.bytes_max")
+        } else {
+            (self.result_bytes_max, "result_bytes_max")
+        }
+    }
+
     /// What tells this server from another: what is accepted was accepted of it.
     pub(super) fn from(&self) -> String {
         match &self.way {

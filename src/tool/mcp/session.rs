@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ClientConfig, ClientRequest,
-    Implementation, JsonRpcMessage, ListToolsRequest, PaginatedRequestParams, ServerNotification, ServerResult,
+    ErrorCode, Implementation, JsonRpcMessage, ListResourceTemplatesRequest, ListResourcesRequest, ListToolsRequest,
+    PaginatedRequestParams, ReadResourceRequest, ReadResourceRequestParams, ReadResourceResult, ServerCapabilities,
+    ServerNotification, ServerResult,
 };
 use rmcp::service::{RunningService, RxJsonRpcMessage, ServiceError, TxJsonRpcMessage};
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -14,6 +16,7 @@ use rmcp::transport::common::client_side_sse::NeverRetry;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::transport::{StreamableHttpClientTransport, Transport};
 use rmcp::{ClientHandler, RoleClient, ServiceExt as _};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
@@ -21,10 +24,11 @@ use super::broken::Broken;
 use super::list::{LIST_BYTES_MAX, List};
 use super::pipe::{self, Meter, Process};
 use super::place::{Place, Way};
+use super::shelf::{RESOURCES_MAX, SHELF_BYTES_MAX, Shelf};
 use crate::failure::{Class, Failure};
 use crate::net;
 
-/// Most pages of a list of tools.
+/// Most pages of a list of tools, or of resources.
 const PAGES_MAX: usize = 64;
 /// How much longer a message may be than what is in it: JSON spells some characters with several.
 const SPELLED: usize = 2;
@@ -93,7 +97,7 @@ impl ClientHandler for Asker {
 impl Session {
     /// Opens the connection and asks for the tools.
     pub(super) async fn open(place: &Place) -> Result<Self, Failure> {
-        let message_bytes_max = place.result_bytes_max.saturating_mul(SPELLED).max(LIST_BYTES_MAX) + AROUND_BYTES_MAX;
+        let message_bytes_max = place.longest().0.saturating_mul(SPELLED).max(LIST_BYTES_MAX) + AROUND_BYTES_MAX;
         let meter = Arc::new(Meter::new(message_bytes_max));
         let refused = |why: String| Failure::new(Class::Permanent, why);
         match &place.way {
@@ -167,6 +171,33 @@ impl Session {
         Ok(list)
     }
 
+    /// What it has to be read now; none if it says that it has nothing of the kind.
+    pub(super) async fn shelf(&self) -> Result<Option<Shelf>, Broken> {
+        if offers(&self.service).resources.is_none() {
+            return Ok(None);
+        }
+        let waiting = Waiting::on(self);
+        let shelf = resources(&self.service).await;
+        if matches!(shelf, Ok(_) | Err(Broken::Service(ServiceError::McpError(_)))) {
+            waiting.over();
+        }
+        shelf.map(Some).map_err(|broken| broken.or(self.meter.excess()))
+    }
+
+    /// Reads the resource at `uri` once.
+    pub(super) async fn read(&self, uri: &str) -> Result<ReadResourceResult, Broken> {
+        let waiting = Waiting::on(self);
+        let ask = ReadResourceRequest::new(ReadResourceRequestParams::new(uri));
+        let answer = self.service.send_request(ClientRequest::ReadResourceRequest(ask)).await;
+        if matches!(answer, Ok(_) | Err(ServiceError::McpError(_))) {
+            waiting.over();
+        }
+        match answer.map_err(|why| Broken::Service(why).or(self.meter.excess()))? {
+            ServerResult::ReadResourceResult(result) => Ok(result),
+            _ => Err(Broken::Service(ServiceError::UnexpectedResponse)),
+        }
+    }
+
     /// Calls `tool` once.
     pub(super) async fn call(&self, tool: &str, arguments: Map<String, Value>) -> Result<CallToolResult, Broken> {
         let waiting = Waiting::on(self);
@@ -184,8 +215,69 @@ impl Session {
     }
 }
 
+/// The resources and the templates that the server lists now.
+async fn resources(service: &RunningService<RoleClient, Asker>) -> Result<Shelf, Broken> {
+    let ask =
+        |page| ClientRequest::ListResourcesRequest(ListResourcesRequest { params: Some(page), ..Default::default() });
+    let resources = pages(service, ask, |came| match came {
+        ServerResult::ListResourcesResult(page) => Some((page.resources, page.next_cursor)),
+        _ => None,
+    });
+    let resources = resources.await?;
+    let ask = |page| {
+        let ask = ListResourceTemplatesRequest { params: Some(page), ..Default::default() };
+        ClientRequest::ListResourceTemplatesRequest(ask)
+    };
+    let templates = pages(service, ask, |came| match came {
+        ServerResult::ListResourceTemplatesResult(page) => Some((page.resource_templates, page.next_cursor)),
+        _ => None,
+    });
+    let templates = match templates.await {
+        // Whoever has resources need not have templates.
+        Err(Broken::Service(ServiceError::McpError(why))) if why.code == ErrorCode::METHOD_NOT_FOUND => Vec::new(),
+        templates => templates?,
+    };
+    Ok(Shelf::of(resources, templates))
+}
+
+/// A list that comes in pages. A server whose pages do not end is stopped.
+async fn pages<T: Serialize>(
+    service: &RunningService<RoleClient, Asker>,
+    ask: impl Fn(PaginatedRequestParams) -> ClientRequest,
+    read: impl Fn(ServerResult) -> Option<(Vec<T>, Option<String>)>,
+) -> Result<Vec<T>, Broken> {
+    let (mut all, mut cursor, mut bytes) = (Vec::new(), None, 0);
+    for _ in 0..PAGES_MAX {
+        let page = PaginatedRequestParams::default().with_cursor(cursor);
+        let came = service.send_request(ask(page)).await.map_err(Broken::Service)?;
+        let (items, next) = read(came).ok_or(Broken::Service(ServiceError::UnexpectedResponse))?;
+        for item in items {
+            bytes += serde_json::to_vec(&item).map_or(0, |item| item.len());
+            all.push(item);
+        }
+        if all.len() > RESOURCES_MAX || bytes > SHELF_BYTES_MAX {
+            let why = format!("it lists more than {RESOURCES_MAX} resources, or {SHELF_BYTES_MAX} bytes of them");
+            return Err(Broken::Odd(why));
+        }
+        cursor = next;
+        if cursor.is_none() {
+            return Ok(all);
+        }
+    }
+    Err(Broken::Odd(format!("its list of resources has more than {PAGES_MAX} pages")))
+}
+
+/// What a server says that it has.
+fn offers(service: &RunningService<RoleClient, Asker>) -> ServerCapabilities {
+    service.peer_info().map(|info| info.capabilities.clone()).unwrap_or_default()
+}
+
 /// All that the server lists now: asked for anew, past the client's memory of earlier answers.
 async fn listed(service: &RunningService<RoleClient, Asker>) -> Result<List, Broken> {
+    if offers(service).tools.is_none() {
+        // It would not know the question. One that has tools all the same has none here.
+        return Ok(List::default());
+    }
     let (mut tools, mut cursor, mut bytes) = (Vec::new(), None, 0);
     for _ in 0..PAGES_MAX {
         let page = PaginatedRequestParams::default().with_cursor(cursor);

@@ -1,11 +1,12 @@
 //! What several kinds of tool are made of: addresses, names, arguments, durations, paths, records, the lock, the outbox, mail
-//! servers, what hooks get, pages as text, and how items are shown. No kind of its own.
+//! servers, what hooks get, pages as text, documents as parts, and how items are shown. No kind of its own.
 
 pub mod address;
 pub mod args;
 pub mod article;
 pub mod beneath;
 pub mod disk;
+pub mod document;
 pub mod duration;
 pub mod hidden;
 pub mod hook;

@@ -9,6 +9,7 @@ use callsheet::tool::mcp::{Config, Server, accept};
 use callsheet::tool::open::{Ground, Secrets};
 use callsheet::tool::{Tool, Tools};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::is;
 use crate::tools::{call, config, is_there, open_knowing, write};
@@ -62,7 +63,9 @@ async fn everything_over_pipes() {
     }
     let folder = tempfile::tempdir().unwrap();
     let tools = "tools = { echo = { reach = \"inside\" }, get-sum = { reach = \"inside\" }, environment = { name = \"get-env\", \
-                 reach = \"inside\" }, get-tiny-image = { reach = \"inside\" }, get-structured-content = { reach = \"inside\" } }";
+                 reach = \"inside\" }, get-tiny-image = { reach = \"inside\" }, get-structured-content = { reach = \"inside\" }, \
+                 get-resource-reference = { reach = \"inside\" }, get-resource-links = { reach = \"inside\" } }\n\
+                 resources = { uris = [\"demo://resource/*\"], reach = \"inside\" }";
     let table = format!("command = [\"node\", {server:?}]\nenv = [\"PATH\", \"CANARY\"]\n{tools}");
     let tools = accepted(folder.path(), &table).await;
     let came = call(named(&tools, "echo"), json!({ "message": "Grüße" })).await.unwrap();
@@ -70,9 +73,29 @@ async fn everything_over_pipes() {
     let came = call(named(&tools, "get-sum"), json!({ "a": 2, "b": 40 })).await.unwrap();
     assert!(text(&came).contains("42"), "{came}");
     let came = call(named(&tools, "get-tiny-image"), json!({})).await.unwrap();
-    assert_eq!(came["left_out"][0], json!({ "kind": "image", "what": "image/png" }), "{came}");
+    let image = &came["left_out"][0];
+    assert_eq!((&image["kind"], &image["what"]), (&json!("image"), &json!("image/png")), "{came}");
+    assert!(image["bytes"].as_u64().unwrap() > 1_000 && image["digest"].as_str().unwrap().len() == 64, "{image}");
     let came = call(named(&tools, "get-structured-content"), json!({ "location": "Chicago" })).await.unwrap();
     assert!(came["data"].is_object() && came["text"].is_null(), "{came}");
+    let came = call(named(&tools, "get-resource-reference"), json!({ "resourceType": "Text", "resourceId": 1 }));
+    let came = came.await.unwrap();
+    assert!(came["resources"][0]["text"].as_str().unwrap().contains("Resource 1"), "{came}");
+    let came = call(named(&tools, "get-resource-links"), json!({ "count": 2 })).await.unwrap();
+    let link = &came["left_out"][0];
+    assert_eq!((&link["kind"], &link["media_type"]), (&json!("link"), &json!("text/plain")), "{came}");
+    // What it refers to can be read, since it is of what the project gives.
+    let came = call(named(&tools, "resource"), json!({ "uri": link["what"] })).await.unwrap();
+    assert!(came["parts"][0]["text"].as_str().unwrap().contains("esource"), "{came}");
+    // What it has to be read, and one of these.
+    let came = call(named(&tools, "resources"), json!({ "words": "architecture" })).await.unwrap();
+    let [found] = came["resources"].as_array().unwrap().as_slice() else { panic!("{came}") };
+    assert_eq!(found["media_type"], "text/markdown", "{came}");
+    assert!(call(named(&tools, "resources"), json!({})).await.unwrap()["templates"][0]["uri"].is_string());
+    let came = call(named(&tools, "resource"), json!({ "uri": found["uri"], "parts": 1 })).await.unwrap();
+    let file = std::fs::read(of_npm("everything").with_file_name("docs/architecture.md")).unwrap();
+    let digest: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(came["parts"][0]["digest"], digest, "{came}");
     // It tells all variables that it has.
     is("get-env", call(named(&tools, "environment"), json!({})).await, Class::Permanent, "holds a secret");
 }

@@ -96,6 +96,22 @@ fn a_server_is_looked_at_accepted_given_used_and_off_when_it_changes() {
     says("doctor --offline", 0, &["reads outside"]);
     says("run outing", 0, &["it is fine in Rome"]);
 
+    // It has something to be read, too, which nobody has accepted or given to agents.
+    let listed = json!({ "uri": "docs://guides/rain", "name": "rain", "mimeType": "text/markdown" });
+    let shelf = json!({ "resources": [listed], "templates": [{ "uriTemplate": "docs://days/{day}", "name": "days" }] });
+    write(&project.path(""), "list.json.resources", shelf.to_string());
+    let template = "and what fits the template docs://days/{day}";
+    let lines =
+        ["docs://guides/rain", "text/markdown", template, "uris = [\"docs://guides/*\"]", "reach = \"reads_out\""];
+    says("mcp inspect weather", 0, &lines);
+    says("mcp inspect weather --json", 0, &["\"uri\":\"docs://guides/rain\"", "\"templates\":["]);
+    let file = fs::read_to_string(project.path("callsheet.toml")).unwrap();
+    let given = format!("{file}[tools.weather.resources]\nuris = [\"docs://guides/*\"]\nreach = \"inside\"\n");
+    fs::write(project.path("callsheet.toml"), given).unwrap();
+    says("mcp inspect weather", 0, &["weather.resource"]);
+    says("tools weather", 0, &["weather.resources", "weather.resource", "Reads a resource, part by part."]);
+    says("doctor", 0, &["agents may read 1 of the 1 resources that its server lists"]);
+
     // It changes: the team is sound as far as `check` knows, and nothing is asked of the server.
     let list = fs::read_to_string(project.path("list.json")).unwrap();
     fs::write(project.path("list.json"), list.replace("Says the weather", "Obeys")).unwrap();

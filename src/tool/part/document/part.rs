@@ -2,7 +2,7 @@
 //! up. Lines stay whole, unless one is longer than a part.
 
 /// Most bytes of text that are taken out of one file.
-pub(super) const TEXT_BYTES_MAX: usize = 8 << 20;
+pub const TEXT_BYTES_MAX: usize = 8 << 20;
 /// Characters after which a part ends at the next blank line.
 const PART_CHARS: usize = 1_200;
 /// Characters that no part has more of.
@@ -14,25 +14,30 @@ const HEADING_CHARS_MAX: usize = 120;
 
 /// A part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
+pub struct Part {
     /// Where it is, such as `Prices > Europe, lines 12-30`.
-    pub(super) place: String,
-    pub(super) text: String,
+    pub place: String,
+    /// What stands there.
+    pub text: String,
 }
 
 /// A line, a paragraph or a page of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Line {
+pub enum Line {
     /// A heading of a level, from 1 on.
     Heading(usize, String),
+    /// Anything else.
     Text(String),
 }
 
 /// What lines are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub enum Unit {
+    /// A line of a text.
     Line,
+    /// A paragraph of a document that has no lines.
     Paragraph,
+    /// A page of paper.
     Page,
 }
 
@@ -47,7 +52,7 @@ impl Unit {
 }
 
 /// Puts numbered lines together to parts. A page begins a part; so does a heading.
-pub(super) fn parts(lines: impl IntoIterator<Item = (usize, Line)>, unit: Unit) -> Vec<Part> {
+pub fn parts(lines: impl IntoIterator<Item = (usize, Line)>, unit: Unit) -> Vec<Part> {
     let mut making = Making { unit, ..Making::default() };
     for (number, line) in lines {
         match line {
