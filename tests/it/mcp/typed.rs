@@ -38,14 +38,7 @@ note = \"{{ found.text }}\"\nwrites.plan = { go = \"{{ found.text }}\" }\n";
 #[test]
 fn a_server_is_looked_at_accepted_given_used_and_off_when_it_changes() {
     let project = project();
-    let says = |line: &str, exit: i32, needles: &[&str]| {
-        let (code, text) = project.types(line);
-        assert_eq!(code, exit, "callsheet {line}\n{text}");
-        for needle in needles {
-            assert!(text.contains(needle), "callsheet {line} does not say {needle:?}:\n{text}");
-        }
-        text
-    };
+    let says = |line: &str, exit: i32, needles: &[&str]| says(&project, line, exit, needles);
     says("mcp list", 0, &["tests/connectors/server.py", "nothing of it is accepted yet"]);
     let hints = "the server says, and nobody holds it to that: it changes nothing; it reaches out";
     let lines = ["[tools.weather.tools.forecast]", "reach = \"reads_out\""];
@@ -96,7 +89,35 @@ fn a_server_is_looked_at_accepted_given_used_and_off_when_it_changes() {
     says("doctor --offline", 0, &["reads outside"]);
     says("run outing", 0, &["it is fine in Rome"]);
 
-    // It has something to be read, too, which nobody has accepted or given to agents.
+    // It changes: the team is sound as far as `check` knows, and nothing is asked of the server.
+    let list = fs::read_to_string(project.path("list.json")).unwrap();
+    fs::write(project.path("list.json"), list.replace("Says the weather", "Obeys")).unwrap();
+    fs::remove_file(project.path("list.json.done")).unwrap();
+    let off = ["forecast has another description", "callsheet mcp inspect weather"];
+    says("check", 0, &[]);
+    says("doctor", 1, &off);
+    says("run outing", 1, &off);
+    assert!(!project.path("list.json.done").exists(), "a server that is off was asked");
+    says("mcp inspect weather", 3, &["accepted was something else:", "forecast has another description"]);
+    says("mcp accept weather", 0, &["forecast has another description"]);
+    says("run outing", 0, &["it is fine in Rome"]);
+}
+
+/// What a command says, which it ends with `exit`.
+fn says(project: &Project, line: &str, exit: i32, needles: &[&str]) -> String {
+    let (code, text) = project.types(line);
+    assert_eq!(code, exit, "callsheet {line}\n{text}");
+    for needle in needles {
+        assert!(text.contains(needle), "callsheet {line} does not say {needle:?}:\n{text}");
+    }
+    text
+}
+
+#[test]
+fn what_a_server_has_to_be_read_is_shown_and_given_to_agents() {
+    let project = project();
+    let says = |line: &str, exit: i32, needles: &[&str]| says(&project, line, exit, needles);
+    says("mcp accept weather", 0, &["weather 1.0 accepted"]);
     let listed = json!({ "uri": "docs://guides/rain", "name": "rain", "mimeType": "text/markdown" });
     let shelf = json!({ "resources": [listed], "templates": [{ "uriTemplate": "docs://days/{day}", "name": "days" }] });
     write(&project.path(""), "list.json.resources", shelf.to_string());
@@ -111,19 +132,6 @@ fn a_server_is_looked_at_accepted_given_used_and_off_when_it_changes() {
     says("mcp inspect weather", 0, &["weather.resource"]);
     says("tools weather", 0, &["weather.resources", "weather.resource", "Reads a resource, part by part."]);
     says("doctor", 0, &["agents may read 1 of the 1 resources that its server lists"]);
-
-    // It changes: the team is sound as far as `check` knows, and nothing is asked of the server.
-    let list = fs::read_to_string(project.path("list.json")).unwrap();
-    fs::write(project.path("list.json"), list.replace("Says the weather", "Obeys")).unwrap();
-    fs::remove_file(project.path("list.json.done")).unwrap();
-    let off = ["forecast has another description", "callsheet mcp inspect weather"];
-    says("check", 0, &[]);
-    says("doctor", 1, &off);
-    says("run outing", 1, &off);
-    assert!(!project.path("list.json.done").exists(), "a server that is off was asked");
-    says("mcp inspect weather", 3, &["accepted was something else:", "forecast has another description"]);
-    says("mcp accept weather", 0, &["forecast has another description"]);
-    says("run outing", 0, &["it is fine in Rome"]);
 }
 
 #[test]
