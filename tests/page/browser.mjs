@@ -12,6 +12,7 @@ const require = createRequire(join(root, "target/page/package.json"));
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
+const program = process.env.CALLSHEET ?? join(root, "target/debug/callsheet");
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync"];
 const PEOPLE = "\n[people.ana]\ngroups = [\"lifecycle\"]\n\n[people.ben]\ngroups = [\"lifecycle\"]\n";
@@ -60,16 +61,14 @@ export class Project {
 
   /** What a command prints, if it ends with `code`. */
   types(line, code = 0) {
-    const program = join(root, "target/debug/callsheet");
     const done = spawnSync(program, line, { ...this.#command(), encoding: "utf8", input: "" });
     expect(done.status === code, `callsheet ${line.join(" ")} ended with ${done.status}: ${done.stdout}${done.stderr}`);
     return done.stdout;
   }
 
   /** Starts the server, where it was if it was there. */
-  async serve() {
-    const program = join(root, "target/debug/callsheet");
-    this.server = spawn(program, ["serve", "--listen", `127.0.0.1:${this.port}`], { ...this.#command(), stdio: ["ignore", "pipe", "ignore"] });
+  async serve(...options) {
+    this.server = spawn(program, ["serve", "--listen", `127.0.0.1:${this.port}`, ...options], { ...this.#command(), stdio: ["ignore", "pipe", "ignore"] });
     let said = "";
     for await (const piece of this.server.stdout) {
       said += piece;

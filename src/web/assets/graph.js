@@ -4,57 +4,63 @@ const FLIGHT_MS = 900;
 const SVG = "http://www.w3.org/2000/svg";
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** Lets the messages of these records move along their ways, if they are drawn; how long that takes. */
+/** Lets the messages of these records move along their ways, if they are drawn. */
 export function fly(/** @type {string[]} */ records) {
-  const flown = records.map(one).filter(Boolean).length;
-  return flown && !still.matches ? FLIGHT_MS : 0;
+  for (const record of records) {
+    const sent = JSON.parse(record)?.fact?.is?.message_sent;
+    if (sent && way(sent)) one(sent);
+  }
 }
 
-/** Whether the record is a message whose way is drawn. */
-function one(/** @type {string} */ json) {
-  const drawing = document.querySelector("svg.drawing");
-  const sent = JSON.parse(json)?.fact?.is?.message_sent;
-  if (!(drawing instanceof SVGSVGElement) || !sent) return false;
+/** The way of a message in the graph as it is drawn now. */
+function way(/** @type {{ from?: string, outcome: string, to: any }} */ sent) {
   const [from, to] = [sent.from ?? "start", sent.to?.member ?? sent.to];
-  const way = [...drawing.querySelectorAll("g.way")].find((one) =>
+  return [...document.querySelectorAll("svg.drawing g.way")].find((one) =>
     one instanceof SVGGElement && one.dataset.from === from && one.dataset.outcome === sent.outcome && one.dataset.to === to);
-  const line = way?.querySelector("path.line");
-  if (!way || !(line instanceof SVGPathElement)) return false;
-  way.classList.add("now");
-  setTimeout(() => way.classList.remove("now"), FLIGHT_MS);
-  if (still.matches) return true;
-  const dot = document.createElementNS(SVG, "circle");
+}
+
+/** A message on its way; a graph that is drawn anew meanwhile does not stop it. */
+function one(/** @type {{ from?: string, outcome: string, to: any }} */ sent) {
+  const dot = document.createElementNS(SVG, "circle"), began = performance.now();
   dot.setAttribute("class", "flight");
   dot.setAttribute("r", "6");
-  drawing.append(dot);
-  const length = line.getTotalLength(), began = performance.now();
-  const step = (/** @type {number} */ now) => {
-    const share = Math.max(0, Math.min(1, (now - began) / FLIGHT_MS));
-    const point = line.getPointAtLength(length * share);
-    dot.setAttribute("cx", String(point.x));
-    dot.setAttribute("cy", String(point.y));
-    if (share < 1 && dot.isConnected) requestAnimationFrame(step); else dot.remove();
+  /** @type {Element | undefined} */
+  let here;
+  const step = () => {
+    const share = (performance.now() - began) / FLIGHT_MS;
+    if (share >= 1) { here?.classList.remove("now"); return dot.remove(); }
+    if (!here?.isConnected) here = way(sent);
+    const line = here?.querySelector("path.line");
+    if (!(line instanceof SVGPathElement)) return dot.remove();
+    here?.classList.add("now");
+    if (!still.matches) {
+      if (!dot.isConnected) line.ownerSVGElement?.append(dot);
+      const point = line.getPointAtLength(line.getTotalLength() * share);
+      dot.setAttribute("cx", String(point.x));
+      dot.setAttribute("cy", String(point.y));
+    }
+    requestAnimationFrame(step);
   };
-  step(began);
-  return true;
+  step();
 }
 
 /** The range below the graph shows each record as it is moved; without a script its button does. */
 export function scrub(/** @type {(address: string) => Promise<void>} */ draw) {
-  const form = document.querySelector("form[data-replay]"), range = form?.querySelector("input");
-  if (!form || !range) return;
-  form.querySelector("button")?.setAttribute("hidden", "");
-  let asked = "", busy = false;
+  document.documentElement.classList.add("scrubs");
+  /** @type {HTMLInputElement | undefined} */
+  let asked;
+  let busy = false;
   const show = async () => {
     if (busy || !asked) return;
     busy = true;
-    const at = asked;
-    asked = "";
     const address = new URL(location.href);
-    if (at === range.max) address.searchParams.delete("at"); else address.searchParams.set("at", at);
+    if (asked.value === asked.max) address.searchParams.delete("at"); else address.searchParams.set("at", asked.value);
+    asked = undefined;
     history.replaceState(null, "", address);
     try { await draw(address.href); } finally { busy = false; }
     show();
   };
-  range.addEventListener("input", () => { asked = range.value; show(); });
+  document.addEventListener("input", ({ target }) => {
+    if (target instanceof HTMLInputElement && target.form?.matches("[data-replay]")) { asked = target; show(); }
+  });
 }

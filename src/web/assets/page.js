@@ -2,7 +2,8 @@
 // Nothing here writes HTML from text: pages come whole from the server, and are parsed by the browser.
 import { fly, scrub } from "./graph.js";
 
-const WAIT_MS = 250;
+/** The least time from one drawing to the next, in milliseconds: of a page of one run, and of one of all runs. */
+const REST_MS = { record: 40, changed: 250 };
 const main = () => document.getElementById("main");
 
 /** The token behind the `#` of a link is exchanged for a session by the form that is there anyway. */
@@ -30,11 +31,37 @@ function theme() {
   });
 }
 
+/** Whether a finger or a button of the mouse is down: what is drawn anew in between is not clicked. */
+let pressed = false;
+addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const ends of ["pointerup", "pointercancel", "dragend"]) {
+  // The click comes after this event, and is to find what was pressed.
+  addEventListener(ends, () => setTimeout(() => { pressed = false; }), true);
+}
+
 /** Whether somebody is in the middle of something that a new page would take away. */
 function busy() {
+  if (pressed) return true;
   const here = document.activeElement, page = main();
   const writes = here && page?.contains(here) && here.matches("input:not([type=range]), textarea, select");
   return Boolean(writes || page?.querySelector("details.confirm[open]") || getSelection()?.toString());
+}
+
+/** Gives `now` the children of `next`; what is the same stays, and so does what somebody has under the mouse there. */
+function become(/** @type {Element} */ now, /** @type {Element} */ next) {
+  const [old, fresh] = [[...now.childNodes], [...next.childNodes]];
+  if (old.length !== fresh.length) return now.replaceChildren(...fresh);
+  old.forEach((one, nth) => {
+    const other = fresh[nth];
+    if (!other || one.isEqualNode(other)) return;
+    const isFocused = one instanceof HTMLInputElement && other instanceof HTMLInputElement && one === document.activeElement;
+    if (isFocused) {
+      // A scrubber that is being moved stays under the mouse.
+      for (const { name, value } of other.attributes) one.setAttribute(name, value);
+      if (!pressed) one.value = other.value;
+    } else if (one instanceof Element && other instanceof Element && one.cloneNode().isEqualNode(other.cloneNode())) become(one, other);
+    else one.replaceWith(other);
+  });
 }
 
 /** Puts what `text` says in the place of what is shown; what stood open stays open. */
@@ -45,7 +72,7 @@ function replace(/** @type {string} */ text) {
   const opened = [...now.querySelectorAll("details")].map((one) => one.open);
   const scrolled = [...now.querySelectorAll(".graph, .tabs")].map((one) => one.scrollLeft);
   const focused = [...now.querySelectorAll("a, button, input, summary")].indexOf(/** @type {Element} */ (document.activeElement));
-  now.replaceChildren(...next.childNodes);
+  become(now, next);
   const details = [...now.querySelectorAll("details")];
   if (details.length === opened.length) details.forEach((one, nth) => { one.open = opened[nth] ?? one.open; });
   [...now.querySelectorAll(".graph, .tabs")].forEach((one, nth) => { one.scrollLeft = scrolled[nth] ?? 0; });
@@ -56,7 +83,6 @@ function replace(/** @type {string} */ text) {
     if (old && fresh) old.replaceWith(fresh);
   }
   document.title = page.title;
-  scrub(draw);
 }
 
 /** Draws the page of `address` anew. */
@@ -67,12 +93,12 @@ async function draw(/** @type {string} */ address) {
   if (answer.ok) replace(await answer.text());
 }
 
-/** Draws anew when there is news: soon, not at each record, and not while somebody writes. */
+/** Draws anew when there is news: at once, then for a third of the time at most, and not while somebody writes. */
 function live() {
   const address = document.body.dataset.live, said = document.querySelector(".live");
   if (!address || !said) return;
   const word = said.querySelector(".live-word"), pause = document.getElementById("pause");
-  let paused = false, news = 0, waits = false, drawing = false, rests = 0;
+  let paused = false, news = 0, waits = false, drawing = false, next = 0, rest = REST_MS.record;
   /** @type {string[]} */
   let records = [];
   const tell = () => {
@@ -88,15 +114,16 @@ function live() {
     setTimeout(async () => {
       waits = false;
       if (paused) return tell();
-      if (busy()) return soon();
+      if (busy()) { next = performance.now() + rest; return soon(); }
       const [began, shown] = [performance.now(), records];
       [news, records, drawing] = [0, [], true];
       try { await draw(location.href); } catch { news += 1; } finally { drawing = false; }
-      // A page that takes long to draw is drawn less often, and no message is taken away in its flight.
-      rests = Math.max(performance.now() - began, fly(shown));
+      fly(shown);
+      const ended = performance.now();
+      next = ended + Math.max(rest, 2 * (ended - began));
       tell();
       soon();
-    }, WAIT_MS + rests);
+    }, Math.max(0, next - performance.now()));
   };
   const events = new EventSource(address);
   events.addEventListener("record", (event) => {
@@ -104,7 +131,7 @@ function live() {
     records.push(event.data);
     soon();
   });
-  events.addEventListener("changed", () => { news += 1; soon(); });
+  events.addEventListener("changed", () => { news += 1; rest = REST_MS.changed; soon(); });
   events.addEventListener("open", soon);
   events.addEventListener("error", tell);
   if (pause) {
