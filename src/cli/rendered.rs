@@ -19,6 +19,7 @@ use crate::tool::part::shown::Shown;
 use crate::topology::plan::Plan;
 use crate::words;
 use crate::words::approval::{came, handed_on, looked, on_it};
+use crate::words::described::Described;
 use crate::words::origin_word;
 
 /// How far in an object stands that is shown on one line, if it is short.
@@ -185,48 +186,17 @@ fn content(page: &mut String, part: &Shown, rows_max: usize) -> bool {
     false
 }
 
-/// A version of `artefact`, key by key, in the order in which its schema requires them.
+/// A version of `artefact`, key by key, in the order of its schema.
 pub(super) fn body(page: &mut String, plan: &Plan, artefact: &str, version: Option<&Value>) {
-    let schema = plan.artefacts.get(artefact).and_then(|of| plan.schemas.get(&of.schema));
     match version {
-        Some(value) => fields(page, value, 2, Shape { root: schema, at: schema }),
+        Some(value) => fields(page, value, 2, Described::artefact(plan, artefact)),
         None => line(page, "(erased)"),
     }
 }
 
-/// A place in a schema, as far as it is known.
-#[derive(Clone, Copy)]
-struct Shape<'s> {
-    root: Option<&'s Value>,
-    at: Option<&'s Value>,
-}
-
-impl<'s> Shape<'s> {
-    fn of(self, key: &str) -> Self {
-        self.to(|at| at.get("properties")?.get(key))
-    }
-
-    fn items(self) -> Self {
-        self.to(|at| at.get("items"))
-    }
-
-    fn to(self, step: impl Fn(&'s Value) -> Option<&'s Value>) -> Self {
-        let at = self.at.and_then(step);
-        let target = at.and_then(|at| at.get("$ref")?.as_str()?.strip_prefix('#'));
-        let referred = target.and_then(|target| self.root?.pointer(target));
-        Self { at: referred.or(at), ..self }
-    }
-
-    /// Where `key` stands among its siblings.
-    fn place(self, key: &str) -> usize {
-        let required = self.at.and_then(|at| at.get("required")?.as_array());
-        required.and_then(|keys| keys.iter().position(|known| known == key)).unwrap_or(usize::MAX)
-    }
-}
-
-fn fields(page: &mut String, value: &Value, indent: usize, shape: Shape<'_>) {
+fn fields(page: &mut String, value: &Value, indent: usize, shape: Described<'_>) {
     let pad = " ".repeat(indent);
-    let one = |page: &mut String, label: &str, value: &Value, shape: Shape<'_>| match value {
+    let one = |page: &mut String, label: &str, value: &Value, shape: Described<'_>| match value {
         Value::Object(_) if indent >= DEEP && value.to_string().len() <= SHORT_BYTES => {
             let _ = writeln!(page, "{pad}{} {}", Safe(label), Safe(&value.to_string()));
         }
@@ -245,9 +215,8 @@ fn fields(page: &mut String, value: &Value, indent: usize, shape: Shape<'_>) {
     };
     match value {
         Value::Object(map) => {
-            let mut keys: Vec<_> = map.iter().collect();
-            keys.sort_by_key(|(key, _)| shape.place(key));
-            keys.into_iter().for_each(|(key, value)| one(page, &format!("{key}:"), value, shape.of(key)));
+            let fields = shape.in_order(map).into_iter();
+            fields.for_each(|(key, value)| one(page, &format!("{key}:"), value, shape.field(key)));
         }
         Value::Array(list) => list.iter().for_each(|value| one(page, "-", value, shape.items())),
         other => one(page, "", other, shape),

@@ -26,6 +26,8 @@ pub struct Edit {
     pub artefact: ArtefactName,
     /// As it is.
     pub before: Value,
+    /// The schema that it has to hold.
+    pub schema: Value,
     /// What this person's side wrote before and could not be prepared, with what was wrong: it is not lost, and is where they
     /// go on.
     pub refused: Option<(Value, String)>,
@@ -54,7 +56,9 @@ impl Edit {
         let version = approval.desk.get(&artefact).and_then(Held::version);
         let own = version.and_then(|version| state.versions.get(&version)).map(|version| version.message);
         let examiner = Examiner::new(&state.plan, &app::checks())?;
-        Ok(Self { no, artefact, before, refused, binds, others, calls: calls(story, own), examiner })
+        let schema = state.plan.artefacts.get(&artefact).and_then(|of| state.plan.schemas.get(&of.schema));
+        let schema = schema.cloned().unwrap_or_default();
+        Ok(Self { no, artefact, before, schema, refused, binds, others, calls: calls(story, own), examiner })
     }
 
     /// What it binds: the approval that the draft was shown in.

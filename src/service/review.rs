@@ -191,6 +191,9 @@ pub struct Version {
     pub by: Option<(AgentName, Origin)>,
     /// Its text; none if it was erased.
     pub body: Option<Value>,
+    /// The schema that it holds: what people see of it is in that order.
+    #[serde(skip)]
+    pub schema: Value,
 }
 
 /// What a check remarked.
@@ -357,7 +360,9 @@ fn versions(story: &Story, approval: &Approval, texts: &Bodies) -> Vec<Version> 
         beside.flat_map(|(name, held)| held.named(name).into_iter().map(move |(of, version)| (of, held, version)));
     let version = |(name, held, digest): (ArtefactName, &Held, Digest)| {
         let nth = story.view.nth(&name, digest);
+        let schema = state.plan.artefacts.get(&name).and_then(|of| state.plan.schemas.get(&of.schema));
         Version {
+            schema: schema.cloned().unwrap_or_default(),
             artefact: name,
             digest,
             no: nth.map(|(no, _)| no),

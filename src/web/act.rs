@@ -207,7 +207,7 @@ pub(super) async fn edit(State(site): State<Arc<Site>>, Path(no): Path<u64>, fil
         Edit::of(&story, no, Some(&artefact))
     });
     let edit = edited.await?;
-    let body = forms::written(&edit.before, &filled.fields).map_err(Fail::input)?;
+    let body = forms::changed(&edit, &filled.fields);
     let faults = edit.faults(&body);
     if filled.field("step") != "save" || !faults.is_empty() {
         let person = filled.person.clone();

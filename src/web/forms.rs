@@ -7,25 +7,24 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::response::Html;
 use maud::{Markup, html};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::fail::Fail;
+use super::fields::{Fields, inputs, written};
 use super::frame::{Area, Page};
 use super::parts::{difference, text};
 use super::person::Person;
 use super::site::Site;
-use crate::id::{ApprovalNo, ArtefactName, Outcome};
+use crate::id::{ApprovalNo, Outcome};
 use crate::run::input::Say;
 use crate::service::change::parts;
 use crate::service::edit::Edit;
 use crate::service::error::Error;
 use crate::service::form::{Form, Sheet};
 use crate::service::review::Review;
-use crate::topology::pointer::below;
 use crate::words;
+use crate::words::described::Described;
 use crate::words::difference::lines;
-
-type Fields = BTreeMap<String, String>;
 
 /// How a question is answered: an outcome, and what is to be written.
 pub(super) fn answer_form(person: &Person, review: &Review, sheet: &Sheet) -> Markup {
@@ -42,9 +41,7 @@ pub(super) fn answer_form(person: &Person, review: &Review, sheet: &Sheet) -> Ma
             } @else if let Some(outcome) = sheet.outcomes.first() { input type="hidden" name="outcome" value=(outcome); }
             @for (artefact, schema) in &sheet.writes {
                 h4 { code { (artefact) } }
-                @for (name, field) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-                    (blank(artefact, name, field))
-                }
+                (inputs(artefact.as_str(), &json!({}), "", Described::by(Some(schema))))
             }
             label.field {
                 span { (if sheet.is_sentence { "Your answer" } else { "Comment, if you like" }) }
@@ -55,56 +52,20 @@ pub(super) fn answer_form(person: &Person, review: &Review, sheet: &Sheet) -> Ma
     }
 }
 
-/// An empty field of a schema.
-fn blank(artefact: &ArtefactName, name: &str, schema: &Value) -> Markup {
-    let field = format!("{artefact}/{name}");
-    let says = schema.get("description").and_then(Value::as_str).unwrap_or(name);
-    html! {
-        label.field {
-            span { (text(name)) }
-            @if says != name { small { (text(says)) } }
-            @match (schema.get("enum").and_then(Value::as_array), schema.get("type").and_then(Value::as_str)) {
-                (Some(all), _) => select name=(field) {
-                    @for one in all.iter().filter_map(Value::as_str) { option { (one) } }
-                },
-                (None, Some("string")) => textarea name=(field) rows="2" {},
-                (None, Some("integer")) => input type="number" step="1" name=(field);,
-                (None, Some("number")) => input type="number" step="any" name=(field);,
-                (None, Some("boolean")) => select name=(field) { option { "true" } option { "false" } },
-                (None, _) => textarea name=(field) rows="3" placeholder="as JSON" {},
-            }
-        }
-    }
-}
-
 /// What is posted to answer, made of a form's fields; or what is wrong with them.
 pub(super) fn answered(form: &Form, fields: &Fields) -> Result<Say, String> {
     let outcome = fields.get("outcome").map_or("", String::as_str);
     let outcome: Outcome = outcome.parse().map_err(|_| "choose one of the outcomes".to_owned())?;
     let mut writes = BTreeMap::new();
     for (artefact, schema) in form.sheet.writes.iter().filter(|_| form.has_to_write(&outcome)) {
-        let mut body = serde_json::Map::new();
-        for (name, field) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-            let given = fields.get(&format!("{artefact}/{name}")).map_or("", String::as_str);
-            // What is left empty is not there; whether it has to be is the schema's to say.
-            if !given.is_empty() {
-                body.insert(name.clone(), typed(given, field.get("type").and_then(Value::as_str))?);
-            }
-        }
-        writes.insert(artefact.clone(), Value::Object(body));
+        let body = written(artefact.as_str(), &json!({}), fields, Described::by(Some(schema)));
+        writes.insert(artefact.clone(), body);
     }
     let faults = form.faults(&outcome, &writes);
     if !faults.is_empty() {
         return Err(faults.join("\n"));
     }
     Ok(form.say(outcome, writes, fields.get("comment").cloned().unwrap_or_default()))
-}
-
-fn typed(given: &str, kind: Option<&str>) -> Result<Value, String> {
-    match kind {
-        Some("string") => Ok(Value::from(given.replace("\r\n", "\n"))),
-        _ => serde_json::from_str(given).map_err(|_| format!("`{given}` is not a value of this field")),
-    }
 }
 
 pub(super) async fn edit(
@@ -121,6 +82,12 @@ pub(super) async fn edit(
         edit_page(site, &person, &edit, &body, None)
     })
     .await
+}
+
+/// The draft as somebody has it before them, with what they changed in the form.
+pub(super) fn changed(edit: &Edit, fields: &Fields) -> Value {
+    let shown = fields.get("body").and_then(|body| serde_json::from_str(body).ok());
+    written("at", shown.as_ref().unwrap_or(&edit.before), fields, Described::by(Some(&edit.schema)))
 }
 
 /// A draft as a form; with what the changed one says and what is wrong with it, once somebody has changed it.
@@ -153,8 +120,11 @@ pub(super) fn edit_page(
             (person.key())
             input type="hidden" name="artefact" value=(artefact);
             input type="hidden" name="binds" value=(edit.binds().to_string());
+            input type="hidden" name="body" value=(body.to_string());
+            // The first button of a form is the one that the Enter key presses.
+            button.sr name="step" value="look" tabindex="-1" aria-hidden="true" {}
             div.edit-cols {
-                div.panel.pad { (inputs(body, "")) }
+                div.panel.pad { (inputs("at", body, "", Described::by(Some(&edit.schema)))) }
                 aside {
                     div.panel.pad {
                         h2 { "What you change" }
@@ -175,82 +145,4 @@ pub(super) fn edit_page(
     };
     let title = format!("Edit {artefact}");
     Page { title, area: Area::Approvals, live: None, body: page }.framed(site, person)
-}
-
-/// A field for each part of a value, named by its JSON pointer.
-fn inputs(of: &Value, pointer: &str) -> Markup {
-    let below = |key: &str| below(pointer, key);
-    let name = format!("at{pointer}");
-    html! {
-        @match of {
-            Value::Object(fields) => @for (key, field) in fields {
-                @if field.is_object() || field.is_array() {
-                    fieldset.nested { legend { (text(key)) } (inputs(field, &below(key))) }
-                } @else {
-                    label.field { span { (text(key)) } (inputs(field, &below(key))) }
-                }
-            },
-            Value::Array(items) => @for (nth, item) in items.iter().enumerate() {
-                @if item.is_object() || item.is_array() {
-                    fieldset.nested { legend { (nth + 1) } (inputs(item, &below(&nth.to_string()))) }
-                } @else {
-                    label.field { span { (nth + 1) } (inputs(item, &below(&nth.to_string()))) }
-                }
-            },
-            Value::String(words) => textarea name=(name) rows=(rows(words)) { "\n" (words) },
-            Value::Number(number) => input type="number" step="any" name=(name) value=(number.to_string());,
-            Value::Bool(is) => select name=(name) {
-                option selected[*is] { "true" } option selected[!*is] { "false" }
-            },
-            Value::Null => input type="text" name=(name) placeholder="none";,
-        }
-    }
-}
-
-fn rows(words: &str) -> usize {
-    let lines = words.lines().map(|line| line.chars().count() / 60 + 1).sum::<usize>();
-    lines.clamp(1, 18)
-}
-
-/// The draft with what the fields of a form say in its parts.
-pub(super) fn written(before: &Value, fields: &Fields) -> Result<Value, String> {
-    let mut body = before.clone();
-    for (name, given) in fields {
-        let Some(pointer) = name.strip_prefix("at") else { continue };
-        let Some(part) = body.pointer_mut(pointer) else { continue };
-        let given = given.replace("\r\n", "\n");
-        *part = match part {
-            Value::String(_) => Value::from(given),
-            Value::Null if given.is_empty() => Value::Null,
-            Value::Null => Value::from(given),
-            _ => serde_json::from_str(&given).map_err(|_| format!("{pointer}: `{given}` is no such value"))?,
-        };
-    }
-    Ok(body)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_form_changes_the_parts_that_it_names() {
-        let before = json!({ "mails": [{ "subject": "old", "day": 0 }], "live": true, "note": null });
-        let check = |fields: &[(&str, &str)], wanted: Result<Value, &str>| {
-            let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            assert_eq!(written(&before, &fields), wanted.map_err(str::to_owned));
-        };
-        check(&[], Ok(before.clone()));
-        check(
-            &[("at/mails/0/subject", "new\r\nline"), ("at/mails/0/day", "4"), ("at/live", "false"), ("key", "k")],
-            Ok(json!({ "mails": [{ "subject": "new\nline", "day": 4 }], "live": false, "note": null })),
-        );
-        check(
-            &[("at/note", "so"), ("at/none", "x")],
-            Ok(json!({ "mails": [{ "subject": "old", "day": 0 }], "live": true, "note": "so" })),
-        );
-        check(&[("at/mails/0/day", "four")], Err("/mails/0/day: `four` is no such value"));
-    }
 }

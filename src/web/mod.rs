@@ -8,6 +8,7 @@ mod comments;
 mod enter;
 mod events;
 mod fail;
+mod fields;
 mod forms;
 mod frame;
 mod graph;

@@ -13,6 +13,7 @@ use crate::tool::part::shown::Shown;
 use crate::topology::pointer::below;
 use crate::words;
 use crate::words::claim;
+use crate::words::described::Described;
 use crate::words::difference::Piece;
 use crate::words::origin_word;
 
@@ -182,23 +183,28 @@ pub(super) fn thousands(count: u64) -> String {
     digits.chars().enumerate().flat_map(apart).collect()
 }
 
-/// A value, key by key; a list of like objects as a table.
-pub(super) fn value(of: &Value) -> Markup {
-    Linked(&BTreeMap::new()).value(of, "")
+/// A value, key by key in the order of its schema; a list of like objects as a table.
+pub(super) fn value(of: &Value, described: Described<'_>) -> Markup {
+    Linked { to: &BTreeMap::new(), described }.value(of, "")
 }
 
-/// A value whose parts lead elsewhere: addresses, by the JSON pointers of the numbers and words that lead there.
-pub(super) struct Linked<'l>(pub(super) &'l BTreeMap<String, String>);
+/// A value whose parts lead elsewhere.
+pub(super) struct Linked<'l> {
+    /// Addresses, by the JSON pointers of the numbers and words that lead there.
+    pub(super) to: &'l BTreeMap<String, String>,
+    /// What its schema says of the whole of it.
+    pub(super) described: Described<'l>,
+}
 
 impl Linked<'_> {
-    /// As [`value`], of what stands `at` this pointer.
+    /// As [`value()`], of what stands `at` this pointer.
     pub(super) fn value(&self, of: &Value, at: &str) -> Markup {
         let below = |key: &str| below(at, key);
         let shown = match of {
             Value::Null => html! { span.muted { "none" } },
             Value::String(words) => html! { span.prose-text { (text(words)) } },
             Value::Array(items) if items.is_empty() => html! { span.muted { "empty" } },
-            Value::Array(items) => match columns(items) {
+            Value::Array(items) => match columns(items, self.described.part(at).items()) {
                 Some(columns) => self.table(items, &columns, at),
                 None => html! {
                     ol.items { @for (nth, item) in items.iter().enumerate() { li { (self.value(item, &below(&nth.to_string()))) } } }
@@ -206,12 +212,14 @@ impl Linked<'_> {
             },
             Value::Object(fields) => html! {
                 dl.fields {
-                    @for (name, field) in fields { dt { (text(name)) } dd { (self.value(field, &below(name))) } }
+                    @for (name, field) in self.described.part(at).in_order(fields) {
+                        dt { (text(name)) } dd { (self.value(field, &below(name))) }
+                    }
                 }
             },
             other => html! { span.n { (other.to_string()) } },
         };
-        match self.0.get(at) {
+        match self.to.get(at) {
             Some(to) => html! { a.source href=(to) title="opens the call that it comes from" { (shown) } },
             None => shown,
         }
@@ -241,15 +249,16 @@ impl Linked<'_> {
 }
 
 /// The keys of items that all have the same, with nothing below them.
-fn columns(items: &[Value]) -> Option<Vec<&String>> {
-    let first: Vec<&String> = items.first()?.as_object()?.keys().collect();
+fn columns<'v>(items: &'v [Value], described: Described<'_>) -> Option<Vec<&'v String>> {
+    let names = items.first()?.as_object()?;
+    let first: Vec<&String> = described.in_order(names).into_iter().map(|(name, _)| name).collect();
     let is_like = |item: &Value| {
         let Some(item) = item.as_object() else { return false };
         let is_flat = |field: &Value| match field {
             Value::String(text) => text.len() <= 80,
             other => !other.is_array() && !other.is_object(),
         };
-        item.keys().eq(first.iter().copied()) && item.values().all(is_flat)
+        item.keys().eq(names.keys()) && item.values().all(is_flat)
     };
     (items.len() > 1 && first.len() > 1 && first.len() <= 8 && items.iter().all(is_like)).then_some(first)
 }

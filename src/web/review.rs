@@ -32,6 +32,7 @@ use crate::service::thread::Comment;
 use crate::topology::plan::Mode;
 use crate::words;
 use crate::words::approval::{came, handed_on, leaves_on, looked, on_it};
+use crate::words::described::Described;
 use crate::words::difference::lines;
 use crate::words::rule;
 use crate::words::time::date_time;
@@ -330,7 +331,7 @@ fn version_of(version: &Version, zone: &str, is_open: bool) -> Markup {
                 (name) @if let Some((by, of)) = &version.by { ", by " (by) " " (origin(Some(*of))) }
                 " " code.digest { (version.digest.short()) } (version.labels.told())
             }
-            @match &version.body { Some(body) => (value(body)), None => p.muted { "erased" } }
+            @match &version.body { Some(body) => (value(body, Described::by(Some(&version.schema)))), None => p.muted { "erased" } }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod claim;
+pub mod described;
 pub mod difference;
 pub mod error;
 pub mod member;

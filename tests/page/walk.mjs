@@ -110,7 +110,14 @@ async function edits(page, browser) {
   const before = page.url();
   await page.click("main a:has-text('Edit')");
   await page.fill("[name='at/mails/0/subject']", SUBJECT);
+  // A mail can be left out and copied; what is on the form then is not lost, and the checks say what is wrong with it.
+  const mails = await page.locator("[name$='/subject']").count();
+  await page.click(".nested:has(> .nested) > button:has-text('One more')");
+  await page.waitForFunction((count) => document.querySelectorAll("[name$='/subject']").length === count, mails + 1);
+  expect(await page.inputValue("[name='at/mails/0/subject']") === SUBJECT, "one more mail, and the subject is lost");
+  await page.check(`[name='leave out /mails/${mails}']`);
   await page.click("button:has-text('Check and compare')");
+  await page.waitForFunction((count) => document.querySelectorAll("[name$='/subject']").length === count, mails);
   await page.waitForSelector("ins");
   const shown = await page.locator("aside").textContent();
   expect(shown.includes("percent") && await page.locator("aside del").count() > 0, `no difference: ${shown}`);

@@ -15,6 +15,7 @@ use crate::run::view::{Entry, Kind, Texts as _};
 use crate::service::ledger::Ledger;
 use crate::service::note::readers;
 use crate::service::story::News;
+use crate::words::described::Described;
 use crate::words::time::clock_time;
 
 /// Records that are shown at once; the address says which page.
@@ -235,7 +236,8 @@ fn carried(look: &Look<'_>, event: &Event) -> Markup {
         }
         @if let Some((name, body)) = body {
             h4 { (name) }
-            @match body { Some(body) => (Linked(&lead).value(&body, "")), None => p.muted { "erased" } }
+            @let described = Described::artefact(&look.run.story.state().plan, &name);
+            @match body { Some(body) => (Linked { to: &lead, described }.value(&body, "")), None => p.muted { "erased" } }
         }
         @if let Event::EffectAsked {
             id, ..

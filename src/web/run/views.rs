@@ -15,6 +15,7 @@ use crate::service::change::since_before;
 use crate::service::comment::comments;
 use crate::service::ledger::{Cited, Ledger};
 use crate::words;
+use crate::words::described::Described;
 use crate::words::difference::lines;
 
 /// Something that is told of a run, and what it rests on.
@@ -155,7 +156,10 @@ pub(super) fn drafts(look: &Look<'_>) -> Markup {
                     details open[version.no == 1] {
                         summary { "All of it" }
                         @match &body {
-                            Some(body) => (Linked(&sources(&ledger.of(version.version), run.run.0)).value(body, "")),
+                            Some(body) => {
+                                @let described = Described::artefact(&story.state().plan, name.as_str());
+                                (Linked { to: &sources(&ledger.of(version.version), run.run.0), described }.value(body, ""))
+                            },
                             None => p.muted { "erased" },
                         }
                     }
