@@ -59,7 +59,7 @@ impl<'s> Described<'s> {
         }
     }
 
-    /// The fields that it can have, in the order of the file.
+    /// The fields that it can have, in the order in which people read them.
     pub fn names(self) -> Vec<&'s str> {
         let known = self.of("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys);
         let mut names: Vec<&str> = known.map(String::as_str).collect();
@@ -67,17 +67,20 @@ impl<'s> Described<'s> {
         names
     }
 
-    /// The fields of a value, in the order of the file.
+    /// The fields of a value, in the order in which people read them.
     pub fn in_order(self, fields: &Map<String, Value>) -> Vec<(&String, &Value)> {
         let mut fields: Vec<_> = fields.iter().collect();
         fields.sort_by_key(|(name, _)| self.place(name));
         fields
     }
 
-    /// Where a field stands among its siblings: plans of older runs know only the order of those that are required.
-    fn place(self, name: &str) -> usize {
-        let names = self.of(ORDER).or_else(|| self.of("required")).and_then(Value::as_array);
-        names.and_then(|names| names.iter().position(|known| known == name)).unwrap_or(usize::MAX)
+    /// Where a field stands among its siblings: those that are required first, in the order in which the schema requires them;
+    /// it may list its properties in another one, in which a model has to think of them.
+    fn place(self, name: &str) -> [usize; 2] {
+        ["required", ORDER].map(|keyword| {
+            let names = self.of(keyword).and_then(Value::as_array);
+            names.and_then(|names| names.iter().position(|known| known == name)).unwrap_or(usize::MAX)
+        })
     }
 
     fn to(self, step: impl Fn(&'s Value) -> Option<&'s Value>) -> Self {
