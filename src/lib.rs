@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod file;
 pub mod journal;
+pub mod markdown;
 pub mod mcp;
 pub mod model;
 pub mod net;

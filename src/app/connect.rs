@@ -69,7 +69,13 @@ pub(super) fn connected(settings: &Settings, records: &Path, past: Option<Arc<dy
         let of_kind =
             |(name, table): &(&String, &ToolTable)| table.kind.value == kind.word && !told_apart.contains(*name);
         for (name, table) in settings.tools.iter().filter(of_kind) {
-            let ground = Ground { root: &settings.root, records, tools: &tools, secrets: secrets(settings) };
+            let ground = Ground {
+                root: &settings.root,
+                records,
+                zone: &settings.timezone,
+                tools: &tools,
+                secrets: secrets(settings),
+            };
             match opened(kind, name, table, &ground, &broken) {
                 Ok(opened) => tools.extend(opened.into_iter().map(by_name)),
                 Err(mut told) => {

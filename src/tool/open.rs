@@ -30,6 +30,8 @@ pub struct Ground<'g> {
     pub root: &'g Path,
     /// The folder that sinks keep their records in.
     pub records: &'g Path,
+    /// The time zone of the project's days, such as `Europe/Berlin`.
+    pub zone: &'g str,
     /// The tools that are open so far.
     pub tools: &'g Tools,
     /// What the environment holds.

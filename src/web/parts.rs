@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
 use crate::id::Seq;
+use crate::markdown::{self, Form};
 use crate::run::event::{Limit, Origin};
 use crate::service::ledger::Cited;
 use crate::text::characters;
@@ -282,6 +283,31 @@ pub(super) fn item(parts: &[Shown]) -> Markup {
             }
         }
         @for part in others { (content(part)) }
+    }
+}
+
+/// Markdown as its readers will see it, beside the very text. Nothing in it leads anywhere.
+pub(super) fn preview(name: &str, source: &str) -> Markup {
+    html! {
+        details.preview {
+            summary {
+                "Preview" @if !name.is_empty() { " of " (text(name)) }
+                span.muted { ": as readers may see it. What you sign is the text itself." }
+            }
+            div.rendered { (PreEscaped(markdown::html(source, Form::Preview))) }
+        }
+    }
+}
+
+/// The texts of a value that are marked up, each with where it stands.
+pub(super) fn marked_up<'v>(of: &'v Value, at: &str) -> Vec<(String, &'v str)> {
+    match of {
+        Value::String(words) if markdown::is_marked_up(words) => vec![(at.to_owned(), words)],
+        Value::Array(items) => {
+            items.iter().enumerate().flat_map(|(nth, item)| marked_up(item, &below(at, &nth.to_string()))).collect()
+        }
+        Value::Object(fields) => fields.iter().flat_map(|(name, field)| marked_up(field, &below(at, name))).collect(),
+        _ => Vec::new(),
     }
 }
 

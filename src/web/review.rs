@@ -16,7 +16,9 @@ use super::frame::{Area, Page};
 use super::person::Person;
 use super::site::Site;
 
-use super::parts::{address, claims, difference, digests, item, origin, sentence, state, text, thousands, value};
+use super::parts::{
+    address, claims, difference, digests, item, marked_up, origin, preview, sentence, state, text, thousands, value,
+};
 use super::run::strip;
 use crate::id::ApprovalNo;
 use crate::run::event::Who;
@@ -29,6 +31,7 @@ use crate::service::comment::{Shown, rests_on};
 use crate::service::error::Error;
 use crate::service::review::{Item, Question, Review, Version, alike, question, review as read};
 use crate::service::thread::Comment;
+use crate::tool;
 use crate::topology::plan::Mode;
 use crate::words;
 use crate::words::approval::{came, handed_on, leaves_on, looked, on_it};
@@ -194,6 +197,11 @@ fn leaves(one: &Item) -> Markup {
                 }
             }
             @match &one.parts { Some(parts) => (item(parts)), None => p.pad.muted { "erased" } }
+            @if one.media_type == "text/markdown" {
+                @for part in one.parts.iter().flatten() {
+                    @if let tool::part::shown::Shown::Text { text, .. } = part { (preview("", text)) }
+                }
+            }
         }
     }
 }
@@ -332,6 +340,7 @@ fn version_of(version: &Version, zone: &str, is_open: bool) -> Markup {
                 " " code.digest { (version.digest.short()) } (version.labels.told())
             }
             @match &version.body { Some(body) => (value(body, Described::by(Some(&version.schema)))), None => p.muted { "erased" } }
+            @for (at, words) in version.body.iter().flat_map(|body| marked_up(body, "")) { (preview(&at, words)) }
         }
     }
 }

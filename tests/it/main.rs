@@ -68,6 +68,7 @@ mod postgres;
 mod prefix;
 mod prompt;
 mod providers;
+mod published;
 mod quirks;
 mod reach;
 mod readme;

@@ -10,7 +10,7 @@ mod source;
 /// Top-level modules of `src`. One may import those of earlier rows, and nobody of its own row.
 const ROWS: [&[&str]; 12] = [
     &["id", "failure", "file", "net", "text", "template"],
-    &["topology"],
+    &["topology", "markdown"],
     &["run"],
     &["journal", "model", "tool", "clock"],
     &["actor"],

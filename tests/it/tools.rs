@@ -60,7 +60,7 @@ pub(crate) fn open_knowing<C: Open>(
     tools: &Tools,
     secrets: Secrets,
 ) -> Result<Vec<Tool>, String> {
-    config.open(name, &Ground { root, records: root, tools, secrets }).map_err(|why| why.to_string())
+    config.open(name, &Ground { root, records: root, zone: "UTC", tools, secrets }).map_err(|why| why.to_string())
 }
 
 /// True if `part`, which `./test.sh` installs, is there. A run of `./test.sh` fails without it; any other says so, loudly.

@@ -68,10 +68,10 @@ lines = [${texts.map((text) => `"${text}"`).join(", ")}]
 /** What a page of ours is made of; anything else was made by somebody's text. */
 const ELEMENTS = "html head meta title link script body a div span header nav main p h1 h2 h3 h4 form input button label select option textarea "
   + "fieldset legend details summary section article aside ul ol li dl dt dd table thead tbody tr th td code pre b i strong small del ins time "
-  + "output svg g path rect circle text tspan line polyline polygon defs marker use br time em figure figcaption";
+  + "output svg g path rect circle text tspan line polyline polygon defs marker use br time em figure figcaption blockquote hr h5 h6";
 const ATTRIBUTES = "id class href rel type src charset name content lang title value method action tabindex role for min max step rows placeholder required "
   + "hidden open selected checked autocomplete scope width height x y x1 y1 x2 y2 rx ry r cx cy d viewBox fill transform points text-anchor datetime colspan "
-  + "preserveAspectRatio marker-end orient refX refY markerWidth markerHeight multiple disabled pattern maxlength minlength accept-charset dominant-baseline";
+  + "preserveAspectRatio marker-end orient refX refY markerWidth markerHeight multiple disabled pattern maxlength minlength accept-charset dominant-baseline start";
 
 /** Runs in the page: what is not ours, and all that can be read. */
 function read([elements, attributes]) {

@@ -42,6 +42,14 @@ pub trait Disk: Send + Sync {
         fs::rename(from, to)
     }
 
+    /// Gives a file a second name, if nothing has that name; not durable before its folder is synced.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
+    }
+
     /// Makes what was written to `file` durable, or, if it is a folder, the names in it.
     ///
     /// # Errors

@@ -186,7 +186,7 @@ fn folders(wanted: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// `key` and what the file is called if that is taken: `post.md`, `post-2.md`, ...
-fn names(key: &str) -> impl Iterator<Item = String> {
+pub(in crate::tool) fn names(key: &str) -> impl Iterator<Item = String> {
     let (stem, dot, ending) = key.rfind('.').map_or((key, "", ""), |at| (&key[..at], ".", &key[at + 1..]));
     (1..=NAMES_MAX).map(move |n| if n == 1 { key.to_owned() } else { format!("{stem}-{n}{dot}{ending}") })
 }
@@ -234,7 +234,8 @@ fn write_whole(disk: &dyn Disk, approved: &Approved, folder: &Path, name: &str) 
     named
 }
 
-fn file_name(key: &str) -> Result<&str, Failure> {
+/// The key, if it is the name of a file that may be written.
+pub(in crate::tool) fn file_name(key: &str) -> Result<&str, Failure> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if key.is_empty() || key.len() > 120 || key.starts_with('.') || !key.chars().all(fits) {
         return Err(permanent(format!("{key:?} is not the name of a file that may be written")));
@@ -261,6 +262,7 @@ fn receipt(approved: &Approved, folder: &Path, line: &Line) -> Receipt {
     }
 }
 
-fn unreadable(path: &Path, why: &io::Error) -> Failure {
+/// A failure that says that `path` cannot be read.
+pub(in crate::tool) fn unreadable(path: &Path, why: &io::Error) -> Failure {
     permanent(format!("{} cannot be read: {}", path.display(), words(why)))
 }

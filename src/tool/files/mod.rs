@@ -1,5 +1,8 @@
 //! The `files` kind: `NAME.list` and `NAME.read` below one directory, and `NAME.publish`, which writes approved
-//! channel versions into the run's folder. It publishes nowhere else.
+//! channel versions as Markdown or HTML into the run's folder, or into the folder that the table names for it.
+
+mod publish;
+pub mod target;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,16 +16,14 @@ use serde_json::{Value, json};
 use super::open::{Ground, Open};
 use super::part::args::{invalid, permanent, quoted, read};
 use super::part::duration::Milliseconds;
-use super::part::outbox::{self, blocking};
+use super::part::outbox::blocking;
 use super::part::{Error, article, beneath, tool_name};
-use super::{Approved, Call, Callable, Declared, Intent, Item, Look, Outward, Tool, Wrong};
+use super::{Call, Callable, Declared, Look, Tool};
 use crate::failure::Failure;
 use crate::failure::Work;
 use crate::file;
-use crate::run::body::Receipt;
-use crate::text;
-use crate::topology::code::Code;
-use crate::topology::spec::{Connection, Labels, Repeat, ToolSpec};
+use crate::topology::spec::{Labels, ToolSpec};
+use publish::{Form, Publish, Wanted};
 
 /// What `[tools.NAME]` says for `kind = "files"`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -35,6 +36,15 @@ pub struct Config {
     pub labels: Labels,
     /// Where readers find a file, with `{name}` for its path without its ending; `read` gives it as `link`.
     pub link: Option<String>,
+    /// The folder below the project that `publish` writes into, such as the content of a site generator; the run's own folder,
+    /// `out/RUN`, unless it is named. Nothing in it is ever written over.
+    pub publish_to: Option<String>,
+    /// What a published text becomes: `markdown`, or `html`, a page without scripts, styles and pictures.
+    #[serde(default)]
+    pub publish_as: Form,
+    /// What a published file is called, without its ending: `{channel}`, `{title}` and `{date}` stand for those of the text.
+    /// `{channel}`, unless it says otherwise.
+    pub publish_name: Option<String>,
     /// Largest file that is read.
     #[serde(default = "bytes_max")]
     pub bytes_max: u64,
@@ -57,8 +67,6 @@ const FILES_MAX: usize = 1_000;
 const NAME: &str = "{name}";
 /// How deep directories are listed.
 const DEPTH_MAX: usize = 8;
-/// Most channels of one publication.
-const CHANNELS_MAX: usize = 20;
 
 impl Open for Config {
     const KIND: &'static str = "files";
@@ -80,8 +88,15 @@ impl Open for Config {
         Ok(vec![
             Tool::callable(Files { spec: read, act: Act::Read, place: Arc::clone(&place) }),
             Tool::callable(Files { spec: list, act: Act::List, place }),
-            Tool::outward(Publish { spec: publish_spec(name, &self)? }),
+            Tool::outward(Publish::new(name, &self.publishes(), ground)?),
         ])
+    }
+}
+
+impl Config {
+    fn publishes(&self) -> Wanted<'_> {
+        let (to, name) = (self.publish_to.as_deref(), self.publish_name.as_deref());
+        Wanted { kind: Self::KIND, to, form: self.publish_as, name, call_timeout_ms: self.call_timeout.0 }
     }
 }
 
@@ -167,21 +182,13 @@ impl Declared for Files {
     }
 
     fn look(&self) -> Look {
-        let wrong = match (self.act, beneath::existing(&self.place.project, &self.place.root)) {
-            (Act::Read, Err(beneath::Error::Unreadable { why, .. })) if why.kind() == std::io::ErrorKind::NotFound => {
-                let folder = &self.place.root;
-                let wrong = Wrong::at(&["root"], Code::MissingFile, format!("there is no folder {folder}"));
-                wrong.instead(format!("make {folder}, or name another folder")).near(&self.place.project, folder)
+        // One connection has several tools, and is told once.
+        match self.act {
+            Act::Read => {
+                Look { facts: Vec::new(), faults: target::missing(&self.place.project, "root", &self.place.root) }
             }
-            (Act::Read, Err(why)) => Wrong::at(&["root"], Code::MissingFile, why.to_string()),
-            (Act::Read, Ok(real)) if !real.is_dir() => {
-                let what = format!("{} is no folder", self.place.root);
-                Wrong::at(&["root"], Code::MissingFile, what).instead("name the folder that the files are in")
-            }
-            // One connection has several tools, and is told once.
-            _ => return Look::default(),
-        };
-        Look { facts: Vec::new(), faults: vec![wrong] }
+            Act::List => Look::default(),
+        }
     }
 
     fn example(&self) -> Option<Value> {
@@ -205,30 +212,6 @@ impl Callable for Files {
                 }
             }
         })
-    }
-}
-
-struct Publish {
-    spec: ToolSpec,
-}
-
-impl Declared for Publish {
-    fn spec(&self) -> &ToolSpec {
-        &self.spec
-    }
-}
-
-impl Outward for Publish {
-    fn prepare(&self, intent: Intent) -> Work<'_, Vec<Item>> {
-        Box::pin(async move { items(self.spec.name.as_str(), intent) })
-    }
-
-    fn perform(&self, item: Approved) -> Work<'_, Receipt> {
-        Box::pin(outbox::put(item, Vec::new()))
-    }
-
-    fn query(&self, item: Approved) -> Work<'_, Option<Receipt>> {
-        Box::pin(outbox::find(item))
     }
 }
 
@@ -302,117 +285,4 @@ fn walk(directory: &Path, prefix: &str, depth: usize, found: &mut BTreeMap<Strin
         }
     }
     Ok(())
-}
-
-fn publish_spec(name: &str, config: &Config) -> Result<ToolSpec, Error> {
-    let version = json!({
-        "type": "object",
-        "properties": {
-            "channel": { "type": "string" }, "title": { "type": "string" }, "text": { "type": "string" }
-        },
-        "required": ["channel", "text"],
-    });
-    let args = json!({
-        "type": "object",
-        "properties": { "versions": {
-            "type": ["object", "array"],
-            "description": "by channel, or a list of { channel, title?, text }",
-            "items": version, "additionalProperties": { "type": ["object", "string"] },
-        } },
-        "required": ["versions"],
-        "additionalProperties": false,
-    });
-    let description = "Writes one Markdown file per channel into the run's folder, once they are approved.";
-    let place = Connection::new(Config::KIND, []);
-    let spec = ToolSpec::outward(tool_name(name, "publish")?, description, args, Repeat::Queryable, place);
-    Ok(ToolSpec { call_timeout_ms: config.call_timeout.0, ..spec })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Publication {
-    versions: Versions,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Versions {
-    List(Vec<Version>),
-    ByChannel(BTreeMap<String, Body>),
-}
-
-#[derive(Deserialize)]
-struct Version {
-    channel: String,
-    title: Option<String>,
-    text: String,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Body {
-    Text(String),
-    Titled { title: Option<String>, text: String },
-}
-
-fn items(tool: &str, intent: Intent) -> Result<Vec<Item>, Failure> {
-    let publication: Publication = read(tool, intent.args)?;
-    let versions = match publication.versions {
-        Versions::List(list) => list,
-        Versions::ByChannel(map) => map.into_iter().map(|(channel, body)| body.on(channel)).collect(),
-    };
-    if versions.is_empty() || versions.len() > CHANNELS_MAX {
-        return Err(invalid(format!("there are {} versions: 1 to {CHANNELS_MAX} are published", versions.len())));
-    }
-    let mut items: Vec<Item> = Vec::new();
-    for version in versions {
-        let item = item(version)?;
-        if items.iter().any(|other| other.key == item.key) {
-            return Err(invalid(format!("two versions are for the channel {}", quoted(&item.recipient))));
-        }
-        items.push(item);
-    }
-    Ok(items)
-}
-
-impl Body {
-    fn on(self, channel: String) -> Version {
-        match self {
-            Self::Text(text) => Version { channel, title: None, text },
-            Self::Titled { title, text } => Version { channel, title, text },
-        }
-    }
-}
-
-/// What readers get is the text and nothing else: how it came to be is told with its version, in the journal and in `review`.
-fn item(version: Version) -> Result<Item, Failure> {
-    let Version { channel, title, text } = version;
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-    if !channel.starts_with(|c: char| c.is_ascii_lowercase()) || channel.len() > 40 || !channel.chars().all(fits) {
-        return Err(invalid(format!(
-            "a channel is named with lower-case letters, digits, '_' and '-', 40 at most, not {}",
-            quoted(&channel)
-        )));
-    }
-    if text.trim().is_empty() {
-        return Err(invalid(format!("the version for {channel} has no text")));
-    }
-    let title = title.map(|title| title.split_whitespace().collect::<Vec<_>>().join(" "));
-    if let Some(c) = [Some(text.as_str()), title.as_deref()].into_iter().flatten().find_map(text::first_hidden) {
-        let code = u32::from(c);
-        let what = format!("the version for {channel} has a character that does not show (U+{code:04X}): leave it out");
-        return Err(invalid(what));
-    }
-    let heading = title.as_ref().map_or_else(String::new, |title| format!("# {title}\n\n"));
-    let bytes = format!("{heading}{}\n", text.replace("\r\n", "\n").trim_end()).into_bytes();
-    Ok(Item {
-        key: format!("{channel}.md"),
-        title: title.unwrap_or_else(|| format!("the version for {channel}")),
-        recipient: channel,
-        recipients: 1,
-        media_type: "text/markdown".to_owned(),
-        bytes,
-        after_ms: 0,
-        again: None,
-    })
 }
