@@ -171,7 +171,7 @@ fn address(kind: LinkType, written: &str) -> String {
 
 fn may_lead_to(address: &str) -> bool {
     let begins = |scheme: &&str| address.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-    SCHEMES.iter().any(|scheme| begins(scheme))
+    SCHEMES.iter().any(begins)
 }
 
 #[cfg(test)]
