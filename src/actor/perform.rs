@@ -457,6 +457,7 @@ async fn approved(work: &Arc<Work>) -> Result<Approved, Failure> {
             folder: work.place.folder(),
             source: source(work)?,
             draft: work.place.pinned.plan.mode.drafts(),
+            at: work.place.ports.clock.now(),
             deadline: deadline(work),
         })
     })

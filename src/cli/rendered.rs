@@ -65,6 +65,9 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> St
                 .days
                 .iter()
                 .for_each(|day| line(&mut page, &words::approval::leaves_on(day, review.line.mode, zone)));
+            if let Some(quiet) = &review.quiet {
+                line(&mut page, &words::approval::quiet(quiet));
+            }
             let rows_max = if how.whole { usize::MAX } else { ROWS_MAX };
             let mut cut = false;
             for group in alike(items) {

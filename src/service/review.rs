@@ -2,6 +2,7 @@
 //! shown from their final bytes by the tool that performs them; no model's words about them are among it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -23,13 +24,14 @@ use crate::run::body::{Applied, Listed, Listing};
 use crate::run::desk::{Desk, Held};
 use crate::run::event::{Decision, ItemHead, Manifest, Message, Origin, Who};
 use crate::run::later::is_at_once;
-use crate::run::state::{Approval, Fate, State, Wants};
+use crate::run::state::{Approval, Fate, Permit, State, Wants};
 use crate::run::view::why::reason_text;
 use crate::run::view::work::Work;
 use crate::run::view::{Entry, Texts as _, note, read};
 use crate::tool::part::shown::{self, Shown};
 use crate::tool::{self, Tool};
 use crate::topology::plan::Role;
+use crate::topology::quiet::Quiet;
 use crate::topology::spec::Labels;
 
 /// An approval.
@@ -53,6 +55,10 @@ pub struct Review {
     /// On which days they leave, if not all at once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub days: Vec<Day>,
+    /// When nothing leaves, whatever its day.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub quiet: Option<Arc<Quiet>>,
     /// The versions on the desk; of an approval of items, those that are not among what leaves.
     pub versions: Vec<Version>,
     /// How what it is about differs from what was shown before, or from the version before.
@@ -154,14 +160,14 @@ pub struct Day {
     pub leaves_at: Option<Timestamp>,
 }
 
-/// The days of `items`, if they do not all leave at once; counted from when the permit was given, if it was.
-fn days(items: &[Item], given_at: Option<Timestamp>) -> Vec<Day> {
+/// The days of `items`, if they do not all leave at once; as their permit has them, if it was given.
+fn days(items: &[Item], permit: Option<&Permit>) -> Vec<Day> {
     let mut days: BTreeMap<u64, usize> = BTreeMap::new();
     items.iter().for_each(|item| *days.entry(item.after_ms).or_default() += 1);
     if days.keys().all(|after_ms| *after_ms == 0) {
         return Vec::new();
     }
-    let leaves_at = |after_ms| given_at.map(|at| at.plus_ms(after_ms));
+    let leaves_at = |after_ms| permit.map(|permit| permit.open_from(permit.given_at.plus_ms(after_ms)));
     days.into_iter().map(|(after_ms, items)| Day { after_ms, items, leaves_at: leaves_at(after_ms) }).collect()
 }
 
@@ -277,8 +283,9 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo, viewer: &Who) ->
         }),
         may_take: may_take(project, state, approval),
         desk: approval.desk.clone(),
+        days: days(items.as_deref().unwrap_or_default(), state.permits.get(&no)),
+        quiet: quiet(state, tool.as_deref()),
         tool,
-        days: days(items.as_deref().unwrap_or_default(), state.permits.get(&no).map(|permit| permit.given_at)),
         items,
         versions: versions(story, approval, &texts),
         changes: changes(story, no, approval, &viewer.name),
@@ -293,6 +300,12 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo, viewer: &Who) ->
         work: story.view.work(approval.message, &texts),
         form: (approval.fate.is_none() && approval.wants != Wants::Decision).then(|| sheet(&state.plan, approval)),
     })
+}
+
+/// When nothing leaves by this tool, where something would leave at all.
+fn quiet(state: &State, tool: Option<&str>) -> Option<Arc<Quiet>> {
+    let spec = state.plan.tools.get(tool?);
+    spec.and_then(|spec| spec.quiet.clone()).filter(|_| !state.plan.mode.drafts())
 }
 
 /// What a person approves.

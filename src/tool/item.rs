@@ -109,6 +109,8 @@ pub struct Approved {
     pub source: Source,
     /// True where no model runs: a draft is made, and nobody is reached.
     pub draft: bool,
+    /// When the attempt was made.
+    pub at: Timestamp,
     /// Until when the attempt may act: looked at again by whoever had to wait for its turn.
     pub deadline: Deadline,
 }

@@ -6,6 +6,7 @@ use crate::run::view::{after_words, count};
 use crate::service::list::{ApprovalLine, Looked};
 use crate::service::review::{Came, Day, Review, Said, Wanted};
 use crate::topology::plan::Mode;
+use crate::topology::quiet::Quiet;
 
 use super::time::date_time;
 
@@ -42,6 +43,18 @@ pub fn leaves_on(day: &Day, mode: Mode, zone: &str) -> String {
         "; without a model, drafts of them are written at once"
     };
     format!("{} {}{on}{drafts}", count(day.items, "item"), after_words(day.after_ms))
+}
+
+/// When nothing leaves, whatever its day.
+pub fn quiet(of: &Quiet) -> String {
+    const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+    let hours =
+        (of.from_min != of.until_min).then(|| format!("between {} and {}", clock(of.from_min), clock(of.until_min)));
+    let days: Vec<&str> = of.days.iter().filter_map(|day| DAYS.get(usize::from(*day)).copied()).collect();
+    let days = (!days.is_empty()).then(|| format!("on {}", days.join(", ")));
+    let when = hours.into_iter().chain(days).collect::<Vec<_>>().join(", nor ");
+    format!("nothing leaves {when} ({}): what would, waits until then is over", of.zone)
 }
 
 /// How somebody said something or looked at it.

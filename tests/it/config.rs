@@ -265,14 +265,21 @@ fn how_people_cannot_be_told_is_said_with_its_line() {
         ("\"https://page.example\"", "\"https://page.example/?a=b\"", Code::WrongValue, 5, "no such address"),
         ("channels.ops", "channels.\"o p\"", Code::Name, 6, "is no name"),
         ("\"webhook\"", "\"pager\"", Code::WrongValue, 7, "slack"),
-        ("url_env = \"HOOK\"", "url = \"https://hooks.example\"", Code::MissingKey, 6, "unknown key `url`"),
+        (
+            "url_env = \"HOOK\"",
+            "url = \"https://hooks.example\"",
+            Code::UnknownKey,
+            8,
+            "write url_env with the name of",
+        ),
         ("\"webhook\"", "\"slack\"", Code::UnknownKey, 9, "unknown key `key_env`"),
         ("url_env = \"HOOK\"\nkey_env = \"HOOK_KEY\"", "", Code::MissingKey, 6, "`url_env` is missing"),
         ("kind = \"webhook\"\n", "", Code::MissingKey, 6, "webhook"),
         ("[\"ana\", ", "[\"eve\", ", Code::WrongValue, 10, "nobody as \"eve\""),
         ("group:legal", "group:sales", Code::WrongValue, 10, "nobody as \"group:sales\""),
     ] {
-        first_fault(NOTIFY, (find, replace), (code, line), says);
+        let faults = first_fault(NOTIFY, (find, replace), (code, line), says);
+        assert_eq!(faults.len(), 1, "one cause is one fault: {faults}");
     }
 }
 

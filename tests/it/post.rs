@@ -1,6 +1,7 @@
 //! Mails that are really sent, to a real mail server: each recipient gets what was approved, once; whatever a server does has a
 //! typed outcome, and what nobody can know is asked.
 
+mod bounds;
 mod days;
 mod killed;
 pub(crate) mod server;

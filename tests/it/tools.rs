@@ -125,7 +125,8 @@ pub(crate) fn outward(tool: &Tool) -> Arc<dyn Outward> {
 pub(crate) fn approved(n: u8, folder: &Path, item: &Item) -> Approved {
     let deadline = Deadline::new(|| false);
     let (folder, source) = (folder.to_owned(), source(1, 1));
-    Approved { effect: effect(n), item: item.clone(), folder, source, draft: false, deadline }
+    let at = Timestamp(1_790_000_000_000);
+    Approved { effect: effect(n), item: item.clone(), folder, source, draft: false, at, deadline }
 }
 
 /// The run numbered `run` of the journal numbered `journal`.

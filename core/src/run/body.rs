@@ -76,6 +76,9 @@ pub struct Receipt {
     /// Recipients whom the other system refused for good; nothing left for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// Recipients who have had as much as they may have in so short a time, and were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over: Vec<String>,
     /// What else people should know of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
@@ -84,7 +87,14 @@ pub struct Receipt {
 impl Receipt {
     /// One that says where it is, and nothing else.
     pub fn at(place: impl Into<String>) -> Self {
-        Self { place: place.into(), sha256: None, dropped: Vec::new(), refused: Vec::new(), remark: None }
+        Self {
+            place: place.into(),
+            sha256: None,
+            dropped: Vec::new(),
+            refused: Vec::new(),
+            over: Vec::new(),
+            remark: None,
+        }
     }
 }
 

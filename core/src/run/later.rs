@@ -38,14 +38,24 @@ impl Permit {
         head.map_or(0, |head| head.after_ms)
     }
 
-    /// When the item of `slot` may leave, at the earliest.
+    /// When the item of `slot` may leave, at the earliest: on its day, when it is not quiet.
     pub fn leaves_at(&self, slot: u32) -> Timestamp {
-        self.given_at.plus_ms(self.after_ms(slot))
+        self.open_from(self.given_at.plus_ms(self.after_ms(slot)))
+    }
+
+    /// The first time from `at` on at which anything may leave.
+    pub fn open_from(&self, at: Timestamp) -> Timestamp {
+        self.quiet.as_ref().filter(|_| !self.at_once).map_or(at, |quiet| quiet.open_from(at))
+    }
+
+    /// When the item of `slot` may leave, for who looks at it at `now`: hours may have become quiet since its day came.
+    pub fn leaves_from(&self, slot: u32, now: Timestamp) -> Timestamp {
+        self.open_from(self.leaves_at(slot).max(now))
     }
 
     /// Whether the item of `slot` may still begin at `at`: for as long as there was time to decide, from its day on.
     pub fn holds(&self, slot: u32, at: Timestamp) -> bool {
-        at < self.expires_at.plus_ms(self.after_ms(slot)) && self.voided_by.is_none()
+        at < self.expires_at.plus_ms(self.leaves_at(slot).ms_since(self.given_at)) && self.voided_by.is_none()
     }
 
     /// The items that are still to be done, in order.
@@ -103,7 +113,7 @@ impl State {
     pub fn leaves_next(&self) -> Option<Timestamp> {
         let next = |turn: &Turn| {
             let (_, permit) = self.leaves_under(turn).filter(|_| self.room(turn.message.id) > 0)?;
-            let first = permit.left().map(|(slot, _)| permit.leaves_at(slot)).min()?;
+            let first = permit.left().map(|(slot, _)| permit.leaves_from(slot, self.now)).min()?;
             // What was due and did not begin waits for something else: for an answer, or for whoever raises a limit.
             (first > self.now).then_some(first)
         };
@@ -115,7 +125,7 @@ impl State {
         let mut later: BTreeMap<(Timestamp, ApprovalNo), Later> = BTreeMap::new();
         for turn in self.turns.values() {
             let Some((approval, permit)) = self.leaves_under(turn) else { continue };
-            let waits = permit.left().map(|(slot, head)| (permit.leaves_at(slot), head));
+            let waits = permit.left().map(|(slot, head)| (permit.leaves_from(slot, self.now), head));
             for (at, head) in waits.filter(|(at, _)| *at > self.now) {
                 let agent = turn.agent.clone();
                 let new = Later { at, agent, approval, items: 0, recipients: 0 };

@@ -21,6 +21,7 @@ use crate::id::{
 use crate::run::event::{BodyRef, Origin, Reason};
 use crate::topology::manner::Patience;
 use crate::topology::plan::{Handoff, Member, Person, Plan, Role, Team};
+use crate::topology::quiet::Quiet;
 use crate::topology::spec::{Labels, Repeat};
 
 /// How long after a model was first asked being told to wait does not count as an attempt.
@@ -380,6 +381,8 @@ pub struct Permit {
     pub given_at: Timestamp,
     /// True where no model runs: what is made reaches nobody, and waits for no day.
     pub at_once: bool,
+    /// When nothing leaves under it, whatever its day.
+    pub quiet: Option<Arc<Quiet>>,
     /// What leaves at once does not begin from here on: it holds as long as there was time to give it.
     pub expires_at: Timestamp,
     /// The later approval in which a person said no to what it rests on: nothing begins under it any more.
@@ -547,6 +550,15 @@ impl State {
         self.agents.get(&effect.agent).map_or(effect.not_before, |agent| agent.not_before.max(effect.not_before))
     }
 
+    /// The time before which an outward `effect` does not begin: what keeps any effect back, and its permit's quiet hours.
+    /// For who looks at it at `now`.
+    pub fn begins_from(&self, effect: &Effect, now: Timestamp) -> Timestamp {
+        let at = self.not_before(effect);
+        let Wish::Deliver { permit, .. } = &effect.wish else { return at };
+        let permit = self.permits.get(permit).filter(|permit| permit.quiet.is_some());
+        permit.map_or(at, |permit| permit.open_from(at.max(now)))
+    }
+
     /// When the run wants to be woken, if nothing comes before: to hear that time has passed, or to start an effect.
     pub fn wake_at(&self) -> Option<Timestamp> {
         let starts = self.outstanding().into_iter().map(|(_, at)| at).filter(|at| *at > self.now);
@@ -562,9 +574,9 @@ impl State {
         let open = self.approvals.values().filter(|approval| approval.fate.is_none());
         let waiting = open.flat_map(|approval| self.falls_due(approval));
         let doubts = self.effects.values().filter(|e| !e.asked_about);
-        let doubts = doubts.filter_map(|e| Some(e.doubt?.max(self.not_before(e))));
+        let doubts = doubts.filter_map(|e| Some(e.doubt?.max(self.begins_from(e, self.now))));
         let begins = self.effects.values().filter(|e| e.is_outward() && e.began.is_none() && e.failed.is_none());
-        let begins = begins.map(|e| self.not_before(e));
+        let begins = begins.map(|e| self.begins_from(e, self.now));
         waiting.chain(doubts).chain(begins).chain(self.leaves_next()).min()
     }
 

@@ -13,6 +13,7 @@ pub mod plan;
 pub mod pointer;
 pub mod price;
 pub mod proof;
+pub mod quiet;
 pub mod raw;
 pub mod recording;
 pub mod rule;

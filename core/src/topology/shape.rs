@@ -96,6 +96,15 @@ impl<'s> Look<'s> {
                     let meant = nearest(&key.value, missing.iter().copied()).or_else(|| nearest(&key.value, free()));
                     missing.retain(|name| Some(*name) != meant);
                     let what = format!("unknown key `{}`", key.value);
+                    // What is written there would be a secret: it is named, and lies elsewhere.
+                    let variable = format!("{}_env", key.value);
+                    if meant.is_none() && free().any(|name| name == variable) {
+                        missing.retain(|name| *name != variable);
+                        let instead =
+                            format!("write {variable} with the name of the environment variable that holds it");
+                        self.faults.push(Fault::new(Code::UnknownKey, &key.place, what, instead));
+                        continue;
+                    }
                     let instead = format!("keys here are {}", known.join(", "));
                     let fault = Fault::new(Code::UnknownKey, &key.place, what, instead);
                     self.faults.push(fault.meant(&key.value, meant));

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::quiet::Quiet;
 use crate::id::ToolName;
 
 /// A tool's declaration. The engine of a tool enforces what it says here; a prompt never does.
@@ -39,6 +41,9 @@ pub struct ToolSpec {
     /// asks what a tool gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
+    /// For one that acts on the world: when it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Arc<Quiet>>,
 }
 
 /// What an outward tool acts on. Whoever is acted for under another one is somebody else.
@@ -77,6 +82,7 @@ impl ToolSpec {
             connection: None,
             data_args: Vec::new(),
             result: None,
+            quiet: None,
         }
     }
 

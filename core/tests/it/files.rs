@@ -77,6 +77,7 @@ pub(crate) fn tool(name: &str, reach: Reach, properties: Value, required: &[&str
         connection: None,
         data_args: Vec::new(),
         result: None,
+        quiet: None,
     }
 }
 

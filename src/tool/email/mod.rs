@@ -6,6 +6,7 @@ mod audience;
 mod mail;
 mod note;
 mod personal;
+mod quiet;
 mod send;
 mod sender;
 
@@ -18,7 +19,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use audience::Holdout;
+use note::Frequency;
 use personal::Leave;
+use quiet::QuietHours;
 use send::Post;
 use sender::Sender;
 
@@ -57,6 +60,10 @@ pub struct Config {
     pub holdout_percent: Option<u8>,
     /// The mail server that sends the mails, one to each recipient. Without it, files are written for your mail platform.
     pub smtp: Option<MailServer>,
+    /// With `smtp`: when no mail leaves, in the project's time zone. What would leave then waits until they are over.
+    pub quiet_hours: Option<QuietHours>,
+    /// With `smtp`: how many mails one recipient may have in how many days, over all runs. Whoever has had as many is left out.
+    pub frequency: Option<Frequency>,
     /// The tool that resolves an audience, such as `performance.query`.
     #[schemars(with = "String")]
     pub audience: ToolName,
@@ -112,17 +119,28 @@ impl Config {
         }
         let sends = self.sends(name, &sender, ground, finder)?;
         let spec = spec(name, &self, sends.as_ref())?;
+        let quiet = self.quiet_hours.as_ref().map(|hours| hours.read(ground.zone).map(Arc::new)).transpose();
+        let spec = ToolSpec { quiet: quiet.map_err(|why| Error::new(name, why).of("quiet_hours"))?, ..spec };
         Ok(vec![Tool::outward(Email { spec, sender, audience, holdout_percent: self.holdout_percent, sends })])
     }
 
     fn sends(&self, name: &str, sender: &Sender, ground: &Ground<'_>, finder: Finder) -> Result<Option<Sends>, Error> {
-        let Some(given) = &self.smtp else { return Ok(None) };
+        let Some(given) = &self.smtp else {
+            let of_sending = [("quiet_hours", self.quiet_hours.is_some()), ("frequency", self.frequency.is_some())];
+            let Some((key, _)) = of_sending.into_iter().find(|(_, is_there)| *is_there) else { return Ok(None) };
+            let what = format!("{key} is for mails that are sent: name the server in [tools.{name}.smtp]");
+            return Err(Error::new(name, what).of(key));
+        };
+        if self.frequency.is_some_and(|most| !(1..=1_000).contains(&most.mails) || !(1..=366).contains(&most.days)) {
+            let what = "frequency is 1 to 1000 mails in 1 to 366 days";
+            return Err(Error::new(name, what).of("frequency"));
+        }
         let from = &sender.from.email;
         let server = Server::new(given, from, ground.secrets.clone(), finder);
         let server = server.map_err(|why| Error::new(name, why.to_string()).of("smtp"))?;
         let leave = Leave::new(&self.unsubscribe_url, self.one_click);
         let leave = leave.map_err(|why| Error::new(name, why).of("unsubscribe_url"))?;
-        Ok(Some(Sends { leave, post: Post::new(server, from.clone(), ground.records) }))
+        Ok(Some(Sends { leave, post: Post::new(server, from.clone(), ground.records, self.frequency) }))
     }
 }
 
@@ -225,6 +243,10 @@ fn sender(name: &str, config: &Config) -> Result<Sender, Error> {
 impl Declared for Email {
     fn spec(&self) -> &ToolSpec {
         &self.spec
+    }
+
+    fn unset(&self) -> Vec<String> {
+        self.sends.as_ref().map(|sends| sends.post.server.unset()).unwrap_or_default()
     }
 
     fn open(&self) -> Option<Work<'_, Opened>> {

@@ -1,10 +1,12 @@
 //! What the server was told, noted before and after: a line is durable before a mail is handed over, so that of whatever has none
 //! it is known that it did not leave. It lies beside the journal, and goes where that goes.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::part::args::permanent;
@@ -14,7 +16,7 @@ use super::super::part::record::{self, Record, not_written, sha256};
 use super::super::{Approved, Deadline};
 use crate::failure::Failure;
 use crate::file::words;
-use crate::id::{Digest, EffectId, RunId};
+use crate::id::{Digest, EffectId, RunId, Timestamp};
 
 /// Its place below the folder that sinks keep their records in.
 const FILE: &str = ".callsheet/mail.jsonl";
@@ -30,7 +32,33 @@ struct Line {
     key: String,
     digest: Digest,
     journal: RunId,
+    /// Whom it is for: by a digest, so that the record holds nobody's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<Digest>,
+    /// When.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
     is: Is,
+}
+
+/// How many mails one recipient may have in how many days, over all runs of the project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Frequency {
+    /// So many mails.
+    #[schemars(range(min = 1, max = 1000))]
+    pub mails: u32,
+    /// In so many days: in as many times 24 hours before the mail leaves.
+    #[schemars(range(min = 1, max = 366))]
+    pub days: u32,
+}
+
+impl Frequency {
+    /// In words.
+    pub(super) fn words(self) -> String {
+        let count = |number: u32, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+        format!("{} in {} at most", count(self.mails, "mail"), count(self.days, "day"))
+    }
 }
 
 /// What is noted of a mail.
@@ -82,17 +110,27 @@ impl Notes {
 
     /// Notes, durably, what `is` of the mail.
     pub(super) async fn add(&self, approved: &Approved, is: Is) -> Result<(), Failure> {
-        let line = Line {
-            effect: approved.effect,
-            key: approved.item.key.clone(),
-            digest: sha256(&approved.item.bytes),
-            journal: approved.source.journal,
-            is,
-        };
-        let (path, deadline) = (Arc::clone(&self.0), approved.deadline.clone());
+        self.append(line(approved, is), approved.deadline.clone(), None).await.map(drop)
+    }
+
+    /// Notes, durably, that the server is told of the mail now, unless its recipient has had as many as they may have; whether it is
+    /// noted. Nobody else notes anything between the count and the note.
+    pub(super) async fn tell(&self, approved: &Approved, frequency: Option<Frequency>) -> Result<bool, Failure> {
+        self.append(line(approved, Is::Told), approved.deadline.clone(), frequency).await
+    }
+
+    async fn append(&self, line: Line, deadline: Deadline, frequency: Option<Frequency>) -> Result<bool, Failure> {
+        let path = Arc::clone(&self.0);
         blocking(move || {
             let mut record = Record::take(&path, &deadline)?;
-            record.append(&Machine, &line).map_err(|why| not_written(&path, &why))
+            if let Some(most) = frequency {
+                let had = had(&path, &line, most.days).map_err(|why| unread(&why))?;
+                if had >= most.mails as usize {
+                    return Ok(false);
+                }
+            }
+            record.append(&Machine, &line).map_err(|why| not_written(&path, &why))?;
+            Ok(true)
         })
         .await
     }
@@ -105,7 +143,7 @@ impl Notes {
                 return Ok(Known::Nothing);
             }
             let lines = record::naming::<Line>(&path, effect);
-            let lines = lines.map_err(|why| permanent(format!("{FILE} cannot be read: {}", words(&why))))?;
+            let lines = lines.map_err(|why| unread(&why))?;
             let last = lines.into_iter().rfind(|line| line.effect == effect);
             Ok(match last.map(|line| line.is) {
                 Some(Is::Taken(said)) => Known::Sent(said),
@@ -115,4 +153,40 @@ impl Notes {
         })
         .await
     }
+}
+
+const DAY_MS: u64 = 86_400_000;
+
+fn line(approved: &Approved, is: Is) -> Line {
+    let journal = approved.source.journal;
+    let email = approved.item.recipient.to_lowercase();
+    Line {
+        effect: approved.effect,
+        key: approved.item.key.clone(),
+        digest: sha256(&approved.item.bytes),
+        journal,
+        // Of each journal another one, so that a list of addresses does not tell who is in it without that journal.
+        to: Some(Digest::of("callsheet recipient 1", &[journal.0.as_bytes(), email.as_bytes()])),
+        at: Some(approved.at),
+        is,
+    }
+}
+
+/// How many other mails the recipient of `line` has had in the days before it. One of which nobody knows whether it was sent counts.
+fn had(path: &Path, line: &Line, days: u32) -> io::Result<usize> {
+    let (Some(to), Some(at)) = (line.to, line.at) else { return Ok(0) };
+    let mut last: BTreeMap<EffectId, Line> = BTreeMap::new();
+    for earlier in record::holding::<Line>(path, &to.to_string())? {
+        last.insert(earlier.effect, earlier);
+    }
+    let within_ms = u64::from(days) * DAY_MS;
+    let counts = |other: &&Line| {
+        let is_recent = other.at.is_some_and(|then| at.ms_since(then) < within_ms);
+        other.effect != line.effect && other.to == Some(to) && other.is != Is::NotTaken && is_recent
+    };
+    Ok(last.values().filter(counts).count())
+}
+
+fn unread(why: &io::Error) -> Failure {
+    permanent(format!("{FILE} cannot be read: {}", words(why)))
 }

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::super::part::args::permanent;
 use super::super::part::smtp::{Connection, Ended, Server};
 use super::super::{Approved, Callable, Deadline};
-use super::note::{Is, Known, Notes};
+use super::note::{Frequency, Is, Known, Notes};
 use super::{audience, personal};
 use crate::failure::{Class, Failure};
 use crate::run::body::Receipt;
@@ -23,6 +23,8 @@ pub(super) struct Post {
     pub(super) server: Server,
     from: Address,
     notes: Notes,
+    /// How many mails one recipient may have.
+    frequency: Option<Frequency>,
     /// The connection that is open, if one is; whoever has it sends.
     line: Mutex<Option<Connection>>,
     /// How many mails wait for it, with the one that has it.
@@ -67,11 +69,12 @@ enum Ready<'p> {
 }
 
 impl Post {
-    pub(super) fn new(server: Server, from: Address, records: &std::path::Path) -> Self {
+    pub(super) fn new(server: Server, from: Address, records: &std::path::Path, frequency: Option<Frequency>) -> Self {
         Self {
             server,
             from,
             notes: Notes::below(records),
+            frequency,
             line: Mutex::new(None),
             waiting: AtomicUsize::new(0),
             attempts: AtomicU64::new(0),
@@ -120,7 +123,11 @@ impl Post {
             }
             Ready::Open(line, connection) => (line, connection),
         };
-        self.notes.add(approved, Is::Told).await?;
+        if !self.notes.tell(approved, self.frequency).await? {
+            // It is used for the next mail, if it can be.
+            *line = connection.start_over().await.ok().map(|()| connection);
+            return Ok(self.left_out(&to));
+        }
         // Looked at after the line is there: whoever slept in between finds either the time passed or the line read.
         if let Err(late) = approved.deadline.check() {
             self.notes.add(approved, Is::NotTaken).await?;
@@ -209,6 +216,12 @@ impl Post {
         let may = Arc::new(audience::may_get(tool, question.as_ref(), approved.effect).await?);
         *reading = Some(Reading { question: question.clone(), before, may: Arc::clone(&may) });
         Ok(may)
+    }
+
+    /// What becomes of a mail whose recipient has had as many as they may have.
+    fn left_out(&self, to: &Address) -> Receipt {
+        let (over, remark) = (vec![to.to_string()], self.frequency.map(Frequency::words));
+        Receipt { over, remark, ..Receipt::at("nothing was sent") }
     }
 
     fn receipt(&self, to: &Address, said: &str) -> Receipt {

@@ -258,6 +258,7 @@ fn receipt(approved: &Approved, folder: &Path, line: &Line) -> Receipt {
         sha256: line.journal.map(|_| line.digest),
         dropped: line.dropped.clone(),
         refused: Vec::new(),
+        over: Vec::new(),
         remark: (!told.is_empty()).then(|| told.join("; ")),
     }
 }

@@ -125,8 +125,16 @@ pub fn about(path: &Path, effect: EffectId) -> io::Result<Vec<Line>> {
 /// # Errors
 /// What the system says.
 pub fn naming<L: DeserializeOwned>(path: &Path, effect: EffectId) -> io::Result<Vec<L>> {
+    holding(path, &effect.to_string())
+}
+
+/// The whole lines of the record at `path` in which `part` stands.
+///
+/// # Errors
+/// What the system says.
+pub fn holding<L: DeserializeOwned>(path: &Path, part: &str) -> io::Result<Vec<L>> {
     let mut found = Vec::new();
-    scan(path, &effect.to_string(), |line| {
+    scan(path, part, |line| {
         found.extend(serde_json::from_slice::<L>(line).ok());
         None::<()>
     })?;

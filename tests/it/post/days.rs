@@ -26,9 +26,9 @@ use crate::support::{NEVER, who};
 use crate::sweep::POINTS;
 use crate::tools::write;
 
-const DAY_MS: u64 = 86_400_000;
+pub(super) const DAY_MS: u64 = 86_400_000;
 /// A day, and what passes while a test does something.
-const LITTLE_MS: u64 = 600_000;
+pub(super) const LITTLE_MS: u64 = 600_000;
 /// Passings after which a boundary is taken for endless.
 const PASSINGS_MAX: u64 = 60;
 
@@ -43,7 +43,7 @@ const AHEAD_MS: &str = "LATER_DAY_AHEAD_MS";
 /// The days and subjects of the mails; the last day comes when there is no time left to decide anything.
 const MAILS: [(u64, &str); 3] = [(0, "Hello"), (1, "Again"), (9, "Goodbye")];
 
-fn answer(people: usize) -> String {
+pub(super) fn answer(people: usize) -> String {
     let mail = |(day, subject): &(u64, &str)| {
         let id = subject.to_lowercase();
         format!("{{ id = \"{id}\", day = {day}, subject = \"{subject}\", text = \"A word.\" }}")
@@ -66,7 +66,7 @@ fn waiting(server: &Server, people: &[&str]) -> Acting {
 }
 
 /// The mails that the server has: to whom, and with which subject, in alphabetical order.
-fn came(server: &Server) -> Vec<(String, String)> {
+pub(super) fn came(server: &Server) -> Vec<(String, String)> {
     let subject = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap().trim().to_owned()
@@ -77,7 +77,7 @@ fn came(server: &Server) -> Vec<(String, String)> {
 }
 
 /// The mails of these subjects to these people.
-fn mails(people: &[&str], subjects: &[&str]) -> Vec<(String, String)> {
+pub(super) fn mails(people: &[&str], subjects: &[&str]) -> Vec<(String, String)> {
     let of = |to: &&str| subjects.iter().map(|subject| ((*to).to_owned(), (*subject).to_owned())).collect::<Vec<_>>();
     let mut mails: Vec<_> = people.iter().flat_map(of).collect();
     mails.sort();
@@ -130,16 +130,16 @@ fn asked_about(state: &State, about: EffectId, list: impl Fn(callsheet::id::Dige
 }
 
 /// The same where nobody is asked.
-fn later(shop: &Acting, ahead_ms: u64) -> Status {
+pub(super) fn later(shop: &Acting, ahead_ms: u64) -> Status {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(lived(shop.path(), BTreeMap::new(), ahead_ms, None)).0
 }
 
-const DONE: Status = Status::Ended(callsheet::run::event::Ending::Done);
-const PEOPLE: [&str; 2] = ["ann@example.org", "bob@example.org"];
+pub(super) const DONE: Status = Status::Ended(callsheet::run::event::Ending::Done);
+pub(super) const PEOPLE: [&str; 2] = ["ann@example.org", "bob@example.org"];
 
 /// What is printed, in one line.
-fn line(text: &str) -> String {
+pub(super) fn line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

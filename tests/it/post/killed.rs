@@ -173,6 +173,18 @@ fn doctor_opens_the_connection_and_sends_nothing() {
 }
 
 #[test]
+fn a_run_that_would_send_does_not_start_without_its_password() {
+    let Some(server) = Server::start(Tls::Required, true) else { return };
+    let shop = shop(&server, Tls::Required, &ALL);
+    let ended = shop.command("run letters --model ollama/none").env_remove("MAIL_PASSWORD").output().unwrap();
+    let (code, text) = told(&ended);
+    assert!(code == 2 && text.contains("MAIL_PASSWORD") && text.contains("email.deliver"), "{code} {text}");
+    // A rehearsal needs none.
+    let ended = shop.command("run letters").env_remove("MAIL_PASSWORD").output().unwrap();
+    assert_eq!(told(&ended).0, 3, "{}", told(&ended).1);
+}
+
+#[test]
 fn a_rehearsal_writes_drafts_and_sends_nothing() {
     let Some(server) = Server::start(Tls::Required, true) else { return };
     let shop = shop(&server, Tls::Required, &ALL);

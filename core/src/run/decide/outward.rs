@@ -35,7 +35,7 @@ pub(super) fn step(batch: &mut Batch, message: MessageId) -> Result<(), Illegal>
         return if is_settled { deliver::end_turn(batch, message, &outcome, note, Origin::Computed) } else { Ok(()) };
     }
     let recipients = left.iter().map(|(_, item)| item.recipients).fold(0, u64::saturating_add);
-    let due: Vec<_> = left.into_iter().filter(|(slot, _)| permit.leaves_at(*slot) <= batch.at).collect();
+    let due: Vec<_> = left.into_iter().filter(|(slot, _)| permit.leaves_from(*slot, batch.at) <= batch.at).collect();
     if permit.voided_by.is_some() || due.iter().any(|(slot, _)| !permit.holds(*slot, batch.at)) {
         return if is_settled { deliver::give_up(batch, message, Class::Policy, gone(no, permit)) } else { Ok(()) };
     }
@@ -75,7 +75,7 @@ pub(super) fn begin(batch: &mut Batch) -> Result<(), Illegal> {
     let state = &batch.state;
     let due = |effect: &&Effect| {
         let waits = effect.is_outward() && effect.began.is_none() && effect.failed.is_none();
-        waits && state.not_before(effect) <= batch.at
+        waits && state.begins_from(effect, batch.at) <= batch.at
     };
     let ids: Vec<EffectId> =
         state.effects.iter().filter(|(_, effect)| due(effect)).map(|(id, _)| *id).take(AT_ONCE_MAX).collect();
@@ -145,7 +145,7 @@ pub(super) fn resolve_doubts(batch: &mut Batch) -> Result<(), Illegal> {
 }
 
 fn due_doubts(batch: &Batch) -> Vec<(EffectId, Effect)> {
-    let agent = |effect: &Effect| batch.state.not_before(effect) <= batch.at;
+    let agent = |effect: &Effect| batch.state.begins_from(effect, batch.at) <= batch.at;
     let due =
         |effect: &Effect| effect.doubt.is_some_and(|from| from <= batch.at) && !effect.asked_about && agent(effect);
     batch.state.effects.iter().filter(|(_, e)| due(e)).map(|(id, e)| (*id, e.clone())).collect()

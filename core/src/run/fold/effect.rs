@@ -104,6 +104,9 @@ impl State {
         if at < permit.leaves_at(slot) {
             return Err("its day has not come");
         }
+        if at < permit.open_from(at) {
+            return Err("it is quiet");
+        }
         let effect = self.effect_mut(id)?;
         let first_at = effect.unsure.unwrap_or(at);
         effect.began = Some(Began { epoch, at, first_at, not_after });

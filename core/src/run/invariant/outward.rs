@@ -109,6 +109,10 @@ impl Effects {
         let leaves_at = given.and_then(|given| given.leaves.get(slot as usize));
         let has_come = leaves_at.is_some_and(|leaves_at| *leaves_at <= at);
         ensure("I16", has_come, || format!("{short} begins before the day on which it was to leave"))?;
+        let quiet =
+            state.plan.tools.get(&tool).and_then(|spec| spec.quiet.as_ref()).filter(|_| !state.plan.mode.drafts());
+        let is_open = quiet.is_none_or(|quiet| quiet.open_from(at) == at);
+        ensure("I16", is_open, || format!("{short} begins in hours in which nothing was to leave"))?;
         let known = self.of(id)?;
         ensure("I4", !known.settled && !known.alive, || format!("{short} begins while an attempt is under way"))?;
         let from = state.effects.get(&id).map_or(at, |effect| state.not_before(effect));

@@ -8,14 +8,18 @@ const NAMED_MAX: usize = 20;
 /// All of it, in a sentence.
 pub(super) fn words(receipt: &Receipt) -> String {
     let refused = named(&receipt.refused, "refused there for good");
-    let more =
-        [left_out(receipt), refused, receipt.remark.clone()].into_iter().flatten().map(|part| format!("; {part}"));
+    let over = named(&receipt.over, "left out, since they have had as many as they may have");
+    let more = [left_out(receipt), refused, over, receipt.remark.clone()]
+        .into_iter()
+        .flatten()
+        .map(|part| format!("; {part}"));
     format!("{}{}", receipt.place, more.collect::<String>())
 }
 
 /// The same, if it says more than where the item is.
 pub(super) fn told(receipt: &Receipt) -> Option<String> {
-    let plain = receipt.dropped.is_empty() && receipt.refused.is_empty() && receipt.remark.is_none();
+    let plain =
+        receipt.dropped.is_empty() && receipt.refused.is_empty() && receipt.over.is_empty() && receipt.remark.is_none();
     (!plain).then(|| words(receipt))
 }
 

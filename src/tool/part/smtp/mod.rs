@@ -93,6 +93,11 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
+    /// The variables of whoever signs in that are not set.
+    pub fn unset(&self) -> Vec<String> {
+        self.secrets.unset(self.keys.iter().flat_map(|(user, password)| [user, password]))
+    }
+
     /// Nobody is asked.
     ///
     /// # Errors
@@ -258,9 +263,17 @@ impl Connection {
         if !is_of_recipient(&why) {
             return Err(failure);
         }
-        // The connection is used for the next mail.
-        smtp.command(Rset).await.map_err(|why| told(host, "starting over", &why, hidden))?;
+        self.start_over().await?;
         Ok(Err(failure.reason))
+    }
+
+    /// Takes back from whom and to whom the mail was, so that the connection is used for the next one.
+    ///
+    /// # Errors
+    /// What it came to, if the connection is not used again.
+    pub async fn start_over(&mut self) -> Result<(), Failure> {
+        let Self { smtp, hidden, host, .. } = self;
+        smtp.command(Rset).await.map(drop).map_err(|why| told(host, "starting over", &why, hidden))
     }
 
     /// Hands the mail over.

@@ -1,0 +1,99 @@
+//! Hours in which no mail leaves, as the file says them, and as the run keeps them: with how the clocks of the project's zone are set.
+
+use jiff::Timestamp;
+use jiff::civil::{Time, Weekday};
+use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::id;
+use crate::topology::quiet::Quiet;
+
+/// The years of which it is known how clocks are set: more than any run lives.
+const YEARS: (&str, &str) = ("2020-01-01T00:00:00Z", "2060-01-01T00:00:00Z");
+
+/// When no mail leaves.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuietHours {
+    /// The time of the day at which they begin, such as `20:00`.
+    pub from: Option<String>,
+    /// The time at which they end, such as `08:00`; on the next day, if that is earlier.
+    pub until: Option<String>,
+    /// Days that are quiet as a whole.
+    #[serde(default)]
+    pub days: Vec<Day>,
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Day {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
+impl Day {
+    /// Monday is 0.
+    fn number(self) -> u8 {
+        let day = match self {
+            Self::Monday => Weekday::Monday,
+            Self::Tuesday => Weekday::Tuesday,
+            Self::Wednesday => Weekday::Wednesday,
+            Self::Thursday => Weekday::Thursday,
+            Self::Friday => Weekday::Friday,
+            Self::Saturday => Weekday::Saturday,
+            Self::Sunday => Weekday::Sunday,
+        };
+        day.to_monday_zero_offset().unsigned_abs()
+    }
+}
+
+impl QuietHours {
+    /// What they are in `zone`.
+    ///
+    /// # Errors
+    /// If they are no times of a day, leave no time, or are none.
+    pub(super) fn read(&self, zone: &str) -> Result<Quiet, String> {
+        let (from_min, until_min) = match (&self.from, &self.until) {
+            (Some(from), Some(until)) => (minute("from", from)?, minute("until", until)?),
+            (None, None) => (0, 0),
+            (Some(_), None) => return Err("quiet_hours has `from` without `until`: write both".to_owned()),
+            (None, Some(_)) => return Err("quiet_hours has `until` without `from`: write both".to_owned()),
+        };
+        if self.from.is_some() && from_min == until_min {
+            return Err("quiet_hours ends when it begins: write another time as `until`".to_owned());
+        }
+        let days: std::collections::BTreeSet<u8> = self.days.iter().map(|day| day.number()).collect();
+        if self.from.is_none() && days.is_empty() {
+            return Err("quiet_hours names no time: write from = \"20:00\" and until = \"08:00\", or days".to_owned());
+        }
+        if days.len() == 7 {
+            return Err("quiet_hours leaves no day on which a mail could leave".to_owned());
+        }
+        Ok(Quiet { from_min, until_min, days, zone: zone.to_owned(), offsets: offsets(zone)? })
+    }
+}
+
+fn minute(key: &str, text: &str) -> Result<u16, String> {
+    let is_written_so = text.len() == 5 && text.as_bytes()[2] == b':';
+    let time = Time::strptime("%H:%M", text).ok().filter(|_| is_written_so);
+    let time = time.ok_or_else(|| format!("quiet_hours: {key} is {text:?}, and a time is written as \"20:00\""))?;
+    Ok(u16::from(time.hour().unsigned_abs()) * 60 + u16::from(time.minute().unsigned_abs()))
+}
+
+/// From when on the clocks of a zone are set how.
+fn offsets(zone: &str) -> Result<Vec<(id::Timestamp, i32)>, String> {
+    let tz = TimeZone::get(zone).map_err(|why| why.to_string())?;
+    let parse = |text: &str| text.parse::<Timestamp>().map_err(|why| why.to_string());
+    let (first, last) = (parse(YEARS.0)?, parse(YEARS.1)?);
+    let begin = (id::Timestamp(first.as_millisecond()), tz.to_offset(first).seconds());
+    let later = tz.following(first).take_while(|change| change.timestamp() < last);
+    let later = later.map(|change| (id::Timestamp(change.timestamp().as_millisecond()), change.offset().seconds()));
+    Ok(std::iter::once(begin).chain(later).collect())
+}
