@@ -85,11 +85,14 @@ mod tests {
         Quiet { from_min, until_min, days: days.iter().copied().collect(), zone: "Europe/Berlin".to_owned(), offsets }
     }
 
+    /// From when until when it is quiet, on which days as a whole, now, and when something may leave.
+    type Case<'c> = ((u16, u16), &'c [u8], &'c str, &'c str);
+
     #[test]
     fn it_waits_until_the_hours_are_over_on_the_wall() {
         let (night, noon) = ((20 * 60, 8 * 60), (12 * 60, 13 * 60 + 30));
         let weekend = [5, 6];
-        let cases: [((u16, u16), &[u8], &str, &str); 16] = [
+        let cases: [Case<'_>; 16] = [
             // A Thursday, in winter: 20:00 in Berlin is 19:00 in UTC.
             (night, &[], "2026-11-26T18:59:59Z", "2026-11-26T18:59:59Z"),
             (night, &[], "2026-11-26T19:00:00Z", "2026-11-27T07:00:00Z"),
