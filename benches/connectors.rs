@@ -52,7 +52,7 @@ async fn main() {
 /// The first tool of a table.
 fn first<C: Open + DeserializeOwned>(root: &Path, table: &str, secrets: Secrets) -> Arc<dyn Callable> {
     let (config, none): (C, _) = (toml::from_str(table).unwrap(), Tools::new());
-    let tools = config.open("one", &Ground { root, records: root, zone: "UTC", tools: &none, secrets }).unwrap();
+    let tools = config.open("one", &Ground::at(root, &none, secrets)).unwrap();
     match &tools[0] {
         Tool::Callable(tool) => Arc::clone(tool),
         Tool::Outward(_) => unreachable!(),
@@ -60,7 +60,7 @@ fn first<C: Open + DeserializeOwned>(root: &Path, table: &str, secrets: Secrets)
 }
 
 async fn called(tool: &dyn Callable, args: Value) -> Value {
-    tool.call(Call { effect: EffectId(Digest::of("bench", &[])), args }).await.unwrap()
+    tool.call(Call { effect: EffectId(Digest::of("bench", &[])), args, is_live: true }).await.unwrap()
 }
 
 /// Lets both make so many calls in turn, and prints the medians and the ratio of each turn's.
@@ -180,7 +180,7 @@ async fn pipes() {
     let table = format!("command = {command}\nenv = [\"PATH\"]\ntools = {{ forecast = {{ reach = \"reads_out\" }} }}");
     let secrets = || Secrets::new(|name| (name == "PATH").then(|| "/usr/local/bin:/usr/bin:/bin".to_owned()));
     let none = Tools::new();
-    let ground = Ground { root: dir.path(), records: dir.path(), zone: "UTC", tools: &none, secrets: secrets() };
+    let ground = Ground::at(dir.path(), &none, secrets());
     let config: mcp::Config = toml::from_str(&table).unwrap();
     let seen = mcp::Server::new(&config, "one", &ground).unwrap().see().await.unwrap();
     mcp::accept(dir.path(), "one", &seen).unwrap();

@@ -2,6 +2,7 @@
 
 mod connect;
 pub mod data;
+mod embedding;
 pub mod mcp;
 mod past;
 

@@ -198,13 +198,10 @@ fn call_heads(
     heads.collect()
 }
 
-/// Why a call may not be made with what its turn was shown: the rule of two.
+/// Why a call may not be made with what its turn was shown: the rule of two, or a model that may not be told.
 fn barred(pinned: &Pinned, turn: &Turn, tool: &ToolName) -> Option<String> {
-    let arg = pinned.plan.tools.get(tool)?.bars(turn.labels)?;
-    Some(format!(
-        "{tool} is not asked in this turn: it was shown what is private and what others wrote, and {arg} takes neither; go on \
-         without it"
-    ))
+    let why = pinned.plan.tools.get(tool)?.refusal(turn.labels)?;
+    Some(format!("{why}; go on without it"))
 }
 
 /// Whom a question goes to, and its text; or what is against it.

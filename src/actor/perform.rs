@@ -22,7 +22,7 @@ use crate::run::event::{BodyRef, ItemHead, Lists, Manifest, Origin, Part, Settle
 use crate::run::state::{Effect, Given, Turn};
 use crate::tool::{Approved, Call, Callable, Deadline, Intent, Item, Outward, Read, Sight, Source, Tool};
 use crate::topology::manner::{Patience, Wait, bytes_words, time_words};
-use crate::topology::plan::{Arg, Recipient, Role};
+use crate::topology::plan::{Arg, Mode, Recipient, Role};
 use crate::topology::rule::{Ruled, below};
 use crate::topology::spec::{Labels, Repeat};
 
@@ -184,10 +184,14 @@ fn same_as_before(answer: &Answer, note: &str, now: &Section) -> Option<String> 
 
 async fn call(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName, args: Value, origin: Origin) -> Outcome {
     let tool = callable(work, name)?;
-    let call = Call { effect: work.id, args };
+    let call = Call { effect: work.id, args, is_live: is_live(work) };
     let result = tool.call(call).await.map_err(|failure| of_tool(name, failure))?;
     let labels = tool.spec().labels;
     Ok((Settled::Returned { body: bodies.json(&result), labels, origin, lists: Lists::new() }, None))
+}
+
+fn is_live(work: &Work) -> bool {
+    work.place.pinned.plan.mode == Mode::Live
 }
 
 /// Whether somebody goes on with the work after `outcome`: of what ends the run, no tool is ever called.
@@ -210,7 +214,8 @@ async fn foreseen(work: &Work, written: impl Iterator<Item = (&ArtefactName, &Va
             for arg in args.keys().filter(takes) {
                 // One that is called refuses what it is given, and one that is not what it was says so when it is used.
                 let Ok(tool) = outward(work, name) else { continue };
-                let found = tool.foresee(arg, Call { effect: work.id, args: value.clone() }).await;
+                let found =
+                    tool.foresee(arg, Call { effect: work.id, args: value.clone(), is_live: is_live(work) }).await;
                 problems.extend(found.map_err(|failure| of_tool(name, failure))?);
             }
         }
@@ -227,13 +232,10 @@ async fn own(work: &Arc<Work>, bodies: &mut Bodies<'_>, name: &ToolName) -> Outc
     })
     .await?;
     let tool = callable(work, name)?;
-    if let Some(arg) = tool.spec().bars(work.turn.labels) {
-        let why = format!(
-            "{name} is asked outside, and {arg} takes neither what is private nor what others wrote: both were shown"
-        );
+    if let Some(why) = tool.spec().refusal(work.turn.labels) {
         return Err(Failure::new(Class::Policy, why));
     }
-    let call = Call { effect: work.id, args };
+    let call = Call { effect: work.id, args, is_live: is_live(work) };
     let result = tool.call(call).await.map_err(|failure| of_tool(name, failure))?;
     let calls = calls(work).await?;
     let pinned = &work.place.pinned;

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::embedding::Providers;
 use super::past::Journal;
 use crate::config::{Settings, ToolTable};
 use crate::id::ToolName;
 use crate::journal::Store;
+use crate::tool::embedder::Embedder;
 use crate::tool::history::{self, Past};
 use crate::tool::kind::{self, KINDS, Kind};
 use crate::tool::open::{Ground, Open, Secrets};
@@ -40,6 +42,7 @@ pub(super) fn connected(settings: &Settings, records: &Path, past: Option<Arc<dy
     let mut tools: Tools = built_in.map(by_name).collect();
     let mut broken = settings.broken_tools.clone();
     let words = kind::words();
+    let embedder: Arc<dyn Embedder> = Arc::new(Providers::new(settings));
     // Those whose other half has another name.
     let mut told_apart = BTreeSet::new();
     for (name, table) in settings.tools.iter().filter(|(_, table)| !words.contains(&table.kind.value.as_str())) {
@@ -75,6 +78,7 @@ pub(super) fn connected(settings: &Settings, records: &Path, past: Option<Arc<dy
                 zone: &settings.timezone,
                 tools: &tools,
                 secrets: secrets(settings),
+                embedder: Arc::clone(&embedder),
             };
             match opened(kind, name, table, &ground, &broken) {
                 Ok(opened) => tools.extend(opened.into_iter().map(by_name)),

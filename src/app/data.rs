@@ -32,8 +32,7 @@ pub fn database(settings: &Settings, name: &str) -> Result<Postgres, String> {
         return Err(format!("there is no [tools.{name}] with kind = \"postgres\"{meant}\n{there}"));
     };
     let (tools, secrets) = (Tools::new(), connect::secrets(settings));
-    let ground =
-        Ground { root: &settings.root, records: &settings.root, zone: &settings.timezone, tools: &tools, secrets };
+    let ground = Ground { zone: &settings.timezone, ..Ground::at(&settings.root, &tools, secrets) };
     let config: Config = connect::config(&table.table).map_err(|why| format!("[tools.{name}]: {why}"))?;
     Postgres::new(config, name, &ground).map_err(|why| why.to_string())
 }

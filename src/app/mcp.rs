@@ -19,8 +19,7 @@ pub fn servers(settings: &Settings) -> BTreeMap<String, Result<Server, String>> 
 fn server(settings: &Settings, name: &str, table: &crate::topology::raw::Tree) -> Result<Server, String> {
     let tools = Tools::new();
     let secrets = connect::secrets(settings);
-    let ground =
-        Ground { root: &settings.root, records: &settings.root, zone: &settings.timezone, tools: &tools, secrets };
+    let ground = Ground { zone: &settings.timezone, ..Ground::at(&settings.root, &tools, secrets) };
     let config: Config = connect::config(table)?;
     Server::new(&config, name, &ground).map_err(|why| why.what)
 }

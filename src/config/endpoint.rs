@@ -3,11 +3,21 @@
 use super::Settings;
 use crate::file;
 use crate::model::wire::{Endpoint, Key};
+use crate::topology::plan::Dialect;
 
 /// Largest file of a key.
 const KEY_BYTES_MAX: u64 = 64 << 10;
 
 impl Settings {
+    /// How the provider of `model` is spoken to, and whether it may not be told what is private.
+    ///
+    /// # Errors
+    /// A sentence: there is no such provider.
+    pub fn provider_of(&self, model: &str) -> Result<(Dialect, bool), String> {
+        let (_, provider) = self.models.provider(model).map_err(|(what, instead)| format!("{what}; {instead}"))?;
+        Ok((provider.dialect, provider.refuses_private))
+    }
+
     /// Where `model` is, with its key.
     ///
     /// # Errors

@@ -134,7 +134,7 @@ pub async fn call(tool: &Tool, args: Value) -> Result<Value, Uncalled> {
     if !wrong.is_empty() {
         return Err(Uncalled::Args(wrong));
     }
-    let call = Call { effect: EffectId(Digest::of("callsheet call by hand 1", &[])), args };
+    let call = Call { effect: EffectId(Digest::of("callsheet call by hand 1", &[])), args, is_live: true };
     let in_time = tokio::time::timeout(Duration::from_millis(spec.call_timeout_ms), callable.call(call));
     match in_time.await {
         Ok(came) => came.map_err(Uncalled::Failed),

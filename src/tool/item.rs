@@ -50,6 +50,8 @@ pub struct Call {
     pub effect: EffectId,
     /// Arguments, valid against the tool's schema.
     pub args: Value,
+    /// Whether models run where it is called: where none does, no provider of models is asked anything.
+    pub is_live: bool,
 }
 
 /// What an outward tool is to prepare.

@@ -5,6 +5,7 @@ pub mod campaign_qa;
 pub mod check;
 pub mod documents;
 pub mod email;
+pub mod embedder;
 pub mod files;
 pub mod guard;
 pub mod history;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use super::embedder::{self, Embedder};
 use super::part::Error;
 use super::part::args::permanent;
 use super::{Tool, Tools};
@@ -36,6 +37,15 @@ pub struct Ground<'g> {
     pub tools: &'g Tools,
     /// What the environment holds.
     pub secrets: Secrets,
+    /// The models that make vectors.
+    pub embedder: Arc<dyn Embedder>,
+}
+
+impl<'g> Ground<'g> {
+    /// A folder that keeps the records as well, in the zone of the world, and no models.
+    pub fn at(root: &'g Path, tools: &'g Tools, secrets: Secrets) -> Self {
+        Self { root, records: root, zone: "UTC", tools, secrets, embedder: embedder::none() }
+    }
 }
 
 /// What the environment holds under the names that a table says: read when it is needed, and never shown.

@@ -28,7 +28,7 @@ fn open(table: &str, asked: &Arc<AtomicUsize>) -> Result<Vec<Tool>, String> {
     });
     let none = Tools::new();
     let secrets = Secrets::new(|name| (name == "SHOP_TOKEN").then(|| TOKEN.to_owned()));
-    let ground = Ground { root: Path::new(""), records: Path::new(""), zone: "UTC", tools: &none, secrets };
+    let ground = Ground::at(Path::new(""), &none, secrets);
     config::<Config>(table)?.open_finding("shop", &ground, finder).map_err(|why| why.to_string())
 }
 

@@ -119,8 +119,7 @@ fn reader_and_schema_know_the_same_kinds_and_keys() {
 #[test]
 fn a_kind_is_opened_after_those_that_it_rests_on() {
     let tools = Tools::new();
-    let ground =
-        Ground { root: Path::new(""), records: Path::new(""), zone: "UTC", tools: &tools, secrets: Secrets::none() };
+    let ground = Ground::at(Path::new(""), &tools, Secrets::none());
     let email = kind::KINDS.iter().find(|kind| kind.word == "email").unwrap();
     let (_, rest, _) = LEAST.iter().find(|(kind, ..)| *kind == "email").unwrap();
     let table: Value = json!(toml::from_str::<toml::Value>(rest).unwrap());

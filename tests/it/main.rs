@@ -55,6 +55,7 @@ mod leaving;
 mod local;
 mod manner;
 mod mcp;
+mod meaning;
 mod mend;
 mod notes;
 mod outbox;

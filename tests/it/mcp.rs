@@ -80,8 +80,7 @@ impl Weather {
     /// What the server lists now.
     async fn seen(&self) -> Result<callsheet::tool::mcp::Seen, Failure> {
         let tools = Tools::new();
-        let ground =
-            Ground { root: self.root(), records: self.root(), zone: "UTC", tools: &tools, secrets: Self::secrets() };
+        let ground = Ground::at(self.root(), &tools, Self::secrets());
         let config: Config = config(&self.table()).unwrap();
         Server::new(&config, "weather", &ground).unwrap().see().await
     }

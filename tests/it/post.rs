@@ -58,7 +58,7 @@ fn open_found(root: &Path, text: &str, finder: Finder) -> Result<Arc<dyn Outward
         "WRONG" => Some(WRONG.to_owned()),
         _ => None,
     });
-    let ground = Ground { root, records: root, zone: "UTC", tools: &beside, secrets };
+    let ground = Ground::at(root, &beside, secrets);
     let tools = config::<email::Config>(text)?.open_finding("email", &ground, finder);
     tools.map(|tools| outward(&tools[0])).map_err(|why| why.to_string())
 }

@@ -37,7 +37,7 @@ fn tool(root: &Path, table: &str, secrets: Secrets) -> Tool {
 /// What the database holds now, accepted.
 async fn accepted(root: &Path, table: &str, secrets: Secrets) -> Accepted {
     let none = Tools::new();
-    let ground = Ground { root, records: root, zone: "UTC", tools: &none, secrets };
+    let ground = Ground::at(root, &none, secrets);
     let seen = Postgres::new(config(table).unwrap(), "shop", &ground).unwrap().look_now().await;
     let seen = seen.unwrap_or_else(|why| panic!("{}", why.reason));
     postgres::accept(root, "shop", &seen).unwrap();
@@ -315,13 +315,7 @@ async fn what_there_is_is_shown_whatever_is_wrong_with_the_queries() {
     let wrong = [query("first", "SELECT placed_at FROM orders"), query("last", "SELECT id FROM orders")].concat();
     for (table, faults, known) in [("", 0, 0), (wrong.as_str(), 1, 1)] {
         let none = Tools::new();
-        let ground = Ground {
-            root: dir.path(),
-            records: dir.path(),
-            zone: "UTC",
-            tools: &none,
-            secrets: secrets(&server.url("reader", "wrong")),
-        };
+        let ground = Ground::at(dir.path(), &none, secrets(&server.url("reader", "wrong")));
         let config: Config = config(&format!("url_env = \"SHOP_URL\"\n{table}")).unwrap();
         let shop = Postgres::new(config, "shop", &ground).unwrap();
         let looked = shop.inspect().await.unwrap();

@@ -23,7 +23,7 @@ pub(crate) fn intent(args: Value) -> Intent {
 
 /// What `tool` answers to `args`; whatever that is, it is what the tool declares.
 pub(crate) async fn call(tool: &Tool, args: Value) -> Result<Value, Failure> {
-    let answer = callable(tool).call(Call { effect: effect(1), args: args.clone() }).await;
+    let answer = callable(tool).call(Call { effect: effect(1), args: args.clone(), is_live: true }).await;
     if let Ok(result) = &answer {
         for schema in declared(tool, &args) {
             let wrong =
@@ -60,7 +60,7 @@ pub(crate) fn open_knowing<C: Open>(
     tools: &Tools,
     secrets: Secrets,
 ) -> Result<Vec<Tool>, String> {
-    config.open(name, &Ground { root, records: root, zone: "UTC", tools, secrets }).map_err(|why| why.to_string())
+    config.open(name, &Ground::at(root, tools, secrets)).map_err(|why| why.to_string())
 }
 
 /// True if `part`, which `./test.sh` installs, is there. A run of `./test.sh` fails without it; any other says so, loudly.

@@ -230,7 +230,7 @@ async fn an_audience_is_counted_when_it_is_written() {
         ("sequence", json!({}), ""),
     ];
     for (arg, value, says) in cases {
-        let found = tool.foresee(arg, Call { effect: effect(1), args: value }).await.unwrap();
+        let found = tool.foresee(arg, Call { effect: effect(1), args: value, is_live: true }).await.unwrap();
         assert!(found.len() == usize::from(!says.is_empty()) && found.concat().contains(says), "{says}: {found:?}");
     }
     let many: Vec<String> = (0..=10_000).map(|n| format!("a{n}@example.org")).collect();

@@ -38,7 +38,7 @@ fn open(table: &str, base: &str) -> Result<Arc<dyn Outward>, String> {
         "ODD" => Some("ftp://example.com".to_owned()),
         _ => None,
     });
-    let ground = Ground { root: Path::new(""), records: Path::new(""), zone: "UTC", tools: &none, secrets };
+    let ground = Ground::at(Path::new(""), &none, secrets);
     let tools = config::<Config>(table)?.open_finding("crm", &ground, system());
     tools.map(|tools| outward(&tools[0])).map_err(|why| why.to_string())
 }

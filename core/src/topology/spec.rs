@@ -44,6 +44,9 @@ pub struct ToolSpec {
     /// For one that acts on the world: when it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet: Option<Arc<Quiet>>,
+    /// The model of a provider that is told its arguments and may not be told what is private.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuses_private: Option<String>,
 }
 
 /// What an outward tool acts on. Whoever is acted for under another one is somebody else.
@@ -83,6 +86,7 @@ impl ToolSpec {
             data_args: Vec::new(),
             result: None,
             quiet: None,
+            refuses_private: None,
         }
     }
 
@@ -112,6 +116,18 @@ impl ToolSpec {
         let args = self.args.get("properties").and_then(Value::as_object).filter(|_| both);
         let neither = |arg: &&String| self.accepts.get(*arg).is_none_or(|takes| !takes.untrusted && !takes.private);
         args?.keys().find(neither).map(String::as_str)
+    }
+
+    /// Why it may not be called with what carries these labels, if it may not.
+    pub fn refusal(&self, labels: Labels) -> Option<String> {
+        let name = &self.name;
+        if let Some(model) = self.refuses_private.as_ref().filter(|_| labels.private) {
+            return Some(format!("{name} tells {model}, which may not be told what is private, and that was shown"));
+        }
+        let arg = self.bars(labels)?;
+        Some(format!(
+            "{name} is asked outside, and {arg} takes neither what is private nor what others wrote: both were shown"
+        ))
     }
 
     /// How `now`, the tool of this name as it is now, differs from this, in what a run relies on when it acts: a sentence

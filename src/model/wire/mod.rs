@@ -7,6 +7,7 @@ mod broken;
 mod choice;
 mod dialect;
 mod draft;
+mod embedding;
 mod endpoint;
 mod extra;
 mod field;
@@ -30,6 +31,7 @@ use self::broken::invalid;
 pub use self::dialect::Heard;
 use self::dialect::{Ear, Ready, Spelled};
 use self::draft::Draft;
+pub use self::embedding::{DIMENSION_MAX, Embedded};
 use self::endpoint::base;
 pub use self::endpoint::{Endpoint, Key, Way, way};
 pub use self::extra::Extra;
@@ -114,6 +116,24 @@ impl Wire {
             heard => heard,
         };
         heard.map_err(|failure| Failure { reason: refusal::told(&failure.reason, endpoint), ..failure })
+    }
+
+    /// Asks `model` once for vectors of `texts`.
+    ///
+    /// # Errors
+    /// What became of it instead, as one class; the reason never holds the key.
+    pub async fn embed(&self, endpoint: &Endpoint, model: &str, texts: &[String]) -> Result<Embedded, Failure> {
+        let asked = async {
+            let (url, own, body) = embedding::spelled(endpoint, model, texts)?;
+            let sent = self.client.post(url).headers(headers(&own)?).body(body.to_string()).send();
+            let (answered, _) = self.answered(sent).await?;
+            let response = answered.map_err(refusal::unsent)?;
+            if response.status() != reqwest::StatusCode::OK {
+                return Err(refusal::answer(response, endpoint, &self.limits, &BTreeSet::new()).await.failure);
+            }
+            embedding::heard(response, endpoint.dialect, texts.len(), &self.limits).await
+        };
+        asked.await.map_err(|failure| Failure { reason: refusal::told(&failure.reason, endpoint), ..failure })
     }
 
     async fn attempt(

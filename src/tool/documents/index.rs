@@ -18,7 +18,7 @@ use crate::tool::part::beneath;
 use crate::tool::part::document::part::Part;
 
 /// The form of the file; another one is made anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Documents that are read between two commits: a call that is given up has not worked in vain.
 const FILES_PER_COMMIT: usize = 50;
 /// Most words of a question.
@@ -29,7 +29,10 @@ const BEGINNING_CHARS_MIN: usize = 4;
 const SCHEMA: &str = "
 CREATE TABLE files (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, stamp TEXT NOT NULL, digest TEXT, left_out TEXT);
 CREATE TABLE parts (id INTEGER PRIMARY KEY, file INTEGER NOT NULL, nth INTEGER NOT NULL, place TEXT NOT NULL,
-                    text TEXT NOT NULL, UNIQUE (file, nth));
+                    text TEXT NOT NULL, digest BLOB NOT NULL, UNIQUE (file, nth));
+CREATE INDEX parts_by_digest ON parts (digest);
+CREATE TABLE vectors (digest BLOB PRIMARY KEY, vector BLOB NOT NULL);
+CREATE TABLE embedded (one INTEGER PRIMARY KEY CHECK (one = 1), model TEXT NOT NULL, dimension INTEGER NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5(text, place, content = 'parts', content_rowid = 'id',
                                       tokenize = 'unicode61 remove_diacritics 2');
 ";
@@ -45,7 +48,7 @@ pub(super) struct Place {
 
 /// The index as the files are now.
 pub(super) struct Index {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 /// A part that was found or asked for.
@@ -135,6 +138,26 @@ impl Index {
         self.hits(sql, params![words, i64::try_from(most).unwrap_or(i64::MAX)])
     }
 
+    /// The ids of these parts, in the same order; none for a query without a word.
+    pub(super) fn by_words(&self, query: &str, most: usize) -> Result<Vec<i64>, Failure> {
+        let words = words(query);
+        let found = || {
+            let sql = "SELECT words.rowid FROM words JOIN parts p ON p.id = words.rowid JOIN files f ON f.id = p.file \
+                       WHERE words MATCH ?1 ORDER BY bm25(words, 1.0, 2.0), f.path, p.nth LIMIT ?2";
+            let mut found = self.connection.prepare_cached(sql)?;
+            let found = found.query_map(params![words, i64::try_from(most).unwrap_or(i64::MAX)], |row| row.get(0))?;
+            found.collect::<rusqlite::Result<Vec<i64>>>()
+        };
+        if words.is_empty() { Ok(Vec::new()) } else { found().map_err(|why| engine(&why)) }
+    }
+
+    /// The parts with these ids, in this order.
+    pub(super) fn of_parts(&self, ids: &[i64]) -> Result<Vec<Hit>, Failure> {
+        let sql = "SELECT f.path, p.nth, p.place, f.digest, p.text FROM parts p JOIN files f ON f.id = p.file WHERE p.id = ?1";
+        let hits = ids.iter().map(|id| self.hits(sql, params![id]));
+        Ok(hits.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
     /// Parts of one document, from the `from`th on.
     pub(super) fn parts(&self, file: &str, from: usize, most: usize) -> Result<Vec<Hit>, Failure> {
         let known = "SELECT left_out FROM files WHERE path = ?1";
@@ -215,12 +238,17 @@ fn put(
     change.prepare_cached(sql)?.execute(params![found.path, found.stamp, digest, left_out])?;
     let file = change.last_insert_rowid();
     for (nth, part) in (1_i64..).zip(&parts) {
-        let sql = "INSERT INTO parts (file, nth, place, text) VALUES (?1, ?2, ?3, ?4)";
-        change.prepare_cached(sql)?.execute(params![file, nth, part.place, part.text])?;
+        let sql = "INSERT INTO parts (file, nth, place, text, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
+        change.prepare_cached(sql)?.execute(params![file, nth, part.place, part.text, known_by(&part.text)])?;
         let sql = "INSERT INTO words (rowid, text, place) VALUES (?1, ?2, ?3)";
         change.prepare_cached(sql)?.execute(params![change.last_insert_rowid(), part.text, part.place])?;
     }
     Ok(())
+}
+
+/// What a text is known by: a part that only moved keeps its vector.
+fn known_by(text: &str) -> Vec<u8> {
+    Sha256::digest(text.as_bytes()).to_vec()
 }
 
 fn forget(change: &Connection, file: i64) -> rusqlite::Result<()> {
@@ -269,7 +297,7 @@ fn attempt_again(attempt: impl Fn() -> rusqlite::Result<Option<Connection>>) -> 
     attempt()?.ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
-fn engine(why: &rusqlite::Error) -> Failure {
+pub(super) fn engine(why: &rusqlite::Error) -> Failure {
     let class = match why {
         rusqlite::Error::SqliteFailure(why, _)
             if matches!(why.code, rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) =>

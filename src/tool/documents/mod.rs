@@ -4,7 +4,9 @@
 mod docx;
 mod form;
 mod index;
+mod meaning;
 mod pdf;
+mod vectors;
 mod walk;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,15 +17,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::index::{Hit, Index, Place};
+use self::meaning::{Meaning, Shelf, Spent};
 use super::open::{Ground, Open};
 use super::part::args::read;
 use super::part::duration::Milliseconds;
 use super::part::outbox::blocking;
 use super::part::{Error, beneath, tool_name};
-use super::{Call, Callable, Declared, Look, Tool, Wrong};
-use crate::failure::Work;
+use super::{Call, Callable, Declared, Look, Opened, Tool, Wrong};
+use crate::failure::{Class, Failure, Work};
+use crate::id::ToolName;
 use crate::topology::code::Code;
-use crate::topology::spec::{Labels, ToolSpec};
+use crate::topology::spec::{Labels, Reach, ToolSpec};
 
 /// What `[tools.NAME]` says for `kind = "documents"`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -37,6 +41,12 @@ pub struct Config {
     /// Largest file that is read; a larger one is left out, and that is told.
     #[serde(default = "file_bytes_max")]
     pub file_bytes_max: u32,
+    /// The model that makes vectors of the documents and of each query, such as `openai/text-embedding-3-small`: its
+    /// provider is told them. Without it, documents are searched by words alone.
+    pub embed: Option<String>,
+    /// Bytes of documents that one search tells that model at most.
+    #[serde(default = "embed_bytes_max")]
+    pub embed_bytes_max: u32,
     /// Longest time of one call; the first one reads all documents.
     #[serde(default = "call_timeout")]
     pub call_timeout: Milliseconds,
@@ -48,6 +58,10 @@ fn labels() -> Labels {
 
 fn file_bytes_max() -> u32 {
     16 << 20
+}
+
+fn embed_bytes_max() -> u32 {
+    4 << 20
 }
 
 fn call_timeout() -> Milliseconds {
@@ -80,9 +94,21 @@ impl Open for Config {
             index: ground.records.join(".callsheet/documents").join(format!("{name}.db")),
             file_bytes_max: u64::from(self.file_bytes_max),
         };
-        let shared = Arc::new(Shared { place, turn: Mutex::default() });
+        let wrong = |why: String| Error::new(name, why).of("embed");
+        let meaning = match &self.embed {
+            Some(model) => Some(self.meaning(model, ground).map_err(wrong)?),
+            None => None,
+        };
         let with = |spec: ToolSpec| ToolSpec { labels: self.labels, call_timeout_ms: self.call_timeout.0, ..spec };
-        let search = with(search_spec(tool_name(name, "search")?));
+        let mut search = with(search_spec(tool_name(name, "search")?, meaning.is_some()));
+        let refused = meaning.as_ref().filter(|(_, refuses_private)| *refuses_private);
+        search.refuses_private = refused.map(|(meaning, _)| meaning.model.clone());
+        if meaning.is_some() {
+            search.reach = Reach::ReadsOut;
+        }
+        let is_refused = refused.is_some() && self.labels.private;
+        let meaning = meaning.map(|(meaning, _)| meaning);
+        let shared = Arc::new(Shared { place, turn: Mutex::default(), meaning, is_refused });
         let read = with(read_spec(tool_name(name, "read")?));
         Ok(vec![
             Tool::callable(Documents { spec: search, act: Act::Search, shared: Arc::clone(&shared) }),
@@ -91,8 +117,21 @@ impl Open for Config {
     }
 }
 
-fn search_spec(name: crate::id::ToolName) -> ToolSpec {
-    let does = "Searches documents for words. Each hit is a part of one, with its file, its place in there, and the digest of the file.";
+impl Config {
+    /// What makes vectors, and whether it may not be told what is private.
+    fn meaning(&self, model: &str, ground: &Ground<'_>) -> Result<(Meaning, bool), String> {
+        let refuses_private = ground.embedder.refuses_private(model)?;
+        let (model, embedder) = (model.to_owned(), Arc::clone(&ground.embedder));
+        let bytes_max = usize::try_from(self.embed_bytes_max).unwrap_or(usize::MAX);
+        Ok((Meaning { model, embedder, bytes_max, turn: tokio::sync::Mutex::default() }, refuses_private))
+    }
+}
+
+fn search_spec(name: ToolName, by_meaning: bool) -> ToolSpec {
+    let by = if by_meaning { "by words and by meaning" } else { "for words" };
+    let does = format!(
+        "Searches documents {by}. Each hit is a part of one, with its file, its place in there, and the digest of the file."
+    );
     let args = json!({
         "type": "object",
         "properties": {
@@ -101,18 +140,28 @@ fn search_spec(name: crate::id::ToolName) -> ToolSpec {
         },
         "required": ["query"], "additionalProperties": false,
     });
-    ToolSpec::callable(name, does, args).accepting_all(&["query"]).giving(json!({
+    ToolSpec::callable(name, &does, args).accepting_all(&["query"]).giving(json!({
         "type": "object",
         "properties": {
             "hits": { "type": "array", "items": part_schema() },
             "documents": { "type": "integer", "description": "that were searched" },
             "left_out": { "type": "array", "items": { "type": "string" }, "description": "documents that could not be read" },
+            "by": { "type": "string", "enum": ["words", "words and meaning"], "description": "how the documents were searched" },
+            "why": { "type": "string", "description": "what kept the search from being by meaning, too" },
+            "told": {
+                "type": "object", "description": "what the model that makes vectors was told for this search",
+                "properties": {
+                    "texts": { "type": "integer" }, "bytes": { "type": "integer" },
+                    "tokens": { "type": ["integer", "null"], "description": "as its provider counted them, if it says" },
+                },
+                "required": ["texts", "bytes", "tokens"], "additionalProperties": false,
+            },
         },
-        "required": ["hits", "documents", "left_out"], "additionalProperties": false,
+        "required": ["hits", "documents", "left_out", "by"], "additionalProperties": false,
     }))
 }
 
-fn read_spec(name: crate::id::ToolName) -> ToolSpec {
+fn read_spec(name: ToolName) -> ToolSpec {
     let args = json!({
         "type": "object",
         "properties": {
@@ -163,6 +212,9 @@ struct Shared {
     place: Place,
     /// Held by whoever reads what has changed.
     turn: Mutex<()>,
+    meaning: Option<Meaning>,
+    /// The documents are private, and whoever makes vectors may not be told that.
+    is_refused: bool,
 }
 
 #[derive(Deserialize)]
@@ -191,6 +243,11 @@ impl Declared for Documents {
         Some(json!({ "file": walk::documents(&root).ok()?.first()?.path }))
     }
 
+    fn open(&self) -> Option<Work<'_, Opened>> {
+        let meaning = self.shared.meaning.as_ref().filter(|_| self.act == Act::Search && !self.shared.is_refused)?;
+        Some(Box::pin(async { meaning.open(&self.shared.fresh().await?).await }))
+    }
+
     fn look(&self) -> Look {
         if self.act == Act::Read {
             // One connection has two tools, and is told once.
@@ -210,11 +267,16 @@ impl Declared for Documents {
         match found {
             Err(why) => Look { facts: Vec::new(), faults: vec![Wrong::at(&["root"], Code::Unreadable, why)] },
             Ok(found) => {
+                let told = self.shared.meaning.as_ref().filter(|_| self.shared.is_refused).map(|meaning| {
+                    let what = format!("the documents are private, and {} may not be told that", meaning.model);
+                    let instead = "name a model that may be told, such as one on this machine, or take `embed` out";
+                    Wrong::at(&["embed"], Code::NotToBeTold, what).instead(instead)
+                });
                 let large = found.iter().filter(|found| found.bytes > place.file_bytes_max);
                 let large = large
                     .map(|found| format!("not {}: {} bytes are more than file_bytes_max", found.path, found.bytes));
                 let facts = std::iter::once(format!("{} documents below {}", found.len(), place.root));
-                Look { facts: facts.chain(large.take(LEFT_OUT_MAX)).collect(), faults: Vec::new() }
+                Look { facts: facts.chain(large.take(LEFT_OUT_MAX)).collect(), faults: told.into_iter().collect() }
             }
         }
     }
@@ -223,39 +285,74 @@ impl Declared for Documents {
 impl Callable for Documents {
     fn call(&self, call: Call) -> Work<'_, Value> {
         Box::pin(async move {
-            let (name, act) = (self.spec.name.to_string(), self.act);
-            // When nobody waits any more, reading ends at the next document.
-            let stop = Stop::default();
-            let (shared, stopped) = (Arc::clone(&self.shared), Arc::clone(&stop.0));
-            blocking(move || match act {
-                Act::Search => {
-                    let sought: Sought = read(&name, call.args)?;
-                    let index = shared.fresh(&stopped)?;
-                    let hits = index.search(&sought.query, sought.hits.unwrap_or(HITS).clamp(1, HITS_MAX))?;
-                    let (documents, left_out) = index.files()?;
-                    let left_out = left_out.into_iter().take(LEFT_OUT_MAX).map(|(file, why)| format!("{file}: {why}"));
-                    Ok(json!({
-                        "hits": hits.iter().map(part).collect::<Vec<_>>(), "documents": documents,
-                        "left_out": left_out.collect::<Vec<_>>(),
-                    }))
-                }
-                Act::Read => {
-                    let which: Which = read(&name, call.args)?;
-                    let most = which.parts.unwrap_or(PARTS).clamp(1, PARTS_MAX);
-                    let mut hits = shared.fresh(&stopped)?.parts(&which.file, which.part.unwrap_or(1), most + 1)?;
-                    let next = if hits.len() > most { hits.pop().map(|hit| hit.nth) } else { None };
-                    Ok(json!({ "parts": hits.iter().map(part).collect::<Vec<_>>(), "next": next }))
-                }
-            })
-            .await
+            let name = self.spec.name.as_str();
+            match self.act {
+                Act::Search => self.shared.search(read(name, call.args)?, call.is_live).await,
+                Act::Read => self.shared.read(read(name, call.args)?).await,
+            }
         })
     }
 }
 
 impl Shared {
-    fn fresh(&self, stopped: &AtomicBool) -> Result<Index, crate::failure::Failure> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        Index::fresh(&self.place, stopped)
+    /// The index as the files are now. When nobody waits any more, reading ends at the next document.
+    async fn fresh(self: &Arc<Self>) -> Result<Shelf, Failure> {
+        let stop = Stop::default();
+        let (shared, stopped) = (Arc::clone(self), Arc::clone(&stop.0));
+        let fresh = blocking(move || {
+            let _turn = shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            Index::fresh(&shared.place, &stopped)
+        });
+        fresh.await.map(Shelf::new)
+    }
+
+    async fn search(self: &Arc<Self>, sought: Sought, is_live: bool) -> Result<Value, Failure> {
+        let most = sought.hits.unwrap_or(HITS).clamp(1, HITS_MAX);
+        let index = self.fresh().await?;
+        let (mut spent, mut by, mut why) = (Spent::default(), "words", None);
+        let mut hits = None;
+        if let Some(meaning) = &self.meaning {
+            let came = match () {
+                () if !is_live => Err(Failure::new(Class::Policy, "no model runs here, so none is asked for vectors")),
+                () if self.is_refused => {
+                    Err(Failure::new(Class::Policy, "the documents are private, and it may not be told"))
+                }
+                () => meaning.search(&index, &sought.query, most, &mut spent).await,
+            };
+            match came {
+                Ok(found) => {
+                    by = "words and meaning";
+                    hits = Some(found);
+                }
+                Err(failure) => why = Some(format!("{}: {}", meaning.model, failure.reason)),
+            }
+        }
+        let query = sought.query;
+        let hits = match hits {
+            Some(hits) => hits,
+            None => index.work(move |index| index.search(&query, most)).await?,
+        };
+        let (documents, left_out) = index.work(|index| index.files()).await?;
+        let left_out = left_out.into_iter().take(LEFT_OUT_MAX).map(|(file, why)| format!("{file}: {why}"));
+        let mut found = json!({
+            "hits": hits.iter().map(part).collect::<Vec<_>>(), "documents": documents,
+            "left_out": left_out.collect::<Vec<_>>(), "by": by,
+        });
+        if self.meaning.is_some() && is_live {
+            found["told"] = spent.told();
+        }
+        if let Some(why) = why {
+            found["why"] = why.into();
+        }
+        Ok(found)
+    }
+
+    async fn read(self: &Arc<Self>, which: Which) -> Result<Value, Failure> {
+        let most = which.parts.unwrap_or(PARTS).clamp(1, PARTS_MAX);
+        let parts = move |index: &mut Index| index.parts(&which.file, which.part.unwrap_or(1), most + 1);
+        let mut hits = self.fresh().await?.work(parts).await?;
+        let next = if hits.len() > most { hits.pop().map(|hit| hit.nth) } else { None };
+        Ok(json!({ "parts": hits.iter().map(part).collect::<Vec<_>>(), "next": next }))
     }
 }
 

@@ -160,7 +160,7 @@ impl Holdout {
 }
 
 async fn ask(tool: &dyn Callable, question: &Question, effect: EffectId) -> Result<Answer, Failure> {
-    let ask = Call { effect, args: json!(question) };
+    let ask = Call { effect, args: json!(question), is_live: false };
     let answer = tool.call(ask).await.map_err(|why| Failure { reason: format!("audience: {}", why.reason), ..why })?;
     let answer: Answer = serde_json::from_value(answer)
         .map_err(|why| permanent(format!("audience: {} gives no columns and rows: {why}", tool.spec().name)))?;

@@ -140,10 +140,11 @@ impl Endpoint {
         Ok((Said::Json(data), bytes))
     }
 
-    /// The part of an answer that is meant.
-    fn meant(&self, data: Value) -> Result<Value, Failure> {
+    /// The part of an answer that is meant, taken out of it.
+    fn meant(&self, mut data: Value) -> Result<Value, Failure> {
         let Some(pointer) = &self.result else { return Ok(data) };
-        data.pointer(pointer).cloned().ok_or_else(|| permanent(format!("the answer has no {pointer}")))
+        let part = data.pointer_mut(pointer).map(Value::take);
+        part.ok_or_else(|| permanent(format!("the answer has no {pointer}")))
     }
 
     /// What stands on all pages together, within what one answer may have.
@@ -164,7 +165,8 @@ impl Endpoint {
             };
             all.extend(items);
         }
-        Ok(json!({ "data": all, "more": next.is_some() }))
+        let more = Value::Bool(next.is_some());
+        Ok(Map::from_iter([("data".to_owned(), Value::Array(all)), ("more".to_owned(), more)]).into())
     }
 }
 
@@ -178,8 +180,9 @@ impl Callable for Endpoint {
             }
             let (headers, hidden) = self.keys.headers()?;
             match self.ask(url, &headers, &hidden).await?.0 {
-                Said::Text(text) => Ok(json!({ "text": text })),
-                Said::Json(data) => Ok(json!({ "data": self.meant(data)? })),
+                // Moved, where json! would copy all of it.
+                Said::Text(text) => Ok(Map::from_iter([("text".to_owned(), Value::String(text))]).into()),
+                Said::Json(data) => Ok(Map::from_iter([("data".to_owned(), self.meant(data)?)]).into()),
             }
         })
     }

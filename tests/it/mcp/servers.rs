@@ -36,7 +36,7 @@ fn secrets() -> Secrets {
 async fn accepted(root: &Path, table: &str) -> Vec<Tool> {
     let read = || config::<Config>(table).unwrap();
     let none = Tools::new();
-    let ground = Ground { root, records: root, zone: "UTC", tools: &none, secrets: secrets() };
+    let ground = Ground::at(root, &none, secrets());
     let seen = Server::new(&read(), "one", &ground).unwrap().see().await.unwrap_or_else(|why| panic!("{}", why.reason));
     accept(root, "one", &seen).unwrap();
     let tools = open_knowing("one", read(), root, &none, secrets()).unwrap();
@@ -140,7 +140,7 @@ async fn a_memory_is_read_again_by_a_new_process() {
         other => std::env::var(other).ok(),
     });
     let none = Tools::new();
-    let ground = Ground { root: folder.path(), records: folder.path(), zone: "UTC", tools: &none, secrets: of.clone() };
+    let ground = Ground::at(folder.path(), &none, of.clone());
     let seen = Server::new(&config(&table).unwrap(), "one", &ground).unwrap().see().await.unwrap();
     accept(folder.path(), "one", &seen).unwrap();
     for _ in 0..2 {

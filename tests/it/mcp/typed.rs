@@ -127,8 +127,9 @@ fn what_a_server_has_to_be_read_is_shown_and_given_to_agents() {
     says("mcp inspect weather", 0, &lines);
     says("mcp inspect weather --json", 0, &["\"uri\":\"docs://guides/rain\"", "\"templates\":["]);
     let file = fs::read_to_string(project.path("callsheet.toml")).unwrap();
-    let given = format!("{file}[tools.weather.resources]\nuris = [\"docs://guides/*\"]\nreach = \"inside\"\n");
-    fs::write(project.path("callsheet.toml"), given).unwrap();
+    let given = "[tools.weather.resources]\nuris = [\"docs://guides/*\"]\nreach = \"inside\"\n\
+                 [tools.weather.tools.forecast]\nreach = \"reads_out\"\n";
+    fs::write(project.path("callsheet.toml"), format!("{file}{given}")).unwrap();
     says("mcp inspect weather", 0, &["weather.resource"]);
     says("tools weather", 0, &["weather.resources", "weather.resource", "Reads a resource, part by part."]);
     says("doctor", 0, &["agents may read 1 of the 1 resources that its server lists"]);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::draft::Draft;
 use super::seat::Seat;
-use crate::id::{AgentName, ArtefactName};
+use crate::id::{AgentName, ArtefactName, ToolName};
 use crate::topology::fault::{Code, Fault};
 use crate::topology::plan::{ASK_TOOL, Arg, Member, Over, Plan, Recipient, Role};
 use crate::topology::spec::Labels;
@@ -30,13 +30,8 @@ pub(super) fn check(draft: &mut Draft<'_>, seats: &[Seat], plan: &Plan) {
 
 /// The tool of a member that would be asked with what is private and what others wrote.
 fn two(plan: &Plan, flow: &Flow<'_>, seat: &Seat, member: &Member, held: &Held<'_>) -> Option<Fault> {
-    let tools = match &member.role {
-        Role::Model { tools, .. } => tools.iter().collect(),
-        Role::Tool { tool, .. } => vec![tool],
-        Role::Person(_) | Role::Rule(_) => vec![],
-    };
     let barred = |spec: &crate::topology::spec::ToolSpec| spec.bars(held.labels()).map(str::to_owned);
-    let (tool, arg) = tools.into_iter().find_map(|tool| Some((tool, barred(plan.tools.get(tool)?)?)))?;
+    let (tool, arg) = tools(member).into_iter().find_map(|tool| Some((tool, barred(plan.tools.get(tool)?)?)))?;
     let (private, untrusted) = (flow.way(&seat.name, Label::Private), flow.way(&seat.name, Label::Untrusted));
     let what = format!(
         "`{}` asks `{tool}` outside with what is private and what others wrote; `{arg}` takes neither. What others wrote comes by {}",
@@ -50,16 +45,33 @@ fn two(plan: &Plan, flow: &Flow<'_>, seat: &Seat, member: &Member, held: &Held<'
 
 /// The model of a member that would be told what is private, and may not be.
 fn told(plan: &Plan, flow: &Flow<'_>, seat: &Seat, member: &Member, held: &Held<'_>) -> Option<Fault> {
-    let Role::Model { model, .. } = &member.role else { return None };
     held.private.as_ref()?;
+    let path = || flow.way(&seat.name, Label::Private);
+    let teller =
+        tools(member).into_iter().find_map(|tool| Some((tool, plan.tools.get(tool)?.refuses_private.as_ref()?)));
+    if let Some((tool, model)) = teller {
+        let what =
+            format!("`{}` is shown what is private, and `{tool}` tells {model}, which may not be told that", seat.name);
+        let instead = "give it a tool that tells nobody, or keep from it what is private";
+        return Some(Fault { path: path(), ..Fault::new(Code::NotToBeTold, &seat.place, what, instead) });
+    }
+    let Role::Model { model, .. } = &member.role else { return None };
     let next = |alias: &&String| plan.models.get(*alias)?.fallback.as_ref();
     // A circle of fallbacks ends where it began.
     let mut asked = std::iter::successors(Some(model), next).take(plan.models.len());
     let spec = asked.find_map(|alias| plan.models.get(alias).filter(|spec| spec.refuses_private))?;
     let what = format!("`{}` is shown what is private, and {} may not be told that", seat.name, spec.model);
     let instead = "give it another model, or keep from it what is private";
-    let path = flow.way(&seat.name, Label::Private);
-    Some(Fault { path, ..Fault::new(Code::NotToBeTold, &seat.model_place, what, instead) })
+    Some(Fault { path: path(), ..Fault::new(Code::NotToBeTold, &seat.model_place, what, instead) })
+}
+
+/// The tools that a member can use.
+fn tools(member: &Member) -> Vec<&ToolName> {
+    match &member.role {
+        Role::Model { tools, .. } => tools.iter().collect(),
+        Role::Tool { tool, .. } => vec![tool],
+        Role::Person(_) | Role::Rule(_) => vec![],
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -136,12 +148,7 @@ impl<'p> Flow<'p> {
     /// What comes to one member from those beside it.
     fn step(&mut self, plan: &'p Plan, name: &'p AgentName, member: &'p Member) {
         let mut held = self.of_member(name);
-        let tools = match &member.role {
-            Role::Model { tools, .. } => tools.iter().collect(),
-            Role::Tool { tool, .. } => vec![tool],
-            Role::Person(_) | Role::Rule(_) => vec![],
-        };
-        for tool in tools.into_iter().filter(|tool| tool.as_str() != ASK_TOOL) {
+        for tool in tools(member).into_iter().filter(|tool| tool.as_str() != ASK_TOOL) {
             if let Some(spec) = plan.tools.get(tool) {
                 held.take(spec.labels, &Came::By(tool.as_str()));
             }
