@@ -13,7 +13,7 @@ use crate::topology::fault::nearest;
 
 pub use crate::tool::part::lock::LOCK_FILE;
 pub use crate::tool::postgres::{Accepted, Looked, Postgres, Table};
-pub use crate::tool::sql::{Guess, Seen};
+pub use crate::tool::sql::{Guess, Seen, is_parquet};
 
 /// The database of `[tools.name]`.
 ///
@@ -37,7 +37,7 @@ pub fn database(settings: &Settings, name: &str) -> Result<Postgres, String> {
     Postgres::new(config, name, &ground).map_err(|why| why.to_string())
 }
 
-/// How the CSV file at `path` is written, called `shown` in what is told.
+/// How the CSV or Parquet file at `path` is written, called `shown` in what is told.
 ///
 /// # Errors
 /// Why there is no table in it, with its line.

@@ -21,10 +21,10 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Looks at a CSV file and prints the table to paste for it; or at a database, beside what was accepted of it
+    /// Looks at a CSV or Parquet file and prints the table to paste for it; or at a database, beside what was accepted of it
     #[command(after_help = "Examples:\n  callsheet data inspect exports/campaigns.csv\n  callsheet data inspect shop")]
     Inspect {
-        /// A CSV file, or the NAME of a database's [tools.NAME]
+        /// A CSV or Parquet file, or the NAME of a database's [tools.NAME]
         #[arg(value_name = "FILE|NAME")]
         what: String,
         /// Prints one JSON object
@@ -93,6 +93,7 @@ pub(super) fn file(session: Option<&Session>, args: &Args) -> Result<Exit, Stop>
         say(format!("{} {}", toned(Tone::Attention, "look:"), Safe(remark)));
     }
     match (session, below) {
+        (None, _) if data::is_parquet(path) => say("there is no project here; callsheet init makes one"),
         (None, _) => say(format!("there is no project here; this makes one: callsheet init --csv {}", Safe(what))),
         (Some(_), None) => say(format!("the file lies outside of the project: copy it to {}", Safe(&shown))),
         (Some(_), Some(_)) => {}

@@ -1,9 +1,11 @@
-//! What is pasted into `callsheet.toml` for a CSV file: a whole table, or what differs from the one that reads the file
+//! What is pasted into `callsheet.toml` for a CSV or Parquet file: a whole table, or what differs from the one that reads the file
 //! already. Whoever may ask what, and what the data is labelled with, stays as somebody has set it.
+
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::app::data::{Guess, Seen};
+use crate::app::data::{Guess, Seen, is_parquet};
 use crate::config::Settings;
 
 /// A table of the project that reads a file.
@@ -17,7 +19,8 @@ pub(super) struct Reader<'s> {
 /// The table that reads the file at `path`, if there is one.
 pub(super) fn reader<'s>(settings: &'s Settings, path: &str) -> Option<Reader<'s>> {
     let of_sql = settings.tools.iter().filter(|(_, table)| table.kind.value == "sql");
-    let tables = of_sql.filter_map(|(tool, table)| Some((tool, table.table.value.get("csv")?.as_object()?)));
+    let of_kind = |table: &'s Value| ["csv", "parquet"].into_iter().filter_map(|key| table.get(key)?.as_object());
+    let tables = of_sql.flat_map(|(tool, table)| of_kind(&table.table.value).map(move |files| (tool, files)));
     let mut files = tables.flat_map(|(tool, csv)| csv.iter().map(move |(table, written)| (tool, table, written)));
     let reads = |written: &Value| written.as_str().or(written["path"].as_str()) == Some(path);
     let (tool, table, written) = files.find(|(_, _, written)| reads(written))?;
@@ -30,10 +33,13 @@ pub(super) fn whole(table: &str, path: &str, guess: &Guess) -> Vec<String> {
         format!("[tools.{table}]"),
         "kind = \"sql\"".to_owned(),
         "free_sql = true    # or name queries: [tools.NAME.queries.QUERY]".replace("NAME", table),
-        String::new(),
-        format!("[tools.{table}.csv.{table}]"),
-        format!("path = {}", json!(path)),
     ];
+    if is_parquet(Path::new(path)) {
+        // It says of itself all that there is to say.
+        lines.push(format!("parquet = {{ {table} = {} }}", json!(path)));
+        return lines;
+    }
+    lines.extend([String::new(), format!("[tools.{table}.csv.{table}]"), format!("path = {}", json!(path))]);
     lines.extend(guess.settings.iter().cloned());
     if !guess.declared.is_empty() {
         lines.extend([String::new(), format!("[tools.{table}.csv.{table}.columns]")]);

@@ -61,6 +61,7 @@ mod notes;
 mod outbox;
 mod owners;
 mod ownership;
+mod parquet;
 mod patterns;
 mod pinned;
 mod planted;

@@ -199,7 +199,7 @@ async fn a_question_finds_what_is_meant_and_is_told_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_that_came_to_nothing_at_the_model_is_by_words_and_says_so() {
     let cases = [
-        ("wait", "asks to wait"),
+        ("wait", "asked to wait"),
         ("fails", "oops"),
         ("unknown", "no such model"),
         ("key", "[key]"),

@@ -235,7 +235,10 @@ async fn an_audience_is_counted_when_it_is_written() {
     }
     let many: Vec<String> = (0..=10_000).map(|n| format!("a{n}@example.org")).collect();
     let tool = open(dir.path(), &list(&many.iter().map(String::as_str).collect::<Vec<_>>()));
-    let found = tool.foresee("audience", Call { effect: effect(1), args: audience("audience", 10_001) }).await.unwrap();
+    let found = tool
+        .foresee("audience", Call { effect: effect(1), args: audience("audience", 10_001), is_live: true })
+        .await
+        .unwrap();
     assert!(found.concat().contains("more than 10000 rows (rows_max): ask for less, or raise rows_max"), "{found:?}");
 }
 

@@ -78,6 +78,7 @@ pub(crate) fn tool(name: &str, reach: Reach, properties: Value, required: &[&str
         data_args: Vec::new(),
         result: None,
         quiet: None,
+        refuses_private: None,
     }
 }
 

@@ -140,7 +140,7 @@ fn search_spec(name: ToolName, by_meaning: bool) -> ToolSpec {
         },
         "required": ["query"], "additionalProperties": false,
     });
-    ToolSpec::callable(name, &does, args).accepting_all(&["query"]).giving(json!({
+    ToolSpec::callable(name, &does, args).accepting_all(&["query", "hits"]).giving(json!({
         "type": "object",
         "properties": {
             "hits": { "type": "array", "items": part_schema() },

@@ -59,7 +59,7 @@ impl Kind {
     }
 
     /// What a column of texts is.
-    fn of_texts(cells: &[(usize, Option<&str>)]) -> Self {
+    pub(super) fn of_texts(cells: &[(usize, Option<&str>)]) -> Self {
         let seen = || cells.iter().filter_map(|(_, cell)| cell.map(str::trim));
         let all = seen().count();
         if all > 0 && seen().all(is_iso_date) {

@@ -19,7 +19,10 @@ pub struct Config {
     /// Tables read from CSV files: table name -> path below the project, or a table that says how the file is written.
     #[serde(default)]
     pub csv: BTreeMap<String, Table>,
-    /// A SQLite file below the project, instead of `csv`.
+    /// Tables read from Parquet files: table name -> path below the project.
+    #[serde(default)]
+    pub parquet: BTreeMap<String, String>,
+    /// A SQLite file below the project, instead of `csv` and `parquet`.
     pub sqlite: Option<String>,
     /// What the data is: `private`, `untrusted`.
     #[serde(default)]
@@ -46,6 +49,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The names of the tables that are read from files.
+    pub(super) fn tables(&self) -> impl Iterator<Item = &str> {
+        self.csv.keys().chain(self.parquet.keys()).map(String::as_str)
+    }
+
     /// What can be asked.
     pub(super) fn offer(&self) -> Offer<'_> {
         Offer { queries: &self.queries, free_sql: self.free_sql }

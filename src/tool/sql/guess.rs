@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use rusqlite::types::Value as Cell;
 
 use super::column::{self, Read};
 use super::day;
+use super::parquet;
 use super::table::Table;
 use super::text::{self, Record, Told};
 use super::total;
@@ -78,6 +80,12 @@ const NO_VALUE: [&str; 16] = [
 /// Why there is no table in it, with its line.
 pub fn guess(path: &Path, shown: &str) -> Result<Guess, String> {
     let bytes = trial::bytes(path, shown)?;
+    if is_parquet(path) {
+        let columns = parquet::read(bytes, &AtomicBool::new(false)).map_err(|why| format!("{shown}: {why}"))?;
+        let columns = columns.unwrap_or_default();
+        let rows = columns.first().map_or(0, |column| column.cells.len());
+        return Ok(guessed(&toml::Table::new(), &columns, rows, Vec::new()));
+    }
     let (mut settings, mut remarks) = (toml::Table::new(), Vec::new());
     for _ in 0..SETTINGS_MAX {
         let (fault, column) = match read(&bytes, &trial::table(&settings)?) {
@@ -97,6 +105,11 @@ pub fn guess(path: &Path, shown: &str) -> Result<Guess, String> {
         }
     }
     Err(format!("{shown}: it is written in more unusual ways than can be told"))
+}
+
+/// Whether a file is one of Parquet, by its name: it says itself what its columns are.
+pub fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"))
 }
 
 /// What is wrong first, with the cells of its column, if it is about one.

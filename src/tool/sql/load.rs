@@ -1,4 +1,4 @@
-//! Opens the data of a connection: CSV files into a private database in memory, or a SQLite file read-only.
+//! Opens the data of a connection: CSV and Parquet files into a private database in memory, or a SQLite file read-only.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use super::config::Config;
 use super::hide::Hide;
 use super::table::Table;
 use super::text::{self, Record, Told};
-use super::{function, guard, total};
+use super::{function, guard, parquet, total};
 use crate::failure::{Class, Failure};
 use crate::file;
 use crate::topology::code::Code;
@@ -51,6 +51,14 @@ pub(super) enum Error {
         setting: String,
         /// In the order of columns.
         faults: Vec<Told>,
+    },
+    /// It cannot be taken as a table.
+    #[error("{file}: {why}")]
+    Unsound {
+        /// As it was written.
+        file: String,
+        /// A clause.
+        why: String,
     },
     /// The engine refused.
     #[error("{file}: {why}")]
@@ -159,7 +167,7 @@ pub(super) fn fresh(
 ) -> Result<Loaded, Failure> {
     let opened = match &config.sqlite {
         Some(path) => sqlite(root, path),
-        None => csv_files(loaded, name, config, root, stopped),
+        None => files(loaded, name, config, root, stopped),
     };
     let whole = |loaded: Loaded| match loaded.failed.is_empty() {
         true => Ok(loaded),
@@ -175,9 +183,7 @@ pub(super) fn fresh(
 pub(super) fn opened(loaded: Option<Loaded>, name: &str, config: &Config, root: &Path) -> Result<Loaded, Vec<Wrong>> {
     match &config.sqlite {
         Some(path) => sqlite(root, path).map_err(|why| wrong("", &why, config, root)),
-        None => {
-            csv_files(loaded, name, config, root, &AtomicBool::new(false)).map_err(|why| wrong("", &why, config, root))
-        }
+        None => files(loaded, name, config, root, &AtomicBool::new(false)).map_err(|why| wrong("", &why, config, root)),
     }
 }
 
@@ -192,8 +198,12 @@ fn advice(fault: &Told) -> Option<(&str, &str)> {
 
 /// What is wrong with the file of a table, told where the file is named.
 pub(super) fn wrong(table: &str, why: &Error, config: &Config, root: &Path) -> Vec<Wrong> {
-    let keys: &[&str] = if config.sqlite.is_some() { &["sqlite"] } else { &["csv", table] };
-    let path = config.csv.get(table).map(|table| &table.path).or(config.sqlite.as_ref());
+    let keys: &[&str] = match (&config.sqlite, config.parquet.contains_key(table)) {
+        (Some(_), _) => &["sqlite"],
+        (None, true) => &["parquet", table],
+        (None, false) => &["csv", table],
+    };
+    let path = config.csv.get(table).map(|table| &table.path).or(config.parquet.get(table)).or(config.sqlite.as_ref());
     match why {
         Error::Path(beneath::Error::Unreadable { path, why }) if why.kind() == std::io::ErrorKind::NotFound => {
             let missing = Wrong::at(keys, Code::MissingFile, format!("there is no file {path}"));
@@ -292,23 +302,29 @@ fn affinity(declared: &str) -> Option<Kind> {
     }
 }
 
-fn csv_files(
+fn files(
     loaded: Option<Loaded>,
     name: &str,
     config: &Config,
     root: &Path,
     stopped: &AtomicBool,
 ) -> Result<Loaded, Error> {
-    let looked: Vec<_> = config.csv.values().map(|table| look(root, &table.path)).collect();
+    let csv = config.csv.iter().map(|(table, settings)| (table, &settings.path, Some(settings)));
+    let declared: Vec<_> = csv.chain(config.parquet.iter().map(|(table, path)| (table, path, None))).collect();
+    let looked: Vec<_> = declared.iter().map(|(_, path, _)| look(root, path)).collect();
     if let Some(loaded) = loaded.filter(|loaded| loaded.failed.is_empty() && loaded.saw(&looked)) {
         return Ok(loaded);
     }
     let memory = |why| Error::Engine { file: "memory".into(), why };
     let mut connection = Connection::open_in_memory().map_err(memory)?;
     let (mut read, mut seen, mut failed) = (BTreeMap::new(), Vec::new(), Vec::new());
-    for ((table, settings), looked) in config.csv.iter().zip(looked) {
+    for ((table, path, settings), looked) in declared.into_iter().zip(looked) {
         let filled = looked.and_then(|looked| {
-            let read = csv_file(&mut connection, name, (table, settings), &looked, stopped)?;
+            let columns = match settings {
+                Some(settings) => csv_file(name, (table, settings), &looked, stopped)?,
+                None => parquet_file(path, &looked, stopped)?,
+            };
+            let read = filled(&mut connection, (table, path), &columns, stopped)?;
             seen.push(looked);
             Ok(read)
         });
@@ -328,14 +344,21 @@ fn csv_files(
     Ok(Loaded { connection, tables, failed, seen })
 }
 
-/// Reads a file into its table; how many rows it has, and what its columns are.
+/// The columns of a Parquet file.
+fn parquet_file(path: &str, seen: &Seen, stopped: &AtomicBool) -> Result<Vec<Read>, Error> {
+    let bytes = file::bytes(&seen.path, FILE_BYTES_MAX);
+    let bytes = bytes.map_err(|why| Error::File { file: path.to_owned(), why })?;
+    let read = parquet::read(bytes, stopped).map_err(|why| Error::Unsound { file: path.to_owned(), why })?;
+    read.ok_or(Error::Stopped)
+}
+
+/// The columns of a CSV file.
 fn csv_file(
-    connection: &mut Connection,
     name: &str,
     (table, settings): (&str, &Table),
     seen: &Seen,
     stopped: &AtomicBool,
-) -> Result<(usize, Vec<Kind>), Error> {
+) -> Result<Vec<Read>, Error> {
     let path = &settings.path;
     let bytes = file::bytes(&seen.path, FILE_BYTES_MAX);
     let bytes = bytes.map_err(|why| Error::File { file: path.clone(), why })?;
@@ -344,10 +367,19 @@ fn csv_file(
         setting: format!("[tools.{name}.csv.{table}], beside path = {path:?}"),
         faults,
     })?;
-    let columns = parsed.ok_or(Error::Stopped)?;
-    fill(connection, table, &columns, stopped)
+    parsed.ok_or(Error::Stopped)
+}
+
+/// Fills the table of a file; how many rows it has, and what its columns are.
+fn filled(
+    connection: &mut Connection,
+    (table, path): (&str, &str),
+    columns: &[Read],
+    stopped: &AtomicBool,
+) -> Result<(usize, Vec<Kind>), Error> {
+    fill(connection, table, columns, stopped)
         .and_then(|()| if stopped.load(Ordering::Relaxed) { Err(rusqlite::Error::InvalidQuery) } else { Ok(()) })
-        .map_err(|why| stopped_or(stopped, Error::Engine { file: path.clone(), why }))?;
+        .map_err(|why| stopped_or(stopped, Error::Engine { file: path.to_owned(), why }))?;
     let rows = columns.first().map_or(0, |column| column.cells.len());
     Ok((rows, columns.iter().map(|column| column.kind).collect()))
 }

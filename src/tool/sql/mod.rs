@@ -1,4 +1,4 @@
-//! The `sql` kind: `NAME.query` over CSV files or one SQLite file, where the engine itself refuses all but reading.
+//! The `sql` kind: `NAME.query` over CSV and Parquet files or one SQLite file, where the engine itself refuses all but reading.
 
 pub(in crate::tool) mod asked;
 mod column;
@@ -16,6 +16,7 @@ pub(in crate::tool) mod named;
 mod number;
 mod order;
 mod origin;
+mod parquet;
 mod program;
 mod query;
 mod register;
@@ -28,7 +29,7 @@ mod trial;
 mod worker;
 
 pub use config::Config;
-pub use guess::{Guess, Seen, guess};
+pub use guess::{Guess, Seen, guess, is_parquet};
 pub use hide::Hide;
 pub use query::Query;
 pub use table::Table;
@@ -155,7 +156,7 @@ impl Declared for Sql {
 
     fn example(&self) -> Option<Value> {
         let config = &self.shared.config;
-        Some(asked::example(&config.offer(), config.csv.keys().next().map(String::as_str)))
+        Some(asked::example(&config.offer(), config.tables().next()))
     }
 
     fn queries(&self) -> Queries {
@@ -218,12 +219,12 @@ impl Drop for Stop {
 fn validate(name: &str, config: &Config) -> Result<(), Error> {
     let wrong = |what: String| Err(Error::new(name, what));
     let wrong_in = |key: &'static str, what: String| Err(Error::new(name, what).of(key));
-    match (&config.sqlite, config.csv.is_empty()) {
+    match (&config.sqlite, config.tables().next().is_none()) {
         (None, true) => {
             return wrong("says no data: write csv = { table = \"data/x.csv\" } or sqlite = \"data/x.db\"".into());
         }
         (Some(_), false) => {
-            return wrong_in("sqlite", "has both csv and sqlite: keep one, or make two connections".into());
+            return wrong_in("sqlite", "has both sqlite and other files: keep one, or make two connections".into());
         }
         _ => {}
     }
@@ -231,11 +232,19 @@ fn validate(name: &str, config: &Config) -> Result<(), Error> {
         let key = if config.sqlite.is_some() { "sqlite" } else { "csv" };
         beneath::plain(path).map_err(|why| Error::new(name, why.to_string()).of(key))?;
     }
-    if let Some(table) = config.csv.keys().find(|table| !load::is_table_name(table)) {
-        return wrong_in(
-            "csv",
-            format!("{table:?} is no table name: letters, digits and '_', beginning with a letter"),
-        );
+    for path in config.parquet.values() {
+        beneath::plain(path).map_err(|why| Error::new(name, why.to_string()).of("parquet"))?;
+    }
+    for (key, tables) in [("csv", config.csv.keys().collect::<Vec<_>>()), ("parquet", config.parquet.keys().collect())]
+    {
+        if let Some(table) = tables.into_iter().find(|table| !load::is_table_name(table)) {
+            let what = format!("{table:?} is no table name: letters, digits and '_', beginning with a letter");
+            return wrong_in(key, what);
+        }
+    }
+    let is_csv = |table: &&String| config.csv.keys().any(|other| other.eq_ignore_ascii_case(table));
+    if let Some(table) = config.parquet.keys().find(is_csv) {
+        return wrong_in("parquet", format!("there is a table {table:?} of csv already: call one of them otherwise"));
     }
     for (key, most) in [("rows_max", config.rows_max), ("bytes_max", config.bytes_max)] {
         if most == 0 {
@@ -254,8 +263,8 @@ fn description(config: &Config) -> String {
         true => "Reads data with SQL (SQLite dialect; reading only).".to_owned(),
         false => "Reads data.".to_owned(),
     };
-    if !config.csv.is_empty() && config.free_sql {
-        let tables: Vec<_> = config.csv.keys().map(String::as_str).collect();
+    if config.sqlite.is_none() && config.free_sql {
+        let tables: Vec<_> = config.tables().collect();
         let _ = write!(text, " Tables: {}.", tables.join(", "));
     }
     if !config.queries.is_empty() {
