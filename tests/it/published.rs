@@ -251,7 +251,7 @@ impl Disk for Dying {
 
 fn target(root: &Path) -> Target {
     let tools = Tools::new();
-    let ground = Ground { root, records: root, zone: "UTC", tools: &tools, secrets: Secrets::none() };
+    let ground = Ground::at(root, &tools, Secrets::none());
     Target::new("site/content", &ground).unwrap()
 }
 
