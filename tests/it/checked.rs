@@ -58,7 +58,7 @@ struct List {
 }
 
 /// Lists of mistakes by the kind of file that they are in.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "topology",
     "agent",
     "rehearsal",
@@ -71,6 +71,7 @@ const KINDS: [&str; 12] = [
     "section",
     "labels",
     "cause",
+    "trigger",
 ];
 
 fn cases() -> PathBuf {

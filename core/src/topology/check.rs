@@ -39,6 +39,7 @@ mod split;
 mod team;
 mod teams;
 mod template;
+mod triggers;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,7 @@ use super::fault::{Code, Fault, Faults, Place};
 use super::plan::{self, Mode, Plan};
 use super::proof::Proof;
 use super::raw;
+use super::trigger::Trigger;
 use crate::id::ArtefactName;
 pub use alone::alone;
 use draft::Draft;
@@ -64,6 +66,8 @@ pub struct Checked {
     pub tests: Vec<Test>,
     /// What teams bring that have it as a member: it runs within them only.
     pub takes: Vec<ArtefactName>,
+    /// What starts runs of it.
+    pub triggers: Vec<Trigger>,
 }
 
 impl Checked {
@@ -91,6 +95,12 @@ pub fn check(name: &str, files: &dyn Files, around: &Surroundings) -> Result<Che
         Some((checked, _)) if faults.is_empty() => Ok(checked),
         _ => Err(faults),
     }
+}
+
+/// The triggers of `topologies/NAME.toml`, whatever else is wrong with it, and the names of those of which something is wrong.
+pub fn triggers(name: &str, files: &dyn Files) -> (Vec<Trigger>, Vec<String>) {
+    let around = Surroundings::nothing(Mode::Rehearsal);
+    triggers::alone(&mut Draft::new(name, files, &around))
 }
 
 /// The rules over one file that could be read at all, and what it is with the teams within it inlined.
@@ -125,6 +135,7 @@ fn flat(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked>
     draft.script = script.clone().unwrap_or_default();
     let ways = (!draft.damaged).then_some((&graph, &merges));
     forgotten::tell(draft, raw, ways);
+    let triggers = triggers::check(draft, raw, &params);
     if draft.incomplete || !draft.faults.is_empty() {
         return None;
     }
@@ -170,7 +181,7 @@ fn flat(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked>
         return None;
     }
     let takes = raw.takes.iter().filter_map(|(name, _)| name.value.parse().ok()).collect();
-    Some(Checked { plan, proof, tests, takes })
+    Some(Checked { plan, proof, tests, takes, triggers })
 }
 
 type Binds = BTreeMap<crate::id::AgentName, crate::id::AgentName>;

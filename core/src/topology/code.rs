@@ -105,6 +105,10 @@ codes! {
     TeamParam = "E112", "a parameter of a team gets no value that it takes";
     TeamOwn = "E113", "what is a team's own is named from outside";
     Section = "E114", "a section of an artefact cannot be written by itself";
+    Trigger = "E120", "a trigger does not say one thing that fires it";
+    CronPattern = "E121", "a cron pattern cannot be read, or is never due";
+    TriggerParam = "E122", "a trigger gives a parameter no value that it takes";
+    TriggerCircle = "E123", "topologies start each other in a circle";
 }
 
 impl Code {

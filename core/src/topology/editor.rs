@@ -4,6 +4,7 @@
 mod notify;
 mod project;
 mod shape;
+mod trigger;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use super::plan::{Action, Memory, ParamKind, Short, WhenSpent};
 pub use notify::{Channel, MailServer, Notify, Tls};
 pub use project::Project;
 pub use shape::{Branches, Count, Duration, Money, Outcomes, Restarts, Small, SmallOrNone, Times, Unlimited, Version};
+pub use trigger::Trigger;
 
 /// A limit, or "unlimited" written out.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -51,6 +53,9 @@ pub struct Topology {
     pub budget: Budget,
     /// How failures are answered.
     pub supervisor: Option<Supervisor>,
+    /// What starts runs while `callsheet serve` runs, by name.
+    #[serde(default)]
+    pub triggers: BTreeMap<String, Trigger>,
 }
 
 /// A parameter of a run.

@@ -23,6 +23,7 @@ pub mod shape;
 pub mod spec;
 pub mod speech;
 pub mod template;
+pub mod trigger;
 pub mod whom;
 
 pub use editor::editor_schemas;

@@ -10,6 +10,7 @@ pub mod rule;
 mod syntax;
 pub mod topology;
 mod tree;
+pub mod trigger;
 pub mod walk;
 
 pub use tree::Tree;

@@ -101,8 +101,10 @@ impl<'a> Draft<'a> {
     /// All faults, in their order.
     pub(super) fn finish(&mut self) -> Faults {
         let mut faults = std::mem::take(&mut self.faults);
-        // A value under a key that was only guessed is no cause of its own.
-        faults.retain(|fault| fault.code == Code::Secret || !self.guessed.contains(&fault.place));
+        // A value under a key that was only guessed is no cause of its own. The key is, and a table that has no heading but those
+        // of its entries, as [triggers.weekly], stands where its key does.
+        let is_cause = |fault: &Fault| matches!(fault.code, Code::Secret | Code::UnknownKey);
+        faults.retain(|fault| is_cause(fault) || !self.guessed.contains(&fault.place));
         faults.by_cause();
         faults.sort();
         faults

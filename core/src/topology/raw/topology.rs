@@ -6,6 +6,7 @@ use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::handoff::{self, Handoffs};
+use super::trigger::{self, Trigger};
 use super::walk::{Keys, Node, Reader};
 use super::{COUNT_MAX, Entries, Limits, Read, Tree, limits, rule, small};
 use crate::id::NanoUsd;
@@ -35,6 +36,8 @@ pub struct Topology {
     pub budget: Budget,
     /// `[supervisor]`
     pub supervisor: Supervisor,
+    /// `[triggers]`
+    pub triggers: Entries<Trigger>,
     /// True if artefacts, team or handoffs could not be read whole, so that what follows from them is unknown.
     pub damaged: bool,
     /// True if a handoff could not be read, so that what its items are called is unknown.
@@ -176,11 +179,21 @@ pub fn read(file: &Arc<str>, text: &str) -> Read<Topology> {
     super::read(file, text, topology)
 }
 
-const TOP: [&str; 9] =
-    ["schema_version", "description", "params", "takes", "artefacts", "team", "handoffs", "budget", "supervisor"];
+const TOP: [&str; 10] = [
+    "schema_version",
+    "description",
+    "params",
+    "takes",
+    "artefacts",
+    "team",
+    "handoffs",
+    "budget",
+    "supervisor",
+    "triggers",
+];
 
 /// Sections that are tables.
-const SECTIONS: [&str; 7] = ["params", "takes", "artefacts", "team", "handoffs", "budget", "supervisor"];
+const SECTIONS: [&str; 8] = ["params", "takes", "artefacts", "team", "handoffs", "budget", "supervisor", "triggers"];
 
 /// A section that stands within another one, as `[team.handoffs]`, put where it belongs, which is told.
 fn lifted<'s>(reader: &mut Reader, table: &DeTable<'s>) -> DeTable<'s> {
@@ -243,9 +256,15 @@ fn topology(reader: &mut Reader, table: &DeTable<'_>) -> Option<Topology> {
         handoffs,
         budget: budget(reader, &keys),
         supervisor: keys.get("supervisor").map(|node| supervisor(reader, node)).unwrap_or_default(),
+        triggers: triggers(reader, keys.get("triggers")),
         damaged,
         items_lost,
     })
+}
+
+fn triggers(reader: &mut Reader, node: Option<&Node<'_>>) -> Entries<Trigger> {
+    let entries = reader.entries(node);
+    entries.into_iter().map(|(name, node)| (name, trigger::read(reader, node))).collect()
 }
 
 fn param(reader: &mut Reader, node: &Node<'_>) -> Option<Param> {

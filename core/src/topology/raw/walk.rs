@@ -27,10 +27,10 @@ pub type Entries<T> = Vec<(At<String>, T)>;
 pub(super) type Node<'s> = Spanned<DeValue<'s>>;
 
 /// Keys that are planned and not there yet.
-const LATER: [&str; 4] = ["triggers", "fallbacks", "allotment", "sections"];
+const LATER: [&str; 3] = ["fallbacks", "allotment", "sections"];
 
 /// Words that people take from elsewhere for a key, and the key.
-const SYNONYMS: [(&str, &str); 20] = [
+const SYNONYMS: [(&str, &str); 22] = [
     ("for_each", "each"),
     ("joins", "join"),
     ("max", "most"),
@@ -51,6 +51,8 @@ const SYNONYMS: [(&str, &str); 20] = [
     ("goto", "to"),
     ("result", "as"),
     ("name", "as"),
+    ("schedule", "cron"),
+    ("schedules", "triggers"),
 ];
 
 /// A file that is not parsed.
