@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 
 use super::{
-    Batch, Body, Claiming, Done, Due, Error, Holder, Lease, Moved, NewRun, Op, OwnerId, Posted, Query, Record, RunRow,
-    Store, Summary, chain, chain_start, verify,
+    Batch, Body, Came, Cause, Claiming, Done, Due, Error, Fired, Firing, Firings, Holder, Lease, Moved, NewRun, Op,
+    OwnerId, Posted, Query, Record, RunRow, Store, Subject, Summary, Unfired, Watch, chain, chain_start, verify,
 };
 
 /// A journal that ends with the process.
@@ -32,6 +32,11 @@ impl Memory {
 
 fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
     inner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How firings are ordered.
+fn newest(firing: &Firing) -> (Timestamp, Timestamp, &str, &str) {
+    (firing.at, firing.due_at, &firing.trigger, &firing.key)
 }
 
 /// An owner's life.
@@ -85,6 +90,21 @@ impl Store for Memory {
         Ok(newest_first.filter(|row| inner.is_asked_for(row, query)).take(limit).collect())
     }
 
+    fn firings(&self, query: &Firings) -> Result<Vec<Firing>, Error> {
+        let inner = self.lock();
+        let limit = if query.limit == 0 { 1_000 } else { query.limit };
+        let is_wanted = |firing: &&Firing| {
+            query.trigger.as_ref().is_none_or(|trigger| *trigger == firing.trigger)
+                && query.key.as_ref().is_none_or(|key| *key == firing.key)
+                && query.run.is_none_or(|run| firing.came.run() == Some(run))
+                && (!query.started || firing.came.run().is_some())
+        };
+        let mut found: Vec<Firing> = inner.firings.values().filter(is_wanted).cloned().collect();
+        found.sort_by(|a, b| newest(b).cmp(&newest(a)));
+        found.truncate(limit);
+        Ok(found)
+    }
+
     fn lasts(&self) -> Result<Vec<(RunId, Seq)>, Error> {
         let inner = self.lock();
         let live = inner.runs.iter().filter(|(_, run)| !run.summary.over);
@@ -109,6 +129,10 @@ struct Inner {
     approvals: Vec<RunId>,
     blobs: HashMap<Digest, Vec<u8>>,
     living: HashMap<OwnerId, String>,
+    /// By trigger and key.
+    firings: BTreeMap<(String, String), Firing>,
+    /// As what each trigger is watched, and since when.
+    watched: HashMap<String, (Digest, Timestamp)>,
 }
 
 #[derive(Debug)]
@@ -130,6 +154,15 @@ impl Inner {
     fn apply(&mut self, op: &Op) -> Result<Done, Error> {
         match op {
             Op::Create(new, batch) => self.create(new, batch),
+            Op::Fire(fired, new, batch) => self.fire(fired, new, batch),
+            Op::Note(firing) => self.note(firing),
+            Op::Watch(Watch { trigger, what, at }) => {
+                let known = self.watched.entry(trigger.clone()).or_insert((*what, *at));
+                if known.0 != *what {
+                    *known = (*what, *at);
+                }
+                Ok(Done::Watched(known.1))
+            }
             Op::Claim { run, owner, how } => self.claim(*run, *owner, *how),
             Op::Release { run, epoch } => {
                 let run = self.run_mut(*run)?;
@@ -178,6 +211,40 @@ impl Inner {
         Ok(Done::Created(no))
     }
 
+    fn fire(&mut self, fired: &Fired, new: &NewRun, batch: &Batch) -> Result<Done, Error> {
+        if let Some(settled) = self.settled(&fired.trigger, &fired.key) {
+            return Ok(Done::Settled(settled));
+        }
+        let started = self.firings.values().filter(|firing| firing.trigger == fired.trigger);
+        let last = started.filter(|firing| firing.came.run().is_some()).max_by(|a, b| newest(a).cmp(&newest(b)));
+        let last = last.and_then(|firing| self.runs.get(&firing.came.run()?)).filter(|run| !run.summary.over);
+        if let Some(run) = last.filter(|_| fired.alone) {
+            return Ok(Done::Overlaps(run.no));
+        }
+        let made = self.create(new, batch)?;
+        let Fired { trigger, key, due_at, .. } = fired.clone();
+        let came = Came::Started(new.id);
+        self.firings.insert((trigger.clone(), key.clone()), Firing { trigger, key, due_at, at: new.at, came });
+        Ok(made)
+    }
+
+    fn note(&mut self, firing: &Firing) -> Result<Done, Error> {
+        if firing.came.run().is_some() {
+            let text = "is told of a run that started without its firing";
+            return Err(Error::Malformed(Cause::new(Subject::Journal, text)));
+        }
+        if let Some(settled) = self.settled(&firing.trigger, &firing.key) {
+            return Ok(Done::Settled(settled));
+        }
+        self.firings.insert((firing.trigger.clone(), firing.key.clone()), firing.clone());
+        Ok(Done::Noted)
+    }
+
+    fn settled(&self, trigger: &str, key: &str) -> Option<Firing> {
+        let firing = self.firings.get(&(trigger.to_owned(), key.to_owned()));
+        firing.filter(|firing| firing.came.is_settled()).cloned()
+    }
+
     fn claim(&mut self, run: RunId, owner: OwnerId, how: Claiming) -> Result<Done, Error> {
         let holder = self.run(run)?.owner.filter(|holder| *holder != owner && how != Claiming::TakeOver);
         if let Some(by) = holder.and_then(|holder| self.living.get(&holder)) {
@@ -219,6 +286,14 @@ impl Inner {
         })
     }
 
+    fn is_unfired(&self, row: &RunRow, unfired: &Unfired) -> bool {
+        row.topology == unfired.topology
+            && row.summary.over
+            && row.summary.status == "done"
+            && row.updated_at >= unfired.since
+            && self.settled(&unfired.trigger, &Unfired::key(row.id)).is_none()
+    }
+
     fn is_asked_for(&self, row: &RunRow, query: &Query) -> bool {
         let approval_of = |no: ApprovalNo| {
             let place = usize::try_from(no.0).ok()?.checked_sub(1)?;
@@ -233,6 +308,7 @@ impl Inner {
             && query.approval.is_none_or(|no| approval_of(no) == Some(row.id))
             && (!query.live || !row.summary.over)
             && query.due.is_none_or(is_due)
+            && query.unfired.as_ref().is_none_or(|unfired| self.is_unfired(row, unfired))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 
 pub mod audit;
 mod cause;
+mod firing;
 mod lease;
 pub mod memory;
 pub mod owner;
@@ -18,6 +19,7 @@ pub mod writer;
 
 pub use crate::run::record::{Batch, Body, Head, Moved, Quorum, Record, Summary, chain, chain_start};
 pub use cause::{Cause, Subject};
+pub use firing::{Came, Fired, Firing, Firings, Unfired, Watch};
 pub use lease::{Holder, Lease, OwnerId};
 
 /// The version of the tables and framing that a new journal has. One of an older format is read and written as it is; one
@@ -49,6 +51,9 @@ pub trait Store: Send + Sync {
     /// The runs that `query` names, newest first.
     fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error>;
 
+    /// The firings of triggers that `query` names, newest first.
+    fn firings(&self, query: &Firings) -> Result<Vec<Firing>, Error>;
+
     /// The last record of each run that is not over. It costs little, so that whoever keeps what it read reads anew only
     /// the runs that went on.
     fn lasts(&self) -> Result<Vec<(RunId, Seq)>, Error>;
@@ -68,6 +73,14 @@ pub trait Store: Send + Sync {
 pub enum Op {
     /// Makes a run with its first batch (`after` is 0, `epoch` 1), owned by `owner`.
     Create(NewRun, Batch),
+    /// Makes the run of a trigger's firing, as [`Op::Create`] does, and settles the firing with it. One that is settled makes
+    /// nothing: the answer is [`Done::Settled`]. Nor does one that is to be alone while the run that its trigger started
+    /// last is not over: the answer is [`Done::Overlaps`].
+    Fire(Fired, NewRun, Batch),
+    /// Notes what a firing came to that started nothing. What is settled stays: the answer is [`Done::Settled`].
+    Note(Firing),
+    /// Asks since when a trigger is watched as what it is, and has it watched from now on if it was not.
+    Watch(Watch),
     /// Takes the ownership of a run: its epoch goes up by one. Refused with [`Error::Owned`] while another owner
     /// lives, unless it is taken over.
     Claim { run: RunId, owner: OwnerId, how: Claiming },
@@ -106,11 +119,19 @@ pub enum Claiming {
     TakeOver,
 }
 
-/// What a write came to, in the order of [`Op`]'s variants.
+/// What a write came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     /// The run's number.
     Created(RunNo),
+    /// Nothing: the firing is settled already, so.
+    Settled(Firing),
+    /// Nothing: this run of the trigger is not over.
+    Overlaps(RunNo),
+    /// It is noted.
+    Noted,
+    /// Since when.
+    Watched(Timestamp),
     /// The new epoch.
     Claimed(Epoch),
     /// Nobody claimed it: there is nothing to do yet, or any more.
@@ -191,6 +212,8 @@ pub struct Query {
     pub live: bool,
     /// Only those that this owner has to see to now.
     pub due: Option<Due>,
+    /// Only those that a trigger is still to follow.
+    pub unfired: Option<Unfired>,
     /// At most so many; 0 is 1,000.
     pub limit: usize,
 }

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::actor::history;
 use crate::id::{Digest, RunId, Seq};
-use crate::journal::{Body, Done, Error, Holder, Lease, Op, Posted, Query, Record, RunRow, Store};
+use crate::journal::{Body, Done, Error, Firing, Firings, Holder, Lease, Op, Posted, Query, Record, RunRow, Store};
 use send::Sender;
 pub use send::{Collector, Refused};
 use spans::Trace;
@@ -202,7 +202,10 @@ impl Store for Watched {
     fn commit(&self, ops: &[Op]) -> Vec<Result<Done, Error>> {
         let done = self.store.commit(ops);
         for (op, done) in ops.iter().zip(&done) {
-            if let (Op::Create(_, batch) | Op::Append(batch), Ok(_)) = (op, done) {
+            let wrote = matches!(done, Ok(Done::Created(_) | Done::Appended(_)));
+            if let Op::Create(_, batch) | Op::Fire(_, _, batch) | Op::Append(batch) = op
+                && wrote
+            {
                 self.news.of(batch.run, batch.after);
             }
         }
@@ -231,6 +234,10 @@ impl Store for Watched {
 
     fn runs(&self, query: &Query) -> Result<Vec<RunRow>, Error> {
         self.store.runs(query)
+    }
+
+    fn firings(&self, query: &Firings) -> Result<Vec<Firing>, Error> {
+        self.store.firings(query)
     }
 
     fn lasts(&self) -> Result<Vec<(RunId, Seq)>, Error> {

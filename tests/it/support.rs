@@ -16,7 +16,9 @@ use callsheet::config::{Flags, Settings};
 use callsheet::id::{ApprovalNo, Digest, RunId, Seq};
 use callsheet::journal::memory::Memory;
 use callsheet::journal::writer::Writer;
-use callsheet::journal::{Body, Done, Error, Holder, Lease, Op, OwnerId, Posted, Query, Record, RunRow, Store, audit};
+use callsheet::journal::{
+    Body, Done, Error, Firing, Firings, Holder, Lease, Op, OwnerId, Posted, Query, Record, RunRow, Store, audit,
+};
 use callsheet::model::Model;
 use callsheet::model::rehearsal::Rehearsal;
 use callsheet::model::replay::Replay;
@@ -102,6 +104,9 @@ impl<T: Answers> Store for Answered<T> {
         let rows = self.inner().runs(query);
         self.lists(query);
         rows
+    }
+    fn firings(&self, query: &Firings) -> Result<Vec<Firing>, Error> {
+        self.inner().firings(query)
     }
     fn lasts(&self) -> Result<Vec<(RunId, Seq)>, Error> {
         self.inner().lasts()

@@ -2,6 +2,7 @@
 //! Any number of processes may open it; which of them drives a run is told by `owner`.
 
 mod fault;
+mod firing;
 mod lock;
 mod pulse;
 mod read;
@@ -20,7 +21,8 @@ use tokio::sync::watch;
 use crate::id::{Digest, RunId, Seq};
 
 use super::{
-    Body, Cause, Done, Error, Holder, Lease, Op, OwnerId, Posted, Query, Record, RunRow, Store, Subject, owner,
+    Body, Cause, Done, Error, Firing, Firings, Holder, Lease, Op, OwnerId, Posted, Query, Record, RunRow, Store,
+    Subject, owner,
 };
 
 use fault::Fault;
@@ -126,6 +128,10 @@ impl Store for Sqlite {
             Ok(found)
         };
         self.readers.read(|connection| read::runs(connection, query, &living))
+    }
+
+    fn firings(&self, query: &Firings) -> Result<Vec<Firing>, Error> {
+        self.readers.read(|connection| firing::firings(connection, query))
     }
 
     fn lasts(&self) -> Result<Vec<(RunId, Seq)>, Error> {

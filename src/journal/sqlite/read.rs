@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::id::{Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 use crate::journal::{
-    Body, Cause, Due, Error, Head, Holder, OwnerId, Posted, Query, Record, RunRow, Subject, Summary, chain_start,
-    verify,
+    Body, Cause, Due, Error, Head, Holder, OwnerId, Posted, Query, Record, RunRow, Subject, Summary, Unfired,
+    chain_start, verify,
 };
 
 use super::fault;
@@ -271,6 +271,14 @@ fn wanted(query: &Query) -> (String, Vec<Value>) {
         // As a union, because each half then has its own small index.
         wanted.push("no IN (SELECT no FROM runs WHERE wake_at <= ? UNION SELECT no FROM runs WHERE posted > heard)");
         values.push(Value::Integer(at.0));
+    }
+    if let Some(Unfired { topology, since, trigger }) = &query.unfired {
+        wanted.push(
+            "topology = ? AND over = 1 AND updated_at >= ? AND json_extract(summary, '$.status') = 'done'
+             AND NOT EXISTS (SELECT 1 FROM firings WHERE trigger = ? AND key = lower(hex(runs.id)) AND settled = 1)",
+        );
+        let (topology, trigger) = (topology.clone(), trigger.clone());
+        values.extend([Value::Text(topology), Value::Integer(since.0), Value::Text(trigger)]);
     }
     (wanted.join(" AND "), values)
 }

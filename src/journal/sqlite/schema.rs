@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::file;
 use crate::journal::{Cause, Error, JOURNAL_FORMAT, Subject};
 
-use super::fault;
+use super::{fault, firing};
 
 /// "CSHT": tells a journal from other programs' databases.
 const APPLICATION_ID: i64 = 0x4353_4854;
@@ -99,7 +99,12 @@ pub(super) fn writing(path: &Path, pages_max: Option<u32>) -> Result<Connection,
         if let Some(pages) = pages_max {
             connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
         }
-        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+        let mode = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+        // Asked first: what is there is not written to, and a lock is not waited for.
+        if !firing::is_there(&connection)? {
+            connection.execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT", firing::TABLES))?;
+        }
+        Ok(mode)
     };
     match prepare() {
         Ok(mode) if mode == "wal" => Ok(connection),
@@ -225,7 +230,8 @@ fn draw_up(draft: &Path) -> rusqlite::Result<()> {
     let connection = Connection::open(draft)?;
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA journal_mode = WAL")?;
     connection.execute_batch(&format!(
-        "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {JOURNAL_FORMAT}; {TABLES} COMMIT"
+        "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {JOURNAL_FORMAT}; {TABLES} {} COMMIT",
+        firing::TABLES
     ))?;
     // Closing would do this too, and keep to itself that it failed: the file would get its name without its tables.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;

@@ -10,6 +10,7 @@ use crate::journal::{
 };
 
 use super::fault::Fault;
+use super::firing;
 use super::read::{self, signed, unsigned};
 
 /// Whether an owner lives, and what it is called.
@@ -19,6 +20,9 @@ pub(super) type Living<'a> = &'a dyn Fn(OwnerId) -> Result<Option<Holder>, Error
 pub(super) fn apply(connection: &Connection, op: &Op, living: Living<'_>) -> Result<Done, Fault> {
     match op {
         Op::Create(new, batch) => create(connection, new, batch),
+        Op::Fire(fired, new, batch) => firing::fire(connection, fired, new, batch),
+        Op::Note(noted) => firing::note(connection, noted),
+        Op::Watch(watch) => firing::watch(connection, watch),
         Op::Claim { run, owner, how } => claim(connection, *run, *owner, *how, living),
         Op::Release { run, epoch } => release(connection, *run, *epoch),
         Op::Append(batch) => append(connection, batch),
@@ -97,7 +101,8 @@ fn known(connection: &Connection, run: RunId) -> Result<Standing, Fault> {
     Standing::of(connection, run)?.ok_or(Fault::Op(Error::UnknownRun))
 }
 
-fn create(connection: &Connection, new: &NewRun, batch: &Batch) -> Result<Done, Fault> {
+/// Makes a run with its first batch.
+pub(super) fn create(connection: &Connection, new: &NewRun, batch: &Batch) -> Result<Done, Fault> {
     verify::well_begun(new, batch)?;
     if let Some(standing) = Standing::of(connection, new.id)? {
         return Err(standing.conflict().into());
