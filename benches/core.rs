@@ -129,7 +129,14 @@ fn campaign(plan: &Arc<Plan>, items: u64, does: Does) -> u64 {
 fn run(plan: &Arc<Plan>, items: u64, does: Does) -> Driven {
     let (by, body) = (who(), bodies(0));
     let mut driven = Driven { state: State::new(RunId(uuid::Uuid::nil()), Arc::clone(plan)), facts: 0, does };
-    driven.hear(What::Start { plan: body.digest, mode: plan.mode, brief: body, note: body, by: by.clone() });
+    driven.hear(What::Start {
+        plan: body.digest,
+        mode: plan.mode,
+        brief: body,
+        labels: Default::default(),
+        note: body,
+        by: by.clone(),
+    });
     while driven.state.ended.is_none() {
         let outstanding = driven.state.outstanding();
         for (nth, (id, _)) in (0_u64..).zip(&outstanding) {

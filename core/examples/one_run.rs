@@ -68,8 +68,14 @@ fn main() {
     let mut journal: Vec<Fact> = Vec::new();
     let by =
         Who { name: "ana".to_owned(), how: "claimed".to_owned(), groups: Vec::new(), undeclared: false, via: None };
-    let start =
-        What::Start { plan: body("the plan").digest, mode: plan.mode, brief: body("brief"), note: body("note"), by };
+    let start = What::Start {
+        plan: body("the plan").digest,
+        mode: plan.mode,
+        brief: body("brief"),
+        labels: Default::default(),
+        note: body("note"),
+        by,
+    };
     let mut heard = vec![start];
 
     // The shell's whole work: hear, append, and perform what is outstanding. Here a model always answers with a poem.

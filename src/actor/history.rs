@@ -12,6 +12,7 @@ use crate::run::fold::Illegal;
 use crate::run::state::State;
 use crate::run::view::Texts;
 use crate::topology::plan::{Mode, PLAN_FORMAT, Plan};
+use crate::topology::spec::Labels;
 
 /// Records read at a time.
 const PAGE: usize = 1_000;
@@ -192,6 +193,19 @@ pub fn started(store: &dyn Store, run: RunId) -> Result<Start, Error> {
     let first = first.first().ok_or(JournalError::UnknownRun)?;
     let Event::Started { plan, mode, brief, .. } = fact(first)?.is else { return Err(Error::NoStart) };
     Ok(Start { plan, mode, brief: brief.digest })
+}
+
+/// What a run's parameters carry: those that others wrote carry what that did.
+///
+/// # Errors
+/// As [`load`].
+pub fn brief_labels(store: &dyn Store, run: RunId) -> Result<Labels, Error> {
+    for (_, fact) in page(store, run, Seq(0))? {
+        if let Event::MessageSent(first) = fact.is {
+            return Ok(first.labels);
+        }
+    }
+    Ok(Labels::default())
 }
 
 /// The plan that a run's first record pins: its digest, its bytes, itself.

@@ -18,11 +18,12 @@ use super::run::{Run, Setup};
 use super::shelf::{self, Kept};
 use super::{Order, Owner, Pinned, Place, Point, Ports, blocking};
 use crate::id::{Digest, Epoch, RunId, RunNo, Seq, Timestamp};
-use crate::journal::{Claiming, Done, Due, Error as JournalError, NewRun, Op, Query};
+use crate::journal::{Claiming, Done, Due, Error as JournalError, Fired, Firing, NewRun, Op, Query};
 use crate::run::event::Who;
 use crate::run::input::{Brief, Post, What};
 use crate::run::state::State;
 use crate::topology::plan::Plan;
+use crate::topology::spec::Labels;
 
 /// The least time between two looks of the scheduler: many writes in a row are one look.
 const TICK_MS: u64 = 50;
@@ -83,6 +84,16 @@ pub struct Handle {
     actor: ActorRef<RunMsg>,
 }
 
+/// What a firing came to.
+pub enum Made {
+    /// A run.
+    Run(Handle),
+    /// Nothing: it is settled already, so.
+    Settled(Firing),
+    /// Nothing: this run of the trigger is not over.
+    Overlaps(RunNo),
+}
+
 impl Handle {
     /// How far it is, and each time that it gets further.
     pub fn progress(&self) -> watch::Receiver<Progress> {
@@ -115,6 +126,28 @@ impl System {
     /// # Errors
     /// If the journal refuses it, or the plan needs what is not there.
     pub async fn run(&self, plan: &Plan, brief: &Brief, by: Who) -> Result<Handle, Error> {
+        match self.make(plan, (brief, Labels::default()), by, None).await? {
+            Made::Run(handle) => Ok(handle),
+            Made::Settled(_) | Made::Overlaps(_) => Err(Error::Answer("number")),
+        }
+    }
+
+    /// Makes a run of `plan` for a trigger's firing, and settles the firing with it, whatever dies meanwhile. The labels are
+    /// those of what the parameters were read from.
+    ///
+    /// # Errors
+    /// As [`System::run`].
+    pub async fn fire(&self, plan: &Plan, brief: (&Brief, Labels), by: Who, fired: Fired) -> Result<Made, Error> {
+        self.make(plan, brief, by, Some(fired)).await
+    }
+
+    async fn make(
+        &self,
+        plan: &Plan,
+        (brief, labels): (&Brief, Labels),
+        by: Who,
+        fired: Option<Fired>,
+    ) -> Result<Made, Error> {
         let json = serde_json::to_vec(plan)?;
         let digest = Plan::digest(&json);
         let pinned = self.pin(digest, &json)?;
@@ -123,7 +156,7 @@ impl System {
         let mut bodies = Bodies::new(clock.as_ref());
         let brief = bodies.json(&serde_json::json!(brief));
         let note = bodies.text(&plan.description);
-        let what = What::Start { plan: digest, mode: plan.mode, brief, note, by };
+        let what = What::Start { plan: digest, mode: plan.mode, brief, labels, note, by };
         let moment = self.ports.moment();
         let mut owner = Owner::new(State::new(run, Arc::clone(&pinned.plan)), Seq(0), self.ports.park);
         owner.starts(what, bodies.into_made());
@@ -143,13 +176,20 @@ impl System {
         let opening = self.opening(run);
         let _alone = opening.lock().await;
         self.ports.probe.at(Point::Decided);
-        let done = self.ports.writer.commit(Op::Create(new, first)).await?;
+        let op = match fired {
+            Some(fired) => Op::Fire(fired, new, first),
+            None => Op::Create(new, first),
+        };
+        let done = self.ports.writer.commit(op).await?;
         self.ports.probe.at(Point::Committed);
-        let Done::Created(no) = done else {
-            return Err(Error::Answer("number"));
+        let no = match done {
+            Done::Created(no) => no,
+            Done::Settled(firing) => return Ok(Made::Settled(firing)),
+            Done::Overlaps(no) => return Ok(Made::Overlaps(no)),
+            _ => return Err(Error::Answer("number")),
         };
         owner.appended(seq);
-        self.spawn(no, pinned, owner, None, kept).await
+        self.spawn(no, pinned, owner, None, kept).await.map(Made::Run)
     }
 
     /// Takes up a run from its journal; if this system has it live already, that one.

@@ -7,14 +7,17 @@ use super::paint::{self, Safe, Tone, out, say, table, toned};
 use super::session::Session;
 use super::times::Askers;
 use crate::app;
+use crate::clock::{Clock as _, Machine};
 use crate::config::Settings;
 use crate::notify::{self, Failed};
 use crate::run::view::count;
 use crate::service::tools as service;
+use crate::service::trigger::list::{Line, triggers as listed};
 use crate::topology::fault::Faults;
 use crate::topology::plan::Mode;
 use crate::words::time::date_time;
 use crate::words::tool::{reach, repeat};
+use crate::words::trigger::{fires, wrong};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -58,6 +61,9 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
             &format!("topology {name}"),
             checked.map(|c| format!("no fault; {}", count(c.tests.len(), "test"))).map_err(told),
         );
+    }
+    for (name, said) in triggers(session) {
+        line(&name, said);
     }
     line("people", Ok(people(session)));
     if let Some(said) = telemetry(settings, args.offline).await {
@@ -211,6 +217,21 @@ fn journal(session: &Session) -> Result<String, String> {
     let rows = session.project.runs(false, usize::MAX).map_err(|error| Stop::from(error).text)?;
     let live = rows.iter().filter(|row| !row.summary.over).count();
     Ok(format!("{path}: {}, {live} not over", count(rows.len(), "run")))
+}
+
+/// What starts runs by itself, and what is wrong with that.
+fn triggers(session: &Session) -> Vec<(String, Result<String, String>)> {
+    let lines = match listed(&session.project, Machine.now()) {
+        Ok(lines) => lines,
+        Err(error) => return vec![("triggers".to_owned(), Err(Stop::from(error).text))],
+    };
+    let one = |line: Line| {
+        let zone = session.zone();
+        let next = line.next_at.map_or_else(String::new, |at| format!("; next on {}", date_time(at, zone)));
+        let said = wrong(&line, zone).map_or_else(|| Ok(format!("fires {}{next}", fires(&line))), Err);
+        (format!("trigger {}", line.trigger), said)
+    };
+    lines.into_iter().map(one).collect()
 }
 
 fn people(session: &Session) -> String {

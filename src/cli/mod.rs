@@ -48,6 +48,7 @@ mod test;
 mod times;
 mod tools;
 mod trace;
+mod triggers;
 mod typed;
 mod watch;
 mod writing;
@@ -112,6 +113,9 @@ enum Command {
     /// Lists the runs, newest first
     #[command(after_help = "Example:\n  callsheet runs --status waiting")]
     Runs(runs::Args),
+    /// Lists what starts runs by itself while serve runs: when it fires next, and what its last firing came to
+    #[command(after_help = "Example:\n  callsheet triggers")]
+    Triggers(triggers::Args),
     /// Shows a run: its state, what it spent, its agents, and the versions of its artefacts
     #[command(after_help = "Example:\n  callsheet show 1 --artefact sequence --version 1")]
     Show(show::Args),
@@ -276,6 +280,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::Try(args) => single::single(&session, &args).await,
         Command::Test(args) => test::test(&session, &args).await,
         Command::Runs(args) => runs::runs(&session, &args),
+        Command::Triggers(args) => triggers::triggers(&session, &args),
         Command::Show(args) => show::show(&session, &args),
         Command::Messages(args) => messages::messages(&session, &args).await,
         Command::Watch(args) => observe::watch(&session, &args).await,

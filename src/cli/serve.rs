@@ -1,6 +1,7 @@
 //! `callsheet serve`: the page and the interface for programs, and all runs of the project in one process.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -11,12 +12,17 @@ use super::exit::{Exit, Stop};
 use super::paint::{Safe, Tone, raw, say, toned};
 use super::session::Session;
 use crate::app;
+use crate::clock::{Clock as _, Machine};
 use crate::file;
 use crate::notify::{self, Channel};
 use crate::service::act::Driver;
+use crate::service::trigger::fire::Triggers;
+use crate::service::trigger::list::triggers as listed;
 use crate::web::keys::Keys;
 use crate::web::{Stopped, serve as serving};
 use crate::words::error::Told;
+use crate::words::time::date_time;
+use crate::words::trigger::{fires, wrong};
 
 /// The secret beside the journal of which links and sessions are made.
 const KEY_FILE: &str = "serve.key";
@@ -62,10 +68,11 @@ pub(super) async fn serve(session: &Session, args: &Args) -> Result<Exit, Stop> 
     };
     let listener = TcpListener::bind(args.listen).await.map_err(taken)?;
     let at = listener.local_addr()?;
-    let driver = Driver::serve(&session.project).await?;
+    let driver = Arc::new(Driver::serve(&session.project).await?);
     // Before anybody is told that Ctrl-C stops it.
     let ends = ends()?;
     tell(session, &keys, at, &people);
+    triggers_told(session)?;
     for (no, came) in driver.take_up_interrupted().await? {
         match came {
             Ok(()) => say(format!("run {no} was interrupted, and goes on")),
@@ -73,7 +80,9 @@ pub(super) async fn serve(session: &Session, args: &Args) -> Result<Exit, Stop> 
         }
     }
     let mut tellers = notify::begin(&session.project, channels(session, at), &ends);
-    match serving((session.project.clone(), driver), keys, (listener, &args.host), ends).await {
+    let triggers = Triggers::new(&session.project, &driver, |error| Told::from(error).text);
+    tokio::spawn(Arc::clone(&triggers).watch(ends.clone()));
+    match serving((session.project.clone(), driver, triggers), keys, (listener, &args.host), ends).await {
         Ok(()) => {
             // What is on its way is let finish, so that it is noted; who takes nothing keeps nobody waiting.
             let told = async { while tellers.join_next().await.is_some() {} };
@@ -84,6 +93,20 @@ pub(super) async fn serve(session: &Session, args: &Args) -> Result<Exit, Stop> 
         Err(Stopped::Service(error)) => Err(error.into()),
         Err(error @ Stopped::System(_)) => Err(Stop::failed(error.to_string())),
     }
+}
+
+/// What starts runs by itself from now on.
+fn triggers_told(session: &Session) -> Result<(), Stop> {
+    let lines = listed(&session.project, Machine.now())?;
+    for line in &lines {
+        let (name, zone) = (Safe(&line.trigger), session.zone());
+        match (wrong(line, zone).filter(|_| line.when.is_none() || line.unset.is_some()), line.next_at) {
+            (Some(wrong), _) => say(format!("trigger {name}: {}", Safe(&wrong))),
+            (None, Some(at)) => say(format!("trigger {name} fires next on {}", date_time(at, zone))),
+            (None, None) => say(format!("trigger {name} fires {}", Safe(&fires(line)))),
+        }
+    }
+    Ok(())
 }
 
 /// Whom the project tells of what waits.

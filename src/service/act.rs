@@ -11,6 +11,7 @@ use super::list::is_interrupted;
 use super::project::Project;
 use super::start::Start;
 use super::story::Story;
+use crate::actor::system::System;
 use crate::app::{self, Running};
 use crate::id::{ApprovalNo, Digest, RunId, RunNo};
 use crate::journal::RunRow;
@@ -44,6 +45,17 @@ impl Driver {
         let running = app::start_serving(&project.settings, true).await?;
         project.read_in(Arc::clone(&running.system.ports().store));
         Ok(Self { project: Arc::clone(project), running, take_over: false })
+    }
+
+    /// Starts the system by another clock: for tests of what happens after days.
+    pub fn over(project: &Arc<Project>, running: Running) -> Self {
+        project.read_in(Arc::clone(&running.system.ports().store));
+        Self { project: Arc::clone(project), running, take_over: false }
+    }
+
+    /// The running system.
+    pub(super) fn system(&self) -> &System {
+        &self.running.system
     }
 
     /// Takes up what should be running and nobody drives: what a server that was killed left, for one. Which runs these are,

@@ -25,4 +25,5 @@ pub mod story;
 pub mod test;
 pub mod thread;
 pub mod tools;
+pub mod trigger;
 pub mod unused;

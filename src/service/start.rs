@@ -53,6 +53,21 @@ impl Start {
         params: &BTreeMap<String, String>,
         who: Who,
     ) -> Result<Self, Error> {
+        let start = Self::by_trigger(project, topology, voice, params, who)?;
+        Ok(Self { by: project.declared(start.by)?, ..start })
+    }
+
+    /// The same for a trigger, which is nobody and needs not be declared: what its run does needs the same approvals.
+    ///
+    /// # Errors
+    /// As [`Start::of`].
+    pub fn by_trigger(
+        project: &Project,
+        topology: &str,
+        voice: &Voice,
+        params: &BTreeMap<String, String>,
+        by: Who,
+    ) -> Result<Self, Error> {
         let recording = match voice {
             Voice::Recording(path) => Some(recording_of(path, topology)?),
             Voice::Named | Voice::Script => None,
@@ -73,7 +88,7 @@ impl Start {
         if !unset.is_empty() {
             return Err(Error::Unreachable(format!("nothing was started\n{}", unset.join("\n"))));
         }
-        Ok(Self { plan, brief, by: project.declared(who)?, elsewhere })
+        Ok(Self { plan, brief, by, elsewhere })
     }
 }
 

@@ -27,10 +27,11 @@ pub(super) enum Area {
     Approvals,
     Runs,
     Campaigns,
+    Triggers,
     Agents,
     Connections,
     Audit,
-    /// The way to the last three, where a screen is too narrow for all.
+    /// The way to the last four, where a screen is too narrow for all.
     More,
 }
 
@@ -41,7 +42,8 @@ const DAILY: [(Area, &str, &str); 4] = [
     (Area::Runs, "/runs", "Runs"),
     (Area::Campaigns, "/campaigns", "Campaigns"),
 ];
-const OTHERS: [(Area, &str, &str); 3] = [
+const OTHERS: [(Area, &str, &str); 4] = [
+    (Area::Triggers, "/triggers", "Triggers"),
     (Area::Agents, "/agents", "Agents"),
     (Area::Connections, "/connections", "Connections"),
     (Area::Audit, "/audit", "Audit"),

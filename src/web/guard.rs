@@ -32,7 +32,7 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, n
         Ok(person) => person,
         Err(fail) => return refused(fail),
     };
-    let is_open = path == "/enter" || path.starts_with("/assets/");
+    let is_open = path == "/enter" || path.starts_with("/assets/") || is_hook(&path);
     if person.is_none() && !is_open {
         let is_page = request.method() == Method::GET && !is_program && !path.ends_with("/events");
         if !is_page {
@@ -69,7 +69,12 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, n
 
 /// Whether programs ask there, and are answered in JSON.
 pub(super) fn is_program(path: &str) -> bool {
-    path.starts_with("/api/") || path == "/metrics"
+    path.starts_with("/api/") || path == "/metrics" || is_hook(path)
+}
+
+/// Whether requests that fire triggers come there: their signature says who sent them, and they need be nobody's page.
+fn is_hook(path: &str) -> bool {
+    path.starts_with("/hooks/")
 }
 
 /// Whether the server is called by a name of its own, and by a page of its own if anything is to be done.
@@ -110,7 +115,8 @@ fn comes_from_here(site: &Site, request: &Request) -> Result<(), Fail> {
     }
     let is_same_origin = site_of(headers) == Some("same-origin") || is_ours == Some(true);
     let is_other_site = site_of(headers).is_some_and(|site| !matches!(site, "same-origin" | "none"));
-    if is_other_site || !(is_same_origin || bearer(headers).is_some()) { Err(elsewhere()) } else { Ok(()) }
+    let is_shown = is_same_origin || bearer(headers).is_some() || is_hook(request.uri().path());
+    if is_other_site || !is_shown { Err(elsewhere()) } else { Ok(()) }
 }
 
 fn site_of(headers: &HeaderMap) -> Option<&str> {

@@ -45,6 +45,17 @@ impl Guesses {
         self.look_at(Machine.uptime_ms(), peer, token, whose)
     }
 
+    /// Whether so many were wrong that one from `peer` is not looked at, unless it was right before.
+    pub(super) fn is_closed(&self, peer: Peer, token: &str) -> bool {
+        let digest = self.digests.hash_one(token);
+        let of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Machine.uptime_ms();
+        of.get(&around(peer.0)).is_some_and(|tokens| {
+            let is_over = now.saturating_sub(tokens.since_ms) > MINUTE_MS;
+            !is_over && tokens.wrong.len() >= WRONG_MAX && !tokens.right.contains(&digest)
+        })
+    }
+
     fn look_at<T>(&self, now: u64, peer: Peer, token: &str, whose: Option<T>) -> Result<Option<T>, TooMany> {
         let (digest, address) = (self.digests.hash_one(token), around(peer.0));
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,6 +13,7 @@ use super::parts::{state, text, thousands};
 use super::person::Person;
 use super::runs::{said, table};
 use super::site::{Site, nothing_yet};
+use super::triggers::next;
 use crate::id::{AgentName, ArtefactName};
 use crate::run::state::Wants;
 use crate::run::view::count;
@@ -29,7 +30,7 @@ pub(super) async fn home(
     Extension(person): Extension<Person>,
 ) -> Result<Html<String>, Fail> {
     site.look(move |site| {
-        let (open, lines) = (waiting(site)?, lines(site)?);
+        let (open, lines, next) = (waiting(site)?, lines(site)?, next(site)?);
         let is_stuck = |line: &&RunLine| line.interrupted || matches!(line.summary.status.as_str(), "stuck" | "paused");
         let (over, live): (Vec<&RunLine>, Vec<&RunLine>) = lines.iter().partition(|line| line.summary.over);
         let (stuck, live): (Vec<&RunLine>, Vec<&RunLine>) = live.into_iter().partition(is_stuck);
@@ -54,6 +55,7 @@ pub(super) async fn home(
             }
             @if !at_work.is_empty() { h2.section { "At work" } (briefly(site, &at_work)) }
             @if !stuck.is_empty() { h2.section { "Stuck or paused" } (briefly(site, &stuck)) }
+            (next)
             @if !over.is_empty() {
                 h2.section { "Finished" a.link href="/runs" { "all runs" } }
                 (table(&over[..over.len().min(RECENT)], site.zone()))

@@ -15,6 +15,7 @@ mod graph;
 mod guard;
 mod guesses;
 mod home;
+mod hooks;
 pub mod keys;
 mod layout;
 mod listen;
@@ -29,6 +30,7 @@ mod setup;
 mod shell;
 mod site;
 mod table;
+mod triggers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,6 +48,7 @@ use crate::service::act::Driver;
 use crate::service::error::Error;
 use crate::service::project::Project;
 use crate::service::reading::Readings;
+use crate::service::trigger::fire::Triggers;
 use fail::Fail;
 use guesses::Guesses;
 use keys::Keys;
@@ -60,7 +63,7 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// # Errors
 /// If the journal cannot be read, or the listener fails.
 pub async fn serve(
-    (project, driver): (Arc<Project>, Driver),
+    (project, driver, triggers): (Arc<Project>, Arc<Driver>, Arc<Triggers>),
     keys: Keys,
     (listener, names): (TcpListener, &[String]),
     ends: watch::Receiver<bool>,
@@ -76,6 +79,7 @@ pub async fn serve(
         ends: ends.clone(),
         project,
         driver,
+        triggers,
         keys,
     };
     let site = Arc::new(site);
@@ -132,6 +136,7 @@ fn router(site: &Arc<Site>) -> Router {
         .route("/approvals/{no}/edit", post(act::edit))
         .route("/approvals/{no}/answer", post(act::answer))
         .route("/approvals/{no}/assign", post(act::assign))
+        .route("/triggers", get(triggers::list))
         .route("/agents", get(setup::agents))
         .route("/connections", get(setup::connections).post(setup::try_connections))
         .route("/more", get(setup::more))
@@ -167,6 +172,7 @@ fn programs() -> Router<Arc<Site>> {
         .get("/api/approvals/{no}", ("approval", "All of what is decided or answered"), api::approval)
         .post("/api/approvals/{no}/decide", ("decide", "Decides an approval"), api::decide)
         .post("/api/approvals/{no}/assign", ("assign", "Says who is on an approval"), api::assign)
+        .post("/hooks/{topology}/{trigger}", ("fire", "Fires a trigger by a signed request"), hooks::fire)
         .get("/metrics", ("metrics", "Figures for a monitoring system"), metrics::metrics)
         .finish()
 }

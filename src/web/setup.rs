@@ -27,7 +27,8 @@ pub(super) async fn more(
     State(site): State<Arc<Site>>,
     Extension(person): Extension<Person>,
 ) -> Result<Html<String>, Fail> {
-    const PLACES: [(&str, &str, &str); 3] = [
+    const PLACES: [(&str, &str, &str); 4] = [
+        ("/triggers", "Triggers", "What starts runs by itself, and when that is next."),
         ("/agents", "Agents", "Who is on the teams, and what each may do."),
         ("/connections", "Connections", "What the teams reach: data, servers, models."),
         ("/audit", "Audit", "Whether what happened is still as it was written down."),

@@ -11,11 +11,13 @@ use crate::service::act::Driver;
 use crate::service::error::Error;
 use crate::service::project::Project;
 use crate::service::reading::Readings;
+use crate::service::trigger::fire::Triggers;
 
 /// What every request works with.
 pub(super) struct Site {
     pub(super) project: Arc<Project>,
-    pub(super) driver: Driver,
+    pub(super) driver: Arc<Driver>,
+    pub(super) triggers: Arc<Triggers>,
     pub(super) readings: Readings,
     pub(super) keys: Keys,
     /// Under which names it is called: anything else is refused.

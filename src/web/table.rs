@@ -112,6 +112,8 @@ impl Table {
 
 fn in_path(name: &str) -> Value {
     let (schema, what) = match name {
+        "topology" => (json!({ "type": "string" }), "The name of the topology's file."),
+        "trigger" => (json!({ "type": "string" }), "The name of the trigger in it."),
         "comment" => (json!({ "type": "string", "pattern": "^c[0-9]+$" }), "The comment, such as c1."),
         _ => (json!({ "type": "integer", "minimum": 0 }), "The number of the run, or of the approval."),
     };
@@ -139,6 +141,9 @@ pub(super) trait Taken {
 
 /// What a handler answers.
 pub(super) trait Answered {
+    /// The status of what is well.
+    const STATUS: &str = "200";
+
     fn describe(answers: &mut SchemaGenerator) -> Value;
 }
 
@@ -152,7 +157,8 @@ macro_rules! described {
         {
             fn describe(operation: &mut Value, answers: &mut SchemaGenerator) {
                 $($taken::describe(operation);)*
-                operation["responses"]["200"] = <Answer::Output as Answered>::describe(answers);
+                let status = <Answer::Output as Answered>::STATUS;
+                operation["responses"][status] = <Answer::Output as Answered>::describe(answers);
             }
         }
     };
@@ -199,7 +205,7 @@ fn inlined<T: JsonSchema>() -> Value {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-fn given(kind: &str, what: &str, schema: &Value) -> Value {
+pub(super) fn given(kind: &str, what: &str, schema: &Value) -> Value {
     json!({ "description": what, "content": { kind: { "schema": schema } } })
 }
 

@@ -10,6 +10,7 @@ pub mod rule;
 pub mod thread;
 pub mod time;
 pub mod tool;
+pub mod trigger;
 
 use crate::id::{NanoUsd, RunNo, Timestamp};
 use crate::run::event::{Limit, Origin};

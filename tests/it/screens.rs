@@ -324,6 +324,17 @@ fn what_cannot_be_done() {
 }
 
 #[test]
+fn what_starts_runs_by_itself() {
+    let project = project();
+    check(&project, "triggers_none", &["triggers"]);
+    let triggers = "[triggers.weekly]\ncron = \"0 9 * * MON\"\nmissed = \"skip\"\n\n[triggers.asked]\nwebhook = true\n\
+                    key_env = \"ASKED_KEY\"\noverlap = \"start\"\n\n[triggers.next]\nafter = \"triage\"\n\n[budget]";
+    project.replace("topologies/round-table.toml", "[budget]", triggers);
+    project.replace("topologies/triage.toml", "[budget]", "[triggers.wrong]\ncron = \"daily\"\n\n[budget]");
+    check(&project, "triggers", &["triggers"]);
+}
+
+#[test]
 fn the_help_of_every_command() {
     let project = project();
     let commands = [
@@ -345,6 +356,7 @@ fn the_help_of_every_command() {
         "explain",
         "test",
         "runs",
+        "triggers",
         "watch",
         "show",
         "messages",

@@ -6,6 +6,7 @@ mod cases;
 mod claimed;
 mod commented;
 mod documented;
+mod fired;
 mod mailed;
 mod notified;
 mod restarted;

@@ -12,6 +12,7 @@ use crate::id::{
     AgentName, ApprovalNo, ArtefactName, CommentNo, Digest, EffectId, Epoch, MessageId, Outcome, Timestamp,
 };
 use crate::topology::plan::Mode;
+use crate::topology::spec::Labels;
 
 /// One input: it comes to one batch of events, appended whole.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +36,8 @@ pub enum What {
         mode: Mode,
         /// The resolved parameters.
         brief: BodyRef,
+        /// What they carry, where others wrote them: a run before, or whoever sent a request.
+        labels: Labels,
         /// A note for the first message.
         note: BodyRef,
         /// Who starts it.

@@ -160,7 +160,7 @@ impl Search {
         let mut state = State::new(RunId(uuid::Uuid::from_u128(1)), plan);
         let (brief, note) = (self.bodies.next(), self.bodies.next());
         let by = branch::somebody("callsheet rehearse", &[]);
-        let start = What::Start { plan: brief.digest, mode, brief, note, by };
+        let start = What::Start { plan: brief.digest, mode, brief, labels: Default::default(), note, by };
         let facts = match branch::hear(&mut state, start, BEGINNING) {
             Ok(facts) => facts,
             Err(illegal) => return self.seen.broken.push(format!("at the start: {illegal}")),

@@ -12,6 +12,19 @@ pub fn signature(key: &str, parts: &[&[u8]]) -> String {
     format!("sha256={digits}")
 }
 
+/// Whether `signed` is that signature; how long the answer takes does not depend on where they differ.
+pub fn is_signed(key: &str, parts: &[&[u8]], signed: &str) -> bool {
+    let digits = signed.strip_prefix("sha256=").filter(|digits| digits.len() == 64 && digits.is_ascii());
+    let byte = |nth: usize| digits.and_then(|digits| u8::from_str_radix(&digits[2 * nth..2 * nth + 2], 16).ok());
+    let (Some(bytes), Ok(mut mac)) =
+        ((0..32).map(byte).collect::<Option<Vec<u8>>>(), Hmac::<Sha256>::new_from_slice(key.as_bytes()))
+    else {
+        return false;
+    };
+    parts.iter().for_each(|part| mac.update(part));
+    mac.verify_slice(&bytes).is_ok()
+}
+
 /// The text as a channel shows it word for word: with `&`, `<` and `>` written so, no one is called and no link has another name.
 pub fn for_channel(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
@@ -28,5 +41,12 @@ mod tests {
         assert_eq!(signature("key", &[b"{}"]), right);
         assert_eq!(signature("key", &[b"{", b"}"]), right);
         assert_ne!(signature("key", &[b"{}"]), signature("other", &[b"{}"]));
+        assert!(is_signed("key", &[b"{", b"}"], right));
+        let wrong =
+            [right.replace("a777", "a778"), right[..70].to_owned(), right[7..].to_owned(), format!("{right}00")];
+        for wrong in wrong.iter().map(String::as_str).chain(["", "sha256=", "sha256=+7"]) {
+            assert!(!is_signed("key", &[b"{}"], wrong), "{wrong}");
+        }
+        assert!(!is_signed("other", &[b"{}"], right) && !is_signed("key", &[b"[]"], right));
     }
 }

@@ -38,7 +38,6 @@ use super::state::State;
 use crate::id::{MessageId, Outcome};
 use crate::run::event::Origin;
 use crate::topology::plan::Recipient;
-use crate::topology::spec::Labels;
 
 /// What an input comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +56,7 @@ pub struct Decided {
 pub fn decide(state: State, input: &Input) -> Result<Decided, Illegal> {
     let mut batch = Batch::new(state, input);
     match &input.what {
-        What::Start { plan, mode, brief, note, by } => {
+        What::Start { plan, mode, brief, labels, note, by } => {
             batch.emit(Event::Started { plan: *plan, mode: *mode, brief: *brief, by: by.clone() })?;
             batch.emit(Event::Opened { epoch: crate::id::Epoch(1) })?;
             let first = Message {
@@ -72,7 +71,7 @@ pub fn decide(state: State, input: &Input) -> Result<Decided, Illegal> {
                 exhausted: false,
                 asked_by: None,
                 origin: Origin::Person,
-                labels: Labels::default(),
+                labels: *labels,
                 branch: Branch::default(),
                 joins: None,
             };

@@ -150,7 +150,7 @@ fn play(seed: u64, traced: bool) -> (Result<Seen, String>, Vec<String>) {
 impl Play {
     fn play(&mut self, crew: Crew) -> Result<(), String> {
         let (plan, brief, note) = (self.body().digest, self.body(), self.body());
-        self.hear(What::Start { plan, mode: self.state.plan.mode, brief, note, by: who() })?;
+        self.hear(What::Start { plan, mode: self.state.plan.mode, brief, labels: Labels::default(), note, by: who() })?;
         // A crowd is all asked before anything goes wrong.
         let calm = if crew == Crew::Crowd { 21 } else { 0 };
         let inputs = calm + 20 + INPUTS_PER_CALL * self.calls + if crew == Crew::Crowd { 100 } else { 0 };

@@ -335,7 +335,7 @@ impl Scene {
         };
         let (brief, note): (BodyRef, BodyRef) = (self.makes.body(), self.makes.body());
         let (plan, mode) = (self.makes.digest(), self.journal.truth.plan.mode);
-        let start = callsheet_core::run::input::What::Start { plan, mode, brief, note, by };
+        let start = callsheet_core::run::input::What::Start { plan, mode, brief, labels: Default::default(), note, by };
         let mut logic = owner::Owner::new(State::clone(&self.journal.truth), Seq(0), self.makes.swarm.park);
         logic.starts(start, Vec::new());
         self.owners.push(Owner::new(logic, Epoch(1)));
