@@ -120,8 +120,7 @@ fn flat(draft: &mut Draft<'_>, raw: &raw::topology::Topology) -> Option<Checked>
     draft.places = seats.iter().enumerate().map(|(place, seat)| (seat.name.to_string(), place)).collect();
     gated::asked(draft, raw, &seats);
     let routes = handoffs::check(draft, raw, &seats);
-    let budget = budget::check(draft, raw);
-    let supervisor = budget::supervisor(draft, raw);
+    let (budget, supervisor) = (budget::check(draft, raw), budget::supervisor(draft, raw));
     let nodes = sections::on(draft, seats.iter().enumerate().map(graph::Node::new).collect());
     let graph = graph::Graph::new(nodes, &routes);
     let asks = asks::check(draft, raw, &seats);
