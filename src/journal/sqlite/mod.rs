@@ -4,6 +4,7 @@
 mod fault;
 mod firing;
 mod lock;
+mod op;
 mod pulse;
 mod read;
 mod readers;
@@ -201,7 +202,7 @@ fn commit(
 fn apart(group: &Transaction<'_>, op: &Op, living: write::Living<'_>) -> Result<Result<Done, Error>, Error> {
     let step = |sql| write::run(group, sql, &[]).map_err(fault::writing);
     step("SAVEPOINT op")?;
-    let answer = match write::apply(group, op, living) {
+    let answer = match op::apply(group, op, living) {
         Ok(done) => Ok(done),
         Err(Fault::Group(error)) => return Err(error),
         // SQLite itself ended the transaction: the ops before this one are gone too.

@@ -1,35 +1,19 @@
-//! One op at a time, inside the savepoint that `mod.rs` holds; a check that fails changes nothing.
+//! The ops on runs, inside the savepoint that `mod.rs` holds; a check that fails changes nothing.
 
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use uuid::Uuid;
 
 use crate::id::{ApprovalNo, Digest, Epoch, RunId, RunNo, Seq, Timestamp};
 use crate::journal::{
-    Batch, Cause, Claiming, Done, Error, Holder, Moved, NewRun, Op, OwnerId, Posted, Subject, Summary, chain,
-    chain_start, verify,
+    Batch, Cause, Claiming, Done, Error, Holder, Moved, NewRun, OwnerId, Posted, Subject, Summary, chain, chain_start,
+    verify,
 };
 
 use super::fault::Fault;
-use super::firing;
 use super::read::{self, signed, unsigned};
 
 /// Whether an owner lives, and what it is called.
 pub(super) type Living<'a> = &'a dyn Fn(OwnerId) -> Result<Option<Holder>, Error>;
-
-/// Writes `op`.
-pub(super) fn apply(connection: &Connection, op: &Op, living: Living<'_>) -> Result<Done, Fault> {
-    match op {
-        Op::Create(new, batch) => create(connection, new, batch),
-        Op::Fire(fired, new, batch) => firing::fire(connection, fired, new, batch),
-        Op::Note(noted) => firing::note(connection, noted),
-        Op::Watch(watch) => firing::watch(connection, watch),
-        Op::Claim { run, owner, how } => claim(connection, *run, *owner, *how, living),
-        Op::Release { run, epoch } => release(connection, *run, *epoch),
-        Op::Append(batch) => append(connection, batch),
-        Op::Post { run, id, json, at } => post(connection, *run, *id, json, *at),
-        Op::Number { run } => number(connection, *run),
-    }
-}
 
 /// Runs a statement that is kept prepared.
 pub(super) fn run(connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> rusqlite::Result<usize> {
@@ -122,7 +106,8 @@ pub(super) fn create(connection: &Connection, new: &NewRun, batch: &Batch) -> Re
     Ok(Done::Created(RunNo(unsigned(no)?)))
 }
 
-fn append(connection: &Connection, batch: &Batch) -> Result<Done, Fault> {
+/// Appends to a run that stands where the batch says.
+pub(super) fn append(connection: &Connection, batch: &Batch) -> Result<Done, Fault> {
     verify::well_formed(batch)?;
     let standing = known(connection, batch.run)?;
     if batch.after != standing.last || batch.epoch != standing.epoch {
@@ -180,7 +165,14 @@ fn insert(connection: &Connection, standing: &Standing, batch: &Batch) -> Result
 
 const RELEASE: &str = "UPDATE runs SET owner = NULL WHERE no = ?1";
 
-fn claim(connection: &Connection, id: RunId, owner: OwnerId, how: Claiming, living: Living<'_>) -> Result<Done, Fault> {
+/// Takes the ownership of a run.
+pub(super) fn claim(
+    connection: &Connection,
+    id: RunId,
+    owner: OwnerId,
+    how: Claiming,
+    living: Living<'_>,
+) -> Result<Done, Fault> {
     let standing = known(connection, id)?;
     if let Some(holder) = standing.owner.filter(|holder| *holder != owner && how != Claiming::TakeOver)
         && let Some(holder) = living(holder)?
@@ -200,7 +192,8 @@ fn claim(connection: &Connection, id: RunId, owner: OwnerId, how: Claiming, livi
     Ok(Done::Claimed(epoch))
 }
 
-fn release(connection: &Connection, id: RunId, epoch: Epoch) -> Result<Done, Fault> {
+/// Gives an ownership up.
+pub(super) fn release(connection: &Connection, id: RunId, epoch: Epoch) -> Result<Done, Fault> {
     let standing = known(connection, id)?;
     if standing.epoch == epoch {
         run(connection, RELEASE, params![standing.no])?;
@@ -208,7 +201,8 @@ fn release(connection: &Connection, id: RunId, epoch: Epoch) -> Result<Done, Fau
     Ok(Done::Released)
 }
 
-fn post(connection: &Connection, id: RunId, post: Uuid, json: &[u8], at: Timestamp) -> Result<Done, Fault> {
+/// Posts to the inbox of a run.
+pub(super) fn post(connection: &Connection, id: RunId, post: Uuid, json: &[u8], at: Timestamp) -> Result<Done, Fault> {
     let standing = known(connection, id)?;
     let first: Option<i64> = connection
         .prepare_cached("SELECT place FROM inbox WHERE run = ?1 AND id = ?2")?
@@ -229,7 +223,8 @@ fn post(connection: &Connection, id: RunId, post: Uuid, json: &[u8], at: Timesta
     Ok(Done::Posted(row.place))
 }
 
-fn number(connection: &Connection, id: RunId) -> Result<Done, Fault> {
+/// Takes the next approval number.
+pub(super) fn number(connection: &Connection, id: RunId) -> Result<Done, Fault> {
     let standing = known(connection, id)?;
     let number = next(connection, "approvals")?;
     run(connection, "INSERT INTO approvals VALUES (?1, ?2)", params![number, standing.no])?;
