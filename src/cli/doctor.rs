@@ -62,9 +62,7 @@ pub(super) async fn doctor(session: &Session, args: &Args) -> Result<Exit, Stop>
             checked.map(|c| format!("no fault; {}", count(c.tests.len(), "test"))).map_err(told),
         );
     }
-    for (name, said) in triggers(session) {
-        line(&name, said);
-    }
+    triggers(session).into_iter().for_each(|(name, said)| line(&name, said));
     line("people", Ok(people(session)));
     if let Some(said) = telemetry(settings, args.offline).await {
         line("telemetry", said);
