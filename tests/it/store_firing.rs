@@ -186,7 +186,7 @@ fn queries(stage: &mut Stage) {
     let trigger = |name: &str| Some(name.to_owned());
     assert_eq!(named(Firings::default()), [failed.clone(), tuesday.clone(), monday.clone()]);
     assert_eq!(named(Firings { limit: 1, ..Firings::default() }), [failed]);
-    assert_eq!(named(Firings { started: true, limit: 1, ..Firings::default() }), [tuesday.clone()]);
+    assert_eq!(named(Firings { started: true, limit: 1, ..Firings::default() }), std::slice::from_ref(&tuesday));
     assert_eq!(named(Firings { key: Some("monday".to_owned()), ..Firings::default() }), [monday]);
     assert_eq!(named(Firings { run: Some(run_id(2)), ..Firings::default() }), [tuesday]);
     assert_eq!(named(Firings { trigger: trigger("letter.weekly"), ..Firings::default() }).len(), 3);
