@@ -72,6 +72,7 @@ pub(super) fn lift(
             let problems = remarked::noted(&text);
             Command::Note { to, note: bodies.text(&text), problems: told(bodies, &problems) }
         }
+        Say::Follow { on } => Command::Follow { on },
         Say::Answer { question, happened } => {
             let receipt = bodies.of(&Receipt::at(format!("{} says that it happened", by.name)));
             Command::Answer { question, happened, receipt }

@@ -19,6 +19,7 @@ mod edit;
 pub mod exit;
 mod explain;
 mod fill;
+mod follow;
 mod hint;
 mod init;
 mod layout;
@@ -180,6 +181,9 @@ enum Command {
     /// Says something to a member of a run; its next turn is shown it, and it decides nothing
     #[command(after_help = "Example:\n  callsheet note 1 drafter \"Keep it under 120 words.\"")]
     Note(note::Args),
+    /// Tells you how a run ends, where `[notify]` reaches you
+    #[command(after_help = "Example:\n  callsheet follow 1")]
+    Follow(follow::Args),
     /// Pauses a run: it begins nothing new until you resume it
     #[command(after_help = "Example:\n  callsheet pause 1")]
     Pause(control::Args),
@@ -294,6 +298,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::Comments(args) => comment::comments(&session, &args),
         Command::Comment(args) => comment::comment(&session, args).await,
         Command::Note(args) => note::note(&session, args).await,
+        Command::Follow(args) => follow::follow(&session, args).await,
         Command::Reply(args) => comment::reply(&session, args).await,
         Command::Resolve(args) => comment::resolve(&session, args).await,
         Command::Reject(args) => decide::decide(&session, args, crate::run::event::Decision::Reject).await,

@@ -197,6 +197,10 @@ fn waiting(session: &Session, run: &Overview) {
         let read = note.read_in.map_or_else(|| "not read".to_owned(), |turn| format!("read in the turn of {turn}"));
         out(format!("\nnote of {} to {}, {read}: {}", Safe(&note.by), note.to, Block(&note.text)));
     }
+    if !run.followers.is_empty() {
+        let who: Vec<&str> = run.followers.iter().map(String::as_str).collect();
+        out(format!("\nfollowed by {}: told how it ends", Safe(&who.join(", "))));
+    }
     for letter in &run.dead_letters {
         let (id, class) = (letter.message, letter.class.word());
         out(format!("\ndead letter {id}: {class}: {}", Block(&letter.reason)));

@@ -305,6 +305,7 @@ impl Inner {
         };
         query.id.is_none_or(|id| id == row.id)
             && query.no.is_none_or(|no| no == row.no)
+            && query.above.is_none_or(|no| no < row.no)
             && query.approval.is_none_or(|no| approval_of(no) == Some(row.id))
             && (!query.live || !row.summary.over)
             && query.due.is_none_or(is_due)

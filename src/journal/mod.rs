@@ -208,6 +208,8 @@ pub struct Query {
     pub no: Option<RunNo>,
     /// The one that this approval number was taken for.
     pub approval: Option<ApprovalNo>,
+    /// Only those with a higher number.
+    pub above: Option<RunNo>,
     /// Only those that are not over.
     pub live: bool,
     /// Only those that this owner has to see to now.

@@ -8,13 +8,17 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::notice::Notice;
-use crate::id::{RunId, RunNo, Seq};
+use crate::clock::{Clock as _, Machine};
+use crate::id::{RunId, RunNo, Seq, Timestamp};
 use crate::journal::RunRow;
 use crate::service::error::Error;
 use crate::service::project::Project;
 
 /// What is written at once is looked at once.
 const GATHER: Duration = Duration::from_millis(300);
+
+/// An end is told for so long, a day: who starts the server later hears of none that is older.
+const TOLD_FOR_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// More runs than so many are read with one look at the journal.
 const ONE_BY_ONE_MAX: usize = 64;
@@ -30,13 +34,17 @@ pub(super) struct Board {
     known: Known,
 }
 
-/// What is known of the runs that are not over.
+/// What is known of the runs.
 #[derive(Default)]
 struct Known {
-    /// How far each was read, and its number.
+    /// How far each that is not over was read, and its number.
     lasts: HashMap<RunId, (Seq, RunNo)>,
-    /// What waits in those in which something does.
+    /// The highest number that a run had.
+    newest: RunNo,
+    /// What waits in those in which something does, or who is to hear of their end.
     waits: BTreeMap<RunNo, Vec<Arc<Notice>>>,
+    /// When those of them that are over ended.
+    ended: BTreeMap<RunNo, Timestamp>,
 }
 
 impl Board {
@@ -82,9 +90,18 @@ impl Board {
     fn look(&mut self) -> Result<bool, Error> {
         let lasts = self.project.lasts()?;
         let live: HashSet<RunId> = lasts.iter().map(|(run, _)| *run).collect();
-        let mut differs = self.known.keep(&live);
+        let mut differs = self.known.forget(Machine.now());
+        for over in self.known.over(&live) {
+            if let Some(row) = self.project.known(over)? {
+                differs |= self.known.take(&row, &self.page);
+            }
+        }
         let is_known = |(run, last): &&(RunId, Seq)| self.known.lasts.get(run).is_some_and(|(known, _)| known == last);
         let moved: Vec<RunId> = lasts.iter().filter(|stands| !is_known(stands)).map(|(run, _)| *run).collect();
+        // A run may begin and end between two looks.
+        for row in self.project.newer(self.known.newest)? {
+            differs |= self.known.take(&row, &self.page);
+        }
         if moved.len() > ONE_BY_ONE_MAX {
             for row in self.project.runs(true, usize::MAX)? {
                 differs |= self.known.take(&row, &self.page);
@@ -92,7 +109,7 @@ impl Board {
             return Ok(differs);
         }
         for run in moved {
-            if let Some(row) = self.project.live(run)? {
+            if let Some(row) = self.project.known(run)? {
                 differs |= self.known.take(&row, &self.page);
             }
         }
@@ -108,21 +125,28 @@ async fn gathered(changes: &mut watch::Receiver<u64>) -> bool {
 }
 
 impl Known {
-    /// Forgets runs that are not among these any more; whether something waited in one of them.
-    fn keep(&mut self, live: &HashSet<RunId>) -> bool {
+    /// The runs that were not over, and are not among these any more.
+    fn over(&self, live: &HashSet<RunId>) -> Vec<RunId> {
+        self.lasts.keys().filter(|run| !live.contains(run)).copied().collect()
+    }
+
+    /// Forgets the ends that people were to hear of long ago; whether there were any.
+    fn forget(&mut self, now: Timestamp) -> bool {
+        let before = self.ended.len();
         let waits = &mut self.waits;
-        let mut differs = false;
-        self.lasts.retain(|run, (_, no)| {
-            let is_live = live.contains(run);
-            differs |= !is_live && waits.remove(no).is_some();
-            is_live
+        self.ended.retain(|no, at| {
+            let is_told = at.0 + TOLD_FOR_MS > now.0;
+            is_told || waits.remove(no).is_none()
         });
-        differs
+        self.ended.len() < before
     }
 
     /// Takes what waits in a run; whether that is something else than before.
     fn take(&mut self, row: &RunRow, page: &str) -> bool {
-        if self.lasts.insert(row.id, (row.last, row.no)) == Some((row.last, row.no)) {
+        self.newest = self.newest.max(row.no);
+        if row.summary.over {
+            self.lasts.remove(&row.id);
+        } else if self.lasts.insert(row.id, (row.last, row.no)) == Some((row.last, row.no)) {
             return false;
         }
         let now = row.summary.waits.iter().map(|wait| Arc::new(Notice::of(row, wait, page)));
@@ -130,7 +154,10 @@ impl Known {
         let is_same = self.waits.get(&row.no).map_or(now.is_empty(), |before| *before == now);
         match now.is_empty() {
             true => drop(self.waits.remove(&row.no)),
-            false => drop(self.waits.insert(row.no, now)),
+            false => {
+                row.summary.over.then(|| self.ended.insert(row.no, row.updated_at));
+                self.waits.insert(row.no, now);
+            }
         }
         !is_same
     }

@@ -61,7 +61,7 @@ impl Notice {
 /// Many at once as one, for people.
 pub(super) fn together(notices: &[Arc<Notice>], page: &str) -> Option<Told> {
     let first = notices.first()?;
-    let text = format!("{} things wait for people, the first of them: {}", notices.len(), first.text);
+    let text = format!("{} things to look at, the first of them: {}", notices.len(), first.text);
     let ids: Vec<&str> = notices.iter().map(|notice| notice.id.as_str()).collect();
     let whole = notices.iter().map(|notice| json!(**notice)).collect();
     Some(Told { id: ids.join("\n"), text, link: page.to_owned(), whole })
@@ -98,6 +98,17 @@ fn told(row: &RunRow, wait: &Wait) -> (String, String) {
         }
         What::Failing { agent, .. } => {
             (format!("Run {run} of {of} is paused: {agent} failed again and again"), supervision)
+        }
+        What::Over { status } => {
+            let how = match status.as_str() {
+                "failed" => "failed",
+                "stopped" => "was stopped by its budget",
+                "bug" => "was ended by a fault of callsheet itself",
+                "rejected" => "was rejected",
+                "cancelled" => "was cancelled",
+                _ => "is done",
+            };
+            (format!("Run {run} of {of} {how}"), format!("/runs/{run}"))
         }
         What::Stuck { .. } => {
             (format!("Run {run} of {of} is stuck with a message that nobody could handle"), supervision)
@@ -155,6 +166,9 @@ mod tests {
         check(limit, &[], "Run 4 of launch is paused: its limit of tokens is reached", "/runs/4/budget");
         let failing = "Run 4 of launch is paused: critic failed again and again";
         check(What::Failing { agent, restarts: 3 }, &[], failing, "/runs/4/supervision");
+        let over = |status: &str| What::Over { status: status.to_owned() };
+        check(over("failed"), &[], "Run 4 of launch failed", "/runs/4");
+        check(over("done"), &["ana"], "Run 4 of launch is done", "/runs/4");
         let stuck = "Run 4 of launch is stuck with a message that nobody could handle";
         check(What::Stuck { message: MessageId(3) }, &[], stuck, "/runs/4/supervision");
     }

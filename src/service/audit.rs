@@ -61,7 +61,8 @@ fn act(news: &News) -> Option<Act> {
     | Event::CommentMade { made_at, .. }
     | Event::CommentReplied { made_at, .. }
     | Event::CommentResolved { made_at, .. }
-    | Event::NoteLeft { made_at, .. } = event
+    | Event::NoteLeft { made_at, .. }
+    | Event::Followed { made_at, .. } = event
     {
         *made_at
     } else {

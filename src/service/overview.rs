@@ -1,6 +1,6 @@
 //! A run at a glance, as data: state, spending against limits, agents, turns, artefacts, what waits, what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
@@ -93,6 +93,9 @@ pub struct Overview {
     /// What people said to members while it went on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
+    /// Who is told how it ends.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub followers: BTreeSet<String>,
     /// What could not be handled.
     pub dead_letters: Vec<Letter>,
     /// Items that did not leave just as they were approved, or not where they were to be: a sentence each.
@@ -230,6 +233,7 @@ pub fn overview(project: &Project, story: &Story) -> Overview {
         questions: state.questions.keys().copied().collect(),
         later: state.later().into_iter().map(Leaving::from).collect(),
         notes: notes(story),
+        followers: story.state().followers.clone(),
         dead_letters: letters(story),
         left: story.view.told().to_vec(),
         results: story.results.clone(),

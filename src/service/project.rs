@@ -114,13 +114,20 @@ impl Project {
         Ok(self.store()?.lasts()?)
     }
 
-    /// The run with this id, unless it is over.
+    /// The run with this id.
     ///
     /// # Errors
     /// If the journal cannot be read.
-    pub fn live(&self, id: RunId) -> Result<Option<RunRow>, Error> {
-        let query = Query { id: Some(id), live: true, ..Query::default() };
-        Ok(self.store()?.runs(&query)?.into_iter().next())
+    pub fn known(&self, id: RunId) -> Result<Option<RunRow>, Error> {
+        Ok(self.store()?.runs(&Query { id: Some(id), ..Query::default() })?.into_iter().next())
+    }
+
+    /// The runs with higher numbers, newest first.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn newer(&self, above: RunNo) -> Result<Vec<RunRow>, Error> {
+        Ok(self.store()?.runs(&Query { above: Some(above), ..Query::default() })?)
     }
 
     /// A number that changes whenever something is written to the journal, by whomever.

@@ -140,6 +140,7 @@ impl Trace {
             | Event::CommentReplied { .. }
             | Event::CommentResolved { .. }
             | Event::NoteLeft { .. }
+            | Event::Followed { .. }
             | Event::AnswerRefused { .. }
             | Event::ContextCut { .. }
             | Event::AgentFailed { .. }
@@ -381,6 +382,7 @@ fn mark(event: &Event) -> Option<(Of, &'static str, Vec<KeyValue>)> {
         Event::CommentReplied { .. } => plain(Of::Run, "callsheet.comment_replied"),
         Event::CommentResolved { .. } => plain(Of::Run, "callsheet.comment_resolved"),
         Event::NoteLeft { .. } => plain(Of::Run, "callsheet.note_left"),
+        Event::Followed { .. } => plain(Of::Run, "callsheet.followed"),
         Event::AnswerRefused { message, .. } => plain(Of::Turn(*message), "callsheet.answer_refused"),
         Event::ContextCut { message } => plain(Of::Turn(*message), "callsheet.context_cut"),
         Event::AgentFailed { message, class, .. } => {

@@ -64,6 +64,8 @@ pub(super) async fn say(State(site): State<Arc<Site>>, Path(no): Path<u64>, fill
         "pause" => Say::Pause,
         "resume" => Say::Resume,
         "cancel" => Say::Cancel,
+        "follow" => Say::Follow { on: true },
+        "unfollow" => Say::Follow { on: false },
         "raise" => match enough(story.state()) {
             Some((limit, most)) => Say::Raise(raise(limit, most)),
             None => Say::Resume,

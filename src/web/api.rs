@@ -19,6 +19,7 @@ use super::sent::{Asked, Named, Sent};
 use super::site::{Site, nothing_yet};
 
 use crate::id::{ApprovalNo, CommentNo, Digest, RunNo, Seq};
+use crate::run::input::Say;
 use crate::service::comment;
 use crate::service::error::Error;
 use crate::service::list::{self, Filter, Open, RunLine};
@@ -228,6 +229,25 @@ pub(super) async fn note(
     });
     let (mut story, say) = read.await?;
     site.driver.say(&mut story, sent.person.who, say).await.map_err(Fail::from)?;
+    Ok(Stands::of(&story))
+}
+
+/// Whether somebody follows a run.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+pub(super) struct Follows {
+    /// Whether they are told how it ends.
+    on: bool,
+}
+
+pub(super) async fn follow(
+    State(site): State<Arc<Site>>,
+    Named(no): Named<u64>,
+    sent: Sent<Follows>,
+) -> Result<Json<Stands>, Plain> {
+    let on = sent.said.on;
+    let read = site.look(move |site| site.project.read(site.project.run(Some(RunNo(no)))?));
+    let mut story = read.await?;
+    site.driver.say(&mut story, sent.person.who, Say::Follow { on }).await.map_err(Fail::from)?;
     Ok(Stands::of(&story))
 }
 

@@ -269,6 +269,9 @@ fn buttons(look: &Look<'_>) -> Markup {
                 }
             }
             @if !matches!(status, Status::Ended(_)) {
+                @if run.followers.contains(&look.person.who.name) {
+                    (look.button("unfollow", None, "Stop following", ""))
+                } @else { (look.button("follow", None, "Follow", "")) }
                 details.confirm {
                     summary.button { "Cancel" }
                     div.sheet {

@@ -381,6 +381,8 @@ fn queries(stage: &mut Stage) {
     assert!(second.updated_at >= second.created_at);
     assert_eq!(numbers(store, Query::default()), [5, 4, 3, 2, 1]);
     assert_eq!(numbers(store, Query { live: true, ..Query::default() }), [5, 4, 3, 1]);
+    assert_eq!(numbers(store, Query { above: Some(RunNo(3)), ..Query::default() }), [5, 4]);
+    assert_eq!(numbers(store, Query { above: Some(RunNo(5)), ..Query::default() }), [0_u64; 0]);
     assert_eq!(numbers(store, Query { limit: 2, ..Query::default() }), [5, 4]);
     assert_eq!(numbers(store, Query { limit: usize::MAX, ..Query::default() }).len(), 5);
     assert_eq!(numbers(store, Query { no: Some(RunNo(3)), ..Query::default() }), [3]);

@@ -195,6 +195,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         made_at: Option<Timestamp>,
     },
+    /// Somebody wants to be told how the run ends, or, if `on` is false, does not any more.
+    Followed {
+        by: Who,
+        on: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_at: Option<Timestamp>,
+    },
     /// A person says something to a member, whose next turn is shown it. It decides nothing.
     NoteLeft {
         to: AgentName,

@@ -116,6 +116,7 @@ impl State {
             }
             Event::CommentReplied { no, mentions, .. } => self.remark(*no, mentions),
             Event::CommentResolved { no, by, .. } => self.resolve(*no, by),
+            Event::Followed { by, on, .. } => self.follow(by, *on),
             Event::NoteLeft { to, by, note, .. } => self.leave_note(to, by, *note),
             Event::AgentFailed { agent, message, .. } => self.died(at, agent, *message),
             Event::AgentRestarted { agent, not_before } => self.restart(at, agent, *not_before),

@@ -148,6 +148,8 @@ pub enum Command {
     Resolve { comment: CommentNo, remark: Option<BodyRef>, problems: Option<BodyRef> },
     /// What a person says to a member, with what is wrong with it.
     Note { to: AgentName, note: BodyRef, problems: Option<BodyRef> },
+    /// A person wants to be told how the run ends, or does not any more.
+    Follow { on: bool },
     /// Whether an effect happened.
     Answer { question: ApprovalNo, happened: bool, receipt: BodyRef },
     /// What becomes of a dead letter.
@@ -213,6 +215,8 @@ pub enum Say {
     Resolve { comment: CommentNo, text: String },
     /// What a person says to a member.
     Note { to: AgentName, text: String },
+    /// They want to be told how the run ends, or do not any more.
+    Follow { on: bool },
     /// Whether an effect happened.
     Answer { question: ApprovalNo, happened: bool },
     /// What becomes of a dead letter.

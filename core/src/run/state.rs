@@ -74,6 +74,8 @@ pub struct State {
     pub comments: BTreeMap<CommentNo, Comment>,
     /// What people said to members, in order.
     pub notes: Vec<Note>,
+    /// Who wants to be told how it ends.
+    pub followers: BTreeSet<String>,
     /// Open questions: whether an effect happened.
     pub questions: BTreeMap<ApprovalNo, EffectId>,
     /// What the supervisor knows of each agent.
@@ -502,6 +504,7 @@ impl State {
             permits: BTreeMap::new(),
             comments: BTreeMap::new(),
             notes: Vec::new(),
+            followers: BTreeSet::new(),
             questions: BTreeMap::new(),
             agents: BTreeMap::new(),
             asked_before: BTreeMap::new(),

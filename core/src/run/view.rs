@@ -199,7 +199,7 @@ impl View {
             Event::QuestionAnswered { no, .. } => state.questions.get(no).and_then(of_effect),
             Event::DeadLetterAnswered { message, .. } => state.dead.get(message).map(|letter| &letter.message.branch),
             // What a run does as a whole, what is said to a member wherever it is, and what nobody is told of.
-            Event::NoteLeft { .. } => None,
+            Event::NoteLeft { .. } | Event::Followed { .. } => None,
             Event::Started { .. } | Event::Opened { .. } | Event::Heard { .. } | Event::InputRefused { .. } => None,
             Event::CalledOff { .. } | Event::TurnBegan { .. } | Event::EffectAsked { .. } => None,
             Event::EffectBegan { .. } | Event::RetryPlanned { .. } | Event::AgentRestarted { .. } => None,
@@ -247,7 +247,7 @@ impl View {
             Event::ModelSwitched { .. } | Event::ContextCut { .. } | Event::AnswerRefused { .. } => {}
             Event::ApprovalAsked { .. } | Event::ApprovalDecided { .. } | Event::ApprovalClosed { .. } => {}
             Event::EditRefused { .. } | Event::ApprovalOverdue { .. } => {}
-            Event::Looked { .. } | Event::Assigned { .. } | Event::NoteLeft { .. } => {}
+            Event::Looked { .. } | Event::Assigned { .. } | Event::NoteLeft { .. } | Event::Followed { .. } => {}
             Event::PersonAnswered { .. } | Event::Reminded { .. } | Event::Escalated { .. } => {}
             Event::PermitGiven { .. } | Event::PermitVoided { .. } => {}
             Event::QuestionAsked { .. } | Event::QuestionAnswered { .. } => {}
@@ -331,6 +331,7 @@ impl View {
             }
             Event::QuestionAnswered { no, by, happened } => people::answered(*no, by, *happened),
             Event::Assigned { .. } | Event::NoteLeft { .. } => return people::tells(state, &fact.is, texts),
+            Event::Followed { by, on, .. } => people::follows(by, *on),
             Event::CommentMade { .. } | Event::CommentReplied { .. } | Event::CommentResolved { .. } => {
                 return comment::entry_of(&fact.is, &|artefact, version| Some(self.nth(artefact, version)?.0), texts);
             }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Limit, PauseReason};
+use super::event::{Ending, Limit, PauseReason};
 use super::state::{Approval, State, Status, Wants};
 use crate::id::{AgentName, ApprovalNo, CommentNo, MessageId};
 
@@ -37,6 +37,8 @@ pub enum What {
     Failing { agent: AgentName, restarts: u32 },
     /// The run is stuck with a message that nobody could handle.
     Stuck { message: MessageId },
+    /// The run is over, in this word of [`Status::word`].
+    Over { status: String },
 }
 
 impl State {
@@ -61,10 +63,20 @@ impl State {
             }
             Some(PauseReason::Asked { .. }) | None => {}
         }
+        waits.extend(self.told_of_end());
         if self.status() == Status::Stuck {
             waits.extend(self.dead.keys().map(|message| anyone(What::Stuck { message: *message })));
         }
         waits
+    }
+
+    /// The end, for whoever follows; one that nobody wanted is told to anyone.
+    fn told_of_end(&self) -> Option<Wait> {
+        let Status::Ended(how) = self.status() else { return None };
+        let is_unwanted = matches!(how, Ending::Failed | Ending::Stopped | Ending::Bug);
+        let who: Vec<String> = self.followers.iter().filter(|_| !is_unwanted).cloned().collect();
+        let status = self.status().word().to_owned();
+        (is_unwanted || !who.is_empty()).then(|| Wait { what: What::Over { status }, who })
     }
 
     fn asked(&self, no: ApprovalNo, approval: &Approval) -> Wait {

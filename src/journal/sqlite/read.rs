@@ -260,6 +260,10 @@ fn wanted(query: &Query) -> (String, Vec<Value>) {
         wanted.push("no = ?");
         values.push(Value::Integer(signed(no.0)));
     }
+    if let Some(no) = query.above {
+        wanted.push("no > ?");
+        values.push(Value::Integer(signed(no.0)));
+    }
     if let Some(approval) = query.approval {
         wanted.push("no = (SELECT run FROM approvals WHERE number = ?)");
         values.push(Value::Integer(signed(approval.0)));

@@ -149,6 +149,64 @@ fn what_waits_is_told_once_with_a_link_and_a_restart_repeats_nothing() {
 }
 
 #[test]
+fn an_end_is_told_to_whoever_follows_and_a_failure_to_anyone() {
+    let (hook, heard) = hears(takes);
+    let project = telling(HOOK);
+    let text = std::fs::read_to_string(project.path("topologies/announcement.toml")).unwrap();
+    let spent = text.replace("steps = 30,", "steps = 1, when_spent = \"stop\",");
+    assert_ne!(text, spent);
+    std::fs::write(project.path("topologies/spent.toml"), spent).unwrap();
+    std::fs::copy(project.path("rehearsals/announcement.toml"), project.path("rehearsals/spent.toml")).unwrap();
+    let mut server = Server::start(command(&project, &hook), 0);
+    let follows = |server: &Server, run: u64, on: bool| {
+        assert_eq!(server.posts(&format!("/api/runs/{run}/follow"), &json!({ "on": on })).status, 200);
+        let followers = server.get(&format!("/api/runs/{run}"))["followers"].clone();
+        assert_eq!(followers, if on { json!(["ana"]) } else { Value::Null });
+    };
+    let told = |run: u64, status: &str, who: &[&str]| {
+        let told = next(&heard);
+        assert_eq!(
+            (&told["run"], &told["what"], &told["status"]),
+            (&json!(run), &json!("over"), &json!(status)),
+            "{told}"
+        );
+        assert_eq!(told["who"].as_array().map_or(0, Vec::len), who.len(), "{told}");
+        assert_eq!(told["link"], json!(format!("https://page.example/runs/{run}")));
+    };
+    let asked = |run: u64| assert_eq!((&next(&heard)["run"], run), (&json!(run), run));
+    // Nobody follows the first; of the second, ana hears, who follows it, twice in vain.
+    for run in 1..=2 {
+        server.starts("announcement");
+        asked(run);
+    }
+    follows(&server, 2, true);
+    follows(&server, 2, true);
+    approves(&server, 1);
+    approves(&server, 2);
+    told(2, "done", &["ana"]);
+    // Who follows no more hears no more; what its budget ends is told, however short it is.
+    server.starts("announcement");
+    asked(3);
+    follows(&server, 3, true);
+    follows(&server, 3, false);
+    approves(&server, 3);
+    server.starts("spent");
+    told(4, "stopped", &[]);
+    // What ends while no server runs is told by the next one, and nothing is told again.
+    server.starts("announcement");
+    asked(5);
+    follows(&server, 5, true);
+    noted(&project, "ops", 3);
+    server.kill();
+    let (code, said) = project.types("reject 5 -m no");
+    assert_eq!(code, 5, "{said}");
+    let _server = Server::start(command(&project, &hook), server.port);
+    told(5, "rejected", &["ana"]);
+    noted(&project, "ops", 3);
+    assert!(heard.try_recv().is_err(), "something was told twice");
+}
+
+#[test]
 fn one_of_two_servers_tells_and_the_other_takes_its_place() {
     let (hook, heard) = hears(takes);
     let project = telling(HOOK);

@@ -73,8 +73,8 @@ fn refusal(batch: &Batch, by: &Who, command: &Command) -> Option<Refusal> {
         Command::Respond { approval, binds, outcome, writes, problems, .. } => {
             may_answer(batch, by, (*approval, *binds), outcome, writes, *problems).err()
         }
-        // Nothing comes of looking too late.
-        Command::Look { .. } => None,
+        // Nothing comes of looking too late, or of following twice.
+        Command::Look { .. } | Command::Follow { .. } => None,
         Command::Assign { approval, to, problems, .. } => attend::refusal(batch, by, *approval, to.as_ref(), *problems),
         Command::Comment { .. } | Command::Reply { .. } | Command::Resolve { .. } => {
             comment::refusal(batch, by, command)
@@ -246,6 +246,7 @@ fn obey(batch: &mut Batch, by: &Who, command: &Command) -> Result<(), Illegal> {
         Command::Reply { comment: no, remark, mentions, .. } => comment::reply(batch, by, *no, *remark, mentions),
         Command::Resolve { comment: no, remark, .. } => comment::resolve(batch, by, *no, *remark),
         Command::Note { to, note, .. } => note::leave(batch, by, to, *note),
+        Command::Follow { on } => note::follow(batch, by, *on),
         Command::Answer { question, happened, receipt } => answer(batch, by, *question, *happened, *receipt),
         Command::DeadLetter { message, answer } => {
             batch.emit(Event::DeadLetterAnswered { message: *message, by: by.clone(), answer: *answer })?;

@@ -15,3 +15,12 @@ pub(super) fn leave(batch: &mut Batch, by: &Who, to: &AgentName, note: BodyRef) 
     let (to, by, made_at) = (to.clone(), by.clone(), batch.posted_at);
     batch.emit(Event::NoteLeft { to, by, note, made_at })
 }
+
+/// Whoever follows is told of the end; what is so already is not written again.
+pub(super) fn follow(batch: &mut Batch, by: &Who, on: bool) -> Result<(), Illegal> {
+    if batch.state.followers.contains(&by.name) != on {
+        let (by, made_at) = (by.clone(), batch.posted_at);
+        batch.emit(Event::Followed { by, on, made_at })?;
+    }
+    Ok(())
+}

@@ -43,6 +43,7 @@ impl Event {
             Self::CommentReplied { .. } => "comment_replied",
             Self::CommentResolved { .. } => "comment_resolved",
             Self::NoteLeft { .. } => "note_left",
+            Self::Followed { .. } => "followed",
             Self::AgentFailed { .. } => "agent_failed",
             Self::AgentRestarted { .. } => "agent_restarted",
             Self::DeadLettered { .. } => "dead_lettered",
@@ -68,6 +69,7 @@ impl Event {
             | Self::CommentReplied { by, .. }
             | Self::CommentResolved { by, .. }
             | Self::NoteLeft { by, .. }
+            | Self::Followed { by, .. }
             | Self::DeadLetterAnswered { by, .. }
             | Self::Resumed { by }
             | Self::BudgetRaised { by, .. }

@@ -15,6 +15,12 @@ impl State {
         Ok(())
     }
 
+    /// Whoever follows is told of the end.
+    pub(super) fn follow(&mut self, by: &Who, on: bool) -> Legal {
+        let changes = if on { self.followers.insert(by.name.clone()) } else { self.followers.remove(&by.name) };
+        if changes { Ok(()) } else { Err("the person follows the run so already") }
+    }
+
     /// What nobody has shown `agent` yet is shown in its turn of `message`: the parts, and their bytes.
     pub(super) fn told(&mut self, agent: &AgentName, message: MessageId) -> (Vec<Part>, u64) {
         let (mut parts, mut bytes) = (Vec::new(), 0);

@@ -151,7 +151,8 @@ impl Watch {
             }
             Event::CalledOff { branch } => self.called_off(state, branch),
             // Nothing that has to be remembered: the state alone refuses these where they cannot be.
-            Event::Started { .. } | Event::Heard { .. } | Event::InputRefused { .. } | Event::NoteLeft { .. } => Ok(()),
+            Event::Started { .. } | Event::Heard { .. } | Event::InputRefused { .. } => Ok(()),
+            Event::NoteLeft { .. } | Event::Followed { .. } => Ok(()),
             Event::AnswerRefused { .. } | Event::ModelSwitched { .. } | Event::ContextCut { .. } => Ok(()),
             Event::ApprovalOverdue { .. } | Event::AgentRestarted { .. } | Event::BudgetRaised { .. } => Ok(()),
         }

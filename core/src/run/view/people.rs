@@ -67,6 +67,12 @@ pub(super) fn tells(state: &State, event: &Event, texts: &dyn Texts) -> Option<E
     })
 }
 
+/// Somebody wants to be told how the run ends, or does not any more.
+pub(super) fn follows(by: &Who, on: bool) -> Entry {
+    let text = if on { "the run, and is told of its end" } else { "the run no more" };
+    of_person(&by.name, "follows", text.to_owned())
+}
+
 /// The end, with what does not leave any more and the notes that nobody was shown.
 pub(super) fn ended(state: &State, how: Ending) -> Entry {
     let waiting: u32 = state.later().iter().map(|later| later.items).sum();
