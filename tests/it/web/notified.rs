@@ -198,7 +198,7 @@ fn an_end_is_told_to_whoever_follows_and_a_failure_to_anyone() {
     follows(&server, 5, true);
     noted(&project, "ops", 3);
     server.kill();
-    let (code, said) = project.types("reject 5 -m no");
+    let (code, said) = project.types("reject 4 -m no");
     assert_eq!(code, 5, "{said}");
     let _server = Server::start(command(&project, &hook), server.port);
     told(5, "rejected", &["ana"]);
