@@ -372,6 +372,7 @@ fn the_help_of_every_command() {
         "reply",
         "resolve",
         "note",
+        "follow",
         "edit",
         "request-changes",
         "reject",
