@@ -350,7 +350,8 @@ impl Triggers {
         let query = Firings { trigger: Some(due.id()), started: true, limit: 1, ..Firings::default() };
         self.read(move |project| {
             let last = project.store()?.firings(&query)?.pop().and_then(|firing| firing.came.run());
-            last.map_or(Ok(None), |run: RunId| project.live(run))
+            let row = last.map_or(Ok(None), |run: RunId| project.known(run))?;
+            Ok(row.filter(|row| !row.summary.over))
         })
         .await
     }
