@@ -2,6 +2,7 @@
 //! and neither touches any other file. What is refused is refused before anything is started.
 
 use std::fs;
+use std::path::Path;
 
 use callsheet::id::Digest;
 use serde_json::{Value, json};
@@ -62,6 +63,11 @@ fn of_a_version(schema: &mut Value) {
 #[test]
 fn schemas_are_brought_up_to_date_and_nothing_else_is_written_over() {
     let project = check("schema", |_| {}, &[(WRITE, 0, &["4 schemas written"]), (WRITE, 0, &["4 schemas written"])]);
+    for name in ["agent", "callsheet", "rehearsal", "topology"].map(|name| format!(".schema/{name}.json")) {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(&name);
+        let [here, made] = [here, project.path(&name)].map(|path| fs::read_to_string(path).unwrap());
+        assert_eq!(here, made, "{name} is of another version: callsheet schema --write .schema");
+    }
     let path = project.path(".schema/agent.json");
     let now = fs::read_to_string(&path).unwrap();
     let mut older: Value = serde_json::from_str(&now).unwrap();

@@ -1,9 +1,9 @@
 //! All that can happen in a run, in the past tense: what its journal holds and its state is folded from.
 //! Heads only: texts and artefacts are named by digest, so that a body can be erased and the fold still holds.
 
+mod end;
 mod kind;
 mod limit;
-mod refusal;
 mod who;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use end::{Closed, Ending};
 pub use limit::{Amount, Limit, Raise};
-pub use refusal::Refusal;
 pub use who::{Channel, Decision, Who};
 
 use super::branch::Branch;
@@ -654,20 +654,6 @@ pub struct ItemHead {
     pub after_ms: u64,
 }
 
-/// Why an approval closed without a decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Closed {
-    /// Its content was edited; the next approval of the same turn binds the new content.
-    Edited,
-    /// Nobody decided in time.
-    Expired,
-    /// The run ended.
-    RunEnded,
-    /// Its branch was called off: the join has what it needs without it.
-    CalledOff,
-}
-
 /// What becomes of a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -693,22 +679,75 @@ pub enum PauseReason {
     Intensity { agent: AgentName, restarts: u32 },
 }
 
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+/// Why a row of the inbox was refused; the poster's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// What reached `end` is its result.
-    Done,
-    /// A person rejected it, or did not answer in time.
-    Rejected,
-    /// A failure ended it.
-    Failed,
-    /// A person cancelled it.
-    Cancelled,
-    /// Its budget ended it.
-    Stopped,
-    /// A broken invariant of our own ended it; the evidence is in the journal.
-    Bug,
+#[expect(missing_docs, reason = "as for events")]
+pub enum Refusal {
+    /// This run has no such approval or question.
+    UnknownApproval,
+    /// Somebody decided before.
+    AlreadyDecided { by: String, decision: Decision },
+    /// Somebody answered before.
+    AlreadyAnswered { by: String, outcome: Outcome },
+    /// An answer is wanted, and no decision.
+    WantsAnswer,
+    /// A decision is wanted, and no answer.
+    WantsDecision,
+    /// The person who answers does not declare this outcome.
+    UnknownOutcome,
+    /// The answer has faults: a list of sentences.
+    FaultyAnswer { problems: BodyRef },
+    /// This person approved it already; others are waited for.
+    AlreadyApproved,
+    /// The content changed since; another approval binds it.
+    Replaced { by: Option<ApprovalNo> },
+    /// The digest is not that of the content.
+    ContentChanged,
+    /// Its time was up, or the run ended.
+    Closed,
+    /// This person may not.
+    NotAllowed,
+    /// The project declares its people, and nobody has this name.
+    NotDeclared { name: String },
+    /// Whoever started the run may not approve here.
+    StarterMayNot,
+    /// Rules that did not hold have to be accepted by name.
+    Unaccepted { rules: BTreeSet<String> },
+    /// The edit is not of an artefact that this person approves.
+    NotTheirs,
+    /// The edited version has faults: a list of sentences.
+    FaultyEdit { problems: BodyRef },
+    /// It cannot be handed to somebody who may say nothing to it.
+    NotTheirsToDecide { to: String },
+    /// Comments on it are open that block it.
+    Blocked { comments: Vec<CommentNo> },
+    /// There is no such comment.
+    UnknownComment,
+    /// Somebody resolved it before.
+    AlreadyResolved { by: String },
+    /// Whoever made the comment resolves it, or somebody who may approve what it is on.
+    NotYoursToResolve { by: String },
+    /// Whoever resolves another's comment says why.
+    SayWhy,
+    /// No desk has that version any more, or a turn has put another one in its place.
+    UnknownVersion,
+    /// The comment has faults: a list of sentences.
+    FaultyComment { problems: BodyRef },
+    /// No member of that name reads notes: there is none, or it is not a model.
+    ReadsNoNotes { to: String },
+    /// The note has faults: a list of sentences.
+    FaultyNote { problems: BodyRef },
+    /// There is no such dead letter.
+    UnknownDeadLetter,
+    /// There is nothing to pause or resume.
+    NothingToDo,
+    /// A raise below what is spent and reserved, or below the limit.
+    RaiseTooLow,
+    /// The run is over.
+    RunOver,
+    /// The row cannot be read.
+    Unreadable,
 }
 
 /// Where words come from; shown on every message, version and mail.
