@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
 use crate::failure::{Class, Usage};
-use crate::id::{AgentName, ApprovalNo, Digest, EffectId, MessageId, RunId, Seq, Timestamp};
+use crate::id::{AgentName, ApprovalNo, Digest, EffectId, MessageId, Outcome, RunId, Seq, Timestamp};
 use crate::run::event::{Amount, Ending, Event, Fact, Message, Settled, Wish};
 use crate::run::state;
 use crate::topology::plan::{Plan, Recipient, Role};
@@ -101,9 +101,7 @@ impl Trace {
             }
             Event::MessageSent(message) => self.sent(message, at),
             Event::TurnBegan { message } => self.turn(*message, at),
-            Event::TurnEnded { message, outcome, .. } => {
-                self.end(Of::Turn(*message), at, None, vec![text("callsheet.outcome", outcome.as_str())])
-            }
+            Event::TurnEnded { message, outcome, .. } => self.end(Of::Turn(*message), at, None, came(outcome)),
             Event::EffectAsked { id, message, wish, .. } => {
                 self.asked(*id, *message, wish, at);
                 Vec::new()
@@ -119,9 +117,7 @@ impl Trace {
             }
             Event::ApprovalAsked { no, message, .. } => self.person(*no, Of::Turn(*message), "approval", at),
             Event::QuestionAsked { no, effect } => self.person(*no, Of::Effect(*effect), "question", at),
-            Event::PersonAnswered { no, outcome, .. } => {
-                self.end(Of::Person(*no), at, None, vec![text("callsheet.outcome", outcome.as_str())])
-            }
+            Event::PersonAnswered { no, outcome, .. } => self.end(Of::Person(*no), at, None, came(outcome)),
             Event::QuestionAnswered { no, .. } | Event::ApprovalClosed { no, .. } => {
                 self.end(Of::Person(*no), at, None, Vec::new())
             }
@@ -422,6 +418,11 @@ fn mark(event: &Event) -> Option<(Of, &'static str, Vec<KeyValue>)> {
         | Event::DeadLetterAnswered { .. }
         | Event::BudgetRaised { .. } => None,
     }
+}
+
+/// What a turn or a person came to.
+fn came(outcome: &Outcome) -> Vec<KeyValue> {
+    vec![text("callsheet.outcome", outcome.as_str())]
 }
 
 fn tokens(usage: Usage) -> [KeyValue; 3] {

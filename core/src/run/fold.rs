@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::branch::Branch;
 use super::desk::{self, Desk, Held};
-use super::event::{Amount, BodyRef, DeadLetterAnswer, Event, Fact, Message, Part, Reason, Version, Who};
+use super::event::{Amount, BodyRef, DeadLetterAnswer, Event, Fact, Message, Part, PauseReason, Reason, Version, Who};
 use super::state::{Conversation, DeadLetter, Effect, State, Turn};
 use crate::failure::Class;
 use crate::id::{AgentName, ArtefactName, Digest, EffectId, MessageId, Outcome, Timestamp};
@@ -122,10 +122,7 @@ impl State {
             Event::AgentRestarted { agent, not_before } => self.restart(at, agent, *not_before),
             Event::DeadLettered { message, class, reason } => self.dead_letter(*message, *class, *reason),
             Event::DeadLetterAnswered { message, answer, .. } => self.answer_dead_letter(*message, *answer),
-            Event::Paused { why } => {
-                self.paused = Some(why.clone());
-                Ok(())
-            }
+            Event::Paused { why } => self.pause(why),
             Event::Resumed { .. } => self.go_on(),
             Event::BudgetRaised { raise, .. } => self.ledger.raise(raise),
             Event::CancelAsked { by } => {
@@ -134,6 +131,11 @@ impl State {
             }
             Event::Ended { how } => self.end(*how),
         }
+    }
+
+    fn pause(&mut self, why: &PauseReason) -> Legal {
+        self.paused = Some(why.clone());
+        Ok(())
     }
 
     fn start(&mut self, brief: BodyRef, by: &Who) -> Legal {

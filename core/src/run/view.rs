@@ -284,12 +284,10 @@ impl View {
 
     /// What people see of each event, every one of them: of a new one somebody says so here, or it does not compile.
     fn entry(&self, fact: &Fact, texts: &dyn Texts) -> Option<Entry> {
-        let state = &self.state;
+        let (state, of) = (&self.state, &self.state.plan.name);
         let life = |word: &str, text: String| entry("callsheet", word, text, Kind::Life);
         Some(match &fact.is {
-            Event::Started { by, .. } => {
-                life("started", format!("{} started {} ({})", by.name, state.plan.name, by.how))
-            }
+            Event::Started { by, .. } => life("started", format!("{} started {of} ({})", by.name, by.how)),
             Event::Opened { epoch } if epoch.0 > 1 => life("resumed", format!("taken up again (ownership {epoch})")),
             Event::InputRefused { why, .. } => trouble::post_refused(why),
             Event::MessageSent(message) => self.message_entry(message, texts),
@@ -330,8 +328,9 @@ impl View {
                 people::question(state, self.whose_effect(*effect), *no, *effect, texts)
             }
             Event::QuestionAnswered { no, by, happened } => people::answered(*no, by, *happened),
-            Event::Assigned { .. } | Event::NoteLeft { .. } => return people::tells(state, &fact.is, texts),
-            Event::Followed { by, on, .. } => people::follows(by, *on),
+            Event::Assigned { .. } | Event::NoteLeft { .. } | Event::Followed { .. } => {
+                return people::tells(state, &fact.is, texts);
+            }
             Event::CommentMade { .. } | Event::CommentReplied { .. } | Event::CommentResolved { .. } => {
                 return comment::entry_of(&fact.is, &|artefact, version| Some(self.nth(artefact, version)?.0), texts);
             }

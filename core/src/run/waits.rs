@@ -76,7 +76,7 @@ impl State {
         let is_unwanted = matches!(how, Ending::Failed | Ending::Stopped | Ending::Bug);
         let who: Vec<String> = self.followers.iter().filter(|_| !is_unwanted).cloned().collect();
         let status = self.status().word().to_owned();
-        (is_unwanted || !who.is_empty()).then(|| Wait { what: What::Over { status }, who })
+        (is_unwanted || !who.is_empty()).then_some(Wait { what: What::Over { status }, who })
     }
 
     fn asked(&self, no: ApprovalNo, approval: &Approval) -> Wait {

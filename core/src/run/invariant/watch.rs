@@ -124,10 +124,7 @@ impl Watch {
             Event::ApprovalClosed { no, why } => self.closed(state, *no, *why),
             Event::EditRefused { no, artefact, version, .. } => self.edit_refused(state, *no, artefact, *version),
             Event::PermitGiven { no, manifest, slots } => self.permitted(state, fact.at, *no, *manifest, *slots),
-            Event::PermitVoided { no, .. } => {
-                let refused = self.permits.get(no).is_some_and(|permit| permit.refused);
-                ensure("I8", refused, || format!("permit {no} is void, and nobody said no to what it rests on"))
-            }
+            Event::PermitVoided { no, .. } => self.voided(*no),
             Event::QuestionAsked { no, effect } => self.effects.question(*no, *effect),
             Event::QuestionAnswered { no, happened, .. } => self.effects.answered(*no, *happened),
             Event::AgentFailed { message, .. } => self.killed(state, *message),
@@ -151,11 +148,16 @@ impl Watch {
             }
             Event::CalledOff { branch } => self.called_off(state, branch),
             // Nothing that has to be remembered: the state alone refuses these where they cannot be.
-            Event::Started { .. } | Event::Heard { .. } | Event::InputRefused { .. } => Ok(()),
-            Event::NoteLeft { .. } | Event::Followed { .. } => Ok(()),
-            Event::AnswerRefused { .. } | Event::ModelSwitched { .. } | Event::ContextCut { .. } => Ok(()),
+            Event::Started { .. } | Event::Heard { .. } | Event::InputRefused { .. } | Event::NoteLeft { .. } => Ok(()),
+            Event::Followed { .. } | Event::AnswerRefused { .. } => Ok(()),
+            Event::ModelSwitched { .. } | Event::ContextCut { .. } => Ok(()),
             Event::ApprovalOverdue { .. } | Event::AgentRestarted { .. } | Event::BudgetRaised { .. } => Ok(()),
         }
+    }
+
+    fn voided(&self, no: ApprovalNo) -> Holds {
+        let refused = self.permits.get(&no).is_some_and(|permit| permit.refused);
+        ensure("I8", refused, || format!("permit {no} is void, and nobody said no to what it rests on"))
     }
 
     /// While a run is paused or being cancelled, nothing new begins.

@@ -52,10 +52,14 @@ pub(super) fn question(state: &State, agent: &str, no: ApprovalNo, effect: Effec
     of_person("callsheet", "in doubt", text)
 }
 
-/// Somebody says something to a member, or takes something on, hands it on, or gives it back.
+/// Somebody says something to a member, follows the run, or takes something on, hands it on, or gives it back.
 pub(super) fn tells(state: &State, event: &Event, texts: &dyn Texts) -> Option<Entry> {
     if let Event::NoteLeft { to, by, note: said, .. } = event {
         return Some(Entry { to: Some(to.to_string()), ..of_person(&by.name, "note", note(texts, *said)) });
+    }
+    if let Event::Followed { by, on, .. } = event {
+        let text = if *on { "the run, and is told how it ends" } else { "the run no more" };
+        return Some(of_person(&by.name, "follows", text.to_owned()));
     }
     let Event::Assigned { no, by, to, remark, .. } = event else { return None };
     let what = what(state, *no);
@@ -65,12 +69,6 @@ pub(super) fn tells(state: &State, event: &Event, texts: &dyn Texts) -> Option<E
         Some(to) => of_person(&by.name, "delegates", format!("{what} {no} to {to}{why}")),
         None => of_person(&by.name, "gives back", format!("{what} {no}{why}")),
     })
-}
-
-/// Somebody wants to be told how the run ends, or does not any more.
-pub(super) fn follows(by: &Who, on: bool) -> Entry {
-    let text = if on { "the run, and is told of its end" } else { "the run no more" };
-    of_person(&by.name, "follows", text.to_owned())
 }
 
 /// The end, with what does not leave any more and the notes that nobody was shown.
