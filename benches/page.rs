@@ -111,9 +111,10 @@ fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
-/// How late each record of `run` is heard, in milliseconds.
+/// How late each record of `run` is heard, in milliseconds, of those that were written after somebody listened.
 async fn hears(client: Client, base: String, run: u64) -> Vec<i64> {
     let mut answer = client.get(format!("{base}/api/runs/{run}/events")).send().await.unwrap();
+    let listens = now_ms();
     let (mut late, mut text) = (Vec::new(), String::new());
     while let Ok(Some(bytes)) = answer.chunk().await {
         text.push_str(&String::from_utf8_lossy(&bytes));
@@ -121,9 +122,7 @@ async fn hears(client: Client, base: String, run: u64) -> Vec<i64> {
             let event: String = text.drain(..end + 2).collect();
             let Some(data) = event.lines().find_map(|line| line.strip_prefix("data: ")) else { continue };
             let record: Value = serde_json::from_str(data).unwrap();
-            if let Some(at) = record["fact"]["at"].as_i64() {
-                late.push(now_ms() - at);
-            }
+            late.extend(record["fact"]["at"].as_i64().filter(|at| *at > listens).map(|at| now_ms() - at));
             if record["fact"]["is"].get("ended").is_some() {
                 return late;
             }
@@ -151,10 +150,9 @@ async fn events(folder: &Path) {
         listening.spawn(hears(server.client.clone(), server.base.clone(), *run));
     }
     let late: Vec<Vec<i64>> = listening.join_all().await;
-    // What was there before somebody listened is not news.
     told(
         &format!("a record until one of {BROWSERS} browsers hears it, {RUNS} rehearsals at work"),
-        late.into_iter().flat_map(|late| late.into_iter().skip_while(|ms| *ms > 1_000)).collect(),
+        late.into_iter().flatten().collect(),
     );
     println!(
         "memory: {idle:.0} MiB idle, {busy:.0} with {RUNS} runs at work, {:.0} after {BROWSERS} browsers",
