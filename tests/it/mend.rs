@@ -143,7 +143,7 @@ async fn an_edit_that_cannot_be_prepared_leaves_the_approval_as_it_was() {
     assert_eq!(approval.desk, before);
     let refused = approval.refused.unwrap();
     let why = driven.body(refused.problems.digest);
-    assert!(why["error"].as_str().unwrap().contains("two versions are for the channel"), "{why}");
+    assert!(why["error"].as_str().unwrap().contains("two versions become the file newsletter.md"), "{why}");
     let kept = driven.body(refused.version);
     assert_eq!(kept["versions"][0]["text"], json!("Twice."), "nothing of what they wrote is lost");
     // A better one is taken, and one that is as bad puts that back.
@@ -220,7 +220,7 @@ fn an_edit_that_no_tool_can_prepare_is_told_and_costs_nothing() {
     let mut channels = artefact(&project, "show 1 --artefact channels --json");
     channels["versions"][1]["channel"] = channels["versions"][0]["channel"].clone();
     std::fs::write(project.path("twice.toml"), toml::to_string_pretty(&channels).unwrap()).unwrap();
-    let told: &[&str] = &["approval 1 is open again, as it was", "two versions are for the channel"];
+    let told: &[&str] = &["approval 1 is open again, as it was", "two versions become the file newsletter.md"];
     types(
         &project,
         &[
