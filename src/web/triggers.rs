@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::fail::Fail;
 use super::frame::{Area, Page};
-use super::parts::text;
+use super::parts::{state, text};
 use super::person::Person;
 use super::site::Site;
 use crate::clock::{Clock as _, Machine};
@@ -45,7 +45,7 @@ pub(super) async fn list(
 
 fn item(line: &Line, zone: &str) -> Markup {
     html! {
-        li.item {
+        li.item.pad {
             span.item-main {
                 strong { (text(&line.trigger)) }
                 span.item-sub {
@@ -61,7 +61,7 @@ fn item(line: &Line, zone: &str) -> Markup {
                         }
                     }
                 }
-                @if let Some(wrong) = wrong(line, zone).filter(|_| line.unset.is_some()) { span.item-sub { (text(&wrong)) } }
+                @if let Some(wrong) = wrong(line, zone).filter(|_| line.unset.is_some()) { span.item-sub { (state("failed", &wrong)) } }
             }
         }
     }
