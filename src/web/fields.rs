@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde_json::{Map, Value};
 
 use super::parts::text;
-use crate::topology::pointer::{below, keys};
+use crate::topology::pointer::{below, parent};
 use crate::words::described::Described;
 
 /// What a browser sends of a form.
@@ -135,33 +135,24 @@ pub(super) fn written(prefix: &str, before: &Value, fields: &Fields, described: 
     if let Some(list) = fields.get(ONE_MORE).and_then(|at| body.pointer_mut(at)).and_then(Value::as_array_mut) {
         list.extend(list.last().cloned());
     }
-    let left_out = fields.keys().filter_map(|name| name.strip_prefix(LEFT_OUT));
-    let mut left_out: Vec<Vec<String>> = left_out.map(|at| keys(at).collect()).collect();
-    // From the end of each list, so that the places of those before it stay.
-    left_out.sort_by_key(|keys| keys.last().and_then(|nth| nth.parse::<usize>().ok()));
-    left_out.iter().rev().for_each(|keys| leave_out(&mut body, keys));
+    let left_out = fields.keys().filter_map(|name| parent(name.strip_prefix(LEFT_OUT)?));
+    let mut left_out: Vec<(&str, usize)> = left_out.filter_map(|(list, nth)| Some((list, nth.parse().ok()?))).collect();
+    // What is inside first, and each list from its end, so that the places of the others stay.
+    left_out.sort_by_key(|(list, nth)| (list.matches('/').count(), *nth));
+    for (list, nth) in left_out.into_iter().rev() {
+        if let Some(list) = body.pointer_mut(list).and_then(Value::as_array_mut).filter(|list| nth < list.len()) {
+            list.remove(nth);
+        }
+    }
     body
 }
 
 /// Puts a value where none was, if the schema has a field there. A field that is left empty is not there.
 fn add(body: &mut Value, at: &str, described: Described<'_>, value: Value) -> Option<()> {
-    let keys: Vec<String> = keys(at).collect();
-    let (name, above) = keys.split_last()?;
-    let above = above.iter().fold(String::new(), |at, key| below(&at, key));
-    let is_known = described.part(&above).names().contains(&name.as_str());
-    let fields: &mut Map<String, Value> = body.pointer_mut(&above)?.as_object_mut()?;
-    (is_known && !value.is_null()).then(|| fields.insert(name.clone(), value)).map(drop)
-}
-
-fn leave_out(body: &mut Value, keys: &[String]) {
-    let Some((nth, above)) = keys.split_last() else { return };
-    let above = above.iter().fold(String::new(), |at, key| below(&at, key));
-    let list = body.pointer_mut(&above).and_then(Value::as_array_mut);
-    if let (Some(list), Ok(nth)) = (list, nth.parse::<usize>())
-        && nth < list.len()
-    {
-        list.remove(nth);
-    }
+    let (above, name) = parent(at)?;
+    let is_known = described.part(above).names().contains(&name.as_str());
+    let fields: &mut Map<String, Value> = body.pointer_mut(above)?.as_object_mut()?;
+    (is_known && !value.is_null()).then(|| fields.insert(name, value)).map(drop)
 }
 
 fn typed(given: &str, before: &Value, described: Described<'_>) -> Value {
@@ -211,6 +202,13 @@ mod tests {
         let mut more = before.clone();
         more["mails"].as_array_mut().unwrap().push(json!({ "subject": "two", "day": 4 }));
         check(&[("one more", "/mails")], more);
+    }
+
+    #[test]
+    fn what_is_left_out_is_what_was_shown_there() {
+        let lists = json!([["a", "b"], ["c"], ["d", "e"]]);
+        let given = [("leave out /1", "on"), ("leave out /2/0", "on"), ("leave out /0/1", "on")];
+        check(&lists, &Value::Null, &given, json!([["a"], ["e"]]));
     }
 
     #[test]
