@@ -42,7 +42,5 @@ async fn assign(session: &Session, number: u64, to: Option<String>, text: String
     let (project, approval) = (&session.project, ApprovalNo(number));
     project.declared(project.who())?;
     let mut story = project.read(project.run_of_approval(approval)?)?;
-    let exit = session.act(&mut story, Say::Assign { approval, to, text }).await?;
-    // It is on record, however the run stands.
-    Ok(if exit == Exit::Waiting { Exit::Done } else { exit })
+    session.note(&mut story, Say::Assign { approval, to, text }).await
 }

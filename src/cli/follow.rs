@@ -18,7 +18,5 @@ pub(super) async fn follow(session: &Session, args: Args) -> Result<Exit, Stop> 
     let project = &session.project;
     project.declared(project.who())?;
     let mut story = project.read(project.run(Some(RunNo(args.run)))?)?;
-    let exit = session.act(&mut story, Say::Follow { on: !args.stop }).await?;
-    // It is on record, however the run stands.
-    Ok(if exit == Exit::Waiting { Exit::Done } else { exit })
+    session.note(&mut story, Say::Follow { on: !args.stop }).await
 }

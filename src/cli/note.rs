@@ -21,7 +21,5 @@ pub(super) async fn note(session: &Session, args: Args) -> Result<Exit, Stop> {
     project.declared(project.who())?;
     let mut story = project.read(project.run(Some(RunNo(args.run)))?)?;
     let said = to(&story, &args.member, args.text)?;
-    let exit = session.act(&mut story, said).await?;
-    // It is on record, however the run stands.
-    Ok(if exit == Exit::Waiting { Exit::Done } else { exit })
+    session.note(&mut story, said).await
 }

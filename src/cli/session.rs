@@ -140,6 +140,12 @@ impl Session {
         exit
     }
 
+    /// As [`Session::act`], of what decides nothing: it is on record, however the run stands then.
+    pub(super) async fn note(&self, story: &mut Story, say_what: Say) -> Result<Exit, Stop> {
+        let exit = self.act(story, say_what).await?;
+        Ok(if exit == Exit::Waiting { Exit::Done } else { exit })
+    }
+
     async fn post_and_drive(&self, driver: &Driver, story: &mut Story, say_what: Say) -> Result<Exit, Stop> {
         let (live, answer) = self.post(driver, story, say_what).await?;
         // Another's word may have been heard before this one, and its process relies on this one to drive the run.

@@ -6,7 +6,7 @@ use super::session::Session;
 use crate::clock::{Clock as _, Machine};
 use crate::service::trigger::list::triggers as listed;
 use crate::words::time::date_time;
-use crate::words::trigger::{fires, last, manner, wrong};
+use crate::words::trigger::{fires, last, manner, unset};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -37,8 +37,8 @@ pub(super) fn triggers(session: &Session, args: &Args) -> Result<Exit, Stop> {
         if let Some(manner) = manner(line) {
             say(format!("{}: {manner}", Safe(&line.trigger)));
         }
-        if let Some(wrong) = wrong(line, zone).filter(|_| line.unset.is_some()) {
-            say(format!("{}: {}", Safe(&line.trigger), Safe(&wrong)));
+        if let Some(unset) = unset(line) {
+            say(format!("{}: {}", Safe(&line.trigger), Safe(&unset)));
         }
     }
     say("they fire while callsheet serve runs; what they start needs the same approvals");

@@ -85,14 +85,8 @@ fn end_turn(plan: &Plan, agent: &AgentName, member: &Member, is_question: bool) 
         "note": { "type": "string", "description": note },
     });
     let mut required = vec!["note", "outcome"];
-    let writes: Map<String, Value> = member
-        .writes
-        .iter()
-        .filter_map(|name| {
-            let schema = plan.schemas.get(&plan.artefacts.get(name)?.schema)?;
-            Some((name.to_string(), plain(schema)))
-        })
-        .collect();
+    let writes: Map<String, Value> =
+        member.writes.iter().filter_map(|name| Some((name.to_string(), plain(plan.schema(name.as_str())?)))).collect();
     if !writes.is_empty() && !is_question {
         let names: Vec<String> = member.writes.iter().map(ToString::to_string).collect();
         let mut all = json!({

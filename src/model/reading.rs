@@ -91,8 +91,7 @@ impl Reading<'_> {
         let mut bodies = std::collections::BTreeMap::new();
         for (name, body) in writes {
             let artefact = name.parse().map_err(|_| format!("there is no artefact {name:?}"))?;
-            let schema = self.plan.artefacts.get(&artefact).and_then(|of| self.plan.schemas.get(&of.schema));
-            let schema = schema.filter(|_| self.member.writes.contains(&artefact));
+            let schema = self.plan.schema(&name).filter(|_| self.member.writes.contains(&artefact));
             let body = match schema {
                 Some(schema) => untexted(body, schema, &format!("writes.{artefact}"), &mut self.noted),
                 None => body,

@@ -56,8 +56,7 @@ impl Edit {
         let version = approval.desk.get(&artefact).and_then(Held::version);
         let own = version.and_then(|version| state.versions.get(&version)).map(|version| version.message);
         let examiner = Examiner::new(&state.plan, &app::checks())?;
-        let schema = state.plan.artefacts.get(&artefact).and_then(|of| state.plan.schemas.get(&of.schema));
-        let schema = schema.cloned().unwrap_or_default();
+        let schema = state.plan.schema(artefact.as_str()).cloned().unwrap_or_default();
         Ok(Self { no, artefact, before, schema, refused, binds, others, calls: calls(story, own), examiner })
     }
 

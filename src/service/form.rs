@@ -90,9 +90,8 @@ impl Form {
 /// What is wanted where no decision is.
 pub(super) fn sheet(plan: &Plan, asked: &Approval) -> Sheet {
     let is_sentence = asked.wants == Wants::Sentence;
-    let schema = |name: &ArtefactName| plan.artefacts.get(name).and_then(|of| plan.schemas.get(&of.schema)).cloned();
     let member = plan.team.get(&asked.agent).filter(|_| !is_sentence);
     let writes = member.into_iter().flat_map(|member| &member.writes);
-    let writes = writes.map(|name| (name.clone(), schema(name).unwrap_or_default())).collect();
+    let writes = writes.map(|name| (name.clone(), plan.schema(name.as_str()).cloned().unwrap_or_default())).collect();
     Sheet { outcomes: answered::outcomes(plan, &asked.agent, asked.wants), writes, is_sentence }
 }

@@ -373,9 +373,8 @@ fn versions(story: &Story, approval: &Approval, texts: &Bodies) -> Vec<Version> 
         beside.flat_map(|(name, held)| held.named(name).into_iter().map(move |(of, version)| (of, held, version)));
     let version = |(name, held, digest): (ArtefactName, &Held, Digest)| {
         let nth = story.view.nth(&name, digest);
-        let schema = state.plan.artefacts.get(&name).and_then(|of| state.plan.schemas.get(&of.schema));
         Version {
-            schema: schema.cloned().unwrap_or_default(),
+            schema: state.plan.schema(name.as_str()).cloned().unwrap_or_default(),
             artefact: name,
             digest,
             no: nth.map(|(no, _)| no),

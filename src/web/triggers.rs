@@ -16,7 +16,7 @@ use crate::clock::{Clock as _, Machine};
 use crate::service::error::Error;
 use crate::service::trigger::list::{self, Line};
 use crate::words::time::date_time;
-use crate::words::trigger::{fires, last, manner, wrong};
+use crate::words::trigger::{fires, last, manner, unset, wrong};
 
 pub(super) async fn list(
     State(site): State<Arc<Site>>,
@@ -61,7 +61,7 @@ fn item(line: &Line, zone: &str) -> Markup {
                         }
                     }
                 }
-                @if let Some(wrong) = wrong(line, zone).filter(|_| line.unset.is_some()) { span.item-sub { (state("failed", &wrong)) } }
+                @if let Some(unset) = unset(line) { span.item-sub { (state("failed", &unset)) } }
             }
         }
     }

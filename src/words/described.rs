@@ -21,7 +21,7 @@ impl<'s> Described<'s> {
 
     /// An artefact of this plan, by its name.
     pub fn artefact(plan: &'s Plan, name: &str) -> Self {
-        Self::by(plan.artefacts.get(name).and_then(|of| plan.schemas.get(&of.schema)))
+        Self::by(plan.schema(name))
     }
 
     /// The field of this name.

@@ -46,10 +46,15 @@ pub fn wrong(line: &Line, zone: &str) -> Option<String> {
     if line.when.is_none() {
         return Some(format!("it has faults and fires nothing: callsheet check {}", line.topology));
     }
-    if let Some(variable) = &line.unset {
-        return Some(format!(
-            "the variable {variable} is not set here: export {variable}=... where callsheet serve runs"
-        ));
-    }
+    unset(line).or_else(|| failed(line, zone))
+}
+
+/// That the variable of its key is not set, if it is not.
+pub fn unset(line: &Line) -> Option<String> {
+    let variable = line.unset.as_ref()?;
+    Some(format!("the variable {variable} is not set here: export {variable}=... where callsheet serve runs"))
+}
+
+fn failed(line: &Line, zone: &str) -> Option<String> {
     line.last.as_ref().filter(|firing| firing.came == "failed").map(|firing| last(firing, zone))
 }

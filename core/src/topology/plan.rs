@@ -742,6 +742,11 @@ impl Plan {
         Digest::of("callsheet plan 1", &[bytes])
     }
 
+    /// The JSON Schema of an artefact; none if there is no such artefact.
+    pub fn schema(&self, artefact: &str) -> Option<&Value> {
+        self.schemas.get(&self.artefacts.get(artefact)?.schema)
+    }
+
     /// The words that a turn of `agent` can end with, which may be one that answers a question.
     pub fn words(&self, agent: &AgentName, is_question: bool) -> Vec<&str> {
         if is_question { vec![ANSWER] } else { self.outcomes(agent).map(Outcome::as_str).collect() }

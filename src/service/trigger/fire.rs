@@ -319,14 +319,12 @@ impl Triggers {
     /// What a firing came to that is settled.
     pub(super) async fn settled(&self, due: &Due<'_>) -> Result<Fate, Error> {
         let known = self.known(due).await?.map(|firing| firing.came);
-        let run = known.as_ref().and_then(journal::Came::run);
-        let no = self.read(move |project| {
-            let query = Query { id: run, limit: 1, ..Query::default() };
-            Ok(project.store()?.runs(&query)?.pop().map(|row| row.no))
-        });
-        Ok(match (known, run) {
-            (_, Some(_)) => no.await?.map_or_else(|| Fate::Skipped("its run is gone".to_owned()), Fate::Started),
-            (Some(journal::Came::Skipped(why)), _) => Fate::Skipped(why),
+        if let Some(run) = known.as_ref().and_then(journal::Came::run) {
+            let row = self.read(move |project| project.known(run)).await?;
+            return Ok(row.map_or_else(|| Fate::Skipped("its run is gone".to_owned()), |row| Fate::Started(row.no)));
+        }
+        Ok(match known {
+            Some(journal::Came::Skipped(why)) => Fate::Skipped(why),
             _ => Fate::Failed("it is not settled yet".to_owned()),
         })
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::due::Times;
 use super::fire::id;
 use crate::id::{RunId, RunNo, Timestamp, as_iso, as_iso_if_known};
-use crate::journal::{Came, Firing, Firings, Query, Store};
+use crate::journal::{Came, Firing, Firings};
 use crate::service::error::Error;
 use crate::service::project::Project;
 use crate::topology::check;
@@ -71,11 +71,8 @@ pub struct Last {
 }
 
 impl Last {
-    fn of(store: &dyn Store, firing: Firing) -> Result<Self, Error> {
-        let no = |run: RunId| -> Result<Option<RunNo>, Error> {
-            let query = Query { id: Some(run), limit: 1, ..Query::default() };
-            Ok(store.runs(&query)?.pop().map(|row| row.no))
-        };
+    fn of(project: &Project, firing: Firing) -> Result<Self, Error> {
+        let no = |run: RunId| -> Result<Option<RunNo>, Error> { Ok(project.known(run)?.map(|row| row.no)) };
         let (came, run, why) = match firing.came {
             Came::Started(run) => ("started", no(run)?, None),
             Came::Waits(run) => ("waits", no(run)?, None),
@@ -115,7 +112,7 @@ pub fn triggers(project: &Project, now: Timestamp) -> Result<Vec<Line>, Error> {
         let query = Firings { trigger: Some(line.trigger.clone()), limit: 1, ..Firings::default() };
         if let Some(store) = &store {
             let last = store.firings(&query)?.pop();
-            line.last = last.map(|firing| Last::of(store.as_ref(), firing)).transpose()?;
+            line.last = last.map(|firing| Last::of(project, firing)).transpose()?;
         }
     }
     Ok(lines)

@@ -14,6 +14,9 @@ pub(super) const RANKS_MAX: usize = 100;
 /// How little the first places of an order count for more than those behind them, as in the paper of reciprocal rank fusion.
 const RANK_OFFSET: f64 = 60.0;
 
+/// Forgets all vectors, and whose they are.
+const FORGET: &str = "BEGIN IMMEDIATE; DELETE FROM vectors; DELETE FROM embedded; COMMIT;";
+
 /// A text that has no vector yet.
 pub(super) struct Lacking {
     pub(super) digest: Vec<u8>,
@@ -27,7 +30,7 @@ impl Index {
             let was = "SELECT model FROM embedded";
             let was: Option<String> = self.connection.query_row(was, [], |row| row.get(0)).optional()?;
             if was.is_some_and(|was| was != model) {
-                self.connection.execute_batch("BEGIN IMMEDIATE; DELETE FROM vectors; DELETE FROM embedded; COMMIT;")?;
+                self.connection.execute_batch(FORGET)?;
             }
             self.connection.execute("DELETE FROM vectors WHERE digest NOT IN (SELECT digest FROM parts)", [])
         };
@@ -85,8 +88,7 @@ impl Index {
         };
         let was = was().map_err(|why| engine(&why))?.and_then(|was| usize::try_from(was).ok());
         let Some(was) = was.filter(|was| *was != dimension) else { return Ok(()) };
-        let forget = "BEGIN IMMEDIATE; DELETE FROM vectors; DELETE FROM embedded; COMMIT;";
-        self.connection.execute_batch(forget).map_err(|why| engine(&why))?;
+        self.connection.execute_batch(FORGET).map_err(|why| engine(&why))?;
         let why = format!(
             "{model} gives vectors of {dimension} numbers, and those of the index have {was}: they are made anew from the next \
              search on"

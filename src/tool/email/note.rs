@@ -17,6 +17,7 @@ use super::super::{Approved, Deadline};
 use crate::failure::Failure;
 use crate::file::words;
 use crate::id::{Digest, EffectId, RunId, Timestamp};
+use crate::run::view::count;
 
 /// Its place below the folder that sinks keep their records in.
 const FILE: &str = ".callsheet/mail.jsonl";
@@ -56,8 +57,7 @@ pub struct Frequency {
 impl Frequency {
     /// In words.
     pub(super) fn words(self) -> String {
-        let count = |number: u32, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-        format!("{} in {} at most", count(self.mails, "mail"), count(self.days, "day"))
+        format!("{} in {} at most", count(self.mails as usize, "mail"), count(self.days as usize, "day"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Hours in which no mail leaves, as the file says them, and as the run keeps them: with how the clocks of the project's zone are set.
 
 use jiff::Timestamp;
-use jiff::civil::{Time, Weekday};
+use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ pub struct QuietHours {
     pub days: Vec<Day>,
 }
 
-/// A day of the week.
+/// A day of the week; Monday is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Day {
@@ -36,22 +36,6 @@ pub enum Day {
     Friday,
     Saturday,
     Sunday,
-}
-
-impl Day {
-    /// Monday is 0.
-    fn number(self) -> u8 {
-        let day = match self {
-            Self::Monday => Weekday::Monday,
-            Self::Tuesday => Weekday::Tuesday,
-            Self::Wednesday => Weekday::Wednesday,
-            Self::Thursday => Weekday::Thursday,
-            Self::Friday => Weekday::Friday,
-            Self::Saturday => Weekday::Saturday,
-            Self::Sunday => Weekday::Sunday,
-        };
-        day.to_monday_zero_offset().unsigned_abs()
-    }
 }
 
 impl QuietHours {
@@ -69,7 +53,7 @@ impl QuietHours {
         if self.from.is_some() && from_min == until_min {
             return Err("quiet_hours ends when it begins: write another time as `until`".to_owned());
         }
-        let days: std::collections::BTreeSet<u8> = self.days.iter().map(|day| day.number()).collect();
+        let days: std::collections::BTreeSet<u8> = self.days.iter().map(|day| *day as u8).collect();
         if self.from.is_none() && days.is_empty() {
             return Err("quiet_hours names no time: write from = \"20:00\" and until = \"08:00\", or days".to_owned());
         }
