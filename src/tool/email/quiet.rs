@@ -25,7 +25,8 @@ pub struct QuietHours {
     pub days: Vec<Day>,
 }
 
-/// A day of the week; Monday is 0.
+/// A day of the week.
+// In this order, since a day is kept as its number: Monday is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Day {
