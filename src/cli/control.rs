@@ -110,7 +110,7 @@ async fn take_up(session: &Session, driver: &Driver, story: &mut Story) -> Resul
     let mut live = driver.take_up(story).await?;
     mark_mode(&story.state().plan);
     // What happened up to here has been told, or is told by `messages`.
-    story.news()?;
+    story.catch_up()?;
     let (no, topology, before) = (story.row.no, &story.row.topology, story.seq());
     say(format!(
         "run {no} of {topology} goes on after record {before}; callsheet messages {no} tells what happened before"

@@ -117,7 +117,7 @@ impl<'s> Ledger<'s> {
         let (calls, none) = (self.given(written.message), BTreeMap::new());
         if let Ok(From::Call(place, _)) = sources::found(&claim.source, &Sight { desk: &none, calls: &calls }) {
             let id = in_order(&state.given).get(place).map(|given| given.id);
-            *record = id.and_then(|id| self.story.given.get(&id).copied());
+            *record = id.and_then(|id| self.story.view.returned(id));
             return;
         }
         let other = desk.iter().find(|(artefact, _)| artefact.as_str() == claim.source && *artefact != name);

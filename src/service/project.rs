@@ -152,7 +152,7 @@ impl Project {
     /// As [`Story::news`].
     pub fn read(&self, row: RunRow) -> Result<Story, Error> {
         let mut story = self.story(row)?;
-        story.news()?;
+        story.catch_up()?;
         Ok(story)
     }
 

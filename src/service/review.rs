@@ -294,7 +294,7 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo, viewer: &Who) ->
         claims: Ledger::new(story).on(&approval.desk, &approved(state, approval)),
         rules: approval.rules.as_ref().and_then(|ruling| read(&texts, ruling.body)).unwrap_or_default(),
         gates: approval.gates().cloned().collect(),
-        calls: story.calls.clone(),
+        calls: story.view.calls(&texts),
         said,
         wanted: wanted(story, no, approval, &texts),
         work: story.view.work(approval.message, &texts),

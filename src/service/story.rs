@@ -2,7 +2,6 @@
 //! it, decides on it and then drives it goes on with the same story, so that nothing is read twice.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -11,11 +10,13 @@ use serde_json::Value;
 
 use super::error::Error;
 use crate::actor::history::{self, Bodies, Loaded};
-use crate::id::{Digest, EffectId, Epoch, Seq};
+use crate::id::{Digest, Epoch, Seq};
 use crate::journal::{Record, RunRow, Store};
-use crate::run::event::{Event, Fact, Settled};
+use crate::run::event::{Event, Fact, Message};
+use crate::run::fold::Illegal;
 use crate::run::state::State;
-use crate::run::view::{Entry, Kind, View};
+use crate::run::view::{Entry, View};
+use crate::topology::plan::Recipient;
 
 /// A reader of one run.
 pub struct Story {
@@ -24,19 +25,16 @@ pub struct Story {
     pub row: RunRow,
     /// What people see so far.
     pub view: View,
-    /// The calls of tools so far.
-    pub calls: Vec<Entry>,
-    /// The record of each result that a tool gave so far.
-    pub given: BTreeMap<EffectId, Seq>,
     /// The messages that reached `end` so far.
     pub results: Vec<Entry>,
-    /// What went wrong last, if anything did.
-    pub trouble: Option<Entry>,
     /// The pinned plan's digest.
     pub plan: Digest,
     plan_json: Vec<u8>,
     seq: Seq,
 }
+
+/// Has a story take in a record.
+type Take<'a> = dyn FnMut(&mut Story, Record, Fact, &Bodies) -> Result<(), Illegal> + 'a;
 
 /// One record of a run, and what people see of it.
 #[derive(Debug, Clone)]
@@ -94,19 +92,15 @@ impl Story {
     pub fn open(store: Arc<dyn Store>, row: RunRow) -> Result<Self, Error> {
         let (digest, plan_json, plan) = history::pinned_plan(store.as_ref(), row.id)?;
         let view = View::new(State::new(row.id, Arc::new(plan)));
-        let (calls, results) = (Vec::new(), Vec::new());
-        Ok(Self {
-            store,
-            row,
-            view,
-            calls,
-            given: BTreeMap::new(),
-            results,
-            trouble: None,
-            plan: digest,
-            plan_json,
-            seq: Seq(0),
-        })
+        Ok(Self { store, row, view, results: Vec::new(), plan: digest, plan_json, seq: Seq(0) })
+    }
+
+    /// The story of the same run, at its beginning.
+    ///
+    /// # Errors
+    /// If the run cannot be read.
+    pub fn anew(&self) -> Result<Self, Error> {
+        Self::open(Arc::clone(&self.store), self.row.clone())
     }
 
     /// What its records come to so far.
@@ -129,24 +123,39 @@ impl Story {
     /// # Errors
     /// If the records cannot be read or replayed.
     pub fn news(&mut self) -> Result<Vec<News>, Error> {
-        let texts = self.texts();
         let mut news = Vec::new();
-        history::follow(self.store.as_ref(), self.row.id, self.seq, &mut |record, fact| {
-            let entry = self.view.take(record.seq, &fact, &texts);
-            let entry = entry.map_err(|illegal| history::Misread::from(illegal).at(record.seq))?;
-            self.seq = record.seq;
-            self.calls.extend(entry.iter().filter(|entry| entry.kind == Kind::Call).cloned());
-            if entry.as_ref().is_some_and(|entry| entry.kind == Kind::Trouble) {
-                self.trouble.clone_from(&entry);
-            }
-            if let Event::EffectSettled { id, result: Settled::Returned { .. }, .. } = &fact.is {
-                self.given.insert(*id, record.seq);
-            }
-            self.results.extend(entry.iter().filter(|entry| entry.to.as_deref() == Some("end")).cloned());
+        self.go_on(&mut |story, record, fact, texts| {
+            let entry = story.view.take(record.seq, &fact, texts)?;
+            story.results.extend(entry.iter().filter(|entry| entry.to.as_deref() == Some("end")).cloned());
             news.push(News { record, fact, entry });
             Ok(())
         })?;
         Ok(news)
+    }
+
+    /// Reads on, for whoever wants to know where the run stands and not how it came there: nearly no text is read.
+    ///
+    /// # Errors
+    /// As [`Story::news`].
+    pub fn catch_up(&mut self) -> Result<(), Error> {
+        self.go_on(&mut |story, record, fact, texts| {
+            if matches!(&fact.is, Event::MessageSent(Message { to: Recipient::End, .. })) {
+                story.results.extend(story.view.take(record.seq, &fact, texts)?);
+                return Ok(());
+            }
+            story.view.pass(record.seq, &fact, texts)
+        })
+    }
+
+    fn go_on(&mut self, take: &mut Take<'_>) -> Result<(), Error> {
+        let (store, texts) = (Arc::clone(&self.store), self.texts());
+        history::follow(store.as_ref(), self.row.id, self.seq, &mut |record, fact| {
+            let seq = record.seq;
+            take(self, record, fact, &texts).map_err(|illegal| history::Misread::from(illegal).at(seq))?;
+            self.seq = seq;
+            Ok(())
+        })?;
+        Ok(())
     }
 
     /// Reads on in `store`, which is over the same journal.

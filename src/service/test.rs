@@ -21,8 +21,8 @@ use crate::journal::Query;
 use crate::run::event::{Decision, Event, Refusal, Who, Wish};
 use crate::run::input::{Brief, Post, Say};
 use crate::run::state::{State, Status, Wants};
-use crate::run::view::Texts as _;
 use crate::run::view::why::paused_text;
+use crate::run::view::{Kind, Texts as _};
 use crate::topology::check::{Checked, Test};
 use crate::topology::plan::{Line, Plan, Recipient};
 
@@ -116,14 +116,14 @@ pub async fn test(project: &Project, checked: &Checked, test: &Test) -> Result<T
     let handle = running.system.run(&plan, &brief, tester(1)).await?;
     let store = Arc::clone(&running.system.ports().store);
     let row = store.runs(&Query { id: Some(handle.run), ..Query::default() })?.pop().ok_or(Error::NothingYet)?;
-    let mut story = Story::open(Arc::clone(&store), row.clone())?;
+    let mut story = Story::open(store, row)?;
     let decided = decide_all(&running, &clock, &handle, &mut story, test).await;
     running.stop().await;
     let differences = match decided? {
         Some(wrong) => vec![wrong],
-        None => differences(&story, test),
+        None => differences(&story, test)?,
     };
-    Ok(Tested { differences, took: Some(took(Story::open(store, row)?)?) })
+    Ok(Tested { differences, took: Some(took(story.anew()?)?) })
 }
 
 /// What the run of a story that nobody has read yet took.
@@ -231,7 +231,7 @@ type Progressing = watch::Receiver<Progress>;
 async fn settle(progress: &mut Progressing, story: &mut Story) -> Result<(), Error> {
     loop {
         let gone = progress.borrow_and_update().gone.is_some();
-        story.news()?;
+        story.catch_up()?;
         if gone || story.state().status() != Status::Running || progress.changed().await.is_err() {
             return Ok(());
         }
@@ -251,7 +251,7 @@ async fn expire(
     clock.advance(expires_at.ms_since(clock.now()).saturating_add(1));
     running.system.wake(handle.run);
     while of(story).is_some_and(|(_, over, overdue)| !over && !overdue) && progress.changed().await.is_ok() {
-        story.news()?;
+        story.catch_up()?;
     }
     Ok(true)
 }
@@ -286,7 +286,7 @@ fn open(state: &State) -> Option<(ApprovalNo, Digest)> {
     state.open_approvals().next().map(|(no, approval)| (no, approval.binds))
 }
 
-fn differences(story: &Story, test: &Test) -> Vec<Difference> {
+fn differences(story: &Story, test: &Test) -> Result<Vec<Difference>, Error> {
     let (state, texts) = (story.state(), story.texts());
     let mut differences = Vec::new();
     let status = state.status().word();
@@ -294,7 +294,7 @@ fn differences(story: &Story, test: &Test) -> Vec<Difference> {
         let dead = letters(story).into_iter().map(|letter| letter.reason);
         // A pause says which limit; what used it up went wrong before.
         let paused = paused_text(state, &texts);
-        let before = story.trouble.as_ref().filter(|_| paused.is_some()).map(|entry| entry.text.clone());
+        let before = if paused.is_some() { trouble(story.anew()?)? } else { None };
         let dead = dead.chain(paused).chain(before).collect();
         differences.push(Difference::Status { found: status.to_owned(), wanted: test.status.clone(), dead });
     }
@@ -313,7 +313,13 @@ fn differences(story: &Story, test: &Test) -> Vec<Difference> {
             differences.push(Difference::Artefact { name: name.clone(), found, wanted: wanted.clone() });
         }
     }
-    differences
+    Ok(differences)
+}
+
+/// What went wrong last in the run of a story that nobody has read yet.
+fn trouble(mut story: Story) -> Result<Option<String>, Error> {
+    let entries = story.news()?.into_iter().filter_map(|news| news.entry);
+    Ok(entries.filter(|entry| entry.kind == Kind::Trouble).last().map(|entry| entry.text))
 }
 
 /// Whether `found` has all that `wanted` says.

@@ -46,9 +46,19 @@ pub struct View {
     told: Vec<String>,
     over_reported: (usize, Amount),
     assumed: (usize, Amount),
+    returned: Vec<Returned>,
     bases: Bases,
     failures: Failures,
     remarks: Remarks,
+}
+
+/// What a tool gave, as a record has it: its text is read when somebody looks at it.
+struct Returned {
+    seq: Seq,
+    at: Timestamp,
+    branch: Option<String>,
+    id: EffectId,
+    result: Settled,
 }
 
 impl View {
@@ -66,6 +76,7 @@ impl View {
             told: Vec::new(),
             over_reported: (0, Amount::default()),
             assumed: (0, Amount::default()),
+            returned: Vec::new(),
             bases: Bases::default(),
             failures: Failures::default(),
             remarks: Remarks::default(),
@@ -159,9 +170,31 @@ impl View {
     /// As [`State::apply`].
     pub fn take(&mut self, seq: Seq, fact: &Fact, texts: &dyn Texts) -> Result<Option<Entry>, super::fold::Illegal> {
         let (before, branch) = (self.entry(fact, texts), self.branch_of(&fact.is));
-        self.follow(seq, fact, texts);
-        self.state.apply(fact)?;
+        self.pass(seq, fact, texts)?;
         Ok(before.map(|entry| Entry { seq, at: fact.at, branch, ..entry }))
+    }
+
+    /// Takes `fact` in as [`View::take`] does, for whoever does not want to see it: nearly no text is read for it.
+    ///
+    /// # Errors
+    /// As [`State::apply`].
+    pub fn pass(&mut self, seq: Seq, fact: &Fact, texts: &dyn Texts) -> Result<(), super::fold::Illegal> {
+        self.follow(seq, fact, texts);
+        self.state.apply(fact)
+    }
+
+    /// The calls of tools that gave something so far, in the order of their results.
+    pub fn calls(&self, texts: &dyn Texts) -> Vec<Entry> {
+        let told = |of: &Returned| {
+            let entry = self.settled_entry(of.id, &of.result, texts)?;
+            Some(Entry { seq: of.seq, at: of.at, branch: of.branch.clone(), ..entry })
+        };
+        self.returned.iter().filter_map(told).collect()
+    }
+
+    /// The record of what this call of a tool gave.
+    pub fn returned(&self, id: EffectId) -> Option<Seq> {
+        self.returned.iter().find(|of| of.id == id).map(|of| of.seq)
     }
 
     /// The branch of a split that `event` is of, if of one; the state is that before it.
@@ -226,6 +259,10 @@ impl View {
                 self.pays(*id, *spent);
                 self.settled(*id, *spent, result, texts);
                 self.bases.settled(seq, *id, result, &self.state);
+                if let Settled::Returned { .. } = result {
+                    let (branch, result) = (self.branch_of(&fact.is), result.clone());
+                    self.returned.push(Returned { seq, at: fact.at, branch, id: *id, result });
+                }
             }
             Event::EffectFailed { id, class, reason, spent, .. } => {
                 self.pays(*id, *spent);
