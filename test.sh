@@ -24,27 +24,34 @@ need "Python 3.11 or newer" "install it, see https://www.python.org; it runs the
 need "Python's venv with pip" "install it (the package is often called python3-venv)" python3 -c 'import ensurepip, venv'
 
 told=()
-current=""
+failed=0
 finish() {
     local status=$?
     printf '\n'
     if ((${#told[@]})); then printf '%s\n' "${told[@]}"; fi
-    if ((status == 0)); then
+    if ((status == 0 && failed == 0)); then
         echo "all parts passed"
-    elif [[ -n $current ]]; then
-        printf '%-8s FAILED after %s s\n' "$current" "$((SECONDS - began))"
+        exit 0
     fi
+    exit "$((status > failed ? status : failed))"
 }
 trap finish EXIT
 
+# Every part is run, so that one run tells all that is wrong.
 part() { # NAME, COMMAND...
-    current=$1
-    began=$SECONDS
+    local name=$1 began=$SECONDS status
     shift
-    printf '\n== %s: %s\n' "$current" "$*"
-    "$@"
-    told+=("$(printf '%-8s %s s' "$current" "$((SECONDS - began))")")
-    current=""
+    printf '\n== %s: %s\n' "$name" "$*"
+    set +e
+    (set -e && "$@")
+    status=$?
+    set -e
+    if ((status == 0)); then
+        told+=("$(printf '%-8s %s s' "$name" "$((SECONDS - began))")")
+    else
+        failed=1
+        told+=("$(printf '%-8s FAILED after %s s' "$name" "$((SECONDS - began))")")
+    fi
 }
 
 part format cargo fmt --all --check
@@ -118,7 +125,7 @@ documents() { # What PDF files are read with.
 part papers documents
 # What a test needs is installed above: one that does not find it fails.
 export TEST_PARTS=all
-part tests cargo test
+part tests cargo test --no-fail-fast
 # With the whole workspace, so that what both crates share is built once.
 part faults cargo test --workspace --test lab -- --show-output
 part docs env RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
