@@ -353,9 +353,28 @@ impl fmt::Display for NanoUsd {
     }
 }
 
+/// A number as people read it, its thousands apart: `600,000`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let apart = |(place, digit): (usize, char)| {
+        let left = digits.len() - place;
+        let comma = (place > 0 && left.is_multiple_of(3)).then_some(',');
+        comma.into_iter().chain([digit])
+    };
+    digits.chars().enumerate().flat_map(apart).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_have_their_thousands_apart() {
+        for (count, wanted) in [(0, "0"), (999, "999"), (1_000, "1,000"), (18_492, "18,492"), (1_234_567, "1,234,567")]
+        {
+            assert_eq!(thousands(count), wanted);
+        }
+    }
 
     #[test]
     fn money_is_read_from_text_and_exact() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::exit::{Exit, Stop};
-use super::paint::{self, Block, Safe, Tone, out, say, toned};
+use super::paint::{self, Block, Safe, Tone, hung, out, say, toned};
 use super::session::Session;
 use crate::app;
 use crate::config::PROJECT_FILE;
@@ -61,7 +61,8 @@ pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Resul
             }
             Ok(checked) => {
                 let (proof, bill) = (checked.proof, Bill::of(&checked.plan));
-                out(format!("{} {}\n{proof}\n{bill}", toned(Tone::Good, "ok"), toned(Tone::Strong, Safe(&name))));
+                out(format!("{} {}", toned(Tone::Good, "ok"), toned(Tone::Strong, Safe(&name))));
+                proved(&format!("{proof}\n{bill}"));
                 plans.push(checked.plan);
             }
             Err(mut faults) => {
@@ -91,6 +92,18 @@ pub(super) fn check(session: &Session, mut faults: Faults, args: &Args) -> Resul
         }
     }
     Ok(exit)
+}
+
+/// Prints lines that begin with a word, the word beside what it says; a word that was just printed is left out.
+fn proved(lines: &str) {
+    const INDENT: usize = 10;
+    let mut last = "";
+    for line in lines.lines() {
+        let (word, said) = line.split_once(": ").unwrap_or(("", line));
+        let shown = if word == last { "" } else { word };
+        hung(format!("  {shown:<8}{}", Safe(said)), INDENT);
+        last = word;
+    }
 }
 
 /// What was checked of a file that no team uses.

@@ -5,8 +5,9 @@ use super::paint::{self, Block, Safe, Tone, out, say, table, toned};
 use super::rendered;
 use super::session::Session;
 use super::story::mark_mode;
-use crate::id::RunNo;
+use crate::id::{RunNo, thousands};
 use crate::run::event::Limit;
+use crate::run::view::amount;
 use crate::service::overview::{Budget, Overview, artefact, overview};
 use crate::words::origin_word;
 use crate::words::time::date_time;
@@ -101,7 +102,7 @@ fn head(session: &Session, run: &Overview, detail: bool) {
 fn spending(run: &Overview) {
     let rows = run.budget.iter().map(|budget| {
         let Budget { what, unit: _, spent, reserved, limit } = *budget;
-        let amount = |amount| words::amount(what, amount, |count| count.to_string());
+        let amount = |of| amount(what, of);
         let limit = limit.map_or_else(|| "unlimited".to_owned(), amount);
         vec![words::limit(what, run.would_have_cost).to_owned(), amount(spent), amount(reserved), limit]
     });
@@ -122,8 +123,8 @@ fn agents(run: &Overview) {
         vec![
             agent.agent.to_string(),
             agent.turns.to_string(),
-            agent.spent.steps.to_string(),
-            agent.spent.tokens.to_string(),
+            thousands(agent.spent.steps),
+            thousands(agent.spent.tokens),
             agent.spent.cost.to_string(),
             agent.restarts.to_string(),
         ]
@@ -142,8 +143,8 @@ fn turns(run: &Overview) {
             turn.agent.to_string(),
             format!("{}{from}", turn.on),
             round,
-            turn.spent.steps.to_string(),
-            turn.spent.tokens.to_string(),
+            thousands(turn.spent.steps),
+            thousands(turn.spent.tokens),
             turn.spent.cost.to_string(),
         ]
     });

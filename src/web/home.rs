@@ -9,12 +9,12 @@ use maud::{Markup, html};
 
 use super::fail::Fail;
 use super::frame::{Area, Page};
-use super::parts::{state, text, thousands};
+use super::parts::{state, text};
 use super::person::Person;
 use super::runs::{said, table};
 use super::site::{Site, nothing_yet};
 use super::triggers::next;
-use crate::id::{AgentName, ArtefactName};
+use crate::id::{AgentName, ArtefactName, thousands};
 use crate::run::state::Wants;
 use crate::run::view::count;
 use crate::service::error::Error;

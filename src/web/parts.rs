@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use maud::{Markup, PreEscaped, html};
 use serde_json::Value;
 
-use crate::id::Seq;
+use crate::id::{Seq, thousands};
 use crate::markdown::{self, Form};
-use crate::run::event::{Limit, Origin};
+use crate::run::event::Origin;
 use crate::service::ledger::Cited;
 use crate::text::characters;
 use crate::tool::part::shown::Shown;
 use crate::topology::pointer::below;
-use crate::words;
 use crate::words::claim;
 use crate::words::described::Described;
 use crate::words::difference::Piece;
@@ -166,22 +165,6 @@ pub(super) fn meter(spent: u64, reserved: u64, limit: Option<u64>) -> Markup {
             rect class=(if used >= 90 { "spent hot" } else { "spent" }) x="0" y="0" width=(used) height="4" {}
         }
     }
-}
-
-/// An amount with its unit.
-pub(super) fn amount(of: Limit, amount: u64) -> String {
-    words::amount(of, amount, thousands)
-}
-
-/// A count with its thousands apart.
-pub(super) fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let apart = |(place, digit): (usize, char)| {
-        let left = digits.len() - place;
-        let comma = (place > 0 && left.is_multiple_of(3)).then_some(',');
-        comma.into_iter().chain([digit])
-    };
-    digits.chars().enumerate().flat_map(apart).collect()
 }
 
 /// A value, key by key in the order of its schema; a list of like objects as a table.
@@ -372,13 +355,5 @@ mod tests {
         check("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;");
         check("a\u{202E}b", "a<span class=\"unseen\" title=\"a character that shows nothing\">U+202E</span>b");
         check("\u{1b}[31m", "<span class=\"unseen\" title=\"a character that shows nothing\">U+001B</span>[31m");
-    }
-
-    #[test]
-    fn counts_have_their_thousands_apart() {
-        for (count, wanted) in [(0, "0"), (999, "999"), (1_000, "1,000"), (18_492, "18,492"), (1_234_567, "1,234,567")]
-        {
-            assert_eq!(thousands(count), wanted);
-        }
     }
 }

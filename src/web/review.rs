@@ -17,10 +17,10 @@ use super::person::Person;
 use super::site::Site;
 
 use super::parts::{
-    address, claims, difference, digests, item, marked_up, origin, preview, sentence, state, text, thousands, value,
+    address, claims, difference, digests, item, marked_up, origin, preview, sentence, state, text, value,
 };
 use super::run::strip;
-use crate::id::ApprovalNo;
+use crate::id::{ApprovalNo, thousands};
 use crate::run::event::Who;
 use crate::run::state::Wants;
 use crate::run::view::work::sentences;

@@ -18,11 +18,11 @@ use super::graph;
 use super::person::Person;
 use super::site::Site;
 
-use super::parts::{amount, meter, state, text};
+use super::parts::{meter, state, text};
 use crate::id::{RunNo, Seq};
 use crate::run::event::Limit;
 use crate::run::state::Status;
-use crate::run::view::count;
+use crate::run::view::{amount, count};
 use crate::service::act::enough;
 use crate::service::overview::overview;
 use crate::topology::plan::Mode;

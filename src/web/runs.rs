@@ -13,8 +13,8 @@ use super::frame::{Area, Page};
 use super::person::Person;
 use super::site::{Site, nothing_yet};
 
-use super::parts::{address, state, text, thousands};
-use crate::id::RunNo;
+use super::parts::{address, state, text};
+use crate::id::{RunNo, thousands};
 use crate::run::view::count;
 use crate::service::audit;
 use crate::service::list::{self, Filter, RunLine, STATES};

@@ -60,16 +60,6 @@ pub fn limit(of: Limit, would_cost: bool) -> &'static str {
     }
 }
 
-/// An amount of what a limit is of, with its unit; what is only counted as `counted` writes it.
-pub fn amount(of: Limit, amount: u64, counted: impl Fn(u64) -> String) -> String {
-    match of {
-        Limit::Cost => NanoUsd(amount).to_string(),
-        Limit::ActiveTime if amount >= 120_000 => format!("{} min", amount / 60_000),
-        Limit::ActiveTime => format!("{}.{} s", amount / 1_000, amount % 1_000 / 100),
-        Limit::Steps | Limit::Tokens | Limit::Recipients | Limit::Turns | Limit::StepsPerTurn => counted(amount),
-    }
-}
-
 /// How far an approval is that several people have to give; nothing if one is enough.
 pub fn progress(needed: u32, approved_by: &[String]) -> Option<String> {
     let by = if approved_by.is_empty() { String::new() } else { format!(": {}", approved_by.join(", ")) };

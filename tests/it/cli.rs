@@ -116,7 +116,7 @@ fn the_first_story_ends_in_files_and_its_numbers_are_those_of_the_data() {
             (
                 "show 1",
                 0,
-                &["done", "sequence", "2163", "4 items delivered", "revise from critic", "drafted from drafter"],
+                &["done", "sequence", "2,163", "4 items delivered", "revise from critic", "drafted from drafter"],
             ),
             ("trace 1", 0, &["analyst", "revise"]),
             ("trace 1 --format mermaid", 0, &["sequenceDiagram"]),
@@ -508,7 +508,7 @@ fn the_rehearsals_tests_hold() {
     check(
         "test",
         untouched,
-        &[("test", 0, &["passed, 0 failed"]), ("check", 0, &["ok re-engagement", "gated: sender"])],
+        &[("test", 0, &["passed, 0 failed"]), ("check", 0, &["ok re-engagement", "gated   sender"])],
     );
     check(
         "a test that does not hold",

@@ -206,7 +206,7 @@ fn limits_that_do_not_fit_a_speed_are_told_with_what_would() {
 /// What a run would need in all, as its pause says.
 fn needed(text: &str) -> u64 {
     let after = text.split("would need ").nth(1).unwrap_or_else(|| panic!("{text}"));
-    after.split(' ').next().unwrap().parse().unwrap()
+    after.split(' ').next().unwrap().replace(',', "").parse().unwrap()
 }
 
 /// Paused since a call that failed took what the next one needs: that call is named, wherever the pause is told.

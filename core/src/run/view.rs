@@ -30,7 +30,7 @@ use comment::{Remarked, Remarks};
 use entry::entry;
 pub use entry::{Entry, Kind};
 use failing::{Failing, Failures};
-pub use words::{Texts, after_words, brief_of, count, error_text, note, pause_words, read};
+pub use words::{Texts, after_words, amount, brief_of, count, error_text, note, pause_words, read};
 use words::{erased, raise_words, tokens};
 
 /// Folds a run into entries.

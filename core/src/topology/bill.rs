@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::id::NanoUsd;
+use crate::id::{NanoUsd, thousands};
 
 /// The most that a run can come to.
 ///
@@ -108,14 +108,14 @@ impl fmt::Display for Most {
 }
 
 fn count(n: u64, one: &str) -> String {
-    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+    format!("{} {one}{}", thousands(n), if n == 1 { "" } else { "s" })
 }
 
 impl Bound {
     fn told(&self, what: &str, amount: impl Fn(u64) -> String) -> String {
         let Some(most) = self.most else { return format!("{what} without a bound") };
         let why = match (self.by, self.by_handoffs) {
-            (By::Budget, Some(more)) => format!(" (its budget; the handoffs allow {more})"),
+            (By::Budget, Some(more)) => format!(" (its budget; the handoffs allow {})", amount(more)),
             (By::Budget, None) => " (its budget)".to_owned(),
             (By::Limits, _) => " (its members' limits)".to_owned(),
             (By::Prices, _) if most == 0 => " (none of its models has a price)".to_owned(),

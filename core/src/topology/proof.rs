@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::id::{AgentName, ArtefactName, ToolName};
+use crate::id::{AgentName, ArtefactName, ToolName, thousands};
 
 use super::plan::{Budget, WhenSpent};
 
@@ -105,8 +105,9 @@ impl fmt::Display for Proof {
             WhenSpent::Pause => "pauses",
             WhenSpent::Stop => "stops",
         };
-        let count =
-            |n: &Option<u64>, what: &str| n.map_or_else(|| format!("unlimited {what}"), |n| format!("{n} {what}"));
+        let count = |n: &Option<u64>, what: &str| {
+            n.map_or_else(|| format!("unlimited {what}"), |n| format!("{} {what}", thousands(n)))
+        };
         let (steps, tokens) = (count(steps, "steps"), count(tokens, "tokens"));
         let recipients = count(recipients, "recipients");
         write!(f, "budget: {steps}, {tokens}, {cost}, {active}, {recipients}; then it {then}")

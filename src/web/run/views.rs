@@ -3,14 +3,12 @@
 use maud::{Markup, html};
 
 use super::super::comments::{Stands, Talk};
-use super::super::parts::{
-    Linked, address, amount, claims, difference, meter, origin, sources, state, text, thousands, word,
-};
+use super::super::parts::{Linked, address, claims, difference, meter, origin, sources, state, text, word};
 use super::look::{Look, limit_word};
 use super::messages::rows;
-use crate::id::ArtefactName;
+use crate::id::{ArtefactName, thousands};
 use crate::run::event::{Amount, Event, Limit};
-use crate::run::view::{Entry, Kind, Texts as _, count};
+use crate::run::view::{Entry, Kind, Texts as _, amount, count};
 use crate::service::change::since_before;
 use crate::service::comment::comments;
 use crate::service::ledger::{Cited, Ledger};

@@ -1,7 +1,7 @@
 //! Why something could not go on, in words: dead letters, and acts that were refused.
 
 use super::words::{Texts, error_text, pause_words};
-use crate::id::ApprovalNo;
+use crate::id::{ApprovalNo, thousands};
 use crate::run::event::{PauseReason, Reason, Rule};
 use crate::run::state::{DeadLetter, Fate, State};
 
@@ -22,7 +22,7 @@ fn spent_in_vain(state: &State, texts: &dyn Texts) -> Option<String> {
     let (calls, tokens) = (vain.calls, vain.spent.tokens);
     let what =
         if calls == 1 { "1 call failed and counts".to_owned() } else { format!("{calls} calls failed and count") };
-    Some(format!("{what} as spent, with {tokens} tokens; the latest: {reason}"))
+    Some(format!("{what} as spent, with {} tokens; the latest: {reason}", thousands(tokens)))
 }
 
 /// Why `letter` is dead.

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::id::Digest;
+use crate::id::{Digest, NanoUsd, thousands};
 use crate::run::body::FailureReport;
 use crate::run::desk::Held;
 use crate::run::event::{Amount, BodyRef, Limit, PauseReason, Raise};
@@ -81,11 +81,11 @@ pub(super) fn erased() -> String {
 /// New limits in words.
 pub(super) fn raise_words(raise: &Raise) -> String {
     let limits = [
-        ("steps", raise.steps.map(|n| n.to_string())),
-        ("tokens", raise.tokens.map(|n| n.to_string())),
+        ("steps", raise.steps.map(thousands)),
+        ("tokens", raise.tokens.map(thousands)),
         ("cost", raise.cost.map(|cost| cost.to_string())),
         ("active time", raise.active_ms.map(|ms| format!("{} s", ms / 1_000))),
-        ("recipients", raise.recipients.map(|n| n.to_string())),
+        ("recipients", raise.recipients.map(thousands)),
         ("turns", raise.turns.map(|n| n.to_string())),
         ("steps per turn", raise.steps_per_turn.map(|n| n.to_string())),
         ("time of a call", raise.call_timeout_ms.map(time_words)),
@@ -95,9 +95,19 @@ pub(super) fn raise_words(raise: &Raise) -> String {
     said.collect::<Vec<_>>().join(", ")
 }
 
+/// An amount of what a limit is of, with its unit.
+pub fn amount(of: Limit, amount: u64) -> String {
+    match of {
+        Limit::Cost => NanoUsd(amount).to_string(),
+        Limit::ActiveTime if amount >= 120_000 => format!("{} min", amount / 60_000),
+        Limit::ActiveTime => format!("{}.{} s", amount / 1_000, amount % 1_000 / 100),
+        Limit::Steps | Limit::Tokens | Limit::Recipients | Limit::Turns | Limit::StepsPerTurn => thousands(amount),
+    }
+}
+
 /// So many of something, in words.
 pub fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+    if number == 1 { format!("1 {what}") } else { format!("{} {what}s", thousands(number as u64)) }
 }
 
 /// Why a run is paused, in words.
@@ -110,10 +120,10 @@ pub fn pause_words(why: &PauseReason) -> String {
                 .ok()
                 .and_then(|v| v.as_str().map(|name| name.replace('_', " ")))
                 .unwrap_or_default();
-            let (needed, limit) = match what {
-                Limit::Cost => (crate::id::NanoUsd(*needed).to_string(), crate::id::NanoUsd(*limit).to_string()),
-                _ => (needed.to_string(), limit.to_string()),
-            };
+            let (needed, limit) = (amount(*what, *needed), amount(*what, *limit));
+            if needed == limit {
+                return format!("the next step of {of} would need a little more than the limit of {limit} {name}");
+            }
             format!("the next step of {of} would need {needed} {name} in all, the limit is {limit}")
         }
         PauseReason::Intensity { agent, restarts } => {
