@@ -133,13 +133,20 @@ impl Fetcher {
     }
 
     async fn answer(&self, url: Url, mut response: reqwest::Response, hidden: &Hidden) -> Result<Answer, Failure> {
-        let (status, headers) = (response.status(), response.headers().clone());
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        if !["", "identity"].contains(&text(CONTENT_ENCODING).as_str()) {
+        let status = response.status();
+        let text = |name| {
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let (encoding, retry_after) = (text(CONTENT_ENCODING), text(RETRY_AFTER));
+        let media_type = text(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if !["", "identity"].contains(&encoding.as_str()) {
             return Err(permanent(format!("{} answers compressed, though it was asked not to", shown(&url))));
         }
         let most = if status.is_success() { self.bounds.body_bytes_max } else { SAID_BYTES_MAX };
-        let mut body = Vec::new();
+        // What a server says of its answer's length is its word: room is made for what is read anyway, and for no more.
+        let said = response.content_length().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
+        let mut body = Vec::with_capacity(said.min(most));
         while let Some(piece) = response.chunk().await.map_err(|why| unreached(&url, &why))? {
             body.extend_from_slice(&piece);
             if body.len() > most {
@@ -148,12 +155,11 @@ impl Fetcher {
         }
         if !status.is_success() {
             body.truncate(most);
-            return Err(told(&url, status, &text(RETRY_AFTER), &hidden.of(&String::from_utf8_lossy(&body))));
+            return Err(told(&url, status, &retry_after, &hidden.of(&String::from_utf8_lossy(&body))));
         }
         if body.len() > most {
             return Err(invalid(format!("{} answers more than {most} bytes (body_bytes_max)", shown(&url))));
         }
-        let media_type = text(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         Ok(Answer { url, media_type, body })
     }
 }
