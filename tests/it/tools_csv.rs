@@ -378,7 +378,7 @@ const DAYS: &str =
     "name,last,n,day\nana,14.08.2026,1,2026-08-14\nbo,02.03.2026,2,2026-03-02\ncy,11.11.2025,3,2025-11-11\n";
 
 /// Queries that order `last` by its letters, each with what does so.
-const DISORDERED: &[(&str, &str)] = &[
+pub(crate) const DISORDERED: &[(&str, &str)] = &[
     ("SELECT min(last) AS m FROM t", "min()"),
     ("SELECT name, max(last) AS m FROM t GROUP BY name", "max()"),
     ("SELECT max(last, '01.01.2026') AS m FROM t", "max()"),
@@ -401,7 +401,7 @@ const DISORDERED: &[(&str, &str)] = &[
 ];
 
 /// Queries of it that are right.
-const IN_ORDER: &[&str] = &[
+pub(crate) const IN_ORDER: &[&str] = &[
     "SELECT last, count(*) AS c FROM t GROUP BY last",
     "SELECT DISTINCT last FROM t WHERE last = '14.08.2026' OR last IN ('02.03.2026', '11.11.2025')",
     "SELECT count(last) AS c FROM t WHERE last <> '' AND last > '' AND last LIKE '%.2026'",

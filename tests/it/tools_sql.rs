@@ -8,6 +8,7 @@ use callsheet::tool::{Tool, sql};
 use serde_json::{Value, json};
 
 use crate::tools::{Bypasses, call, config, write};
+use crate::tools_csv::{DISORDERED, IN_ORDER};
 
 const T: &str = "a,b\n1,one\n2,two\n3,\n";
 
@@ -403,4 +404,60 @@ async fn futures_poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Opti
     .await;
     tokio::task::yield_now().await;
     polled
+}
+
+/// Days of a SQLite file as they do not sort, under what such columns are declared as, also where an index has them in order.
+#[tokio::test]
+async fn dates_of_a_sqlite_file_that_do_not_sort_are_not_ordered() {
+    const ROWS: &str = "('ana', '14.08.2026', 1, '2026-08-14'), ('bo', '02.03.2026', 2, '2026-03-02'), ('cy', '11.11.2025', 3, '2025-11-11'), ('di', '', 4, NULL)";
+    for declared in ["TEXT", "DATE", "VARCHAR(10)", "TIMESTAMP", ""] {
+        for index in ["", "CREATE INDEX of_last ON t (last, day);"] {
+            let dir = tempfile::tempdir().unwrap();
+            let db = rusqlite::Connection::open(dir.path().join("t.db")).unwrap();
+            let table = format!("CREATE TABLE t (name TEXT, last {declared}, n INTEGER, day {declared}); {index}");
+            db.execute_batch(&format!(
+                "{table} INSERT INTO t VALUES {ROWS}; CREATE VIEW v AS SELECT last AS seen FROM t"
+            ))
+            .unwrap();
+            let tool = open_free(dir.path(), "sqlite = \"t.db\"").unwrap();
+            let of = |sql: &str| {
+                let args = if sql.contains(":since") { json!({ "since": "01.06.2026" }) } else { json!({}) };
+                call(&tool, json!({ "sql": sql, "args": args }))
+            };
+            for (sql, how) in DISORDERED.iter().chain(&[("SELECT max(seen) AS m FROM v", "max()")]) {
+                let why = of(sql).await.expect_err(sql).reason;
+                for says in [*how, "t.last, a column of texts such as", "put the year first, then the month"] {
+                    assert!(why.contains(says), "{declared:?} {index}: {sql}: {why}");
+                }
+            }
+            let keyed = [
+                "SELECT n FROM t WHERE last = '14.08.2026' AND day > '2026-01-01' ORDER BY day DESC",
+                "SELECT n FROM t WHERE last IN ('14.08.2026', '11.11.2025') AND day BETWEEN '2026-01-01' AND '2026-12-31'",
+            ];
+            for sql in IN_ORDER.iter().chain(&keyed) {
+                let found = of(sql).await;
+                assert!(found.is_ok(), "{declared:?} {index}: {sql}: {found:?}");
+            }
+            // What stands beside days that sort is one.
+            let why = of("SELECT n FROM t WHERE day > '01.06.2026'").await.unwrap_err().reason;
+            assert!(
+                why.contains("t.day, whose dates are as") && why.contains("write '2026-06-01'"),
+                "{declared:?}: {why}"
+            );
+            // A query of the file's own is looked at by check.
+            let query = "sqlite = \"t.db\"\n[queries.q]\nsql = \"SELECT max(last) AS m FROM t\"\ndescription = \"q\"\n";
+            let look = open(dir.path(), query).unwrap().look();
+            let [fault] = look.faults.as_slice() else { panic!("{look:?}") };
+            assert!(fault.to_string().contains("such dates do not sort as they stand"), "{fault}");
+        }
+    }
+    // What holds numbers, too, and what holds other texts, is in the order that the engine has.
+    for cells in ["('x', '14.08.2026'), ('y', 2026)", "('x', 'anna'), ('y', '14.08.2026')", "('x', NULL), ('y', '')"] {
+        let dir = tempfile::tempdir().unwrap();
+        let db = rusqlite::Connection::open(dir.path().join("t.db")).unwrap();
+        db.execute_batch(&format!("CREATE TABLE t (name TEXT, last); INSERT INTO t VALUES {cells}")).unwrap();
+        let tool = open_free(dir.path(), "sqlite = \"t.db\"").unwrap();
+        let found = call(&tool, json!({ "sql": "SELECT name FROM t ORDER BY last" })).await;
+        assert!(found.is_ok(), "{cells}: {found:?}");
+    }
 }

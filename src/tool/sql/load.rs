@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, OpenFlags};
 
 use super::super::Wrong;
@@ -257,7 +258,8 @@ fn sqlite(root: &Path, path: &str) -> Result<Loaded, Error> {
     // A link put there after the look above is refused by the engine. No URI: the name is only ever a name.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(real, flags).map_err(engine)?;
-    let tables = tables(&connection).map_err(engine)?;
+    let mut tables = tables(&connection).map_err(engine)?;
+    look_at_days(&connection, &mut tables);
     function::bound(&connection).and_then(|()| guard::close(&mut connection)).map_err(engine)?;
     Ok(Loaded { connection, tables, failed: Vec::new(), seen: Vec::new() })
 }
@@ -285,6 +287,67 @@ fn tables(connection: &Connection) -> rusqlite::Result<Vec<Columns>> {
         tables.push(Columns { table, root_page, columns, rows: None, is_index });
     }
     Ok(tables)
+}
+
+/// Rows of a table of a SQLite file that are looked at for days: nothing is declared of one, and it is opened for every query.
+const SAMPLE_ROWS: usize = 200;
+
+/// Finds the columns of a SQLite file whose texts are days, by the first rows of each table. Of a table that cannot be read nothing is
+/// known, and whoever asks it is told why.
+fn look_at_days(connection: &Connection, tables: &mut [Columns]) {
+    let mut found: BTreeMap<(String, String), Kind> = BTreeMap::new();
+    for table in tables.iter().filter(|table| table.is_table()) {
+        let is_open = |kind: Option<Kind>| matches!(kind, Some(Kind::Text) | None);
+        let names: Vec<&String> =
+            table.columns.iter().filter(|(_, kind)| is_open(*kind)).map(|(name, _)| name).collect();
+        for (name, cells) in names.iter().zip(sample(connection, &table.table, &names).unwrap_or_default()) {
+            let there = cells.iter().filter(|cell| !matches!(cell, Cell::Null) && text(cell) != Some(""));
+            // A column that is not declared as one of texts may hold numbers, too, and is then none of days.
+            let texts: Option<Vec<&str>> = there.map(text).collect();
+            let Some(texts) = texts else { continue };
+            let shown: Vec<(usize, Option<&str>)> = texts.into_iter().map(|cell| (0, Some(cell))).collect();
+            let kind = Kind::of_texts(&shown);
+            if kind != Kind::Text {
+                found.insert((table.table.clone(), (*name).clone()), kind);
+            }
+        }
+    }
+    for table in tables {
+        for (name, kind) in &mut table.columns {
+            *kind = found.get(&(table.table.clone(), name.clone())).copied().or(*kind);
+        }
+    }
+}
+
+fn text(cell: &Cell) -> Option<&str> {
+    match cell {
+        Cell::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The cells of these columns in the first rows of a table, column by column: of a text its beginning, of anything else that it is none.
+fn sample(connection: &Connection, table: &str, names: &[&String]) -> rusqlite::Result<Vec<Vec<Cell>>> {
+    let mut columns = vec![Vec::new(); names.len()];
+    if names.is_empty() {
+        return Ok(columns);
+    }
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let listed = names.iter().map(|name| {
+        let name = quoted(name);
+        format!("CASE typeof({name}) WHEN 'text' THEN substr({name}, 1, 40) WHEN 'null' THEN NULL ELSE 0 END")
+    });
+    let listed = listed.collect::<Vec<_>>().join(", ");
+    let sql = format!("SELECT {listed} FROM {} LIMIT {SAMPLE_ROWS}", quoted(table));
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        for (nth, cells) in columns.iter_mut().enumerate() {
+            // What is not UTF-8 is no day.
+            cells.push(row.get(nth).unwrap_or(Cell::Null));
+        }
+    }
+    Ok(columns)
 }
 
 /// The engine's own rule for declared types, as far as it is about texts and numbers.

@@ -47,6 +47,9 @@ fn below(setting: &str, table: &str) -> String {
     format!("{}.csv.{table}]", setting.trim_end_matches(']'))
 }
 
+/// What to write where nothing can be declared.
+const ORDERED: &str = "put the year first, then the month, then the day, as substr() takes them out of it";
+
 /// Values that are looked at.
 const VALUES_MAX: usize = 1_000;
 
@@ -85,7 +88,7 @@ fn misuse(loaded: &Loaded, config: &Config, found: &Found) -> rusqlite::Result<M
             let several = if formats.len() > 1 { ", with the format that it has" } else { "" };
             Misuse {
                 what: format!("{how} meets {column}, a column of texts{first}: such dates do not sort as they stand"),
-                ask: None,
+                ask: (!config.csv.contains_key(table)).then(|| ORDERED.to_owned()),
                 declare: declare(format.map(|format| format!("columns = {{ {name:?} = {format} }}{several}"))),
             }
         }

@@ -115,7 +115,7 @@ impl Flow<'_> {
             let Some(state) = state else { continue };
             let mut meetings = meeting::of(op, state, &self.texts, &self.literals);
             if SEARCHES.contains(&op.code.as_str()) {
-                meetings.extend(self.sought(op, state));
+                meetings.extend(self.sought(op, state, &states));
             }
             for Meeting { texts, how, why } in meetings {
                 let one =
@@ -309,15 +309,42 @@ impl Flow<'_> {
     }
 
     /// What a search in a cursor compares: what the cursor stands on, and the key that is sought.
-    fn sought(&self, op: &Op, state: &[Option<Value>]) -> Vec<Meeting> {
+    fn sought(&self, op: &Op, state: &[Option<Value>], states: &[Option<Registers>]) -> Vec<Meeting> {
         let given = op.p4.parse::<i64>().unwrap_or(0);
         let record = self.rows.get(&Place::Register(op.p3)).filter(|_| given == 0);
         let keys: Vec<(i64, Value)> = match record {
             Some(cells) => cells.iter().map(|(nth, value)| (*nth, *value)).collect(),
             None => (0..given).filter_map(|nth| Some((nth, get(state, op.p3 + nth)?))).collect(),
         };
-        let pairs = keys.into_iter().filter_map(|(nth, key)| Some((key, self.column(op.p1, nth)?)));
-        pairs.flat_map(|(key, column)| meeting::compared([key, column], false, &self.texts, &self.literals)).collect()
+        let mut found = Vec::new();
+        for (nth, key) in keys {
+            let Some(column) = self.column(op.p1, nth) else { continue };
+            // An index that is gone through by itself is searched with what stands in it.
+            let orders = key.texts & column.texts == 0 && !self.is_same(op, (nth, key), states);
+            found.extend(meeting::compared([key, column], orders, &self.texts, &self.literals));
+        }
+        found
+    }
+
+    /// Whether a search begins and ends at this part of its key. If it does not, the rows come in the order of their letters from there on,
+    /// or up to there. Only the last part of a key can be such a border.
+    fn is_same(&self, op: &Op, (nth, key): (i64, Value), states: &[Option<Registers>]) -> bool {
+        let given = |op: &Op| op.p4.parse::<i64>().unwrap_or(0);
+        if op.code.ends_with("Found") || nth + 1 != given(op) {
+            return true;
+        }
+        let is_other = |(at, state): (&Op, &Option<Registers>)| {
+            let ends = matches!(
+                (op.code.as_str(), at.code.as_str()),
+                ("SeekGE", "IdxGT") | ("IdxGT", "SeekGE") | ("SeekLE", "IdxLT") | ("IdxLT", "SeekLE")
+            );
+            let beside = state.as_ref().and_then(|state| get(state, at.p3 + nth));
+            let is_key = ends && nth < given(at) && beside.is_some_and(|beside| beside.literal == key.literal);
+            let is_search =
+                SEARCHES.contains(&at.code.as_str()) && at.code.starts_with("Seek") != op.code.starts_with("Seek");
+            (at.p1, at.p3) == (op.p1, op.p3) && is_search && (is_key || nth + 1 < given(at))
+        };
+        self.ops.iter().zip(states).any(is_other)
     }
 
     fn learn(&mut self, place: Place, cells: &BTreeMap<i64, Value>) {
