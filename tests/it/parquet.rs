@@ -177,6 +177,18 @@ async fn days_are_compared_and_tables_joined_as_those_of_csv_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn days_are_held_against_days_and_not_put_in_order_by_their_letters() {
+    let days = file("message m { required int32 x (DATE); }", &[Values::Int(vec![20_635])], None, Compression::SNAPPY);
+    assert_eq!(asked(&days, "SELECT x FROM t WHERE x >= '2026-07-01'").await.unwrap()["row_count"], 1);
+    let why = asked(&days, "SELECT x FROM t WHERE x >= '01.06.2026'").await.unwrap_err().reason;
+    assert!(why.contains("t.x, whose dates are as") && why.contains("write '2026-06-01'"), "{why}");
+    let texts = Values::Bytes(vec![b"14.08.2026", b"02.03.2026"]);
+    let texts = file("message m { required binary x (UTF8); }", &[texts], None, Compression::SNAPPY);
+    let why = asked(&texts, "SELECT max(x) AS last FROM t").await.unwrap_err().reason;
+    assert!(why.contains("such dates do not sort") && why.contains("put the year first"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_taken_is_refused_with_a_sentence() {
     let whole = orders(Compression::SNAPPY);
     let nested = file(
@@ -198,6 +210,12 @@ async fn what_cannot_be_taken_is_refused_with_a_sentence() {
         Compression::SNAPPY,
     );
     let blob = file("message m { required binary x; }", &[Values::Bytes(vec![b"\xff\xfe"])], None, Compression::SNAPPY);
+    let huge = file(
+        "message m { required int64 x (INTEGER(64, false)); }",
+        &[Values::Long(vec![-1])],
+        None,
+        Compression::SNAPPY,
+    );
     let empty = file("message m { required int32 x; }", &[Values::Int(vec![])], None, Compression::SNAPPY);
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
         ("no file of its kind", b"item,pieces\nroses,3\n".to_vec(), "it is no sound Parquet file"),
@@ -208,6 +226,7 @@ async fn what_cannot_be_taken_is_refused_with_a_sentence() {
         ("two bytes", odd, "neither a number nor a text nor a time"),
         ("two names", twice, "two columns are named \"X\""),
         ("bytes", blob, "column \"x\": it holds bytes that are no text"),
+        ("a number beyond the engine's", huge, "column \"x\": it holds a whole number that is too large"),
         ("no row", empty, "there is no row in it"),
     ];
     for (name, bytes, words) in cases {

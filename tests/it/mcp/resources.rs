@@ -42,6 +42,8 @@ fn shelf() -> Value {
             { "uri": "docs://token", "text": TOKEN },
             { "uri": "docs://long", "text": "A line of the text.\n\n".repeat(140) },
             { "uri": "docs://empty", "text": "" },
+            { "uri": "docs://notes.md", "mimeType": "text/plain", "text": GUIDE },
+            { "uri": "docs://page.html", "text": "<h1>Rain</h1><p>It rains.</p>" },
         ],
         "blocks": [
             { "type": "text", "text": "see" },
@@ -102,6 +104,11 @@ async fn a_resource_is_read_as_parts_that_a_claim_can_point_at() {
     let sun = part(2, "Sun, lines 5-7", "Sun\n\nIt shines on 18 days.");
     let whole = json!({ "parts": [rain, sun], "files": [], "next": null });
     assert_eq!(call(&read, json!({ "uri": "docs://guide" })).await.unwrap(), whole);
+    // What its server says nothing of is read by how its address ends.
+    let notes = call(&read, json!({ "uri": "docs://notes.md" })).await.unwrap();
+    assert_eq!(notes["parts"][1]["place"], "Sun, lines 5-7", "{notes}");
+    let page = call(&read, json!({ "uri": "docs://page.html" })).await.unwrap();
+    assert!(!page["parts"][0]["text"].as_str().unwrap().contains('<'), "{page}");
     let first = call(&read, json!({ "uri": "docs://guide", "parts": 1 })).await.unwrap();
     assert_eq!((&first["parts"], &first["next"]), (&json!([rain]), &json!(2)));
     let second = call(&read, json!({ "uri": "docs://guide", "part": 2 })).await.unwrap();
@@ -222,5 +229,28 @@ fn what_a_table_says_wrong_of_resources_is_told() {
         let none = tempfile::tempdir().unwrap();
         let why = open_knowing("one", table, none.path(), &Tools::new(), Weather::secrets()).err().unwrap();
         assert!(why.contains(words), "{resources}: {why}");
+    }
+}
+
+/// What resources carry is said where they are, and else where their server is.
+#[test]
+fn resources_carry_what_their_table_says() {
+    for (labels, of_resources, private) in [
+        ("", "", false),
+        ("labels = { private = true }", "", true),
+        ("", "labels = { private = true }", true),
+        ("labels = { private = true }", "labels = { untrusted = true }", false),
+    ] {
+        let text = format!(
+            "command = [\"server\"]\n{labels}\n[resources]\nuris = [\"docs://*\"]\nreach = \"inside\"\n{of_resources}\n"
+        );
+        let none = tempfile::tempdir().unwrap();
+        let tools =
+            open_knowing("one", config::<Config>(&text).unwrap(), none.path(), &Tools::new(), Weather::secrets())
+                .unwrap();
+        assert_eq!(tools.len(), 2);
+        for tool in tools {
+            assert_eq!(tool.spec().labels.private, private, "{text}: {}", tool.spec().name);
+        }
     }
 }

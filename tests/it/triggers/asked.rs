@@ -49,6 +49,9 @@ fn a_delivery_starts_one_run_however_often_it_comes() {
         assert_eq!(one.told(), ["digest done quarter=\"2026-Q2\"", "digest done quarter=\"2026-Q2\""]);
         let who = one.project.state(&one.runs()[0]).unwrap().starter.unwrap();
         assert_eq!((who.name.as_str(), who.how.as_str()), ("trigger asked", "delivery d1"));
+        // Whoever has the key may hand on what others wrote.
+        let labels = callsheet::actor::history::brief_labels(one.store.as_ref(), one.runs()[0].id).unwrap();
+        assert_eq!(labels, callsheet::topology::spec::Labels { untrusted: true, private: false });
         other.stop().await;
         one.stop().await;
     });
@@ -123,6 +126,26 @@ fn while_the_last_run_is_not_over_the_sender_is_sent_away() {
         assert_eq!(second().await.unwrap(), Fate::Waits(callsheet::id::RunNo(1)));
         server.cancel(1).await;
         assert_eq!(second().await.unwrap(), Fate::Started(callsheet::id::RunNo(2)));
+        server.stop().await;
+    });
+}
+
+/// Whoever sent a request sends it again when they will: it is not left alone for a minute.
+#[test]
+fn what_could_not_start_starts_as_soon_as_it_is_sent_again() {
+    let folder = project(ASKED, "");
+    let clock = Set::at(NOON);
+    let path = folder.path().join("agents/writer.toml");
+    let sound = std::fs::read_to_string(&path).unwrap();
+    runtime().block_on(async {
+        let server = Server::with(folder.path(), &clock, environment()).await;
+        let sent = || server.triggers.deliver("digest", "asked", signed(KEY, 0, "d1", BODY));
+        std::fs::write(&path, sound.replace("\"model\"", "\"modl\"")).unwrap();
+        let came = sent().await;
+        assert!(matches!(&came, Ok(Fate::Failed(why)) if why.contains("modl")), "{came:?}");
+        std::fs::write(&path, &sound).unwrap();
+        assert_eq!(sent().await.unwrap(), Fate::Started(callsheet::id::RunNo(1)));
+        server.look().await;
         server.stop().await;
     });
 }

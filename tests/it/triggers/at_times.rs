@@ -193,6 +193,45 @@ fn a_pattern_that_is_written_anew_counts_from_then_on() {
     });
 }
 
+/// A time that was missed is skipped, and one that a server is there for is not.
+#[test]
+fn what_is_skipped_when_it_is_missed_starts_when_it_is_not() {
+    let folder = project(&WEEKLY.replace("params", "missed = \"skip\"\nparams"), "");
+    let clock = Set::at(FRIDAY);
+    runtime().block_on(async {
+        let server = Server::over(folder.path(), &clock).await;
+        server.look().await;
+        clock.to("2026-11-30T08:05:00Z");
+        server.look().await;
+        assert_eq!(server.firings(), ["digest.weekly started 1"]);
+        clock.to("2026-12-07T08:05:01Z");
+        server.look().await;
+        assert_eq!(server.firings()[0], "digest.weekly skipped: no server ran at that time");
+        server.stop().await;
+    });
+}
+
+/// Nine in New York is later than nine in Berlin: what it would have fired at before the zone was another one does not count.
+#[test]
+fn another_time_zone_counts_from_then_on() {
+    let folder = project(WEEKLY, "");
+    let clock = Set::at(FRIDAY);
+    runtime().block_on(async {
+        let server = Server::over(folder.path(), &clock).await;
+        server.look().await;
+        server.stop().await;
+        write(folder.path(), "callsheet.toml", "schema_version = 1\ntimezone = \"America/New_York\"\n");
+        clock.to("2026-11-30T15:00:00Z");
+        let server = Server::over(folder.path(), &clock).await;
+        server.look().await;
+        assert_eq!(server.firings(), [""; 0]);
+        clock.to("2026-12-07T14:00:01Z");
+        server.look().await;
+        assert_eq!(server.firings(), ["digest.weekly started 1"]);
+        server.stop().await;
+    });
+}
+
 const FOLDER: &str = "TRIGGERS_FOLDER";
 const NOW: &str = "TRIGGERS_NOW";
 

@@ -165,7 +165,33 @@ fn the_brief_of_a_run_carries_its_labels() {
         };
         history::follow(server.store.as_ref(), row.id, callsheet::id::Seq(0), &mut look).unwrap();
         assert_eq!(carried, [labels, labels], "what it was given, and what came of that");
+        let came = callsheet::service::trigger::given::ended(&server.project, &row).unwrap();
+        for part in ["params", "message", "note"] {
+            assert_eq!(came.labels.get(part), Some(&labels), "{part}, for whatever follows it");
+        }
         running.stop().await;
+        server.stop().await;
+    });
+}
+
+/// Where models run, what follows a run that asked none asks none.
+#[test]
+fn what_follows_a_rehearsal_is_one() {
+    let folder = project("", NEXT);
+    let text = std::fs::read_to_string(folder.path().join("callsheet.toml")).unwrap();
+    let models = "[models]\ndefault = \"ollama/none\"\nfree = [\"ollama/none\"]\n";
+    crate::tools::write(folder.path(), "callsheet.toml", text + models);
+    let clock = Set::at(NOON);
+    runtime().block_on(async {
+        let server = Server::over(folder.path(), &clock).await;
+        server.look().await;
+        let start = Start::of(&server.project, "digest", &Voice::Script, &BTreeMap::new(), who("ana")).unwrap();
+        server.driver.start(&start).await.unwrap();
+        quiet(&server).await;
+        server.look().await;
+        let modes: Vec<_> =
+            server.runs().iter().map(|row| history::started(server.store.as_ref(), row.id).unwrap().mode).collect();
+        assert_eq!(modes, [callsheet::topology::plan::Mode::Rehearsal; 2]);
         server.stop().await;
     });
 }
