@@ -184,10 +184,24 @@ fn same_as_before(answer: &Answer, note: &str, now: &Section) -> Option<String> 
 
 async fn call(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName, args: Value, origin: Origin) -> Outcome {
     let tool = callable(work, name)?;
-    let call = Call { effect: work.id, args, is_live: is_live(work) };
-    let result = tool.call(call).await.map_err(|failure| of_tool(name, failure))?;
+    let result = match recorded(work, name, Some(&args)) {
+        Some(result) => result,
+        None => called(work, tool, args).await?,
+    };
     let labels = tool.spec().labels;
     Ok((Settled::Returned { body: bodies.json(&result), labels, origin, lists: Lists::new() }, None))
+}
+
+async fn called(work: &Work, tool: &dyn Callable, args: Value) -> Result<Value, Failure> {
+    let call = Call { effect: work.id, args, is_live: is_live(work) };
+    tool.call(call).await.map_err(|failure| of_tool(&tool.spec().name, failure))
+}
+
+/// What the recording that is played has of this call: a tool that asks a model of its own would give something else without it.
+fn recorded(work: &Work, tool: &ToolName, args: Option<&Value>) -> Option<Value> {
+    let recording = work.place.pinned.plan.recording.as_ref()?;
+    let (agent, branch) = (&work.turn.agent, work.turn.message.branch.to_string());
+    recording.given((agent, &branch), (work.nth_turn, work.effect.ordinal), (tool, args))
 }
 
 fn is_live(work: &Work) -> bool {
@@ -235,8 +249,10 @@ async fn own(work: &Arc<Work>, bodies: &mut Bodies<'_>, name: &ToolName) -> Outc
     if let Some(why) = tool.spec().refusal(work.turn.labels) {
         return Err(Failure::new(Class::Policy, why));
     }
-    let call = Call { effect: work.id, args, is_live: is_live(work) };
-    let result = tool.call(call).await.map_err(|failure| of_tool(name, failure))?;
+    let result = match recorded(work, name, None) {
+        Some(result) => result,
+        None => called(work, tool, args).await?,
+    };
     let calls = calls(work).await?;
     let pinned = &work.place.pinned;
     let mut lists = Lists::new();

@@ -18,7 +18,7 @@ use crate::run::body::FailureReport;
 use crate::run::event::{BodyRef, Event, Reason, Settled, Wish};
 use crate::run::state::State;
 use crate::topology::plan::Plan;
-use crate::topology::recording::{CallPlace, Recorded, Recording, SCHEMA_VERSION};
+use crate::topology::recording::{CallPlace, Given, Recorded, Recording, SCHEMA_VERSION};
 
 /// The plan as the members of each team within it see it, and as the others do.
 type Views = BTreeMap<Option<AgentName>, (Arc<Plan>, Arc<Offers>)>;
@@ -35,6 +35,7 @@ pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
         brief: BTreeMap::new(),
         models: plan.models.clone(),
         call: Vec::new(),
+        result: Vec::new(),
     };
     let (shelf, mut views) = (Shelf::new(store, run), Views::new());
     let mut state = State::new(run, Arc::new(plan));
@@ -48,6 +49,9 @@ pub fn recording(store: &dyn Store, run: RunId) -> Result<Recording, Error> {
         if let Event::EffectSettled { id, result: Settled::Replied(replied), .. } = &fact.is {
             let reply = shelf.json(replied.body.digest).map_err(told)?;
             recording.call.extend(called(shelf, &state, &mut views, *id, Ok(reply)).map_err(told)?);
+        }
+        if let Event::EffectSettled { id, result: Settled::Returned { body, .. }, .. } = &fact.is {
+            recording.result.extend(given(shelf, &state, *id, *body).map_err(told)?);
         }
         // A call that was lost with its owner was never answered.
         if let Event::EffectFailed { id, class, reason: Reason::Told(reason), .. } = &fact.is
@@ -78,6 +82,28 @@ fn failure(shelf: Shelf<'_>, class: Class, reason: BodyRef, too_long: bool) -> R
     let report = FailureReport::read(&told).unwrap_or_else(|| FailureReport::new(told.to_string()));
     let FailureReport { error, usage, retry_after_ms, lost, .. } = report;
     Ok(serde_json::json!(Failure { usage, retry_after_ms, too_long, lost, ..Failure::new(class, error) }))
+}
+
+/// What a tool gave, if it asks a model of its own.
+fn given(shelf: Shelf<'_>, state: &State, id: EffectId, body: BodyRef) -> Result<Option<Given>, Failure> {
+    let Some(effect) = state.effects.get(&id) else { return Ok(None) };
+    let (tool, args) = match &effect.wish {
+        Wish::Tool { tool, args, .. } => (tool, Some(args)),
+        Wish::Own { tool } => (tool, None),
+        _ => return Ok(None),
+    };
+    let asks_model = state.plan.tools.get(tool).is_some_and(|spec| spec.asks_model);
+    let Some(turn) = state.turns.get(&effect.message).filter(|_| asks_model) else { return Ok(None) };
+    let past = state.past(&turn.agent, &turn.message.branch);
+    Ok(Some(Given {
+        agent: turn.agent.clone(),
+        branch: turn.message.branch.to_string(),
+        turn: past.turns_total.max(1),
+        nth: effect.ordinal,
+        tool: tool.clone(),
+        args: args.map(|args| shelf.json(args.digest)).transpose()?.map(|args| args.to_string()),
+        result: shelf.json(body.digest)?.to_string(),
+    }))
 }
 
 /// The call, if it is one of a model that could be asked at all.

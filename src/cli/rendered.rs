@@ -65,6 +65,9 @@ pub(super) fn approval(review: &Review, plan: &Plan, zone: &str, how: How) -> St
                 .days
                 .iter()
                 .for_each(|day| line(&mut page, &words::approval::leaves_on(day, review.line.mode, zone)));
+            if let Some(hour) = &review.hour {
+                line(&mut page, &words::approval::hour(hour));
+            }
             if let Some(quiet) = &review.quiet {
                 line(&mut page, &words::approval::quiet(quiet));
             }

@@ -1,5 +1,6 @@
 //! The model of a replay: what was recorded, where the request is what was recorded too; else what differs, and no reply.
 
+use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::{Ask, Model, Reply, conversation};
@@ -33,12 +34,18 @@ pub fn model(ask: &Ask) -> String {
     ask.plan.models.get(&ask.model).map_or_else(String::new, |spec| spec.model.clone())
 }
 
-/// Whether every reply and failure of `recording` can be read.
+/// Whether every reply, failure and result of `recording` can be read.
 ///
 /// # Errors
 /// A sentence that says which cannot.
 pub fn readable(recording: &Recording) -> Result<(), String> {
-    recording.call.iter().try_for_each(|call| came(call).map(drop))
+    recording.call.iter().try_for_each(|call| came(call).map(drop))?;
+    recording.result.iter().try_for_each(|given| match serde_json::from_str::<Value>(&given.result) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            Err(format!("{}, turn {}: what {} gave cannot be read: {error}", given.agent, given.turn, given.tool))
+        }
+    })
 }
 
 fn speak(ask: &Ask) -> Result<Reply, Failure> {

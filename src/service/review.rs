@@ -33,6 +33,8 @@ use crate::tool::{self, Tool};
 use crate::topology::plan::Role;
 use crate::topology::quiet::Quiet;
 use crate::topology::spec::Labels;
+use crate::topology::spec::ToolSpec;
+use crate::topology::wall::Hour;
 
 /// An approval.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
@@ -59,6 +61,10 @@ pub struct Review {
     #[serde(skip)]
     #[schemars(skip)]
     pub quiet: Option<Arc<Quiet>>,
+    /// The time of the day at which what leaves on a later day does so.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub hour: Option<Arc<Hour>>,
     /// The versions on the desk; of an approval of items, those that are not among what leaves.
     pub versions: Vec<Version>,
     /// How what it is about differs from what was shown before, or from the version before.
@@ -167,7 +173,7 @@ fn days(items: &[Item], permit: Option<&Permit>) -> Vec<Day> {
     if days.keys().all(|after_ms| *after_ms == 0) {
         return Vec::new();
     }
-    let leaves_at = |after_ms| permit.map(|permit| permit.open_from(permit.given_at.plus_ms(after_ms)));
+    let leaves_at = |after_ms| permit.map(|permit| permit.leaves_after(after_ms));
     days.into_iter().map(|(after_ms, items)| Day { after_ms, items, leaves_at: leaves_at(after_ms) }).collect()
 }
 
@@ -272,6 +278,7 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo, viewer: &Who) ->
     };
     let message = story.view.message(approval.message);
     let said = message.map(|message| said(state, message, &texts));
+    let days = days(items.as_deref().unwrap_or_default(), state.permits.get(&no));
     Ok(Review {
         line: ApprovalLine::of(no, approval, &story.row, state, &texts),
         open: approval.fate.is_none(),
@@ -283,8 +290,9 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo, viewer: &Who) ->
         }),
         may_take: may_take(project, state, approval),
         desk: approval.desk.clone(),
-        days: days(items.as_deref().unwrap_or_default(), state.permits.get(&no)),
-        quiet: quiet(state, tool.as_deref()),
+        quiet: bounds(state, tool.as_deref()).and_then(|spec| spec.quiet.clone()),
+        hour: bounds(state, tool.as_deref()).and_then(|spec| spec.hour.clone()).filter(|_| !days.is_empty()),
+        days,
         tool,
         items,
         versions: versions(story, approval, &texts),
@@ -302,10 +310,9 @@ pub fn review(project: &Project, story: &Story, no: ApprovalNo, viewer: &Who) ->
     })
 }
 
-/// When nothing leaves by this tool, where something would leave at all.
-fn quiet(state: &State, tool: Option<&str>) -> Option<Arc<Quiet>> {
-    let spec = state.plan.tools.get(tool?);
-    spec.and_then(|spec| spec.quiet.clone()).filter(|_| !state.plan.mode.drafts())
+/// What says when anything leaves by this tool, where something would leave at all.
+fn bounds<'s>(state: &'s State, tool: Option<&str>) -> Option<&'s ToolSpec> {
+    state.plan.tools.get(tool?).filter(|_| !state.plan.mode.drafts())
 }
 
 /// What a person approves.

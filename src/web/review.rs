@@ -34,7 +34,7 @@ use crate::service::thread::Comment;
 use crate::tool;
 use crate::topology::plan::Mode;
 use crate::words;
-use crate::words::approval::{came, handed_on, leaves_on, looked, on_it, quiet};
+use crate::words::approval::{came, handed_on, hour, leaves_on, looked, on_it, quiet};
 use crate::words::described::Described;
 use crate::words::difference::lines;
 use crate::words::rule;
@@ -365,6 +365,7 @@ fn decide(person: &Person, review: &Review, zone: &str) -> Markup {
                 @for day in &review.days {
                     dt { "on its day" } dd { (text(&leaves_on(day, line.mode, zone))) }
                 }
+                @if let Some(of) = &review.hour { dt { "at" } dd { (text(&hour(of))) } }
                 @if let Some(of) = &review.quiet { dt { "quiet" } dd { (text(&quiet(of))) } }
                 @let reached: u64 = review.items.iter().flatten().map(|item| item.recipients).sum();
                 @if reached > 0 {

@@ -7,6 +7,7 @@ use crate::service::list::{ApprovalLine, Looked};
 use crate::service::review::{Came, Day, Review, Said, Wanted};
 use crate::topology::plan::Mode;
 use crate::topology::quiet::Quiet;
+use crate::topology::wall::Hour;
 
 use super::time::date_time;
 
@@ -45,6 +46,11 @@ pub fn leaves_on(day: &Day, mode: Mode, zone: &str) -> String {
     format!("{} {}{on}{drafts}", count(day.items, "item"), after_words(day.after_ms))
 }
 
+/// At what time of its day something leaves.
+pub fn hour(of: &Hour) -> String {
+    format!("what leaves on a later day does so {}", of.words())
+}
+
 /// When nothing leaves, whatever its day.
 pub fn quiet(of: &Quiet) -> String {
     const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -54,7 +60,7 @@ pub fn quiet(of: &Quiet) -> String {
     let days: Vec<&str> = of.days.iter().filter_map(|day| DAYS.get(usize::from(*day)).copied()).collect();
     let days = (!days.is_empty()).then(|| format!("on {}", days.join(", ")));
     let when = hours.into_iter().chain(days).collect::<Vec<_>>().join(", nor ");
-    format!("nothing leaves {when} ({}): what would, waits until then is over", of.zone)
+    format!("nothing leaves {when} ({}): what would, waits until then is over", of.clocks.zone)
 }
 
 /// How somebody said something or looked at it.

@@ -15,7 +15,7 @@ const ACTS_MAX: usize = 12;
 const PERSON: &str =
     "schema_version = 1\nkind = \"person\"\ndoes = \"Works here.\"\nexpires = { after = \"7d\", then = \"reject\" }\n";
 
-const BOUNDS: &str = r#"
+pub(crate) const BOUNDS: &str = r#"
 [budget]
 steps = 20
 tokens = 1_000

@@ -45,6 +45,9 @@ impl Provider {
         let told = Arc::<Mutex<Vec<Vec<String>>>>::default();
         let (now, kept) = (Arc::clone(&mode), Arc::clone(&told));
         let base = serve(move |asked| {
+            if asked.path().ends_with("/chat/completions") {
+                return speaks(asked);
+            }
             let texts = texts(asked);
             kept.lock().unwrap().push(texts.clone());
             answer(asked, &texts, *now.lock().unwrap())
@@ -107,6 +110,9 @@ fn answer(asked: &Asked, texts: &[String], mode: &str) -> Played {
     };
     match mode {
         "wait" => said("429 Too Many Requests", "retry-after: 7", "{\"error\":{\"message\":\"slowly\"}}"),
+        "second fails" if (2..64).contains(&texts.len()) => {
+            said("500 Internal Server Error", "", "{\"error\":{\"message\":\"oops\"}}")
+        }
         "fails" => said("500 Internal Server Error", "", "{\"error\":{\"message\":\"oops\"}}"),
         "unknown" => said("404 Not Found", "", "{\"error\":{\"message\":\"no such model\"}}"),
         "key" => said("401 Unauthorized", "", &format!("{{\"error\":{{\"message\":\"wrong key {CANARY}\"}}}}")),
@@ -238,6 +244,13 @@ async fn a_search_that_came_to_nothing_at_the_model_is_by_words_and_says_so() {
     let came = search(dir.path(), "parcel").await;
     assert!(came["by"] == "words" && came["why"].as_str().unwrap().contains("numbers, and those"), "{came}");
     assert_eq!(search(dir.path(), "courier").await["by"], "words and meaning");
+    // Without its key it is not asked, and it is named once.
+    let declares = std::fs::read_to_string(dir.path().join("callsheet.toml")).unwrap();
+    write(dir.path(), "callsheet.toml", declares.replace("key_file = \"key.txt\"", "key_env = \"NEAR_KEY\""));
+    let came = search(dir.path(), "parcel").await;
+    let why = came["why"].as_str().unwrap();
+    assert!(why.starts_with("near/vectors-1 needs a key: set NEAR_KEY"), "{came}");
+    assert_eq!((&came["by"], why.matches("near/vectors-1").count()), (&json!("words"), 1), "{came}");
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = Provider { base: format!("http://{gone}"), ..provider };
     declared(dir.path(), &nobody, EMBED, "");
@@ -285,6 +298,29 @@ async fn one_search_tells_so_much_and_the_next_one_goes_on() {
     }
     let told: Vec<Vec<String>> = provider.told();
     assert_eq!(told.iter().map(Vec::len).sum::<usize>(), 4, "three texts and one query: {told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_is_kept_and_made_by_one() {
+    let provider = Provider::start();
+    let dir = project(&provider, EMBED, "");
+    let many: String = (1..=70).map(|nth| format!("# Part {nth}\n\nThe parcel of number {nth}.\n\n")).collect();
+    write(dir.path(), "docs/many.md", many);
+    let texts = |told: Vec<Vec<String>>| told.iter().map(Vec::len).filter(|texts| *texts > 1).collect::<Vec<_>>();
+    provider.is_now("second fails");
+    let came = search(dir.path(), "courier").await;
+    assert!(came["by"] == "words" && came["why"].as_str().unwrap().contains("oops"), "{came}");
+    assert_eq!(texts(provider.told()), [64, 9]);
+    // Those of the first request are there, and of two that search at once one makes the others.
+    provider.is_now("well");
+    let tool = search_of(dir.path());
+    let asked = || call(&tool, json!({ "query": "courier" }));
+    let (one, other) = tokio::join!(asked(), asked());
+    assert_eq!(
+        (&one.unwrap()["by"], &other.unwrap()["by"]),
+        (&json!("words and meaning"), &json!("words and meaning"))
+    );
+    assert_eq!(texts(provider.told()), [9]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -344,4 +380,67 @@ async fn doctor_asks_for_one_vector_and_a_wrong_model_is_told_where_it_stands() 
         let told = app::tools(&settings(dir.path())).err().unwrap().render(false);
         assert!(told.contains(words) && told.contains("--> callsheet.toml"), "{embed}: {told}");
     }
+}
+
+/// A project in which one agent searches by meaning, twice alike, and says what it found.
+fn seeking(provider: &Provider) -> tempfile::TempDir {
+    let dir = project(provider, EMBED, "");
+    let declares = std::fs::read_to_string(dir.path().join("callsheet.toml")).unwrap();
+    let default = "[models]\ndefault = \"near/chat\"\nfree = [\"near/chat\"]\n[models.providers.near]";
+    write(dir.path(), "callsheet.toml", declares.replace("[models.providers.near]", default));
+    let agent = "schema_version = 1\nkind = \"model\"\ndoes = \"Looks it up.\"\noutcomes = [\"found\"]\n\
+                 tools = [\"library.search\"]\ninstructions = \"Look it up.\"\n";
+    write(dir.path(), "agents/seeker.toml", agent);
+    let topology = format!(
+        "schema_version = 1\ndescription = \"Look it up.\"\n[team]\nseeker = {{}}\n[handoffs]\nstart = \"seeker\"\n\
+         seeker = {{ found = \"end\" }}\n{}",
+        crate::acting::BOUNDS.replace("tokens = 1_000", "tokens = 1_000_000")
+    );
+    write(dir.path(), "topologies/ask.toml", topology);
+    dir
+}
+
+/// The seeker's model: it searches, searches for something else, and ends.
+fn speaks(asked: &Asked) -> Played {
+    let body: Value = serde_json::from_str(&asked.body).unwrap();
+    let searched = body["messages"].as_array().unwrap().iter().filter(|message| message["role"] == "tool").count();
+    let (name, args) = match searched {
+        0 => ("library_search", json!({ "query": "courier" })),
+        1 => ("library_search", json!({ "query": "refund" })),
+        _ => ("end_turn", json!({ "outcome": "found", "note": "It takes three days." })),
+    };
+    let function = json!({ "name": name, "arguments": args.to_string() });
+    let call = json!({ "id": format!("call_{searched}"), "type": "function", "function": function });
+    crate::doctor::document(&json!({ "role": "assistant", "tool_calls": [call] }).to_string())
+}
+
+#[test]
+fn a_recorded_search_by_meaning_is_played_again_word_for_word() {
+    let provider = Provider::start();
+    let dir = seeking(&provider);
+    let types = |line: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_callsheet"));
+        command.args(line.split(' ')).current_dir(dir.path()).env_clear().stdin(std::process::Stdio::null());
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&text).into_owned())
+    };
+    let (code, text) = types("run ask --record said.toml");
+    assert!(code == 0 && text.contains("recorded: 3 calls of models in said.toml"), "{text}");
+    assert_eq!(provider.told().len(), 3, "the documents, and each question");
+    let (_, shown) = types("messages 1 --detail");
+    assert!(shown.contains("words and meaning"), "{shown}");
+    // Nobody is asked, and what the agent is shown is what it was shown.
+    let (code, text) = types("run ask --replay said.toml");
+    assert!(code == 0 && !text.contains("drift"), "{text}");
+    assert!(provider.told().is_empty());
+    // What was not searched for is searched for by words, and what that differs in is told.
+    let said = std::fs::read_to_string(dir.path().join("said.toml")).unwrap();
+    write(dir.path(), "other.toml", said.replace("{\"query\":\"refund\"}", "{\"query\":\"price\"}"));
+    let (code, text) = types("run ask --replay other.toml");
+    assert!(code == 1 && text.contains("drift: what is asked differs"), "{text}");
+    // One that nobody can read is refused before anything starts.
+    write(dir.path(), "other.toml", said.replace("\"by\":", "by:"));
+    let (code, text) = types("run ask --replay other.toml");
+    assert!(code == 2 && text.contains("what library.search gave cannot be read"), "{text}");
 }

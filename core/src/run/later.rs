@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::event::ItemHead;
+use super::event::{ItemHead, Wish};
 use super::state::{Permit, State, Turn};
 use crate::id::{AgentName, ApprovalNo, EffectId, MessageId, Timestamp};
 use crate::topology::plan::{Arg, Role};
@@ -38,9 +38,17 @@ impl Permit {
         head.map_or(0, |head| head.after_ms)
     }
 
-    /// When the item of `slot` may leave, at the earliest: on its day, when it is not quiet.
+    /// When the item of `slot` may leave, at the earliest.
     pub fn leaves_at(&self, slot: u32) -> Timestamp {
-        self.open_from(self.given_at.plus_ms(self.after_ms(slot)))
+        self.leaves_after(self.after_ms(slot))
+    }
+
+    /// When what leaves so long after the decision may do so, at the earliest: on its day, at the time of the day that is said for
+    /// it, when it is not quiet.
+    pub fn leaves_after(&self, after_ms: u64) -> Timestamp {
+        let hour = self.hour.as_ref().filter(|_| !self.at_once);
+        let day = hour.map_or(self.given_at.plus_ms(after_ms), |hour| hour.on_day(self.given_at, after_ms));
+        self.open_from(day)
     }
 
     /// The first time from `at` on at which anything may leave.
@@ -120,19 +128,27 @@ impl State {
         self.turns.values().filter_map(next).min()
     }
 
-    /// What waits for its day, the earliest first.
+    /// What waits for its day, the earliest first; with what was tried already, and waits until quiet hours are over.
     pub fn later(&self) -> Vec<Later> {
         let mut later: BTreeMap<(Timestamp, ApprovalNo), Later> = BTreeMap::new();
+        let mut add = |at: Timestamp, agent: &AgentName, approval: ApprovalNo, recipients: u64| {
+            let new = Later { at, agent: agent.clone(), approval, items: 0, recipients: 0 };
+            let known = later.entry((at, approval)).or_insert(new);
+            known.items += 1;
+            known.recipients = known.recipients.saturating_add(recipients);
+        };
+        for effect in self.effects.values() {
+            let Wish::Deliver { permit, recipients, .. } = effect.wish else { continue };
+            if let Some(at) = self.kept_until(effect) {
+                add(at, &effect.agent, permit, recipients);
+            }
+        }
         for turn in self.turns.values() {
             let Some((approval, permit)) = self.leaves_under(turn) else { continue };
             let waits = permit.left().map(|(slot, head)| (permit.leaves_from(slot, self.now), head));
-            for (at, head) in waits.filter(|(at, _)| *at > self.now) {
-                let agent = turn.agent.clone();
-                let new = Later { at, agent, approval, items: 0, recipients: 0 };
-                let known = later.entry((at, approval)).or_insert(new);
-                known.items += 1;
-                known.recipients = known.recipients.saturating_add(head.recipients);
-            }
+            waits
+                .filter(|(at, _)| *at > self.now)
+                .for_each(|(at, head)| add(at, &turn.agent, approval, head.recipients));
         }
         later.into_values().collect()
     }

@@ -23,6 +23,7 @@ use crate::topology::manner::Patience;
 use crate::topology::plan::{Handoff, Member, Person, Plan, Role, Team};
 use crate::topology::quiet::Quiet;
 use crate::topology::spec::{Labels, Repeat};
+use crate::topology::wall::Hour;
 
 /// How long after a model was first asked being told to wait does not count as an attempt.
 pub const THROTTLED_MS_MAX: u64 = 600_000;
@@ -385,6 +386,8 @@ pub struct Permit {
     pub at_once: bool,
     /// When nothing leaves under it, whatever its day.
     pub quiet: Option<Arc<Quiet>>,
+    /// The time of the day at which what leaves on a later day does so.
+    pub hour: Option<Arc<Hour>>,
     /// What leaves at once does not begin from here on: it holds as long as there was time to give it.
     pub expires_at: Timestamp,
     /// The later approval in which a person said no to what it rests on: nothing begins under it any more.
@@ -562,6 +565,16 @@ impl State {
         permit.map_or(at, |permit| permit.open_from(at.max(now)))
     }
 
+    /// From when on quiet hours let `effect` go on, if nothing else keeps it back: it waits as what was to leave later does.
+    pub fn kept_until(&self, effect: &Effect) -> Option<Timestamp> {
+        let is_idle = effect.failed.is_none() && (effect.began.is_none() || effect.doubt.is_some());
+        if !effect.is_outward() || !is_idle || effect.asked_about || self.cancelled_by.is_some() {
+            return None;
+        }
+        let from = self.not_before(effect).max(effect.doubt.unwrap_or(self.now)).max(self.now);
+        Some(self.begins_from(effect, from)).filter(|opens| *opens > from)
+    }
+
     /// When the run wants to be woken, if nothing comes before: to hear that time has passed, or to start an effect.
     pub fn wake_at(&self) -> Option<Timestamp> {
         let starts = self.outstanding().into_iter().map(|(_, at)| at).filter(|at| *at > self.now);
@@ -591,11 +604,16 @@ impl State {
         if self.paused.is_some() {
             return Status::Paused;
         }
-        if self.effects.iter().any(|(id, _)| !self.questions.values().any(|asked| asked == id)) {
-            return Status::Running;
+        let is_asked = |id: &EffectId| self.questions.values().any(|asked| asked == id);
+        let mut is_kept = false;
+        for (_, effect) in self.effects.iter().filter(|(id, _)| !is_asked(id)) {
+            if self.kept_until(effect).is_none() {
+                return Status::Running;
+            }
+            is_kept = true;
         }
         let people = self.open_approvals().next().is_some() || !self.questions.is_empty();
-        if people || self.leaves_next().is_some() {
+        if people || is_kept || self.leaves_next().is_some() {
             return Status::Waiting;
         }
         Status::Stuck

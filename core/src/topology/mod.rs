@@ -24,6 +24,7 @@ pub mod spec;
 pub mod speech;
 pub mod template;
 pub mod trigger;
+pub mod wall;
 pub mod whom;
 
 pub use editor::editor_schemas;

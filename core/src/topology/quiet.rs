@@ -1,14 +1,12 @@
-//! Hours in which nothing leaves to people, as clocks on the wall of one place show them. How these clocks were set when is told, so
-//! that this computes and looks at nothing.
+//! Hours in which nothing leaves to people, as clocks on the wall of one place show them.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::wall::{Clocks, DAY_S, MINUTE_S};
 use crate::id::Timestamp;
 
-const MINUTE_S: i64 = 60;
-const DAY_S: i64 = 86_400;
 /// The days of a week, and as many ends of hours again.
 const STEPS_MAX: usize = 16;
 /// 1970-01-01 was a Thursday.
@@ -24,13 +22,18 @@ pub struct Quiet {
     /// Days that are quiet as a whole; Monday is 0.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub days: BTreeSet<u8>,
-    /// The time zone of the place.
-    pub zone: String,
-    /// From when on its clocks showed how many seconds more than UTC; the earliest first.
-    pub offsets: Vec<(Timestamp, i32)>,
+    /// The clocks of the place.
+    #[serde(flatten)]
+    pub clocks: Clocks,
 }
 
 impl Quiet {
+    /// Whether the hours of a day that are quiet, whichever day it is, have this minute among them.
+    pub fn is_at(&self, minute: u16) -> bool {
+        let (from, until) = (self.from_min, self.until_min);
+        if from <= until { (from..until).contains(&minute) } else { minute < until || minute >= from }
+    }
+
     /// The first time from `at` on at which something may leave.
     pub fn open_from(&self, at: Timestamp) -> Timestamp {
         let next = |at: &Timestamp| self.end_of(*at);
@@ -39,7 +42,7 @@ impl Quiet {
 
     /// When the quiet ends that `at` lies in, if it lies in one.
     fn end_of(&self, at: Timestamp) -> Option<Timestamp> {
-        let local_s = at.0.div_euclid(1_000) + self.offset_s(at);
+        let local_s = self.clocks.shown_s(at);
         let (day, minute) = (local_s.div_euclid(DAY_S), local_s.rem_euclid(DAY_S) / MINUTE_S);
         let (from, until) = (i64::from(self.from_min), i64::from(self.until_min));
         let midnight_s = (day + 1) * DAY_S;
@@ -54,16 +57,9 @@ impl Quiet {
             return None;
         };
         // The clocks may be set otherwise by then.
-        let guess = Timestamp((end_s - self.offset_s(at)) * 1_000);
-        let end = Timestamp((end_s - self.offset_s(guess)) * 1_000);
+        let guess = Timestamp((end_s - self.clocks.offset_s(at)) * 1_000);
+        let end = Timestamp((end_s - self.clocks.offset_s(guess)) * 1_000);
         Some(if end > at { end } else { guess })
-    }
-
-    /// How many seconds more than UTC the clocks show at `at`.
-    fn offset_s(&self, at: Timestamp) -> i64 {
-        let before = self.offsets.partition_point(|(from, _)| *from <= at);
-        let known = before.checked_sub(1).or((!self.offsets.is_empty()).then_some(0));
-        known.map_or(0, |nth| i64::from(self.offsets[nth].1))
     }
 }
 
@@ -82,7 +78,8 @@ mod tests {
             (at("2026-10-25T01:00:00Z"), 3_600),
             (at("2027-03-28T01:00:00Z"), 7_200),
         ];
-        Quiet { from_min, until_min, days: days.iter().copied().collect(), zone: "Europe/Berlin".to_owned(), offsets }
+        let clocks = Clocks { zone: "Europe/Berlin".to_owned(), offsets };
+        Quiet { from_min, until_min, days: days.iter().copied().collect(), clocks }
     }
 
     /// From when until when it is quiet, on which days as a whole, now, and when something may leave.
@@ -118,7 +115,8 @@ mod tests {
         for ((from, until), days, now, wanted) in cases {
             assert_eq!(quiet(from, until, days).open_from(at(now)), at(wanted), "{now}, {from} to {until}, {days:?}");
         }
-        let utc = Quiet { offsets: Vec::new(), ..quiet(night.0, night.1, &[]) };
+        let utc =
+            Quiet { clocks: Clocks { zone: "UTC".to_owned(), offsets: Vec::new() }, ..quiet(night.0, night.1, &[]) };
         assert_eq!(utc.open_from(at("2026-11-26T20:00:00Z")), at("2026-11-27T08:00:00Z"));
     }
 

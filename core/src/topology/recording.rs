@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::price::ModelSpec;
-use crate::id::AgentName;
+use crate::id::{AgentName, ToolName};
 
 /// The version of the file.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -32,6 +32,31 @@ pub struct Recording {
     /// Every answered attempt, in the order in which they were answered.
     #[serde(default)]
     pub call: Vec<Recorded>,
+    /// What tools gave that ask a model of their own, such as a search by meaning: where none runs they would give something else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub result: Vec<Given>,
+}
+
+/// What one call of a tool gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// Whose call it was.
+    pub agent: AgentName,
+    /// In which branch of a split, if in one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub branch: String,
+    /// In which turn of theirs there, from 1.
+    pub turn: u32,
+    /// Its place among what the turn asked for.
+    pub nth: u32,
+    /// What was called.
+    pub tool: ToolName,
+    /// With what, as JSON; absent if the arguments are taken from the desk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args: Option<String>,
+    /// What it gave, as JSON.
+    pub result: String,
 }
 
 /// One attempt of a model call, and what it came to.
@@ -124,6 +149,22 @@ impl Recording {
     pub fn text(&self) -> Result<String, String> {
         let body = toml::to_string_pretty(self).map_err(|error| format!("it cannot be written as TOML: {error}"))?;
         Ok(format!("{HEAD}{body}"))
+    }
+
+    /// What `tool` gave to the call at this place of the run, if it was called with the same arguments there.
+    pub fn given(
+        &self,
+        (agent, branch): (&AgentName, &str),
+        (turn, nth): (u32, u32),
+        (tool, args): (&ToolName, Option<&Value>),
+    ) -> Option<Value> {
+        let is_there = |given: &&Given| {
+            let said = given.args.as_ref().map(|args| serde_json::from_str::<Value>(args).ok());
+            (&given.agent, given.branch.as_str(), given.turn, given.nth) == (agent, branch, turn, nth)
+                && given.tool == *tool
+                && said == args.map(|args| Some(args.clone()))
+        };
+        serde_json::from_str(&self.result.iter().find(is_there)?.result).ok()
     }
 
     /// The call at `place`.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::quiet::Quiet;
+use super::wall::Hour;
 use crate::id::ToolName;
 
 /// A tool's declaration. The engine of a tool enforces what it says here; a prompt never does.
@@ -44,6 +45,12 @@ pub struct ToolSpec {
     /// For one that acts on the world: when it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet: Option<Arc<Quiet>>,
+    /// For one that acts on the world: at what time of the day it does what it does on a later day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hour: Option<Arc<Hour>>,
+    /// Whether it asks a model of its own where models run, and does without where none does: a recording keeps what it gave.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_model: bool,
     /// The model of a provider that is told its arguments and may not be told what is private.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuses_private: Option<String>,
@@ -86,6 +93,8 @@ impl ToolSpec {
             data_args: Vec::new(),
             result: None,
             quiet: None,
+            hour: None,
+            asks_model: false,
             refuses_private: None,
         }
     }

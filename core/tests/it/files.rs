@@ -78,6 +78,8 @@ pub(crate) fn tool(name: &str, reach: Reach, properties: Value, required: &[&str
         data_args: Vec::new(),
         result: None,
         quiet: None,
+        hour: None,
+        asks_model: false,
         refuses_private: None,
     }
 }

@@ -104,7 +104,7 @@ impl Open for Config {
         let refused = meaning.as_ref().filter(|(_, refuses_private)| *refuses_private);
         search.refuses_private = refused.map(|(meaning, _)| meaning.model.clone());
         if meaning.is_some() {
-            search.reach = Reach::ReadsOut;
+            (search.reach, search.asks_model) = (Reach::ReadsOut, true);
         }
         let is_refused = refused.is_some() && self.labels.private;
         let meaning = meaning.map(|(meaning, _)| meaning);
@@ -324,6 +324,8 @@ impl Shared {
                     by = "words and meaning";
                     hits = Some(found);
                 }
+                // One that has no key says so by its name.
+                Err(Failure { reason, .. }) if reason.starts_with(&meaning.model) => why = Some(reason),
                 Err(failure) => why = Some(format!("{}: {}", meaning.model, failure.reason)),
             }
         }

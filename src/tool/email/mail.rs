@@ -22,6 +22,8 @@ pub(super) const MEDIA_TYPE: &str = "message/rfc822";
 /// Where the recipient's own link goes.
 pub(super) const UNSUBSCRIBE_TAG: &str = "{{unsubscribe_url}}";
 
+/// A day, which is what the offsets of a sequence are counted in.
+const DAY_MS: u64 = 86_400_000;
 /// The last second of the year 9999, beyond which a mail has no date.
 const DATE_MS_MAX: u64 = 253_402_300_799_000;
 
@@ -37,6 +39,11 @@ pub(super) struct Mail {
 }
 
 impl Mail {
+    /// How long after the approval it leaves.
+    pub(super) fn after_ms(&self) -> u64 {
+        self.day.saturating_mul(DAY_MS)
+    }
+
     /// Says what keeps it from being a mail.
     pub(super) fn check(&self) -> Result<(), String> {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');

@@ -34,7 +34,7 @@ use super::part::smtp::mailbox::{NoMailbox, mailbox};
 use super::part::{Error, outbox, tool_name};
 use super::{Approved, Call, Callable, Declared, Intent, Item, Opened, Outward, Tool};
 use crate::failure::{Class, Failure, Work};
-use crate::id::ToolName;
+use crate::id::{Timestamp, ToolName};
 use crate::run::body::Receipt;
 use crate::topology::editor::MailServer;
 use crate::topology::spec::{Connection, Reach, Repeat, ToolSpec};
@@ -62,6 +62,9 @@ pub struct Config {
     pub smtp: Option<MailServer>,
     /// With `smtp`: when no mail leaves, in the project's time zone. What would leave then waits until they are over.
     pub quiet_hours: Option<QuietHours>,
+    /// With `smtp`: the time of the day, such as `09:00`, at which mails of later days leave, in the project's time zone. Without it
+    /// they leave at the hour at which they were approved.
+    pub at: Option<String>,
     /// With `smtp`: how many mails one recipient may have in how many days, over all runs. Whoever has had as many is left out.
     pub frequency: Option<Frequency>,
     /// The tool that resolves an audience, such as `performance.query`.
@@ -120,13 +123,17 @@ impl Config {
         let sends = self.sends(name, &sender, ground, finder)?;
         let spec = spec(name, &self, sends.as_ref())?;
         let quiet = self.quiet_hours.as_ref().map(|hours| hours.read(ground.zone).map(Arc::new)).transpose();
-        let spec = ToolSpec { quiet: quiet.map_err(|why| Error::new(name, why).of("quiet_hours"))?, ..spec };
+        let quiet = quiet.map_err(|why| Error::new(name, why).of("quiet_hours"))?;
+        let hour = self.at.as_ref().map(|at| quiet::hour(at, ground.zone, quiet.as_deref()).map(Arc::new)).transpose();
+        let hour = hour.map_err(|why| Error::new(name, why).of("at"))?;
+        let spec = ToolSpec { quiet, hour, ..spec };
         Ok(vec![Tool::outward(Email { spec, sender, audience, holdout_percent: self.holdout_percent, sends })])
     }
 
     fn sends(&self, name: &str, sender: &Sender, ground: &Ground<'_>, finder: Finder) -> Result<Option<Sends>, Error> {
         let Some(given) = &self.smtp else {
-            let of_sending = [("quiet_hours", self.quiet_hours.is_some()), ("frequency", self.frequency.is_some())];
+            let (hours, often) = (self.quiet_hours.is_some(), self.frequency.is_some());
+            let of_sending = [("quiet_hours", hours), ("at", self.at.is_some()), ("frequency", often)];
             let Some((key, _)) = of_sending.into_iter().find(|(_, is_there)| *is_there) else { return Ok(None) };
             let what = format!("{key} is for mails that are sent: name the server in [tools.{name}.smtp]");
             return Err(Error::new(name, what).of(key));
@@ -291,7 +298,8 @@ impl Outward for Email {
                         return Err(permanent(format!("these are {count} mails: {SENT_MAX} are sent at most")));
                     }
                     for (number, mail) in mails {
-                        let sent = personal::items(number, mail, (&self.sender, leave), &list, &intent);
+                        let dated = self.dated(mail, &intent);
+                        let sent = personal::items(number, mail, (&self.sender, leave), &list, (&intent, dated));
                         items.extend(sent.map_err(of_mail)?);
                     }
                     items.extend(list.items("the run's folder"));
@@ -349,6 +357,13 @@ impl Email {
     fn post_of(&self, item: &Approved) -> Option<&Post> {
         let sends = self.sends.as_ref().filter(|_| !item.draft && item.item.media_type == mail::MEDIA_TYPE);
         sends.map(|sends| &sends.post)
+    }
+
+    /// What a mail is dated, if it is approved as soon as it is asked for: its day, since one that is dated days before it comes is
+    /// taken for an old one.
+    fn dated(&self, mail: &mail::Mail, intent: &Intent) -> Timestamp {
+        let (asked_at, after_ms) = (intent.asked_at, mail.after_ms());
+        self.spec.hour.as_ref().map_or(asked_at.plus_ms(after_ms), |hour| hour.on_day(asked_at, after_ms))
     }
 
     fn too_slow(&self, longest: Duration) -> Failure {

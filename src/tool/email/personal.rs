@@ -11,14 +11,12 @@ use super::audience::{List, Person};
 use super::mail::{self, Letter, Mail};
 use super::sender::Sender;
 use crate::failure::Failure;
-use crate::id::Digest;
+use crate::id::{Digest, Timestamp};
 
 /// The tag that is the recipient's own link.
 const UNSUBSCRIBE: &str = "unsubscribe_url";
 /// Longest value that is filled in; a longer one is no name of anything.
 const VALUE_CHARS_MAX: usize = 100;
-/// A day, which is what the offsets of a sequence are counted in.
-const DAY_MS: u64 = 86_400_000;
 /// Longest line of a header that servers take.
 const LINK_BYTES_MAX: usize = 900;
 
@@ -90,16 +88,17 @@ fn parts(template: &str) -> Result<Vec<Part<'_>>, String> {
     Ok(parts)
 }
 
-/// The slots of mail `number`, one for each of the people of `list`.
+/// The slots of mail `number`, dated `dated`, one for each of the people of `list`.
 pub(super) fn items(
     number: usize,
     mail: &Mail,
     (sender, leave): (&Sender, &Leave),
     list: &List,
-    intent: &Intent,
+    (intent, dated): (&Intent, Timestamp),
 ) -> Result<Vec<Item>, Failure> {
-    let one =
-        |(place, person): (usize, &Person)| item((number, place + 1), mail, (sender, leave), person, list, intent);
+    let one = |(place, person): (usize, &Person)| {
+        item((number, place + 1), mail, (sender, leave), person, list, (intent, dated))
+    };
     list.people.iter().enumerate().map(one).collect()
 }
 
@@ -109,7 +108,7 @@ fn item(
     (sender, leave): (&Sender, &Leave),
     person: &Person,
     list: &List,
-    intent: &Intent,
+    (intent, dated): (&Intent, Timestamp),
 ) -> Result<Item, Failure> {
     let about = |why: Failure| Failure { reason: format!("mail {number}: {}", why.reason), ..why };
     let email = person.email.to_string();
@@ -134,9 +133,7 @@ fn item(
         text: fill(&mail.with_footer(sender))?,
         headers,
     };
-    // Dated for its day: one that is dated days before it comes is taken for an old one.
-    let after_ms = mail.day.saturating_mul(DAY_MS);
-    let bytes = letter.bytes(sender, intent.asked_at.plus_ms(after_ms));
+    let bytes = letter.bytes(sender, dated);
     let bytes = bytes.map_err(|why| about(invalid(why.to_string())))?;
     if !bytes.is_ascii() {
         return Err(about(permanent("its bytes are not those that every mail server takes")));
@@ -148,7 +145,7 @@ fn item(
         title: mail.title(),
         media_type: mail::MEDIA_TYPE.to_owned(),
         bytes,
-        after_ms,
+        after_ms: mail.after_ms(),
         again: Some(list.again()),
     })
 }

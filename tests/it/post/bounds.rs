@@ -1,7 +1,17 @@
 //! Bounds of when and how often mails leave: not in quiet hours, and to nobody more often than the table allows, over all runs of the
 //! project. Nobody waits for an hour: the clock is moved on.
 
-use callsheet::run::state::Status;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use callsheet::actor::history::load;
+use callsheet::app;
+use callsheet::clock::Moved;
+use callsheet::config::{Flags, Settings};
+use callsheet::journal::Query;
+use callsheet::run::event::Decision;
+use callsheet::run::input::{Post, Say};
+use callsheet::run::state::{State, Status};
 use callsheet::tool::Item;
 
 use super::days::{DAY_MS, DONE, LITTLE_MS, PEOPLE, answer, came, later, line, mails};
@@ -9,6 +19,7 @@ use super::killed::{shop_of, table};
 use super::server::{Server, Tls};
 use super::{mails as prepared, open, people, perform};
 use crate::acting::Acting;
+use crate::support::{NEVER, who};
 use crate::tools::{approved, write};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -24,10 +35,6 @@ fn waiting(server: &Server, more: &str) -> Acting {
 
 /// Quiet hours from an hour ago until in two hours, as the file has them.
 fn around_now() -> String {
-    let clock = |ms: i64| {
-        let at = jiff::Timestamp::from_millisecond(jiff::Timestamp::now().as_millisecond() + ms).unwrap();
-        at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%H:%M").to_string()
-    };
     let hour = i64::try_from(HOUR_MS).unwrap();
     format!("quiet_hours = {{ from = \"{}\", until = \"{}\" }}\n", clock(-hour), clock(2 * hour))
 }
@@ -55,6 +62,101 @@ fn what_is_due_in_quiet_hours_waits_until_they_are_over() {
     assert_eq!(later(&shop, day(9, 2)), DONE);
     assert_eq!(came(&server), mails(&PEOPLE, &["Again", "Goodbye", "Hello"]));
     assert_eq!(shop.types("audit verify").0, 0);
+}
+
+/// A time of the day by UTC, so much from now on, as the file has it.
+fn clock(ms: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(jiff::Timestamp::now().as_millisecond() + ms).unwrap();
+    at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%H:%M").to_string()
+}
+
+#[test]
+fn mails_of_later_days_leave_at_the_time_that_the_table_names() {
+    let Some(server) = Server::start(Tls::None, false) else { return };
+    let hour = i64::try_from(HOUR_MS).unwrap();
+    let early = clock(-6 * hour);
+    let shop = waiting(&server, &format!("at = \"{early}\"\n"));
+    let says = format!("what leaves on a later day does so at {early} (UTC)");
+    let (_, review) = shop.types("review 2");
+    assert!(line(&review).contains(&says), "{review}");
+    let (code, text) = shop.types("approve 2");
+    let told = line(&text);
+    assert!(code == 3 && told.contains(&format!("; those of later days at {early} (UTC)")), "{code} {text}");
+    assert_eq!(came(&server), mails(&PEOPLE, &["Hello"]), "the first day is at once");
+    // The sun may have set in between: whatever the hour, the days are those of the calendar.
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    let (hours, minutes) = early.split_once(':').unwrap();
+    let leaves = |days: i64| {
+        let time = jiff::civil::time(hours.parse().unwrap(), minutes.parse().unwrap(), 0, 0);
+        let day = now.date().checked_add(jiff::Span::new().days(days)).unwrap();
+        let at = day.to_datetime(time).to_zoned(jiff::tz::TimeZone::UTC).unwrap();
+        (u64::try_from(at.timestamp().as_millisecond() - now.timestamp().as_millisecond()).unwrap(), at)
+    };
+    let (first, at) = leaves(1);
+    assert!(told.contains(&format!("leave on {}", at.strftime("%Y-%m-%d %H:%M"))), "{at}: {text}");
+    let (last, _) = leaves(9);
+    for (ahead_ms, subjects) in [
+        (first - LITTLE_MS, &["Hello"][..]),
+        (first + LITTLE_MS, &["Again", "Hello"]),
+        (last - LITTLE_MS, &["Again", "Hello"]),
+    ] {
+        assert_eq!(later(&shop, ahead_ms), Status::Waiting, "{ahead_ms}");
+        assert_eq!(came(&server), mails(&PEOPLE, subjects), "{ahead_ms}");
+    }
+    assert_eq!(later(&shop, last + LITTLE_MS), DONE);
+    assert_eq!(came(&server), mails(&PEOPLE, &["Again", "Goodbye", "Hello"]));
+    // Each is dated for when it leaves, as far as that was known when it was approved.
+    let dated = |mail: &super::server::Taken| {
+        let text = String::from_utf8_lossy(&mail.bytes).into_owned();
+        text.contains("Subject: Hello")
+            || text.lines().any(|line| line.starts_with("Date: ") && line.contains(&format!(" {early}:00 ")))
+    };
+    assert!(server.taken().iter().all(dated), "{:?}", server.taken());
+    assert_eq!(shop.types("audit verify").0, 0);
+}
+
+#[test]
+fn what_a_server_puts_off_until_it_is_quiet_waits_as_what_leaves_later_does() {
+    let people = ["ann@example.org", "later@example.org"];
+    let Some(server) = Server::start(Tls::None, false) else { return };
+    let hour = i64::try_from(HOUR_MS).unwrap();
+    let keys = "user_env = \"MAIL_USER\"\npassword_env = \"MAIL_PASSWORD\"\n";
+    let quiet = format!("quiet_hours = {{ from = \"{}\", until = \"{}\" }}\n", clock(hour), clock(3 * hour));
+    let table = table(server.port, Tls::None).replace(keys, "").replace("one_click = true\n", &quiet);
+    let shop = shop_of(&people, &table, &answer(2), &[]);
+    shop.wait("letters");
+    let settings = Settings::read(&Flags::default(), shop.path(), BTreeMap::new()).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let clock = Arc::new(Moved::default());
+        let running = app::start_by(&settings, false, Arc::clone(&clock) as Arc<_>).await.unwrap();
+        let (system, store) = (&running.system, Arc::clone(&running.system.ports().store));
+        let run = store.runs(&Query::default()).unwrap()[0].id;
+        let state = || load(store.as_ref(), run).unwrap().state;
+        let (approval, binds) = state().open_approvals().map(|(no, approval)| (no, approval.binds)).next().unwrap();
+        let say = Say::Decide { approval, binds, decision: Decision::Approve, comment: String::new() };
+        let handle = system.open(run, false).await.unwrap();
+        let mut progress = handle.progress();
+        system.post(run, uuid::Uuid::now_v7(), &Post { by: who("ana"), say }).await.unwrap();
+        // The server has put it off, and it is to be tried again; then it is quiet.
+        let is_put_off = |state: &State| state.effects.values().any(|effect| effect.is_outward() && effect.attempt > 1);
+        while !is_put_off(&state()) {
+            tokio::time::timeout(NEVER, progress.changed()).await.unwrap().unwrap();
+        }
+        clock.advance(HOUR_MS + 2 * 60_000);
+        let rests = progress.wait_for(|now| now.status != Status::Running || now.gone.is_some());
+        let rests = tokio::time::timeout(NEVER, rests).await.unwrap().unwrap().status;
+        assert_eq!(rests, Status::Waiting, "nobody waits for the morning");
+        running.stop().await;
+    });
+    assert_eq!(came(&server), mails(&people[..1], &["Hello"]));
+    let (_, shown) = shop.types("show 1");
+    assert!(line(&shown).contains("waiting: 1 item of actor leaves on 20"), "{shown}");
+    let (_, runs) = shop.types("runs");
+    assert!(line(&runs).contains("waiting until 20"), "{runs}");
+    // Once it is over it is tried again, as often as anything is: this server never takes it.
+    assert_eq!(later(&shop, 2 * HOUR_MS), Status::Waiting);
+    assert_eq!(later(&shop, 3 * HOUR_MS + LITTLE_MS), Status::Stuck);
 }
 
 #[test]
@@ -158,13 +260,26 @@ fn bounds_that_cannot_hold_are_refused() {
             "quiet_hours = { days = [\"monday\", \"tuesday\", \"wednesday\", \"thursday\", \"friday\", \"saturday\", \"sunday\"] }",
             "leaves no day",
         ),
+        ("at = \"9:00\"", "at is \"9:00\", and a time is written as \"20:00\""),
+        ("at = \"25:00\"", "a time is written as"),
+        ("at = \"\"", "a time is written as"),
+        ("at = 9", "expected a string"),
+        (
+            "at = \"07:59\"\nquiet_hours = { from = \"20:00\", until = \"08:00\" }",
+            "at is \"07:59\", which lies in quiet_hours",
+        ),
+        ("at = \"20:00\"\nquiet_hours = { from = \"20:00\", until = \"08:00\" }", "lies in quiet_hours"),
+        ("at = \"12:15\"\nquiet_hours = { from = \"12:00\", until = \"13:00\" }", "lies in quiet_hours"),
         ("frequency = { mails = 0, days = 7 }", "1 to 1000 mails in 1 to 366 days"),
         ("frequency = { mails = 1, days = 400 }", "1 to 1000 mails in 1 to 366 days"),
     ] {
         let why = open(dir.path(), 1, more, "").err().unwrap();
         assert!(why.contains(says), "{more}: {why}");
     }
+    let fits = "at = \"08:00\"\nquiet_hours = { from = \"20:00\", until = \"08:00\", days = [\"sunday\"] }";
+    assert!(open(dir.path(), 1, fits, "").is_ok());
     for more in [
+        "at = \"09:00\"",
         "quiet_hours = { from = \"20:00\", until = \"08:00\", days = [\"sunday\"] }",
         "frequency = { mails = 2, days = 7 }",
     ] {

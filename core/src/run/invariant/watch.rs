@@ -343,8 +343,15 @@ impl Watch {
         let decided_at = approval.and_then(|approval| approval.decided_at).unwrap_or(at).min(at);
         let bound = approval.and_then(|approval| approval.manifest.as_ref());
         let is_live = !state.plan.mode.drafts();
+        let binds = approval.and_then(|approval| state.person(&approval.agent)?.binds.as_ref());
+        let hour = binds.and_then(|member| state.plan.tool_of(member)?.hour.as_deref()).filter(|_| is_live);
         let leaves = bound.iter().flat_map(|bound| bound.items.iter());
-        let leaves = leaves.map(|item| decided_at.plus_ms(if is_live { item.after_ms } else { 0 })).collect();
+        let leaves = leaves.map(|item| if is_live { item.after_ms } else { 0 });
+        let leaves = leaves.map(|after_ms| match hour {
+            Some(hour) => hour.on_day(decided_at, after_ms),
+            None => decided_at.plus_ms(after_ms),
+        });
+        let leaves = leaves.collect();
         let rests_on = bound.map(|bound| bound.desk.values().flat_map(Held::versions).collect()).unwrap_or_default();
         let given = Permitted { slots, leaves, rests_on, refused: false };
         let new = self.permits.insert(no, given).is_none();

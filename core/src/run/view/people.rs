@@ -86,13 +86,17 @@ pub(super) fn ended(state: &State, how: Ending) -> Entry {
 
 /// What of approval `no` leaves later, if anything does.
 pub(super) fn permitted(state: &State, no: ApprovalNo) -> Option<Entry> {
-    let manifest = state.approvals.get(&no)?.manifest.as_ref().filter(|_| !state.plan.mode.drafts())?;
+    let approval = state.approvals.get(&no)?;
+    let manifest = approval.manifest.as_ref().filter(|_| !state.plan.mode.drafts())?;
+    let binds = state.person(&approval.agent).and_then(|person| person.binds.as_ref());
+    let hour = binds.and_then(|member| state.plan.tool_of(member)?.hour.as_ref());
     let mut days: BTreeMap<u64, usize> = BTreeMap::new();
     manifest.items.iter().for_each(|item| *days.entry(item.after_ms).or_default() += 1);
     let is_later = days.keys().any(|after_ms| *after_ms > 0);
     let day = |(after_ms, items): (u64, usize)| format!("{} {}", count(items, "item"), after_words(after_ms));
     let days: Vec<String> = days.into_iter().map(day).collect();
-    is_later.then(|| entry("callsheet", "leaves", days.join(", "), Kind::Life))
+    let hour = hour.map(|hour| format!("; those of later days {}", hour.words())).unwrap_or_default();
+    is_later.then(|| entry("callsheet", "leaves", format!("{}{hour}", days.join(", ")), Kind::Life))
 }
 
 pub(super) fn says(no: ApprovalNo, by: &Who, decision: Decision, comment: Option<BodyRef>, texts: &dyn Texts) -> Entry {
