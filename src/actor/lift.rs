@@ -268,3 +268,19 @@ fn answer_head(
 pub(super) fn findings(bodies: &mut Bodies<'_>, findings: &[Finding]) -> Option<BodyRef> {
     (!findings.is_empty()).then(|| bodies.json(&json!(findings)))
 }
+
+/// Told to whoever hands on what they handed on before.
+const SAME: &str = "this is word for word what you handed on before, with the same outcome: do what the message asks for, or \
+                    say in `note` what keeps you from it (you are told so once; the same again is taken)";
+
+/// What is against an answer that equals the one before it on its handoff, whose note was `note`. It is said once a turn: a
+/// verdict may be right the second time, too.
+pub(super) fn same_as_before(answer: &Answer, note: &str, now: &Section) -> Option<String> {
+    let is_told = now.said.iter().any(|exchange| exchange.problems.iter().any(|problem| problem == SAME));
+    // What its writer wrote before is on its desk; who writes nothing says it all in the note.
+    let is_same = match answer.writes.is_empty() {
+        true => answer.note == note,
+        false => answer.writes.iter().all(|(name, body)| now.desk.get(name) == Some(body)),
+    };
+    (is_same && !is_told).then(|| SAME.to_owned())
+}

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use super::ask::{self, Asked};
 use super::lift::{self, Bodies, Lifted};
+use super::recording::played;
 use super::{Heard, Place, Point, blocking, ruled};
-use crate::failure::Usage;
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, Usage};
 use crate::id::{ArtefactName, Digest, EffectId, RunNo, ToolName};
 use crate::journal::{Done, Op, Query};
-use crate::model::{Act, Answer, Pulse, Section};
+use crate::model::{Act, Pulse};
 use crate::run::body::{Applied, Listed, Listing, Receipt};
 use crate::run::desk::Held;
 use crate::run::event::{BodyRef, ItemHead, Lists, Manifest, Origin, Part, Settled, Wish};
@@ -158,7 +158,7 @@ async fn model(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
         && let Some(digest) = work.turn.handed.get(&answer.outcome).copied()
         && let Ok(note) = read(work, digest).await
     {
-        problems.extend(same_as_before(answer, &ask::text(&note), &ask.now));
+        problems.extend(lift::same_as_before(answer, &ask::text(&note), &ask.now));
     }
     let calls = calls(work).await?;
     let settled = lift::reply(bodies, &work.place.pinned, &work.turn, (&ask.now, &calls), &reply, problems);
@@ -166,42 +166,18 @@ async fn model(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
     Ok((settled.map_err(stopped)?, reply.usage))
 }
 
-/// Told to whoever hands on what they handed on before.
-const SAME: &str = "this is word for word what you handed on before, with the same outcome: do what the message asks for, or \
-                    say in `note` what keeps you from it (you are told so once; the same again is taken)";
-
-/// What is against an answer that equals the one before it on its handoff, whose note was `note`. It is said once a turn: a
-/// verdict may be right the second time, too.
-fn same_as_before(answer: &Answer, note: &str, now: &Section) -> Option<String> {
-    let is_told = now.said.iter().any(|exchange| exchange.problems.iter().any(|problem| problem == SAME));
-    // What its writer wrote before is on its desk; who writes nothing says it all in the note.
-    let is_same = match answer.writes.is_empty() {
-        true => answer.note == note,
-        false => answer.writes.iter().all(|(name, body)| now.desk.get(name) == Some(body)),
-    };
-    (is_same && !is_told).then(|| SAME.to_owned())
-}
-
 async fn call(work: &Work, bodies: &mut Bodies<'_>, name: &ToolName, args: Value, origin: Origin) -> Outcome {
     let tool = callable(work, name)?;
-    let result = match recorded(work, name, Some(&args)) {
-        Some(result) => result,
-        None => called(work, tool, args).await?,
-    };
-    let labels = tool.spec().labels;
+    let (result, labels) = (called(work, tool, args).await?, tool.spec().labels);
     Ok((Settled::Returned { body: bodies.json(&result), labels, origin, lists: Lists::new() }, None))
 }
 
 async fn called(work: &Work, tool: &dyn Callable, args: Value) -> Result<Value, Failure> {
+    if let Some(result) = played(&work.place.pinned.plan, (&work.turn, work.nth_turn), &work.effect, &args) {
+        return Ok(result);
+    }
     let call = Call { effect: work.id, args, is_live: is_live(work) };
     tool.call(call).await.map_err(|failure| of_tool(&tool.spec().name, failure))
-}
-
-/// What the recording that is played has of this call: a tool that asks a model of its own would give something else without it.
-fn recorded(work: &Work, tool: &ToolName, args: Option<&Value>) -> Option<Value> {
-    let recording = work.place.pinned.plan.recording.as_ref()?;
-    let (agent, branch) = (&work.turn.agent, work.turn.message.branch.to_string());
-    recording.given((agent, &branch), (work.nth_turn, work.effect.ordinal), (tool, args))
 }
 
 fn is_live(work: &Work) -> bool {
@@ -249,10 +225,7 @@ async fn own(work: &Arc<Work>, bodies: &mut Bodies<'_>, name: &ToolName) -> Outc
     if let Some(why) = tool.spec().refusal(work.turn.labels) {
         return Err(Failure::new(Class::Policy, why));
     }
-    let result = match recorded(work, name, None) {
-        Some(result) => result,
-        None => called(work, tool, args).await?,
-    };
+    let result = called(work, tool, args).await?;
     let calls = calls(work).await?;
     let pinned = &work.place.pinned;
     let mut lists = Lists::new();

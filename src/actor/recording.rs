@@ -16,7 +16,7 @@ use crate::model::prompt::Offers;
 use crate::model::{Pulse, conversation, replay};
 use crate::run::body::FailureReport;
 use crate::run::event::{BodyRef, Event, Reason, Settled, Wish};
-use crate::run::state::State;
+use crate::run::state::{Effect, State, Turn};
 use crate::topology::plan::Plan;
 use crate::topology::recording::{CallPlace, Given, Recorded, Recording, SCHEMA_VERSION};
 
@@ -104,6 +104,17 @@ fn given(shelf: Shelf<'_>, state: &State, id: EffectId, body: BodyRef) -> Result
         args: args.map(|args| shelf.json(args.digest)).transpose()?.map(|args| args.to_string()),
         result: shelf.json(body.digest)?.to_string(),
     }))
+}
+
+/// What the recording that `plan` plays has of this call of a tool: one that asks a model of its own would give something else without it.
+pub(super) fn played(plan: &Plan, (turn, nth_turn): (&Turn, u32), effect: &Effect, args: &Value) -> Option<Value> {
+    let (tool, args) = match &effect.wish {
+        Wish::Tool { tool, .. } => (tool, Some(args)),
+        Wish::Own { tool } => (tool, None),
+        _ => return None,
+    };
+    let place = (&turn.agent, turn.message.branch.to_string());
+    plan.recording.as_ref()?.given((place.0, &place.1), (nth_turn, effect.ordinal), (tool, args))
 }
 
 /// The call, if it is one of a model that could be asked at all.

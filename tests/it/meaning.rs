@@ -185,6 +185,8 @@ async fn a_question_finds_what_is_meant_and_is_told_once() {
         assert_eq!(provider.told(), [["refund"]]);
         // Words count as before, and what both find stands first.
         assert_eq!(found(&search(dir.path(), "expensive euro").await)[0], "Prices");
+        // What no meaning tells apart is found by its words.
+        assert_eq!(found(&search(dir.path(), "month").await)[0], "Returns");
         provider.told();
         // Of a file that has changed the part that is new, and of one that is gone nothing.
         write(dir.path(), "docs/guide.md", GUIDE.replace("three days", "four days"));
@@ -193,6 +195,10 @@ async fn a_question_finds_what_is_meant_and_is_told_once() {
         let told = provider.told();
         assert!(told[0].len() == 1 && told[0][0].contains("four days") && told.len() == 2, "{told:?}");
         assert!(!found(&came).contains(&"Prices"), "{came}");
+        let index = rusqlite::Connection::open(dir.path().join(".callsheet/documents/library.db")).unwrap();
+        let kept: usize = index.query_row("SELECT count(*) FROM vectors", [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, 2, "what no document says any more is forgotten");
+        drop(index);
         // Another model makes its own.
         declared(dir.path(), &provider, "embed = \"near/vectors-2\"", "");
         if dialect.is_empty() {

@@ -36,22 +36,25 @@ fn file(message: &str, columns: &[Values], levels: Option<&[i16]>, packed: Compr
     let mut bytes = Vec::new();
     let mut writer = SerializedFileWriter::new(&mut bytes, schema, properties).unwrap();
     let mut group = writer.next_row_group().unwrap();
+    // Of a column that is repeated, each value begins a row.
+    let firsts = vec![0; levels.map_or(0, <[i16]>::len)];
+    let again = message.contains("repeated").then_some(firsts.as_slice());
     for values in columns {
         let mut column = group.next_column().unwrap().unwrap();
         let array = |bytes: &&[u8]| ByteArray::from(bytes.to_vec());
         let wrote = match (column.untyped(), values) {
-            (ColumnWriter::BoolColumnWriter(writer), Values::Bool(all)) => writer.write_batch(all, levels, None),
-            (ColumnWriter::Int32ColumnWriter(writer), Values::Int(all)) => writer.write_batch(all, levels, None),
-            (ColumnWriter::Int64ColumnWriter(writer), Values::Long(all)) => writer.write_batch(all, levels, None),
-            (ColumnWriter::Int96ColumnWriter(writer), Values::Old(all)) => writer.write_batch(all, levels, None),
-            (ColumnWriter::FloatColumnWriter(writer), Values::Float(all)) => writer.write_batch(all, levels, None),
-            (ColumnWriter::DoubleColumnWriter(writer), Values::Double(all)) => writer.write_batch(all, levels, None),
+            (ColumnWriter::BoolColumnWriter(writer), Values::Bool(all)) => writer.write_batch(all, levels, again),
+            (ColumnWriter::Int32ColumnWriter(writer), Values::Int(all)) => writer.write_batch(all, levels, again),
+            (ColumnWriter::Int64ColumnWriter(writer), Values::Long(all)) => writer.write_batch(all, levels, again),
+            (ColumnWriter::Int96ColumnWriter(writer), Values::Old(all)) => writer.write_batch(all, levels, again),
+            (ColumnWriter::FloatColumnWriter(writer), Values::Float(all)) => writer.write_batch(all, levels, again),
+            (ColumnWriter::DoubleColumnWriter(writer), Values::Double(all)) => writer.write_batch(all, levels, again),
             (ColumnWriter::ByteArrayColumnWriter(writer), Values::Bytes(all)) => {
-                writer.write_batch(&all.iter().map(array).collect::<Vec<_>>(), levels, None)
+                writer.write_batch(&all.iter().map(array).collect::<Vec<_>>(), levels, again)
             }
             (ColumnWriter::FixedLenByteArrayColumnWriter(writer), Values::Fixed(all)) => {
                 let all: Vec<FixedLenByteArray> = all.iter().map(|bytes| array(bytes).into()).collect();
-                writer.write_batch(&all, levels, None)
+                writer.write_batch(&all, levels, again)
             }
             _ => panic!("the column is of another type"),
         };
@@ -197,6 +200,8 @@ async fn what_cannot_be_taken_is_refused_with_a_sentence() {
         None,
         Compression::SNAPPY,
     );
+    let repeated =
+        file("message m { repeated int32 x; }", &[Values::Int(vec![1, 2])], Some(&[1, 1]), Compression::SNAPPY);
     let odd = file(
         "message m { required fixed_len_byte_array(2) x; }",
         &[Values::Fixed(vec![b"ab"])],
@@ -223,6 +228,7 @@ async fn what_cannot_be_taken_is_refused_with_a_sentence() {
         ("cut at its end", whole[..whole.len() - 9].to_vec(), "it is no sound Parquet file"),
         ("cut at its beginning", whole[40..].to_vec(), ""),
         ("nested", nested, "column \"g.x\" is nested"),
+        ("repeated", repeated, "column \"x\" is nested"),
         ("two bytes", odd, "neither a number nor a text nor a time"),
         ("two names", twice, "two columns are named \"X\""),
         ("bytes", blob, "column \"x\": it holds bytes that are no text"),

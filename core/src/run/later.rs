@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::event::{ItemHead, Wish};
-use super::state::{Permit, State, Turn};
+use super::state::{Effect, Permit, State, Turn};
 use crate::id::{AgentName, ApprovalNo, EffectId, MessageId, Timestamp};
 use crate::topology::plan::{Arg, Role};
+use crate::topology::spec::ToolSpec;
 
 /// Items of one turn that are under way or asked about, at most.
 pub const AT_ONCE_MAX: usize = 64;
@@ -115,6 +116,36 @@ impl State {
         let no = self.permit_of(turn).filter(|_| is_tool && turn.failed.is_none())?;
         let permit = self.permits.get(&no)?;
         permit.voided_by.is_none().then_some((no, permit))
+    }
+
+    /// What the tool declares that `agent` is; none if it is no tool.
+    pub fn tool_of(&self, agent: &AgentName) -> Option<&ToolSpec> {
+        let Role::Tool { tool, .. } = &self.member(agent)?.role else { return None };
+        self.plan.tools.get(tool)
+    }
+
+    /// The time before which an outward `effect` does not begin: what keeps any effect back, and its permit's quiet hours.
+    /// For who looks at it at `now`.
+    pub fn begins_from(&self, effect: &Effect, now: Timestamp) -> Timestamp {
+        let at = self.not_before(effect);
+        let Wish::Deliver { permit, .. } = &effect.wish else { return at };
+        let permit = self.permits.get(permit).filter(|permit| permit.quiet.is_some());
+        permit.map_or(at, |permit| permit.open_from(at.max(now)))
+    }
+
+    /// When the quiet hours are over that `effect` waits for: it waits as what was to leave later does.
+    pub fn kept_until(&self, effect: &Effect) -> Option<Timestamp> {
+        let is_idle = effect.failed.is_none() && (effect.began.is_none() || effect.doubt.is_some());
+        let Wish::Deliver { permit, .. } = &effect.wish else { return None };
+        if !is_idle || effect.asked_about || self.cancelled_by.is_some() {
+            return None;
+        }
+        let permit = self.permits.get(permit)?;
+        let from = self.not_before(effect).max(effect.doubt.unwrap_or(self.now)).max(self.now);
+        let opens = permit.open_from(from);
+        // It is quiet until then, and not then.
+        let is_end = permit.open_from(Timestamp(opens.0 - 1)) == opens;
+        (opens > self.now && is_end).then_some(opens)
     }
 
     /// When the next item leaves of all that only waits for its day.

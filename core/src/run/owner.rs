@@ -413,7 +413,7 @@ impl<E: Clone + From<Moved>> Owner<E> {
     fn wakes_at(&self, at: Timestamp) -> Option<Timestamp> {
         let hung = self.under_way.values().map(|of| of.hung_at);
         let starts = self.state.outstanding().into_iter().map(|(_, not_before)| not_before).filter(|then| *then > at);
-        hung.chain(self.state.due_at()).chain(starts).min()
+        hung.chain(self.state.due_from(at.max(self.state.now))).chain(starts).min()
     }
 }
 

@@ -556,25 +556,6 @@ impl State {
         self.agents.get(&effect.agent).map_or(effect.not_before, |agent| agent.not_before.max(effect.not_before))
     }
 
-    /// The time before which an outward `effect` does not begin: what keeps any effect back, and its permit's quiet hours.
-    /// For who looks at it at `now`.
-    pub fn begins_from(&self, effect: &Effect, now: Timestamp) -> Timestamp {
-        let at = self.not_before(effect);
-        let Wish::Deliver { permit, .. } = &effect.wish else { return at };
-        let permit = self.permits.get(permit).filter(|permit| permit.quiet.is_some());
-        permit.map_or(at, |permit| permit.open_from(at.max(now)))
-    }
-
-    /// From when on quiet hours let `effect` go on, if nothing else keeps it back: it waits as what was to leave later does.
-    pub fn kept_until(&self, effect: &Effect) -> Option<Timestamp> {
-        let is_idle = effect.failed.is_none() && (effect.began.is_none() || effect.doubt.is_some());
-        if !effect.is_outward() || !is_idle || effect.asked_about || self.cancelled_by.is_some() {
-            return None;
-        }
-        let from = self.not_before(effect).max(effect.doubt.unwrap_or(self.now)).max(self.now);
-        Some(self.begins_from(effect, from)).filter(|opens| *opens > from)
-    }
-
     /// When the run wants to be woken, if nothing comes before: to hear that time has passed, or to start an effect.
     pub fn wake_at(&self) -> Option<Timestamp> {
         let starts = self.outstanding().into_iter().map(|(_, at)| at).filter(|at| *at > self.now);
@@ -583,6 +564,11 @@ impl State {
 
     /// From when on the run has something to do when it hears that time has passed.
     pub fn due_at(&self) -> Option<Timestamp> {
+        self.due_from(self.now)
+    }
+
+    /// The same for who looks at it at `now`: hours may have become quiet since it heard anything.
+    pub fn due_from(&self, now: Timestamp) -> Option<Timestamp> {
         // A paused run acts on no time; once resumed it looks at all of them.
         if self.ended.is_some() || self.paused.is_some() || self.cancelled_by.is_some() {
             return None;
@@ -590,9 +576,9 @@ impl State {
         let open = self.approvals.values().filter(|approval| approval.fate.is_none());
         let waiting = open.flat_map(|approval| self.falls_due(approval));
         let doubts = self.effects.values().filter(|e| !e.asked_about);
-        let doubts = doubts.filter_map(|e| Some(e.doubt?.max(self.begins_from(e, self.now))));
+        let doubts = doubts.filter_map(|e| Some(e.doubt?.max(self.begins_from(e, now))));
         let begins = self.effects.values().filter(|e| e.is_outward() && e.began.is_none() && e.failed.is_none());
-        let begins = begins.map(|e| self.begins_from(e, self.now));
+        let begins = begins.map(|e| self.begins_from(e, now));
         waiting.chain(doubts).chain(begins).chain(self.leaves_next()).min()
     }
 

@@ -747,12 +747,6 @@ impl Plan {
         self.schemas.get(&self.artefacts.get(artefact)?.schema)
     }
 
-    /// What the tool declares that `agent` is; none if it is no tool.
-    pub fn tool_of(&self, agent: &AgentName) -> Option<&ToolSpec> {
-        let Role::Tool { tool, .. } = &self.team.get(agent)?.role else { return None };
-        self.tools.get(tool)
-    }
-
     /// The words that a turn of `agent` can end with, which may be one that answers a question.
     pub fn words(&self, agent: &AgentName, is_question: bool) -> Vec<&str> {
         if is_question { vec![ANSWER] } else { self.outcomes(agent).map(Outcome::as_str).collect() }

@@ -89,6 +89,8 @@ async fn what_is_listed_is_what_agents_may_read_and_can_be_asked_for() {
         assert_eq!(call(&list, json!({})).await.unwrap(), wanted, "{mode}");
         let found = call(&list, json!({ "words": "RAIN sun" })).await.unwrap();
         assert_eq!((&found["all"], &found["resources"][0]["uri"]), (&json!(1), &json!("docs://guide")), "{mode}");
+        // All the words are to be said.
+        assert_eq!(call(&list, json!({ "words": "rain picture" })).await.unwrap()["all"], 0, "{mode}");
         assert_eq!(call(&list, json!({ "from": 3 })).await.unwrap()["resources"][0]["uri"], "docs://bytes", "{mode}");
         let told = list.open().unwrap().await.unwrap().whole();
         assert!(told.contains("agents may read 3 of the 4 resources"), "{told}");
@@ -253,4 +255,22 @@ fn resources_carry_what_their_table_says() {
             assert_eq!(tool.spec().labels.private, private, "{text}: {}", tool.spec().name);
         }
     }
+}
+
+/// A list that is longer than what one call may give is read in more pages: each is whole, and nothing is left out or given twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_is_read_page_by_page() {
+    let (weather, list, _) = opened("well").await;
+    let mut long = shelf();
+    let of = |nth: usize| json!({ "uri": format!("docs://long/{nth}"), "name": "x".repeat(150) });
+    long["resources"] = (1..=30).map(of).collect();
+    write(weather.root(), "list.json.resources", long.to_string());
+    let (mut from, mut read) = (json!(1), Vec::new());
+    while from != json!(null) {
+        let page = call(&list, json!({ "from": from })).await.unwrap();
+        let uris = page["resources"].as_array().unwrap().iter().map(|of| of["uri"].as_str().unwrap().to_owned());
+        read.extend(uris);
+        from = page["next"].clone();
+    }
+    assert_eq!(read, (1..=30).map(|nth| format!("docs://long/{nth}")).collect::<Vec<_>>());
 }

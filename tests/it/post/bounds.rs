@@ -1,17 +1,7 @@
 //! Bounds of when and how often mails leave: not in quiet hours, and to nobody more often than the table allows, over all runs of the
 //! project. Nobody waits for an hour: the clock is moved on.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use callsheet::actor::history::load;
-use callsheet::app;
-use callsheet::clock::Moved;
-use callsheet::config::{Flags, Settings};
-use callsheet::journal::Query;
-use callsheet::run::event::Decision;
-use callsheet::run::input::{Post, Say};
-use callsheet::run::state::{State, Status};
+use callsheet::run::state::Status;
 use callsheet::tool::Item;
 
 use super::days::{DAY_MS, DONE, LITTLE_MS, PEOPLE, answer, came, later, line, mails};
@@ -19,7 +9,6 @@ use super::killed::{shop_of, table};
 use super::server::{Server, Tls};
 use super::{mails as prepared, open, people, perform};
 use crate::acting::Acting;
-use crate::support::{NEVER, who};
 use crate::tools::{approved, write};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -116,47 +105,24 @@ fn mails_of_later_days_leave_at_the_time_that_the_table_names() {
 }
 
 #[test]
-fn what_a_server_puts_off_until_it_is_quiet_waits_as_what_leaves_later_does() {
+fn what_a_server_puts_off_shortly_before_quiet_hours_waits_as_what_leaves_later_does() {
     let people = ["ann@example.org", "later@example.org"];
     let Some(server) = Server::start(Tls::None, false) else { return };
-    let hour = i64::try_from(HOUR_MS).unwrap();
     let keys = "user_env = \"MAIL_USER\"\npassword_env = \"MAIL_PASSWORD\"\n";
-    let quiet = format!("quiet_hours = {{ from = \"{}\", until = \"{}\" }}\n", clock(hour), clock(3 * hour));
+    // They begin in three to four minutes.
+    let quiet = format!("quiet_hours = {{ from = \"{}\", until = \"{}\" }}\n", clock(240_000), clock(10_800_000));
     let table = table(server.port, Tls::None).replace(keys, "").replace("one_click = true\n", &quiet);
     let shop = shop_of(&people, &table, &answer(2), &[]);
     shop.wait("letters");
-    let settings = Settings::read(&Flags::default(), shop.path(), BTreeMap::new()).unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let clock = Arc::new(Moved::default());
-        let running = app::start_by(&settings, false, Arc::clone(&clock) as Arc<_>).await.unwrap();
-        let (system, store) = (&running.system, Arc::clone(&running.system.ports().store));
-        let run = store.runs(&Query::default()).unwrap()[0].id;
-        let state = || load(store.as_ref(), run).unwrap().state;
-        let (approval, binds) = state().open_approvals().map(|(no, approval)| (no, approval.binds)).next().unwrap();
-        let say = Say::Decide { approval, binds, decision: Decision::Approve, comment: String::new() };
-        let handle = system.open(run, false).await.unwrap();
-        let mut progress = handle.progress();
-        system.post(run, uuid::Uuid::now_v7(), &Post { by: who("ana"), say }).await.unwrap();
-        // The server has put it off, and it is to be tried again; then it is quiet.
-        let is_put_off = |state: &State| state.effects.values().any(|effect| effect.is_outward() && effect.attempt > 1);
-        while !is_put_off(&state()) {
-            tokio::time::timeout(NEVER, progress.changed()).await.unwrap().unwrap();
-        }
-        clock.advance(HOUR_MS + 2 * 60_000);
-        let rests = progress.wait_for(|now| now.status != Status::Running || now.gone.is_some());
-        let rests = tokio::time::timeout(NEVER, rests).await.unwrap().unwrap().status;
-        assert_eq!(rests, Status::Waiting, "nobody waits for the morning");
-        running.stop().await;
-    });
+    let (code, text) = shop.types("approve 2");
+    assert!(code == 3 && line(&text).contains("waiting: 1 item of actor leaves on 20"), "{code} {text}");
     assert_eq!(came(&server), mails(&people[..1], &["Hello"]));
-    let (_, shown) = shop.types("show 1");
-    assert!(line(&shown).contains("waiting: 1 item of actor leaves on 20"), "{shown}");
     let (_, runs) = shop.types("runs");
     assert!(line(&runs).contains("waiting until 20"), "{runs}");
-    // Once it is over it is tried again, as often as anything is: this server never takes it.
+    // Once they are over it is tried again, as often as anything is: this server never takes it.
     assert_eq!(later(&shop, 2 * HOUR_MS), Status::Waiting);
     assert_eq!(later(&shop, 3 * HOUR_MS + LITTLE_MS), Status::Stuck);
+    assert_eq!(shop.types("audit verify").0, 0);
 }
 
 #[test]

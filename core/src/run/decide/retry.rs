@@ -10,7 +10,7 @@ use crate::id::{AgentName, EffectId, MessageId, Timestamp};
 use crate::run::event::{Amount, BodyRef, Ending, Event, Lists, Origin, PauseReason, Settled, Wish};
 use crate::run::fold::Illegal;
 use crate::run::input::Failed;
-use crate::run::state::Effect;
+use crate::run::state::{Effect, State};
 use crate::topology::plan::Action;
 use crate::topology::spec::{Labels, Repeat};
 
@@ -23,6 +23,10 @@ const LOST_MAX: u32 = 4;
 
 /// How long the fallback of a model that failed is asked in its place.
 const DETOUR_MS: u64 = 60_000;
+
+/// What is put off until so shortly before quiet hours waits until they are over: whoever puts off wants minutes, and an attempt that is
+/// heard of a little late would find them begun.
+const NEAR_MS: u64 = 300_000;
 
 /// By how much the reply that was cut off may be longer the next time.
 const LONGER: u64 = 2;
@@ -273,10 +277,17 @@ fn plan_retry(batch: &mut Batch, id: EffectId, wait_ms: u64, output_tokens: Opti
     if later || !budget::fits(batch, effect.message, &effect.agent, amount)? {
         return Ok(());
     }
-    let not_before = batch.at.plus_ms(wait_ms);
+    let not_before = opens_from(&batch.state, &effect, batch.at.plus_ms(wait_ms));
     // A call that was lost with its owner was no attempt of its own.
     let attempt = effect.attempt + u32::from(effect.failed != Some(Class::InDoubt));
     batch.emit(Event::RetryPlanned { id, attempt, reserved: amount, not_before, output_tokens })
+}
+
+/// When an attempt that is planned for `at` begins: if nothing may leave soon after that, once something may again.
+fn opens_from(state: &State, effect: &Effect, at: Timestamp) -> Timestamp {
+    let soon = at.plus_ms(NEAR_MS);
+    let opens = state.begins_from(effect, soon);
+    if effect.is_outward() && opens > soon { opens } else { at }
 }
 
 /// What another attempt of `effect` reserves.

@@ -185,7 +185,7 @@ impl State {
         let expires_at = decided_at.plus_ms(person.expires.after_ms);
         // A clock that ran ahead when it was decided holds nothing back that leaves at once.
         let (given_at, at_once) = (decided_at.min(self.now), self.plan.mode.drafts());
-        let spec = self.plan.tool_of(&member);
+        let spec = self.tool_of(&member);
         let (quiet, hour) = spec.map(|spec| (spec.quiet.clone(), spec.hour.clone())).unwrap_or_default();
         let (manifest, voided_by, used) = (bound, None, BTreeSet::new());
         let permit = Permit { manifest, member, given_at, at_once, quiet, hour, expires_at, voided_by, used };

@@ -344,7 +344,7 @@ impl Watch {
         let bound = approval.and_then(|approval| approval.manifest.as_ref());
         let is_live = !state.plan.mode.drafts();
         let binds = approval.and_then(|approval| state.person(&approval.agent)?.binds.as_ref());
-        let hour = binds.and_then(|member| state.plan.tool_of(member)?.hour.as_deref()).filter(|_| is_live);
+        let hour = binds.and_then(|member| state.tool_of(member)?.hour.as_deref()).filter(|_| is_live);
         let leaves = bound.iter().flat_map(|bound| bound.items.iter());
         let leaves = leaves.map(|item| if is_live { item.after_ms } else { 0 });
         let leaves = leaves.map(|after_ms| match hour {

@@ -89,7 +89,7 @@ pub(super) fn permitted(state: &State, no: ApprovalNo) -> Option<Entry> {
     let approval = state.approvals.get(&no)?;
     let manifest = approval.manifest.as_ref().filter(|_| !state.plan.mode.drafts())?;
     let binds = state.person(&approval.agent).and_then(|person| person.binds.as_ref());
-    let hour = binds.and_then(|member| state.plan.tool_of(member)?.hour.as_ref());
+    let hour = binds.and_then(|member| state.tool_of(member)?.hour.as_ref());
     let mut days: BTreeMap<u64, usize> = BTreeMap::new();
     manifest.items.iter().for_each(|item| *days.entry(item.after_ms).or_default() += 1);
     let is_later = days.keys().any(|after_ms| *after_ms > 0);
