@@ -196,7 +196,7 @@ async fn a_question_finds_what_is_meant_and_is_told_once() {
         assert!(told[0].len() == 1 && told[0][0].contains("four days") && told.len() == 2, "{told:?}");
         assert!(!found(&came).contains(&"Prices"), "{came}");
         let index = rusqlite::Connection::open(dir.path().join(".callsheet/documents/library.db")).unwrap();
-        let kept: usize = index.query_row("SELECT count(*) FROM vectors", [], |row| row.get(0)).unwrap();
+        let kept: i64 = index.query_row("SELECT count(*) FROM vectors", [], |row| row.get(0)).unwrap();
         assert_eq!(kept, 2, "what no document says any more is forgotten");
         drop(index);
         // Another model makes its own.
