@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use callsheet::failure::Class;
-use callsheet::id::NanoUsd;
+use callsheet::id::{NanoUsd, thousands};
 use callsheet::journal::sqlite::Open;
 use callsheet::run::event::{Amount, Event, Fact, Settled, Wish};
 use callsheet::run::state::Status;
@@ -174,7 +174,8 @@ fn check(at: At) {
 
     let words = format!(
         "nobody heard what 1 model call came to; what was set aside for it counts as spent: {} tokens, {}",
-        lost[0].tokens, lost[0].cost
+        thousands(lost[0].tokens),
+        lost[0].cost
     );
     let shown = printed(&project, &["show", "1"]);
     assert!(shown.contains(&format!("in doubt: {words}")), "{at:?}: {shown}");
