@@ -9,7 +9,7 @@ use super::{Place, answered, ask, remarked, ruled};
 use crate::failure::Failure;
 use crate::id::{ArtefactName, MessageId};
 use crate::journal::Posted;
-use crate::run::body::{Receipt, Remark};
+use crate::run::body::{Receipt, Remark, Table};
 use crate::run::event::{BodyRef, Origin, Who, WriteHead};
 use crate::run::input::{Assignee, Command, Post, Say};
 use crate::run::state::State;
@@ -73,6 +73,13 @@ pub(super) fn lift(
             Command::Note { to, note: bodies.text(&text), problems: told(bodies, &problems) }
         }
         Say::Follow { on } => Command::Follow { on },
+        Say::Results { table } => {
+            let problems = told(bodies, &table.faults());
+            // Erased is not the same.
+            let last = state.attached.last().and_then(|last| place.shelf().parsed::<Table>(last.table.digest).ok());
+            let again = last.is_some_and(|last| last.sha256 == table.sha256);
+            Command::Results { table: bodies.of(&table), again, problems }
+        }
         Say::Answer { question, happened } => {
             let receipt = bodies.of(&Receipt::at(format!("{} says that it happened", by.name)));
             Command::Answer { question, happened, receipt }

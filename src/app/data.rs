@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::connect;
 use crate::config::Settings;
 use crate::tool::Tools;
@@ -12,6 +14,7 @@ use crate::tool::sql;
 use crate::topology::fault::nearest;
 
 pub use crate::tool::part::lock::LOCK_FILE;
+pub use crate::tool::part::record::sha256;
 pub use crate::tool::postgres::{Accepted, Looked, Postgres, Table};
 pub use crate::tool::sql::{Guess, Seen, is_parquet};
 
@@ -43,6 +46,14 @@ pub fn database(settings: &Settings, name: &str) -> Result<Postgres, String> {
 /// Why there is no table in it, with its line.
 pub fn guess(path: &Path, shown: &str) -> Result<Guess, String> {
     sql::guess(path, shown)
+}
+
+/// A whole CSV or Parquet file, called `shown` in what is told: how it is written, and its rows as JSON.
+///
+/// # Errors
+/// Why there is no table in it, with its line.
+pub fn whole(bytes: Vec<u8>, is_parquet: bool, shown: &str) -> Result<(Guess, Vec<Vec<Value>>), String> {
+    sql::whole(bytes, is_parquet, shown)
 }
 
 /// Writes down that what the database `name` holds is accepted as it was `seen`.

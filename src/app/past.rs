@@ -8,8 +8,9 @@ use crate::actor::history::{self, Bodies, Misread};
 use crate::failure::{Class, Failure};
 use crate::id::{RunId, RunNo, Seq, Timestamp, as_iso};
 use crate::journal::{self, Query, RunRow, Store};
-use crate::run::state::State;
-use crate::run::view::{Entry, Kind, Texts, View, note};
+use crate::run::body::Table;
+use crate::run::state::{Attached, State};
+use crate::run::view::{Entry, Kind, Texts, View, note, read};
 use crate::tool::history::{Past, Wanted};
 use crate::tool::part::args::invalid;
 use crate::topology::plan::Mode;
@@ -20,6 +21,10 @@ const RUNS_MAX: usize = 100_000;
 const ARTEFACT_BYTES_MAX: usize = 32 << 10;
 /// Most bytes of all of them.
 const ARTEFACTS_BYTES_MAX: usize = 128 << 10;
+/// Most bytes of the rows that were attached to a run and are told.
+const TABLES_BYTES_MAX: usize = 64 << 10;
+/// Tables that were attached to a run and are told: the last ones.
+const TABLES_MAX: usize = 5;
 /// Decisions that are told of a run, and as many things that left: the last ones.
 const TOLD_MAX: usize = 100;
 
@@ -48,6 +53,7 @@ impl Past for Journal {
         told.insert("results".to_owned(), results(view.state(), &Bodies::new(Arc::clone(store), row.id)));
         told.insert("decisions".to_owned(), said(&entries, Kind::Person));
         told.insert("left".to_owned(), said(&entries, Kind::Item));
+        told.insert("attached".to_owned(), attached(view.state(), &Bodies::new(Arc::clone(store), row.id)));
         Ok(Value::Object(told))
     }
 }
@@ -95,6 +101,30 @@ fn said(entries: &[Entry], kind: Kind) -> Value {
         .iter()
         .map(|entry| json!({ "at": iso(entry.at), "from": entry.from, "what": entry.word, "text": entry.text }));
     told.collect()
+}
+
+/// What people attached that came of it, the last one first, with as many rows as there is room for.
+fn attached(state: &State, texts: &Bodies) -> Value {
+    let mut left = TABLES_BYTES_MAX;
+    let mut one = |(place, of): (usize, &Attached)| {
+        let Table { file, columns, rows, .. } = read(texts, of.table)?;
+        let objects = rows.iter().map(|row| columns.iter().cloned().zip(row.iter().cloned()).collect::<Map<_, _>>());
+        let mut told = Vec::new();
+        for row in objects.map(Value::Object) {
+            let bytes = row.to_string().len();
+            if bytes > left {
+                break;
+            }
+            left -= bytes;
+            told.push(row);
+        }
+        Some(json!({
+            "version": place + 1, "at": iso(of.at), "by": of.by, "file": file, "columns": columns, "rows": told,
+            "row_count": rows.len(),
+        }))
+    };
+    let last = state.attached.iter().enumerate().rev().take(TABLES_MAX);
+    last.filter_map(&mut one).collect()
 }
 
 /// What reached the end, with what was on its desk.

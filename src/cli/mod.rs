@@ -35,6 +35,7 @@ mod prompt;
 mod record;
 mod rehearse;
 mod rendered;
+mod results;
 mod review;
 mod run;
 mod runs;
@@ -184,6 +185,9 @@ enum Command {
     /// Tells you how a run ends, where `[notify]` reaches you
     #[command(after_help = "Example:\n  callsheet follow 1")]
     Follow(follow::Args),
+    /// Attaches a table of what came of a run, such as opens, clicks and revenue, also after its end; or shows what was attached
+    #[command(after_help = "Examples:\n  callsheet results 1 opens.csv\n  callsheet results 1")]
+    Results(results::Args),
     /// Pauses a run: it begins nothing new until you resume it
     #[command(after_help = "Example:\n  callsheet pause 1")]
     Pause(control::Args),
@@ -299,6 +303,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Stop> {
         Command::Comment(args) => comment::comment(&session, args).await,
         Command::Note(args) => note::note(&session, args).await,
         Command::Follow(args) => follow::follow(&session, args).await,
+        Command::Results(args) => results::results(&session, args).await,
         Command::Reply(args) => comment::reply(&session, args).await,
         Command::Resolve(args) => comment::resolve(&session, args).await,
         Command::Reject(args) => decide::decide(&session, args, crate::run::event::Decision::Reject).await,

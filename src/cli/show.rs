@@ -3,6 +3,7 @@
 use super::exit::{Exit, Stop};
 use super::paint::{self, Block, Safe, Tone, out, say, table, toned};
 use super::rendered;
+use super::results;
 use super::session::Session;
 use super::story::mark_mode;
 use crate::id::{RunNo, thousands};
@@ -12,6 +13,9 @@ use crate::service::overview::{Budget, Overview, artefact, overview};
 use crate::words::origin_word;
 use crate::words::time::date_time;
 use crate::words::{self, progress, version};
+
+/// Rows of what came of the run that are shown.
+const RESULTS_SHOWN: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -71,6 +75,9 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
     for result in &overview.results {
         let said = if result.text.is_empty() { String::new() } else { format!(": {}", Safe(&result.text)) };
         out(format!("\nresult: {} {}{said}", Safe(&result.from), Safe(&result.word)));
+    }
+    if let Some(last) = overview.attached.first() {
+        results::shown(session, last, RESULTS_SHOWN);
     }
     if let Some(folder) = &overview.folder {
         out(format!("\nfiles: {}", session.shown_path(folder)));

@@ -336,9 +336,11 @@ impl Run {
         for body in &batch.bodies {
             self.bodies.entry(body.digest).or_insert_with(|| body.clone());
         }
+        if !self.summary.over {
+            self.updated_at = batch.at.max(self.created_at);
+        }
         self.summary = batch.summary.clone();
         self.owner.take_if(|_| batch.release);
-        self.updated_at = batch.at.max(self.created_at);
         Ok(Done::Appended(self.last()))
     }
 

@@ -185,7 +185,7 @@ pub struct RunRow {
     pub topology: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last appended to.
+    /// When it was last appended to, up to its end: what is said of a run that is over does not count.
     pub updated_at: Timestamp,
     /// Its last record.
     pub last: Seq,

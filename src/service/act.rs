@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::answer::{Step, Waiting};
+use super::attached::{counts_when_over, may_attach};
 use super::attend::look;
 use super::error::Error;
 use super::follow::Live;
@@ -134,7 +135,10 @@ impl Driver {
     /// # Errors
     /// If the run is over, `by` is nobody whom the project declares, or the journal refuses it.
     pub async fn post(&self, story: &mut Story, by: Who, say: Say) -> Result<Waiting, Error> {
-        let by = may_act(&self.project, &story.row, by)?;
+        let by = match counts_when_over(&say) {
+            true => may_attach(&self.project, story, by)?,
+            false => may_act(&self.project, &story.row, by)?,
+        };
         let system = &self.running.system;
         story.read_in(Arc::clone(&system.ports().store));
         let post = system.ports().clock.id();

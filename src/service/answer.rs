@@ -146,6 +146,7 @@ fn refused(why: Refusal, story: &Story) -> Error {
         Refusal::FaultyEdit { problems }
         | Refusal::FaultyAnswer { problems }
         | Refusal::FaultyComment { problems }
+        | Refusal::FaultyResults { problems }
         | Refusal::FaultyNote { problems } => Some(error_text(&story.texts(), *problems)),
         _ => None,
     };

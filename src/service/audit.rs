@@ -62,7 +62,8 @@ fn act(news: &News) -> Option<Act> {
     | Event::CommentReplied { made_at, .. }
     | Event::CommentResolved { made_at, .. }
     | Event::NoteLeft { made_at, .. }
-    | Event::Followed { made_at, .. } = event
+    | Event::Followed { made_at, .. }
+    | Event::ResultsAttached { made_at, .. } = event
     {
         *made_at
     } else {

@@ -17,6 +17,9 @@ use crate::topology::plan::Param;
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the variant says what its fields are")]
 pub enum Error {
+    /// A file is no table that can be attached, a sentence each.
+    #[error("no table: {0:?}")]
+    NoTable(Vec<String>),
     /// There is no journal, or no run in it.
     #[error("nothing has run here yet")]
     NothingYet,

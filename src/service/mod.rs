@@ -3,6 +3,7 @@
 
 pub mod act;
 pub mod answer;
+pub mod attached;
 pub mod attend;
 pub mod audit;
 pub mod change;

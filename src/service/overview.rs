@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::attached::{Attached, attached};
 use super::error::Error;
 use super::letter::{Letter, letters};
 use super::list::{ApprovalLine, Params, given, params, summary_as_told};
@@ -93,6 +94,9 @@ pub struct Overview {
     /// What people said to members while it went on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
+    /// What people attached that came of it, the last one first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attached: Vec<Attached>,
     /// Who is told how it ends.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub followers: BTreeSet<String>,
@@ -233,6 +237,7 @@ pub fn overview(project: &Project, story: &Story) -> Overview {
         questions: state.questions.keys().copied().collect(),
         later: state.later().into_iter().map(Leaving::from).collect(),
         notes: notes(story),
+        attached: attached(story),
         followers: story.state().followers.clone(),
         dead_letters: letters(story),
         left: story.view.told().to_vec(),

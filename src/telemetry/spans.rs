@@ -137,6 +137,7 @@ impl Trace {
             | Event::CommentResolved { .. }
             | Event::NoteLeft { .. }
             | Event::Followed { .. }
+            | Event::ResultsAttached { .. }
             | Event::AnswerRefused { .. }
             | Event::ContextCut { .. }
             | Event::AgentFailed { .. }
@@ -379,6 +380,7 @@ fn mark(event: &Event) -> Option<(Of, &'static str, Vec<KeyValue>)> {
         Event::CommentResolved { .. } => plain(Of::Run, "callsheet.comment_resolved"),
         Event::NoteLeft { .. } => plain(Of::Run, "callsheet.note_left"),
         Event::Followed { .. } => plain(Of::Run, "callsheet.followed"),
+        Event::ResultsAttached { .. } => plain(Of::Run, "callsheet.results_attached"),
         Event::AnswerRefused { message, .. } => plain(Of::Turn(*message), "callsheet.answer_refused"),
         Event::ContextCut { message } => plain(Of::Turn(*message), "callsheet.context_cut"),
         Event::AgentFailed { message, class, .. } => {

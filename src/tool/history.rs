@@ -86,7 +86,7 @@ fn runs_spec() -> Result<ToolSpec, Error> {
 }
 
 fn result_spec() -> Result<ToolSpec, Error> {
-    let does = "Says of one run what reached its end, what people decided and why, what left, and what it spent.";
+    let does = "Says of one run what reached its end, what people decided and why, what left, what came of that as far as somebody attached it, and what it spent.";
     let args = json!({
         "type": "object",
         "properties": { "run": { "type": "integer", "minimum": 1, "description": "its number, as the list of runs gives it" } },
@@ -108,10 +108,21 @@ fn result_spec() -> Result<ToolSpec, Error> {
         },
         "required": ["from", "outcome", "note", "artefacts"], "additionalProperties": false,
     } });
+    result["properties"]["attached"] = json!({ "type": "array", "items": {
+        "type": "object",
+        "description": "what came of the run, such as opens, clicks and revenue, as a person attached it; the last one counts, and the others are what it was before",
+        "properties": {
+            "version": { "type": "integer" }, "at": { "type": "string" }, "by": { "type": "string" }, "file": { "type": "string" },
+            "columns": { "type": "array", "items": { "type": "string" } },
+            "rows": { "type": "array", "items": { "type": "object", "description": "a value for each column" } },
+            "row_count": { "type": "integer", "description": "how many there are: the last ones are left out where they are too many" },
+        },
+        "required": ["version", "at", "by", "file", "columns", "rows", "row_count"], "additionalProperties": false,
+    } });
     result["properties"]["decisions"] = told.clone();
     result["properties"]["left"] = told;
     if let Some(required) = result["required"].as_array_mut() {
-        required.extend(["results", "decisions", "left"].map(Value::from));
+        required.extend(["results", "decisions", "left", "attached"].map(Value::from));
     }
     let spec = ToolSpec::callable(tool_name(NAME, "result")?, does, args).accepting_all(&["run"]).giving(result);
     Ok(ToolSpec { labels: LABELS, ..spec })

@@ -15,6 +15,7 @@ use crate::id::{ApprovalNo, CommentNo, Digest, MessageId, NanoUsd, RunNo};
 use crate::run::event::{DeadLetterAnswer, Decision, Limit, Raise, Who};
 use crate::run::input::Say;
 use crate::service::act::{enough, wanted};
+use crate::service::attached::from_bytes;
 use crate::service::comment::{number, sent_along};
 use crate::service::edit::Edit;
 use crate::service::form::Form as Asked;
@@ -61,6 +62,10 @@ pub(super) async fn say(State(site): State<Arc<Site>>, Path(no): Path<u64>, fill
     };
     let what = match filled.field("what") {
         "note" => to(&story, filled.field("to"), filled.field("text").to_owned())?,
+        "results" => {
+            let file = filled.field("file");
+            Say::Results { table: from_bytes(file, file, filled.field("text").as_bytes().to_vec())?.table }
+        }
         "pause" => Say::Pause,
         "resume" => Say::Resume,
         "cancel" => Say::Cancel,

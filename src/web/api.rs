@@ -20,6 +20,7 @@ use super::site::{Site, nothing_yet};
 
 use crate::id::{ApprovalNo, CommentNo, Digest, RunNo, Seq};
 use crate::run::input::Say;
+use crate::service::attached::{Attached, attached, from_bytes};
 use crate::service::comment;
 use crate::service::error::Error;
 use crate::service::list::{self, Filter, Open, RunLine};
@@ -249,6 +250,33 @@ pub(super) async fn follow(
     let mut story = read.await?;
     site.driver.say(&mut story, sent.person.who, Say::Follow { on }).await.map_err(Fail::from)?;
     Ok(Stands::of(&story))
+}
+
+/// What came of a run.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Attachment {
+    /// The name of the file; one that ends in `.json` is read as a list of objects, any other as CSV.
+    file: String,
+    /// What is in it.
+    text: String,
+}
+
+pub(super) async fn attach(
+    State(site): State<Arc<Site>>,
+    Named(no): Named<u64>,
+    sent: Sent<Attachment>,
+) -> Result<Json<Vec<Attached>>, Plain> {
+    let Attachment { file, text } = sent.said;
+    let read = site.look(move |site| {
+        let story = site.project.read(site.project.run(Some(RunNo(no)))?)?;
+        let read = from_bytes(&file, &file, text.into_bytes())?;
+        Ok((story, read.table))
+    });
+    let (mut story, table) = read.await?;
+    site.driver.say(&mut story, sent.person.who, Say::Results { table }).await.map_err(Fail::from)?;
+    story.news().map_err(Fail::from)?;
+    Ok(Json(attached(&story)))
 }
 
 pub(super) async fn comments(

@@ -167,6 +167,11 @@ fn programs() -> Router<Arc<Site>> {
         .post("/api/runs/{no}/comments", ("comment", "Says something about a version"), api::remark)
         .post("/api/runs/{no}/comments/{comment}/reply", ("reply", "Answers a comment"), api::reply)
         .post("/api/runs/{no}/comments/{comment}/resolve", ("resolve", "Settles a comment"), api::resolve)
+        .post(
+            "/api/runs/{no}/results",
+            ("attachResults", "Attaches a table of what came of a run, also after its end"),
+            api::attach,
+        )
         .post("/api/runs/{no}/follow", ("follow", "Has you told how a run ends, or not any more"), api::follow)
         .post("/api/runs/{no}/notes", ("note", "Says something to a member, whose next turn is shown it"), api::note)
         .get("/api/approvals", ("approvals", "What waits for people"), api::approvals)

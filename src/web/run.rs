@@ -2,6 +2,7 @@
 
 mod look;
 mod messages;
+mod results;
 mod sequence;
 mod views;
 
@@ -306,6 +307,7 @@ fn drawn(look: &Look<'_>) -> Markup {
             button.button.small { "Show" }
             @if at.is_some() { a.button.small href=(format!("/runs/{no}")) { "Now" } }
         }
+        (results::results(look))
         h2.section { "What happened" span.muted { "newest first" } }
         (messages::rows(&entries, no.0, look.site.zone(), None))
     }

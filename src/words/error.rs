@@ -117,7 +117,7 @@ impl From<Error> for Told {
             Error::Stranger { who, known } => Self::input(stranger(&who, &known)),
             Error::Refused { why, faults } => Self::input(refusal(&why, faults.as_deref())),
             Error::Blocked { run, comments } => Self::input(blocked(run, &comments)),
-            Error::Remark(faults) => Self::input(faults.join("\n")),
+            Error::Remark(faults) | Error::NoTable(faults) => Self::input(faults.join("\n")),
             Error::Unanswered => Self::failed(
                 "the process that drives the run did not answer; what you said is kept, and the run hears it as soon as it can",
             ),
@@ -261,6 +261,11 @@ pub fn refusal(why: &Refusal, faults: Option<&str>) -> String {
         Refusal::UnknownVersion => {
             "another version has taken that one's place; look at it, and comment on it".to_owned()
         }
+        Refusal::Rehearsed => {
+            "the run is a rehearsal: nothing left it, so nothing can have come of it; results are attached to live runs"
+                .to_owned()
+        }
+        Refusal::FaultyResults { .. } => format!("the table cannot be kept:\n{}", faults.unwrap_or_default()),
         Refusal::FaultyComment { .. } | Refusal::FaultyNote { .. } => faults.unwrap_or_default().to_owned(),
         Refusal::ReadsNoNotes { to } => format!("{to} reads no notes: it is no model of this run"),
         Refusal::UnknownDeadLetter => "there is no such dead letter; `callsheet dead-letters` lists them".to_owned(),

@@ -14,6 +14,7 @@ mod random;
 
 mod acting;
 mod announcement;
+mod attached;
 mod attempts;
 mod attended;
 mod audit;

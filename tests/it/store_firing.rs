@@ -164,6 +164,11 @@ fn unfired(stage: &mut Stage) {
         rows.iter().map(|row| row.no.0).collect::<Vec<_>>()
     };
     assert_eq!((follows("re-engagement", 0), follows("re-engagement", 2_001)), (vec![3, 1], vec![3]));
+    // What is said of a run that is over moves nothing.
+    let summary = Summary { over: true, status: "done".to_owned(), ..Summary::default() };
+    let late = Batch { summary, at: Timestamp(9_000), ..batch(run_id(1), 2, 1, &["attached"]) };
+    one(store, Op::Append(late)).unwrap();
+    assert_eq!((follows("re-engagement", 0), follows("re-engagement", 2_001)), (vec![3, 1], vec![3]));
     assert_eq!(follows("letter", 0), [0_u64; 0]);
     one(store, Op::Note(firing(&Unfired::key(run_id(3)), 1, Came::Failed("a fault".to_owned())))).unwrap();
     assert_eq!(follows("re-engagement", 0), [3, 1], "nothing came of it yet");

@@ -1,6 +1,7 @@
 //! `callsheet serve` as whoever means ill, errs or is slow meets it: the real program, and requests whose every byte
 //! the test writes. A case changes one thing in a request that is answered; what is refused does nothing, and tells nothing.
 
+mod attached;
 mod attended;
 mod cases;
 mod claimed;

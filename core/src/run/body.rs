@@ -98,6 +98,78 @@ impl Receipt {
     }
 }
 
+/// What came of a run, as a person attached it: a table, and the file that it was read from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// The name of the file.
+    pub file: String,
+    /// SHA-256 of the file, as `sha256sum` prints it.
+    pub sha256: Digest,
+    /// How the file was read where that is not plain, as `callsheet data inspect` prints it: `delimiter = ";"`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read_as: Vec<String>,
+    /// The names of the columns, in their order.
+    pub columns: Vec<String>,
+    /// The rows, each with a value for each column: a text, a number, true, false, or null where there is none.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// Most columns of an attached table.
+const COLUMNS_MAX: usize = 500;
+/// Most rows.
+const ROWS_MAX: usize = 10_000;
+/// Most bytes of its JSON.
+pub const TABLE_BYTES_MAX: usize = 4 << 20;
+/// Most characters of the name of a file, or of a column.
+const NAME_CHARS_MAX: usize = 200;
+
+impl Table {
+    /// What is wrong with it, a sentence each.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let is_name = |name: &str| {
+            let chars = name.chars().count();
+            (1..=NAME_CHARS_MAX).contains(&chars) && !name.chars().any(char::is_control)
+        };
+        if !is_name(&self.file) {
+            faults.push(format!(
+                "the file has no usable name: 1 to {NAME_CHARS_MAX} characters, none of them a control character"
+            ));
+        }
+        let (columns, rows) = (self.columns.len(), self.rows.len());
+        if !(1..=COLUMNS_MAX).contains(&columns) {
+            faults.push(format!("it has {columns} columns: 1 to {COLUMNS_MAX} are kept"));
+        }
+        if !(1..=ROWS_MAX).contains(&rows) {
+            faults
+                .push(format!("it has {rows} rows: 1 to {ROWS_MAX} are kept; attach sums by mail, variant or segment"));
+        }
+        let named = self.columns.iter().enumerate();
+        faults.extend(
+            named
+                .filter(|(_, name)| !is_name(name))
+                .map(|(place, _)| format!("column {} has no usable name", place + 1))
+                .take(1),
+        );
+        let mut names: Vec<&String> = self.columns.iter().collect();
+        names.sort();
+        faults.extend(
+            names.windows(2).find(|two| two[0] == two[1]).map(|two| format!("two columns are named {:?}", two[0])),
+        );
+        let numbered = || self.rows.iter().enumerate();
+        let ragged = numbered().find(|(_, row)| row.len() != columns);
+        faults.extend(ragged.map(|(place, row)| {
+            format!("row {} has {} values, and there are {columns} columns", place + 1, row.len())
+        }));
+        let nested = numbered().find(|(_, row)| row.iter().any(|cell| cell.is_array() || cell.is_object()));
+        faults.extend(
+            nested.map(|(place, _)| format!("row {} has a list or an object in place of one value", place + 1)),
+        );
+        faults
+    }
+}
+
 /// What a person remarks on a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {

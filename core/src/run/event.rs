@@ -204,6 +204,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         made_at: Option<Timestamp>,
     },
+    /// A person attached what came of the run, as a table: to a run that is over as well. A later one takes no earlier one's place.
+    ResultsAttached {
+        /// Which one it is, from 1.
+        no: u32,
+        by: Who,
+        table: BodyRef,
+        /// When, if it was heard later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_at: Option<Timestamp>,
+    },
     /// A person says something to a member, whose next turn is shown it. It decides nothing.
     NoteLeft {
         to: AgentName,
@@ -738,6 +748,10 @@ pub enum Refusal {
     ReadsNoNotes { to: String },
     /// The note has faults: a list of sentences.
     FaultyNote { problems: BodyRef },
+    /// Nothing left a rehearsal, so that nothing can have come of it.
+    Rehearsed,
+    /// What was attached is no table that can be kept: a list of sentences.
+    FaultyResults { problems: BodyRef },
     /// There is no such dead letter.
     UnknownDeadLetter,
     /// There is nothing to pause or resume.

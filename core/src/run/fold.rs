@@ -52,7 +52,7 @@ impl State {
         if fact.at < self.now {
             return Err(Illegal { event: fact.is.kind(), why: "time ran backwards" });
         }
-        if self.ended.is_some() && !matches!(fact.is, Event::Opened { .. } | Event::InputRefused { .. }) {
+        if self.ended.is_some() && !fact.is.may_follow_end() {
             return Err(Illegal { event: fact.is.kind(), why: "the run is over" });
         }
         self.now = fact.at;
@@ -117,6 +117,7 @@ impl State {
             Event::CommentReplied { no, mentions, .. } => self.remark(*no, mentions),
             Event::CommentResolved { no, by, .. } => self.resolve(*no, by),
             Event::Followed { by, on, .. } => self.follow(by, *on),
+            Event::ResultsAttached { no, by, table, made_at } => self.attach(*no, by, *table, made_at.unwrap_or(at)),
             Event::NoteLeft { to, by, note, .. } => self.leave_note(to, by, *note),
             Event::AgentFailed { agent, message, .. } => self.died(at, agent, *message),
             Event::AgentRestarted { agent, not_before } => self.restart(at, agent, *not_before),

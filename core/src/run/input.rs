@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::body::Table;
 use super::event::{BodyRef, DeadLetterAnswer, Decision, Lists, Raise, Settled, Who, WriteHead};
 use crate::failure::{Class, Usage};
 use crate::id::{
@@ -150,6 +151,8 @@ pub enum Command {
     Note { to: AgentName, note: BodyRef, problems: Option<BodyRef> },
     /// A person wants to be told how the run ends, or does not any more.
     Follow { on: bool },
+    /// What came of the run, as a table, with what is wrong with it; `again` if the last one is of the same file.
+    Results { table: BodyRef, again: bool, problems: Option<BodyRef> },
     /// Whether an effect happened.
     Answer { question: ApprovalNo, happened: bool, receipt: BodyRef },
     /// What becomes of a dead letter.
@@ -217,6 +220,8 @@ pub enum Say {
     Note { to: AgentName, text: String },
     /// They want to be told how the run ends, or do not any more.
     Follow { on: bool },
+    /// What came of the run, as a table.
+    Results { table: Table },
     /// Whether an effect happened.
     Answer { question: ApprovalNo, happened: bool },
     /// What becomes of a dead letter.

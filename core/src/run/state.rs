@@ -77,6 +77,8 @@ pub struct State {
     pub notes: Vec<Note>,
     /// Who wants to be told how it ends.
     pub followers: BTreeSet<String>,
+    /// What people attached that came of it, in order: the last one counts.
+    pub attached: Vec<Attached>,
     /// Open questions: whether an effect happened.
     pub questions: BTreeMap<ApprovalNo, EffectId>,
     /// What the supervisor knows of each agent.
@@ -97,6 +99,17 @@ pub struct State {
     pub cancelled_by: Option<Who>,
     /// How it ended.
     pub ended: Option<Ending>,
+}
+
+/// What a person attached that came of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attached {
+    /// The table: a [`Table`](super::body::Table).
+    pub table: BodyRef,
+    /// Who attached it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What is spent and reserved.
@@ -508,6 +521,7 @@ impl State {
             comments: BTreeMap::new(),
             notes: Vec::new(),
             followers: BTreeSet::new(),
+            attached: Vec::new(),
             questions: BTreeMap::new(),
             agents: BTreeMap::new(),
             asked_before: BTreeMap::new(),

@@ -232,7 +232,7 @@ impl View {
             Event::QuestionAnswered { no, .. } => state.questions.get(no).and_then(of_effect),
             Event::DeadLetterAnswered { message, .. } => state.dead.get(message).map(|letter| &letter.message.branch),
             // What a run does as a whole, what is said to a member wherever it is, and what nobody is told of.
-            Event::NoteLeft { .. } | Event::Followed { .. } => None,
+            Event::NoteLeft { .. } | Event::Followed { .. } | Event::ResultsAttached { .. } => None,
             Event::Started { .. } | Event::Opened { .. } | Event::Heard { .. } | Event::InputRefused { .. } => None,
             Event::CalledOff { .. } | Event::TurnBegan { .. } | Event::EffectAsked { .. } => None,
             Event::EffectBegan { .. } | Event::RetryPlanned { .. } | Event::AgentRestarted { .. } => None,
@@ -285,6 +285,7 @@ impl View {
             Event::ApprovalAsked { .. } | Event::ApprovalDecided { .. } | Event::ApprovalClosed { .. } => {}
             Event::EditRefused { .. } | Event::ApprovalOverdue { .. } => {}
             Event::Looked { .. } | Event::Assigned { .. } | Event::NoteLeft { .. } | Event::Followed { .. } => {}
+            Event::ResultsAttached { .. } => {}
             Event::PersonAnswered { .. } | Event::Reminded { .. } | Event::Escalated { .. } => {}
             Event::PermitGiven { .. } | Event::PermitVoided { .. } => {}
             Event::QuestionAsked { .. } | Event::QuestionAnswered { .. } => {}
@@ -365,7 +366,10 @@ impl View {
                 people::question(state, self.whose_effect(*effect), *no, *effect, texts)
             }
             Event::QuestionAnswered { no, by, happened } => people::answered(*no, by, *happened),
-            Event::Assigned { .. } | Event::NoteLeft { .. } | Event::Followed { .. } => {
+            Event::Assigned { .. }
+            | Event::NoteLeft { .. }
+            | Event::Followed { .. }
+            | Event::ResultsAttached { .. } => {
                 return people::tells(state, &fact.is, texts);
             }
             Event::CommentMade { .. } | Event::CommentReplied { .. } | Event::CommentResolved { .. } => {

@@ -145,10 +145,11 @@ fn insert(connection: &Connection, standing: &Standing, batch: &Batch) -> Result
     })?;
     // A column that is named is written to its index even if it stays as it is.
     let sql = if listed == standing.listed {
-        "UPDATE runs SET last = ?2, chain = ?3, updated_at = max(created_at, ?4), summary = ?5 WHERE no = ?1"
+        "UPDATE runs SET last = ?2, chain = ?3, updated_at = iif(over, updated_at, max(created_at, ?4)), summary = ?5
+         WHERE no = ?1"
     } else {
-        "UPDATE runs SET last = ?2, chain = ?3, updated_at = max(created_at, ?4), summary = ?5, heard = ?6, over = ?7,
-         wake_at = ?8 WHERE no = ?1"
+        "UPDATE runs SET last = ?2, chain = ?3, updated_at = iif(over, updated_at, max(created_at, ?4)), summary = ?5,
+         heard = ?6, over = ?7, wake_at = ?8 WHERE no = ?1"
     };
     let mut update = connection.prepare_cached(sql)?;
     let (place, Listed { heard, over, wake_at }) = (stored(seq.0)?, &listed);

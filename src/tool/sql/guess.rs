@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use rusqlite::types::Value as Cell;
+use serde_json::Value;
 
 use super::column::{self, Read};
 use super::day;
@@ -80,16 +81,37 @@ const NO_VALUE: [&str; 16] = [
 /// Why there is no table in it, with its line.
 pub fn guess(path: &Path, shown: &str) -> Result<Guess, String> {
     let bytes = trial::bytes(path, shown)?;
-    if is_parquet(path) {
+    tried(bytes, is_parquet(path), shown).map(|(guess, _)| guess)
+}
+
+/// A whole file as it would be declared, called `shown` in what is told, and its rows as JSON.
+///
+/// # Errors
+/// Why there is no table in it, with its line.
+pub fn whole(bytes: Vec<u8>, is_parquet: bool, shown: &str) -> Result<(Guess, Vec<Vec<Value>>), String> {
+    let (guess, columns) = tried(bytes, is_parquet, shown)?;
+    let cell = |cell: &Cell| match cell {
+        Cell::Null | Cell::Blob(_) => Value::Null,
+        Cell::Integer(whole) => Value::from(*whole),
+        Cell::Real(real) => Value::from(*real),
+        Cell::Text(text) => Value::from(text.as_str()),
+    };
+    let row = |at: usize| columns.iter().map(|column| column.cells.get(at).map_or(Value::Null, cell)).collect();
+    let rows = (0..guess.rows).map(row).collect();
+    Ok((guess, rows))
+}
+
+fn tried(bytes: Vec<u8>, is_parquet: bool, shown: &str) -> Result<(Guess, Vec<Read>), String> {
+    if is_parquet {
         let columns = parquet::read(bytes, &AtomicBool::new(false)).map_err(|why| format!("{shown}: {why}"))?;
         let columns = columns.unwrap_or_default();
         let rows = columns.first().map_or(0, |column| column.cells.len());
-        return Ok(guessed(&toml::Table::new(), &columns, rows, Vec::new()));
+        return Ok((guessed(&toml::Table::new(), &columns, rows, Vec::new()), columns));
     }
     let (mut settings, mut remarks) = (toml::Table::new(), Vec::new());
     for _ in 0..SETTINGS_MAX {
         let (fault, column) = match read(&bytes, &trial::table(&settings)?) {
-            Ok((columns, rows)) => return Ok(guessed(&settings, &columns, rows, remarks)),
+            Ok((columns, rows)) => return Ok((guessed(&settings, &columns, rows, remarks), columns)),
             Err(why) => *why,
         };
         let told = || format!("{shown}:{}: {}", fault.line, fault.what);

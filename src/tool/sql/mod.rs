@@ -29,7 +29,7 @@ mod trial;
 mod worker;
 
 pub use config::Config;
-pub use guess::{Guess, Seen, guess, is_parquet};
+pub use guess::{Guess, Seen, guess, is_parquet, whole};
 pub use hide::Hide;
 pub use query::Query;
 pub use table::Table;

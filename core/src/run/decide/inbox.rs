@@ -30,7 +30,10 @@ pub(super) fn hear(
     let refusal = match say {
         None => Some(Refusal::Unreadable),
         Some((by, _)) if by.undeclared => Some(Refusal::NotDeclared { name: by.name.clone() }),
-        Some(_) if batch.state.ended.is_some() => Some(over(batch, say)),
+        // What came of a run is known when it is over.
+        Some((_, command)) if batch.state.ended.is_some() && !matches!(command, Command::Results { .. }) => {
+            Some(over(batch, command))
+        }
         Some((by, command)) => refusal(batch, by, command),
     };
     if let Some(why) = refusal {
@@ -44,15 +47,12 @@ pub(super) fn hear(
 }
 
 /// Why a run that is over refuses: a second decision is told of the first.
-fn over(batch: &Batch, say: Option<&(Who, Command)>) -> Refusal {
-    match say {
-        Some((
-            _,
-            Command::Decide { approval, binds, .. }
-            | Command::Accept { approval, binds, .. }
-            | Command::Edit { approval, binds, .. }
-            | Command::Respond { approval, binds, .. },
-        )) => match approval::standing(batch, *approval, *binds) {
+fn over(batch: &Batch, command: &Command) -> Refusal {
+    match command {
+        Command::Decide { approval, binds, .. }
+        | Command::Accept { approval, binds, .. }
+        | Command::Edit { approval, binds, .. }
+        | Command::Respond { approval, binds, .. } => match approval::standing(batch, *approval, *binds) {
             Err(why) => why,
             Ok(_) => Refusal::RunOver,
         },
@@ -80,6 +80,7 @@ fn refusal(batch: &Batch, by: &Who, command: &Command) -> Option<Refusal> {
             comment::refusal(batch, by, command)
         }
         Command::Note { to, problems, .. } => note::refusal(batch, to, *problems),
+        Command::Results { problems, .. } => note::no_results(batch, *problems),
         Command::Answer { question, .. } => {
             (!batch.state.questions.contains_key(question)).then_some(Refusal::UnknownApproval)
         }
@@ -247,6 +248,7 @@ fn obey(batch: &mut Batch, by: &Who, command: &Command) -> Result<(), Illegal> {
         Command::Resolve { comment: no, remark, .. } => comment::resolve(batch, by, *no, *remark),
         Command::Note { to, note, .. } => note::leave(batch, by, to, *note),
         Command::Follow { on } => note::follow(batch, by, *on),
+        Command::Results { table, again, .. } => note::attach(batch, by, *table, *again),
         Command::Answer { question, happened, receipt } => answer(batch, by, *question, *happened, *receipt),
         Command::DeadLetter { message, answer } => {
             batch.emit(Event::DeadLetterAnswered { message: *message, by: by.clone(), answer: *answer })?;

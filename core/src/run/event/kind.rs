@@ -44,6 +44,7 @@ impl Event {
             Self::CommentResolved { .. } => "comment_resolved",
             Self::NoteLeft { .. } => "note_left",
             Self::Followed { .. } => "followed",
+            Self::ResultsAttached { .. } => "results_attached",
             Self::AgentFailed { .. } => "agent_failed",
             Self::AgentRestarted { .. } => "agent_restarted",
             Self::DeadLettered { .. } => "dead_lettered",
@@ -54,6 +55,14 @@ impl Event {
             Self::CancelAsked { .. } => "cancel_asked",
             Self::Ended { .. } => "ended",
         }
+    }
+
+    /// Whether it can come after the end: somebody took the run up to look, was answered, or attached what came of it.
+    pub fn may_follow_end(&self) -> bool {
+        matches!(
+            self,
+            Self::Opened { .. } | Self::Heard { .. } | Self::InputRefused { .. } | Self::ResultsAttached { .. }
+        )
     }
 
     /// The person who did it; nobody if the run itself did.
@@ -70,6 +79,7 @@ impl Event {
             | Self::CommentResolved { by, .. }
             | Self::NoteLeft { by, .. }
             | Self::Followed { by, .. }
+            | Self::ResultsAttached { by, .. }
             | Self::DeadLetterAnswered { by, .. }
             | Self::Resumed { by }
             | Self::BudgetRaised { by, .. }

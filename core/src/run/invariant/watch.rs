@@ -74,8 +74,7 @@ impl Watch {
     /// The invariant that the fact breaks; the watch is then worth nothing.
     pub fn take(&mut self, state: &State, fact: &Fact) -> Result<(), Broken> {
         ensure("I12", self.at <= Some(fact.at), || format!("{} is earlier than the fact before", fact.is.kind()))?;
-        let after_end = matches!(fact.is, Event::Opened { .. } | Event::InputRefused { .. });
-        ensure("I12", !self.ended || after_end, || format!("{} after the end", fact.is.kind()))?;
+        ensure("I12", !self.ended || fact.is.may_follow_end(), || format!("{} after the end", fact.is.kind()))?;
         self.at = Some(fact.at);
         declared(&fact.is)?;
         self.event(state, fact)?;
@@ -149,7 +148,7 @@ impl Watch {
             Event::CalledOff { branch } => self.called_off(state, branch),
             // Nothing that has to be remembered: the state alone refuses these where they cannot be.
             Event::Started { .. } | Event::Heard { .. } | Event::InputRefused { .. } | Event::NoteLeft { .. } => Ok(()),
-            Event::Followed { .. } | Event::AnswerRefused { .. } => Ok(()),
+            Event::Followed { .. } | Event::ResultsAttached { .. } | Event::AnswerRefused { .. } => Ok(()),
             Event::ModelSwitched { .. } | Event::ContextCut { .. } => Ok(()),
             Event::ApprovalOverdue { .. } | Event::AgentRestarted { .. } | Event::BudgetRaised { .. } => Ok(()),
         }

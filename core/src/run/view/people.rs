@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::entry::{Entry, Kind, entry};
 use super::why::{no_words, reason_text};
-use super::words::{Texts, after_words, count, error_text, note};
+use super::words::{Texts, after_words, count, erased, error_text, note, read};
 use crate::id::{ApprovalNo, ArtefactName, EffectId, Outcome};
+use crate::run::body::Table;
 use crate::run::event::{BodyRef, Closed, Decision, Ending, Event, Who};
 use crate::run::state::{State, Status, Wants};
 
@@ -57,6 +58,9 @@ pub(super) fn tells(state: &State, event: &Event, texts: &dyn Texts) -> Option<E
     if let Event::NoteLeft { to, by, note: said, .. } = event {
         return Some(Entry { to: Some(to.to_string()), ..of_person(&by.name, "note", note(texts, *said)) });
     }
+    if let Event::ResultsAttached { no, by, table, .. } = event {
+        return Some(of_person(&by.name, "attached", results(*no, *table, texts)));
+    }
     if let Event::Followed { by, on, .. } = event {
         let text = if *on { "the run, and is told how it ends" } else { "the run no more" };
         return Some(of_person(&by.name, "follows", text.to_owned()));
@@ -69,6 +73,16 @@ pub(super) fn tells(state: &State, event: &Event, texts: &dyn Texts) -> Option<E
         Some(to) => of_person(&by.name, "delegates", format!("{what} {no} to {to}{why}")),
         None => of_person(&by.name, "gives back", format!("{what} {no}{why}")),
     })
+}
+
+/// What was attached, in a sentence.
+fn results(no: u32, table: BodyRef, texts: &dyn Texts) -> String {
+    let table = read::<Table>(texts, table);
+    let of = table.map_or_else(erased, |table| {
+        let (rows, columns) = (count(table.rows.len(), "row"), table.columns.join(", "));
+        format!("{rows} of {columns}, from {}", table.file)
+    });
+    format!("results, version {no}: {of}")
 }
 
 /// The end, with what does not leave any more and the notes that nobody was shown.

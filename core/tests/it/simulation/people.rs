@@ -7,7 +7,7 @@ use callsheet_core::run::event::{
 use callsheet_core::run::input::{Assignee, Command};
 use callsheet_core::run::invariant::Broken;
 use callsheet_core::run::state::{Fate, State, Wants};
-use callsheet_core::topology::plan::{ANSWER, Role};
+use callsheet_core::topology::plan::{ANSWER, Mode, Role};
 
 use super::attempt::Makes;
 use super::journal::Row;
@@ -38,7 +38,12 @@ impl Scene {
             let wait_ms = self.makes.random.skewed(self.makes.swarm.person_ms);
             self.schedule(wait_ms + 1, Happening::Person);
         }
-        let said = if self.healed { self.sensible(&state) } else { self.any(&state) };
+        let mut said = if self.healed { self.sensible(&state) } else { self.any(&state) };
+        if state.ended.is_some() {
+            // What came of it is known late.
+            let results = Command::Results { table: self.makes.body(), again: false, problems: None };
+            said.push((everybody()[0].clone(), Some(results), state.plan.mode != Mode::Live));
+        }
         for (who, command, wrong) in said {
             let id = uuid::Uuid::from_u64_pair(self.makes.random.next(), 7);
             let row = Row { id, at: self.wall(), say: command.map(|command| (who, command)), wrong };

@@ -222,6 +222,7 @@ fn refused(why: &Refusal) -> Option<Rare> {
         Refusal::WantsDecision => Rare::AnswerForDecision,
         Refusal::NotTheirs => Rare::EditNotTheirs,
         Refusal::RaiseTooLow => Rare::RaiseTooLow,
+        Refusal::Rehearsed => Rare::ResultsOfRehearsal,
         Refusal::RunOver => Rare::DecidedAfterEnd,
         Refusal::Unreadable => Rare::RowUnreadable,
         Refusal::NotTheirsToDecide { .. } => Rare::HandedToStranger,
@@ -359,6 +360,7 @@ fn of_comments(state: &State, event: &Event) -> Option<Rare> {
             Rare::CommentFollowsDraft
         }
         Event::Looked { .. } => Rare::LookedAt,
+        Event::ResultsAttached { .. } if state.ended.is_some() => Rare::ResultsAfterEnd,
         Event::Assigned { to: None, .. } => Rare::GivenBack,
         Event::Assigned { to: Some(to), by, .. } if *to == by.name => Rare::TakenOn,
         Event::Assigned { .. } => Rare::HandedOn,

@@ -35,7 +35,7 @@ rare! {
     DecidedByUndeclared, ApprovedTwiceByOne, SecondOfTwoApproves, EditReplaces, EditFaulty, EditNotTheirs, PostedTwice, Expired, Overdue,
     RoundsUsedUp, Rejected, PersonAnswers, PersonAnswersTeammate, NobodyAnswersTeammate, Reminded, Escalated,
     AnsweredTwice, AnswerForDecision, DecisionForAnswer, AnswerFaulty, RowUnreadable, LaterNo, WriterAskedAnew, WrittenAnew, AskedAnewInVain,
-    EditRefused,
+    EditRefused, ResultsAfterEnd, ResultsOfRehearsal,
     // Comments
     CommentBlocks, CommentFollowsDraft, CommentReplied, ResolvedByAuthor, ResolvedByApprover, BlockedByComment, ResolvedByStranger,
     ResolvedTwice, CommentOnOldVersion, NoteLeft, NoteRead, NoteToNobody, LookedAt, TakenOn, HandedOn, GivenBack, HandedToStranger,
