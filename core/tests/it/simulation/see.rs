@@ -235,6 +235,7 @@ fn refused(why: &Refusal) -> Option<Rare> {
         | Refusal::UnknownComment
         | Refusal::SayWhy
         | Refusal::FaultyComment { .. }
+        | Refusal::FaultyResults { .. }
         | Refusal::FaultyNote { .. }
         | Refusal::UnknownOutcome
         | Refusal::Unaccepted { .. }
