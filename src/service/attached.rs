@@ -6,7 +6,6 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::act::Driver;
 use super::error::Error;
 use super::project::Project;
 use super::story::Story;
@@ -16,7 +15,7 @@ use crate::id::{Timestamp, as_iso};
 use crate::run::body::Table;
 use crate::run::event::{Refusal, Who};
 use crate::run::input::Say;
-use crate::run::state;
+use crate::run::note;
 use crate::run::view::read;
 use crate::topology::plan::Mode;
 
@@ -41,7 +40,7 @@ pub struct Attached {
 /// What was attached to a run, the last one first.
 pub fn attached(story: &Story) -> Vec<Attached> {
     let texts = story.texts();
-    let one = |(place, of): (usize, &state::Attached)| Attached {
+    let one = |(place, of): (usize, &note::Attached)| Attached {
         version: place + 1,
         by: of.by.clone(),
         at: of.at,
@@ -132,14 +131,6 @@ pub fn may_attach(project: &Project, story: &Story, who: Who) -> Result<Who, Err
         return Err(Error::Refused { why: Refusal::Rehearsed, faults: None });
     }
     Ok(who)
-}
-
-/// Attaches `table` to the run of `story`; what is read of the run is read into that.
-///
-/// # Errors
-/// As [`may_attach`], and why nobody heard it: it is kept then, and is heard with the next.
-pub async fn attach(driver: &Driver, story: &mut Story, by: Who, table: Table) -> Result<(), Error> {
-    driver.say(story, by, Say::Results { table }).await
 }
 
 /// Whether what is attached to a run counts although it is over.

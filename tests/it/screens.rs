@@ -373,6 +373,7 @@ fn the_help_of_every_command() {
         "resolve",
         "note",
         "follow",
+        "results",
         "edit",
         "request-changes",
         "reject",

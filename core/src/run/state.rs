@@ -10,7 +10,7 @@ use super::event::{
     Amount, CallHead, Channel, Decision, Ending, Limit, Manifest, Message, PauseReason, Raise, Ruling, Version, Who,
     Wish,
 };
-use super::note::Note;
+use super::note::{Attached, Note};
 use super::queue::Queue;
 use super::split::OpenSplit;
 use crate::failure::Class;
@@ -99,17 +99,6 @@ pub struct State {
     pub cancelled_by: Option<Who>,
     /// How it ended.
     pub ended: Option<Ending>,
-}
-
-/// What a person attached that came of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attached {
-    /// The table: a [`Table`](super::body::Table).
-    pub table: BodyRef,
-    /// Who attached it.
-    pub by: String,
-    /// When.
-    pub at: Timestamp,
 }
 
 /// What is spent and reserved.

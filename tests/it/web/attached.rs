@@ -10,7 +10,7 @@ use crate::attached::with_letters;
 fn a_program_and_a_form_attach_results_and_the_page_shows_them() {
     let project = project();
     with_letters(&project);
-    for (line, wanted) in [("run letter --model ollama/none", 3), ("run letter", 3), ("cancel 1", 1)] {
+    for (line, wanted) in [("run letter --model ollama/none", 3), ("run letter", 3), ("cancel 1", 0)] {
         let (code, text) = project.types(line);
         assert_eq!(code, wanted, "{line}: {text}");
     }

@@ -3,8 +3,8 @@
 use super::Legal;
 use crate::id::{AgentName, MessageId, Timestamp};
 use crate::run::event::{BodyRef, Part, Who};
-use crate::run::note::Note;
-use crate::run::state::{Attached, State};
+use crate::run::note::{Attached, Note};
+use crate::run::state::State;
 use crate::topology::plan::Mode;
 
 impl State {
