@@ -87,6 +87,11 @@ pub fn from_bytes(name: &str, shown: &str, bytes: Vec<u8>) -> Result<FromFile, E
         let (columns, rows) = objects(&bytes).map_err(|why| wrong(format!("{shown}: {why}")))?;
         (Table { file, sha256, read_as: Vec::new(), columns, rows }, Vec::new())
     } else {
+        // Texts in UTF-16 begin with a mark that says so.
+        let is_utf16 = [b"\xFF\xFE", b"\xFE\xFF"].iter().any(|mark| bytes.starts_with(*mark));
+        if bytes.contains(&0) && !is_utf16 && !ends("parquet") {
+            return Err(wrong(format!("{shown} is no text: it holds zero bytes; save it as CSV")));
+        }
         let (guess, rows) = data::whole(bytes, ends("parquet"), shown).map_err(wrong)?;
         let columns = guess.columns.into_iter().map(|column| column.name).collect();
         let read_as =

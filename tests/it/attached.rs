@@ -129,7 +129,7 @@ fn what_is_no_table_and_what_nobody_can_attach_changes_nothing() {
     let cases = [
         ("results 1 missing.csv", "missing.csv cannot be read: it is not there"),
         ("results 1 folder.csv", "is a folder"),
-        ("results 1 binary.csv", "binary.csv"),
+        ("results 1 binary.csv", "binary.csv is no text"),
         ("results 1 ragged.csv", "ragged.csv:3"),
         ("results 1 header.csv", "no row below it"),
         ("results 1 empty.csv", "the file is empty"),
@@ -149,7 +149,8 @@ fn what_is_no_table_and_what_nobody_can_attach_changes_nothing() {
     for run in [1, 2] {
         assert_eq!(show(&project, run)["attached"], Value::Null, "something was attached to run {run}");
     }
-    project.replace("callsheet.toml", "schema_version = 1", "schema_version = 1\n[people]\nana = []\n");
+    let text = fs::read_to_string(project.path("callsheet.toml")).unwrap();
+    file("callsheet.toml", format!("{text}\n[people.ana]\ngroups = []\n").as_bytes());
     let told = types(&project, "results 1 ok.csv --as zoe", 2);
     assert!(told.contains("zoe"), "{told}");
     types(&project, "results 1 ok.csv", 0);

@@ -31,9 +31,8 @@ fn a_program_and_a_form_attach_results_and_the_page_shows_them() {
         assert!((400..500).contains(&answer.status), "{file} of {run}: {}", answer.whole());
     }
     let ana = Browser::enters(&server, &server.token);
-    let fields =
-        [("key", ana.key.as_str()), ("what", "results"), ("file", "later.csv"), ("text", "mail;opens\n1;1,5\n2;2,5\n")];
-    let form = ana.asks(&server, "POST", "/runs/1/say").form(&fields);
+    let fields = [("what", "results"), ("file", "later.csv"), ("text", "mail;opens\n1;1,5\n2;2,5\n")];
+    let form = ana.posts(&server, "/runs/1/say", &fields);
     assert_eq!(server.sends(&form).status, 303);
     let shown = page("/runs/1");
     for says in ["Version 2, by ana", "later.csv", "2.5", "1 earlier version", "&lt;b&gt;a&lt;/b&gt;"] {
