@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::body::Receipt;
 use super::branch::{Branch, SplitId};
-use super::event::{ActHead, Amount, BodyRef, Event, Fact, Message, Origin, Settled, Version, Wish};
+use super::event::{ActHead, Amount, BodyRef, Event, Fact, Message, Origin, Reason, Settled, Version, Wish};
 use super::state::{DeadLetter, State};
 use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, CommentNo, Digest, EffectId, MessageId, Outcome, Seq, Timestamp};
@@ -331,11 +331,8 @@ impl View {
             Event::MessageSent(message) => self.message_entry(message, texts),
             Event::TurnEnded { message, outcome, note } => return self.answer_entry(*message, outcome, *note, texts),
             Event::EffectSettled { id, result, .. } => return self.settled_entry(*id, result, texts),
-            Event::EffectFailed { id, class, spent, .. } if self.is_lost_call(*id, *class) => {
-                trouble::lost(self.whose_effect(*id), *class, *spent)
-            }
-            Event::EffectFailed { id, class, reason, .. } => {
-                trouble::failed(state, self.whose_effect(*id), *class, *reason, texts)
+            Event::EffectFailed { id, class, reason, spent, .. } => {
+                self.failed_entry(*id, *class, *reason, *spent, texts)
             }
             Event::ModelSwitched { id, from, to, until } => {
                 trouble::switched(state, self.whose_effect(*id), from, to, *until)
@@ -396,6 +393,15 @@ impl View {
             Event::Opened { .. } | Event::Heard { .. } | Event::TurnBegan { .. } | Event::Looked { .. } => return None,
             Event::EffectAsked { .. } | Event::EffectBegan { .. } | Event::RetryPlanned { .. } => return None,
         })
+    }
+
+    /// An attempt failed, or nobody heard what a model's call came to.
+    fn failed_entry(&self, id: EffectId, class: Class, why: Reason, spent: Amount, texts: &dyn Texts) -> Entry {
+        let whose = self.whose_effect(id);
+        match self.is_lost_call(id, class) {
+            true => trouble::lost(whose, class, spent),
+            false => trouble::failed(&self.state, whose, class, why, texts),
+        }
     }
 
     /// What a teammate answers: a message like others, back to whoever asked.
