@@ -23,6 +23,10 @@ use callsheet::topology::plan::{Mode, Plan};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
 
+// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 criterion_group!(benches, fold, campaigns, memory, checking, start);
 criterion_main!(benches);
 

@@ -26,6 +26,10 @@ use rustix::time::{ClockId, clock_gettime};
 use server::Server;
 use tokio::runtime::Runtime;
 
+// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Turns taken by all sides of a comparison, of which the median counts.
 const TURNS: usize = 9;
 

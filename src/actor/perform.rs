@@ -31,13 +31,13 @@ use crate::topology::spec::{Labels, Repeat};
 pub(super) struct Work {
     pub(super) place: Arc<Place>,
     pub(super) id: EffectId,
-    pub(super) effect: Effect,
-    pub(super) turn: Turn,
+    pub(super) effect: Arc<Effect>,
+    pub(super) turn: Arc<Turn>,
     /// For the model: script lines used, and which turn of its agent this is.
     pub(super) lines_used: Vec<u32>,
     pub(super) nth_turn: u32,
     /// For an outward effect (or a query about one): the effect itself and what is permitted.
-    pub(super) outward: Option<(EffectId, Effect, Manifest)>,
+    pub(super) outward: Option<(EffectId, Arc<Effect>, Manifest)>,
     /// For an outward effect: the uptime after which it is not performed, whatever the clock is set to.
     pub(super) not_after_uptime_ms: Option<u64>,
     /// What tools gave in the run so far, if a check looks at that.
@@ -391,7 +391,8 @@ fn source(work: &Work) -> Result<Source, Failure> {
 }
 
 async fn query(work: &Arc<Work>, bodies: &mut Bodies<'_>) -> Outcome {
-    let Some((_, Effect { wish: Wish::Deliver { tool: name, .. }, .. }, _)) = &work.outward else {
+    let about = work.outward.as_ref().map(|(_, effect, _)| &effect.wish);
+    let Some(Wish::Deliver { tool: name, .. }) = about else {
         return Err(Failure::new(Class::Bug, "a query about nothing"));
     };
     let approved = approved(work).await?;
@@ -431,8 +432,8 @@ fn shown(work: &Work, receipt: Receipt) -> Receipt {
 
 /// The item under the effect's slot, byte for byte as approved.
 async fn approved(work: &Arc<Work>) -> Result<Approved, Failure> {
-    let bodies = match &work.outward {
-        Some((_, Effect { wish: Wish::Deliver { item, .. }, .. }, permitted)) => vec![*item, permitted.body.digest],
+    let bodies = match work.outward.as_ref().map(|(_, effect, permitted)| (&effect.wish, permitted)) {
+        Some((Wish::Deliver { item, .. }, permitted)) => vec![*item, permitted.body.digest],
         _ => Vec::new(),
     };
     reading(work, bodies, |work| {

@@ -155,6 +155,19 @@ impl Live {
             let Err(gone) = self.carry_out_all(myself, orders).await else { break };
             self.owner.fail(gone);
         }
+        self.dismiss();
+    }
+
+    /// Ends the agents that have nothing to do, since most of a team waits most of the time. Each is there anew when it is needed.
+    fn dismiss(&mut self) {
+        self.agents.retain(|name, actor| {
+            let is_busy = self.owner.is_busy(name);
+            if !is_busy {
+                self.names.remove(&actor.get_id());
+                actor.stop(None);
+            }
+            is_busy
+        });
     }
 
     async fn carry_out_all(&mut self, myself: &ActorRef<RunMsg>, orders: Vec<Order>) -> Result<(), Gone> {

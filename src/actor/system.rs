@@ -126,7 +126,8 @@ impl System {
     /// # Errors
     /// If the journal refuses it, or the plan needs what is not there.
     pub async fn run(&self, plan: &Plan, brief: &Brief, by: Who) -> Result<Handle, Error> {
-        match self.make(plan, (brief, Labels::default()), by, None).await? {
+        // What it takes to make a run is in memory for as long as that, and not for as long as whoever waits for its end.
+        match Box::pin(self.make(plan, (brief, Labels::default()), by, None)).await? {
             Made::Run(handle) => Ok(handle),
             Made::Settled(_) | Made::Overlaps(_) => Err(Error::Answer("number")),
         }

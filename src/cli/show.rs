@@ -6,16 +6,20 @@ use super::rendered;
 use super::results;
 use super::session::Session;
 use super::story::mark_mode;
-use crate::id::{RunNo, thousands};
+use crate::id::{RunNo, Timestamp, thousands};
 use crate::run::event::Limit;
-use crate::run::view::amount;
-use crate::service::overview::{Budget, Overview, artefact, overview};
+use crate::run::view::{amount, count};
+use crate::service::overview::{Budget, Overview, Written, artefact, overview};
 use crate::words::origin_word;
 use crate::words::time::date_time;
 use crate::words::{self, progress, version};
 
 /// Rows of what came of the run that are shown.
 const RESULTS_SHOWN: usize = 20;
+
+/// Turns that are shown, and versions of artefacts: the latest of them, and of each artefact the newest, unless somebody asks
+/// for all.
+const LATEST_SHOWN: usize = 40;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -27,6 +31,9 @@ pub(super) struct Args {
     /// With --artefact: which version, counted from 1
     #[arg(long, value_name = "N", requires = "artefact")]
     version: Option<usize>,
+    /// Shows all turns and versions, however many there are
+    #[arg(long)]
+    all: bool,
     /// Adds record numbers, digests and sizes
     #[arg(long)]
     detail: bool,
@@ -66,8 +73,8 @@ pub(super) fn show(session: &Session, args: &Args) -> Result<Exit, Stop> {
     head(session, &overview, args.detail);
     spending(&overview);
     agents(&overview);
-    turns(&overview);
-    versions(session, &overview, args.detail);
+    turns(&overview, args.all);
+    versions(session, &overview, args);
     waiting(session, &overview);
     for told in &overview.left {
         out(format!("\nleft: {}", Safe(told)));
@@ -141,8 +148,9 @@ fn agents(run: &Overview) {
 }
 
 /// What each turn came to: who handled what, in which round.
-fn turns(run: &Overview) {
-    let rows = run.turns.iter().map(|turn| {
+fn turns(run: &Overview, all: bool) {
+    let left_out = if all { 0 } else { run.turns.len().saturating_sub(LATEST_SHOWN) };
+    let rows = run.turns[left_out..].iter().map(|turn| {
         let from = turn.from.as_ref().map_or_else(String::new, |from| format!(" from {from}"));
         let round = if turn.round > 1 { turn.round.to_string() } else { String::new() };
         vec![
@@ -159,11 +167,14 @@ fn turns(run: &Overview) {
         let heading =
             ["turn", "agent", "on", "round", "steps", "tokens", words::limit(Limit::Cost, run.would_have_cost)];
         out(format!("\n{}", table(&heading, rows)));
+        earlier(run, left_out, "turn");
     }
 }
 
-fn versions(session: &Session, run: &Overview, detail: bool) {
-    let rows = run.versions.iter().map(|version| {
+fn versions(session: &Session, run: &Overview, args: &Args) {
+    let shown = if args.all { run.versions.iter().collect() } else { latest(&run.versions) };
+    let left_out = run.versions.len() - shown.len();
+    let rows = shown.into_iter().map(|version| {
         let mut row = vec![
             version.artefact.to_string(),
             version.no.to_string(),
@@ -173,7 +184,7 @@ fn versions(session: &Session, run: &Overview, detail: bool) {
             origin_word(version.origin).to_owned(),
             if version.remarked { "yes" } else { "" }.to_owned(),
         ];
-        if detail {
+        if args.detail {
             row.extend([version.version.short(), format!("{} B", version.bytes)]);
         }
         row
@@ -181,10 +192,30 @@ fn versions(session: &Session, run: &Overview, detail: bool) {
     let rows: Vec<_> = rows.collect();
     if !rows.is_empty() {
         let mut heading = vec!["artefact", "version", "written", "by", "turn", "origin", "remarks"];
-        if detail {
+        if args.detail {
             heading.extend(["digest", "size"]);
         }
         out(format!("\n{}", table(&heading, rows)));
+        earlier(run, left_out, "version");
+    }
+}
+
+/// What is shown of many versions, in their order.
+fn latest(versions: &[Written]) -> Vec<&Written> {
+    let mut times: Vec<Timestamp> = versions.iter().map(|version| version.written_at).collect();
+    times.sort_unstable();
+    let from = times.len().checked_sub(LATEST_SHOWN).and_then(|from| times.get(from).copied());
+    let is_shown = |(at, version): &(usize, &Written)| {
+        let is_newest = versions.get(at + 1).is_none_or(|next| next.artefact != version.artefact);
+        is_newest || from.is_none_or(|from| version.written_at >= from)
+    };
+    versions.iter().enumerate().filter(is_shown).map(|(_, version)| version).collect()
+}
+
+/// Says how many are left out, and how to see them.
+fn earlier(run: &Overview, left_out: usize, what: &str) {
+    if left_out > 0 {
+        out(format!(" {}: callsheet show {} --all", count(left_out, &format!("earlier {what}")), run.run));
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn changes(story: &Story, no: ApprovalNo, approval: &Approval, viewer
             return Some(Change { looked_at: Some(at), ..change });
         }
         let shown = shown_before(story, no, &approval.agent, name).filter(|(_, before)| *before != now);
-        let (to, _) = story.view.nth(name, now)?;
+        let (to, _) = story.view.nth(now)?;
         let (shown_in, before) = match shown {
             Some((shown_in, before)) => (Some(shown_in), before),
             None => (None, story.view.versions_of(name.as_str()).get(to.checked_sub(2)?)?.body.digest),
@@ -76,7 +76,7 @@ pub(super) fn changes(story: &Story, no: ApprovalNo, approval: &Approval, viewer
 
 /// How a version of an artefact differs from the one before it; nothing if it is the first.
 pub fn since_before(story: &Story, name: &ArtefactName, now: Digest) -> Option<Change> {
-    let (no, _) = story.view.nth(name, now)?;
+    let (no, _) = story.view.nth(now)?;
     let before = story.view.versions_of(name.as_str()).get(no.checked_sub(2)?)?.body.digest;
     change(story, &story.texts(), name, (before, now), None)
 }
@@ -118,7 +118,7 @@ fn change(
     (before, now): (Digest, Digest),
     shown_in: Option<ApprovalNo>,
 ) -> Option<Change> {
-    let ((from, _), (to, _)) = (story.view.nth(name, before)?, story.view.nth(name, now)?);
+    let ((from, _), (to, _)) = (story.view.nth(before)?, story.view.nth(now)?);
     // A text that was erased has nothing to be compared with.
     let (before, now) = (texts.value(before)?, texts.value(now)?);
     Some(Change { artefact: name.clone(), from, to, shown_in, looked_at: None, parts: parts(&before, &now) })

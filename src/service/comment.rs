@@ -68,7 +68,7 @@ fn one(story: &Story, texts: &Bodies, no: CommentNo, known: &Known) -> Option<Co
         comment: no,
         artefact: known.artefact.clone(),
         version,
-        no: story.view.nth(&known.artefact, version).map(|(no, _)| no),
+        no: story.view.nth(version).map(|(no, _)| no),
         blocks: known.blocks,
         open: known.is_open(),
         resolved_by: known.resolved_by.clone(),
@@ -81,7 +81,7 @@ fn one(story: &Story, texts: &Bodies, no: CommentNo, known: &Known) -> Option<Co
 
 /// Whether the part that was commented on says something else by now.
 fn is_outdated(story: &Story, texts: &Bodies, known: &Known, (version, at): (Digest, &str)) -> bool {
-    let nth = |digest: &Digest| story.view.nth(&known.artefact, *digest).map(|(nth, _)| nth);
+    let nth = |digest: &Digest| story.view.nth(*digest).map(|(nth, _)| nth);
     let newest = known.versions.iter().copied().max_by_key(nth).unwrap_or(version);
     let part = |digest: Digest| texts.value(digest).and_then(|value| value.pointer(at).cloned());
     newest != version && part(newest) != part(version)
@@ -191,7 +191,7 @@ pub fn rests_on(story: &Story, no: ApprovalNo) -> Vec<Shown> {
     let shown = |of: &Version| {
         Some(Shown { artefact: of.artefact.clone(), version: of.body.digest, body: texts.value(of.body.digest)? })
     };
-    versions.filter_map(shown).collect()
+    versions.filter_map(|of| shown(of)).collect()
 }
 
 /// The parts of a version, each with how it begins, for whoever chooses one.

@@ -347,7 +347,7 @@ fn versions(story: &Story) -> Vec<Written> {
 }
 
 fn written(story: &Story, version: &Version) -> Option<Written> {
-    let (no, written_at) = story.view.nth(&version.artefact, version.body.digest)?;
+    let (no, written_at) = story.view.nth(version.body.digest)?;
     Some(Written {
         artefact: version.artefact.clone(),
         no,
@@ -372,7 +372,7 @@ fn latest(state: &State) -> BTreeMap<String, Held> {
 fn last_section<'s>(story: &'s Story, held: &Held) -> Option<&'s Version> {
     let on: Vec<Digest> = held.versions().collect();
     let versions = story.view.versions().filter(|version| on.contains(&version.body.digest));
-    versions.max_by_key(|version| story.view.nth(&version.artefact, version.body.digest).map(|(_, at)| at))
+    versions.max_by_key(|version| story.view.nth(version.body.digest).map(|(_, at)| at))
 }
 
 /// A version of an artefact: the one of this number, or the newest that somebody was handed. Its text is none if it was

@@ -379,7 +379,7 @@ fn versions(story: &Story, approval: &Approval, texts: &Bodies) -> Vec<Version> 
     let versions =
         beside.flat_map(|(name, held)| held.named(name).into_iter().map(move |(of, version)| (of, held, version)));
     let version = |(name, held, digest): (ArtefactName, &Held, Digest)| {
-        let nth = story.view.nth(&name, digest);
+        let nth = story.view.nth(digest);
         Version {
             schema: state.plan.schema(name.as_str()).cloned().unwrap_or_default(),
             artefact: name,

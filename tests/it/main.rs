@@ -54,6 +54,7 @@ mod kinds;
 mod later_no;
 mod leaving;
 mod local;
+mod long;
 mod manner;
 mod mcp;
 mod meaning;

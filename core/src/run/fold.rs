@@ -8,6 +8,7 @@ mod note;
 mod split;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::branch::Branch;
 use super::desk::{self, Desk, Held};
@@ -205,7 +206,7 @@ impl State {
         past.turns += u32::from(!message.is_mend());
         past.turns_total += 1;
         let memory = past.memory.clone();
-        self.pasts.insert((agent.clone(), message.branch.clone()), past);
+        self.pasts.insert((agent.clone(), message.branch.clone()), Box::new(past));
         let (first, bytes, labels) = self.first_parts(&agent, &message);
         let (told, told_bytes) = self.told(&agent, id);
         let unseen = memory.parts.into_iter().chain(first).chain(told).collect();
@@ -244,7 +245,7 @@ impl State {
             deaths: 0,
             died_at: None,
         };
-        self.turns.insert(id, turn);
+        self.turns.insert(id, Arc::new(turn));
         Ok(())
     }
 
@@ -289,7 +290,7 @@ impl State {
     }
 
     fn write(&mut self, version: &Version) -> Legal {
-        let turn = self.turns.get_mut(&version.message).ok_or("no such turn")?;
+        let turn = self.turns.get_mut(&version.message).map(Arc::make_mut).ok_or("no such turn")?;
         let before = desk::put(&self.plan, &mut turn.desk, &version.artefact, version.body.digest);
         let branch = turn.message.branch.clone();
         // A section takes the place of that section alone.
@@ -305,7 +306,7 @@ impl State {
                 self.replaced.remove(&before);
             }
         }
-        self.versions.insert(version.body.digest, version.clone());
+        self.versions.insert(version.body.digest, Box::new(version.clone()));
         Ok(())
     }
 
@@ -329,7 +330,7 @@ impl State {
     }
 
     fn end_turn(&mut self, message: MessageId, outcome: &Outcome, note: BodyRef) -> Legal {
-        let turn = self.turns.remove(&message).ok_or("no such turn")?;
+        let turn = self.turns.remove(&message).map(Arc::unwrap_or_clone).ok_or("no such turn")?;
         if self.effects.values().any(|effect| effect.message == message) {
             return Err("the turn still has effects under way");
         }
@@ -396,7 +397,7 @@ impl State {
     fn mended(&mut self, turn: &Turn) {
         let Some(asker) = turn.message.asked_by.filter(|_| turn.message.is_mend()) else { return };
         let writes = self.member(&turn.agent).map(|member| member.writes.clone()).unwrap_or_default();
-        let Some(asker) = self.turns.get_mut(&asker) else { return };
+        let Some(asker) = self.turns.get_mut(&asker).map(Arc::make_mut) else { return };
         for name in writes {
             if let Some(version) = desk::newest(&self.plan, &turn.desk, &name) {
                 desk::put(&self.plan, &mut asker.desk, &name, version);
@@ -408,7 +409,7 @@ impl State {
     /// If `question` is one and its asker still waits, `said` is what they hear.
     fn answer(&mut self, question: &Message, said: BodyRef, labels: Labels) {
         let asker = question.asked_by.and_then(|asker| self.turns.get_mut(&asker));
-        let Some(turn) = asker else { return };
+        let Some(turn) = asker.map(Arc::make_mut) else { return };
         let Some(call) = turn.waits_for.remove(&question.id) else { return };
         if question.is_mend() {
             return;
@@ -421,7 +422,7 @@ impl State {
     /// Nobody answered `question` in time: its asker, who still waits, is told so.
     fn unanswered(&mut self, question: &Message) {
         let asker = question.asked_by.and_then(|asker| self.turns.get_mut(&asker));
-        let Some(turn) = asker else { return };
+        let Some(turn) = asker.map(Arc::make_mut) else { return };
         let Some(call) = turn.waits_for.remove(&question.id) else { return };
         turn.unseen.push(Part::Unanswered(call));
     }
@@ -432,7 +433,7 @@ impl State {
         if let Some(message) = self.queued.remove(&id) {
             return Ok(message);
         }
-        let turn = self.turns.remove(&id).ok_or("no such message")?;
+        let turn = self.turns.remove(&id).map(Arc::unwrap_or_clone).ok_or("no such message")?;
         self.asked_before.insert(id, turn.asked);
         let left: Vec<EffectId> = self.effects.iter().filter(|(_, e)| e.message == id).map(|(id, _)| *id).collect();
         for id in left {
@@ -480,11 +481,11 @@ impl State {
     }
 
     fn turn_mut(&mut self, message: MessageId) -> Legal<&mut Turn> {
-        self.turns.get_mut(&message).ok_or("no such turn")
+        self.turns.get_mut(&message).map(Arc::make_mut).ok_or("no such turn")
     }
 
     fn effect_mut(&mut self, id: EffectId) -> Legal<&mut Effect> {
-        self.effects.get_mut(&id).ok_or("the effect is not outstanding")
+        self.effects.get_mut(&id).map(Arc::make_mut).ok_or("the effect is not outstanding")
     }
 
     fn count_active_time(&mut self, at: Timestamp) {

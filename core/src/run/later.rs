@@ -156,7 +156,7 @@ impl State {
             // What was due and did not begin waits for something else: for an answer, or for whoever raises a limit.
             (first > self.now).then_some(first)
         };
-        self.turns.values().filter_map(next).min()
+        self.turns.values().filter_map(|turn| next(turn)).min()
     }
 
     /// What waits for its day, the earliest first; with what was tried already, and waits until quiet hours are over.

@@ -159,9 +159,14 @@ impl<E: Clone + From<Moved>> Owner<E> {
         self.by_agent(|_, of| of.agent == *agent).remove(agent).unwrap_or_default()
     }
 
+    /// Whether an attempt of `agent` is under way.
+    pub fn is_busy(&self, agent: &AgentName) -> bool {
+        self.under_way.values().any(|of| of.agent == *agent)
+    }
+
     /// Whether an attempt that acts on the world is under way.
     pub fn acts(&self) -> bool {
-        self.under_way.keys().any(|id| self.state.effects.get(id).is_some_and(Effect::is_outward))
+        self.under_way.keys().any(|id| self.state.effects.get(id).is_some_and(|effect| effect.is_outward()))
     }
 
     /// The uptime after which the outward effect `id` is not performed, if this owner began it.

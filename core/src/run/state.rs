@@ -28,7 +28,7 @@ use crate::topology::wall::Hour;
 /// How long after a model was first asked being told to wait does not count as an attempt.
 pub const THROTTLED_MS_MAX: u64 = 600_000;
 
-/// One run.
+/// One run. Most maps have one or two entries, and a map makes room for eleven at a time: what is large lies outside of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     /// Which.
@@ -49,12 +49,12 @@ pub struct State {
     pub messages_sent: u32,
     /// Messages not handled yet, in order.
     pub queued: Queue,
-    /// Turns under way, by the message that they handle.
-    pub turns: BTreeMap<MessageId, Turn>,
+    /// Turns under way, by the message that they handle. Each is shared with the attempts that work for it.
+    pub turns: BTreeMap<MessageId, Arc<Turn>>,
     /// Effects not settled yet.
-    pub effects: BTreeMap<EffectId, Effect>,
+    pub effects: BTreeMap<EffectId, Arc<Effect>>,
     /// Versions of artefacts that something in here has on its desk; the journal has the others.
-    pub versions: BTreeMap<Digest, Version>,
+    pub versions: BTreeMap<Digest, Box<Version>>,
     /// What tools gave, in order; only where a check may look at it.
     pub given: Vec<Given>,
     /// Those of them in whose place a turn has put another one.
@@ -66,7 +66,7 @@ pub struct State {
     /// The note that each handoff of a branch took last.
     pub handed: BTreeMap<(Branch, AgentName, Outcome), Digest>,
     /// What each agent has behind it, in each branch that is not over.
-    pub pasts: BTreeMap<(AgentName, Branch), Past>,
+    pub pasts: BTreeMap<(AgentName, Branch), Box<Past>>,
     /// Approvals by number, closed ones included.
     pub approvals: BTreeMap<ApprovalNo, Approval>,
     /// Permits by the approval that gave them.
@@ -530,7 +530,7 @@ impl State {
         if self.ended.is_some() || self.paused.is_some() {
             return Vec::new();
         }
-        let ready = |effect: &&Effect| {
+        let ready = |effect: &Effect| {
             let outward = effect.is_outward();
             effect.doubt.is_none()
                 && effect.failed.is_none()
@@ -617,10 +617,10 @@ impl State {
     pub fn past(&self, agent: &AgentName, branch: &Branch) -> Past {
         let own = self.pasts.get(&(agent.clone(), branch.clone()));
         if let Some(own) = own {
-            return own.clone();
+            return Past::clone(own);
         }
         let before = branch.outwards().skip(1).find_map(|around| self.pasts.get(&(agent.clone(), around)));
-        let Past { lines_used, memory, .. } = before.cloned().unwrap_or_default();
+        let Past { lines_used, memory, .. } = before.map(|past| Past::clone(past)).unwrap_or_default();
         Past { lines_used, memory, ..Past::default() }
     }
 

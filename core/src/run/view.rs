@@ -38,7 +38,7 @@ pub struct View {
     state: State,
     wishes: BTreeMap<EffectId, (AgentName, Wish)>,
     versions: BTreeMap<ArtefactName, Vec<Version>>,
-    written_at: BTreeMap<Digest, Timestamp>,
+    written: BTreeMap<Digest, (usize, Timestamp)>,
     messages: BTreeMap<MessageId, Message>,
     performed: BTreeMap<MessageId, u32>,
     spent: BTreeMap<MessageId, Amount>,
@@ -46,7 +46,7 @@ pub struct View {
     told: Vec<String>,
     over_reported: (usize, Amount),
     assumed: (usize, Amount),
-    returned: Vec<Returned>,
+    returned: BTreeMap<EffectId, Returned>,
     bases: Bases,
     failures: Failures,
     remarks: Remarks,
@@ -57,7 +57,6 @@ struct Returned {
     seq: Seq,
     at: Timestamp,
     branch: Option<String>,
-    id: EffectId,
     result: Settled,
 }
 
@@ -68,7 +67,7 @@ impl View {
             state,
             wishes: BTreeMap::new(),
             versions: BTreeMap::new(),
-            written_at: BTreeMap::new(),
+            written: BTreeMap::new(),
             messages: BTreeMap::new(),
             performed: BTreeMap::new(),
             spent: BTreeMap::new(),
@@ -76,7 +75,7 @@ impl View {
             told: Vec::new(),
             over_reported: (0, Amount::default()),
             assumed: (0, Amount::default()),
-            returned: Vec::new(),
+            returned: BTreeMap::new(),
             bases: Bases::default(),
             failures: Failures::default(),
             remarks: Remarks::default(),
@@ -134,9 +133,8 @@ impl View {
     }
 
     /// Which version of its artefact this is, from 1, and when it was written.
-    pub fn nth(&self, artefact: &ArtefactName, version: Digest) -> Option<(usize, Timestamp)> {
-        let place = self.versions.get(artefact)?.iter().position(|of| of.body.digest == version)?;
-        Some((place + 1, self.written_at.get(&version).copied()?))
+    pub fn nth(&self, version: Digest) -> Option<(usize, Timestamp)> {
+        self.written.get(&version).copied()
     }
 
     /// All that was said in a comment, in order.
@@ -185,16 +183,18 @@ impl View {
 
     /// The calls of tools that gave something so far, in the order of their results.
     pub fn calls(&self, texts: &dyn Texts) -> Vec<Entry> {
-        let told = |of: &Returned| {
-            let entry = self.settled_entry(of.id, &of.result, texts)?;
+        let told = |(id, of): (&EffectId, &Returned)| {
+            let entry = self.settled_entry(*id, &of.result, texts)?;
             Some(Entry { seq: of.seq, at: of.at, branch: of.branch.clone(), ..entry })
         };
-        self.returned.iter().filter_map(told).collect()
+        let mut calls: Vec<Entry> = self.returned.iter().filter_map(told).collect();
+        calls.sort_by_key(|call| call.seq);
+        calls
     }
 
     /// The record of what this call of a tool gave.
     pub fn returned(&self, id: EffectId) -> Option<Seq> {
-        self.returned.iter().find(|of| of.id == id).map(|of| of.seq)
+        self.returned.get(&id).map(|of| of.seq)
     }
 
     /// The branch of a split that `event` is of, if of one; the state is that before it.
@@ -261,7 +261,7 @@ impl View {
                 self.bases.settled(seq, *id, result, &self.state);
                 if let Settled::Returned { .. } = result {
                     let (branch, result) = (self.branch_of(&fact.is), result.clone());
-                    self.returned.push(Returned { seq, at: fact.at, branch, id: *id, result });
+                    self.returned.insert(*id, Returned { seq, at: fact.at, branch, result });
                 }
             }
             Event::EffectFailed { id, class, reason, spent, .. } => {
@@ -275,8 +275,9 @@ impl View {
                 self.remarks.take(seq, fact);
             }
             Event::VersionWritten(version) => {
-                self.written_at.entry(version.body.digest).or_insert(fact.at);
-                self.versions.entry(version.artefact.clone()).or_default().push(version.clone());
+                let of_artefact = self.versions.entry(version.artefact.clone()).or_default();
+                of_artefact.push(version.clone());
+                self.written.entry(version.body.digest).or_insert((of_artefact.len(), fact.at));
             }
             // All that is told of these is told at once, or is in the state.
             Event::Started { .. } | Event::Opened { .. } | Event::Heard { .. } | Event::InputRefused { .. } => {}
@@ -370,7 +371,7 @@ impl View {
                 return people::tells(state, &fact.is, texts);
             }
             Event::CommentMade { .. } | Event::CommentReplied { .. } | Event::CommentResolved { .. } => {
-                return comment::entry_of(&fact.is, &|artefact, version| Some(self.nth(artefact, version)?.0), texts);
+                return comment::entry_of(&fact.is, &|version| Some(self.nth(version)?.0), texts);
             }
             Event::AgentFailed { agent, class, reason, .. } => trouble::died(agent, *class, *reason, texts),
             Event::AgentRestarted { agent, .. } => trouble::restarts(state, agent),

@@ -110,7 +110,7 @@ fn end(batch: &mut Batch) -> Result<(), Illegal> {
 /// Waits for outward effects that began, then ends the run.
 fn cancel(batch: &mut Batch) -> Result<(), Illegal> {
     let under_way = |e: &Effect| e.is_outward() && e.began.is_some() && e.doubt.is_none() && e.failed.is_none();
-    if batch.state.effects.values().any(under_way) {
+    if batch.state.effects.values().any(|effect| under_way(effect)) {
         return Ok(());
     }
     ending::close(batch, Ending::Cancelled)

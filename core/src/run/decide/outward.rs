@@ -1,6 +1,8 @@
 //! Acting on the world: only items of an approved manifest, each once, begun durably before they are performed, and
 //! never repeated on a guess.
 
+use std::sync::Arc;
+
 use super::batch::{Batch, impossible};
 use super::{ask, budget, deliver, doubt, retry};
 use crate::failure::Class;
@@ -73,7 +75,7 @@ fn gone(no: ApprovalNo, permit: &Permit) -> Rule {
 /// Begins outward effects that are due and have not begun: durably, until a time after which they are not performed.
 pub(super) fn begin(batch: &mut Batch) -> Result<(), Illegal> {
     let state = &batch.state;
-    let due = |effect: &&Effect| {
+    let due = |effect: &Effect| {
         let waits = effect.is_outward() && effect.began.is_none() && effect.failed.is_none();
         waits && state.begins_from(effect, batch.at) <= batch.at
     };
@@ -144,11 +146,11 @@ pub(super) fn resolve_doubts(batch: &mut Batch) -> Result<(), Illegal> {
     Ok(())
 }
 
-fn due_doubts(batch: &Batch) -> Vec<(EffectId, Effect)> {
+fn due_doubts(batch: &Batch) -> Vec<(EffectId, Arc<Effect>)> {
     let agent = |effect: &Effect| batch.state.begins_from(effect, batch.at) <= batch.at;
     let due =
         |effect: &Effect| effect.doubt.is_some_and(|from| from <= batch.at) && !effect.asked_about && agent(effect);
-    batch.state.effects.iter().filter(|(_, e)| due(e)).map(|(id, e)| (*id, e.clone())).collect()
+    batch.state.effects.iter().filter(|(_, e)| due(e)).map(|(id, e)| (*id, Arc::clone(e))).collect()
 }
 
 /// A key is used again only if the call is over, at the latest, in the first half of the key's age. The other half is for

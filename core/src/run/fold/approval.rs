@@ -1,6 +1,7 @@
 //! What approvals and raises come to in a state.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Legal;
 use crate::id::{AgentName, ApprovalNo, ArtefactName, Digest, MessageId, Outcome, Timestamp};
@@ -221,7 +222,7 @@ impl State {
         approval.fate = None;
         approval.refused = Some(RefusedEdit { artefact: artefact.clone(), version, problems });
         let before = approval.desk.get(artefact).cloned().ok_or("it is not about that artefact")?;
-        let turn = self.turns.get_mut(&approval.message).ok_or("no such turn")?;
+        let turn = self.turns.get_mut(&approval.message).map(Arc::make_mut).ok_or("no such turn")?;
         if turn.desk.insert(artefact.clone(), before) != Some(Held::Version(version)) {
             return Err("another version is on the desk");
         }

@@ -1,5 +1,7 @@
 //! What effects come to in a state: reservations, permits' slots, what a turn is shown next.
 
+use std::sync::Arc;
+
 use super::Legal;
 use crate::failure::Class;
 use crate::id::{AgentName, ApprovalNo, EffectId, Epoch, MessageId, Outcome, Timestamp};
@@ -80,7 +82,7 @@ impl State {
             steps_left,
             output_tokens: None,
         };
-        self.effects.insert(id, effect);
+        self.effects.insert(id, Arc::new(effect));
         Ok(())
     }
 
@@ -174,8 +176,8 @@ impl State {
                 let turn = self.turn_mut(effect.message)?;
                 turn.labels = turn.labels.join(*labels);
                 turn.shown_bytes += u64::from(body.bytes);
-                if let Wish::Tool { call, .. } = effect.wish {
-                    turn.unseen.push(Part::Result(call, body.digest));
+                if let Wish::Tool { call, .. } = &effect.wish {
+                    turn.unseen.push(Part::Result(call.clone(), body.digest));
                 }
             }
             Settled::Prepared { no, manifest, rules } => {
@@ -254,7 +256,7 @@ impl State {
 
     pub(super) fn fail(&mut self, id: EffectId, class: Class, reason: Reason, spent: Amount, last: bool) -> Legal {
         let now = self.now;
-        let effect = self.effects.get_mut(&id).ok_or("the effect is not outstanding")?;
+        let effect = self.effect_mut(id)?;
         let (agent, reserved) = (effect.agent.clone(), effect.reserved);
         effect.waited += u32::from(effect.only_waits(class, now));
         effect.paid_in_vain += u32::from(class == Class::Transient && spent.tokens > 0);
@@ -296,7 +298,7 @@ impl State {
         not_before: Timestamp,
         output_tokens: Option<u64>,
     ) -> Legal {
-        let effect = self.effects.get_mut(&id).ok_or("the effect is not outstanding")?;
+        let effect = self.effect_mut(id)?;
         effect.output_tokens = output_tokens.or(effect.output_tokens);
         effect.attempt = attempt;
         effect.failed = None;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::entry::{Entry, Kind, entry};
 use super::words::{Texts, erased, read};
-use crate::id::{ArtefactName, CommentNo, Digest, Seq, Timestamp};
+use crate::id::{CommentNo, Digest, Seq, Timestamp};
 use crate::run::body::Remark;
 use crate::run::event::{BodyRef, Event, Fact, Who};
 
@@ -59,15 +59,11 @@ impl Remarks {
 }
 
 /// What people see of something that is said in a comment; `nth` says which version of its artefact one is.
-pub(super) fn entry_of(
-    event: &Event,
-    nth: &dyn Fn(&ArtefactName, Digest) -> Option<usize>,
-    texts: &dyn Texts,
-) -> Option<Entry> {
+pub(super) fn entry_of(event: &Event, nth: &dyn Fn(Digest) -> Option<usize>, texts: &dyn Texts) -> Option<Entry> {
     if let Event::CommentMade { no, artefact, version, by, remark, blocks, .. } = event {
         let said = read::<Remark>(texts, *remark);
         let part = said.as_ref().filter(|said| !said.at.is_empty()).map(|said| format!("{} of ", said.at));
-        let nth = nth(artefact, *version).map(|nth| format!("version {nth} of ")).unwrap_or_default();
+        let nth = nth(*version).map(|nth| format!("version {nth} of ")).unwrap_or_default();
         let text = said.map_or_else(erased, |said| said.text);
         let blocks = if *blocks { " (blocks approval)" } else { "" };
         let text = format!("{no} on {}{nth}{artefact}{blocks}: {text}", part.unwrap_or_default());

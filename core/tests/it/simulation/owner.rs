@@ -176,7 +176,9 @@ impl Scene {
 
     fn start_one(&mut self, handle: Handle) {
         let of = &self.owners[handle.owner].logic;
-        let Some(effect) = of.state().effects.get(&handle.attempt.id).cloned() else { return };
+        let Some(effect) = of.state().effects.get(&handle.attempt.id).map(|effect| Effect::clone(effect)) else {
+            return;
+        };
         let not_after = of.not_after_uptime_ms(handle.attempt.id);
         let timeout_ms = timeout_ms(of.state(), &effect);
         let wait_ms = self.makes.random.skewed(timeout_ms);

@@ -34,9 +34,9 @@ impl Scene {
             let rare = match &fact.is {
                 Event::InputRefused { why, .. } => refused(why),
                 Event::Paused { why } => Some(paused(why)),
-                Event::EffectSettled { id, result, .. } => settled(state.effects.get(id), result),
-                Event::EffectFailed { id, class, last, .. } => failed(state, state.effects.get(id), *class, *last),
-                Event::EffectBegan { id, .. } => state.effects.get(id).and_then(|effect| begun_again(state, effect)),
+                Event::EffectSettled { id, result, .. } => settled(effect(state, id), result),
+                Event::EffectFailed { id, class, last, .. } => failed(state, effect(state, id), *class, *last),
+                Event::EffectBegan { id, .. } => effect(state, id).and_then(|effect| begun_again(state, effect)),
                 Event::EffectAsked { wish, .. } => asked(state, wish),
                 Event::DeadLettered { class, message, .. } => dead(state, facts, *class, *message),
                 Event::AnswerRefused { .. } => Some(Rare::AnswerRefused),
@@ -112,7 +112,7 @@ impl Scene {
         match event {
             Event::DeadLetterAnswered { message, answer: DeadLetterAnswer::Retry, .. } => self.oracle.tried(*message),
             Event::EffectFailed { id, last: true, .. } => {
-                if let Some(Effect { wish: Wish::Deliver { permit, slot, .. }, .. }) = state.effects.get(id) {
+                if let Some(Wish::Deliver { permit, slot, .. }) = state.effects.get(id).map(|effect| &effect.wish) {
                     self.oracle.freed(*permit, *slot);
                 }
             }
@@ -122,7 +122,7 @@ impl Scene {
                 self.seen.see(Rare::SlotFreedAndUsed);
             }
             Event::EffectSettled { id, .. }
-                if state.paused.is_some() && state.effects.get(id).is_some_and(Effect::is_outward) =>
+                if state.paused.is_some() && state.effects.get(id).is_some_and(|effect| effect.is_outward()) =>
             {
                 self.seen.see(Rare::OutwardWhilePaused);
             }
@@ -164,7 +164,7 @@ fn of_days(state: &State, fact: &Fact) -> Vec<Rare> {
 /// A question to a teammate: one of several that wait at once, or the first.
 fn teammate(state: &State, asker: MessageId, to: &Recipient) -> Rare {
     let busy = |turn: &Turn| Recipient::Member(turn.agent.clone()) == *to;
-    if state.turns.values().any(busy) {
+    if state.turns.values().any(|turn| busy(turn)) {
         return Rare::AskedWhileBusy;
     }
     let waits = state.turns.values().filter(|turn| !turn.waits_for.is_empty()).count();
@@ -259,6 +259,10 @@ fn paused(why: &PauseReason) -> Rare {
             Limit::StepsPerTurn => Rare::PausedByStepsPerTurn,
         },
     }
+}
+
+fn effect<'s>(state: &'s State, id: &EffectId) -> Option<&'s Effect> {
+    state.effects.get(id).map(AsRef::as_ref)
 }
 
 fn settled(effect: Option<&Effect>, result: &Settled) -> Option<Rare> {
