@@ -14,8 +14,8 @@ use crate::run::view::Texts;
 use crate::topology::plan::{Mode, PLAN_FORMAT, Plan};
 use crate::topology::spec::Labels;
 
-/// Records read at a time.
-const PAGE: usize = 1_000;
+/// Records read at a time: with what they say, about as much as a core's cache holds.
+const PAGE: usize = 256;
 
 /// Pages of a long history that are read before they are folded.
 const PAGES_AHEAD: usize = 2;
@@ -169,8 +169,13 @@ pub fn follow(
 }
 
 fn page(store: &dyn Store, run: RunId, after: Seq) -> Result<Vec<(Record, Fact)>, Error> {
-    let read = |record: Record| fact(&record).map(|fact| (record, fact));
-    store.records(run, after, PAGE)?.into_iter().map(read).collect()
+    let records = store.records(run, after, PAGE)?;
+    let mut page = Vec::with_capacity(records.len());
+    for record in records {
+        let fact = fact(&record)?;
+        page.push((record, fact));
+    }
+    Ok(page)
 }
 
 /// What a run's first record says of it.

@@ -48,28 +48,13 @@ pub fn acts(project: &Project, run: Option<RunNo>) -> Result<(RunNo, Vec<Act>), 
 
 fn act(news: &News) -> Option<Act> {
     let event = &news.fact.is;
-    let by = event.by()?.clone();
+    let (by, made_at) = event.done()?;
     let text = match (&news.entry, event) {
         (Some(entry), _) => format!("{}: {}", entry.word, entry.text),
         (None, Event::Looked { no, .. }) => format!("looked at approval {no}"),
         (None, _) => event.kind().to_owned(),
     };
-    let made_at = if let Event::ApprovalDecided { made_at, .. }
-    | Event::PersonAnswered { made_at, .. }
-    | Event::Looked { made_at, .. }
-    | Event::Assigned { made_at, .. }
-    | Event::CommentMade { made_at, .. }
-    | Event::CommentReplied { made_at, .. }
-    | Event::CommentResolved { made_at, .. }
-    | Event::NoteLeft { made_at, .. }
-    | Event::Followed { made_at, .. }
-    | Event::ResultsAttached { made_at, .. } = event
-    {
-        *made_at
-    } else {
-        None
-    };
-    Some(Act { seq: news.record.seq, at: made_at.unwrap_or(news.fact.at), by, what: event.kind(), text })
+    Some(Act { seq: news.record.seq, at: made_at.unwrap_or(news.fact.at), by: by.clone(), what: event.kind(), text })
 }
 
 /// Verifies one run or all, against checkpoints that were exported before.

@@ -117,8 +117,11 @@ const BANS: [Ban; 11] = [
     Ban {
         words: &[
             "tool::campaign_qa",
+            "tool::documents",
             "tool::email",
             "tool::files",
+            "tool::history",
+            "tool::http",
             "tool::mcp",
             "tool::postgres",
             "tool::sink",

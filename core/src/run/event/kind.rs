@@ -1,6 +1,7 @@
 //! What is said of every event alike: its kind, and who did it.
 
 use super::{Event, PauseReason, Version, Who};
+use crate::id::Timestamp;
 
 impl Event {
     /// The record's kind.
@@ -67,25 +68,30 @@ impl Event {
 
     /// The person who did it; nobody if the run itself did.
     pub fn by(&self) -> Option<&Who> {
+        self.done().map(|(by, _)| by)
+    }
+
+    /// The person who did it, and when that was, if it was heard later; nothing if the run itself did it.
+    pub fn done(&self) -> Option<(&Who, Option<Timestamp>)> {
         match self {
+            Self::ApprovalDecided { by, made_at, .. }
+            | Self::PersonAnswered { by, made_at, .. }
+            | Self::Looked { by, made_at, .. }
+            | Self::Assigned { by, made_at, .. }
+            | Self::CommentMade { by, made_at, .. }
+            | Self::CommentReplied { by, made_at, .. }
+            | Self::CommentResolved { by, made_at, .. }
+            | Self::NoteLeft { by, made_at, .. }
+            | Self::Followed { by, made_at, .. }
+            | Self::ResultsAttached { by, made_at, .. } => Some((by, *made_at)),
             Self::Started { by, .. }
-            | Self::ApprovalDecided { by, .. }
-            | Self::PersonAnswered { by, .. }
             | Self::QuestionAnswered { by, .. }
-            | Self::Looked { by, .. }
-            | Self::Assigned { by, .. }
-            | Self::CommentMade { by, .. }
-            | Self::CommentReplied { by, .. }
-            | Self::CommentResolved { by, .. }
-            | Self::NoteLeft { by, .. }
-            | Self::Followed { by, .. }
-            | Self::ResultsAttached { by, .. }
             | Self::DeadLetterAnswered { by, .. }
             | Self::Resumed { by }
             | Self::BudgetRaised { by, .. }
             | Self::CancelAsked { by }
             | Self::Paused { why: PauseReason::Asked { by } }
-            | Self::VersionWritten(Version { person: Some(by), .. }) => Some(by),
+            | Self::VersionWritten(Version { person: Some(by), .. }) => Some((by, None)),
             Self::Opened { .. }
             | Self::Heard { .. }
             | Self::InputRefused { .. }
