@@ -1,32 +1,29 @@
 //! A run's state: what its events come to. It holds what is pending and what must not be forgotten, no texts.
 
+mod approval;
+mod ledger;
+mod turn;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+pub use approval::{Approval, Fate, Look, Permit, RefusedEdit, Wants};
+pub use ledger::{Account, InVain, Ledger};
+pub use turn::{Began, Effect, THROTTLED_MS_MAX, Turn};
+
 use super::branch::{Branch, SplitId};
 use super::comment::Comment;
-use super::desk::{Desk, Held};
-use super::event::{
-    Amount, CallHead, Channel, Decision, Ending, Limit, Manifest, Message, PauseReason, Raise, Ruling, Version, Who,
-    Wish,
-};
+use super::event::{Amount, BodyRef, Ending, Limit, Message, PauseReason, Reason, Version, Who, Wish};
 use super::note::{Attached, Note};
 use super::queue::Queue;
 use super::split::OpenSplit;
 use crate::failure::Class;
 use crate::id::{
-    AgentName, ApprovalNo, ArtefactName, CommentNo, Digest, EffectId, Epoch, MessageId, Outcome, RunId, Timestamp,
-    ToolName,
+    AgentName, ApprovalNo, CommentNo, Digest, EffectId, Epoch, MessageId, Outcome, RunId, Timestamp, ToolName,
 };
-use crate::run::event::{BodyRef, Origin, Reason};
 use crate::topology::manner::Patience;
 use crate::topology::plan::{Handoff, Member, Person, Plan, Role, Team};
-use crate::topology::quiet::Quiet;
 use crate::topology::spec::{Labels, Repeat};
-use crate::topology::wall::Hour;
-
-/// How long after a model was first asked being told to wait does not count as an attempt.
-pub const THROTTLED_MS_MAX: u64 = 600_000;
 
 /// One run. Most maps have one or two entries, and a map makes room for eleven at a time: what is large lies outside of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,25 +98,6 @@ pub struct State {
     pub ended: Option<Ending>,
 }
 
-/// What is spent and reserved.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ledger {
-    /// Settled.
-    pub spent: Amount,
-    /// For effects under way.
-    pub reserved: Amount,
-    /// Both, by agent.
-    pub by_agent: BTreeMap<AgentName, Account>,
-    /// Milliseconds with an effect under way.
-    pub active_ms: u64,
-    /// Since when one is.
-    pub active_since: Option<Timestamp>,
-    /// Raised limits.
-    pub raise: Raise,
-    /// Of what is spent: what calls took that failed.
-    pub in_vain: InVain,
-}
-
 /// What a tool gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Given {
@@ -135,267 +113,6 @@ pub struct Given {
     pub ordinal: u32,
     /// Its result.
     pub result: Digest,
-}
-
-/// What calls took that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct InVain {
-    /// How many.
-    pub calls: u32,
-    /// What they took.
-    pub spent: Amount,
-    /// Why the latest of them failed.
-    pub last: Option<Reason>,
-}
-
-/// An agent's part of the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Account {
-    /// Settled.
-    pub spent: Amount,
-    /// For effects under way.
-    pub reserved: Amount,
-}
-
-/// One agent's handling of one message.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Turn {
-    /// What it handles.
-    pub message: Message,
-    /// Who.
-    pub agent: AgentName,
-    /// The desk, with what this turn wrote.
-    pub desk: Desk,
-    /// Effects asked for so far.
-    pub asked: u32,
-    /// Steps so far.
-    pub steps: u32,
-    /// The latest model effect.
-    pub model: Option<EffectId>,
-    /// Parts of the requests so far, in order.
-    pub shown: Vec<super::event::Part>,
-    /// Parts of the next request that no earlier one of this turn had.
-    pub unseen: Vec<super::event::Part>,
-    /// Calls of the latest reply not asked for yet.
-    pub calls: Vec<CallHead>,
-    /// Questions to teammates that are not answered yet, with the calls that asked them.
-    pub waits_for: BTreeMap<MessageId, String>,
-    /// Questions to teammates so far.
-    pub questions: u32,
-    /// The note that its agent handed on last, by outcome.
-    pub handed: BTreeMap<Outcome, Digest>,
-    /// Tools that are not offered any more, since it made the same call of them again.
-    pub withheld: BTreeSet<ToolName>,
-    /// True once its conversation was cut to make room.
-    pub cut: bool,
-    /// Answers refused in a row.
-    pub answers_refused: u32,
-    /// Replies that broke the rules.
-    pub policy_strikes: u32,
-    /// Bytes of all that it was shown so far.
-    pub shown_bytes: u64,
-    /// What it was shown so far.
-    pub labels: Labels,
-    /// The script line of the latest reply.
-    pub line: Option<u32>,
-    /// Where the words of the latest reply come from.
-    pub origin: Origin,
-    /// For a person: how often a writer was asked for what can be prepared.
-    pub mends: u32,
-    /// For a person: the approval that is open or decided.
-    pub approval: Option<ApprovalNo>,
-    /// For an outward tool agent: the permit that it performs under.
-    pub permit: Option<ApprovalNo>,
-    /// For an outward tool agent: an item cannot be performed; what is under way settles, then the turn is given up.
-    pub failed: Option<(Class, Reason)>,
-    /// How often it killed its agent.
-    pub deaths: u32,
-    /// When it last did.
-    pub died_at: Option<Timestamp>,
-}
-
-/// An effect not settled yet.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Effect {
-    /// The turn that asked.
-    pub message: MessageId,
-    /// Who.
-    pub agent: AgentName,
-    /// Its place among the turn's effects.
-    pub ordinal: u32,
-    /// What.
-    pub wish: Wish,
-    /// What is set aside for it.
-    pub reserved: Amount,
-    /// When it was asked for.
-    pub asked_at: Timestamp,
-    /// Attempts so far, the current one included.
-    pub attempt: u32,
-    /// Not before this.
-    pub not_before: Timestamp,
-    /// The latest beginning, if it is outward.
-    pub began: Option<Began>,
-    /// From when it may be asked about, if nobody knows whether it happened.
-    pub doubt: Option<Timestamp>,
-    /// When its key was first used, if a beginning since then may have been performed for all that is known.
-    pub unsure: Option<Timestamp>,
-    /// True while something else (a question, a query) settles it.
-    pub asked_about: bool,
-    /// True if only a person can settle the doubt.
-    pub for_person: bool,
-    /// Why an attempt to settle the doubt failed, for whoever is asked.
-    pub why: Option<Reason>,
-    /// Attempts that left a doubt and were not lost with their owner, and what the latest of them failed of.
-    pub doubts: u32,
-    /// See `doubts`.
-    pub doubted_of: Option<BodyRef>,
-    /// The class of the latest attempt's failure, until the next attempt is planned.
-    pub failed: Option<Class>,
-    /// For a model call: the alias of the model that is asked.
-    pub model: Option<String>,
-    /// Attempts that other models made before this one was asked.
-    pub attempts_before: u32,
-    /// Attempts since then that were only asked to wait.
-    pub waited: u32,
-    /// For a model call: attempts that failed and count as spent, since another model was asked.
-    pub paid_in_vain: u32,
-    /// For a model call: how many steps fit into its turn after it.
-    pub steps_left: u32,
-    /// For a model call that was cut off: the tokens that its reply may have now.
-    pub output_tokens: Option<u64>,
-}
-
-/// A beginning of an outward effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Began {
-    /// Under which ownership.
-    pub epoch: Epoch,
-    /// When.
-    pub at: Timestamp,
-    /// When first.
-    pub first_at: Timestamp,
-    /// Not performed after this.
-    pub not_after: Timestamp,
-}
-
-/// What a person is, or was, asked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Approval {
-    /// The turn.
-    pub message: MessageId,
-    /// The member.
-    pub agent: AgentName,
-    /// What is wanted of them.
-    pub wants: Wants,
-    /// What exactly: the digest of a manifest's body, or over the versions on the desk.
-    pub binds: Digest,
-    /// The manifest, if an outward tool follows.
-    pub manifest: Option<Manifest>,
-    /// The desk that it was made from.
-    pub desk: Desk,
-    /// What declared rules came to over it.
-    pub rules: Option<Ruling>,
-    /// When.
-    pub asked_at: Timestamp,
-    /// Until when.
-    pub expires_at: Timestamp,
-    /// True once the time was up and it waits on.
-    pub overdue: bool,
-    /// How often they were reminded, and when last.
-    pub reminded: (u32, Option<Timestamp>),
-    /// Who else was told, and may say something since.
-    pub escalated_to: Option<String>,
-    /// Who is on it: a person, or a group.
-    pub assigned_to: Option<String>,
-    /// Whether somebody else put them on it.
-    pub handed_on: bool,
-    /// Who opened it to read it.
-    pub looked: Vec<Look>,
-    /// Who approved so far.
-    pub approved_by: BTreeSet<String>,
-    /// When the latest decision on it was made, which may be before it was heard.
-    pub decided_at: Option<Timestamp>,
-    /// What a person last put in place of a version, if it could not be prepared.
-    pub refused: Option<RefusedEdit>,
-    /// What it came to.
-    pub fate: Option<Fate>,
-}
-
-impl Approval {
-    /// The rules that did not hold over it, each of which whoever approves has to accept by its name.
-    pub fn gates(&self) -> impl Iterator<Item = &String> {
-        self.rules.iter().flat_map(|ruling| &ruling.gates)
-    }
-}
-
-/// That somebody opened an approval to read it, the first time over this channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
-    /// Their name.
-    pub by: String,
-    /// How.
-    pub via: Option<Channel>,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// A person's version that could not be prepared.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RefusedEdit {
-    /// Of which artefact.
-    pub artefact: ArtefactName,
-    /// The version.
-    pub version: Digest,
-    /// What is wrong with it.
-    pub problems: BodyRef,
-}
-
-/// What is wanted of a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Wants {
-    /// A decision on what is shown.
-    Decision,
-    /// An outcome, and the artefacts that they write.
-    Form,
-    /// A sentence: a teammate asks.
-    Sentence,
-}
-
-/// What an approval came to.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fate {
-    /// Decided.
-    Decided(Who, Decision),
-    /// Answered.
-    Answered(Who, Outcome),
-    /// Closed; the number of the one that binds the new content, once known.
-    Edited(Option<ApprovalNo>),
-    /// Closed without a decision.
-    Lapsed,
-}
-
-/// A manifest whose items may be performed, each once.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Permit {
-    /// What.
-    pub manifest: Manifest,
-    /// For which member.
-    pub member: AgentName,
-    /// When it was given: what leaves on a later day is counted from here.
-    pub given_at: Timestamp,
-    /// True where no model runs: what is made reaches nobody, and waits for no day.
-    pub at_once: bool,
-    /// When nothing leaves under it, whatever its day.
-    pub quiet: Option<Arc<Quiet>>,
-    /// The time of the day at which what leaves on a later day does so.
-    pub hour: Option<Arc<Hour>>,
-    /// What leaves at once does not begin from here on: it holds as long as there was time to give it.
-    pub expires_at: Timestamp,
-    /// The later approval in which a person said no to what it rests on: nothing begins under it any more.
-    pub voided_by: Option<ApprovalNo>,
-    /// Slots used: performed, under way, or in doubt.
-    pub used: BTreeSet<u32>,
 }
 
 /// What the supervisor knows of an agent.
@@ -749,37 +466,5 @@ impl State {
     /// Milliseconds with an effect under way, up to `at`.
     pub fn active_ms(&self, at: Timestamp) -> u64 {
         self.ledger.active_ms + self.ledger.active_since.map_or(0, |since| at.ms_since(since))
-    }
-}
-
-impl Approval {
-    /// Whether `who` has opened it to read it, over the channel that they come by.
-    pub fn has_looked(&self, who: &Who) -> bool {
-        self.looked.iter().any(|look| (&look.by, look.via) == (&who.name, who.via))
-    }
-
-    /// Every version that it rests on.
-    pub fn rests_on(&self) -> impl Iterator<Item = Digest> + '_ {
-        let outward = self.manifest.iter().flat_map(|manifest| manifest.desk.values());
-        self.desk.values().chain(outward).flat_map(Held::versions)
-    }
-}
-
-impl Effect {
-    /// Attempts so far that count, the current one included.
-    pub fn tried(&self) -> u32 {
-        self.attempt.saturating_sub(self.attempts_before + self.waited)
-    }
-
-    /// Whether an attempt that failed as `class` at `at` does not count: the other side only asks to wait, and has not done
-    /// so for too long.
-    pub fn only_waits(&self, class: Class, at: Timestamp) -> bool {
-        let is_model = matches!(self.wish, Wish::Model { .. });
-        is_model && class == Class::Throttled && at.ms_since(self.asked_at) < THROTTLED_MS_MAX
-    }
-
-    /// Whether it acts on the world.
-    pub fn is_outward(&self) -> bool {
-        matches!(self.wish, Wish::Deliver { .. })
     }
 }
