@@ -234,7 +234,7 @@ pub struct Manifest {
 /// What declared rules came to over what a person is to approve.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Ruling {
-    /// All of it: a list of [`Applied`](super::body::Applied).
+    /// All of it: a list of [`Applied`](crate::run::body::Applied).
     pub body: BodyRef,
     /// The rules that did not hold and leave it to a person: whoever approves has to accept each by its name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
