@@ -1,4 +1,4 @@
-//! The ops on runs, inside the savepoint that `mod.rs` holds; a check that fails changes nothing.
+//! The ops on runs, inside the transaction that `mod.rs` holds; it takes back what an op that fails has written.
 
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use uuid::Uuid;
