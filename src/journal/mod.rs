@@ -28,7 +28,7 @@ pub const JOURNAL_FORMAT: u32 = 2;
 
 /// Where journals live. One contract test set runs over every implementation.
 pub trait Store: Send + Sync {
-    /// Applies `ops` in one durable transaction, each in a savepoint of its own: an op that fails takes only itself
+    /// Applies `ops` in one durable transaction, in their order; an op that fails takes only itself
     /// with it. When this returns, what succeeded is on disk. A failed commit fails every op with [`Error::Broken`],
     /// and the store refuses to write from then on.
     fn commit(&self, ops: &[Op]) -> Vec<Result<Done, Error>>;

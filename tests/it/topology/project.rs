@@ -96,7 +96,7 @@ fn expiry_may_be_left_out_only_if_it_holds() {
 fn every_code_is_explained_with_a_wrong_and_a_right_example() {
     for code in Code::ALL {
         let text = code.explain();
-        assert!(text.starts_with(&format!("## {code} ")), "{code}: {text}");
+        assert!(text.starts_with(&format!("## {code} {}\n", code.title())), "{code}: {text}");
         assert!(text.contains("Wrong:") && text.contains("Right:"), "{code}: {text}");
         assert_eq!(code.as_str().parse::<Code>().unwrap(), *code);
         assert_eq!(text.matches("\n## ").count(), 0, "{text}");
