@@ -191,14 +191,17 @@ fn commit(
 ) -> Result<Vec<Result<Done, Error>>, Failed> {
     let broken = |error| Failed { error, nothing_begun: false };
     let group = begin(connection)?;
-    let (group, answers) = match together(&group, ops, living).map_err(broken)? {
-        Some(answers) => (group, answers),
-        None => {
+    // Almost always all of them succeed, and a savepoint for each would copy every page that it changes.
+    let (group, answers) = match ops.iter().map(|op| op::apply(&group, op, living).map(Ok)).collect() {
+        Ok(answers) => (group, answers),
+        Err(Fault::Op(_)) if !group.is_autocommit() => {
             group.rollback().map_err(|error| broken(fault::writing(error)))?;
             let group = begin(connection)?;
             let answers = ops.iter().map(|op| apart(&group, op, living)).collect::<Result<_, _>>().map_err(broken)?;
             (group, answers)
         }
+        // The whole group failed, or SQLite itself ended the transaction.
+        Err(Fault::Group(error) | Fault::Op(error)) => return Err(broken(error)),
     };
     group.commit().map_err(|error| broken(fault::writing(error)))?;
     Ok(answers)
@@ -208,25 +211,6 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Failed> {
     connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(|error| Failed { nothing_begun: fault::is_busy(&error), error: fault::writing(error) })
-}
-
-/// Writes the ops if all of them succeed, as they almost always do; a savepoint for each would copy every page that it changes.
-fn together(
-    group: &Transaction<'_>,
-    ops: &[Op],
-    living: write::Living<'_>,
-) -> Result<Option<Vec<Result<Done, Error>>>, Error> {
-    let mut answers = Vec::with_capacity(ops.len());
-    for op in ops {
-        match op::apply(group, op, living) {
-            Ok(done) => answers.push(Ok(done)),
-            Err(Fault::Group(error)) => return Err(error),
-            // SQLite itself ended the transaction.
-            Err(Fault::Op(error)) if group.is_autocommit() => return Err(error),
-            Err(Fault::Op(_)) => return Ok(None),
-        }
-    }
-    Ok(Some(answers))
 }
 
 /// Writes one op in a savepoint of its own; the outer error takes the group.
