@@ -210,7 +210,16 @@ impl System {
         self.claim(run, how, known).await?.ok_or(Error::Answer("epoch"))
     }
 
-    /// Claims a run and has it live here; none if it was to be due and is not.
+    /// As [`System::open_from`], for what was posted at `place` to be heard; none if another owner heard it and gave the run
+    /// up.
+    ///
+    /// # Errors
+    /// As [`System::open`].
+    pub async fn open_to_hear(&self, run: RunId, place: u64, known: Loaded) -> Result<Option<Handle>, Error> {
+        self.claim(run, Claiming::ToHear(place), Some(known)).await
+    }
+
+    /// Claims a run and has it live here; none if the journal says that there is no need to.
     async fn claim(&self, run: RunId, how: Claiming, known: Option<Loaded>) -> Result<Option<Handle>, Error> {
         let opening = self.opening(run);
         let _alone = opening.lock().await;
@@ -220,7 +229,7 @@ impl System {
         let owner = self.ports.owner;
         let epoch = match self.ports.writer.commit(Op::Claim { run, owner, how }).await? {
             Done::Claimed(epoch) => epoch,
-            Done::NotDue => return Ok(None),
+            Done::NotNeeded => return Ok(None),
             _ => return Err(Error::Answer("epoch")),
         };
         let system = self.clone();

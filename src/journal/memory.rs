@@ -251,10 +251,13 @@ impl Inner {
             return Err(Error::Owned { by: by.clone() });
         }
         let run = self.run_mut(run)?;
-        if let Claiming::IfDue(at) = how
-            && !run.is_due(at)
-        {
-            return Ok(Done::NotDue);
+        let is_needed = match how {
+            Claiming::IfFree | Claiming::TakeOver => true,
+            Claiming::IfDue(at) => run.is_due(at),
+            Claiming::ToHear(place) => run.summary.heard < place,
+        };
+        if !is_needed {
+            return Ok(Done::NotNeeded);
         }
         run.owner = Some(owner);
         run.epoch.0 += 1;

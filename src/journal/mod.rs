@@ -113,8 +113,11 @@ pub enum Claiming {
     /// No other living owner has it.
     IfFree,
     /// As [`Claiming::IfFree`], and it is due at this time: whoever saw that it was may be late, and another owner has
-    /// done what there was to do. Else the answer is [`Done::NotDue`].
+    /// done what there was to do. Else the answer is [`Done::NotNeeded`].
     IfDue(Timestamp),
+    /// As [`Claiming::IfFree`], and what was posted at this place is not heard yet: another owner may have heard it and
+    /// given the run up meanwhile. Else the answer is [`Done::NotNeeded`].
+    ToHear(u64),
     /// Even from a living owner, whose appends are then refused.
     TakeOver,
 }
@@ -135,7 +138,7 @@ pub enum Done {
     /// The new epoch.
     Claimed(Epoch),
     /// Nobody claimed it: there is nothing to do yet, or any more.
-    NotDue,
+    NotNeeded,
     /// It is free.
     Released,
     /// The last record's place.

@@ -142,8 +142,8 @@ impl Driver {
         let system = &self.running.system;
         story.read_in(Arc::clone(&system.ports().store));
         let post = system.ports().clock.id();
-        system.post(story.row.id, post, &Post { by, say }).await?;
-        Waiting::new(system.clone(), post, self.take_over)
+        let place = system.post(story.row.id, post, &Post { by, say }).await?;
+        Waiting::new(system.clone(), (post, place), self.take_over)
     }
 
     /// Stops every run in order; what was accepted is kept.

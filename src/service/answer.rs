@@ -41,6 +41,8 @@ pub enum Step {
 pub struct Waiting {
     system: System,
     post: uuid::Uuid,
+    /// Where it stands in the run's inbox.
+    place: u64,
     take_over: bool,
     live: Option<Live>,
     changes: watch::Receiver<u64>,
@@ -50,10 +52,10 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn new(system: System, post: uuid::Uuid, take_over: bool) -> Result<Self, Error> {
+    pub(super) fn new(system: System, (post, place): (uuid::Uuid, u64), take_over: bool) -> Result<Self, Error> {
         let changes = system.ports().store.changes()?;
         let until = Box::pin(tokio::time::sleep(Duration::from_millis(ANSWER_MS_MAX)));
-        Ok(Self { system, post, take_over, live: None, changes, until, told_owner: false, answer: None })
+        Ok(Self { system, post, place, take_over, live: None, changes, until, told_owner: false, answer: None })
     }
 
     /// What comes next, up to the answer; what is read of the run is read into `story`.
@@ -95,13 +97,22 @@ impl Waiting {
         }
     }
 
-    /// Takes the run up, unless somebody drives it: who, if that was not told yet.
+    /// Takes the run up, unless somebody drives it: who, if that was not told yet. One that has heard what was posted is left
+    /// alone.
     async fn take_up(&mut self, story: &Story) -> Result<Option<String>, Error> {
         if self.live.is_some() {
             return Ok(None);
         }
-        match self.system.open_from(story.row.id, self.take_over, Some(story.loaded())).await {
-            Ok(handle) => self.live = Some(Live::new(handle, self.system.ports().pulses.subscribe())),
+        let (system, run, known) = (&self.system, story.row.id, story.loaded());
+        let opened = match self.take_over {
+            true => system.open_from(run, true, Some(known)).await.map(Some),
+            false => system.open_to_hear(run, self.place, known).await,
+        };
+        match opened {
+            Ok(handle) => {
+                let pulses = || self.system.ports().pulses.subscribe();
+                self.live = handle.map(|handle| Live::new(handle, pulses()));
+            }
             Err(system::Error::Journal(journal::Error::Owned { by })) => {
                 let is_new = !std::mem::replace(&mut self.told_owner, true);
                 return Ok(is_new.then_some(by));

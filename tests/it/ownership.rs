@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use callsheet::actor::{Point, Probe};
+use callsheet::config::{Flags, Settings};
 use callsheet::failure::Work;
 use callsheet::id::{RunId, Timestamp};
 use callsheet::journal::memory::Memory;
@@ -14,6 +15,9 @@ use callsheet::model::{Ask, Model, Reply};
 use callsheet::run::event::{Decision, Ending, Event};
 use callsheet::run::input::{Post, Say};
 use callsheet::run::state::{State, Status};
+use callsheet::service::act::Driver;
+use callsheet::service::answer::Step;
+use callsheet::service::project::Project;
 use callsheet::topology::plan::Expiry;
 
 use super::decisions::person;
@@ -189,6 +193,38 @@ async fn what_another_process_posts_is_heard() {
     rig.store.commit(&[Op::Post { run, id, json, at }]).pop().unwrap().unwrap();
     driven.until("what was posted", |state| state.status() == Status::Paused).await;
     driven.system.stop().await;
+}
+
+/// A command posts; a server hears it, ends the run and gives it up before the command looks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_has_heard_a_post_is_not_taken_up_by_whoever_posted_it() {
+    let files = crate::cli::Project::new();
+    let (code, told) = files.types("run content-repurposing");
+    assert_eq!(code, 3, "{told}");
+    let project =
+        || Arc::new(Project::new(Settings::read(&Flags::default(), &files.path(""), Default::default()).unwrap()));
+    let (project, served) = (project(), project());
+    let command = Driver::begin(&project, false).await.unwrap();
+    let server = Driver::serve(&served).await.unwrap();
+    let mut changes = project.changes().unwrap();
+    let mut story = project.read(project.run(None).unwrap()).unwrap();
+    let mut waiting = command.post(&mut story, who("ana"), Say::Cancel).await.unwrap();
+    let over = loop {
+        let row = project.run(None).unwrap();
+        if row.summary.over {
+            break row;
+        }
+        tokio::time::timeout(NEVER, changes.changed()).await.unwrap().unwrap();
+    };
+    let live = loop {
+        if let Step::Answered { answer, live } = waiting.next(&mut story).await.unwrap() {
+            break answer.map(|()| live.is_some()).unwrap();
+        }
+    };
+    assert!(!live);
+    assert_eq!(project.run(None).unwrap().last, over.last, "nothing comes after its end");
+    server.stop().await;
+    command.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -144,6 +144,7 @@ const CLAIMS: &[Claim] = &[
     ("an append can give the ownership up, and one that is refused does not", releases_with_the_last),
     ("the same post twice is one row", posts_once),
     ("what is not due any more is claimed by nobody who wants it due", claims_due),
+    ("what is heard is claimed by nobody who wants it heard", claims_to_hear),
     ("numbers are never used twice", numbers_stay_used),
     ("a query gives what it names, newest first", queries),
     ("the last record is told of each run that is not over", lasts),
@@ -278,16 +279,33 @@ fn claims_due(stage: &mut Stage) {
     one(stage.store(), create(run, first, &["a"])).unwrap();
     assert_eq!(one(stage.store(), claim(9)), Err(Error::Owned { by: "owner 0".to_owned() }));
     one(stage.store(), goes_on(1, 1, wakes.clone())).unwrap();
-    for (at, done) in [(4, Done::NotDue), (5, Done::Claimed(Epoch(2)))] {
+    for (at, done) in [(4, Done::NotNeeded), (5, Done::Claimed(Epoch(2)))] {
         assert_eq!(one(stage.store(), claim(at)), Ok(done), "at {at}");
     }
     one(stage.store(), goes_on(2, 2, Summary::default())).unwrap();
-    assert_eq!(one(stage.store(), claim(9)), Ok(Done::NotDue), "nothing wakes it");
+    assert_eq!(one(stage.store(), claim(9)), Ok(Done::NotNeeded), "nothing wakes it");
     one(stage.store(), post(run, 10, "hear")).unwrap();
     assert_eq!(one(stage.store(), claim(0)), Ok(Done::Claimed(Epoch(3))), "it has something to hear");
     one(stage.store(), goes_on(3, 3, Summary { over: true, ..wakes })).unwrap();
-    assert_eq!(one(stage.store(), claim(9)), Ok(Done::NotDue), "it is over");
+    assert_eq!(one(stage.store(), claim(9)), Ok(Done::NotNeeded), "it is over");
     assert_eq!((row(stage.store(), run).owner, row(stage.store(), run).epoch), (None, Epoch(3)));
+}
+
+/// A run to which two things are posted, one after the other, seen by somebody who waits for the first to be heard.
+fn claims_to_hear(stage: &mut Stage) {
+    let run = run_id(1);
+    let (first, second) = (stage.owner_comes(), stage.owner_comes());
+    let claim = |place| Op::Claim { run, owner: second, how: Claiming::ToHear(place) };
+    one(stage.store(), create(run, first, &["a"])).unwrap();
+    one(stage.store(), post(run, 10, "one")).unwrap();
+    assert_eq!(one(stage.store(), claim(1)), Err(Error::Owned { by: "owner 0".to_owned() }));
+    let hears = Summary { heard: 1, over: true, ..Summary::default() };
+    let batch = batch(run, 1, 1, &["x"]);
+    one(stage.store(), Op::Append(Batch { summary: hears, release: true, ..batch })).unwrap();
+    one(stage.store(), post(run, 11, "two")).unwrap();
+    assert_eq!(one(stage.store(), claim(1)), Ok(Done::NotNeeded), "it is heard");
+    assert_eq!((row(stage.store(), run).owner, row(stage.store(), run).epoch), (None, Epoch(1)));
+    assert_eq!(one(stage.store(), claim(2)), Ok(Done::Claimed(Epoch(2))), "a run that is over still hears");
 }
 
 fn releases(stage: &mut Stage) {

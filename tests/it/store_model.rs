@@ -68,6 +68,7 @@ fn claiming() -> impl Strategy<Value = Claiming> {
         2 => Just(Claiming::IfFree),
         2 => Just(Claiming::TakeOver),
         3 => (0..9_i64).prop_map(|at| Claiming::IfDue(Timestamp(at))),
+        2 => (0..4_u64).prop_map(Claiming::ToHear),
     ]
 }
 

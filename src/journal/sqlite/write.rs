@@ -180,12 +180,17 @@ pub(super) fn claim(
     {
         return Err(Error::Owned { by: holder.label }.into());
     }
-    if let Claiming::IfDue(at) = how {
-        let sql = "SELECT over = 0 AND (posted > heard OR coalesce(wake_at <= ?2, 0)) FROM runs WHERE no = ?1";
-        let is_due: bool = connection.prepare_cached(sql)?.query_row(params![standing.no, at.0], |row| row.get(0))?;
-        if !is_due {
-            return Ok(Done::NotDue);
+    let is_needed = |sql, by| connection.prepare_cached(sql)?.query_row(params![standing.no, by], |row| row.get(0));
+    let is_needed = match how {
+        Claiming::IfFree | Claiming::TakeOver => true,
+        Claiming::IfDue(at) => {
+            let sql = "SELECT over = 0 AND (posted > heard OR coalesce(wake_at <= ?2, 0)) FROM runs WHERE no = ?1";
+            is_needed(sql, at.0)?
         }
+        Claiming::ToHear(place) => is_needed("SELECT heard < ?2 FROM runs WHERE no = ?1", stored(place)?)?,
+    };
+    if !is_needed {
+        return Ok(Done::NotNeeded);
     }
     let epoch = Epoch(standing.epoch.0 + 1);
     let sql = "UPDATE runs SET owner = ?2, epoch = ?3 WHERE no = ?1";
