@@ -360,7 +360,7 @@ impl System {
         self.live.retain(|_, live| live.progress.borrow().gone.is_none());
         let (store, parks) = (Arc::clone(&self.ports.store), self.ports.park);
         let due = Due { at: self.ports.clock.now(), by: self.ports.owner };
-        let query = Query { live: true, due: Some(due), ..Query::default() };
+        let query = Query { due: Some(due), ..Query::default() };
         let looked = blocking(move || store.runs(&query)).await;
         let Ok(Ok(rows)) = looked else { return };
         let mut openings = 0;

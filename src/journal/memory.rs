@@ -316,14 +316,14 @@ impl Inner {
     }
 }
 
-/// Whether something was posted that is not heard yet, or a timer has run out.
+/// Whether something was posted that is not heard yet, or a timer has run out before the end.
 fn has_work(posted: u64, summary: &Summary, at: Timestamp) -> bool {
-    posted > summary.heard || summary.wake_at.is_some_and(|wake_at| wake_at <= at)
+    posted > summary.heard || !summary.over && summary.wake_at.is_some_and(|wake_at| wake_at <= at)
 }
 
 impl Run {
     fn is_due(&self, at: Timestamp) -> bool {
-        !self.summary.over && has_work(self.inbox.len() as u64, &self.summary, at)
+        has_work(self.inbox.len() as u64, &self.summary, at)
     }
 
     fn append(&mut self, batch: &Batch) -> Result<Done, Error> {

@@ -223,8 +223,8 @@ pub struct Query {
     pub limit: usize,
 }
 
-/// What an owner has to see to: runs to wake at or before `at` or with inbox rows not heard, but none that another owner
-/// has who lives.
+/// What an owner has to see to: runs to wake at or before `at`, and those with inbox rows not heard, over or not; none that
+/// another owner has who lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
     /// The time that it is.

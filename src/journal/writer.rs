@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -9,6 +10,9 @@ use super::{Cause, Done, Error, Op, Store, Subject};
 
 /// Most ops in one commit.
 pub const GROUP_OPS_MAX: usize = 256;
+
+/// How long the first of a group waits for the others: less than most disks take to sync.
+const OTHERS_WAIT: Duration = Duration::from_micros(250);
 
 /// Ops that wait while a commit runs; whoever comes after them waits for room.
 const QUEUE_OPS_MAX: usize = 1_024;
@@ -66,13 +70,19 @@ enum Wish {
 
 fn write(store: Arc<dyn Store>, mut wishes: mpsc::Receiver<Wish>, commits: &AtomicU64) {
     let (mut group, mut ops, mut answers, mut closers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut usual = 0;
     loop {
         if closers.is_empty() {
             wishes.blocking_recv_many(&mut group, GROUP_OPS_MAX);
-        } else {
-            // Not by waiting for the end of the channel: a future with a place in it that nobody polls would hold that up.
-            group.extend(std::iter::from_fn(|| wishes.try_recv().ok()).take(GROUP_OPS_MAX));
+            // Those that were answered together go on together, and the first of them is back long before the others: a commit
+            // for it alone would have them wait.
+            if !group.is_empty() && group.len() < usual / 2 {
+                std::thread::sleep(OTHERS_WAIT);
+            }
         }
+        // Not by waiting for the end of the channel: a future with a place in it that nobody polls would hold that up.
+        let room = GROUP_OPS_MAX - group.len();
+        group.extend(std::iter::from_fn(|| wishes.try_recv().ok()).take(room));
         if group.is_empty() {
             break;
         }
@@ -91,6 +101,7 @@ fn write(store: Arc<dyn Store>, mut wishes: mpsc::Receiver<Wish>, commits: &Atom
         if ops.is_empty() {
             continue;
         }
+        usual = usize::midpoint(usual, ops.len());
         let results = store.commit(&ops);
         commits.fetch_add(1, Ordering::Relaxed);
         for (answer, result) in answers.drain(..).zip(results) {

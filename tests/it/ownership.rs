@@ -167,6 +167,26 @@ async fn a_run_that_waits_leaves_memory_and_comes_back_for_a_post() {
     driven.system.stop().await;
 }
 
+/// Whoever posted it has died: the page, or a command.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_over_hears_what_was_posted_to_it() {
+    let mut rig = Rig::new();
+    rig.park = true;
+    let driven = rig.run(&shipped("content-repurposing")).await;
+    driven.settled().await;
+    let posted = |id, say| {
+        let json = serde_json::to_vec(&Post { by: who("ada"), say }).unwrap();
+        let op = Op::Post { run: driven.handle.run, id: uuid::Uuid::from_u128(id), json, at: driven.state().now };
+        rig.store.commit(&[op]).pop().unwrap().unwrap();
+    };
+    posted(1, Say::Cancel);
+    awaited("its end", &driven, |state| state.ended.is_some()).await;
+    posted(2, Say::Follow { on: true });
+    let state = awaited("what was posted after it", &driven, |state| state.heard == 2).await;
+    assert_eq!(state.status(), Status::Ended(Ending::Cancelled));
+    driven.system.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_waits_leaves_memory_and_comes_back_when_its_time_is_up() {
     let (mut rig, clock) = moved();

@@ -286,9 +286,11 @@ fn claims_due(stage: &mut Stage) {
     assert_eq!(one(stage.store(), claim(9)), Ok(Done::NotNeeded), "nothing wakes it");
     one(stage.store(), post(run, 10, "hear")).unwrap();
     assert_eq!(one(stage.store(), claim(0)), Ok(Done::Claimed(Epoch(3))), "it has something to hear");
-    one(stage.store(), goes_on(3, 3, Summary { over: true, ..wakes })).unwrap();
+    one(stage.store(), goes_on(3, 3, Summary { over: true, heard: 1, ..wakes })).unwrap();
     assert_eq!(one(stage.store(), claim(9)), Ok(Done::NotNeeded), "it is over");
     assert_eq!((row(stage.store(), run).owner, row(stage.store(), run).epoch), (None, Epoch(3)));
+    one(stage.store(), post(run, 11, "hear")).unwrap();
+    assert_eq!(one(stage.store(), claim(0)), Ok(Done::Claimed(Epoch(4))), "it is over, and has something to hear");
 }
 
 /// A run to which two things are posted, one after the other, seen by somebody who waits for the first to be heard.
@@ -427,6 +429,11 @@ fn due(stage: &mut Stage) {
     sleep(3, 1, None, 1);
     sleep(1, 2, None, 0);
     assert_eq!((at(0), at(60)), (vec![], vec![2]));
+    let ends = Summary { wake_at: Some(Timestamp(50)), over: true, ..Summary::default() };
+    one(store, Op::Append(Batch { summary: ends, ..batch(run_id(4), 1, 1, &["b"]) })).unwrap();
+    assert_eq!(at(60), [2], "nothing wakes a run that is over");
+    one(store, post(run_id(4), 1, "hello")).unwrap();
+    assert_eq!((at(0), at(60)), (vec![4], vec![4, 2]), "it still hears");
 }
 
 fn bodies(stage: &mut Stage) {

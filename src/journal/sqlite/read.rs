@@ -273,7 +273,9 @@ fn wanted(query: &Query) -> (String, Vec<Value>) {
     }
     if let Some(Due { at, .. }) = query.due {
         // As a union, because each half then has its own small index.
-        wanted.push("no IN (SELECT no FROM runs WHERE wake_at <= ? UNION SELECT no FROM runs WHERE posted > heard)");
+        wanted.push(
+            "no IN (SELECT no FROM runs WHERE wake_at <= ? AND over = 0 UNION SELECT no FROM runs WHERE posted > heard)",
+        );
         values.push(Value::Integer(at.0));
     }
     if let Some(Unfired { topology, since, trigger }) = &query.unfired {

@@ -132,9 +132,12 @@ fn insert(connection: &Connection, standing: &Standing, batch: &Batch) -> Result
             record.execute(params![no, place, epoch, head.kind, head.version, head.json, link.0])?;
         }
     }
-    for body in &batch.bodies {
+    if !batch.bodies.is_empty() {
         let sql = "INSERT OR IGNORE INTO bodies (run, digest, salt, bytes) VALUES (?1, ?2, ?3, ?4)";
-        run(connection, sql, params![no, body.digest.0, body.salt, body.bytes])?;
+        let mut kept = connection.prepare_cached(sql)?;
+        for body in &batch.bodies {
+            kept.execute(params![no, body.digest.0, body.salt, body.bytes])?;
+        }
     }
     let Summary { heard, over, wake_at, .. } = &batch.summary;
     let listed = Listed { heard: signed(*heard), over: *over, wake_at: wake_at.map(|at| at.0) };
@@ -184,7 +187,7 @@ pub(super) fn claim(
     let is_needed = match how {
         Claiming::IfFree | Claiming::TakeOver => true,
         Claiming::IfDue(at) => {
-            let sql = "SELECT over = 0 AND (posted > heard OR coalesce(wake_at <= ?2, 0)) FROM runs WHERE no = ?1";
+            let sql = "SELECT posted > heard OR over = 0 AND coalesce(wake_at <= ?2, 0) FROM runs WHERE no = ?1";
             is_needed(sql, at.0)?
         }
         Claiming::ToHear(place) => is_needed("SELECT heard < ?2 FROM runs WHERE no = ?1", stored(place)?)?,
