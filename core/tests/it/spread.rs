@@ -23,6 +23,9 @@ use walked::{Oracle, Seen};
 /// Teams of the test; `CALLSHEET_TEAMS=200000` draws more.
 const TEAMS: u64 = 20_000;
 
+/// What longer searches found: who approves on some ways was told without those who approve around a branch that can refuse.
+const FOUND: [u64; 1] = [33_393];
+
 /// The codes by which a verdict of the check is known.
 fn has(result: &Result<Checked, Faults>, codes: &[Code]) -> bool {
     result.as_ref().is_err_and(|faults| faults.iter().any(|fault| codes.contains(&fault.code)))
@@ -172,7 +175,7 @@ fn signed(proof: &Proof) -> BTreeMap<(usize, usize), (u8, u8)> {
 fn the_verdict_on_splits_is_that_of_every_walk() {
     let teams = std::env::var("CALLSHEET_TEAMS").ok().and_then(|teams| teams.parse().ok()).unwrap_or(TEAMS);
     let mut tally = Tally::default();
-    (0..teams).for_each(|seed| compare(seed, &mut tally));
+    (0..teams).chain(FOUND).for_each(|seed| compare(seed, &mut tally));
     println!("{teams} random teams, 0 disagreements; drawn: {:?}; found: {:?}", tally.forms, tally.verdicts);
     for form in ["all", "times", "each", "by", "needs", "go_on", "rounds", "sections", "wholes", "teams in teams"] {
         assert!(tally.forms.get(form).is_some_and(|drawn| *drawn > 100), "{form}: {:?}", tally.forms);

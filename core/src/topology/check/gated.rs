@@ -5,6 +5,7 @@
 //! rounds never do (c), and any other outcome of a person who approves it takes back what was approved before (d). The
 //! state is (member, approved since last written or refused); the search over it is exhaustive.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::branches::Merges;
@@ -13,7 +14,7 @@ use super::graph::{Edge, Graph, Kind, Node, Walk};
 use super::seat::Seat;
 use crate::id::{AgentName, ArtefactName};
 use crate::topology::fault::{Code, Fault};
-use crate::topology::plan::Role;
+use crate::topology::plan::{Over, Role, Short};
 use crate::topology::proof::{Approval, Gate};
 use crate::topology::raw::topology::Topology;
 
@@ -29,13 +30,14 @@ pub(super) fn check(draft: &mut Draft<'_>, graph: &Graph, merges: &Merges) -> Ve
     let mut bypassed = BTreeMap::new();
     let mut approvals: BTreeMap<usize, BTreeMap<ArtefactName, Approval>> = BTreeMap::new();
     for (artefact, senders) in &delivered {
-        let all = walk(graph, merges, artefact, |_| true);
+        let of = Delivered { graph, merges, artefact, known: RefCell::default() };
+        let all = walk(&of, |_| true);
         for sender in senders {
             if let Some(path) = all.way(*sender, false) {
                 bypassed.entry(graph.nodes[*sender].seat).or_insert((*sender, *artefact, path));
             }
         }
-        for (seat, approval) in self::approvals(graph, merges, artefact, senders) {
+        for (seat, approval) in self::approvals(&of, senders) {
             approvals.entry(seat).or_default().insert((*artefact).clone(), approval);
         }
     }
@@ -84,14 +86,15 @@ pub(super) fn asked(draft: &mut Draft<'_>, raw: &Topology, seats: &[Seat]) {
     }
 }
 
-/// Who approves `artefact` on every way to each of `senders`, and who on some ways; by the sender's place in the team.
-fn approvals(graph: &Graph, merges: &Merges, artefact: &ArtefactName, senders: &[usize]) -> BTreeMap<usize, Approval> {
+/// Who approves what is delivered on every way to each of `senders`, and who on some ways; by the sender's place in the team.
+fn approvals(of: &Delivered<'_>, senders: &[usize]) -> BTreeMap<usize, Approval> {
+    let graph = of.graph;
     let seat = |at: &usize| graph.nodes[*at].seat;
     let mut approvals: BTreeMap<usize, Approval> = senders.iter().map(|at| (seat(at), Approval::default())).collect();
-    let persons = graph.nodes.iter().filter(|node| answers_for(node, artefact));
+    let persons = graph.nodes.iter().filter(|node| answers_for(node, of.artefact));
     let persons: BTreeMap<usize, &Node> = persons.map(|node| (node.seat, node)).collect();
     for (person, node) in persons {
-        let walk = walk(graph, merges, artefact, |at| graph.nodes[at].seat == person);
+        let walk = walk(of, |at| graph.nodes[at].seat == person);
         for (sender, approval) in &mut approvals {
             let reached = |flag| senders.iter().any(|at| seat(at) == *sender && walk.reaches(*at, flag));
             match (reached(true), reached(false)) {
@@ -104,21 +107,80 @@ fn approvals(graph: &Graph, merges: &Merges, artefact: &ArtefactName, senders: &
     approvals
 }
 
-/// The ways from start; the flag says whether one of the persons that `count` has approved `artefact` since it was last
+/// The ways from start; the flag says whether one of the persons that `count` has approved `of.artefact` since it was last
 /// written or refused, in the branch where the way is. What was approved around a branch is not approved in it, nor
 /// around it what was approved there: a permit is for what lies on one desk.
-fn walk<'g>(graph: &'g Graph, merges: &Merges, artefact: &ArtefactName, count: impl Fn(usize) -> bool) -> Walk<'g> {
+fn walk<'g>(of: &Delivered<'g>, count: impl Fn(usize) -> bool) -> Walk<'g> {
+    let graph = of.graph;
     graph.walk(|edge, before| {
-        let kept = match edge.kind {
-            Kind::Hand => true,
-            Kind::Enter(_) => false,
-            Kind::Join(split) => !changes(merges, split, artefact),
+        let (kept, lost) = match edge.kind {
+            Kind::Hand => (true, false),
+            Kind::Enter(_) => (false, true),
+            Kind::Join(split) => match changes(of.merges, split, of.artefact) {
+                true => (of.stays(split, true), true),
+                false => (true, false),
+            },
         };
-        if approves(graph, edge, artefact) {
-            return Some(kept && (before || count(edge.from)));
-        }
-        Some(kept && before && !undoes(graph, edge, artefact))
+        let counts = match approves(graph, edge, of.artefact) {
+            true => before || count(edge.from),
+            false => before && !undoes(graph, edge, of.artefact),
+        };
+        [kept.then_some(counts), lost.then_some(false)].into_iter().flatten()
     })
+}
+
+/// An artefact that leaves, in the splits of its team.
+struct Delivered<'g> {
+    graph: &'g Graph,
+    merges: &'g Merges,
+    artefact: &'g ArtefactName,
+    /// What is known of splits, by whether it matters what is written.
+    known: RefCell<BTreeMap<(usize, bool), bool>>,
+}
+
+impl Delivered<'_> {
+    /// Whether the branches of a split can meet although the artefact was refused in none of them nor, if that matters,
+    /// written.
+    fn stays(&self, split: usize, written: bool) -> bool {
+        if let Some(known) = self.known.borrow().get(&(split, written)) {
+            return *known;
+        }
+        let stays = self.look(split, written).unwrap_or(false);
+        self.known.borrow_mut().insert((split, written), stays);
+        stays
+    }
+
+    fn look(&self, split: usize, written: bool) -> Option<bool> {
+        let of = self.graph.splits.get(&split)?;
+        let fan = &of.route.fan.as_ref()?.split;
+        let ends = self.merges.get(&split).is_some_and(|merge| merge.ends.contains(self.artefact));
+        let mut branches = of.branches.iter().map(|branch| self.passes(*branch, written && !ends));
+        let waits = fan.needs.is_none_or(|needs| needs >= fan.most());
+        Some(match &fan.over {
+            // A list may have no items, and of members that fail nobody may be left.
+            Over::Each(_) => true,
+            _ if fan.short == Short::GoOn => true,
+            Over::All(_) if waits => branches.all(|passes| passes),
+            Over::All(_) | Over::Times { .. } => branches.any(|passes| passes),
+        })
+    }
+
+    /// The same of the ways through one branch.
+    fn passes(&self, branch: usize, written: bool) -> bool {
+        let level = &self.graph.levels[branch];
+        let stays = |edge: &Edge| {
+            let from = &self.graph.nodes[edge.from];
+            let past = match edge.kind {
+                Kind::Hand => true,
+                Kind::Enter(_) => false,
+                Kind::Join(inner) => self.stays(inner, written),
+            };
+            past && !refuses(self.graph, edge, self.artefact) && !(written && from.changes.contains(self.artefact))
+        };
+        let reached = self.graph.distances(level.begin, stays);
+        let nodes = level.nodes.iter().filter(|node| reached[**node].is_some());
+        nodes.flat_map(|node| self.graph.from(*node)).any(|edge| edge.to.is_none() && stays(edge))
+    }
 }
 
 /// Whether `artefact` can be another one at the join of a split, or be refused before it.
@@ -128,8 +190,11 @@ fn changes(merges: &Merges, split: usize, artefact: &ArtefactName) -> bool {
 
 /// Whether what was approved of `artefact` before `edge` counts no longer: its writer writes, or a person says no.
 fn undoes(graph: &Graph, edge: &Edge, artefact: &ArtefactName) -> bool {
-    let from = &graph.nodes[edge.from];
-    from.changes.contains(artefact) || answers_for(from, artefact) && edge.outcome.as_str() != APPROVE
+    graph.nodes[edge.from].changes.contains(artefact) || refuses(graph, edge, artefact)
+}
+
+fn refuses(graph: &Graph, edge: &Edge, artefact: &ArtefactName) -> bool {
+    answers_for(&graph.nodes[edge.from], artefact) && edge.outcome.as_str() != APPROVE
 }
 
 /// Whether `node` is a person who approves `artefact`.

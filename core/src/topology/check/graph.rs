@@ -390,20 +390,22 @@ impl Graph {
         self.coming[node].iter().map(|index| &self.edges[*index])
     }
 
-    /// The shortest ways from start to each (member, flag). The flag is false at first; `after` says what it is once an
-    /// edge has been taken, or none if there is no need to go on.
-    pub(super) fn walk(&self, after: impl Fn(&Edge, bool) -> Option<bool>) -> Walk<'_> {
+    /// The shortest ways from start to each (member, flag). The flag is false at first; `after` says what it can be once an
+    /// edge has been taken, or nothing if there is no need to go on.
+    pub(super) fn walk<F: IntoIterator<Item = bool>>(&self, after: impl Fn(&Edge, bool) -> F) -> Walk<'_> {
         let mut walk = Walk { came: vec![None; self.nodes.len() * 2], seen: vec![false; self.nodes.len() * 2] };
         let Some(start) = self.start else { return walk };
         walk.seen[state(start, false)] = true;
         let mut queue = VecDeque::from([(start, false)]);
         while let Some((node, flag)) = queue.pop_front() {
             for edge in self.from(node) {
-                let (Some(to), Some(then)) = (edge.to, after(edge, flag)) else { continue };
-                if !walk.seen[state(to, then)] {
-                    walk.seen[state(to, then)] = true;
-                    walk.came[state(to, then)] = Some((state(node, flag), edge));
-                    queue.push_back((to, then));
+                let Some(to) = edge.to else { continue };
+                for then in after(edge, flag) {
+                    if !walk.seen[state(to, then)] {
+                        walk.seen[state(to, then)] = true;
+                        walk.came[state(to, then)] = Some((state(node, flag), edge));
+                        queue.push_back((to, then));
+                    }
                 }
             }
         }
