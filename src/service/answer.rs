@@ -110,8 +110,7 @@ impl Waiting {
         };
         match opened {
             Ok(handle) => {
-                let pulses = || self.system.ports().pulses.subscribe();
-                self.live = handle.map(|handle| Live::new(handle, pulses()));
+                self.live = handle.map(|handle| Live::new(handle, self.system.ports().pulses.subscribe()));
             }
             Err(system::Error::Journal(journal::Error::Owned { by })) => {
                 let is_new = !std::mem::replace(&mut self.told_owner, true);

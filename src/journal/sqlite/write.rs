@@ -183,14 +183,11 @@ pub(super) fn claim(
     {
         return Err(Error::Owned { by: holder.label }.into());
     }
-    let is_needed = |sql, by| connection.prepare_cached(sql)?.query_row(params![standing.no, by], |row| row.get(0));
+    let Standing { posted, listed: Listed { heard, over, wake_at }, .. } = &standing;
     let is_needed = match how {
         Claiming::IfFree | Claiming::TakeOver => true,
-        Claiming::IfDue(at) => {
-            let sql = "SELECT posted > heard OR over = 0 AND coalesce(wake_at <= ?2, 0) FROM runs WHERE no = ?1";
-            is_needed(sql, at.0)?
-        }
-        Claiming::ToHear(place) => is_needed("SELECT heard < ?2 FROM runs WHERE no = ?1", stored(place)?)?,
+        Claiming::IfDue(at) => signed(*posted) > *heard || !over && wake_at.is_some_and(|wake_at| wake_at <= at.0),
+        Claiming::ToHear(place) => *heard < signed(place),
     };
     if !is_needed {
         return Ok(Done::NotNeeded);

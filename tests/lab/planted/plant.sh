@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Plants the bugs of this folder one at a time in a copy of the repository below target/, runs the suite that each names,
-# and says whether it was caught: tests/lab/planted/plant.sh [NN...]. Needs git, and the Rust toolchain of the tests.
+# and says whether it was caught: tests/lab/planted/plant.sh [NN...]. Needs git, the Rust toolchain of the tests,
+# and what ./test.sh has installed below target/.
 # Ends with 0 if all were caught, 1 if one was not, 2 if a suite fails without any bug.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

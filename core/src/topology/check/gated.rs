@@ -113,14 +113,8 @@ fn approvals(of: &Delivered<'_>, senders: &[usize]) -> BTreeMap<usize, Approval>
 fn walk<'g>(of: &Delivered<'g>, count: impl Fn(usize) -> bool) -> Walk<'g> {
     let graph = of.graph;
     graph.walk(|edge, before| {
-        let (kept, lost) = match edge.kind {
-            Kind::Hand => (true, false),
-            Kind::Enter(_) => (false, true),
-            Kind::Join(split) => match changes(of.merges, split, of.artefact) {
-                true => (of.stays(split, true), true),
-                false => (true, false),
-            },
-        };
+        let lost = ends(of.merges, edge, of.artefact);
+        let kept = !lost || matches!(edge.kind, Kind::Join(split) if of.stays(split, true));
         let counts = match approves(graph, edge, of.artefact) {
             true => before || count(edge.from),
             false => before && !undoes(graph, edge, of.artefact),
@@ -258,7 +252,7 @@ fn fault(graph: &Graph, merges: &Merges, sender: usize, artefact: &ArtefactName,
     Fault::new(code, place, what, instead).on_path(graph.told(path))
 }
 
-/// Whether what was approved before `edge` does not count after it, since it is about another branch.
+/// Whether what was approved before `edge` may not count after it, since it is about another branch.
 fn ends(merges: &Merges, edge: &Edge, artefact: &ArtefactName) -> bool {
     match edge.kind {
         Kind::Hand => false,
